@@ -1,7 +1,8 @@
 """kcompile: Keras's API with a compiler under it.
 
-``import kcompile as keras`` and write Keras code. Public modules and names load on first use (PEP 562), so the import
-itself costs a millisecond; ``from kcompile import layers``, ``kcompile.layers.Dense`` and tab completion work as usual.
+``import kcompile as keras`` and write Keras code. Public modules and names load on first use (PEP 562), so
+the import itself costs a millisecond; ``from kcompile import layers``, ``kcompile.layers.Dense`` and tab
+completion work as usual.
 
 >>> import kcompile as keras
 >>> keras.__version__
@@ -24,8 +25,28 @@ __version__ = "0.1.0"
 
 # Public modules, as in Keras. One that has not been written yet answers with AttributeError.
 _MODULES = frozenset(
-    "activations backend callbacks config constraints datasets dtype_policies export initializers layers losses metrics "
-    "models ops optimizers random regularizers saving tree utils".split()
+    {
+        "activations",
+        "backend",
+        "callbacks",
+        "config",
+        "constraints",
+        "datasets",
+        "dtype_policies",
+        "export",
+        "initializers",
+        "layers",
+        "losses",
+        "metrics",
+        "models",
+        "ops",
+        "optimizers",
+        "random",
+        "regularizers",
+        "saving",
+        "tree",
+        "utils",
+    }
 )
 # Public names -> the module that holds them.
 _NAMES = {
@@ -45,9 +66,8 @@ _NAMES = {
     "Variable": "layers",
 }
 
-if (
-    TYPE_CHECKING
-):  # what type checkers and editors see; tests/test_packaging.py keeps it equal to the tables above
+# What type checkers and editors see; tests/test_packaging.py keeps it equal to the tables above.
+if TYPE_CHECKING:
     from kcompile import datasets as datasets
     from kcompile import utils as utils
 

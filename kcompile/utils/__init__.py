@@ -1,0 +1,3 @@
+"""Utilities, as in ``keras.utils``."""
+
+from kcompile.utils.downloads import get_file as get_file
