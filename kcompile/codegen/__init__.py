@@ -1,0 +1,1 @@
+"""Kernel IR to source text to object code."""

@@ -1,0 +1,73 @@
+"""LLVM IR text -> optimized object code for this machine. llvmlite alone; no JIT engine takes part."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import llvmlite.binding as llvm
+
+from kcompile.core.errors import CompileError
+from kcompile.kernels.host import host
+
+
+@cache
+def target_machine() -> llvm.TargetMachine:
+    """This host's code generator.
+
+    Small position-independent code: constants are read relative to the code.
+    """
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    target = llvm.Target.from_triple(llvm.get_process_triple())
+    return target.create_target_machine(
+        cpu=host().name, features=host().features, opt=3, reloc="pic", codemodel="small"
+    )
+
+
+def optimize(
+    ir_texts: list[str], entry: str, symbol: str, externals: frozenset[str] = frozenset()
+) -> llvm.ModuleRef:
+    """Link the texts, keep only function `entry` (renamed to `symbol`) visible, run LLVM's passes.
+
+    Raises: CompileError if a function is called that neither `externals` nor this process provides; loading
+    such an object would end the process.
+    """
+    module, *linked = map(llvm.parse_assembly, ir_texts)
+    for other in linked:
+        module.link_in(other)
+    module.triple = target_machine().triple
+    module.data_layout = str(target_machine().target_data)
+    _hide_all_but(module, entry, symbol)
+    module.verify()
+    builder = _pass_builder()
+    builder.getModulePassManager().run(module, builder)
+    _check_declarations(module, externals)
+    return module
+
+
+def emit_object(module: llvm.ModuleRef) -> bytes:
+    """Object file (ELF, Mach-O or COFF) of an optimized module."""
+    return target_machine().emit_object(module)
+
+
+def _pass_builder() -> llvm.PassBuilder:
+    options = llvm.create_pipeline_tuning_options(speed_level=2)
+    options.loop_vectorization = True
+    options.slp_vectorization = False
+    return llvm.create_pass_builder(target_machine(), options)
+
+
+def _hide_all_but(module: llvm.ModuleRef, entry: str, symbol: str) -> None:
+    for function in module.functions:
+        if not function.is_declaration and function.name != entry:
+            function.linkage = "internal"
+    module.get_function(entry).name = symbol
+
+
+def _check_declarations(module: llvm.ModuleRef, externals: frozenset[str]) -> None:
+    for function in module.functions:
+        name = function.name
+        if not function.is_declaration or name.startswith("llvm.") or name in externals:
+            continue
+        if not llvm.address_of_symbol(name):
+            raise CompileError(f"function {name} is called but not among the kernel's externals")

@@ -1,0 +1,150 @@
+"""Generated Python text -> LLVM IR text, through Numba's front end.
+
+Imports Numba: only for kernels not in the cache.
+
+Numba's own pipeline compiles for a Python caller: reference counts, a CPython wrapper, an environment, two
+optimization rounds and a JIT engine. A kernel needs none of it, so only the passes between bytecode and LLVM
+IR run here.
+"""
+
+from __future__ import annotations
+
+import importlib
+import linecache
+from functools import cache
+from typing import Any
+
+import numba
+import numpy as np
+from llvmlite import ir
+from numba.core import bytecode, compiler, fastmathpass, funcdesc, lowering, types
+from numba.core.compiler_lock import global_compiler_lock
+from numba.core.registry import cpu_target
+from numba.core.targetconfig import ConfigStack
+from numba.core.typed_passes import IRLegalization, NopythonTypeInference, PreLowerStripPhis
+from numba.core.untyped_passes import (
+    ExtractByteCode,
+    FixupArgs,
+    IRProcessing,
+    ReconstructSSA,
+    TranslateByteCode,
+)
+
+from kcompile.codegen.numba_types import ARGUMENTS, INT64, mark_alias_scopes
+from kcompile.codegen.source import BASE_MODULES, KernelSource
+
+ENTRY = "kernel"  # the entry function's name in the IR text
+
+# NaN and infinity keep their meaning: masks are -inf and a NaN is news.
+FAST_MATH = {"contract", "reassoc", "nsz", "arcp"}
+
+_SIGNATURE = (ARGUMENTS, types.int64, types.int64, types.int64)
+_PASSES = (
+    ExtractByteCode,
+    TranslateByteCode,
+    FixupArgs,
+    IRProcessing,
+    ReconstructSSA,
+    NopythonTypeInference,
+    PreLowerStripPhis,
+    IRLegalization,
+)
+
+
+class _Lower(lowering.Lower):
+    """Numba's lowering without the environment global that only Python callers need."""
+
+    def lower(self) -> None:
+        self.genlower = None
+        self.lower_normal_function(self.fndesc)
+
+
+def lower(source: KernelSource) -> list[str]:
+    """LLVM IR texts to be linked; the first defines `void @kernel(i64*, i64, i64, i64)`.
+
+    Raises: Numba's errors, which show the generated line.
+    """
+    function = _define(source)
+    flags = _flags()
+    with global_compiler_lock, ConfigStack().enter(flags):
+        state = _front_end(function, flags)
+        return _to_llvm(state)
+
+
+def _define(source: KernelSource) -> Any:
+    """Run the text in its namespace; linecache lets Numba and tracebacks show its lines."""
+    filename = f"<kernel {source.name} {source.symbol}>"
+    linecache.cache[filename] = (len(source.text), None, source.text.splitlines(True), filename)
+    scope = dict(_namespace(source.modules))
+    exec(compile(source.text, filename, "exec"), scope)
+    return scope[ENTRY]
+
+
+@cache
+def _namespace(modules: tuple[str, ...]) -> dict[str, Any]:
+    names: dict[str, Any] = {"np": np, "numba": numba, "float32": np.float32, "float64": np.float64}
+    for module in (*BASE_MODULES, *modules):
+        names |= _public_names(module)
+    return names
+
+
+def _public_names(module: str) -> dict[str, Any]:
+    try:
+        loaded = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if module not in BASE_MODULES or not module.startswith(str(error.name)):
+            raise
+        return {}
+    return {name: value for name, value in vars(loaded).items() if not name.startswith("_")}
+
+
+def _flags() -> Any:
+    flags: Any = compiler.Flags()
+    flags.no_cpython_wrapper = True
+    flags.no_cfunc_wrapper = True
+    flags.no_compile = True
+    flags.error_model = "numpy"
+    flags.fastmath = FAST_MATH
+    return flags
+
+
+def _front_end(function: Any, flags: Any) -> Any:
+    """Numba's state after bytecode analysis, SSA and type inference."""
+    target = cpu_target.target_context
+    pipeline = compiler.Compiler(
+        cpu_target.typing_context, target, None, _SIGNATURE, types.none, flags, locals={}
+    )
+    state = pipeline.state
+    state.func_id = bytecode.FunctionIdentity.from_function(function)
+    state.lifted, state.lifted_from = (), None
+    for one_pass in _PASSES:
+        one_pass().run_pass(state)
+    return state
+
+
+def _to_llvm(state: Any) -> list[str]:
+    target = state.targetctx
+    descriptor = funcdesc.PythonFunctionDescriptor.from_specialized_function(
+        state.func_ir, state.typemap, state.return_type, state.calltypes, mangler=target.mangler,
+        inline=False, noalias=False, abi_tags=(),
+    )  # fmt: skip
+    library = target.codegen().create_library(ENTRY)
+    with target.push_code_library(library):
+        lowered = _Lower(target, library, descriptor, state.func_ir, metadata={})
+        lowered.lower()
+    fastmathpass.rewrite_module(lowered.module, target.fastmath)
+    mark_alias_scopes(lowered.module)
+    _add_entry(lowered.module, lowered.function)
+    callees = [str(callee._get_module_for_linking()) for callee in library._linking_libraries]
+    return [str(lowered.module), *callees]
+
+
+def _add_entry(module: ir.Module, inner: ir.Function) -> None:
+    """The C function around Numba's calling convention; LLVM inlines `inner` into it."""
+    inner.attributes.add("alwaysinline")
+    entry_type = ir.FunctionType(ir.VoidType(), [INT64.as_pointer(), INT64, INT64, INT64])
+    entry = ir.Function(module, entry_type, ENTRY)
+    builder = ir.IRBuilder(entry.append_basic_block())
+    result, error = (builder.alloca(argument.type.pointee) for argument in inner.args[:2])
+    builder.call(inner, [result, error, *entry.args])
+    builder.ret_void()

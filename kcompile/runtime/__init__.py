@@ -1,0 +1,1 @@
+"""Object cache, loader, and the thread team that runs command lists."""
