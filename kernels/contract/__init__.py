@@ -1,0 +1,1 @@
+"""Contractions (dense, einsum, convolutions and their gradients): micro-kernels and transposition."""
