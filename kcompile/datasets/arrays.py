@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import zipfile
+import zlib
 
 import numpy as np
 from numpy.lib import format as npy
@@ -23,7 +24,7 @@ def read_npz(path: str | os.PathLike[str], shapes: dict[str, tuple[int, ...]]) -
     try:
         with zipfile.ZipFile(path) as archive:
             return {name: _read(archive, name, shape) for name, shape in shapes.items()}
-    except (zipfile.BadZipFile, KeyError, EOFError, ValueError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, zlib.error, KeyError, EOFError, ValueError, RuntimeError) as error:
         raise ValueError(f"{os.fspath(path)}: not the .npz file expected: {error}") from error
 
 

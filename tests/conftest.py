@@ -1,0 +1,24 @@
+"""What all tests share: where the caches lie, and the full MNIST file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# Compiled kernels are kept between runs, apart from the user's own cache. Set before kcompile is imported.
+os.environ.setdefault("KCOMPILE_CACHE", str(ROOT / ".pytest_cache" / "kcompile"))
+os.environ.setdefault("KCOMPILE_VERIFY", "1")
+
+
+@pytest.fixture(scope="session")
+def mnist_path() -> Path:
+    """The full mnist.npz: in the folder that KCOMPILE_TEST_DATA names, or in ../shared/data."""
+    folder = os.environ.get("KCOMPILE_TEST_DATA") or ROOT.parent / "shared" / "data"
+    path = Path(folder) / "mnist.npz"
+    if not path.is_file():
+        pytest.skip(f"the full MNIST is not at {path}; KCOMPILE_TEST_DATA names its folder")
+    return path
