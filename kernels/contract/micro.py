@@ -32,12 +32,12 @@ UNROLL = 4
 # Two multiply-adds a cycle, each of four cycles' latency: with fewer independent sums the units idle.
 INDEPENDENT_SUMS = 8
 ARGUMENTS = ("k1", "k0", "rows", "a_s1", "a_s0", "b", "b_s1", "b_s0", "c", "ldc", "accumulate")
-# By vector registers: vectors in a tile -> (rows, share of the FMA peak), operands in the first-level cache
-# of an AMD Zen 5 (AVX-512 and, with KCOMPILE_CPU=haswell, AVX2). One vector a row is bound by the broadcasts.
-TILES = {
-    32: {1: (8, 0.72), 2: (12, 0.93), 3: (8, 0.93), 4: (6, 0.93)},
-    16: {1: (8, 0.78), 2: (6, 0.92), 3: (4, 0.92)},
-}
+# Vectors in a tile -> (rows, share of the FMA peak), operands in the first-level cache of an AMD Zen 5 (for the
+# lesser ones with KCOMPILE_CPU=haswell and generic). One vector a row is bound by the broadcasts.
+TILES_OF_32_REGISTERS = {1: (8, 0.72), 2: (12, 0.93), 3: (8, 0.93), 4: (6, 0.93)}
+TILES_OF_16_REGISTERS = {1: (8, 0.78), 2: (6, 0.92), 3: (4, 0.92)}
+# Without a fused multiply-add the product takes a register, too.
+TILES_OF_SSE = {1: (6, 0.66), 2: (4, 0.76), 3: (3, 0.80)}
 
 
 @dataclass(frozen=True)
@@ -85,13 +85,19 @@ def choose(n: int, host: Host, dtype: str = "float32") -> tuple[int, int]:
     ((8, 1), (12, 2), (6, 4))
     """
     needed = -(-n // host.lanes(dtype))
-    tiles = TILES[host.vector_registers]
+    tiles = _tiles(host)
 
     def cost(vectors: int) -> tuple[float, int]:
         return -(-needed // vectors) * vectors / tiles[vectors][1], -vectors
 
     best = min(tiles, key=cost)
     return tiles[best][0], best
+
+
+def _tiles(host: Host) -> dict[int, tuple[int, float]]:
+    if host.vector_registers == 32:
+        return TILES_OF_32_REGISTERS
+    return TILES_OF_16_REGISTERS if host.vector_bytes > 16 else TILES_OF_SSE
 
 
 def element(dtype: str) -> ir.Type:
