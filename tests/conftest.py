@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 # Compiled kernels are kept between runs, apart from the user's own cache. Set before kcompile is imported.
-os.environ.setdefault("KCOMPILE_CACHE", str(ROOT / ".pytest_cache" / "kcompile"))
+os.environ.setdefault("KCOMPILE_CACHE_DIR", str(ROOT / ".pytest_cache" / "kcompile"))
 os.environ.setdefault("KCOMPILE_VERIFY", "1")
 
 

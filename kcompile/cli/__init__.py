@@ -1,0 +1,47 @@
+"""The command line, ``kcompile COMMAND``: one file per command, loaded only when that command runs."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+import kcompile
+
+# Command -> its line in the help, which must not cost an import.
+COMMANDS = {
+    "cache": "Show or clear the cache of compiled kernels.",
+    "devices": "Show the CPU kernels are compiled for, and CUDA devices.",
+    "explain": "Show a model's graph and kernels.",
+    "export": "Export a model to ONNX.",
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are the modules of this package; `COMMANDS` holds their names and help."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"{__name__}.{name}").command
+        return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]):  # type: ignore[no-untyped-def]
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from kcompile.core.errors import unknown_name
+
+            ctx.fail(str(unknown_name("command", args[0], list(COMMANDS))))
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(kcompile.__version__, "-V", "--version", prog_name="kcompile")
+def main() -> None:
+    """Keras's API with a compiler under it."""
