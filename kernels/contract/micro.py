@@ -32,8 +32,8 @@ UNROLL = 4
 # Two multiply-adds a cycle, each of four cycles' latency: with fewer independent sums the units idle.
 INDEPENDENT_SUMS = 8
 ARGUMENTS = ("k1", "k0", "rows", "a_s1", "a_s0", "b", "b_s1", "b_s0", "c", "ldc", "accumulate")
-# Vectors in a tile -> (rows, share of the FMA peak), operands in the first-level cache of an AMD Zen 5 (for the
-# lesser ones with KCOMPILE_CPU=haswell and generic). One vector a row is bound by the broadcasts.
+# Vectors in a tile -> (rows, share of the FMA peak), operands in the first-level cache of an AMD Zen 5 (the
+# lesser ones: KCOMPILE_CPU=haswell and generic). One vector a row is bound by the broadcasts.
 TILES_OF_32_REGISTERS = {1: (8, 0.72), 2: (12, 0.93), 3: (8, 0.93), 4: (6, 0.93)}
 TILES_OF_16_REGISTERS = {1: (8, 0.78), 2: (6, 0.92), 3: (4, 0.92)}
 # Without a fused multiply-add the product takes a register, too.

@@ -48,9 +48,7 @@ def test_micro_kernel_matches_einsum(rows, vectors, dtype, unit_k):
         assert np.array_equal(c[:, spec.columns :], before[:, spec.columns :]), "wrote beside its tile"
 
 
-@pytest.mark.skipif(
-    host().vector_bytes == 16, reason="without FMA, LLVM spills a few; measured 0.8 of the peak"
-)
+@pytest.mark.skipif(host().vector_bytes == 16, reason="without FMA, LLVM spills some; measured 0.8 of peak")
 @pytest.mark.parametrize("unit_k", [True, False])
 @pytest.mark.parametrize("n", [10, 32, 48, 512])
 def test_accumulators_of_the_chosen_tile_stay_in_registers(n, unit_k):
