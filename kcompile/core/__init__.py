@@ -1,0 +1,1 @@
+"""What everything rests on: settings, errors, dtypes, symbolic integers, nested structures."""

@@ -1,0 +1,109 @@
+"""Every setting and environment variable of kcompile, one row each, read once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+DEBUG_TOPICS = ("trace", "graph", "plan", "kernels", "source", "timings", "cache", "devices")
+
+
+@dataclass(frozen=True)
+class Config:
+    """Settings. Each field `x` is read from the environment variable KCOMPILE_X."""
+
+    debug: str = ""  # topics to print, comma-separated: trace graph plan kernels source timings cache devices
+    dump: str = ""  # folder that receives graphs, plans and kernels of every compilation
+    skip: str = ""  # passes to skip, comma-separated
+    noopt: bool = False  # no rewrites and no fusion: every operation its own kernel
+    target: str = "cpu"  # cpu | reference | cuda-emulated
+    check: bool = False  # compare every kernel's output with the NumPy reference
+    verify: bool = False  # verify the graph after every pass
+    num_threads: int = 0  # size of the thread team; 0: the cores this process may use
+    flush_subnormals: bool = False  # team threads flush subnormals to zero
+
+
+def _from_environment() -> Config:
+    values: dict[str, Any] = {}
+    for field in fields(Config):
+        text = os.environ.get(f"KCOMPILE_{field.name.upper()}")
+        if text is None:
+            continue
+        kind = type(field.default)
+        values[field.name] = (text not in ("", "0")) if kind is bool else int(text or 0) if kind is int else text
+    return Config(**values)
+
+
+_current = _from_environment()
+
+
+def current() -> Config:
+    return _current
+
+
+@contextmanager
+def config(**changes: Any) -> Iterator[Config]:
+    """Settings changed inside a `with` block.
+
+    >>> with config(noopt=True) as c:
+    ...     c.noopt
+    True
+    """
+    global _current
+    previous, _current = _current, replace(_current, **changes)
+    try:
+        yield _current
+    finally:
+        _current = previous
+
+
+def debugs(topic: str) -> bool:
+    """Is `topic` asked for in KCOMPILE_DEBUG?"""
+    return bool(_current.debug) and (topic in _current.debug.split(",") or _current.debug == "all")
+
+
+_floatx = "float32"
+_epsilon = 1e-7
+_image_data_format = "channels_last"
+
+
+def floatx() -> str:
+    """The default float dtype, "float32" unless set."""
+    return _floatx
+
+
+def set_floatx(value: str) -> None:
+    """Set the default float dtype: "float16", "bfloat16", "float32" or "float64"."""
+    global _floatx
+    if value not in ("float16", "bfloat16", "float32", "float64"):
+        raise ValueError(
+            f"Unknown `floatx` value: {value}. Expected one of bfloat16, float16, float32, float64"
+        )
+    _floatx = value
+
+
+def epsilon() -> float:
+    """The small number that keeps divisions and logarithms finite, 1e-7 unless set."""
+    return _epsilon
+
+
+def set_epsilon(value: float) -> None:
+    """Set the fuzz factor."""
+    global _epsilon
+    _epsilon = float(value)
+
+
+def image_data_format() -> str:
+    """The default image layout, "channels_last" unless set."""
+    return _image_data_format
+
+
+def set_image_data_format(value: str) -> None:
+    """Set the default image layout: "channels_last" or "channels_first"."""
+    global _image_data_format
+    if value not in ("channels_last", "channels_first"):
+        raise ValueError(f"Unknown `data_format`: {value}. Expected 'channels_first' or 'channels_last'")
+    _image_data_format = value

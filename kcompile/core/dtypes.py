@@ -1,0 +1,102 @@
+"""dtype names, promotion and tolerances. A dtype is its Keras name (a str) everywhere above the kernels."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+FLOATS = ("float16", "bfloat16", "float32", "float64")
+SIGNED = ("int8", "int16", "int32", "int64")
+UNSIGNED = ("uint8", "uint16", "uint32", "uint64")
+DTYPES = ("bool", *UNSIGNED, *SIGNED, *FLOATS)
+_ALIASES = {"float": "float32", "int": "int32", "half": "float16", "double": "float64", "bool_": "bool"}
+
+
+@cache
+def _numpy_name(dtype: Any) -> str:
+    return np.dtype(dtype).name
+
+
+def standardize(dtype: Any) -> str:
+    """The Keras name of a dtype given as a name, a NumPy dtype or a Python type; None means the default float.
+
+    >>> standardize(np.float64), standardize("int"), standardize(None)
+    ('float64', 'int32', 'float32')
+    """
+    if dtype is None:
+        from kcompile.core.config import floatx
+
+        return floatx()
+    if isinstance(dtype, str) and dtype in DTYPES:
+        return dtype
+    if dtype is int:
+        return "int32"
+    if dtype is float:
+        return "float32"
+    name = _ALIASES.get(dtype) if isinstance(dtype, str) else None
+    name = name or getattr(dtype, "name", None)
+    if name not in DTYPES:
+        try:
+            name = _numpy_name(dtype)
+        except TypeError:
+            name = str(dtype)
+    if name not in DTYPES:
+        raise ValueError(f"Invalid dtype: {dtype}. Known dtypes: {', '.join(DTYPES)}")
+    return name
+
+
+def is_float(dtype: str) -> bool:
+    return dtype in FLOATS
+
+
+def is_int(dtype: str) -> bool:
+    return dtype in SIGNED or dtype in UNSIGNED
+
+
+def itemsize(dtype: str) -> int:
+    return 2 if dtype == "bfloat16" else np.dtype(dtype).itemsize
+
+
+def numpy_dtype(dtype: str) -> np.dtype:
+    """The NumPy dtype that stores values of `dtype`. bfloat16 comes from ml_dtypes, which onnx brings."""
+    if dtype == "bfloat16":
+        import ml_dtypes
+
+        return np.dtype(ml_dtypes.bfloat16)
+    return np.dtype(dtype)
+
+
+@cache
+def promote(a: str, b: str) -> str:
+    """The common dtype of two arrays (the lattice of JAX, which Keras 3 follows): ints never widen floats.
+
+    >>> promote("int64", "float32"), promote("uint8", "int8"), promote("float16", "bfloat16")
+    ('float32', 'int16', 'float32')
+    """
+    if a == b:
+        return a
+    if a == "bool" or b == "bool":
+        return b if a == "bool" else a
+    if is_float(a) and is_float(b):
+        if {a, b} == {"float16", "bfloat16"}:
+            return "float32"
+        return a if FLOATS.index(a) > FLOATS.index(b) else b
+    if is_float(a) or is_float(b):
+        return a if is_float(a) else b
+    if (a in SIGNED) == (b in SIGNED):
+        family = SIGNED if a in SIGNED else UNSIGNED
+        return family[max(family.index(a), family.index(b))]
+    signed, unsigned = (a, b) if a in SIGNED else (b, a)
+    if unsigned == "uint64":
+        return "float32"
+    return SIGNED[max(SIGNED.index(signed), UNSIGNED.index(unsigned) + 1)]
+
+
+def tolerance(dtype: str, terms: int = 1) -> float:
+    """Relative error allowed for a sum of `terms` products computed in `dtype`."""
+    unit = {"float16": 2.0**-10, "bfloat16": 2.0**-7, "float32": 2.0**-23, "float64": 2.0**-52}.get(
+        dtype, 0.0
+    )
+    return unit * 4 * max(1.0, float(terms) ** 0.5)

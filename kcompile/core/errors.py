@@ -1,0 +1,40 @@
+"""The error family and its one message format: what was expected, what came, where, and the way out."""
+
+from __future__ import annotations
+
+
+class KCompileError(Exception):
+    """Base of all errors that are kcompile's own."""
+
+
+class ShapeError(KCompileError, ValueError):
+    """Shapes do not fit. A ValueError too, as Keras raises."""
+
+
+class DTypeError(KCompileError, TypeError, ValueError):
+    """dtypes do not fit."""
+
+
+class CompileError(KCompileError, RuntimeError):
+    """A fault of kcompile itself (a pass, a kernel, Numba): names the stage and the generated file."""
+
+
+def message(summary: str, *, expected: str = "", received: str = "", at: str = "", hint: str = "") -> str:
+    """One message format for all errors.
+
+    >>> print(message("conv2d: the kernel's depth must equal the channels.", expected="3", received="4"))
+    conv2d: the kernel's depth must equal the channels.
+      expected  3
+      received  4
+    """
+    rows = [("expected", expected), ("received", received), ("at", at), ("hint", hint)]
+    return "\n".join([summary, *(f"  {name:<9} {text}" for name, text in rows if text)])
+
+
+def unknown_name(kind: str, name: object, known: list[str]) -> ValueError:
+    """The error for a name that is not in a registry: says what is near."""
+    import difflib
+
+    near = difflib.get_close_matches(str(name), known, n=3)
+    hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"known: {', '.join(sorted(known))}"
+    return ValueError(message(f"Unknown {kind}: {name!r}.", hint=hint))

@@ -1,0 +1,1 @@
+"""Gradients: a reverse walk over the ops' vjp rules."""

@@ -1,0 +1,64 @@
+"""Reverse-mode differentiation of a graph by the vjp rules of its ops."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from kcompile.core import dtypes
+from kcompile.ir.graph import Value, topological
+from kcompile.ops import elementwise as ew, shape as shaping
+
+
+def zeros_like(x: Value) -> Value:
+    return shaping.broadcast_to(ew.as_tensor(0, x.dtype), x.shape)
+
+
+def gradients(loss: Value, wrt: Sequence[Value]) -> list[Value | None]:
+    """d loss / d each of `wrt`; None where the loss does not depend on it. `loss` must be 0-d."""
+    if loss.shape != ():
+        raise ValueError(f"gradients need a scalar loss, got {loss.type!r}")
+    return pull_back(loss, ew.as_tensor(1.0, loss.dtype), wrt)
+
+
+def pull_back(y: Value, dy: Any, wrt: Sequence[Value]) -> list[Value | None]:
+    """Cotangents of `wrt` for the cotangent `dy` of y."""
+    nodes = topological([y])
+    sources = {v.node for v in wrt}  # where the walk ends
+    needed = set(sources)
+    for node in nodes:  # only paths that lead to `wrt` are walked
+        if any(v.node in needed for v in node.inputs):
+            needed.add(node)
+    cotangents: dict[Value, Any] = {y: dy}
+    wanted = set(wrt)
+    for node in reversed(nodes):
+        if node not in needed or node in sources:
+            continue
+        outputs = [cotangents.get(v) for v in node.values]
+        if all(d is None for d in outputs):
+            continue
+        for x, dx in zip(node.inputs, node_vjp(node, outputs), strict=True):
+            if dx is None or (x.node not in needed and x not in wanted) or not dtypes.is_float(x.dtype):
+                continue
+            before = cotangents.get(x)
+            cotangents[x] = dx if before is None else before + dx
+    return [cotangents.get(v) for v in wrt]
+
+
+def node_vjp(node: Any, outputs: list[Any]) -> tuple[Any, ...]:
+    """The cotangents of a node's inputs."""
+    op = node.op
+    if not op.has("vjp"):
+        if op.has("decompose"):
+            decomposed = op.rules["decompose"](*node.inputs, **node.attrs)
+            return through(decomposed, outputs[0], node.inputs)
+        raise NotImplementedError(f"op {op.name!r} has no gradient (vjp rule); use ops.stop_gradient around it")
+    if op.outputs == 1:
+        return op.rules["vjp"](outputs[0], node.values[0], *node.inputs, **node.attrs)
+    filled = tuple(zeros_like(v) if d is None else d for v, d in zip(node.values, outputs, strict=True))
+    return op.rules["vjp"](filled, node.values, *node.inputs, **node.attrs)
+
+
+def through(y: Any, dy: Any, xs: Sequence[Any]) -> tuple[Any, ...]:
+    """Cotangents of a composite's inputs, by way of its decomposition `y`."""
+    return tuple(pull_back(y, dy, list(xs)))

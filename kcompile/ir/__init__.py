@@ -1,0 +1,1 @@
+"""The graph and the kernel IR. No operator is known here."""

@@ -1,0 +1,205 @@
+"""Nodes, values and graphs. Nodes are immutable and interned: equal subgraphs are one object, so CSE is free and `is` compares."""
+
+from __future__ import annotations
+
+import itertools
+import struct
+import weakref
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kcompile.ir.types import Shape, TensorType
+
+if TYPE_CHECKING:
+    from kcompile.ir.op import Op
+
+
+class Constant:
+    """An array as a hashable attribute, compared by bits."""
+
+    __slots__ = ("_key", "array")
+
+    def __init__(self, array: np.ndarray):
+        self.array = np.ascontiguousarray(array).reshape(array.shape)
+        self.array.setflags(write=False)
+        self._key = (self.array.dtype.str, self.array.shape, self.array.tobytes())
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Constant) and self._key == other._key
+
+    def __repr__(self) -> str:
+        return f"{self.array.item():g}" if self.array.size == 1 else f"<{self.array.shape}>"
+
+
+class Node:
+    """One application of an op. Create with `node()`, which interns."""
+
+    __slots__ = ("__weakref__", "attrs", "inputs", "op", "origin", "serial", "values")
+
+    op: Op
+    inputs: tuple[Value, ...]
+    attrs: dict[str, Any]
+    values: tuple[Value, ...]
+    origin: str  # layer path where it was first made; never part of its identity
+
+    def __repr__(self) -> str:
+        return f"{self.op.name}#{self.serial}"
+
+
+class Value:
+    """One output of a node; the symbolic tensor of user code. Operators are installed by `kcompile.ops`."""
+
+    __slots__ = ("__weakref__", "index", "node", "type")
+
+    def __init__(self, node: Node, index: int, type_: TensorType):
+        self.node, self.index, self.type = node, index, type_
+
+    @property
+    def shape(self) -> Shape:
+        return self.type.shape
+
+    @property
+    def dtype(self) -> str:
+        return self.type.dtype
+
+    @property
+    def ndim(self) -> int:
+        return len(self.type.shape)
+
+    @property
+    def op(self) -> Op:
+        return self.node.op
+
+    def __repr__(self) -> str:
+        return f"%{self.node.serial}:{self.type!r}"
+
+    def __bool__(self) -> bool:
+        raise TypeError(
+            "A symbolic tensor has no truth value while a model is traced: Python `if` and `while` cannot look at it. "
+            "Use ops.where(condition, a, b)."
+        )
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        raise TypeError(
+            f"A symbolic tensor ({self.type!r}) has no numbers while a model is traced; use kcompile.ops instead of NumPy functions."
+        )
+
+    def __iter__(self) -> Any:
+        if not self.shape or not isinstance(self.shape[0], int):
+            raise TypeError("Iterating over a symbolic tensor needs a known first dimension.")
+        return (self[i] for i in range(self.shape[0]))  # type: ignore[index]
+
+    def __len__(self) -> int:
+        if not self.shape or not isinstance(self.shape[0], int):
+            raise TypeError(f"The first dimension of {self.type!r} is not known while tracing.")
+        return self.shape[0]
+
+
+_interned: weakref.WeakValueDictionary[Any, Node] = weakref.WeakValueDictionary()
+_serials = itertools.count()
+_origin: list[str] = [""]
+
+
+def set_origin(path: str) -> str:
+    """Set the layer path given to new nodes; returns the previous one."""
+    previous, _origin[0] = _origin[0], path
+    return previous
+
+
+def attribute_key(value: Any) -> Any:
+    """An attribute's identity: floats by their bits, and 1, 1.0 and True apart."""
+    if isinstance(value, float):
+        return struct.pack("d", value)
+    if isinstance(value, (tuple, list)):
+        return tuple(attribute_key(v) for v in value)
+    if isinstance(value, dict):
+        return tuple((k, attribute_key(value[k])) for k in sorted(value))
+    return type(value), value
+
+
+def node(op: Op, inputs: tuple[Value, ...], attrs: dict[str, Any], types: tuple[TensorType, ...]) -> Node:
+    """The one node with this op, these inputs and attributes."""
+    key = (op.name, inputs, tuple((k, attribute_key(v)) for k, v in attrs.items()), types)
+    found = _interned.get(key)
+    if found is None:
+        found = Node()
+        found.op, found.inputs, found.attrs = op, inputs, attrs
+        found.serial, found.origin = next(_serials), _origin[0]
+        found.values = tuple(Value(found, i, t) for i, t in enumerate(types))
+        _interned[key] = found
+    return found
+
+
+@dataclass
+class Graph:
+    """A program: what it returns and which variables it assigns.
+
+    inputs: `parameter` values in call order. outputs: returned values. assignments: variable value -> new value.
+    variables: the objects behind `variable` leaves, by their uid.
+    """
+
+    inputs: list[Value]
+    outputs: list[Value]
+    assignments: dict[Value, Value] = field(default_factory=dict)
+    variables: dict[int, Any] = field(default_factory=dict)
+    name: str = "graph"
+
+    def roots(self) -> list[Value]:
+        return [*self.outputs, *self.assignments.values()]
+
+    def nodes(self) -> list[Node]:
+        """All nodes that the roots need, inputs first."""
+        return topological(self.roots())
+
+    def map(self, change: Callable[[Value], Value]) -> Graph:
+        """The graph with `change` applied to each root."""
+        return Graph(
+            self.inputs,
+            [change(v) for v in self.outputs],
+            {var: change(v) for var, v in self.assignments.items()},
+            self.variables,
+            self.name,
+        )
+
+
+def topological(roots: Iterable[Value]) -> list[Node]:
+    """Nodes reachable from roots, each after its inputs; deterministic, and without recursion."""
+    done: set[Node] = set()
+    order: list[Node] = []
+    for root in roots:
+        stack: list[tuple[Node, int]] = [(root.node, 0)]
+        while stack:
+            current, position = stack.pop()
+            if position == 0:
+                if current in done:
+                    continue
+                done.add(current)
+            inputs = current.inputs
+            while position < len(inputs) and inputs[position].node in done:
+                position += 1
+            if position < len(inputs):
+                stack.append((current, position + 1))
+                stack.append((inputs[position].node, 0))
+            else:
+                order.append(current)
+    return order
+
+
+def rebuild(graph: Graph, rule: Callable[[Node, tuple[Value, ...]], tuple[Value, ...] | None]) -> Graph:
+    """The graph rebuilt bottom-up: rule(node, new inputs) gives replacement values, or None to keep the node."""
+    replaced: dict[Value, Value] = {}
+    for old in graph.nodes():
+        inputs = tuple(replaced[v] for v in old.inputs)
+        new = rule(old, inputs)
+        if new is None:
+            same = inputs == old.inputs
+            new = old.values if same else node(old.op, inputs, old.attrs, tuple(v.type for v in old.values)).values
+        for before, after in zip(old.values, new, strict=True):
+            replaced[before] = after
+    return graph.map(lambda v: replaced[v])

@@ -1,0 +1,248 @@
+"""Kernel IR: scalar expressions over an index space, and the two kinds of kernel, `Loop` and `Contract`.
+
+An expression says what one element is. Loads carry an index of symbolic integers over axes; a reduction is an expression as well.
+Fusing a producer into a consumer is substituting its expression for the load. Expressions are interned, so shared
+parts are one object and are emitted once, at the shallowest loop where their free axes are bound.
+"""
+
+from __future__ import annotations
+
+import itertools
+import weakref
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from kcompile.core import symbolic
+from kcompile.core.symbolic import Atom, Dynamic, Int
+from kcompile.ir.graph import Value, attribute_key
+
+Index = tuple["int | Int", ...]
+Input = Callable[[Index], "Expr"]
+
+_axis_numbers = itertools.count()
+
+
+class Axis(Atom):
+    """A loop over [0, extent)."""
+
+    __slots__ = ()
+
+    def __init__(self, extent: int | Int, name: str = ""):
+        super().__init__(f"{name or 'i'}{next(_axis_numbers)}", 0, extent)
+
+
+def axis(extent: int | Int, name: str = "") -> int | Int:
+    """A new axis as an index; an axis of extent 1 is the constant 0."""
+    return 0 if extent == 1 else Int.of(Axis(extent, name))
+
+
+def axis_of(index: int | Int) -> Axis | None:
+    """The axis when an index is exactly one axis."""
+    if isinstance(index, Int) and len(index.terms) == 1:
+        monomial, coefficient = index.terms[0]
+        if coefficient == 1 and len(monomial) == 1 and isinstance(monomial[0], Axis):
+            return monomial[0]
+    return None
+
+
+class Expr:
+    """A scalar expression. `op` is a scalar operation's name, or one of const, index, load, reduce, cast, select, leaf."""
+
+    __slots__ = ("__weakref__", "args", "attr", "dtype", "free_axes", "op")
+
+    op: str
+    args: tuple[Expr, ...]
+    dtype: str
+    attr: Any
+    free_axes: frozenset[Atom]
+
+    def __repr__(self) -> str:
+        return text(self)
+
+    def substitute(self, env: Mapping[Atom, int | Int]) -> Expr:
+        """The expression with axes replaced."""
+        return _substitute(self, env, {})
+
+
+_interned: weakref.WeakValueDictionary[Any, Expr] = weakref.WeakValueDictionary()
+
+
+def _make(op: str, args: tuple[Expr, ...], dtype: str, attr: Any, free: frozenset[Atom]) -> Expr:
+    key = (op, args, dtype, attribute_key(attr))
+    found = _interned.get(key)
+    if found is None:
+        found = Expr()
+        found.op, found.args, found.dtype, found.attr, found.free_axes = op, args, dtype, attr, free
+        _interned[key] = found
+    return found
+
+
+def _free(index: int | Int) -> frozenset[Atom]:
+    if isinstance(index, int):
+        return frozenset()
+    found: set[Atom] = set()
+    for atom in index.atoms():
+        if isinstance(atom, Axis):
+            found.add(atom)
+        elif isinstance(atom, Dynamic):
+            found |= atom.expr.free_axes
+    return frozenset(found)
+
+
+def const(value: Any, dtype: str) -> Expr:
+    kind = bool if dtype == "bool" else float if dtype.startswith(("float", "bfloat")) else int
+    return _make("const", (), dtype, kind(value), frozenset())
+
+
+def index(value: int | Int, dtype: str = "int64") -> Expr:
+    """An index as a number."""
+    return const(value, dtype) if isinstance(value, int) else _make("index", (), dtype, value, _free(value))
+
+
+def load(source: Any, at: Index, dtype: str) -> Expr:
+    """The element of a materialized value."""
+    free = frozenset().union(*(_free(i) for i in at)) if at else frozenset()
+    return _make("load", (), dtype, (source, at), free)
+
+
+def apply(op: str, *args: Expr, dtype: str | None = None, attr: Any = None) -> Expr:
+    """A scalar operation. The dtype is that of the first argument unless given."""
+    free = args[0].free_axes.union(*(a.free_axes for a in args[1:])) if args else frozenset()
+    return _make(op, args, dtype or args[0].dtype, attr, free)
+
+
+def cast(x: Expr, dtype: str) -> Expr:
+    if x.dtype == dtype:
+        return x
+    if x.op == "const":
+        return const(x.attr, dtype)
+    return apply("cast", x, dtype=dtype)
+
+
+def select(condition: Expr, a: Expr, b: Expr) -> Expr:
+    if condition.op == "const":
+        return a if condition.attr else b
+    return apply("select", condition, a, b, dtype=a.dtype)
+
+
+def reduce(kind: str, axes: tuple[int | Int, ...], body: Expr) -> Expr:
+    """Reduction of `body` over axes: kind is sum, prod, max, min, any or all."""
+    bound = tuple(a for a in (axis_of(x) for x in axes) if a is not None)
+    if not bound:
+        return body
+    return _make("reduce", (body,), body.dtype, (kind, bound), body.free_axes - set(bound))
+
+
+def dynamic(value: Expr, extent: int | Int) -> int | Int:
+    """A computed number as an index in [0, extent)."""
+    return Int.of(Dynamic(value, extent))
+
+
+def _substitute_index(value: int | Int, env: Mapping[Atom, int | Int]) -> int | Int:
+    return symbolic.substitute(value, env)
+
+
+def _substitute(x: Expr, env: Mapping[Atom, int | Int], memo: dict[Expr, Expr]) -> Expr:
+    if not x.free_axes.intersection(env):
+        return x
+    if x in memo:
+        return memo[x]
+    if x.op == "index":
+        new = index(_substitute_index(x.attr, env), x.dtype)
+    elif x.op == "load":
+        source, at = x.attr
+        new = load(source, tuple(_substitute_index(i, env) for i in at), x.dtype)
+    else:
+        args = tuple(_substitute(a, env, memo) for a in x.args)
+        if x.op == "reduce":
+            new = _make("reduce", args, x.dtype, x.attr, args[0].free_axes - set(x.attr[1]))
+        else:
+            new = apply(x.op, *args, dtype=x.dtype, attr=x.attr)
+    memo[x] = new
+    return new
+
+
+def walk(x: Expr) -> list[Expr]:
+    """All distinct parts, arguments first; dynamic indices inside loads included."""
+    order: list[Expr] = []
+    seen: set[Expr] = set()
+    stack: list[tuple[Expr, bool]] = [(x, False)]
+    while stack:
+        current, ready = stack.pop()
+        if ready:
+            order.append(current)
+            continue
+        if current in seen:
+            continue
+        seen.add(current)
+        stack.append((current, True))
+        stack.extend((a, False) for a in (*current.args, *index_parts(current)) if a not in seen)
+    return order
+
+
+def index_parts(x: Expr) -> list[Expr]:
+    """Expressions inside the indices of a load or an index."""
+    indices = x.attr[1] if x.op == "load" else (x.attr,) if x.op == "index" else ()
+    return [a.expr for i in indices if isinstance(i, Int) for a in i.atoms() if isinstance(a, Dynamic)]
+
+
+def text(x: Expr) -> str:
+    """One line for people."""
+    if x.op == "const":
+        return f"{x.attr:g}" if not isinstance(x.attr, bool) else str(x.attr)
+    if x.op == "index":
+        return f"({x.attr})"
+    if x.op == "load":
+        source, at = x.attr
+        return f"{source_name(source)}[{', '.join(map(str, at))}]"
+    if x.op == "reduce":
+        return f"{x.attr[0]}{{{', '.join(a.name for a in x.attr[1])}}}({x.args[0]!r})"
+    return f"{x.op}({', '.join(map(repr, x.args))})"
+
+
+def source_name(source: Any) -> str:
+    return f"%{source.node.serial}" if isinstance(source, Value) else str(source)
+
+
+@dataclass(frozen=True)
+class Store:
+    """target[at] = value, for all values of the axes in `at`."""
+
+    target: Value
+    at: Index
+    value: Expr
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        return tuple(a for a in (axis_of(i) for i in self.at) if a is not None)
+
+
+@dataclass(frozen=True)
+class Loop:
+    """Stores over a shared outer index space: `axes` are common to all stores, in order; a store may have further inner axes."""
+
+    axes: tuple[Axis, ...]
+    stores: tuple[Store, ...]
+
+
+@dataclass(frozen=True)
+class Contract:
+    """A contraction with its consumers as epilogue.
+
+    node: the `contract` node. stores: what is written per output element; the contraction's own element is the leaf `acc`, over `axes`
+    (the output's axes).
+    """
+
+    value: Value
+    axes: tuple[Axis, ...]
+    stores: tuple[Store, ...]
+    operands: tuple[Any, ...] = field(default=())
+
+
+Kernel = Loop | Contract
+
+
+def accumulator(dtype: str) -> Expr:
+    """The contraction's own element inside an epilogue."""
+    return _make("acc", (), dtype, None, frozenset())

@@ -1,0 +1,158 @@
+"""The record of an operator, the one place where all its rules hang, and the registry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from kcompile.core import dtypes
+from kcompile.ir import graph
+from kcompile.ir.graph import Constant, Value
+from kcompile.ir.types import TensorType
+
+REGISTRY: dict[str, Op] = {}
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A tried-out application of an op: arrays, attributes, a name for the test's id."""
+
+    arrays: tuple[np.ndarray, ...]
+    attrs: dict[str, Any] = field(default_factory=dict)
+    name: str = ""
+    differentiable: bool = True  # False where the sample sits on a kink
+
+
+class Op:
+    """An operator. Rules are attached by decorators, always in this order:
+
+    infer(*types, **attrs) -> TensorType | tuple     shapes and dtypes; raises ShapeError / DTypeError
+    reference(*arrays, **attrs) -> array | tuple     NumPy; the law that everything else is tested against
+    vjp(dy, y, *inputs, **attrs) -> tuple            cotangent of each input, or None where there is none
+    scalar(i, *inputs, out, **attrs) -> Expr         value at output index i; inputs are functions of an index
+    decompose(*inputs, **attrs) -> Value             a composite in terms of other ops
+    onnx(g, *names, **attrs)                         ONNX nodes
+    samples(rng) -> Sample...                        inputs that the op contract is tested with
+    """
+
+    def __init__(self, name: str, *, outputs: int = 1, cheap: bool = False):
+        if name in REGISTRY:
+            raise ValueError(f"op {name!r} is already registered")
+        self.name, self.outputs = name, outputs
+        self.cheap = cheap  # computing it again costs less than storing it
+        self.rules: dict[str, Callable[..., Any]] = {}
+        REGISTRY[name] = self
+
+    def _rule(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        self.rules[name] = function
+        return function
+
+    def infer(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        return self._rule("infer", function)
+
+    def reference(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        return self._rule("reference", function)
+
+    def vjp(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        return self._rule("vjp", function)
+
+    def scalar(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        return self._rule("scalar", function)
+
+    def decompose(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        return self._rule("decompose", function)
+
+    def onnx(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        return self._rule("onnx", function)
+
+    def samples(self, function: Callable[..., Iterator[Sample]]) -> Callable[..., Any]:
+        return self._rule("samples", function)
+
+    def has(self, rule: str) -> bool:
+        return rule in self.rules
+
+    def __repr__(self) -> str:
+        return f"Op({self.name})"
+
+    def infer_types(self, types: tuple[TensorType, ...], attrs: dict[str, Any]) -> tuple[TensorType, ...]:
+        result = self.rules["infer"](*types, **attrs)
+        return result if isinstance(result, tuple) else (result,)
+
+    def __call__(self, *inputs: Any, **attrs: Any) -> Any:
+        """Symbolic if any input is a `Value`, else computed at once by the NumPy reference."""
+        inputs = tuple(unwrap(x) for x in inputs)
+        if any(isinstance(x, Value) for x in inputs):
+            values = tuple(x if isinstance(x, Value) else constant(x) for x in inputs)
+            types = self.infer_types(tuple(v.type for v in values), attrs)
+            made = graph.node(self, values, attrs, types).values
+            return made[0] if self.outputs == 1 else made
+        return self.evaluate(tuple(np.asarray(x) for x in inputs), attrs)
+
+    def evaluate(self, arrays: tuple[np.ndarray, ...], attrs: dict[str, Any]) -> Any:
+        """The reference's result in the inferred dtypes; errors as `infer` raises them."""
+        types = self.infer_types(tuple(TensorType(a.shape, dtypes.standardize(a.dtype)) for a in arrays), attrs)
+        with np.errstate(all="ignore"):
+            result = self.rules["reference"](*arrays, **attrs)
+        results = result if isinstance(result, tuple) else (result,)
+        cast = tuple(_as(r, t) for r, t in zip(results, types, strict=True))
+        return cast[0] if self.outputs == 1 else cast
+
+
+def _as(array: Any, type_: TensorType) -> np.ndarray:
+    return np.asarray(array, dtype=dtypes.numpy_dtype(type_.dtype))
+
+
+def unwrap(x: Any) -> Any:
+    """Variables and other wrappers stand for a value while tracing and for an array otherwise."""
+    method = getattr(x, "__kcompile_value__", None)
+    return x if method is None else method()
+
+
+_constant = Op("constant", cheap=True)
+parameter = Op("parameter")
+variable = Op("variable")
+
+
+@_constant.infer
+def _constant_infer(*, value: Constant) -> TensorType:
+    return TensorType(value.array.shape, dtypes.standardize(value.array.dtype))
+
+
+@_constant.reference
+def _constant_reference(*, value: Constant) -> np.ndarray:
+    return value.array
+
+
+def constant(x: Any, dtype: str | None = None) -> Value:
+    """A constant value. Python floats take the default float, Python ints int32, as in Keras."""
+    if isinstance(x, Value):
+        return x
+    array = x if isinstance(x, (np.ndarray, np.generic)) else np.asarray(x, dtype=_python_dtype(x))
+    if dtype is not None:
+        array = np.asarray(array, dtypes.numpy_dtype(dtype))
+    held = Constant(np.asarray(array))
+    type_ = TensorType(held.array.shape, dtypes.standardize(held.array.dtype))
+    return graph.node(_constant, (), {"value": held}, (type_,)).values[0]
+
+
+def _python_dtype(x: Any) -> Any:
+    """The dtype of Python numbers, alone or nested in lists."""
+    array = np.asarray(x)
+    if array.dtype == np.float64 and not isinstance(x, np.generic):
+        return dtypes.standardize(None)
+    if array.dtype == np.int64 and not isinstance(x, np.generic):
+        return np.int32
+    return array.dtype
+
+
+def make_parameter(name: str, type_: TensorType) -> Value:
+    """An input of a graph."""
+    return graph.node(parameter, (), {"name": name}, (type_,)).values[0]
+
+
+def make_variable(uid: int, name: str, type_: TensorType) -> Value:
+    """The value that a variable has when the program starts."""
+    return graph.node(variable, (), {"uid": uid, "name": name}, (type_,)).values[0]

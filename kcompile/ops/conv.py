@@ -1,0 +1,273 @@
+"""Convolutions over channels-last tensors of any spatial rank, as padding followed by one contraction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from kcompile.core import symbolic
+from kcompile.core.errors import ShapeError, message
+from kcompile.core.symbolic import Int
+from kcompile.ir.op import Op, Sample
+from kcompile.ir.types import Shape, TensorType
+from kcompile.ops import contract as contraction, elementwise as ew, shape as shaping
+
+Pairs = tuple[tuple[int, int], ...]
+
+conv_op = Op("conv")
+depthwise_op = Op("depthwise_conv")
+
+
+def output_extent(extent: int | Int, kernel: int, stride: int, pads: tuple[int, int], dilation: int) -> int | Int:
+    """Extent of a convolution's or a pool's output along one dimension."""
+    return symbolic.floordiv(extent + pads[0] + pads[1] - dilation * (kernel - 1) - 1, stride) + 1
+
+
+def padding_pairs(
+    padding: str, extents: Shape, kernel: tuple[int, ...], strides: tuple[int, ...], dilations: tuple[int, ...]
+) -> Pairs:
+    """Elements added before and after each spatial dimension; "same" puts the odd one after, as Keras."""
+    if padding == "valid":
+        return tuple((0, 0) for _ in kernel)
+    if padding != "same":
+        raise ValueError(f"Invalid padding: {padding!r}. Expected 'valid' or 'same'.")
+    pairs = []
+    for extent, k, s, d in zip(extents, kernel, strides, dilations, strict=True):
+        reach = d * (k - 1) + 1
+        if isinstance(extent, int):
+            total = max((-(-extent // s) - 1) * s + reach - extent, 0)
+        elif s == 1:
+            total = reach - 1
+        else:
+            raise ShapeError(
+                message("conv: padding 'same' with a stride needs known spatial dimensions.", received=f"{extents}")
+            )
+        pairs.append((total // 2, total - total // 2))
+    return tuple(pairs)
+
+
+def _infer(op: str, x: TensorType, w: TensorType, strides: Any, pads: Any, dilations: Any, depth: Any, features: Any) -> TensorType:
+    if x.rank != w.rank:
+        raise ShapeError(message(f"{op}: input and kernel must have the same rank.", received=f"{x!r} and {w!r}"))
+    if w.shape[-2] != depth:
+        raise ShapeError(
+            message(
+                f"{op}: the kernel's depth must equal the input's channels.",
+                expected=f"kernel[-2] == {depth} for input {x!r}",
+                received=f"kernel {w!r}",
+                hint="channels are the last axis",
+            )
+        )
+    spatial = []
+    for d, k, s, p, e in zip(x.shape[1:-1], w.shape[:-2], strides, pads, dilations, strict=True):
+        n = output_extent(d, k, s, p, e)
+        if isinstance(n, int) and n <= 0:
+            raise ShapeError(
+                message(
+                    f"{op}: the kernel is larger than the padded input.",
+                    received=f"input {x!r}, kernel {w!r}, padding {pads}",
+                    hint='a smaller kernel, or padding="same"',
+                )
+            )
+        spatial.append(n)
+    return TensorType((x.shape[0], *spatial, features), x.dtype)
+
+
+@conv_op.infer
+def _conv_infer(x: TensorType, w: TensorType, *, strides: Any, pads: Pairs, dilations: Any, groups: int) -> TensorType:
+    channels = x.shape[-1]
+    if not isinstance(channels, int) or channels % groups or w.shape[-1] % groups:
+        raise ShapeError(
+            message(f"conv: channels and features must be divisible by groups={groups}.", received=f"{x!r} and {w!r}")
+        )
+    return _infer("conv", x, w, strides, pads, dilations, channels // groups, w.shape[-1])
+
+
+def _padded(x: Any, pads: Pairs) -> Any:
+    if not any(a or b for a, b in pads):
+        return x
+    before, after = ((0, *(p[k] for p in pads), 0) for k in (0, 1))
+    return shaping.pad_op(x, before=before, after=after, inner=(0,) * len(before), value=0.0)
+
+
+def _windows(spatial: int, first_out: int, first_over: int, strides: Any, dilations: Any) -> tuple[Any, ...]:
+    return tuple(
+        ((s, first_out + k), (d, first_over + k)) for k, s, d in zip(range(spatial), strides, dilations, strict=True)
+    )
+
+
+@conv_op.decompose
+def _conv_decompose(x: Any, w: Any, *, strides: Any, pads: Pairs, dilations: Any, groups: int) -> Any:
+    x = _padded(x, pads)
+    kernel, spatial = tuple(w.shape[:-2]), len(w.shape) - 2
+    out = [x.shape[0]]
+    out += [output_extent(d, k, s, (0, 0), e) for d, k, s, e in zip(x.shape[1:-1], kernel, strides, dilations, strict=True)]
+    if groups == 1:
+        rank = spatial + 2  # axes: n, o..., f | k..., c
+        over_k, c = rank, rank + spatial
+        x_map = (((1, 0),), *_windows(spatial, 1, over_k, strides, dilations), ((1, c),))
+        w_map = (*(((1, over_k + k),) for k in range(spatial)), ((1, c),), ((1, rank - 1),))
+        return contraction.contract_op(
+            x, w, out=(*out, w.shape[-1]), over=(*kernel, w.shape[-2]), x_map=x_map, w_map=w_map
+        )
+    depth, features = w.shape[-2], w.shape[-1] // groups
+    x = shaping.reshape(x, (*x.shape[:-1], groups, depth))
+    w = shaping.reshape(w, (*w.shape[:-1], groups, features))
+    rank = spatial + 3  # axes: n, o..., g, f | k..., c
+    g, f, over_k, c = spatial + 1, spatial + 2, rank, rank + spatial
+    x_map = (((1, 0),), *_windows(spatial, 1, over_k, strides, dilations), ((1, g),), ((1, c),))
+    w_map = (*(((1, over_k + k),) for k in range(spatial)), ((1, c),), ((1, g),), ((1, f),))
+    y = contraction.contract_op(
+        x, w, out=(*out, groups, features), over=(*kernel, depth), x_map=x_map, w_map=w_map
+    )
+    return shaping.reshape(y, (*out, groups * features))
+
+
+def _by_decomposition(op: Op) -> Any:
+    """The reference of a convolution: the same steps on arrays."""
+
+    def reference(x: np.ndarray, w: np.ndarray, **attrs: Any) -> np.ndarray:
+        return op.rules["decompose"](x, w, **attrs)
+
+    return reference
+
+
+conv_op.reference(_by_decomposition(conv_op))
+
+
+@conv_op.onnx
+def _conv_onnx(g: Any, x: str, w: str, *, strides: Any, pads: Pairs, dilations: Any, groups: int) -> str:
+    spatial = len(strides)
+    kernel = g.transpose(w, [spatial + 1, spatial, *range(spatial)])
+    return g.channels_first(x, spatial, lambda t: g.node("Conv", t, kernel, **_onnx_attrs(strides, pads, dilations, groups)))
+
+
+def _onnx_attrs(strides: Any, pads: Pairs, dilations: Any, groups: int) -> dict[str, Any]:
+    return {
+        "strides": list(strides),
+        "pads": [p[0] for p in pads] + [p[1] for p in pads],
+        "dilations": list(dilations),
+        "group": groups,
+    }
+
+
+@conv_op.samples
+def _conv_samples(rng: np.random.Generator) -> Iterator[Sample]:
+    cases = [  # x, kernel, strides, pads, dilations, groups
+        ((2, 6, 7, 3), (3, 2, 3, 4), (1, 1), ((0, 0), (0, 0)), (1, 1), 1),
+        ((1, 7, 7, 2), (3, 3, 2, 5), (2, 2), ((1, 1), (0, 1)), (1, 1), 1),
+        ((2, 9, 8, 2), (3, 3, 2, 3), (1, 1), ((2, 2), (2, 2)), (2, 2), 1),
+        ((2, 5, 5, 4), (3, 3, 2, 6), (1, 1), ((1, 1), (1, 1)), (1, 1), 2),
+        ((1, 5, 5, 1), (1, 1, 1, 1), (1, 1), ((0, 0), (0, 0)), (1, 1), 1),
+        ((2, 9, 3), (4, 3, 5), (3,), ((1, 0),), (1,), 1),
+    ]
+    for xs, ws, strides, pads, dilations, groups in cases:
+        arrays = (rng.normal(size=xs).astype("float32"), rng.normal(size=ws).astype("float32"))
+        attrs = {"strides": strides, "pads": pads, "dilations": dilations, "groups": groups}
+        yield Sample(arrays, attrs, f"{ws}s{strides}g{groups}")
+
+
+# --- depthwise -----------------------------------------------------------------------------------------------
+
+
+@depthwise_op.infer
+def _depthwise_infer(x: TensorType, w: TensorType, *, strides: Any, pads: Pairs, dilations: Any) -> TensorType:
+    return _infer("depthwise_conv", x, w, strides, pads, dilations, x.shape[-1], w.shape[-2] * w.shape[-1])
+
+
+@depthwise_op.decompose
+def _depthwise_decompose(x: Any, w: Any, *, strides: Any, pads: Pairs, dilations: Any) -> Any:
+    x = _padded(x, pads)
+    kernel, spatial = tuple(w.shape[:-2]), len(w.shape) - 2
+    out = [x.shape[0]]
+    out += [output_extent(d, k, s, (0, 0), e) for d, k, s, e in zip(x.shape[1:-1], kernel, strides, dilations, strict=True)]
+    rank = spatial + 3  # axes: n, o..., c, m | k...
+    c, m, over_k = spatial + 1, spatial + 2, rank
+    x_map = (((1, 0),), *_windows(spatial, 1, over_k, strides, dilations), ((1, c),))
+    w_map = (*(((1, over_k + k),) for k in range(spatial)), ((1, c),), ((1, m),))
+    y = contraction.contract_op(
+        x, w, out=(*out, w.shape[-2], w.shape[-1]), over=kernel, x_map=x_map, w_map=w_map
+    )
+    return shaping.reshape(y, (*out, w.shape[-2] * w.shape[-1]))
+
+
+depthwise_op.reference(_by_decomposition(depthwise_op))
+
+
+@depthwise_op.onnx
+def _depthwise_onnx(g: Any, x: str, w: str, *, strides: Any, pads: Pairs, dilations: Any) -> str:
+    spatial = len(strides)
+    *kernel, c, m = g.shape(w)
+    last = [spatial, spatial + 1, *range(spatial)]
+    weights = g.reshape(g.transpose(w, last), [c * m, 1, *kernel])
+    return g.channels_first(x, spatial, lambda t: g.node("Conv", t, weights, **_onnx_attrs(strides, pads, dilations, c)))
+
+
+@depthwise_op.samples
+def _depthwise_samples(rng: np.random.Generator) -> Iterator[Sample]:
+    for xs, ws, strides in (((2, 6, 7, 3), (3, 2, 3, 2), (1, 1)), ((1, 7, 7, 5), (3, 3, 5, 1), (2, 2))):
+        arrays = (rng.normal(size=xs).astype("float32"), rng.normal(size=ws).astype("float32"))
+        yield Sample(arrays, {"strides": strides, "pads": ((1, 1), (0, 1)), "dilations": (1, 1)}, f"{ws}{strides}")
+
+
+# --- public functions ----------------------------------------------------------------------------------------
+
+
+def _per_dimension(value: Any, spatial: int) -> tuple[int, ...]:
+    return tuple(int(v) for v in value) if isinstance(value, (tuple, list)) else (int(value),) * spatial
+
+
+def _convolution(op: Op, inputs: Any, kernel: Any, strides: Any, padding: str, data_format: Any, rate: Any, **attrs: Any) -> Any:
+    from kcompile.core.config import image_data_format
+
+    x, w = ew.operands(inputs, kernel)
+    spatial = len(w.shape) - 2
+    first = (data_format or image_data_format()) == "channels_first"
+    if first:
+        x = shaping.transpose(x, (0, *range(2, spatial + 2), 1))
+    s, d = _per_dimension(strides, spatial), _per_dimension(rate, spatial)
+    pads = padding_pairs(padding.lower(), x.shape[1:-1], tuple(w.shape[:-2]), s, d)
+    y = op(x, w, strides=s, pads=pads, dilations=d, **attrs)
+    return shaping.transpose(y, (0, spatial + 1, *range(1, spatial + 1))) if first else y
+
+
+def conv(
+    inputs: Any, kernel: Any, strides: Any = 1, padding: str = "valid", data_format: str | None = None, dilation_rate: Any = 1
+) -> Any:
+    """Cross-correlation of 1, 2 or more spatial dimensions.
+
+    Shapes:  inputs (n, d..., c), kernel (k..., c / groups, f) -> (n, o..., f);
+             valid: o = (d - k) // s + 1, same: o = ceil(d / s). The number of groups follows from the shapes.
+    Raises:  ShapeError if the kernel's depth does not fit.
+    Work:    2 n prod(o) f prod(k) c / groups flops.
+
+    >>> conv(np.ones((1, 5, 5, 2), "float32"), np.ones((3, 3, 2, 4), "float32"), padding="same").shape
+    (1, 5, 5, 4)
+    """
+    channel = 1 if data_format == "channels_first" else -1
+    channels, depth = ew.as_tensor(inputs).shape[channel], ew.as_tensor(kernel).shape[-2]
+    groups = channels // depth if isinstance(channels, int) and depth and channels % depth == 0 else 1
+    return _convolution(conv_op, inputs, kernel, strides, padding, data_format, dilation_rate, groups=groups)
+
+
+def depthwise_conv(
+    inputs: Any, kernel: Any, strides: Any = 1, padding: str = "valid", data_format: str | None = None, dilation_rate: Any = 1
+) -> Any:
+    """A convolution of each channel by its own kernels: kernel (k..., c, m) -> (n, o..., c m)."""
+    return _convolution(depthwise_op, inputs, kernel, strides, padding, data_format, dilation_rate)
+
+
+def separable_conv(
+    inputs: Any,
+    depthwise_kernel: Any,
+    pointwise_kernel: Any,
+    strides: Any = 1,
+    padding: str = "valid",
+    data_format: str | None = None,
+    dilation_rate: Any = 1,
+) -> Any:
+    """A depthwise convolution followed by one with kernel size 1."""
+    y = depthwise_conv(inputs, depthwise_kernel, strides, padding, data_format, dilation_rate)
+    return conv(y, pointwise_kernel, 1, "valid", data_format)

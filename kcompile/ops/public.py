@@ -1,0 +1,50 @@
+"""The outer face of public ops: the same function works on arrays, on traced values and on a functional model's `KerasTensor`s."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Symbolic:
+    """Base of placeholder tensors of functional models; they carry no graph, only shape, dtype and history."""
+
+    __slots__ = ()
+
+
+_record: Callable[..., Any] | None = None
+
+
+def set_recorder(record: Callable[..., Any]) -> None:
+    """`trace` tells how an op on placeholders becomes an operation of the functional model."""
+    global _record
+    _record = record
+
+
+def has_symbolic(xs: Any) -> bool:
+    """Is a placeholder among these arguments, nested ones included?"""
+    for x in xs:
+        if isinstance(x, Symbolic):
+            return True
+        if isinstance(x, (list, tuple)) and has_symbolic(x):
+            return True
+        if isinstance(x, dict) and has_symbolic(x.values()):
+            return True
+    return False
+
+
+def public(function: F) -> F:
+    """A function of ops, recorded as one operation when called on placeholders."""
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if has_symbolic(args) or (kwargs and has_symbolic(kwargs.values())):
+            assert _record is not None
+            return _record(call, args, kwargs)
+        return function(*args, **kwargs)
+
+    call.__module__ = "kcompile.ops"
+    return call  # type: ignore[return-value]

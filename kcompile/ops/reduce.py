@@ -1,0 +1,289 @@
+"""Reductions over axes: sum, mean, max, min, prod, any, all, argmax, argmin, variance, std, logsumexp."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from kcompile.core import dtypes
+from kcompile.core.errors import ShapeError, message
+from kcompile.core.symbolic import Int, product
+from kcompile.ir import loops
+from kcompile.ir.loops import Expr, Index
+from kcompile.ir.op import Op, Sample
+from kcompile.ir.types import TensorType
+from kcompile.ops import elementwise as ew, shape as shaping
+
+Axes = tuple[int, ...]
+
+
+def normalize_axes(op: str, axis: Any, rank: int) -> Axes:
+    """`axis` as sorted non-negative ints; None means all."""
+    if axis is None:
+        return tuple(range(rank))
+    given = tuple(axis) if isinstance(axis, (tuple, list)) else (axis,)
+    for a in given:
+        if not -rank <= int(a) < rank:
+            raise ShapeError(
+                message(f"{op}: axis must lie in [{-rank}, {rank}).", received=f"axis={axis}", expected=f"rank {rank}")
+            )
+    return tuple(sorted({int(a) % rank for a in given}))
+
+
+def _reduced(x: TensorType, axes: Axes, keepdims: bool, dtype: str) -> TensorType:
+    if keepdims:
+        return TensorType(tuple(1 if k in axes else d for k, d in enumerate(x.shape)), dtype)
+    return TensorType(tuple(d for k, d in enumerate(x.shape) if k not in axes), dtype)
+
+
+def split_index(i: Index, shape: tuple[int | Int, ...], axes: Axes, keepdims: bool) -> tuple[Index, Index]:
+    """The operand's index for an output index, with new axes for the reduced dimensions; and those axes."""
+    kept = iter(i if not keepdims else [k for n, k in enumerate(i) if n not in axes])
+    bound = {a: loops.axis(shape[a], "r") for a in axes}
+    return tuple(bound[n] if n in bound else next(kept) for n in range(len(shape))), tuple(bound.values())
+
+
+def _expand(y: Any, x: Any, axes: Axes, keepdims: bool) -> Any:
+    """A reduced tensor with its lost dimensions back as 1."""
+    if keepdims:
+        return y
+    return shaping.reshape(y, tuple(1 if k in axes else d for k, d in enumerate(x.shape)))
+
+
+def _sum_vjp(dy: Any, y: Any, x: Any, axes: Axes, keepdims: bool) -> Any:
+    return shaping.broadcast_to(_expand(dy, x, axes, keepdims), x.shape)
+
+
+def _extreme_vjp(dy: Any, y: Any, x: Any, axes: Axes, keepdims: bool) -> Any:
+    # Ties share the gradient evenly, as in JAX.
+    hit = ew.cast(ew.equal(x, _expand(y, x, axes, keepdims)), dy.dtype)
+    share = _expand(dy, x, axes, keepdims) / sum(hit, axis=axes, keepdims=True)
+    return hit * share
+
+
+def _prod_vjp(dy: Any, y: Any, x: Any, axes: Axes, keepdims: bool) -> Any:
+    return _expand(dy * y, x, axes, keepdims) / x
+
+
+def _reduction(name: str, kind: str, reference: Any, vjp: Any, dtype_rule: Any, onnx: str | None) -> Op:
+    op = Op(name)
+
+    @op.infer
+    def infer(x: TensorType, *, axes: Axes, keepdims: bool) -> TensorType:
+        return _reduced(x, axes, keepdims, dtype_rule(x.dtype))
+
+    @op.reference
+    def evaluate(x: np.ndarray, *, axes: Axes, keepdims: bool) -> np.ndarray:
+        return reference(x, axis=axes, keepdims=keepdims)
+
+    if vjp is not None:
+
+        @op.vjp
+        def pull_back(dy: Any, y: Any, x: Any, *, axes: Axes, keepdims: bool) -> tuple[Any]:
+            return (vjp(dy, y, x, axes, keepdims),)
+
+    @op.scalar
+    def at(i: Index, x: Any, *, out: TensorType, axes: Axes, keepdims: bool) -> Expr:
+        where, bound = split_index(i, x.type.shape, axes, keepdims)
+        return loops.reduce(kind, bound, loops.cast(x(where), out.dtype))
+
+    if onnx:
+
+        @op.onnx
+        def export(g: Any, x: str, *, axes: Axes, keepdims: bool) -> str:
+            return g.reduce(onnx, x, axes, keepdims)
+
+    @op.samples
+    def samples(rng: np.random.Generator) -> Iterator[Sample]:
+        for shape, axes in (((3, 5), (1,)), ((3, 5), (0,)), ((3, 5), (0, 1)), ((2, 3, 4), (0, 2)), ((2, 3, 4), (1,))):
+            x = rng.uniform(0.5, 2.0, shape).astype("float32")
+            x = x > 1 if kind in ("any", "all") else x
+            for keepdims in (False, True):
+                yield Sample((x,), {"axes": axes, "keepdims": keepdims}, f"{shape}{axes}{keepdims}")
+
+    return op
+
+
+def _sum_dtype(dtype: str) -> str:
+    if dtype in ("bool", "int8", "int16"):
+        return "int32"
+    return "uint32" if dtype in ("uint8", "uint16") else dtype
+
+
+def _bool_dtype(_: str) -> str:
+    return "bool"
+
+
+def _same_dtype(dtype: str) -> str:
+    return dtype
+
+
+sum_op = _reduction("sum", "sum", np.sum, _sum_vjp, _sum_dtype, "ReduceSum")
+prod_op = _reduction("prod", "prod", np.prod, _prod_vjp, _sum_dtype, "ReduceProd")
+max_op = _reduction("max", "max", np.max, _extreme_vjp, _same_dtype, "ReduceMax")
+min_op = _reduction("min", "min", np.min, _extreme_vjp, _same_dtype, "ReduceMin")
+any_op = _reduction("any", "any", np.any, None, _bool_dtype, None)
+all_op = _reduction("all", "all", np.all, None, _bool_dtype, None)
+
+
+def _apply(op: Op, x: Any, axis: Any, keepdims: bool) -> Any:
+    x = ew.as_tensor(x)
+    axes = normalize_axes(op.name, axis, len(x.shape))
+    return op(x, axes=axes, keepdims=bool(keepdims)) if axes or op in (any_op, all_op) else x
+
+
+def sum(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """Sum of elements over `axis` (an int, a tuple, or None for all).
+
+    >>> sum(np.ones((2, 3), "float32"), axis=0).tolist()
+    [2.0, 2.0, 2.0]
+    """
+    return _apply(sum_op, x, axis, keepdims)
+
+
+def prod(x: Any, axis: Any = None, keepdims: bool = False, dtype: Any = None) -> Any:
+    """Product of elements over `axis`."""
+    return _apply(prod_op, ew.as_tensor(x, None if dtype is None else dtypes.standardize(dtype)), axis, keepdims)
+
+
+def max(x: Any, axis: Any = None, keepdims: bool = False, initial: Any = None) -> Any:
+    """Largest element over `axis`; NaN where one is NaN. `initial` is a least result."""
+    y = _apply(max_op, x, axis, keepdims)
+    return y if initial is None else ew.maximum(y, initial)
+
+
+def min(x: Any, axis: Any = None, keepdims: bool = False, initial: Any = None) -> Any:
+    """Smallest element over `axis`; NaN where one is NaN. `initial` is a greatest result."""
+    y = _apply(min_op, x, axis, keepdims)
+    return y if initial is None else ew.minimum(y, initial)
+
+
+def any(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """Does any element hold over `axis`?"""
+    return _apply(any_op, ew.as_tensor(x, "bool"), axis, keepdims)
+
+
+def all(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """Do all elements hold over `axis`?"""
+    return _apply(all_op, ew.as_tensor(x, "bool"), axis, keepdims)
+
+
+def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """Arithmetic mean over `axis`; ints become the default float.
+
+    >>> mean(np.array([1, 2], "int32")).item()
+    1.5
+    """
+    x = ew.as_tensor(x)
+    dtype = x.dtype if dtypes.is_float(dtypes.standardize(x.dtype)) else dtypes.standardize(None)
+    x = ew.cast(x, dtype)
+    axes = normalize_axes("mean", axis, len(x.shape))
+    count = product(x.shape[a] for a in axes)
+    return sum(x, axis=axes, keepdims=keepdims) / ew.as_tensor(count, dtypes.standardize(dtype))
+
+
+def variance(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """Population variance over `axis`."""
+    centred = ew.subtract(x, mean(x, axis=axis, keepdims=True))
+    return mean(ew.square(centred), axis=axis, keepdims=keepdims)
+
+
+var = variance
+
+
+def std(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """Population standard deviation over `axis`."""
+    return ew.sqrt(variance(x, axis=axis, keepdims=keepdims))
+
+
+def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """log(sum(exp(x))) over `axis`, without overflow: the largest element is taken out first."""
+    from kcompile.ops.autodiff import stop_gradient
+
+    top = max(x, axis=axis, keepdims=True)
+    top = stop_gradient(ew.where(ew.isfinite(top), top, 0))
+    total = ew.log(sum(ew.exp(ew.subtract(x, top)), axis=axis, keepdims=True)) + top
+    if keepdims:
+        return total
+    axes = normalize_axes("logsumexp", axis, len(x.shape))
+    return shaping.reshape(total, tuple(d for k, d in enumerate(x.shape) if k not in axes))
+
+
+# --- argmax, argmin ------------------------------------------------------------------------------------------
+
+
+def _arg_reduction(name: str, kind: str, reference: Any, onnx: str) -> Op:
+    op = Op(name)
+
+    @op.infer
+    def infer(x: TensorType, *, axis: int, keepdims: bool) -> TensorType:
+        return _reduced(x, (axis,), keepdims, "int32")
+
+    @op.reference
+    def evaluate(x: np.ndarray, *, axis: int, keepdims: bool) -> np.ndarray:
+        return reference(x, axis=axis, keepdims=keepdims)
+
+    @op.vjp
+    def pull_back(dy: Any, y: Any, x: Any, *, axis: int, keepdims: bool) -> tuple[None]:
+        return (None,)
+
+    @op.scalar
+    def at(i: Index, x: Any, *, out: TensorType, axis: int, keepdims: bool) -> Expr:
+        # The first position whose element equals the extreme: two passes over a row that stays in cache.
+        where, bound = split_index(i, x.type.shape, (axis,), keepdims)
+        best = loops.reduce(kind, bound, x(where))
+        again, (position,) = split_index(i, x.type.shape, (axis,), keepdims)
+        hit = loops.apply("eq", x(again), best, dtype="bool")
+        last = loops.index(x.type.shape[axis] - 1, "int32")
+        return loops.reduce("min", (position,), loops.select(hit, loops.index(position, "int32"), last))
+
+    @op.onnx
+    def export(g: Any, x: str, *, axis: int, keepdims: bool) -> str:
+        return g.cast(g.node(onnx, x, axis=axis, keepdims=int(keepdims), select_last_index=0), "int32")
+
+    @op.samples
+    def samples(rng: np.random.Generator) -> Iterator[Sample]:
+        x = rng.normal(size=(3, 7)).astype("float32")
+        yield Sample((x,), {"axis": 1, "keepdims": False})
+        yield Sample((x,), {"axis": 0, "keepdims": True}, "axis0")
+        yield Sample((np.zeros((2, 4), "float32"),), {"axis": 1, "keepdims": False}, "ties", False)
+
+    return op
+
+
+argmax_op = _arg_reduction("argmax", "max", np.argmax, "ArgMax")
+argmin_op = _arg_reduction("argmin", "min", np.argmin, "ArgMin")
+
+
+def _arg(op: Op, x: Any, axis: int | None, keepdims: bool) -> Any:
+    x = ew.as_tensor(x)
+    if axis is None:
+        flat = op(shaping.reshape(x, (-1,)), axis=0, keepdims=False)
+        return shaping.reshape(flat, (1,) * len(x.shape)) if keepdims else flat
+    (position,) = normalize_axes(op.name, axis, len(x.shape))
+    return op(x, axis=position, keepdims=bool(keepdims))
+
+
+def argmax(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
+    """Position (int32) of the first largest element over `axis`; over the flattened tensor for None.
+
+    >>> argmax(np.array([[1., 3., 3.]]), axis=-1).tolist()
+    [1]
+    """
+    return _arg(argmax_op, x, axis, keepdims)
+
+
+def argmin(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
+    """Position (int32) of the first smallest element over `axis`; over the flattened tensor for None."""
+    return _arg(argmin_op, x, axis, keepdims)
+
+
+def count_nonzero(x: Any, axis: Any = None) -> Any:
+    """How many elements differ from zero over `axis`, int32."""
+    return sum(ew.cast(ew.not_equal(x, 0), "int32"), axis=axis)
+
+
+assert builtins.sum is not sum

@@ -1,0 +1,1 @@
+"""Running user code once over symbolic tensors: variables, the tracer, placeholders of functional models."""

@@ -1,0 +1,31 @@
+"""Automatic names: dense, dense_1, dense_2, as Keras counts them."""
+
+from __future__ import annotations
+
+import re
+
+_counts: dict[str, int] = {}
+
+
+def to_snake_case(name: str) -> str:
+    """`BatchNormalization` -> `batch_normalization`, `Conv2D` -> `conv2d`.
+
+    >>> to_snake_case("Conv2D"), to_snake_case("MaxPooling2D"), to_snake_case("ReLU")
+    ('conv2d', 'max_pooling2d', 're_lu')
+    """
+    name = re.sub(r"\W+", "", name)
+    name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+def auto_name(prefix: str) -> str:
+    """The next free automatic name for this prefix."""
+    prefix = to_snake_case(prefix)
+    count = _counts.get(prefix, 0)
+    _counts[prefix] = count + 1
+    return prefix if count == 0 else f"{prefix}_{count}"
+
+
+def reset() -> None:
+    """Start counting anew (`keras.utils.clear_session`)."""
+    _counts.clear()

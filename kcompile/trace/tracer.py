@@ -1,0 +1,68 @@
+"""Runs a Python function once over symbolic values and keeps what it did: outputs, variable reads, assignments."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from kcompile.core import tree
+from kcompile.ir.graph import Graph, Value
+from kcompile.ops import elementwise as ew
+
+if TYPE_CHECKING:
+    from kcompile.trace.variable import Variable
+
+_local = threading.local()
+
+
+class Tracer:
+    """The scope of one trace: what each variable holds by now."""
+
+    def __init__(self) -> None:
+        self.current: dict[Variable, Value] = {}
+        self.assigned: dict[Variable, Value] = {}
+
+    def __enter__(self) -> Tracer:
+        self._outer, _local.tracer = active(), self
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _local.tracer = self._outer
+
+    def read(self, variable: Variable) -> Value:
+        if variable not in self.current:
+            self.current[variable] = variable.leaf
+        return self.current[variable]
+
+    def assign(self, variable: Variable, value: Any) -> Value:
+        self.read(variable)
+        new = ew.as_tensor(value, variable.dtype)
+        from kcompile.ir.op import constant
+        from kcompile.ops.shape import broadcast_to
+
+        new = broadcast_to(new if isinstance(new, Value) else constant(new), variable.shape)
+        self.current[variable] = self.assigned[variable] = new
+        return new
+
+
+def active() -> Tracer | None:
+    """The innermost trace of this thread."""
+    return getattr(_local, "tracer", None)
+
+
+def is_tracing() -> bool:
+    return active() is not None
+
+
+def trace(function: Callable[..., Any], inputs: Sequence[Value], name: str = "graph") -> tuple[Graph, Any]:
+    """The graph of function(*inputs), and the function's result as a structure of values."""
+    from kcompile.ir.op import constant, unwrap
+
+    with Tracer() as tracer:
+        result = function(*inputs)
+        result = tree.map_structure(lambda x: None if x is None else constant(unwrap(x)), result)
+    outputs = [x for x in tree.flatten(result) if x is not None]
+    assignments = {v.leaf: new for v, new in tracer.assigned.items() if new is not v.leaf}
+    variables = {v.uid: v for v in tracer.current}
+    return Graph(list(inputs), outputs, assignments, variables, name), result

@@ -1,0 +1,212 @@
+"""State: weights, optimizer slots, metric totals, seeds. Read and assigned alike in eager code and in traces."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from kcompile.core import dtypes
+from kcompile.core.errors import ShapeError, message
+from kcompile.ir.graph import Value
+from kcompile.ir.op import make_variable
+from kcompile.ir.types import TensorType
+from kcompile.trace import tracer
+
+_uids = itertools.count(1)
+_counters: dict[str, int] = {}
+_scopes = threading.local()
+ALIGNMENT = 64
+
+
+def aligned_empty(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    """An uninitialized array whose first element lies on a cache line."""
+    dtype = np.dtype(dtype)
+    size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+    raw = np.empty(size + ALIGNMENT, np.uint8)
+    start = -raw.ctypes.data % ALIGNMENT
+    return raw[start : start + size].view(dtype).reshape(shape)
+
+
+@contextmanager
+def name_scope(name: str) -> Any:
+    """Prefix of the `path` of variables that are made inside."""
+    stack = _scopes.__dict__.setdefault("stack", [])
+    stack.append(name)
+    try:
+        yield
+    finally:
+        stack.pop()
+
+
+def current_path() -> str:
+    return "/".join(_scopes.__dict__.get("stack", []))
+
+
+class Variable:
+    """A tensor that keeps its value between calls.
+
+    initializer: an array, or a callable (shape, dtype) -> array together with `shape`. The storage never moves, so
+    that compiled programs can hold its address; `assign` writes into it.
+
+    >>> v = Variable(np.zeros((2,)), dtype="float32", name="v")
+    >>> v.assign_add([1.0, 2.0]); v.numpy().tolist()
+    [1.0, 2.0]
+    """
+
+    def __init__(
+        self,
+        initializer: Any,
+        shape: tuple[int, ...] | None = None,
+        dtype: Any = None,
+        trainable: bool = True,
+        autocast: bool = True,
+        aggregation: str = "none",
+        synchronization: str = "auto",
+        name: str | None = None,
+        **_: Any,
+    ):
+        self.uid = next(_uids)
+        self.name = name or _auto_name("variable")
+        if "/" in self.name:
+            raise ValueError(f"Argument `name` must be a string without '/'. Received: name={name}")
+        scope = current_path()
+        self.path = f"{scope}/{self.name}" if scope else self.name
+        self.trainable, self.autocast, self.aggregation, self.synchronization = trainable, autocast, aggregation, synchronization
+        self.regularizer: Any = None
+        self.constraint: Any = None
+        self.overwrite_with_gradient = False
+        value = _initial(initializer, shape, dtype)
+        self.dtype = dtypes.standardize(value.dtype)
+        self.shape: tuple[int, ...] = tuple(value.shape)
+        self._array = aligned_empty(self.shape, value.dtype)
+        self._array[...] = value
+        self.leaf: Value = make_variable(self.uid, self.name, TensorType(self.shape, self.dtype))
+        self._before_read: Callable[[], None] | None = None
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def value(self) -> Any:
+        """The current value: an array, or a symbolic tensor while tracing."""
+        return self.__kcompile_value__()
+
+    @property
+    def array(self) -> np.ndarray:
+        """The storage itself. Compiled programs read and write it in place."""
+        return self._array
+
+    def __kcompile_value__(self) -> Any:
+        scope = tracer.active()
+        return self._array if scope is None else scope.read(self)
+
+    def assign(self, value: Any) -> Any:
+        """Set the value; shapes must agree."""
+        shape = tuple(getattr(value, "shape", np.shape(value)))
+        if shape != self.shape:
+            raise ShapeError(
+                message(
+                    "The shape of the target variable and the shape of the target value in `variable.assign(value)` must match.",
+                    expected=f"{self.shape} of variable {self.path!r}",
+                    received=f"{shape}",
+                )
+            )
+        scope = tracer.active()
+        if scope is not None:
+            return scope.assign(self, value)
+        np.copyto(self._array, np.asarray(value), casting="unsafe")
+        return self._array
+
+    def assign_add(self, value: Any) -> None:
+        self.assign(self.value + _value(value, self.dtype))
+
+    def assign_sub(self, value: Any) -> None:
+        self.assign(self.value - _value(value, self.dtype))
+
+    def numpy(self) -> np.ndarray:
+        """A copy of the value."""
+        return self._array.copy()
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        if tracer.is_tracing():
+            raise TypeError(f"variable {self.path!r} has no numbers while a model is traced; use kcompile.ops")
+        return np.array(self._array, dtype=dtype)
+
+    def __repr__(self) -> str:
+        return f"<Variable path={self.path}, shape={self.shape}, dtype={self.dtype}, value={self._array}>"
+
+    def __getitem__(self, key: Any) -> Any:
+        return self.value[key]
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __float__(self) -> float:
+        return float(self._array)
+
+    def __int__(self) -> int:
+        return int(self._array)
+
+    def __bool__(self) -> bool:
+        raise TypeError("A Variable cannot be used as a boolean.")
+
+
+def _value(x: Any, dtype: str) -> Any:
+    from kcompile.ops import elementwise as ew
+
+    return ew.as_tensor(x, dtype)
+
+
+def _initial(initializer: Any, shape: Any, dtype: Any) -> np.ndarray:
+    name = dtypes.standardize(dtype) if dtype is not None else None
+    if callable(initializer):
+        if shape is None:
+            raise ValueError(
+                "When creating a Variable from an initializer, the `shape` argument should be specified. "
+                f"Received: initializer={initializer} and shape={shape}"
+            )
+        name = name or dtypes.standardize(None)
+        return np.asarray(initializer(tuple(shape), dtype=name), dtypes.numpy_dtype(name)).reshape(shape)
+    array = np.asarray(initializer.numpy() if isinstance(initializer, Variable) else initializer)
+    if name is None:
+        name = dtypes.standardize(None) if array.dtype == np.float64 else dtypes.standardize(array.dtype)
+        name = "int32" if array.dtype == np.int64 and not isinstance(initializer, np.ndarray) else name
+    return array.astype(dtypes.numpy_dtype(name))
+
+
+def _auto_name(prefix: str) -> str:
+    from kcompile.trace.naming import auto_name
+
+    return auto_name(prefix)
+
+
+def _install_operators() -> None:
+    """Python operators on variables are those of their value."""
+    names = "add sub mul truediv floordiv mod pow matmul and or xor".split()
+    for name in names:
+        for method in (f"__{name}__", f"__r{name}__"):
+            setattr(Variable, method, lambda a, b, m=method: _operate(a, b, m))
+    for method in ("__lt__", "__le__", "__gt__", "__ge__"):
+        setattr(Variable, method, lambda a, b, m=method: _operate(a, b, m))
+    Variable.__neg__ = lambda a: -a.value  # type: ignore[attr-defined]
+    Variable.__abs__ = lambda a: abs(a.value)  # type: ignore[attr-defined]
+    Variable.__array_ufunc__ = None  # type: ignore[attr-defined]
+
+
+def _operate(a: Variable, b: Any, method: str) -> Any:
+    left = a.value
+    right = b.value if isinstance(b, Variable) else b
+    result = getattr(left, method)(right)
+    if result is NotImplemented:
+        mirrored = f"__{method[3:]}" if method.startswith("__r") else f"__r{method[2:]}"
+        result = getattr(right, mirrored)(left)
+    return result
+
+
+_install_operators()
