@@ -27,12 +27,10 @@ __version__ = "0.1.0"
 _MODULES = frozenset(
     {
         "activations",
-        "backend",
         "callbacks",
         "config",
         "constraints",
         "datasets",
-        "dtype_policies",
         "export",
         "initializers",
         "layers",
@@ -44,18 +42,15 @@ _MODULES = frozenset(
         "random",
         "regularizers",
         "saving",
-        "tree",
         "utils",
     }
 )
 # Public names -> the module that holds them.
 _NAMES = {
-    "DTypePolicy": "dtype_policies",
-    "Function": "models",
     "Initializer": "initializers",
     "Input": "layers",
     "InputSpec": "layers",
-    "KerasTensor": "layers",
+    "KerasTensor": "trace.keras_tensor",
     "Layer": "layers",
     "Loss": "losses",
     "Metric": "metrics",
@@ -63,13 +58,42 @@ _NAMES = {
     "Optimizer": "optimizers",
     "Regularizer": "regularizers",
     "Sequential": "models",
-    "Variable": "layers",
+    "Variable": "trace.variable",
+    "name_scope": "trace.variable",
 }
 
 # What type checkers and editors see; tests/test_packaging.py keeps it equal to the tables above.
 if TYPE_CHECKING:
+    from kcompile import activations as activations
+    from kcompile import callbacks as callbacks
+    from kcompile import config as config
+    from kcompile import constraints as constraints
     from kcompile import datasets as datasets
+    from kcompile import export as export
+    from kcompile import initializers as initializers
+    from kcompile import layers as layers
+    from kcompile import losses as losses
+    from kcompile import metrics as metrics
+    from kcompile import models as models
+    from kcompile import ops as ops
+    from kcompile import optimizers as optimizers
+    from kcompile import random as random
+    from kcompile import regularizers as regularizers
+    from kcompile import saving as saving
     from kcompile import utils as utils
+    from kcompile.initializers import Initializer as Initializer
+    from kcompile.layers import Input as Input
+    from kcompile.layers import InputSpec as InputSpec
+    from kcompile.layers import Layer as Layer
+    from kcompile.losses import Loss as Loss
+    from kcompile.metrics import Metric as Metric
+    from kcompile.models import Model as Model
+    from kcompile.models import Sequential as Sequential
+    from kcompile.optimizers import Optimizer as Optimizer
+    from kcompile.regularizers import Regularizer as Regularizer
+    from kcompile.trace.keras_tensor import KerasTensor as KerasTensor
+    from kcompile.trace.variable import Variable as Variable
+    from kcompile.trace.variable import name_scope as name_scope
 
 
 def __getattr__(name: str) -> Any:

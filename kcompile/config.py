@@ -1,0 +1,8 @@
+"""Global settings, as in ``keras.config``."""
+
+from kcompile.core.config import epsilon as epsilon
+from kcompile.core.config import floatx as floatx
+from kcompile.core.config import image_data_format as image_data_format
+from kcompile.core.config import set_epsilon as set_epsilon
+from kcompile.core.config import set_floatx as set_floatx
+from kcompile.core.config import set_image_data_format as set_image_data_format
