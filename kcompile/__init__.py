@@ -1,7 +1,7 @@
 """kcompile: Keras's API with a compiler under it.
 
 ``import kcompile as keras`` and write Keras code. Public modules and names load on first use (PEP 562), so
-the import itself costs a millisecond; ``from kcompile import layers``, ``kcompile.layers.Dense`` and tab
+the import itself costs some milliseconds; ``from kcompile import layers``, ``kcompile.layers.Dense`` and tab
 completion work as usual.
 
 >>> import kcompile as keras
