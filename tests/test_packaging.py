@@ -37,9 +37,9 @@ def package_name(folder: Path) -> str:
 
 
 def test_packages_lists_every_folder():
-    listed = SETUPTOOLS["packages"]
-    assert sorted(set(listed)) == listed, "keep `packages` in pyproject.toml sorted, without repeats"
-    assert set(listed) == folders_with_code()
+    expected = sorted(folders_with_code())
+    lines = "\n".join(f'  "{name}",' for name in expected)
+    assert SETUPTOOLS["packages"] == expected, f"`packages` in pyproject.toml must be:\n{lines}"
 
 
 def test_every_folder_is_a_package():
