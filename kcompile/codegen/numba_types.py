@@ -248,7 +248,7 @@ def call_external(typing_context: Any, symbol: types.Type, *arguments: Any) -> A
     """call_external("kc_name", a, b, ...): call a C function `void kc_name(int64, int64, ...)`."""
     if not isinstance(symbol, types.StringLiteral):
         return None
-    values = types.StarArgTuple.from_types([types.int64] * len(arguments[0]))
+    values = types.StarArgTuple.from_types([types.int64] * len(arguments))
 
     def generate(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
         numbers = cgutils.unpack_tuple(builder, args[1])

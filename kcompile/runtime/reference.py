@@ -1,4 +1,7 @@
-"""The interpreter as a target: runs a graph by the NumPy references of its ops. `run_eagerly=True` and the oracle of the tests."""
+"""The interpreter as a target:
+
+runs a graph by the NumPy references of its ops. `run_eagerly=True` and the oracle of the tests.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,10 @@ class ReferenceExecutable:
         return outputs
 
     def repeat(self, arrays: Sequence[np.ndarray], symbols: Mapping[str, int], steps: int) -> int:
-        """`steps` runs on the same inputs, outputs dropped: what changes from step to step are the variables."""
+        """`steps` runs on the same inputs, outputs dropped:
+
+        what changes from step to step are the variables.
+        """
         for _ in range(steps):
             self(*arrays, symbols=symbols)
         return steps
