@@ -7,11 +7,11 @@ from typing import Any
 
 from kcompile.core import dtypes
 from kcompile.ir.graph import Value, topological
-from kcompile.ops import elementwise as ew, shape as shaping
+from kcompile.ops import elementwise as ew, movement
 
 
 def zeros_like(x: Value) -> Value:
-    return shaping.broadcast_to(ew.as_tensor(0, x.dtype), x.shape)
+    return movement.broadcast_to(ew.as_tensor(0, x.dtype), x.shape)
 
 
 def gradients(loss: Value, wrt: Sequence[Value]) -> list[Value | None]:

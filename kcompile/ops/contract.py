@@ -17,7 +17,7 @@ from kcompile.ir import loops
 from kcompile.ir.loops import Expr, Index
 from kcompile.ir.op import Op, Sample
 from kcompile.ir.types import Shape, TensorType
-from kcompile.ops import elementwise as ew, shape as shaping
+from kcompile.ops import elementwise as ew, movement
 
 # A map gives, per dimension of an operand, the terms (coefficient, axis number) whose sum is the position there.
 Terms = tuple[tuple[int, int], ...]
@@ -125,7 +125,7 @@ def operand_gradient(dy: Any, other: Any, shape: Shape, out: Shape, over: Shape,
         before[a], inner[a] = reach, s - 1
         after[a] = shape[k] - 1 - (out[a] - 1) * s
     if windows:
-        dy = shaping.pad_op(dy, before=tuple(before), after=tuple(after), inner=tuple(inner), value=0.0)
+        dy = movement.pad_op(dy, before=tuple(before), after=tuple(after), inner=tuple(inner), value=0.0)
         other = _flip_axes(other, other_map, {r for _, _, _, r in windows.values()})
     renamed: Map = tuple(tuple((c, number[a]) for c, a in terms) for terms in other_map)
     return contract_op(
@@ -144,7 +144,7 @@ def _window(terms: Terms, outputs: int) -> tuple[int, int, int, int]:
 def _flip_axes(operand: Any, mapping: Map, axes: set[int]) -> Any:
     """The operand reversed along the dimensions that follow `axes`."""
     dims = tuple(k for k, terms in enumerate(mapping) if terms and terms[0][1] in axes)
-    return shaping.flip(operand, dims) if dims else operand
+    return movement.flip(operand, dims) if dims else operand
 
 
 # --- einsum and matmul ---------------------------------------------------------------------------------------
@@ -194,7 +194,7 @@ def _einsum_decompose(*xs: Any, subscripts: str) -> Any:
         gone = tuple(k for k, c in enumerate(letters) if c not in output)
         y = reduce.sum(x, axis=gone) if gone else x
         left = [c for c in letters if c in output]
-        return shaping.transpose(y, tuple(left.index(c) for c in output))
+        return movement.transpose(y, tuple(left.index(c) for c in output))
     x, letters = xs[0], inputs[0]
     for k in range(1, len(xs)):
         needed = set(output).union(*inputs[k + 1 :])
@@ -227,7 +227,7 @@ def pair(x: Any, x_letters: str, w: Any, w_letters: str, output: str) -> Any:
     def squeezed(t: Any, letters: str) -> tuple[Any, str]:
         """Without the dimensions of size 1, so that every map is a projection."""
         gone = [k for k, d in enumerate(t.shape) if d == 1]
-        return shaping.squeeze(t, gone) if gone else t, "".join(c for k, c in enumerate(letters) if k not in gone)
+        return movement.squeeze(t, gone) if gone else t, "".join(c for k, c in enumerate(letters) if k not in gone)
 
     (x, x_letters), (w, w_letters) = squeezed(x, x_letters), squeezed(w, w_letters)
     out = tuple(sizes[c] for c in output)
@@ -316,10 +316,10 @@ def _matmul_decompose(x: Any, w: Any) -> Any:
     lead: Any = None
     if len(x.shape) > 2 and len(w.shape) == 2:  # a weight shared by all leading rows: one tall matrix product
         lead = x.shape[:-1]
-        x = shaping.reshape(x, (product(lead), x.shape[-1]))
+        x = movement.reshape(x, (product(lead), x.shape[-1]))
     a, b, c = _matmul_letters(len(x.shape), len(w.shape))
     y = pair(x, a, w, b, c)
-    return y if lead is None else shaping.reshape(y, (*lead, y.shape[-1]))
+    return y if lead is None else movement.reshape(y, (*lead, y.shape[-1]))
 
 
 @matmul_op.onnx
@@ -344,11 +344,11 @@ def matmul(x1: Any, x2: Any) -> Any:
     if len(x.shape) == 0 or len(w.shape) == 0:
         raise ShapeError(message("matmul: operands must have at least one dimension.", received=f"{x.shape}, {w.shape}"))
     row, column = len(x.shape) == 1, len(w.shape) == 1
-    x = shaping.expand_dims(x, 0) if row else x
-    w = shaping.expand_dims(w, 1) if column else w
+    x = movement.expand_dims(x, 0) if row else x
+    w = movement.expand_dims(w, 1) if column else w
     y = matmul_op(x, w)
     gone = [-2] * row + [-1] * column
-    return shaping.squeeze(y, gone) if gone else y
+    return movement.squeeze(y, gone) if gone else y
 
 
 def tensordot(x1: Any, x2: Any, axes: Any = 2) -> Any:

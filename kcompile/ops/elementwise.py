@@ -27,14 +27,14 @@ def aligned(i: Index, shape: tuple[int | Int, ...]) -> Index:
 
 def unbroadcast(dy: Any, shape: tuple[int | Int, ...]) -> Any:
     """Sum a cotangent over the axes along which an operand of `shape` was broadcast."""
-    from kcompile.ops import reduce, shape as shaping
+    from kcompile.ops import movement, reduce
 
     if tuple(dy.shape) == tuple(shape):
         return dy
     extra = len(dy.shape) - len(shape)
     axes = [k for k in range(len(dy.shape)) if k < extra or (shape[k - extra] == 1 and dy.shape[k] != 1)]
     summed = reduce.sum(dy, axis=tuple(axes)) if axes else dy
-    return shaping.reshape(summed, shape)
+    return movement.reshape(summed, shape)
 
 
 def _dtype_of(x: Any) -> str | None:
@@ -79,7 +79,7 @@ def as_tensor(x: Any, dtype: str | None = None) -> Any:
     if isinstance(x, Value):
         return x if dtype is None or x.dtype == dtype else cast(x, dtype)
     if isinstance(x, Int):
-        from kcompile.ops.shape import extent
+        from kcompile.ops.movement import extent
 
         return as_tensor(extent(x), dtype)
     array = _python_array(x)

@@ -15,7 +15,7 @@ from kcompile.ir import loops
 from kcompile.ir.loops import Expr, Index
 from kcompile.ir.op import Op, Sample
 from kcompile.ir.types import TensorType
-from kcompile.ops import elementwise as ew, shape as shaping
+from kcompile.ops import elementwise as ew, movement
 
 Axes = tuple[int, ...]
 
@@ -50,11 +50,11 @@ def _expand(y: Any, x: Any, axes: Axes, keepdims: bool) -> Any:
     """A reduced tensor with its lost dimensions back as 1."""
     if keepdims:
         return y
-    return shaping.reshape(y, tuple(1 if k in axes else d for k, d in enumerate(x.shape)))
+    return movement.reshape(y, tuple(1 if k in axes else d for k, d in enumerate(x.shape)))
 
 
 def _sum_vjp(dy: Any, y: Any, x: Any, axes: Axes, keepdims: bool) -> Any:
-    return shaping.broadcast_to(_expand(dy, x, axes, keepdims), x.shape)
+    return movement.broadcast_to(_expand(dy, x, axes, keepdims), x.shape)
 
 
 def _extreme_vjp(dy: Any, y: Any, x: Any, axes: Axes, keepdims: bool) -> Any:
@@ -209,7 +209,7 @@ def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     if keepdims:
         return total
     axes = normalize_axes("logsumexp", axis, len(x.shape))
-    return shaping.reshape(total, tuple(d for k, d in enumerate(x.shape) if k not in axes))
+    return movement.reshape(total, tuple(d for k, d in enumerate(x.shape) if k not in axes))
 
 
 # --- argmax, argmin ------------------------------------------------------------------------------------------
@@ -261,8 +261,8 @@ argmin_op = _arg_reduction("argmin", "min", np.argmin, "ArgMin")
 def _arg(op: Op, x: Any, axis: int | None, keepdims: bool) -> Any:
     x = ew.as_tensor(x)
     if axis is None:
-        flat = op(shaping.reshape(x, (-1,)), axis=0, keepdims=False)
-        return shaping.reshape(flat, (1,) * len(x.shape)) if keepdims else flat
+        flat = op(movement.reshape(x, (-1,)), axis=0, keepdims=False)
+        return movement.reshape(flat, (1,) * len(x.shape)) if keepdims else flat
     (position,) = normalize_axes(op.name, axis, len(x.shape))
     return op(x, axis=position, keepdims=bool(keepdims))
 

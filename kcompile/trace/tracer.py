@@ -39,7 +39,7 @@ class Tracer:
         self.read(variable)
         new = ew.as_tensor(value, variable.dtype)
         from kcompile.ir.op import constant
-        from kcompile.ops.shape import broadcast_to
+        from kcompile.ops.movement import broadcast_to
 
         new = broadcast_to(new if isinstance(new, Value) else constant(new), variable.shape)
         self.current[variable] = self.assigned[variable] = new

@@ -12,7 +12,7 @@ from kcompile.core.errors import ShapeError, message
 from kcompile.core.symbolic import Int
 from kcompile.ir.op import Op, Sample
 from kcompile.ir.types import Shape, TensorType
-from kcompile.ops import contract as contraction, elementwise as ew, shape as shaping
+from kcompile.ops import contract as contraction, elementwise as ew, movement
 
 Pairs = tuple[tuple[int, int], ...]
 
@@ -89,7 +89,7 @@ def _padded(x: Any, pads: Pairs) -> Any:
     if not any(a or b for a, b in pads):
         return x
     before, after = ((0, *(p[k] for p in pads), 0) for k in (0, 1))
-    return shaping.pad_op(x, before=before, after=after, inner=(0,) * len(before), value=0.0)
+    return movement.pad_op(x, before=before, after=after, inner=(0,) * len(before), value=0.0)
 
 
 def _windows(spatial: int, first_out: int, first_over: int, strides: Any, dilations: Any) -> tuple[Any, ...]:
@@ -113,8 +113,8 @@ def _conv_decompose(x: Any, w: Any, *, strides: Any, pads: Pairs, dilations: Any
             x, w, out=(*out, w.shape[-1]), over=(*kernel, w.shape[-2]), x_map=x_map, w_map=w_map
         )
     depth, features = w.shape[-2], w.shape[-1] // groups
-    x = shaping.reshape(x, (*x.shape[:-1], groups, depth))
-    w = shaping.reshape(w, (*w.shape[:-1], groups, features))
+    x = movement.reshape(x, (*x.shape[:-1], groups, depth))
+    w = movement.reshape(w, (*w.shape[:-1], groups, features))
     rank = spatial + 3  # axes: n, o..., g, f | k..., c
     g, f, over_k, c = spatial + 1, spatial + 2, rank, rank + spatial
     x_map = (((1, 0),), *_windows(spatial, 1, over_k, strides, dilations), ((1, g),), ((1, c),))
@@ -122,7 +122,7 @@ def _conv_decompose(x: Any, w: Any, *, strides: Any, pads: Pairs, dilations: Any
     y = contraction.contract_op(
         x, w, out=(*out, groups, features), over=(*kernel, depth), x_map=x_map, w_map=w_map
     )
-    return shaping.reshape(y, (*out, groups * features))
+    return movement.reshape(y, (*out, groups * features))
 
 
 def _by_decomposition(op: Op) -> Any:
@@ -190,7 +190,7 @@ def _depthwise_decompose(x: Any, w: Any, *, strides: Any, pads: Pairs, dilations
     y = contraction.contract_op(
         x, w, out=(*out, w.shape[-2], w.shape[-1]), over=kernel, x_map=x_map, w_map=w_map
     )
-    return shaping.reshape(y, (*out, w.shape[-2] * w.shape[-1]))
+    return movement.reshape(y, (*out, w.shape[-2] * w.shape[-1]))
 
 
 depthwise_op.reference(_by_decomposition(depthwise_op))
@@ -226,11 +226,11 @@ def _convolution(op: Op, inputs: Any, kernel: Any, strides: Any, padding: str, d
     spatial = len(w.shape) - 2
     first = (data_format or image_data_format()) == "channels_first"
     if first:
-        x = shaping.transpose(x, (0, *range(2, spatial + 2), 1))
+        x = movement.transpose(x, (0, *range(2, spatial + 2), 1))
     s, d = _per_dimension(strides, spatial), _per_dimension(rate, spatial)
     pads = padding_pairs(padding.lower(), x.shape[1:-1], tuple(w.shape[:-2]), s, d)
     y = op(x, w, strides=s, pads=pads, dilations=d, **attrs)
-    return shaping.transpose(y, (0, spatial + 1, *range(1, spatial + 1))) if first else y
+    return movement.transpose(y, (0, spatial + 1, *range(1, spatial + 1))) if first else y
 
 
 def conv(

@@ -393,7 +393,7 @@ def _pad_scalar(i: Index, x: Any, *, out: TensorType, before: Any, after: Any, i
     inside = loops.const(True, "bool")
     for test in tests:
         inside = test if inside.op == "const" and inside.attr else loops.apply("and", inside, test, dtype="bool")
-    return loops.select(inside, x(tuple(at)), loops.const(value, out.dtype))
+    return loops.guard(inside, x(tuple(at)), loops.const(value, out.dtype))
 
 
 def _compare(op: str, a: int | Int, b: int | Int) -> Expr:
@@ -481,7 +481,7 @@ def _concatenate_scalar(i: Index, *xs: Any, out: TensorType, axis: int) -> Expr:
     pieces = [x((*i[:axis], i[axis] - o, *i[axis + 1 :])) for x, o in zip(xs, offsets, strict=True)]
     result = pieces[-1]
     for piece, end in reversed(list(zip(pieces[:-1], offsets[1:], strict=True))):
-        result = loops.select(_compare("lt", i[axis], end), piece, result)
+        result = loops.guard(_compare("lt", i[axis], end), piece, result)
     return result
 
 
@@ -580,3 +580,31 @@ def _install() -> None:
 
 
 _install()
+
+
+# --- copy ----------------------------------------------------------------------------------------------------
+
+copy_op = Op("copy", cheap=True)  # slot makes two copies of one value two values
+
+
+@copy_op.infer
+def _copy_infer(x: TensorType, *, slot: int) -> TensorType:
+    return x
+
+
+copy_op.reference(lambda x, *, slot: x.copy())
+
+
+@copy_op.vjp
+def _copy_vjp(dy: Any, y: Any, x: Any, *, slot: int) -> tuple[Any]:
+    return (dy,)
+
+
+@copy_op.scalar
+def _copy_scalar(i: Index, x: Any, *, out: TensorType, slot: int) -> Expr:
+    return x(i)
+
+
+@copy_op.samples
+def _copy_samples(rng: np.random.Generator) -> Iterator[Sample]:
+    yield Sample((rng.normal(size=(3, 2)).astype("float32"),), {"slot": 0})

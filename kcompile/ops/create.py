@@ -1,0 +1,307 @@
+"""Tensors made from nothing: ranges, constants, triangles, one-hot rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from kcompile.core import dtypes
+from kcompile.core.symbolic import Int
+from kcompile.ir import graph, loops
+from kcompile.ir.graph import Value
+from kcompile.ir.loops import Expr, Index
+from kcompile.ir.op import Op, Sample, constant
+from kcompile.ir.types import TensorType
+from kcompile.ops import elementwise as ew
+from kcompile.ops import movement
+
+iota_op = Op("iota", cheap=True)
+one_hot_op = Op("one_hot", cheap=True)
+
+
+# --- iota ----------------------------------------------------------------------------------------------------
+
+
+@iota_op.infer
+def _iota_infer(*, dim: int | Int, dtype: str) -> TensorType:
+    return TensorType((dim,), dtype)
+
+
+@iota_op.reference
+def _iota_reference(*, dim: int, dtype: str) -> np.ndarray:
+    return np.arange(dim).astype(dtypes.numpy_dtype(dtype))
+
+
+@iota_op.scalar
+def _iota_scalar(i: Index, *, out: TensorType, dim: int | Int, dtype: str) -> Expr:
+    return loops.cast(loops.index(i[0]), dtype)
+
+
+@iota_op.onnx
+def _iota_onnx(g: Any, *, dim: int | Int, dtype: str) -> str:
+    limit = g.node("Squeeze", g.dims((dim,)))
+    zero, one = (g.constant(np.array(n, np.int64)) for n in (0, 1))
+    return g.cast(g.node("Range", zero, limit, one), dtype)
+
+
+@iota_op.samples
+def _iota_samples(rng: np.random.Generator) -> Iterator[Sample]:
+    yield Sample((), {"dim": 7, "dtype": "int32"})
+    yield Sample((), {"dim": 4, "dtype": "float32"}, "float")
+
+
+def iota(dim: int | Int, dtype: str = "int32") -> Any:
+    """0, 1, ... dim - 1. The dimension may be one that is known only at run time.
+
+    >>> iota(3).tolist()
+    [0, 1, 2]
+    """
+    attrs = {"dim": dim, "dtype": dtypes.standardize(dtype)}
+    if isinstance(dim, int):
+        return iota_op.evaluate((), attrs)
+    return graph.node(iota_op, (), attrs, iota_op.infer_types((), attrs)).values[0]
+
+
+def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None) -> Any:
+    """Numbers from `start` (0 if it is the only one) up to `stop`, exclusive, in steps of `step`.
+
+    >>> arange(1, 7, 2).tolist()
+    [1, 3, 5]
+    """
+    first, last = (0, start) if stop is None else (start, stop)
+    step = 1 if step is None else step
+    given = [x for x in (start, stop, step) if x is not None and not isinstance(x, Int)]
+    name = dtypes.standardize(dtype) if dtype is not None else ew.common_dtype(*given) if given else "int32"
+    if isinstance(first, Int) or isinstance(last, Int):
+        count = -((first - last) // step)
+        return ew.add(ew.multiply(iota(count, name), step), ew.as_tensor(first, name))
+    return np.arange(first, last, step).astype(dtypes.numpy_dtype(name))
+
+
+# --- one_hot -------------------------------------------------------------------------------------------------
+
+
+@one_hot_op.infer
+def _one_hot_infer(x: TensorType, *, classes: int, axis: int, dtype: str) -> TensorType:
+    return TensorType((*x.shape[:axis], classes, *x.shape[axis:]), dtype)
+
+
+@one_hot_op.reference
+def _one_hot_reference(x: np.ndarray, *, classes: int, axis: int, dtype: str) -> np.ndarray:
+    rows = np.arange(classes).reshape((-1,) + (1,) * (x.ndim - axis))
+    return (np.expand_dims(x.astype(np.int64), axis) == rows).astype(dtypes.numpy_dtype(dtype))
+
+
+@one_hot_op.vjp
+def _one_hot_vjp(dy: Any, y: Any, x: Any, *, classes: int, axis: int, dtype: str) -> tuple[None]:
+    return (None,)
+
+
+@one_hot_op.scalar
+def _one_hot_scalar(i: Index, x: Any, *, out: TensorType, classes: int, axis: int, dtype: str) -> Expr:
+    label = loops.cast(x((*i[:axis], *i[axis + 1 :])), "int64")
+    hit = loops.apply("eq", label, loops.index(i[axis]), dtype="bool")
+    return loops.cast(hit, dtype)
+
+
+@one_hot_op.onnx
+def _one_hot_onnx(g: Any, x: str, *, classes: int, axis: int, dtype: str) -> str:
+    # ONNX's own OneHot counts negative labels from the end.
+    rank = len(g.shape(x))
+    rows = g.constant(np.arange(classes, dtype=np.int64).reshape((-1,) + (1,) * (rank - axis)))
+    label = g.node("Unsqueeze", g.cast(x, "int64"), g.constant(np.array([axis])))
+    return g.cast(g.node("Equal", label, rows), dtype)
+
+
+@one_hot_op.samples
+def _one_hot_samples(rng: np.random.Generator) -> Iterator[Sample]:
+    x = np.array([[0, 2, 3], [1, -1, 9]], "int32")
+    yield Sample((x,), {"classes": 4, "axis": 2, "dtype": "float32"})
+    yield Sample((x,), {"classes": 3, "axis": 0, "dtype": "int32"}, "first")
+    yield Sample((x[0, 1],), {"classes": 3, "axis": 0, "dtype": "bool"}, "scalar")
+
+
+def one_hot(x: Any, num_classes: int, axis: int = -1, dtype: Any = None, sparse: bool = False) -> Any:
+    """Rows that are 1 at the position of a label and 0 elsewhere; all 0 for labels outside [0, num_classes).
+
+    Shapes:  x (a...) -> (a..., num_classes), the new dimension at `axis`; the default float unless `dtype` is given.
+
+    >>> one_hot(np.array([1, -1]), 3).tolist()
+    [[0.0, 1.0, 0.0], [0.0, 0.0, 0.0]]
+    """
+    no_sparse("one_hot", sparse)
+    x = ew.as_tensor(x)
+    x = x if dtypes.is_int(dtypes.standardize(x.dtype)) else ew.cast(x, "int32")
+    position = movement._axis("one_hot", axis, len(x.shape) + 1)
+    return one_hot_op(x, classes=int(num_classes), axis=position, dtype=dtypes.standardize(dtype))
+
+
+def multi_hot(
+    inputs: Any, num_classes: int | None = None, axis: int = -1, dtype: Any = None, sparse: bool = False
+) -> Any:
+    """One row for all labels of a sample: 1 at the position of each label that occurs.
+
+    Shapes:  inputs (b, n) or (n,) -> (b, num_classes) or (num_classes,).
+
+    >>> multi_hot(np.array([[0, 2], [1, 1]]), 3).tolist()
+    [[1.0, 0.0, 1.0], [0.0, 1.0, 0.0]]
+    """
+    from kcompile.ops import reduce
+
+    if num_classes is None:
+        raise ValueError("Argument `num_classes` must be specified.")
+    rows = one_hot(inputs, num_classes, axis=axis, dtype=dtype, sparse=sparse)
+    return reduce.max(rows, axis=1 if len(rows.shape) == 3 else 0)
+
+
+def no_sparse(op: str, sparse: bool) -> None:
+    if sparse:
+        raise ValueError(f"{op}: sparse=True is not supported; tensors are dense.")
+
+
+# --- constant tensors ----------------------------------------------------------------------------------------
+
+
+def _dims(shape: Any) -> tuple[Any, ...]:
+    return tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
+
+
+def full(shape: Any, fill_value: Any, dtype: Any = None) -> Any:
+    """A tensor of `shape` that holds `fill_value` everywhere, of the default float unless `dtype` is given.
+
+    >>> full((2,), 3).tolist()
+    [3.0, 3.0]
+    """
+    dims, value = _dims(shape), ew.as_tensor(fill_value, dtypes.standardize(dtype))
+    if any(isinstance(d, Int) for d in dims):
+        value = constant(value)
+    return movement.broadcast_to(value, dims) if isinstance(value, Value) else np.full(dims, value)
+
+
+def zeros(shape: Any, dtype: Any = None) -> Any:
+    """A tensor of zeros."""
+    return full(shape, 0, dtype)
+
+
+def ones(shape: Any, dtype: Any = None) -> Any:
+    """A tensor of ones."""
+    return full(shape, 1, dtype)
+
+
+empty = zeros
+
+
+def full_like(x: Any, fill_value: Any, dtype: Any = None) -> Any:
+    """A tensor of the shape (and dtype, unless given) of x, full of `fill_value`."""
+    x = ew.as_tensor(x)
+    value = ew.as_tensor(fill_value, dtypes.standardize(x.dtype if dtype is None else dtype))
+    if isinstance(x, Value):
+        return movement.broadcast_to(constant(value), x.shape)
+    return full(x.shape, value, dtypes.standardize(value.dtype))
+
+
+def zeros_like(x: Any, dtype: Any = None) -> Any:
+    """Zeros in the shape of x."""
+    return full_like(x, 0, dtype)
+
+
+def ones_like(x: Any, dtype: Any = None) -> Any:
+    """Ones in the shape of x."""
+    return full_like(x, 1, dtype)
+
+
+empty_like = zeros_like
+
+
+def eye(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Any:
+    """Ones on the k-th diagonal of N rows and M (N) columns.
+
+    >>> eye(2, 3, k=1).tolist()
+    [[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
+    """
+    return np.eye(N, M, k, dtypes.numpy_dtype(dtypes.standardize(dtype)))
+
+
+def identity(n: int, dtype: Any = None) -> Any:
+    """The identity matrix."""
+    return eye(n, dtype=dtype)
+
+
+def tri(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Any:
+    """Ones at and below the k-th diagonal."""
+    return np.tri(N, M, k, dtypes.numpy_dtype(dtypes.standardize(dtype)))
+
+
+def _below(x: Any, k: int) -> Any:
+    """Which elements of the last two dimensions lie at or below the k-th diagonal."""
+    rows, columns = iota(x.shape[-2]), iota(x.shape[-1])
+    return ew.less_equal(movement.expand_dims(columns, 0), ew.add(movement.expand_dims(rows, 1), k))
+
+
+def tril(x: Any, k: int = 0) -> Any:
+    """x with zeros above the k-th diagonal of its last two dimensions."""
+    x = ew.as_tensor(x)
+    return ew.where(_below(x, k), x, ew._zero_like(x))
+
+
+def triu(x: Any, k: int = 0) -> Any:
+    """x with zeros below the k-th diagonal of its last two dimensions."""
+    x = ew.as_tensor(x)
+    return ew.where(_below(x, k - 1), ew._zero_like(x), x)
+
+
+def linspace(
+    start: Any,
+    stop: Any,
+    num: int = 50,
+    endpoint: bool = True,
+    retstep: bool = False,
+    dtype: Any = None,
+    axis: int = 0,
+) -> Any:
+    """`num` evenly spaced numbers from start to stop.
+
+    >>> linspace(0, 1, 3).tolist()
+    [0.0, 0.5, 1.0]
+    """
+    from kcompile.ops import reduce
+
+    float_dtype = ew._float_of(ew.common_dtype(start, stop))
+    first, last = ew.operands(start, stop, dtype=float_dtype)
+    gaps = num - 1 if endpoint else num
+    width = ew.subtract(last, first)
+    step = ew.true_divide(width, gaps if gaps > 0 else 1)
+    rank = len(width.shape)
+    position = movement._axis("linspace", axis, rank + 1)
+    counted = np.arange(num).reshape((1,) * position + (-1,) + (1,) * (rank - position)).astype(float_dtype)
+    part = ew.multiply(counted, movement.expand_dims(step, position))
+    y = ew.add(movement.expand_dims(movement.broadcast_to(first, width.shape), position), part)
+    if endpoint and num > 1:  # the last number exactly
+        is_last = counted == num - 1
+        y = ew.where(is_last, movement.expand_dims(movement.broadcast_to(last, width.shape), position), y)
+    y = y if dtype is None else ew.cast(y, dtype)
+    return (y, step) if retstep else y
+
+
+def logspace(
+    start: Any,
+    stop: Any,
+    num: int = 50,
+    endpoint: bool = True,
+    base: Any = 10,
+    dtype: Any = None,
+    axis: int = 0,
+) -> Any:
+    """`base` to evenly spaced powers."""
+    y = ew.power(float(base), linspace(start, stop, num, endpoint, axis=axis))
+    return y if dtype is None else ew.cast(y, dtype)
+
+
+def geomspace(
+    start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0
+) -> Any:
+    """Numbers with a constant ratio from start to stop (both positive)."""
+    y = ew.exp(linspace(ew.log(start), ew.log(stop), num, endpoint, axis=axis))
+    return y if dtype is None else ew.cast(y, dtype)
