@@ -4,21 +4,36 @@ Each works on arrays (computed at once by the NumPy reference), on values of a t
 of a functional model. No module here may have the name of a public op: the op would hide it.
 """
 
-from kcompile.ops import autodiff, contract, convolution, create, elementwise, index, movement, reduce
+from kcompile.ops import (
+    arrange,
+    autodiff,
+    contract,
+    convolution,
+    create,
+    elementwise,
+    index,
+    movement,
+    reduce,
+    slicing,
+)
 from kcompile.ops.public import public as _public
 
 _EXPORTS = {
-    elementwise: """abs=absolute absolute add subtract multiply divide true_divide floor_divide mod power maximum
-        minimum arctan2 negative sign square sqrt rsqrt reciprocal exp expm1 log log1p log2 log10 sin cos tan tanh
-        sigmoid softplus erf floor ceil relu equal not_equal less less_equal greater greater_equal logical_and
-        logical_or logical_xor logical_not isnan isfinite isinf where cast""",
+    elementwise: """abs=absolute absolute add subtract multiply divide true_divide floor_divide mod power
+        maximum minimum arctan2 negative sign square sqrt rsqrt reciprocal exp expm1 log log1p log2 log10 sin cos
+        tan tanh sigmoid softplus erf floor ceil relu equal not_equal less less_equal greater greater_equal
+        logical_and logical_or logical_xor logical_not isnan isfinite isinf where cast""",
     reduce: "sum prod max amax=max min amin=min any all mean var std logsumexp argmax argmin count_nonzero",
-    movement: "reshape transpose broadcast_to flip pad concatenate stack expand_dims squeeze shape get_item=getitem",
+    movement: """reshape transpose broadcast_to flip pad concatenate stack expand_dims squeeze shape
+        get_item=getitem""",
     contract: "matmul einsum tensordot dot",
     convolution: "conv depthwise_conv separable_conv",
     index: "take take_along_axis",
-    create: """arange one_hot multi_hot full zeros ones empty full_like zeros_like ones_like empty_like eye identity
-        tri tril triu linspace logspace geomspace""",
+    slicing: "slice slice_update",
+    arrange: """repeat tile roll split array_split unstack swapaxes moveaxis ravel fliplr flipud rot90 append
+        hstack vstack dstack hsplit vsplit dsplit meshgrid diagonal diagflat diag unravel_index""",
+    create: """arange one_hot multi_hot full zeros ones empty full_like zeros_like ones_like empty_like eye
+        identity tri tril triu linspace logspace geomspace""",
     autodiff: "stop_gradient",
 }
 for _module, _names in _EXPORTS.items():

@@ -21,7 +21,7 @@ iota_op = Op("iota", cheap=True)
 one_hot_op = Op("one_hot", cheap=True)
 
 
-# --- iota ----------------------------------------------------------------------------------------------------
+# --- iota --------------------------------------------------------------------------------------------------
 
 
 @iota_op.infer
@@ -80,7 +80,7 @@ def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None) ->
     return np.arange(first, last, step).astype(dtypes.numpy_dtype(name))
 
 
-# --- one_hot -------------------------------------------------------------------------------------------------
+# --- one_hot -----------------------------------------------------------------------------------------------
 
 
 @one_hot_op.infer
@@ -126,7 +126,8 @@ def _one_hot_samples(rng: np.random.Generator) -> Iterator[Sample]:
 def one_hot(x: Any, num_classes: int, axis: int = -1, dtype: Any = None, sparse: bool = False) -> Any:
     """Rows that are 1 at the position of a label and 0 elsewhere; all 0 for labels outside [0, num_classes).
 
-    Shapes:  x (a...) -> (a..., num_classes), the new dimension at `axis`; the default float unless `dtype` is given.
+    Shapes:  x (a...) -> (a..., num_classes), the new dimension at `axis`.
+    Args:    dtype: the default float unless given.
 
     >>> one_hot(np.array([1, -1]), 3).tolist()
     [[0.0, 1.0, 0.0], [0.0, 0.0, 0.0]]
@@ -161,7 +162,7 @@ def no_sparse(op: str, sparse: bool) -> None:
         raise ValueError(f"{op}: sparse=True is not supported; tensors are dense.")
 
 
-# --- constant tensors ----------------------------------------------------------------------------------------
+# --- constant tensors --------------------------------------------------------------------------------------
 
 
 def _dims(shape: Any) -> tuple[Any, ...]:
@@ -266,8 +267,6 @@ def linspace(
     >>> linspace(0, 1, 3).tolist()
     [0.0, 0.5, 1.0]
     """
-    from kcompile.ops import reduce
-
     float_dtype = ew._float_of(ew.common_dtype(start, stop))
     first, last = ew.operands(start, stop, dtype=float_dtype)
     gaps = num - 1 if endpoint else num

@@ -14,7 +14,8 @@ from kcompile.ir import loops
 from kcompile.ir.loops import Expr, Index
 from kcompile.ir.op import Op, Sample
 from kcompile.ir.types import TensorType, broadcast_shapes
-from kcompile.ops import elementwise as ew, movement
+from kcompile.ops import elementwise as ew
+from kcompile.ops import movement
 
 take_op = Op("take")
 scatter_add_rows_op = Op("scatter_add_rows")
@@ -23,7 +24,7 @@ scatter_along_axis_op = Op("scatter_along_axis")
 
 
 def missing(dtype: str) -> Any:
-    """What a read outside of a tensor gives, as in JAX: NaN, the least signed or the largest unsigned int, True."""
+    """What a read outside of a tensor gives, as in JAX: NaN, True, the least signed int or largest unsigned."""
     if dtypes.is_float(dtype):
         return float("nan")
     if dtype == "bool":
@@ -75,7 +76,7 @@ def _hits(index: Expr, extent: int | Int, row: int | Int) -> Expr:
     return loops.apply("eq", _wrapped_expr(index, extent), loops.index(row), dtype="bool")
 
 
-# --- take ----------------------------------------------------------------------------------------------------
+# --- take --------------------------------------------------------------------------------------------------
 
 
 @take_op.infer
@@ -146,7 +147,7 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Any:
     return take_op(x, indices, axis=movement._axis("take", axis, len(x.shape)))
 
 
-# --- scatter_add_rows ----------------------------------------------------------------------------------------
+# --- scatter_add_rows --------------------------------------------------------------------------------------
 
 
 @scatter_add_rows_op.infer
@@ -213,7 +214,7 @@ def scatter_add_rows(indices: Any, updates: Any, rows: int | Int) -> Any:
     return scatter_add_rows_op(ew.as_tensor(indices), ew.as_tensor(updates), rows=rows)
 
 
-# --- take_along_axis -----------------------------------------------------------------------------------------
+# --- take_along_axis ---------------------------------------------------------------------------------------
 
 
 def _along_shape(x: TensorType, indices: TensorType, axis: int) -> tuple[int | Int, ...]:
@@ -295,7 +296,7 @@ def take_along_axis(x: Any, indices: Any, axis: int | None = None) -> Any:
     return take_along_axis_op(x, indices, axis=movement._axis("take_along_axis", axis, len(x.shape)))
 
 
-# --- scatter_along_axis --------------------------------------------------------------------------------------
+# --- scatter_along_axis ------------------------------------------------------------------------------------
 
 
 @scatter_along_axis_op.infer

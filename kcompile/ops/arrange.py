@@ -1,0 +1,303 @@
+"""Rearranging tensors: repeat, tile, roll, split, and NumPy's many ways to stack."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from kcompile.core.errors import ShapeError, message
+from kcompile.core.symbolic import Int
+from kcompile.ops import elementwise as ew
+from kcompile.ops import index as indexing
+from kcompile.ops import movement
+from kcompile.ops.movement import _axis
+
+
+def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
+    """Each element (along `axis`, or of the flattened tensor) `repeats` times in a row; `repeats` may differ.
+
+    >>> repeat(np.array([1, 2]), 2).tolist(), repeat(np.array([1, 2]), [1, 3]).tolist()
+    ([1, 1, 2, 2], [1, 2, 2, 2])
+    """
+    x = ew.as_tensor(x)
+    if axis is None:
+        x, axis = movement.reshape(x, (-1,)), 0
+    axis = _axis("repeat", axis, len(x.shape))
+    counts = np.asarray(repeats)
+    if counts.size != 1:
+        return indexing.take(x, np.repeat(np.arange(counts.size, dtype="int32"), counts), axis=axis)
+    wide = movement.expand_dims(x, axis + 1)
+    wide = movement.broadcast_to(wide, (*x.shape[: axis + 1], int(counts), *x.shape[axis + 1 :]))
+    return movement.reshape(wide, (*x.shape[:axis], x.shape[axis] * int(counts), *x.shape[axis + 1 :]))
+
+
+def tile(x: Any, repeats: Any) -> Any:
+    """Copies of x side by side, `repeats` along each dimension.
+
+    >>> tile(np.array([1, 2]), 2).tolist()
+    [1, 2, 1, 2]
+    """
+    x = ew.as_tensor(x)
+    given = tuple(repeats) if isinstance(repeats, (tuple, list)) else tuple(np.atleast_1d(repeats).tolist())
+    rank = builtins.max(len(given), len(x.shape))
+    counts = (1,) * (rank - len(given)) + given
+    dims = (1,) * (rank - len(x.shape)) + tuple(x.shape)
+    if all(n == 1 for n in counts):
+        return movement.reshape(x, dims)
+    split_dims = [e for d in dims for e in (1, d)]
+    wide = [e for n, d in zip(counts, dims, strict=True) for e in (n, d)]
+    y = movement.broadcast_to(movement.reshape(x, split_dims), wide)
+    return movement.reshape(y, tuple(n * d for n, d in zip(counts, dims, strict=True)))
+
+
+def roll(x: Any, shift: Any, axis: Any = None) -> Any:
+    """Elements moved on by `shift` along `axis`; what leaves at the end comes back at the start.
+
+    >>> roll(np.array([1, 2, 3]), 1).tolist()
+    [3, 1, 2]
+    """
+    x = ew.as_tensor(x)
+    if axis is None:
+        return movement.reshape(roll(movement.reshape(x, (-1,)), shift, 0), x.shape)
+    axes = axis if isinstance(axis, (tuple, list)) else (axis,)
+    shifts = shift if isinstance(shift, (tuple, list)) else (shift,) * len(axes)
+    for a, by in zip(axes, shifts, strict=True):
+        k = _axis("roll", a, len(x.shape))
+        d = x.shape[k]
+        cut = int(by) % d if isinstance(d, int) and d else int(by)
+        if cut:
+            x = movement.concatenate([_part(x, k, d - cut, cut), _part(x, k, 0, d - cut)], axis=k)
+    return x
+
+
+def _part(x: Any, axis: int, start: Any, size: Any) -> Any:
+    """`size` elements from `start` on along one axis."""
+    first = tuple(start if k == axis else 0 for k in range(len(x.shape)))
+    extents = tuple(size if k == axis else d for k, d in enumerate(x.shape))
+    return movement.slice_op(x, start=first, size=extents, step=(1,) * len(first))
+
+
+def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
+    """Parts of x along `axis`: so many equal ones, or cut before each given index.
+
+    >>> [part.tolist() for part in split(np.arange(4), 2)]
+    [[0, 1], [2, 3]]
+    """
+    x = ew.as_tensor(x)
+    axis = _axis("split", axis, len(x.shape))
+    d = x.shape[axis]
+    if not isinstance(indices_or_sections, (int, np.integer)):
+        return _cut(x, [int(k) for k in np.asarray(indices_or_sections)], axis)
+    sections = int(indices_or_sections)
+    size = d // sections
+    if size * sections != d:
+        raise ShapeError(
+            message(
+                f"split: axis {axis} cannot be divided into {sections} equal parts.", received=f"{x.shape}"
+            )
+        )
+    return [_part(x, axis, k * size, size) for k in range(sections)]
+
+
+def _cut(x: Any, indices: list[int], axis: int) -> list[Any]:
+    d = x.shape[axis]
+    if isinstance(d, int):
+        indices = [builtins.min(k if k >= 0 else builtins.max(k + d, 0), d) for k in indices]
+    first, last = [0, *indices], [*indices, d]
+    sizes = [b - a if isinstance(b, Int) or b > a else 0 for a, b in zip(first, last, strict=True)]
+    return [_part(x, axis, a, n) for a, n in zip(first, sizes, strict=True)]
+
+
+def array_split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
+    """As `split`, but the first parts may be longer by one element."""
+    x = ew.as_tensor(x)
+    if not isinstance(indices_or_sections, (int, np.integer)):
+        return split(x, indices_or_sections, axis)
+    d, n = x.shape[_axis("array_split", axis, len(x.shape))], int(indices_or_sections)
+    if not isinstance(d, int):
+        raise ShapeError(
+            message("array_split: the dimension must be known.", received=f"axis {axis} of {x.shape}")
+        )
+    sizes = [d // n + (k < d % n) for k in range(n)]
+    return split(x, np.cumsum(sizes)[:-1].tolist(), axis)
+
+
+def unstack(x: Any, num: int | None = None, axis: int = 0) -> list[Any]:
+    """The tensors that were stacked along `axis`."""
+    x = ew.as_tensor(x)
+    axis = _axis("unstack", axis, len(x.shape))
+    count = x.shape[axis] if num is None else num
+    if not isinstance(count, int):
+        raise ValueError(
+            f"Cannot infer argument `num` from shape {tuple(x.shape)}. Either provide a tensor with a concrete "
+            "shape in the `axis` dimension or explicitly pass the `num` argument."
+        )
+    return [movement.squeeze(_part(x, axis, k, 1), axis) for k in range(count)]
+
+
+def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
+    """x with two axes exchanged."""
+    x = ew.as_tensor(x)
+    a, b = (_axis("swapaxes", k, len(x.shape)) for k in (axis1, axis2))
+    order = list(range(len(x.shape)))
+    order[a], order[b] = b, a
+    return movement.transpose(x, order)
+
+
+def moveaxis(x: Any, source: Any, destination: Any) -> Any:
+    """x with the axes `source` at the positions `destination`; the others keep their order."""
+    x = ew.as_tensor(x)
+    rank = len(x.shape)
+    left, right = (
+        [_axis("moveaxis", a, rank) for a in (v if isinstance(v, (tuple, list)) else (v,))]
+        for v in (source, destination)
+    )
+    order = [k for k in range(rank) if k not in left]
+    for to, origin in sorted(zip(right, left, strict=True)):
+        order.insert(to, origin)
+    return movement.transpose(x, order)
+
+
+def ravel(x: Any) -> Any:
+    """x as one row of elements."""
+    return movement.reshape(x, (-1,))
+
+
+def fliplr(x: Any) -> Any:
+    """x with its second axis reversed."""
+    return movement.flip(x, 1)
+
+
+def flipud(x: Any) -> Any:
+    """x with its first axis reversed."""
+    return movement.flip(x, 0)
+
+
+def rot90(array: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Any:
+    """x turned by k right angles in the plane of two axes."""
+    x = ew.as_tensor(array)
+    a, b = (_axis("rot90", axis, len(x.shape)) for axis in axes)
+    if a == b:
+        raise ValueError(f"Invalid axes: {axes}. Axes must be a tuple of two different dimensions.")
+    turns = k % 4
+    if turns == 2:
+        return movement.flip(x, (a, b))
+    if turns == 1:
+        return swapaxes(movement.flip(x, b), a, b)
+    return movement.flip(swapaxes(x, a, b), b) if turns == 3 else x
+
+
+def _at_least(x: Any, rank: int) -> Any:
+    """NumPy's atleast_1d, 2d, 3d."""
+    x = ew.as_tensor(x)
+    shape = tuple(x.shape)
+    if rank == 3 and len(shape) == 2:
+        return movement.reshape(x, (*shape, 1))
+    shape = (1,) * (builtins.min(rank, 2) - len(shape)) + shape
+    return movement.reshape(x, (*shape, *(1,) * (rank - len(shape))))
+
+
+def append(x1: Any, x2: Any, axis: int | None = None) -> Any:
+    """x2 behind x1 along `axis`; both flattened for None."""
+    if axis is None:
+        return movement.concatenate([ravel(x1), ravel(x2)], axis=0)
+    return movement.concatenate([x1, x2], axis=axis)
+
+
+def hstack(xs: Sequence[Any]) -> Any:
+    """Joined along the second axis, 1-D tensors along the first."""
+    tensors = [_at_least(x, 1) for x in xs]
+    return movement.concatenate(tensors, axis=0 if len(tensors[0].shape) == 1 else 1)
+
+
+def vstack(xs: Sequence[Any]) -> Any:
+    """Joined along the first axis, 1-D tensors as rows."""
+    return movement.concatenate([_at_least(x, 2) for x in xs], axis=0)
+
+
+def dstack(xs: Sequence[Any]) -> Any:
+    """Joined along the third axis."""
+    return movement.concatenate([_at_least(x, 3) for x in xs], axis=2)
+
+
+def hsplit(x: Any, indices_or_sections: Any) -> list[Any]:
+    """`split` along the second axis, or the first of a 1-D tensor."""
+    x = ew.as_tensor(x)
+    return split(x, indices_or_sections, axis=0 if len(x.shape) == 1 else 1)
+
+
+def vsplit(x: Any, indices_or_sections: Any) -> list[Any]:
+    """`split` along the first axis."""
+    return split(x, indices_or_sections, axis=0)
+
+
+def dsplit(x: Any, indices_or_sections: Any) -> list[Any]:
+    """`split` along the third axis."""
+    return split(x, indices_or_sections, axis=2)
+
+
+def meshgrid(*x: Any, indexing: str = "xy") -> list[Any]:
+    """Coordinate tensors of the grid that 1-D tensors span."""
+    if indexing not in ("xy", "ij"):
+        raise ValueError(f"Valid values for `indexing` are 'xy' and 'ij', but received {indexing}.")
+    rows = [ravel(t) for t in x]
+    shape = tuple(r.shape[0] for r in rows)
+    grids = [
+        movement.broadcast_to(movement.reshape(r, (1,) * k + r.shape + (1,) * (len(rows) - k - 1)), shape)
+        for k, r in enumerate(rows)
+    ]
+    return [swapaxes(g, 0, 1) for g in grids] if indexing == "xy" and len(rows) > 1 else grids
+
+
+def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+    """Elements of the diagonal of two axes, which become the last one.
+
+    >>> diagonal(np.arange(9).reshape(3, 3), offset=1).tolist()
+    [1, 5]
+    """
+    x = moveaxis(x, (axis1, axis2), (-2, -1))
+    n, m = x.shape[-2:]
+    if not (isinstance(n, int) and isinstance(m, int)):
+        raise ShapeError(message("diagonal: the two dimensions must be known.", received=f"{x.shape}"))
+    row, column = builtins.max(-offset, 0), builtins.max(offset, 0)
+    count = builtins.max(builtins.min(n - row, m - column), 0)
+    flat = movement.reshape(x, (*x.shape[:-2], n * m))
+    start = (*(0,) * (len(x.shape) - 2), row * m + column if count else 0)
+    step = (*(1,) * (len(x.shape) - 2), m + 1)
+    return movement.slice_op(flat, start=start, size=(*x.shape[:-2], count), step=step)
+
+
+def diagflat(x: Any, k: int = 0) -> Any:
+    """A matrix with the elements of x on its k-th diagonal."""
+    from kcompile.ops import create
+
+    x = ravel(x)
+    n = x.shape[0]
+    if not isinstance(n, int):
+        raise ShapeError(message("diag: the dimension must be known.", received=f"{x.shape}"))
+    size = n + builtins.abs(k)
+    padded = movement.pad(x, [(builtins.max(k, 0), builtins.max(-k, 0))])
+    hit = create.eye(size, k=k, dtype="bool")
+    return ew.where(hit, movement.reshape(padded, (1, size)), ew._zero_like(x))
+
+
+def diag(x: Any, k: int = 0) -> Any:
+    """The k-th diagonal of a matrix, or the matrix with that diagonal."""
+    x = ew.as_tensor(x)
+    if len(x.shape) not in (1, 2):
+        raise ValueError(f"`x` must be 1d or 2d. Received: x.shape={tuple(x.shape)}")
+    return diagflat(x, k) if len(x.shape) == 1 else diagonal(x, k)
+
+
+def unravel_index(indices: Any, shape: Sequence[int]) -> tuple[Any, ...]:
+    """The position in `shape` of each flat index, one tensor per dimension."""
+    left, parts = ew.as_tensor(indices), []
+    total = int(np.prod(shape))
+    left = ew.where(ew.less(left, 0), ew.add(left, total), left)
+    for d in reversed(shape):
+        parts.append(ew.mod(left, d))
+        left = ew.floor_divide(left, d)
+    return tuple(reversed(parts))
