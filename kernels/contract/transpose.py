@@ -10,16 +10,12 @@ the matrix, so it overlaps its neighbour; only a matrix narrower than a 128-bit 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
-
 from llvmlite import ir
 
+from kcompile.kernels.blocks import I64, overlapping_loop, void_function, widest_fitting
 from kcompile.kernels.host import Host
 
-I64 = ir.IntType(64)
 I32 = ir.IntType(32)
-SIGNATURE = ir.FunctionType(ir.VoidType(), [I64] * 6)
 # Blocks of one 128-bit vector serve the matrices that are too narrow for the host's.
 NARROW_BITS = 128
 
@@ -45,39 +41,21 @@ class _Transpose:
         self.item, self.size = ir.IntType(bits), bits // 8
         sizes = sorted({8 * host.vector_bytes // bits, NARROW_BITS // bits}, reverse=True)
         self.blocks = [*sizes, 1]
-        function = ir.Function(module, SIGNATURE, symbol(bits, host))
-        function.attributes.add("nounwind")
-        function.attributes.add("noinline")
-        self.rows, self.cols, self.src, self.src_stride, self.dst, self.dst_stride = function.args
-        self.b = ir.IRBuilder(function.append_basic_block("entry"))
+        self.b, arguments = void_function(module, symbol(bits, host), 6)
+        self.rows, self.cols, self.src, self.src_stride, self.dst, self.dst_stride = arguments
 
     def emit(self) -> None:
         b = self.b
         least = b.select(b.icmp_signed("<", self.rows, self.cols), self.rows, self.cols)
-        for block in self.blocks:
-            with b.if_then(b.icmp_signed(">=", least, I64(block))):
-                self._loop(self.cols, block, partial(self._column, block))
-                b.ret_void()
-        b.ret_void()
+        widest_fitting(b, least, self.blocks, self._blocks)
 
-    def _column(self, block: int, c: ir.Value) -> None:
-        """All blocks below column c."""
-        self._loop(self.rows, block, lambda r: self._block(r, c, block))
+    def _blocks(self, size: int) -> None:
+        """All blocks of one size, column by column."""
 
-    def _loop(self, count: ir.Value, step: int, body: Callable[[ir.Value], None]) -> None:
-        """body(min(i, count - step)) for i = 0, step, ... below count; count >= step."""
-        b = self.b
-        before, loop, after = b.block, b.append_basic_block("loop"), b.append_basic_block("after")
-        last = b.sub(count, I64(step))
-        b.branch(loop)
-        b.position_at_end(loop)
-        i = b.phi(I64)
-        i.add_incoming(I64(0), before)
-        body(b.select(b.icmp_signed("<", i, last), i, last))
-        following = b.add(i, I64(step))
-        i.add_incoming(following, b.block)
-        b.cbranch(b.icmp_signed("<", following, count), loop, after)
-        b.position_at_end(after)
+        def column(c: ir.Value) -> None:
+            overlapping_loop(self.b, self.rows, size, lambda r: self._block(r, c, size))
+
+        overlapping_loop(self.b, self.cols, size, column)
 
     def _block(self, r: ir.Value, c: ir.Value, block: int) -> None:
         b, vector = self.b, ir.VectorType(self.item, block)

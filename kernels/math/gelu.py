@@ -1,4 +1,4 @@
-"""x times the normal distribution function (exact GELU), and that function. float32: 4 ULP (4.5 without FMA)."""
+"""x times the normal distribution function (exact GELU), and the latter. float32: 4 ULP (without FMA 4.5)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Sine and cosine over all finite arguments. float32: at most 1.8 ULP (2.5 without FMA).
 
-The reduction of the argument is exact for any magnitude: the significand, an integer, times the bits of 2 / pi
+Reducing the argument is exact for any magnitude: the significand, an integer, times the bits of 2 / pi
 that the exponent leaves relevant (M. Payne and R. Hanek 1983), in 64-bit integers, by selections.
 """
 
