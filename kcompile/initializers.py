@@ -1,0 +1,370 @@
+"""How weights start: constants and random draws with the distributions of Keras.
+
+An initializer is called as `initializer(shape, dtype=None)` and returns an array. A random one draws from its
+seed alone: called twice, it gives the same numbers twice, unless its seed is a `SeedGenerator`.
+"""
+
+from __future__ import annotations
+
+import math
+import random as python_random
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from kcompile.core import dtypes, objects
+from kcompile.core.serialization import deserialize_keras_object, serialize_keras_object
+
+# Standard deviation of a standard normal cut off at two deviations.
+TRUNCATED_STDDEV = 0.87962566103423978
+
+
+class Initializer:
+    """Base: a callable from shape and dtype to an array, with `get_config`."""
+
+    def __call__(self, shape: Any, dtype: Any = None) -> np.ndarray:
+        raise NotImplementedError("Initializer subclasses must implement the `__call__()` method.")
+
+    def get_config(self) -> dict[str, Any]:
+        return {}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        return cls(**config)
+
+    def clone(self) -> Any:
+        return type(self).from_config(self.get_config())
+
+
+def _filled(shape: Any, value: Any, dtype: Any) -> np.ndarray:
+    return np.full(tuple(shape), value, dtypes.numpy_dtype(dtypes.standardize(dtype)))
+
+
+class Zeros(Initializer):
+    """All zeros."""
+
+    def __call__(self, shape: Any, dtype: Any = None) -> np.ndarray:
+        return _filled(shape, 0, dtype)
+
+
+class Ones(Initializer):
+    """All ones."""
+
+    def __call__(self, shape: Any, dtype: Any = None) -> np.ndarray:
+        return _filled(shape, 1, dtype)
+
+
+class Constant(Initializer):
+    """A number, or an array that broadcasts to the shape.
+
+    >>> Constant(3)((2,)).tolist()
+    [3.0, 3.0]
+    """
+
+    def __init__(self, value: Any = 0.0):
+        self.value = value
+
+    def __call__(self, shape: Any, dtype: Any = None) -> np.ndarray:
+        return _filled(shape, self.value, dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"value": serialize_keras_object(self.value)}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        return cls(deserialize_keras_object(config["value"]))
+
+
+class Identity(Initializer):
+    """The identity matrix, times `gain`."""
+
+    def __init__(self, gain: float = 1.0):
+        self.gain = gain
+
+    def __call__(self, shape: Any, dtype: Any = None) -> np.ndarray:
+        if len(shape) != 2:
+            raise ValueError(
+                "Identity matrix initializer can only be used for 2D matrices. "
+                f"Received: shape={shape} of rank {len(shape)}."
+            )
+        return (self.gain * np.eye(*shape)).astype(dtypes.numpy_dtype(dtypes.standardize(dtype)))
+
+
+class RandomInitializer(Initializer):
+    """Base of random draws. seed: an int, a `SeedGenerator`, or None for one from Python's `random`."""
+
+    def __init__(self, seed: Any = None):
+        self._init_seed = seed
+        if seed is None:
+            seed = python_random.randint(1, int(1e9))
+        elif not isinstance(seed, (int, np.integer)) and not hasattr(seed, "next"):
+            raise ValueError(
+                "`seed` argument should be an instance of `keras.random.SeedGenerator()` or an integer. "
+                f"Received: seed={seed}"
+            )
+        self.seed = seed
+
+    def get_config(self) -> dict[str, Any]:
+        return {"seed": serialize_keras_object(self._init_seed)}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        return cls(**{**config, "seed": deserialize_keras_object(config.get("seed"))})
+
+    def generator(self) -> np.random.Generator:
+        seed = self.seed if isinstance(self.seed, (int, np.integer)) else np.asarray(self.seed.next())
+        return np.random.Generator(np.random.Philox(np.random.SeedSequence(seed)))
+
+    def normal(self, shape: Any, mean: float, stddev: float, dtype: Any) -> np.ndarray:
+        draw = self.generator().standard_normal(tuple(shape), _draw_dtype(dtype))
+        return _cast(draw * stddev + mean, dtype)
+
+    def truncated_normal(self, shape: Any, mean: float, stddev: float, dtype: Any) -> np.ndarray:
+        """Normal draws; those beyond two deviations are drawn again."""
+        generator, kind = self.generator(), _draw_dtype(dtype)
+        draw = np.asarray(generator.standard_normal(tuple(shape), kind))
+        beyond = np.abs(draw) > 2
+        while beyond.any():
+            draw[beyond] = generator.standard_normal(int(beyond.sum()), kind)
+            beyond = np.abs(draw) > 2
+        return _cast(draw * stddev + mean, dtype)
+
+    def uniform(self, shape: Any, low: float, high: float, dtype: Any) -> np.ndarray:
+        draw = self.generator().random(tuple(shape), _draw_dtype(dtype))
+        return _cast(draw * (high - low) + low, dtype)
+
+
+def _draw_dtype(dtype: Any) -> Any:
+    return np.float64 if dtypes.standardize(dtype) == "float64" else np.float32
+
+
+def _cast(draw: Any, dtype: Any) -> np.ndarray:
+    return np.asarray(draw, dtypes.numpy_dtype(dtypes.standardize(dtype)))
+
+
+class RandomNormal(RandomInitializer):
+    """Normal draws."""
+
+    def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: Any = None):
+        self.mean, self.stddev = mean, stddev
+        super().__init__(seed)
+
+    def __call__(self, shape: Any, dtype: Any = None) -> np.ndarray:
+        return self.normal(shape, self.mean, self.stddev, dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "mean": self.mean, "stddev": self.stddev}
+
+
+class TruncatedNormal(RandomNormal):
+    """Normal draws within two deviations of the mean; `stddev` is that of the distribution before the cut."""
+
+    def __call__(self, shape: Any, dtype: Any = None) -> np.ndarray:
+        return self.truncated_normal(shape, self.mean, self.stddev, dtype)
+
+
+class RandomUniform(RandomInitializer):
+    """Uniform draws from [minval, maxval)."""
+
+    def __init__(self, minval: float = -0.05, maxval: float = 0.05, seed: Any = None):
+        self.minval, self.maxval = minval, maxval
+        super().__init__(seed)
+
+    def __call__(self, shape: Any, dtype: Any = None) -> np.ndarray:
+        return self.uniform(shape, self.minval, self.maxval, dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "minval": self.minval, "maxval": self.maxval}
+
+
+class VarianceScaling(RandomInitializer):
+    """Draws of variance scale / n, where n is the number of inputs, of outputs, or their mean.
+
+    Args:    mode: "fan_in", "fan_out" or "fan_avg".
+             distribution: "truncated_normal", "untruncated_normal" or "uniform".
+             input_axes, output_axes: the axes of the weight that count as inputs and outputs; by default the
+             last two are, times all before them (a convolution's window).
+    Source:  Glorot and Bengio 2010; He et al. 2015; LeCun et al. 1998.
+    """
+
+    def __init__(
+        self,
+        scale: float = 1.0,
+        mode: str = "fan_in",
+        distribution: str = "truncated_normal",
+        seed: Any = None,
+        input_axes: Any = None,
+        output_axes: Any = None,
+    ):
+        if scale <= 0.0:
+            raise ValueError(f"Argument `scale` must be positive float. Received: scale={scale}")
+        distribution = (
+            "truncated_normal" if str(distribution).lower() == "normal" else str(distribution).lower()
+        )
+        _one_of("mode", mode, ("fan_in", "fan_out", "fan_avg"))
+        _one_of("distribution", distribution, ("uniform", "truncated_normal", "untruncated_normal"))
+        self.scale, self.mode, self.distribution = scale, mode, distribution
+        self.input_axes, self.output_axes = input_axes, output_axes
+        super().__init__(seed)
+
+    def __call__(self, shape: Any, dtype: Any = None) -> np.ndarray:
+        fan_in, fan_out = compute_fans(shape, self.input_axes, self.output_axes)
+        count = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
+        variance = self.scale / max(1.0, count)
+        if self.distribution == "uniform":
+            limit = math.sqrt(3.0 * variance)
+            return self.uniform(shape, -limit, limit, dtype)
+        if self.distribution == "untruncated_normal":
+            return self.normal(shape, 0.0, math.sqrt(variance), dtype)
+        return self.truncated_normal(shape, 0.0, math.sqrt(variance) / TRUNCATED_STDDEV, dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        own = {"scale": self.scale, "mode": self.mode, "distribution": self.distribution}
+        return {**super().get_config(), **own, "input_axes": self.input_axes, "output_axes": self.output_axes}
+
+
+def _one_of(name: str, value: Any, allowed: Sequence[str]) -> None:
+    if value not in allowed:
+        raise ValueError(
+            f"Invalid `{name}` argument: {value}. Please use one of {', '.join(map(repr, allowed))}."
+        )
+
+
+def compute_fans(shape: Any, input_axes: Any = None, output_axes: Any = None) -> tuple[int, int]:
+    """Numbers of inputs and outputs of a weight.
+
+    >>> compute_fans((3, 3, 4, 5)), compute_fans((7,)), compute_fans((20, 30, 40), (0, 1), (2,))
+    ((36, 45), (7, 7), (600, 40))
+    """
+    shape = tuple(shape)
+    if input_axes is not None and output_axes is not None:
+        return tuple(math.prod(shape[a] for a in _axes(axes)) for axes in (input_axes, output_axes))  # type: ignore[return-value]
+    if len(shape) < 2:
+        return (int(shape[0]), int(shape[0])) if shape else (1, 1)
+    window = math.prod(shape[:-2])
+    return int(shape[-2] * window), int(shape[-1] * window)
+
+
+def _axes(axes: Any) -> tuple[int, ...]:
+    return (axes,) if isinstance(axes, int) else tuple(axes)
+
+
+class _Preset(VarianceScaling):
+    """A variance scaling whose config is its seed and axes alone."""
+
+    settings: tuple[float, str, str]
+
+    def __init__(self, seed: Any = None, input_axes: Any = None, output_axes: Any = None):
+        super().__init__(*self.settings, seed=seed, input_axes=input_axes, output_axes=output_axes)
+
+    def get_config(self) -> dict[str, Any]:
+        seed = serialize_keras_object(self._init_seed)
+        return {"seed": seed, "input_axes": self.input_axes, "output_axes": self.output_axes}
+
+
+class GlorotUniform(_Preset):
+    """Uniform draws of variance 2 / (inputs + outputs)."""
+
+    settings = (1.0, "fan_avg", "uniform")
+
+
+class GlorotNormal(_Preset):
+    """Truncated normal draws of variance 2 / (inputs + outputs)."""
+
+    settings = (1.0, "fan_avg", "truncated_normal")
+
+
+class LecunNormal(_Preset):
+    """Truncated normal draws of variance 1 / inputs."""
+
+    settings = (1.0, "fan_in", "truncated_normal")
+
+
+class LecunUniform(_Preset):
+    """Uniform draws of variance 1 / inputs."""
+
+    settings = (1.0, "fan_in", "uniform")
+
+
+class HeNormal(_Preset):
+    """Truncated normal draws of variance 2 / inputs."""
+
+    settings = (2.0, "fan_in", "truncated_normal")
+
+
+class HeUniform(_Preset):
+    """Uniform draws of variance 2 / inputs."""
+
+    settings = (2.0, "fan_in", "uniform")
+
+
+class Orthogonal(RandomInitializer):
+    """An orthogonal matrix times `gain`; a weight of higher rank is that of its first axes flattened.
+
+    Source:  Saxe et al. 2014: the Q of a normal matrix, with the signs of R's diagonal.
+    """
+
+    def __init__(self, gain: float = 1.0, seed: Any = None):
+        self.gain = gain
+        super().__init__(seed)
+
+    def __call__(self, shape: Any, dtype: Any = None) -> np.ndarray:
+        if len(shape) < 2:
+            raise ValueError(
+                "The tensor to initialize must be at least two-dimensional. "
+                f"Received: shape={shape} of rank {len(shape)}."
+            )
+        rows, columns = math.prod(shape[:-1]), shape[-1]
+        draw = self.generator().standard_normal((max(rows, columns), min(rows, columns)))
+        q, r = np.linalg.qr(draw)
+        q = q * np.sign(np.diag(r))
+        q = q.T if rows < columns else q
+        return _cast(self.gain * q.reshape(shape), dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "gain": self.gain}
+
+
+zeros, ones, constant, identity = Zeros, Ones, Constant, Identity
+random_normal, random_uniform, truncated_normal = RandomNormal, RandomUniform, TruncatedNormal
+variance_scaling, orthogonal = VarianceScaling, Orthogonal
+glorot_normal, glorot_uniform, lecun_normal, lecun_uniform = (
+    GlorotNormal,
+    GlorotUniform,
+    LecunNormal,
+    LecunUniform,
+)
+he_normal, he_uniform = HeNormal, HeUniform
+IdentityInitializer, OrthogonalInitializer = Identity, Orthogonal
+
+_CLASSES = [
+    Zeros, Ones, Constant, Identity, RandomNormal, RandomUniform, TruncatedNormal, VarianceScaling,
+    Orthogonal, GlorotUniform, GlorotNormal, LecunNormal, LecunUniform, HeNormal, HeUniform,
+]  # fmt: skip
+_MODULE = "keras.initializers"
+_NAMES = objects.publish(_MODULE, _CLASSES) | {
+    "one": Ones,
+    "zero": Zeros,
+    "uniform": RandomUniform,
+    "normal": RandomNormal,
+}
+
+
+def get(identifier: Any) -> Any:
+    """An initializer from a name, a config, a class, an array or a callable; None stays None.
+
+    >>> type(get("he_normal")).__name__
+    'HeNormal'
+    """
+    if isinstance(identifier, np.ndarray):
+        return Constant(identifier)
+    return objects.get("initializer", identifier, _NAMES, _MODULE)
+
+
+def serialize(initializer: Any) -> Any:
+    return serialize_keras_object(initializer)
+
+
+def deserialize(config: Any, custom_objects: Any = None) -> Any:
+    return deserialize_keras_object(config, custom_objects, module=_MODULE)

@@ -1,0 +1,130 @@
+"""Penalties on weights and activations, added to the loss."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from kcompile import ops
+from kcompile.core import objects
+from kcompile.core.serialization import deserialize_keras_object, serialize_keras_object
+
+
+class Regularizer:
+    """Base: a callable from a tensor to a 0-d penalty, with `get_config`."""
+
+    def __call__(self, x: Any) -> Any:
+        return 0.0
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        return cls(**config)
+
+    def get_config(self) -> dict[str, Any]:
+        raise NotImplementedError(f"{self} does not implement get_config()")
+
+
+def _penalty(name: str, value: Any) -> Any:
+    if not isinstance(value, (int, float)) or value < 0 or math.isinf(value) or math.isnan(value):
+        raise ValueError(
+            f"Invalid value for argument {name}: expected a non-negative float. Received: {name}={value}"
+        )
+    return value
+
+
+class L1L2(Regularizer):
+    """l1 * sum(|x|) + l2 * sum(x ** 2)."""
+
+    def __init__(self, l1: float = 0.0, l2: float = 0.0):
+        self.l1 = _penalty("l1", 0.0 if l1 is None else l1)
+        self.l2 = _penalty("l2", 0.0 if l2 is None else l2)
+
+    def __call__(self, x: Any) -> Any:
+        total: Any = 0.0
+        if self.l1:
+            total = total + self.l1 * ops.sum(ops.absolute(x))
+        if self.l2:
+            total = total + self.l2 * ops.sum(ops.square(x))
+        return total
+
+    def get_config(self) -> dict[str, Any]:
+        return {"l1": float(self.l1), "l2": float(self.l2)}
+
+
+class L1(Regularizer):
+    """l1 * sum(|x|)."""
+
+    def __init__(self, l1: float = 0.01):
+        self.l1 = _penalty("l1", 0.01 if l1 is None else l1)
+
+    def __call__(self, x: Any) -> Any:
+        return self.l1 * ops.sum(ops.absolute(x))
+
+    def get_config(self) -> dict[str, Any]:
+        return {"l1": float(self.l1)}
+
+
+class L2(Regularizer):
+    """l2 * sum(x ** 2).
+
+    >>> import numpy as np
+    >>> round(float(L2(0.1)(np.array([1.0, 2.0], "float32"))), 6)
+    0.5
+    """
+
+    def __init__(self, l2: float = 0.01):
+        self.l2 = _penalty("l2", 0.01 if l2 is None else l2)
+
+    def __call__(self, x: Any) -> Any:
+        return self.l2 * ops.sum(ops.square(x))
+
+    def get_config(self) -> dict[str, Any]:
+        return {"l2": float(self.l2)}
+
+
+class OrthogonalRegularizer(Regularizer):
+    """factor * mean |cosine| between the rows (or columns) of a matrix."""
+
+    def __init__(self, factor: float = 0.01, mode: str = "rows"):
+        self.factor = _penalty("factor", factor)
+        if mode not in ("rows", "columns"):
+            raise ValueError(
+                'Invalid value for argument `mode`. Expected one of {"rows", "columns"}. '
+                f"Received: mode={mode}"
+            )
+        self.mode = mode
+
+    def __call__(self, inputs: Any) -> Any:
+        if len(inputs.shape) != 2:
+            raise ValueError(
+                f"Inputs to OrthogonalRegularizer must have rank 2. Received: inputs.shape={inputs.shape}"
+            )
+        axis = 1 if self.mode == "rows" else 0
+        norms = ops.sqrt(ops.sum(ops.square(inputs), axis=axis, keepdims=True))
+        unit = inputs / ops.maximum(norms, 1e-12)
+        count = inputs.shape[1 - axis]
+        products = ops.matmul(unit, ops.transpose(unit)) if axis else ops.matmul(ops.transpose(unit), unit)
+        diagonal = ops.sum(ops.square(unit), axis=axis)
+        off_diagonal = ops.sum(ops.absolute(products)) - ops.sum(ops.absolute(diagonal))
+        return self.factor * 0.5 * off_diagonal / (count * (count - 1.0) / 2.0)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"factor": float(self.factor), "mode": self.mode}
+
+
+l1, l2, l1_l2, orthogonal_regularizer = L1, L2, L1L2, OrthogonalRegularizer
+_MODULE = "keras.regularizers"
+_NAMES = objects.publish(_MODULE, [L1, L2, L1L2, OrthogonalRegularizer])
+
+
+def get(identifier: Any) -> Any:
+    """A regularizer from a name, a config, a class or a callable; None stays None."""
+    return objects.get("regularizer", identifier, _NAMES, _MODULE)
+
+
+def serialize(regularizer: Any) -> Any:
+    return serialize_keras_object(regularizer)
+
+
+def deserialize(config: Any, custom_objects: Any = None) -> Any:
+    return deserialize_keras_object(config, custom_objects, module=_MODULE)
