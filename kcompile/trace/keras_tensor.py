@@ -1,43 +1,63 @@
-"""Placeholders of functional models and the operations that connect them."""
+"""Placeholders of functional models: shapes and dtypes that ops and layers compute with by tracing."""
 
 from __future__ import annotations
 
-import builtins
 from collections.abc import Callable
 from typing import Any
 
 from kcompile.core import dtypes, tree
 from kcompile.core.symbolic import Int, symbol
 from kcompile.ir.graph import Value
-from kcompile.ir.op import make_parameter
+from kcompile.ir.op import constant, make_parameter, unwrap
 from kcompile.ir.types import TensorType
-from kcompile.ops.public import Symbolic, set_recorder
+from kcompile.ops.public import Symbolic
 from kcompile.trace.naming import auto_name
 from kcompile.trace.tracer import Tracer
 
 
 class KerasTensor(Symbolic):
-    """What `Input` returns and layers pass on while a functional model is built: shape (None where unknown), dtype, history."""
+    """What `Input` returns and layers pass on while a functional model is built.
 
-    def __init__(self, shape: Any, dtype: Any = "float32", sparse: bool = False, record_history: bool = True, name: str | None = None, **_: Any):
-        self.shape: tuple[int | None, ...] = tuple(None if d is None or isinstance(d, Int) else int(d) for d in shape)
+    It has a shape (None where unknown), a dtype and the call that made it, and no numbers.
+
+    >>> KerasTensor((None, 3), name="x") * 2
+    <KerasTensor shape=(None, 3), dtype=float32, sparse=False, ragged=False, name=...>
+    """
+
+    def __init__(
+        self,
+        shape: Any,
+        dtype: Any = "float32",
+        sparse: bool = False,
+        ragged: bool = False,
+        record_history: bool = True,
+        name: str | None = None,
+        **_: Any,
+    ):
+        self.shape: tuple[int | None, ...] = tuple(
+            None if d is None or isinstance(d, Int) else int(d) for d in shape
+        )
         self.dtype = dtypes.standardize(dtype)
-        self.sparse = sparse
+        self.sparse, self.ragged = sparse, ragged
         self.name = name or auto_name("keras_tensor")
         self.record_history = record_history
-        self._keras_history: Any = None  # (operation, node index, tensor index)
+        # (operation, index of its call, position among the call's outputs)
+        self._keras_history: tuple[Any, int, int] = (None, 0, 0)
 
     @property
     def ndim(self) -> int:
         return len(self.shape)
 
     def __repr__(self) -> str:
-        return f"<KerasTensor shape={self.shape}, dtype={self.dtype}, sparse={self.sparse}, name={self.name}>"
+        return (
+            f"<KerasTensor shape={self.shape}, dtype={self.dtype}, sparse={self.sparse}, "
+            f"ragged={self.ragged}, name={self.name}>"
+        )
 
     def __array__(self, *_: Any, **__: Any) -> Any:
         raise ValueError(
-            "A KerasTensor is symbolic: it's a placeholder for a shape and a dtype. It has no numbers; use kcompile.ops or a layer "
-            "on it instead of NumPy functions."
+            "A KerasTensor is symbolic: it's a placeholder for a shape and a dtype. It has no numbers; use "
+            "kcompile.ops or a layer on it instead of NumPy functions."
         )
 
     def __bool__(self) -> bool:
@@ -62,108 +82,67 @@ def type_of(tensor: Any) -> TensorType:
     return TensorType(tuple(symbolic_dim(k, d) for k, d in enumerate(tensor.shape)), tensor.dtype)
 
 
+def known_shape(shape: Any) -> tuple[int | None, ...]:
+    """A shape as Keras writes it: None where it is known only at run time."""
+    return tuple(int(d) if isinstance(d, int) else None for d in shape)
+
+
 def spec_of(value: Any) -> KerasTensor:
     """A placeholder for a traced value: symbolic dimensions become None."""
-    return KerasTensor(tuple(d if isinstance(d, int) else None for d in value.shape), value.dtype)
+    return KerasTensor(known_shape(value.shape), value.dtype)
+
+
+def enter(x: Any) -> Any:
+    """A placeholder as an input of a trace; anything else as it is."""
+    return make_parameter(x.name, type_of(x)) if isinstance(x, KerasTensor) else x
+
+
+def leave(x: Any) -> Any:
+    """A traced result as a placeholder; a dimension as None; numbers as they are."""
+    if x is None or isinstance(x, Int):
+        return None
+    if isinstance(x, (bool, int, float, str)):
+        return x
+    x = unwrap(x)
+    return spec_of(x if isinstance(x, Value) else constant(x))
 
 
 def infer_output(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """Placeholders for what function(*args, **kwargs) returns, by tracing it on values of the placeholders' types."""
-    from kcompile.ir.op import constant, unwrap
-
-    def enter(x: Any) -> Any:
-        return make_parameter(x.name, type_of(x)) if isinstance(x, KerasTensor) else x
-
-    def leave(x: Any) -> Any:
-        if x is None:
-            return None
-        x = unwrap(x)
-        return spec_of(x if isinstance(x, Value) else constant(x))
-
+    """Placeholders for what function(*args, **kwargs) returns, by tracing it on values of their types."""
     with Tracer():
         result = function(*tree.map_structure(enter, list(args)), **tree.map_structure(enter, kwargs))
         return tree.map_structure(leave, result)
 
 
-class CallNode:
-    """One call of an operation in a functional model: what went in, what came out."""
+def _public_op(name: str) -> Callable[..., Any]:
+    from kcompile import ops
 
-    def __init__(self, operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any], outputs: Any):
-        self.operation, self.args, self.kwargs, self.outputs = operation, args, kwargs, outputs
-        flat = tree.flatten([list(args), kwargs])
-        self.input_tensors: list[KerasTensor] = [x for x in flat if isinstance(x, KerasTensor)]
-        self.output_tensors: list[KerasTensor] = [x for x in tree.flatten(outputs) if isinstance(x, KerasTensor)]
-        index = len(operation._inbound_nodes)
-        operation._inbound_nodes.append(self)
-        for position, tensor in enumerate(self.output_tensors):
-            tensor._keras_history = (operation, index, position)
-
-    @property
-    def parent_nodes(self) -> list[CallNode]:
-        return [op._inbound_nodes[k] for op, k, _ in (t._keras_history for t in self.input_tensors)]
-
-    def fill(self, values: dict[int, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """The call's arguments with each placeholder replaced by values[id(placeholder)]."""
-
-        def replace(x: Any) -> Any:
-            return values[id(x)] if isinstance(x, KerasTensor) else x
-
-        return tuple(tree.map_structure(replace, list(self.args))), tree.map_structure(replace, self.kwargs)
+    return getattr(ops, name)
 
 
-class OpCall:
-    """A public op used on placeholders: an operation of the functional model without weights."""
+def _binary(name: str, swapped: bool) -> Callable[[Any, Any], Any]:
+    def operate(a: Any, b: Any) -> Any:
+        return _public_op(name)(b, a) if swapped else _public_op(name)(a, b)
 
-    def __init__(self, function: Callable[..., Any], name: str | None = None):
-        self.function = function
-        self.name = name or auto_name(function.__name__)
-        self._inbound_nodes: list[CallNode] = []
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self.function(*args, **kwargs)
-
-
-def record_op(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """An op called on placeholders: infer its output and remember the call."""
-    outputs = infer_output(function, *args, **kwargs)
-    CallNode(OpCall(function), args, kwargs, outputs)
-    return outputs
-
-
-set_recorder(record_op)
+    return operate
 
 
 def _install_operators() -> None:
     """Python operators on placeholders are the public ops."""
-
-    def binary(name: str, swapped: bool) -> Callable[[Any, Any], Any]:
-        def operate(a: Any, b: Any) -> Any:
-            from kcompile import ops
-
-            function = getattr(ops, name)
-            return function(b, a) if swapped else function(a, b)
-
-        return operate
-
     table = {
         "add": "add", "sub": "subtract", "mul": "multiply", "truediv": "true_divide", "floordiv": "floor_divide",
         "mod": "mod", "pow": "power", "matmul": "matmul", "and": "logical_and", "or": "logical_or",
+        "xor": "logical_xor",
     }  # fmt: skip
     for method, name in table.items():
-        setattr(KerasTensor, f"__{method}__", binary(name, False))
-        setattr(KerasTensor, f"__r{method}__", binary(name, True))
+        setattr(KerasTensor, f"__{method}__", _binary(name, False))
+        setattr(KerasTensor, f"__r{method}__", _binary(name, True))
     for method, name in {"lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal"}.items():
-        setattr(KerasTensor, f"__{method}__", binary(name, False))
-    setattr(KerasTensor, "__neg__", lambda a: _op("negative")(a))
-    setattr(KerasTensor, "__abs__", lambda a: _op("absolute")(a))
-    setattr(KerasTensor, "__getitem__", lambda a, key: _op("get_item")(a, key))
+        setattr(KerasTensor, f"__{method}__", _binary(name, False))
+    for method, name in {"neg": "negative", "abs": "absolute", "invert": "logical_not"}.items():
+        setattr(KerasTensor, f"__{method}__", lambda a, name=name: _public_op(name)(a))
+    KerasTensor.__getitem__ = lambda a, key: _public_op("get_item")(a, key)  # type: ignore[attr-defined]
     KerasTensor.__array_ufunc__ = None  # type: ignore[attr-defined]
-
-
-def _op(name: str) -> Callable[..., Any]:
-    from kcompile import ops
-
-    return builtins.getattr(ops, name)
 
 
 _install_operators()

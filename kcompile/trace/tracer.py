@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from kcompile.core import tree
@@ -53,6 +54,16 @@ def active() -> Tracer | None:
 
 def is_tracing() -> bool:
     return active() is not None
+
+
+@contextmanager
+def suspended() -> Iterator[None]:
+    """Eager work in the middle of a trace: variables are made, and random numbers drawn, as arrays."""
+    outer, _local.tracer = active(), None
+    try:
+        yield
+    finally:
+        _local.tracer = outer
 
 
 def trace(function: Callable[..., Any], inputs: Sequence[Value], name: str = "graph") -> tuple[Graph, Any]:

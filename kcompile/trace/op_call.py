@@ -1,0 +1,120 @@
+"""Public ops used on placeholders: each use is an operation of the functional model, with Keras's class and config."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from kcompile.core import config as settings_of
+from kcompile.core.errors import unknown_name
+from kcompile.ops.public import Symbolic, has_symbolic, set_recorder
+from kcompile.trace.keras_tensor import infer_output
+from kcompile.trace.naming import auto_name, to_snake_case
+from kcompile.trace.operation import CallNode, Operation
+
+# Where Keras keeps the class of an op; all others are in `numpy`.
+_NN = """relu relu6 sigmoid sparse_sigmoid softplus softsign soft_shrink sparse_plus silu squareplus log_sigmoid
+    leaky_relu hard_sigmoid hard_silu elu selu gelu celu glu tanh_shrink hard_tanh hard_shrink threshold softmax
+    log_softmax sparsemax max_pool average_pool conv depthwise_conv separable_conv conv_transpose one_hot multi_hot
+    binary_crossentropy categorical_crossentropy sparse_categorical_crossentropy moments batch_normalization
+    layer_normalization rms_normalization normalize psnr"""
+_CORE = "cast stop_gradient shape slice slice_update scatter scatter_update unstack"
+_MATH = "segment_sum segment_max top_k in_top_k logsumexp erf erfinv rsqrt"
+HOMES = {
+    name: f"keras.src.ops.{home}"
+    for home, names in (("nn", _NN), ("core", _CORE), ("math", _MATH))
+    for name in names.split()
+}
+# Parameters that take tensors: they are arguments of the call. All others are the operation's settings.
+TENSORS = {
+    "x", "x1", "x2", "xs", "inputs", "kernel", "depthwise_kernel", "pointwise_kernel", "condition", "operands",
+    "indices", "key", "variable", "values", "target", "output", "mean", "variance", "beta", "gamma", "scale",
+}  # fmt: skip
+
+
+@cache
+def _functions() -> dict[str, Callable[..., Any]]:
+    from kcompile import ops
+
+    return {name: item for name, item in vars(ops).items() if callable(item) and not name.startswith("_")}
+
+
+def class_name(function: Callable[..., Any]) -> str:
+    """Keras's class name of an op: `log_softmax` -> `LogSoftmax`."""
+    name = next((n for n, f in _functions().items() if f is function), function.__name__)
+    name = "absolute" if name == "abs" else name
+    return "".join(part.capitalize() for part in name.split("_"))
+
+
+class OpCall(Operation):
+    """A public op in a functional model: called with its tensors, it uses its settings for the rest."""
+
+    def __init__(self, function: Callable[..., Any], settings: dict[str, Any], name: str | None = None):
+        self.class_name = class_name(function)
+        super().__init__(name or auto_name(self.class_name))
+        self.function, self.settings = function, settings
+        self.signature = inspect.signature(function)
+
+    def __call__(self, *tensors: Any, **more: Any) -> Any:
+        if has_symbolic(tensors) or has_symbolic(more.values()):
+            outputs = infer_output(self.run, *tensors, **more)
+            CallNode(self, tensors, more, outputs)
+            return outputs
+        return self.run(*tensors, **more)
+
+    def run(self, *tensors: Any, **more: Any) -> Any:
+        parameters = self.signature.parameters.values()
+        if any(p.kind is inspect.Parameter.VAR_POSITIONAL for p in parameters):
+            return self.function(*self.settings.values(), *tensors, **more)
+        free = [p.name for p in parameters if p.name not in self.settings and p.name not in more]
+        named = dict(zip(free, tensors, strict=False))
+        if isinstance(named.get("key"), list):  # JSON has no tuples
+            named["key"] = tuple(named["key"])
+        return self.function(**named, **self.settings, **more)
+
+    def get_config(self) -> dict[str, Any]:
+        config = {"name": self.name, **self.settings}
+        if "data_format" in config and config["data_format"] is None:
+            config["data_format"] = settings_of.image_data_format()
+        return config
+
+    @property
+    def module(self) -> str:
+        return HOMES.get(to_snake_case(self.class_name), "keras.src.ops.numpy")
+
+
+def op_from_config(name: str, config: dict[str, Any]) -> OpCall:
+    """The operation that Keras's class name and config describe."""
+    for candidate in _functions().values():
+        if class_name(candidate) == name:
+            rest = {k: v for k, v in config.items() if k != "name"}
+            accepted = inspect.signature(candidate).parameters
+            return OpCall(candidate, {k: v for k, v in rest.items() if k in accepted}, config.get("name"))
+    raise unknown_name("operation", name, [class_name(f) for f in _functions().values()])
+
+
+def record_op(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """An op called on placeholders: infer its output and remember the call."""
+    bound = inspect.signature(function).bind(*args, **kwargs)
+    bound.apply_defaults()
+    tensors: list[Any] = []
+    more: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
+    for name, value in bound.arguments.items():
+        kind = bound.signature.parameters[name].kind
+        if kind is inspect.Parameter.VAR_POSITIONAL:
+            tensors.extend(value)
+        elif kind is inspect.Parameter.VAR_KEYWORD:
+            settings.update(value)
+        elif name in TENSORS and not settings:
+            tensors.append(value)
+        elif isinstance(value, Symbolic) or has_symbolic([value]):
+            more[name] = value
+        else:
+            settings[name] = value
+    return OpCall(function, settings)(*tensors, **more)
+
+
+set_recorder(record_op)
