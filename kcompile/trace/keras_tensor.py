@@ -130,8 +130,8 @@ def _binary(name: str, swapped: bool) -> Callable[[Any, Any], Any]:
 def _install_operators() -> None:
     """Python operators on placeholders are the public ops."""
     table = {
-        "add": "add", "sub": "subtract", "mul": "multiply", "truediv": "true_divide", "floordiv": "floor_divide",
-        "mod": "mod", "pow": "power", "matmul": "matmul", "and": "logical_and", "or": "logical_or",
+        "add": "add", "sub": "subtract", "mul": "multiply", "truediv": "true_divide",
+        "floordiv": "floor_divide", "mod": "mod", "pow": "power", "matmul": "matmul", "and": "logical_and", "or": "logical_or",
         "xor": "logical_xor",
     }  # fmt: skip
     for method, name in table.items():

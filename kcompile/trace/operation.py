@@ -14,7 +14,7 @@ PLAIN = (str, int, float, bool, type(None))
 
 
 def default(method: Any) -> Any:
-    """Decorator: marks a method of a base class, so that it can be seen whether a user's class has its own."""
+    """Decorator: marks a method of a base class, to tell whether a user's class has its own."""
     method._is_default = True
     return method
 
@@ -90,7 +90,7 @@ class Operation:
         raise NotImplementedError(
             message(
                 f"Object {type(self).__name__} was created by passing non-serializable argument values in "
-                "`__init__()`, and therefore the object must override `get_config()` in order to be serializable.",
+                "`__init__()`, and therefore the object must override `get_config()` to be serializable.",
                 received=", ".join(f"{k}={v!r}" for k, v in config.items()),
             )
         )

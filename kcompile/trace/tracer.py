@@ -1,4 +1,4 @@
-"""Runs a Python function once over symbolic values and keeps what it did: outputs, variable reads, assignments."""
+"""Runs a Python function once over symbolic values and keeps what it did: outputs, reads, assignments."""
 
 from __future__ import annotations
 
