@@ -5,24 +5,30 @@ of a functional model. No module here may have the name of a public op: the op w
 """
 
 from kcompile.ops import (
+    activation,
     arrange,
     autodiff,
     contract,
     convolution,
     create,
+    crossentropy,
     elementwise,
     index,
     movement,
+    normalization,
+    numerics,
+    pool,
     reduce,
     slicing,
+    soft_maximum,
 )
 from kcompile.ops.public import public as _public
 
 _EXPORTS = {
     elementwise: """abs=absolute absolute add subtract multiply divide true_divide floor_divide mod power
-        maximum minimum arctan2 negative sign square sqrt rsqrt reciprocal exp expm1 log log1p log2 log10 sin cos
-        tan tanh sigmoid softplus erf floor ceil relu equal not_equal less less_equal greater greater_equal
-        logical_and logical_or logical_xor logical_not isnan isfinite isinf where cast""",
+        maximum minimum arctan2 negative sign square sqrt rsqrt reciprocal exp expm1 log log1p log2 log10 sin
+        cos tan tanh sigmoid softplus erf floor ceil round relu equal not_equal less less_equal greater
+        greater_equal logical_and logical_or logical_xor logical_not isnan isfinite isinf where cast""",
     reduce: "sum prod max amax=max min amin=min any all mean var std logsumexp argmax argmin count_nonzero",
     movement: """reshape transpose broadcast_to flip pad concatenate stack expand_dims squeeze shape
         get_item=getitem""",
@@ -34,6 +40,15 @@ _EXPORTS = {
         hstack vstack dstack hsplit vsplit dsplit meshgrid diagonal diagflat diag unravel_index""",
     create: """arange one_hot multi_hot full zeros ones empty full_like zeros_like ones_like empty_like eye
         identity tri tril triu linspace logspace geomspace""",
+    numerics: """clip isclose allclose diff outer inner vdot kron cross trace average ptp trapezoid select
+        nan_to_num vander size ndim isin digitize searchsorted bincount""",
+    activation: """celu elu gelu glu hard_shrink hard_sigmoid hard_silu hard_swish=hard_silu
+        hard_tanh leaky_relu log_sigmoid relu6 selu silu soft_shrink softsign sparse_plus sparse_sigmoid
+        squareplus swish=silu tanh_shrink threshold""",
+    soft_maximum: "softmax log_softmax",
+    crossentropy: "binary_crossentropy categorical_crossentropy sparse_categorical_crossentropy",
+    normalization: "moments batch_normalization layer_normalization rms_normalization normalize",
+    pool: "max_pool average_pool",
     autodiff: "stop_gradient",
 }
 for _module, _names in _EXPORTS.items():

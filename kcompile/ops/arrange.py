@@ -69,11 +69,11 @@ def roll(x: Any, shift: Any, axis: Any = None) -> Any:
         d = x.shape[k]
         cut = int(by) % d if isinstance(d, int) and d else int(by)
         if cut:
-            x = movement.concatenate([_part(x, k, d - cut, cut), _part(x, k, 0, d - cut)], axis=k)
+            x = movement.concatenate([part(x, k, d - cut, cut), part(x, k, 0, d - cut)], axis=k)
     return x
 
 
-def _part(x: Any, axis: int, start: Any, size: Any) -> Any:
+def part(x: Any, axis: int, start: Any, size: Any) -> Any:
     """`size` elements from `start` on along one axis."""
     first = tuple(start if k == axis else 0 for k in range(len(x.shape)))
     extents = tuple(size if k == axis else d for k, d in enumerate(x.shape))
@@ -99,7 +99,7 @@ def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
                 f"split: axis {axis} cannot be divided into {sections} equal parts.", received=f"{x.shape}"
             )
         )
-    return [_part(x, axis, k * size, size) for k in range(sections)]
+    return [part(x, axis, k * size, size) for k in range(sections)]
 
 
 def _cut(x: Any, indices: list[int], axis: int) -> list[Any]:
@@ -108,7 +108,7 @@ def _cut(x: Any, indices: list[int], axis: int) -> list[Any]:
         indices = [builtins.min(k if k >= 0 else builtins.max(k + d, 0), d) for k in indices]
     first, last = [0, *indices], [*indices, d]
     sizes = [b - a if isinstance(b, Int) or b > a else 0 for a, b in zip(first, last, strict=True)]
-    return [_part(x, axis, a, n) for a, n in zip(first, sizes, strict=True)]
+    return [part(x, axis, a, n) for a, n in zip(first, sizes, strict=True)]
 
 
 def array_split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
@@ -132,10 +132,10 @@ def unstack(x: Any, num: int | None = None, axis: int = 0) -> list[Any]:
     count = x.shape[axis] if num is None else num
     if not isinstance(count, int):
         raise ValueError(
-            f"Cannot infer argument `num` from shape {tuple(x.shape)}. Either provide a tensor with a concrete "
-            "shape in the `axis` dimension or explicitly pass the `num` argument."
+            f"Cannot infer argument `num` from shape {tuple(x.shape)}. Either provide a tensor "
+            "with a concrete shape in the `axis` dimension or explicitly pass the `num` argument."
         )
-    return [movement.squeeze(_part(x, axis, k, 1), axis) for k in range(count)]
+    return [movement.squeeze(part(x, axis, k, 1), axis) for k in range(count)]
 
 
 def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
@@ -281,7 +281,7 @@ def diagflat(x: Any, k: int = 0) -> Any:
     size = n + builtins.abs(k)
     padded = movement.pad(x, [(builtins.max(k, 0), builtins.max(-k, 0))])
     hit = create.eye(size, k=k, dtype="bool")
-    return ew.where(hit, movement.reshape(padded, (1, size)), ew._zero_like(x))
+    return ew.where(hit, movement.reshape(padded, (1, size)), ew.zero_like(x))
 
 
 def diag(x: Any, k: int = 0) -> Any:

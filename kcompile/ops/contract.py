@@ -1,7 +1,8 @@
 """The affine contraction, and what is made of it: matmul, einsum, tensordot.
 
-`contract` computes  y[o] = sum over r of x[X(o, r)] * w[W(o, r)],  where X and W map the axes to element positions by integer
-linear combinations. Matrix products, einsums, convolutions and the gradients of all of them are this one primitive.
+`contract` computes  y[o] = sum over r of x[X(o, r)] * w[W(o, r)],  where X and W map the axes to element
+positions by integer linear combinations. Matrix products, einsums, convolutions and the gradients of all of
+them are this one primitive.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ from kcompile.ir import loops
 from kcompile.ir.loops import Expr, Index
 from kcompile.ir.op import Op, Sample
 from kcompile.ir.types import Shape, TensorType
-from kcompile.ops import elementwise as ew, movement
+from kcompile.ops import elementwise as ew
+from kcompile.ops import movement
 
-# A map gives, per dimension of an operand, the terms (coefficient, axis number) whose sum is the position there.
+# A map gives, per dimension of an operand, terms (coefficient, axis number) whose sum is the position there.
 Terms = tuple[tuple[int, int], ...]
 Map = tuple[Terms, ...]
 
@@ -50,8 +52,12 @@ def _contract_reference(
     letters = list(range(len(extents)))
     used_x = sorted({a for terms in x_map for _, a in terms})
     used_w = sorted({a for terms in w_map for _, a in terms})
-    xv = _view(np.ascontiguousarray(x), x_map, extents)[tuple(slice(None) if a in used_x else 0 for a in letters)]
-    wv = _view(np.ascontiguousarray(w), w_map, extents)[tuple(slice(None) if a in used_w else 0 for a in letters)]
+    xv = _view(np.ascontiguousarray(x), x_map, extents)[
+        tuple(slice(None) if a in used_x else 0 for a in letters)
+    ]
+    wv = _view(np.ascontiguousarray(w), w_map, extents)[
+        tuple(slice(None) if a in used_w else 0 for a in letters)
+    ]
     shown = [a for a in range(len(out)) if a in used_x or a in used_w]
     y = np.einsum(xv, used_x, wv, used_w, shown, optimize=True)
     y = y.reshape([extents[a] if a in shown else 1 for a in range(len(out))])
@@ -83,7 +89,12 @@ def position(mapping: Map, axes: Index) -> Index:
 def _contract_samples(rng: np.random.Generator) -> Iterator[Sample]:
     for m, k, n in ((4, 5, 3), (1, 7, 17), (13, 1, 5), (70, 33, 65)):
         x, w = (rng.normal(size=s).astype("float32") for s in ((m, k), (k, n)))
-        attrs = {"out": (m, n), "over": (k,), "x_map": (((1, 0),), ((1, 2),)), "w_map": (((1, 2),), ((1, 1),))}
+        attrs = {
+            "out": (m, n),
+            "over": (k,),
+            "x_map": (((1, 0),), ((1, 2),)),
+            "w_map": (((1, 2),), ((1, 1),)),
+        }
         yield Sample((x, w), attrs, f"{m}x{k}x{n}")
 
 
@@ -96,17 +107,21 @@ def _contract_vjp(
     return dx, dw
 
 
-def operand_gradient(dy: Any, other: Any, shape: Shape, out: Shape, over: Shape, mapping: Map, other_map: Map) -> Any:
+def operand_gradient(
+    dy: Any, other: Any, shape: Shape, out: Shape, over: Shape, mapping: Map, other_map: Map
+) -> Any:
     """Gradient of the operand with `mapping`, again a contraction.
 
-    A dimension that follows one axis becomes an output axis. A windowed one, at position s o + d r, becomes an output axis p too:
-    dy is spread by s and padded, the other operand is flipped along r, and then dy is read at p + d r' (a transposed convolution
-    written as a convolution).
+    A dimension that follows one axis becomes an output axis. A windowed one, at position s o + d r, becomes
+    an output axis p too: dy is spread by s and padded, the other operand is flipped along r, and then dy is
+    read at p + d r' (a transposed convolution written as a convolution).
     """
     extents = (*out, *over)
     windows = {k: _window(terms, len(out)) for k, terms in enumerate(mapping) if len(terms) == 2}
     kept = [terms[0][1] for k, terms in enumerate(mapping) if k not in windows]
-    if len(set(kept)) != len(kept) or any(len(t) not in (1, 2) or (len(t) == 1 and t[0][0] != 1) for t in mapping):
+    if len(set(kept)) != len(kept) or any(
+        len(t) not in (1, 2) or (len(t) == 1 and t[0][0] != 1) for t in mapping
+    ):
         raise NotImplementedError("contract: this operand map has no gradient rule")
     replaced = {o: k for k, (_, o, _, _) in windows.items()}  # output axis of y -> dimension of the operand
     summed = [a for a in range(len(extents)) if a not in kept and a not in replaced]
@@ -129,7 +144,12 @@ def operand_gradient(dy: Any, other: Any, shape: Shape, out: Shape, over: Shape,
         other = _flip_axes(other, other_map, {r for _, _, _, r in windows.values()})
     renamed: Map = tuple(tuple((c, number[a]) for c, a in terms) for terms in other_map)
     return contract_op(
-        dy, other, out=tuple(shape), over=tuple(extents[a] for a in summed), x_map=tuple(dy_map), w_map=renamed
+        dy,
+        other,
+        out=tuple(shape),
+        over=tuple(extents[a] for a in summed),
+        x_map=tuple(dy_map),
+        w_map=renamed,
     )
 
 
@@ -147,7 +167,7 @@ def _flip_axes(operand: Any, mapping: Map, axes: set[int]) -> Any:
     return movement.flip(operand, dims) if dims else operand
 
 
-# --- einsum and matmul ---------------------------------------------------------------------------------------
+# --- einsum and matmul --------------------------------------------------------------------------------------
 
 einsum_op = Op("einsum")
 
@@ -227,7 +247,9 @@ def pair(x: Any, x_letters: str, w: Any, w_letters: str, output: str) -> Any:
     def squeezed(t: Any, letters: str) -> tuple[Any, str]:
         """Without the dimensions of size 1, so that every map is a projection."""
         gone = [k for k, d in enumerate(t.shape) if d == 1]
-        return movement.squeeze(t, gone) if gone else t, "".join(c for k, c in enumerate(letters) if k not in gone)
+        return movement.squeeze(t, gone) if gone else t, "".join(
+            c for k, c in enumerate(letters) if k not in gone
+        )
 
     (x, x_letters), (w, w_letters) = squeezed(x, x_letters), squeezed(w, w_letters)
     out = tuple(sizes[c] for c in output)
@@ -251,7 +273,13 @@ def _einsum_samples(rng: np.random.Generator) -> Iterator[Sample]:
     yield Sample(arrays((2, 3, 4), (2, 4, 5)), {"subscripts": "nab,nbc->nac"}, "batched")
     yield Sample(arrays((2, 3, 4, 5), (2, 6, 4, 5)), {"subscripts": "aecd,abcd->acbe"}, "attention")
     yield Sample(arrays((3,), (4,)), {"subscripts": "a,b->ab"}, "outer")
-    yield Sample(arrays((3, 4),), {"subscripts": "ab->b"}, "sum")
+    yield Sample(
+        arrays(
+            (3, 4),
+        ),
+        {"subscripts": "ab->b"},
+        "sum",
+    )
     yield Sample(arrays((3, 4), (4, 5), (5, 2)), {"subscripts": "ab,bc,cd->ad"}, "chain")
 
 
@@ -273,12 +301,16 @@ def explicit(subscripts: str, ranks: list[int]) -> str:
     if len(inputs) != len(ranks):
         raise ValueError(f"einsum: '{subscripts}' names {len(inputs)} operands, but {len(ranks)} were given.")
     free = [c for c in "ABCDEFGHIJKLMNOPQRSTUVWXYZ" if c not in text]
-    widths = [rank - len(s.replace("...", "")) if "..." in s else 0 for s, rank in zip(inputs, ranks, strict=True)]
+    widths = [
+        rank - len(s.replace("...", "")) if "..." in s else 0 for s, rank in zip(inputs, ranks, strict=True)
+    ]
     widest = "".join(free[: max([0, *widths])])
     spelled = [s.replace("...", widest[len(widest) - n :]) for s, n in zip(inputs, widths, strict=True)]
     if not arrow:
         joined = "".join(spelled)
-        right = "..." * bool(widest) + "".join(sorted(c for c in set(joined) if joined.count(c) == 1 and c not in widest))
+        right = "..." * bool(widest) + "".join(
+            sorted(c for c in set(joined) if joined.count(c) == 1 and c not in widest)
+        )
     return ",".join(spelled) + "->" + right.replace("...", widest)
 
 
@@ -296,7 +328,7 @@ def _matmul_infer(x: TensorType, w: TensorType) -> TensorType:
     if x.shape[-1] != w.shape[-2]:
         raise ShapeError(
             message(
-                "matmul: the last dimension of the first operand must equal the second to last of the second.",
+                "matmul: the last dimension of one operand must equal the second to last of the other.",
                 received=f"{x!r} and {w!r}",
             )
         )
@@ -329,9 +361,17 @@ def _matmul_onnx(g: Any, x: str, w: str) -> str:
 
 @matmul_op.samples
 def _matmul_samples(rng: np.random.Generator) -> Iterator[Sample]:
-    shapes = [((3, 4), (4, 5)), ((2, 3, 4), (4, 5)), ((2, 3, 4), (2, 4, 5)), ((1, 3, 4), (2, 4, 5)), ((1, 1), (1, 1))]
+    shapes = [
+        ((3, 4), (4, 5)),
+        ((2, 3, 4), (4, 5)),
+        ((2, 3, 4), (2, 4, 5)),
+        ((1, 3, 4), (2, 4, 5)),
+        ((1, 1), (1, 1)),
+    ]
     for a, b in shapes:
-        yield Sample((rng.normal(size=a).astype("float32"), rng.normal(size=b).astype("float32")), {}, f"{a}{b}")
+        yield Sample(
+            (rng.normal(size=a).astype("float32"), rng.normal(size=b).astype("float32")), {}, f"{a}{b}"
+        )
 
 
 def matmul(x1: Any, x2: Any) -> Any:
@@ -342,7 +382,9 @@ def matmul(x1: Any, x2: Any) -> Any:
     """
     x, w = ew.operands(x1, x2)
     if len(x.shape) == 0 or len(w.shape) == 0:
-        raise ShapeError(message("matmul: operands must have at least one dimension.", received=f"{x.shape}, {w.shape}"))
+        raise ShapeError(
+            message("matmul: operands must have at least one dimension.", received=f"{x.shape}, {w.shape}")
+        )
     row, column = len(x.shape) == 1, len(w.shape) == 1
     x = movement.expand_dims(x, 0) if row else x
     w = movement.expand_dims(w, 1) if column else w

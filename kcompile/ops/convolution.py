@@ -12,7 +12,9 @@ from kcompile.core.errors import ShapeError, message
 from kcompile.core.symbolic import Int
 from kcompile.ir.op import Op, Sample
 from kcompile.ir.types import Shape, TensorType
-from kcompile.ops import contract as contraction, elementwise as ew, movement
+from kcompile.ops import contract as contraction
+from kcompile.ops import elementwise as ew
+from kcompile.ops import movement
 
 Pairs = tuple[tuple[int, int], ...]
 
@@ -20,13 +22,19 @@ conv_op = Op("conv")
 depthwise_op = Op("depthwise_conv")
 
 
-def output_extent(extent: int | Int, kernel: int, stride: int, pads: tuple[int, int], dilation: int) -> int | Int:
+def output_extent(
+    extent: int | Int, kernel: int, stride: int, pads: tuple[int, int], dilation: int
+) -> int | Int:
     """Extent of a convolution's or a pool's output along one dimension."""
     return symbolic.floordiv(extent + pads[0] + pads[1] - dilation * (kernel - 1) - 1, stride) + 1
 
 
 def padding_pairs(
-    padding: str, extents: Shape, kernel: tuple[int, ...], strides: tuple[int, ...], dilations: tuple[int, ...]
+    padding: str,
+    extents: Shape,
+    kernel: tuple[int, ...],
+    strides: tuple[int, ...],
+    dilations: tuple[int, ...],
 ) -> Pairs:
     """Elements added before and after each spatial dimension; "same" puts the odd one after, as Keras."""
     if padding == "valid":
@@ -42,15 +50,22 @@ def padding_pairs(
             total = reach - 1
         else:
             raise ShapeError(
-                message("conv: padding 'same' with a stride needs known spatial dimensions.", received=f"{extents}")
+                message(
+                    "conv: padding 'same' with a stride needs known spatial dimensions.",
+                    received=f"{extents}",
+                )
             )
         pairs.append((total // 2, total - total // 2))
     return tuple(pairs)
 
 
-def _infer(op: str, x: TensorType, w: TensorType, strides: Any, pads: Any, dilations: Any, depth: Any, features: Any) -> TensorType:
+def _infer(
+    op: str, x: TensorType, w: TensorType, strides: Any, pads: Any, dilations: Any, depth: Any, features: Any
+) -> TensorType:
     if x.rank != w.rank:
-        raise ShapeError(message(f"{op}: input and kernel must have the same rank.", received=f"{x!r} and {w!r}"))
+        raise ShapeError(
+            message(f"{op}: input and kernel must have the same rank.", received=f"{x!r} and {w!r}")
+        )
     if w.shape[-2] != depth:
         raise ShapeError(
             message(
@@ -76,11 +91,16 @@ def _infer(op: str, x: TensorType, w: TensorType, strides: Any, pads: Any, dilat
 
 
 @conv_op.infer
-def _conv_infer(x: TensorType, w: TensorType, *, strides: Any, pads: Pairs, dilations: Any, groups: int) -> TensorType:
+def _conv_infer(
+    x: TensorType, w: TensorType, *, strides: Any, pads: Pairs, dilations: Any, groups: int
+) -> TensorType:
     channels = x.shape[-1]
     if not isinstance(channels, int) or channels % groups or w.shape[-1] % groups:
         raise ShapeError(
-            message(f"conv: channels and features must be divisible by groups={groups}.", received=f"{x!r} and {w!r}")
+            message(
+                f"conv: channels and features must be divisible by groups={groups}.",
+                received=f"{x!r} and {w!r}",
+            )
         )
     return _infer("conv", x, w, strides, pads, dilations, channels // groups, w.shape[-1])
 
@@ -94,7 +114,8 @@ def _padded(x: Any, pads: Pairs) -> Any:
 
 def _windows(spatial: int, first_out: int, first_over: int, strides: Any, dilations: Any) -> tuple[Any, ...]:
     return tuple(
-        ((s, first_out + k), (d, first_over + k)) for k, s, d in zip(range(spatial), strides, dilations, strict=True)
+        ((s, first_out + k), (d, first_over + k))
+        for k, s, d in zip(range(spatial), strides, dilations, strict=True)
     )
 
 
@@ -103,7 +124,10 @@ def _conv_decompose(x: Any, w: Any, *, strides: Any, pads: Pairs, dilations: Any
     x = _padded(x, pads)
     kernel, spatial = tuple(w.shape[:-2]), len(w.shape) - 2
     out = [x.shape[0]]
-    out += [output_extent(d, k, s, (0, 0), e) for d, k, s, e in zip(x.shape[1:-1], kernel, strides, dilations, strict=True)]
+    out += [
+        output_extent(d, k, s, (0, 0), e)
+        for d, k, s, e in zip(x.shape[1:-1], kernel, strides, dilations, strict=True)
+    ]
     if groups == 1:
         rank = spatial + 2  # axes: n, o..., f | k..., c
         over_k, c = rank, rank + spatial
@@ -141,7 +165,9 @@ conv_op.reference(_by_decomposition(conv_op))
 def _conv_onnx(g: Any, x: str, w: str, *, strides: Any, pads: Pairs, dilations: Any, groups: int) -> str:
     spatial = len(strides)
     kernel = g.transpose(w, [spatial + 1, spatial, *range(spatial)])
-    return g.channels_first(x, spatial, lambda t: g.node("Conv", t, kernel, **_onnx_attrs(strides, pads, dilations, groups)))
+    return g.channels_first(
+        x, spatial, lambda t: g.node("Conv", t, kernel, **_onnx_attrs(strides, pads, dilations, groups))
+    )
 
 
 def _onnx_attrs(strides: Any, pads: Pairs, dilations: Any, groups: int) -> dict[str, Any]:
@@ -169,11 +195,13 @@ def _conv_samples(rng: np.random.Generator) -> Iterator[Sample]:
         yield Sample(arrays, attrs, f"{ws}s{strides}g{groups}")
 
 
-# --- depthwise -----------------------------------------------------------------------------------------------
+# --- depthwise ----------------------------------------------------------------------------------------------
 
 
 @depthwise_op.infer
-def _depthwise_infer(x: TensorType, w: TensorType, *, strides: Any, pads: Pairs, dilations: Any) -> TensorType:
+def _depthwise_infer(
+    x: TensorType, w: TensorType, *, strides: Any, pads: Pairs, dilations: Any
+) -> TensorType:
     return _infer("depthwise_conv", x, w, strides, pads, dilations, x.shape[-1], w.shape[-2] * w.shape[-1])
 
 
@@ -182,7 +210,10 @@ def _depthwise_decompose(x: Any, w: Any, *, strides: Any, pads: Pairs, dilations
     x = _padded(x, pads)
     kernel, spatial = tuple(w.shape[:-2]), len(w.shape) - 2
     out = [x.shape[0]]
-    out += [output_extent(d, k, s, (0, 0), e) for d, k, s, e in zip(x.shape[1:-1], kernel, strides, dilations, strict=True)]
+    out += [
+        output_extent(d, k, s, (0, 0), e)
+        for d, k, s, e in zip(x.shape[1:-1], kernel, strides, dilations, strict=True)
+    ]
     rank = spatial + 3  # axes: n, o..., c, m | k...
     c, m, over_k = spatial + 1, spatial + 2, rank
     x_map = (((1, 0),), *_windows(spatial, 1, over_k, strides, dilations), ((1, c),))
@@ -202,24 +233,30 @@ def _depthwise_onnx(g: Any, x: str, w: str, *, strides: Any, pads: Pairs, dilati
     *kernel, c, m = g.shape(w)
     last = [spatial, spatial + 1, *range(spatial)]
     weights = g.reshape(g.transpose(w, last), [c * m, 1, *kernel])
-    return g.channels_first(x, spatial, lambda t: g.node("Conv", t, weights, **_onnx_attrs(strides, pads, dilations, c)))
+    return g.channels_first(
+        x, spatial, lambda t: g.node("Conv", t, weights, **_onnx_attrs(strides, pads, dilations, c))
+    )
 
 
 @depthwise_op.samples
 def _depthwise_samples(rng: np.random.Generator) -> Iterator[Sample]:
     for xs, ws, strides in (((2, 6, 7, 3), (3, 2, 3, 2), (1, 1)), ((1, 7, 7, 5), (3, 3, 5, 1), (2, 2))):
         arrays = (rng.normal(size=xs).astype("float32"), rng.normal(size=ws).astype("float32"))
-        yield Sample(arrays, {"strides": strides, "pads": ((1, 1), (0, 1)), "dilations": (1, 1)}, f"{ws}{strides}")
+        yield Sample(
+            arrays, {"strides": strides, "pads": ((1, 1), (0, 1)), "dilations": (1, 1)}, f"{ws}{strides}"
+        )
 
 
-# --- public functions ----------------------------------------------------------------------------------------
+# --- public functions ---------------------------------------------------------------------------------------
 
 
 def _per_dimension(value: Any, spatial: int) -> tuple[int, ...]:
     return tuple(int(v) for v in value) if isinstance(value, (tuple, list)) else (int(value),) * spatial
 
 
-def _convolution(op: Op, inputs: Any, kernel: Any, strides: Any, padding: str, data_format: Any, rate: Any, **attrs: Any) -> Any:
+def _convolution(
+    op: Op, inputs: Any, kernel: Any, strides: Any, padding: str, data_format: Any, rate: Any, **attrs: Any
+) -> Any:
     from kcompile.core.config import image_data_format
 
     x, w = ew.operands(inputs, kernel)
@@ -234,7 +271,12 @@ def _convolution(op: Op, inputs: Any, kernel: Any, strides: Any, padding: str, d
 
 
 def conv(
-    inputs: Any, kernel: Any, strides: Any = 1, padding: str = "valid", data_format: str | None = None, dilation_rate: Any = 1
+    inputs: Any,
+    kernel: Any,
+    strides: Any = 1,
+    padding: str = "valid",
+    data_format: str | None = None,
+    dilation_rate: Any = 1,
 ) -> Any:
     """Cross-correlation of 1, 2 or more spatial dimensions.
 
@@ -253,7 +295,12 @@ def conv(
 
 
 def depthwise_conv(
-    inputs: Any, kernel: Any, strides: Any = 1, padding: str = "valid", data_format: str | None = None, dilation_rate: Any = 1
+    inputs: Any,
+    kernel: Any,
+    strides: Any = 1,
+    padding: str = "valid",
+    data_format: str | None = None,
+    dilation_rate: Any = 1,
 ) -> Any:
     """A convolution of each channel by its own kernels: kernel (k..., c, m) -> (n, o..., c m)."""
     return _convolution(depthwise_op, inputs, kernel, strides, padding, data_format, dilation_rate)

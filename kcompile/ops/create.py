@@ -244,13 +244,13 @@ def _below(x: Any, k: int) -> Any:
 def tril(x: Any, k: int = 0) -> Any:
     """x with zeros above the k-th diagonal of its last two dimensions."""
     x = ew.as_tensor(x)
-    return ew.where(_below(x, k), x, ew._zero_like(x))
+    return ew.where(_below(x, k), x, ew.zero_like(x))
 
 
 def triu(x: Any, k: int = 0) -> Any:
     """x with zeros below the k-th diagonal of its last two dimensions."""
     x = ew.as_tensor(x)
-    return ew.where(_below(x, k - 1), ew._zero_like(x), x)
+    return ew.where(_below(x, k - 1), ew.zero_like(x), x)
 
 
 def linspace(
@@ -267,7 +267,7 @@ def linspace(
     >>> linspace(0, 1, 3).tolist()
     [0.0, 0.5, 1.0]
     """
-    float_dtype = ew._float_of(ew.common_dtype(start, stop))
+    float_dtype = ew.float_of(ew.common_dtype(start, stop))
     first, last = ew.operands(start, stop, dtype=float_dtype)
     gaps = num - 1 if endpoint else num
     width = ew.subtract(last, first)

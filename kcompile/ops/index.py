@@ -24,7 +24,7 @@ scatter_along_axis_op = Op("scatter_along_axis")
 
 
 def missing(dtype: str) -> Any:
-    """What a read outside of a tensor gives, as in JAX: NaN, True, the least signed int or largest unsigned."""
+    """What a read outside of a tensor gives, as in JAX: NaN, True, the least int or largest unsigned one."""
     if dtypes.is_float(dtype):
         return float("nan")
     if dtype == "bool":

@@ -41,7 +41,7 @@ def unflatten(position: int | Int, shape: Shape) -> Index:
     return tuple(reversed([*index, position])) if shape else ()
 
 
-# --- reshape -------------------------------------------------------------------------------------------------
+# --- reshape ------------------------------------------------------------------------------------------------
 
 reshape_op = Op("reshape", cheap=True)
 
@@ -50,7 +50,11 @@ reshape_op = Op("reshape", cheap=True)
 def _reshape_infer(x: TensorType, *, shape: Shape) -> TensorType:
     if symbolic.product(x.shape) != symbolic.product(shape):
         raise ShapeError(
-            message("reshape: the number of elements must stay the same.", expected=f"{x!r}", received=f"shape {shape}")
+            message(
+                "reshape: the number of elements must stay the same.",
+                expected=f"{x!r}",
+                received=f"shape {shape}",
+            )
         )
     return TensorType(tuple(shape), x.dtype)
 
@@ -71,7 +75,7 @@ def _reshape_scalar(i: Index, x: Any, *, out: TensorType, shape: Shape) -> Expr:
 
 
 def reshaped_index(i: Index, here: Shape, there: Shape) -> Index:
-    """The index in shape `there` of the element at index i of shape `here`; equal leading dimensions stay as they are."""
+    """The index in shape `there` of the element at index i of shape `here`; equal leading dimensions stay."""
     lead = 0
     while lead < min(len(here), len(there)) and here[lead] == there[lead]:
         lead += 1
@@ -112,13 +116,17 @@ def resolve_shape(shape: Shape, target: Any) -> Shape:
         rest = 0 if known == 0 else symbolic.floordiv(total, known)
         if rest * known != total:
             raise ShapeError(
-                message("reshape: -1 cannot be resolved.", expected=f"a divisor of {total}", received=f"shape {target}")
+                message(
+                    "reshape: -1 cannot be resolved.",
+                    expected=f"a divisor of {total}",
+                    received=f"shape {target}",
+                )
             )
         dims[unknown[0]] = rest
     return tuple(dims)
 
 
-# --- transpose -----------------------------------------------------------------------------------------------
+# --- transpose ----------------------------------------------------------------------------------------------
 
 transpose_op = Op("transpose", cheap=True)
 
@@ -126,7 +134,9 @@ transpose_op = Op("transpose", cheap=True)
 @transpose_op.infer
 def _transpose_infer(x: TensorType, *, axes: tuple[int, ...]) -> TensorType:
     if sorted(axes) != list(range(x.rank)):
-        raise ShapeError(message("transpose: axes must be a permutation.", expected=f"rank {x.rank}", received=str(axes)))
+        raise ShapeError(
+            message("transpose: axes must be a permutation.", expected=f"rank {x.rank}", received=str(axes))
+        )
     return TensorType(tuple(x.shape[a] for a in axes), x.dtype)
 
 
@@ -168,7 +178,7 @@ def transpose(x: Any, axes: Any = None) -> Any:
     return x if order == tuple(range(rank)) else transpose_op(x, axes=order)
 
 
-# --- broadcast -----------------------------------------------------------------------------------------------
+# --- broadcast ----------------------------------------------------------------------------------------------
 
 broadcast_op = Op("broadcast_to", cheap=True)
 
@@ -177,7 +187,9 @@ broadcast_op = Op("broadcast_to", cheap=True)
 def _broadcast_infer(x: TensorType, *, shape: Shape) -> TensorType:
     tail = shape[len(shape) - x.rank :] if x.rank else ()
     if x.rank > len(shape) or any(d not in (1, e) for d, e in zip(x.shape, tail, strict=True)):
-        raise ShapeError(message("broadcast_to: the shape does not fit.", expected=f"{shape}", received=f"{x!r}"))
+        raise ShapeError(
+            message("broadcast_to: the shape does not fit.", expected=f"{shape}", received=f"{x!r}")
+        )
     return TensorType(tuple(shape), x.dtype)
 
 
@@ -207,7 +219,7 @@ def broadcast_to(x: Any, shape: Any) -> Any:
     return x if tuple(x.shape) == shape else broadcast_op(x, shape=shape)
 
 
-# --- slice ---------------------------------------------------------------------------------------------------
+# --- slice --------------------------------------------------------------------------------------------------
 
 slice_op = Op("slice", cheap=True)
 
@@ -219,7 +231,11 @@ def _slice_infer(x: TensorType, *, start: tuple[Any, ...], size: Shape, step: tu
 
 def _slices(start: Any, size: Any, step: Any) -> tuple[slice, ...]:
     return tuple(
-        slice(a, a + (n - 1) * s + (1 if s > 0 else -1) if a + (n - 1) * s + (1 if s > 0 else -1) >= 0 else None, s)
+        slice(
+            a,
+            a + (n - 1) * s + (1 if s > 0 else -1) if a + (n - 1) * s + (1 if s > 0 else -1) >= 0 else None,
+            s,
+        )
         if n > 0
         else slice(0, 0)
         for a, n, s in zip(start, size, step, strict=True)
@@ -271,14 +287,20 @@ def getitem(x: Any, key: Any) -> Any:
     from kcompile.ops import index as indexing
 
     key = key if isinstance(key, tuple) else (key,)
-    arrays = [k for k in key if not isinstance(k, (int, slice, np.integer, Int)) and k is not None and k is not Ellipsis]
+    arrays = [
+        k
+        for k in key
+        if not isinstance(k, (int, slice, np.integer, Int)) and k is not None and k is not Ellipsis
+    ]
     if arrays:
         if len(arrays) == 1 and all(k is arrays[0] or k in (slice(None), Ellipsis) for k in key):
-            before = [k for k in key[: [k is arrays[0] for k in key].index(True)]]
+            before = key[: [k is arrays[0] for k in key].index(True)]
             rank = len(x.shape) - len(key) + 1 + (1 if Ellipsis in before else 0)
             axis = len(before) if Ellipsis not in before else len(before) - 1 + rank - 1
             return indexing.take(x, arrays[0], axis=axis)
-        raise NotImplementedError("indexing with several arrays is not supported; use ops.take or ops.take_along_axis")
+        raise NotImplementedError(
+            "indexing with several arrays is not supported; use ops.take or ops.take_along_axis"
+        )
     expanded = _expand_key(key, len(x.shape))
     start, size, step, final = [], [], [], []
     dims = iter(x.shape)
@@ -291,7 +313,9 @@ def getitem(x: Any, key: Any) -> Any:
         start.append(a), size.append(n), step.append(s)
         if isinstance(k, slice):
             final.append(n)
-    full = all(isinstance(a, int) and a == 0 and s == 1 for a, s in zip(start, step, strict=True)) and tuple(size) == tuple(x.shape)
+    full = all(isinstance(a, int) and a == 0 and s == 1 for a, s in zip(start, step, strict=True)) and tuple(
+        size
+    ) == tuple(x.shape)
     cut = x if full else slice_op(x, start=tuple(start), size=tuple(size), step=tuple(step))
     return reshape(cut, tuple(final))
 
@@ -319,11 +343,13 @@ def _slice_of(k: Any, d: int | Int) -> tuple[Any, Any, int]:
     first = 0 if k.start is None else k.start if isinstance(k.start, Int) or k.start >= 0 else d + k.start
     last = d if k.stop is None else k.stop if isinstance(k.stop, Int) or k.stop >= 0 else d + k.stop
     if s < 0:
-        raise NotImplementedError("a negative step over a dimension that is known only at run time: use ops.flip")
+        raise NotImplementedError(
+            "a negative step over a dimension that is known only at run time: use ops.flip"
+        )
     return first, symbolic.floordiv(last - first + s - 1, s), s
 
 
-# --- pad -----------------------------------------------------------------------------------------------------
+# --- pad ----------------------------------------------------------------------------------------------------
 
 pad_op = Op("pad")
 
@@ -361,7 +387,9 @@ def _pad_vjp(dy: Any, y: Any, x: Any, *, before: Any, after: Any, inner: Any, va
     )  # fmt: skip
     if not builtins_any(inner):
         return (cropped,)
-    return (slice_op(cropped, start=(0,) * len(inner), size=tuple(x.shape), step=tuple(n + 1 for n in inner)),)
+    return (
+        slice_op(cropped, start=(0,) * len(inner), size=tuple(x.shape), step=tuple(n + 1 for n in inner)),
+    )
 
 
 def builtins_any(xs: Sequence[Any]) -> bool:
@@ -377,7 +405,9 @@ def _positive(d: int | Int) -> bool:
 
 
 @pad_op.scalar
-def _pad_scalar(i: Index, x: Any, *, out: TensorType, before: Any, after: Any, inner: Any, value: float) -> Expr:
+def _pad_scalar(
+    i: Index, x: Any, *, out: TensorType, before: Any, after: Any, inner: Any, value: float
+) -> Expr:
     at, tests = [], []
     for k, d, b, a, n in zip(i, x.type.shape, before, after, inner, strict=True):
         position = k - b
@@ -392,7 +422,9 @@ def _pad_scalar(i: Index, x: Any, *, out: TensorType, before: Any, after: Any, i
         at.append(position)
     inside = loops.const(True, "bool")
     for test in tests:
-        inside = test if inside.op == "const" and inside.attr else loops.apply("and", inside, test, dtype="bool")
+        inside = (
+            test if inside.op == "const" and inside.attr else loops.apply("and", inside, test, dtype="bool")
+        )
     return loops.guard(inside, x(tuple(at)), loops.const(value, out.dtype))
 
 
@@ -430,12 +462,14 @@ def _pad_by_index(x: Any, widths: list[list[int]], mode: str) -> Any:
         if before or after:
             d = x.shape[k]
             if not isinstance(d, int):
-                raise ShapeError(message(f"pad: mode {mode!r} needs a known dimension.", received=f"axis {k} is {d}"))
+                raise ShapeError(
+                    message(f"pad: mode {mode!r} needs a known dimension.", received=f"axis {k} is {d}")
+                )
             x = indexing.take(x, np.pad(np.arange(d, dtype="int32"), (before, after), mode=mode), axis=k)  # type: ignore[call-overload]
     return x
 
 
-# --- concatenate ---------------------------------------------------------------------------------------------
+# --- concatenate --------------------------------------------------------------------------------------------
 
 concatenate_op = Op("concatenate")
 
@@ -444,7 +478,9 @@ concatenate_op = Op("concatenate")
 def _concatenate_infer(*xs: TensorType, axis: int) -> TensorType:
     first = xs[0]
     for x in xs[1:]:
-        if x.rank != first.rank or any(a != b for k, (a, b) in enumerate(zip(x.shape, first.shape, strict=True)) if k != axis):
+        if x.rank != first.rank or any(
+            a != b for k, (a, b) in enumerate(zip(x.shape, first.shape, strict=True)) if k != axis
+        ):
             raise ShapeError(
                 message(
                     "concatenate: shapes must match except along the axis.",
@@ -533,11 +569,13 @@ def squeeze(x: Any, axis: Any = None) -> Any:
     places = {_axis("squeeze", a, len(x.shape)) for a in given}
     for k in places:
         if x.shape[k] != 1:
-            raise ShapeError(message("squeeze: only dimensions of size 1 can go.", received=f"axis {k} of {x.shape}"))
+            raise ShapeError(
+                message("squeeze: only dimensions of size 1 can go.", received=f"axis {k} of {x.shape}")
+            )
     return reshape(x, tuple(d for k, d in enumerate(x.shape) if k not in places))
 
 
-# --- extents as numbers --------------------------------------------------------------------------------------
+# --- extents as numbers -------------------------------------------------------------------------------------
 
 extent_op = Op("extent", cheap=True)
 
@@ -582,7 +620,7 @@ def _install() -> None:
 _install()
 
 
-# --- copy ----------------------------------------------------------------------------------------------------
+# --- copy ---------------------------------------------------------------------------------------------------
 
 copy_op = Op("copy", cheap=True)  # slot makes two copies of one value two values
 

@@ -1,4 +1,4 @@
-"""The outer face of public ops: the same function works on arrays, on traced values and on a functional model's `KerasTensor`s."""
+"""The outer face of public ops: they take arrays, traced values and a functional model's placeholders."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Symbolic:
-    """Base of placeholder tensors of functional models; they carry no graph, only shape, dtype and history."""
+    """Base of placeholder tensors of functional models; they have a shape, a dtype and a history."""
 
     __slots__ = ()
 

@@ -15,7 +15,8 @@ from kcompile.ir import loops
 from kcompile.ir.loops import Expr, Index
 from kcompile.ir.op import Op, Sample
 from kcompile.ir.types import TensorType
-from kcompile.ops import elementwise as ew, movement
+from kcompile.ops import elementwise as ew
+from kcompile.ops import movement
 
 Axes = tuple[int, ...]
 
@@ -28,7 +29,11 @@ def normalize_axes(op: str, axis: Any, rank: int) -> Axes:
     for a in given:
         if not -rank <= int(a) < rank:
             raise ShapeError(
-                message(f"{op}: axis must lie in [{-rank}, {rank}).", received=f"axis={axis}", expected=f"rank {rank}")
+                message(
+                    f"{op}: axis must lie in [{-rank}, {rank}).",
+                    received=f"axis={axis}",
+                    expected=f"rank {rank}",
+                )
             )
     return tuple(sorted({int(a) % rank for a in given}))
 
@@ -65,7 +70,13 @@ def _extreme_vjp(dy: Any, y: Any, x: Any, axes: Axes, keepdims: bool) -> Any:
 
 
 def _prod_vjp(dy: Any, y: Any, x: Any, axes: Axes, keepdims: bool) -> Any:
-    return _expand(dy * y, x, axes, keepdims) / x
+    # The product of the others: y / x, unless a zero stands in the way.
+    zero = ew.equal(x, 0)
+    filled = ew.where(zero, 1, x)
+    zeros = sum(ew.cast(zero, "int32"), axis=axes, keepdims=True)
+    others = ew.true_divide(prod(filled, axis=axes, keepdims=True), filled)
+    alone = ew.less_equal(zeros, ew.cast(zero, "int32"))  # no zero among the others
+    return ew.multiply(_expand(dy, x, axes, keepdims), ew.where(alone, others, 0))
 
 
 def _reduction(name: str, kind: str, reference: Any, vjp: Any, dtype_rule: Any, onnx: str | None) -> Op:
@@ -98,7 +109,13 @@ def _reduction(name: str, kind: str, reference: Any, vjp: Any, dtype_rule: Any, 
 
     @op.samples
     def samples(rng: np.random.Generator) -> Iterator[Sample]:
-        for shape, axes in (((3, 5), (1,)), ((3, 5), (0,)), ((3, 5), (0, 1)), ((2, 3, 4), (0, 2)), ((2, 3, 4), (1,))):
+        for shape, axes in (
+            ((3, 5), (1,)),
+            ((3, 5), (0,)),
+            ((3, 5), (0, 1)),
+            ((2, 3, 4), (0, 2)),
+            ((2, 3, 4), (1,)),
+        ):
             x = rng.uniform(0.5, 2.0, shape).astype("float32")
             x = x > 1 if kind in ("any", "all") else x
             for keepdims in (False, True):
@@ -146,7 +163,9 @@ def sum(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
 def prod(x: Any, axis: Any = None, keepdims: bool = False, dtype: Any = None) -> Any:
     """Product of elements over `axis`."""
-    return _apply(prod_op, ew.as_tensor(x, None if dtype is None else dtypes.standardize(dtype)), axis, keepdims)
+    return _apply(
+        prod_op, ew.as_tensor(x, None if dtype is None else dtypes.standardize(dtype)), axis, keepdims
+    )
 
 
 def max(x: Any, axis: Any = None, keepdims: bool = False, initial: Any = None) -> Any:
@@ -171,24 +190,88 @@ def all(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     return _apply(all_op, ew.as_tensor(x, "bool"), axis, keepdims)
 
 
+# --- mean and variance --------------------------------------------------------------------------------------
+
+mean_op = Op("mean")
+variance_op = Op("variance")
+
+
+def _moment_infer(x: TensorType, *, axes: Axes, keepdims: bool) -> TensorType:
+    return _reduced(x, axes, keepdims, x.dtype)
+
+
+def _moment_samples(rng: np.random.Generator) -> Iterator[Sample]:
+    for shape, axes in (((3, 5), (1,)), ((3, 5), (0, 1)), ((2, 3, 4), (0, 2)), ((4, 1), (1,))):
+        x = rng.normal(size=shape).astype("float32")
+        yield Sample((x,), {"axes": axes, "keepdims": False}, f"{shape}{axes}")
+    yield Sample((x + 100,), {"axes": (0,), "keepdims": True}, "keepdims")
+
+
+def _count(x: Any, axes: Axes) -> Any:
+    return ew.as_tensor(product(x.shape[a] for a in axes), dtypes.standardize(x.dtype))
+
+
+mean_op.infer(_moment_infer)
+
+
+@mean_op.reference
+def _mean_reference(x: np.ndarray, *, axes: Axes, keepdims: bool) -> np.ndarray:
+    return np.mean(x, axis=axes, keepdims=keepdims)
+
+
+@mean_op.decompose
+def _mean_decompose(x: Any, *, axes: Axes, keepdims: bool) -> Any:
+    return ew.true_divide(sum(x, axis=axes, keepdims=keepdims), _count(x, axes))
+
+
+@mean_op.onnx
+def _mean_onnx(g: Any, x: str, *, axes: Axes, keepdims: bool) -> str:
+    return g.reduce("ReduceMean", x, axes, keepdims)
+
+
+mean_op.samples(_moment_samples)
+variance_op.infer(_moment_infer)
+
+
+@variance_op.reference
+def _variance_reference(x: np.ndarray, *, axes: Axes, keepdims: bool) -> np.ndarray:
+    return np.var(x, axis=axes, keepdims=keepdims)
+
+
+@variance_op.vjp
+def _variance_vjp(dy: Any, y: Any, x: Any, *, axes: Axes, keepdims: bool) -> tuple[Any]:
+    # What flows through the mean cancels: the deviations sum to zero.
+    share = ew.true_divide(ew.multiply(_expand(dy, x, axes, keepdims), 2), _count(x, axes))
+    return (ew.multiply(share, ew.subtract(x, mean(x, axis=axes, keepdims=True))),)
+
+
+@variance_op.decompose
+def _variance_decompose(x: Any, *, axes: Axes, keepdims: bool) -> Any:
+    centred = ew.subtract(x, mean(x, axis=axes, keepdims=True))
+    return mean(ew.square(centred), axis=axes, keepdims=keepdims)
+
+
+variance_op.samples(_moment_samples)
+
+
+def _moment(op: Op, x: Any, axis: Any, keepdims: bool) -> Any:
+    x = ew.as_tensor(x)
+    x = ew.as_tensor(x, ew.float_of(dtypes.standardize(x.dtype)))
+    return op(x, axes=normalize_axes(op.name, axis, len(x.shape)), keepdims=bool(keepdims))
+
+
 def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Arithmetic mean over `axis`; ints become the default float.
 
     >>> mean(np.array([1, 2], "int32")).item()
     1.5
     """
-    x = ew.as_tensor(x)
-    dtype = x.dtype if dtypes.is_float(dtypes.standardize(x.dtype)) else dtypes.standardize(None)
-    x = ew.cast(x, dtype)
-    axes = normalize_axes("mean", axis, len(x.shape))
-    count = product(x.shape[a] for a in axes)
-    return sum(x, axis=axes, keepdims=keepdims) / ew.as_tensor(count, dtypes.standardize(dtype))
+    return _moment(mean_op, x, axis, keepdims)
 
 
 def variance(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """Population variance over `axis`."""
-    centred = ew.subtract(x, mean(x, axis=axis, keepdims=True))
-    return mean(ew.square(centred), axis=axis, keepdims=keepdims)
+    """Population variance over `axis`, as the mean square of the deviations from the mean."""
+    return _moment(variance_op, x, axis, keepdims)
 
 
 var = variance
@@ -212,7 +295,7 @@ def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     return movement.reshape(total, tuple(d for k, d in enumerate(x.shape) if k not in axes))
 
 
-# --- argmax, argmin ------------------------------------------------------------------------------------------
+# --- argmax, argmin -----------------------------------------------------------------------------------------
 
 
 def _arg_reduction(name: str, kind: str, reference: Any, onnx: str) -> Op:

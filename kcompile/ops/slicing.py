@@ -68,7 +68,7 @@ def _slice_reference(x: np.ndarray, start: np.ndarray, *, size: Shape) -> np.nda
 
 @dynamic_slice_op.vjp
 def _slice_vjp(dy: Any, y: Any, x: Any, start: Any, *, size: Shape) -> tuple[Any, None]:
-    empty = movement.broadcast_to(ew._zero_like(dy), x.shape)
+    empty = movement.broadcast_to(ew.zero_like(dy), x.shape)
     return dynamic_update_op(empty, start, dy), None
 
 
@@ -114,7 +114,7 @@ def _update_reference(x: np.ndarray, start: np.ndarray, updates: np.ndarray) -> 
 
 @dynamic_update_op.vjp
 def _update_vjp(dy: Any, y: Any, x: Any, start: Any, updates: Any) -> tuple[Any, None, Any]:
-    hole = movement.broadcast_to(ew._zero_like(dy), updates.shape)
+    hole = movement.broadcast_to(ew.zero_like(dy), updates.shape)
     return dynamic_update_op(dy, start, hole), None, dynamic_slice_op(dy, start, size=tuple(updates.shape))
 
 

@@ -1,0 +1,233 @@
+"""NumPy's smaller functions, written with other ops."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from kcompile.core import dtypes
+from kcompile.core.errors import ShapeError, message
+from kcompile.core.symbolic import product
+from kcompile.ops import arrange, contract, create, movement, reduce
+from kcompile.ops import elementwise as ew
+
+
+def clip(x: Any, x_min: Any, x_max: Any) -> Any:
+    """x limited to [x_min, x_max].
+
+    >>> clip(np.array([-1.0, 0.5, 2.0]), 0, 1).tolist()
+    [0.0, 0.5, 1.0]
+    """
+    x = ew.as_tensor(x)
+    dtype = "int32" if ew.dtype_of(x) == "bool" else ew.dtype_of(x)
+    low, high = (ew.as_tensor(bound, dtype) for bound in (x_min, x_max))
+    return ew.minimum(ew.maximum(ew.as_tensor(x, dtype), low), high)
+
+
+def isclose(x1: Any, x2: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> Any:
+    """|x1 - x2| <= atol + rtol |x2|; infinities equal themselves, NaNs only if `equal_nan`."""
+    a, b = ew.operands(x1, x2, dtype=ew.float_of(ew.common_dtype(x1, x2)))
+    near = ew.less_equal(ew.absolute(a - b), ew.add(ew.multiply(ew.absolute(b), rtol), atol))
+    result = ew.logical_or(ew.logical_and(near, ew.isfinite(b)), ew.equal(a, b))
+    return ew.logical_or(result, ew.logical_and(ew.isnan(a), ew.isnan(b))) if equal_nan else result
+
+
+def allclose(x1: Any, x2: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> Any:
+    """Are all elements close?"""
+    return reduce.all(isclose(x1, x2, rtol, atol, equal_nan))
+
+
+def diff(a: Any, n: int = 1, axis: int = -1) -> Any:
+    """Differences of neighbours along `axis`, taken n times.
+
+    >>> diff(np.array([1, 4, 9])).tolist()
+    [3, 5]
+    """
+    a = ew.as_tensor(a)
+    k = movement._axis("diff", axis, len(a.shape))
+    for _ in range(n):
+        d = a.shape[k] - 1
+        a = ew.subtract(arrange.part(a, k, 1, d), arrange.part(a, k, 0, d))
+    return a
+
+
+def outer(x1: Any, x2: Any) -> Any:
+    """Products of all pairs of elements of two (flattened) tensors."""
+    return ew.multiply(movement.reshape(x1, (-1, 1)), movement.reshape(x2, (1, -1)))
+
+
+def inner(x1: Any, x2: Any) -> Any:
+    """Sum of products over the last axes."""
+    a, b = ew.operands(x1, x2)
+    if len(a.shape) == 0 or len(b.shape) == 0:
+        return ew.multiply(a, b)
+    return contract.tensordot(a, b, axes=([-1], [-1]))
+
+
+def vdot(x1: Any, x2: Any) -> Any:
+    """Sum of products of all elements."""
+    return inner(arrange.ravel(x1), arrange.ravel(x2))
+
+
+def kron(x1: Any, x2: Any) -> Any:
+    """Kronecker product."""
+    a, b = ew.operands(x1, x2)
+    rank = builtins.max(len(a.shape), len(b.shape))
+    left, right = ((1,) * (rank - len(t.shape)) + tuple(t.shape) for t in (a, b))
+    wide_a = movement.reshape(a, [e for d in left for e in (d, 1)])
+    wide_b = movement.reshape(b, [e for d in right for e in (1, d)])
+    return movement.reshape(ew.multiply(wide_a, wide_b), [p * q for p, q in zip(left, right, strict=True)])
+
+
+def cross(
+    x1: Any, x2: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None
+) -> Any:
+    """Cross product of vectors of 3 (or 2) elements, which lie on `axisa` and `axisb`."""
+    if axis is not None:
+        axisa = axisb = axisc = axis
+    a, b = ew.operands(x1, x2)
+    a, b = arrange.moveaxis(a, axisa, -1), arrange.moveaxis(b, axisb, -1)
+    if not {a.shape[-1], b.shape[-1]} <= {2, 3}:
+        raise ShapeError(message("cross: vectors have 2 or 3 elements.", received=f"{a.shape} and {b.shape}"))
+    flat = a.shape[-1] == b.shape[-1] == 2
+    (p, q, r), (u, v, w) = (_three(t) for t in (a, b))
+    last = ew.subtract(ew.multiply(p, v), ew.multiply(q, u))
+    if flat:
+        return last
+    first = ew.subtract(ew.multiply(q, w), ew.multiply(r, v))
+    second = ew.subtract(ew.multiply(r, u), ew.multiply(p, w))
+    return movement.stack([first, second, last], axis=axisc)
+
+
+def _three(t: Any) -> tuple[Any, Any, Any]:
+    parts = [movement.getitem(t, (..., k)) for k in range(t.shape[-1])]
+    return (*parts, create.zeros_like(parts[0])) if len(parts) == 2 else tuple(parts)  # type: ignore[return-value]
+
+
+def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+    """Sum of a diagonal."""
+    return reduce.sum(arrange.diagonal(x, offset, axis1, axis2), axis=-1)
+
+
+def average(x: Any, axis: Any = None, weights: Any = None) -> Any:
+    """Mean over `axis`, weighted.
+
+    >>> average(np.array([1.0, 3.0]), weights=np.array([3.0, 1.0])).item()
+    1.5
+    """
+    if weights is None:
+        return reduce.mean(x, axis=axis)
+    x, w = ew.operands(x, weights, dtype=ew.float_of(ew.common_dtype(x, weights)))
+    if len(w.shape) != len(x.shape):  # weights of one axis
+        k = movement._axis("average", axis, len(x.shape))
+        w = movement.reshape(w, [d if n == k else 1 for n, d in enumerate(x.shape)])
+    w = movement.broadcast_to(w, x.shape)
+    return ew.true_divide(reduce.sum(ew.multiply(x, w), axis=axis), reduce.sum(w, axis=axis))
+
+
+def ptp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """Largest less smallest element over `axis`."""
+    return ew.subtract(reduce.max(x, axis, keepdims), reduce.min(x, axis, keepdims))
+
+
+def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
+    """Integral of y over `axis` by the trapezoidal rule, at the points x or at distance dx."""
+    y = ew.as_tensor(y, ew.float_of(ew.common_dtype(y)))
+    y = arrange.moveaxis(y, axis, -1)
+    n = y.shape[-1] - 1
+    width = dx
+    if x is not None:
+        x = ew.as_tensor(x)
+        width = diff(x) if len(x.shape) == 1 else diff(arrange.moveaxis(x, axis, -1))
+    both = ew.add(arrange.part(y, -1, 1, n), arrange.part(y, -1, 0, n))
+    return ew.multiply(reduce.sum(ew.multiply(both, width), axis=-1), 0.5)
+
+
+def select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0) -> Any:
+    """For each element the choice of the first condition that holds, else `default`."""
+    dtype = ew.common_dtype(*choicelist, default)
+    result = ew.as_tensor(default, dtype)
+    for condition, choice in reversed(list(zip(condlist, choicelist, strict=True))):
+        result = ew.where(condition, ew.as_tensor(choice, dtype), result)
+    return result
+
+
+def nan_to_num(x: Any, nan: Any = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
+    """x with NaN and infinities replaced, these by the largest and smallest number unless given."""
+    x = ew.as_tensor(x)
+    dtype = ew.dtype_of(x)
+    if dtype is None or not dtypes.is_float(dtype):
+        return x
+    limits = np.finfo(dtypes.numpy_dtype("float32" if dtype == "bfloat16" else dtype))
+    top = float(limits.max) if posinf is None else posinf
+    bottom = float(limits.min) if neginf is None else neginf
+    x = ew.where(ew.isnan(x), ew.as_tensor(nan, dtype), x)
+    x = ew.where(ew.equal(x, float("inf")), ew.as_tensor(top, dtype), x)
+    return ew.where(ew.equal(x, float("-inf")), ew.as_tensor(bottom, dtype), x)
+
+
+def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
+    """Powers of each element: x^(n-1) ... x, 1."""
+    x = ew.as_tensor(x)
+    count = x.shape[0] if N is None else N
+    powers = np.arange(count) if increasing else np.arange(count)[::-1]
+    return ew.power(movement.expand_dims(x, -1), powers.astype(ew.dtype_of(x)))
+
+
+def size(x: Any) -> Any:
+    """The number of elements."""
+    return product(ew.as_tensor(x).shape)
+
+
+def ndim(x: Any) -> int:
+    """The number of dimensions."""
+    return len(ew.as_tensor(x).shape)
+
+
+def isin(x1: Any, x2: Any, assume_unique: bool = False, invert: bool = False) -> Any:
+    """Which elements of x1 occur in x2."""
+    a, b = ew.operands(x1, x2)
+    hits = reduce.any(ew.equal(movement.expand_dims(a, -1), movement.reshape(b, (-1,))), axis=-1)
+    return ew.logical_not(hits) if invert else hits
+
+
+def digitize(x: Any, bins: Any) -> Any:
+    """How many of the ascending `bins` each element has reached, int32.
+
+    >>> digitize(np.array([0.5, 2.0]), np.array([0.0, 1.0, 2.0])).tolist()
+    [1, 3]
+    """
+    a, b = ew.operands(x, bins)
+    return reduce.sum(ew.cast(ew.less_equal(b, movement.expand_dims(a, -1)), "int32"), axis=-1)
+
+
+def searchsorted(sorted_sequence: Any, values: Any, side: str = "left") -> Any:
+    """Where to insert `values` so that the sequence stays ascending, int32."""
+    if side not in ("left", "right"):
+        raise ValueError(f"Invalid side: {side!r}. Expected 'left' or 'right'.")
+    a, b = ew.operands(values, sorted_sequence)
+    before = ew.less if side == "left" else ew.less_equal
+    return reduce.sum(ew.cast(before(b, movement.expand_dims(a, -1)), "int32"), axis=-1)
+
+
+def bincount(x: Any, weights: Any = None, minlength: int = 0, sparse: bool = False) -> Any:
+    """How often (or with what sum of `weights`) each number from 0 on occurs.
+
+    Shapes:  x (n,) or (b, n) -> (m,) or (b, m).
+    Args:    minlength: the least length of the result; in a trace, where numbers are not known, its length.
+    """
+    from kcompile.ir.graph import Value
+
+    create.no_sparse("bincount", sparse)
+    x = ew.as_tensor(x)
+    length = int(minlength)
+    if not isinstance(x, Value) and x.size:
+        length = builtins.max(length, int(x.max()) + 1)
+    dtype = "int32" if weights is None else ew.common_dtype(weights)
+    rows = create.one_hot(x, length, dtype=dtype)
+    if weights is not None:
+        rows = ew.multiply(rows, movement.expand_dims(ew.as_tensor(weights, dtype), -1))
+    return reduce.sum(rows, axis=-2)

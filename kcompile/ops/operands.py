@@ -1,0 +1,247 @@
+"""What elementwise ops share: operands and their dtype, broadcasting, registration of an op as one row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from kcompile.core import dtypes
+from kcompile.core.symbolic import Int
+from kcompile.ir import loops
+from kcompile.ir.graph import Value
+from kcompile.ir.loops import Expr, Index
+from kcompile.ir.op import Op, Sample, unwrap
+from kcompile.ir.types import TensorType, broadcast_shapes
+
+Rule = Callable[..., Any]
+
+
+def aligned(i: Index, shape: tuple[int | Int, ...]) -> Index:
+    """The index of an operand of `shape` that broadcasts to an output index."""
+    tail = i[len(i) - len(shape) :] if shape else ()
+    return tuple(0 if d == 1 else k for d, k in zip(shape, tail, strict=True))
+
+
+def unbroadcast(dy: Any, shape: tuple[int | Int, ...]) -> Any:
+    """Sum a cotangent over the axes along which an operand of `shape` was broadcast."""
+    from kcompile.ops import movement, reduce
+
+    if tuple(dy.shape) == tuple(shape):
+        return dy
+    extra = len(dy.shape) - len(shape)
+    axes = [k for k in range(len(dy.shape)) if k < extra or (shape[k - extra] == 1 and dy.shape[k] != 1)]
+    summed = reduce.sum(dy, axis=tuple(axes)) if axes else dy
+    return movement.reshape(summed, shape)
+
+
+def dtype_of(x: Any) -> str | None:
+    """The dtype of an operand; None for Python numbers, which adapt to the other operand."""
+    if isinstance(x, bool):
+        return "bool"
+    if isinstance(x, (int, float)) and not isinstance(x, np.generic):
+        return None
+    if isinstance(x, Value):
+        return x.dtype
+    return dtypes.standardize(np.asarray(x).dtype) if isinstance(x, (np.ndarray, np.generic)) else None
+
+
+def common_dtype(*xs: Any) -> str:
+    """The dtype that operands meet in; Python ints never widen, Python floats make ints the default float."""
+    known = [d for d in map(dtype_of, xs) if d is not None]
+    if not known:
+        known = [dtypes.standardize(python_array(x).dtype) for x in xs]
+    result = known[0]
+    for d in known[1:]:
+        result = dtypes.promote(result, d)
+    weak = [x for x in xs if dtype_of(x) is None]
+    if any(np.asarray(x).dtype.kind == "f" for x in weak) and not dtypes.is_float(result):
+        return dtypes.standardize(None)
+    if result == "bool" and any(np.asarray(x).dtype.kind in "iu" for x in weak):
+        return "int32"
+    return result
+
+
+def python_array(x: Any) -> np.ndarray:
+    array = np.asarray(x)
+    if isinstance(x, (np.ndarray, np.generic)):
+        return array
+    if array.dtype == np.float64:
+        return array.astype(dtypes.numpy_dtype(dtypes.standardize(None)))
+    return array.astype(np.int32) if array.dtype == np.int64 else array
+
+
+def as_tensor(x: Any, dtype: str | None = None) -> Any:
+    """An operand as a Value or array of `dtype`."""
+    x = unwrap(x)
+    if isinstance(x, Value):
+        return x if dtype is None or x.dtype == dtype else cast(x, dtype)
+    if isinstance(x, Int):
+        from kcompile.ops.movement import extent
+
+        return as_tensor(extent(x), dtype)
+    array = python_array(x)
+    wanted = dtypes.numpy_dtype(dtype) if dtype else array.dtype
+    return array if array.dtype == wanted else array.astype(wanted)
+
+
+def operands(*xs: Any, dtype: str | None = None) -> tuple[Any, ...]:
+    """Operands brought to their common dtype."""
+    xs = tuple(unwrap(x) for x in xs)
+    xs = tuple(as_tensor(x) if isinstance(x, Int) else x for x in xs)
+    common = dtype or common_dtype(*xs)
+    return tuple(as_tensor(x, common) for x in xs)
+
+
+def float_of(dtype: str) -> str:
+    return dtype if dtypes.is_float(dtype) else dtypes.standardize(None)
+
+
+def elementwise(
+    name: str,
+    reference: Rule,
+    scalar: Rule | str,
+    vjp: Rule | None,
+    *,
+    onnx: str | None = None,
+    domain: tuple[float, float] = (-3.0, 3.0),
+    arity: int = 1,
+    result: str = "same",
+    inputs: str = "any",
+    cheap: bool = False,
+) -> Callable[..., Any]:
+    """Register an elementwise op and return its public function.
+
+    result: "same", or "bool" for predicates. inputs: "any", "float" (ints are converted) or "bool".
+    """
+    op = Op(name, cheap=cheap)
+
+    @op.infer
+    def infer(*types: TensorType) -> TensorType:
+        shape = broadcast_shapes(*(t.shape for t in types), op=name)
+        return TensorType(shape, "bool" if result == "bool" else types[-1].dtype)
+
+    op.reference(reference)
+
+    if vjp is not None:
+        rule = vjp
+
+        @op.vjp
+        def pull_back(dy: Any, y: Any, *xs: Any) -> tuple[Any, ...]:
+            found = rule(dy, y, *xs)
+            found = found if isinstance(found, tuple) else (found,)
+            return tuple(
+                None if d is None else unbroadcast(d, x.shape) for d, x in zip(found, xs, strict=True)
+            )
+
+    @op.scalar
+    def at(i: Index, *xs: Any, out: TensorType) -> Expr:
+        args = [x(aligned(i, x.type.shape)) for x in xs]
+        if callable(scalar):
+            return scalar(*args)
+        return loops.apply(scalar, *args, dtype=out.dtype)
+
+    if onnx is not None:
+
+        @op.onnx
+        def export(g: Any, *names: str, **_: Any) -> str:
+            return g.node(onnx, *names)
+
+    @op.samples
+    def samples(rng: np.random.Generator) -> Iterator[Sample]:
+        shapes = [[(3, 5)] * arity, [()] * arity, [(0, 2)] * arity, [(17,)] * arity]
+        if arity > 1:
+            shapes += [[(4, 1)] + [(1, 5)] * (arity - 1), [(2, 3, 4)] + [(4,)] * (arity - 1)]
+        for case in shapes:
+            yield Sample(
+                tuple(sample_array(rng, s, domain, inputs) for s in case), {}, "x".join(map(str, case[0]))
+            )
+
+    def function(*xs: Any) -> Any:
+        common = common_dtype(*(unwrap(x) for x in xs))
+        dtype = float_of(common) if inputs == "float" else "bool" if inputs == "bool" else common
+        return op(*operands(*xs, dtype=dtype))
+
+    function.__name__ = function.__qualname__ = name
+    return function
+
+
+def sample_array(
+    rng: np.random.Generator, shape: Any, domain: tuple[float, float], inputs: str = "any"
+) -> np.ndarray:
+    if inputs == "bool":
+        return rng.random(shape) < 0.5
+    return rng.uniform(*domain, size=shape).astype(np.float32)
+
+
+def unary(name: str, reference: Rule, scalar: Rule | str, vjp: Rule | None = None, **options: Any) -> Any:
+    call = elementwise(name, reference, scalar, vjp, arity=1, **options)
+
+    def function(x: Any) -> Any:
+        return call(x)
+
+    function.__name__ = function.__qualname__ = name
+    return function
+
+
+def binary(name: str, reference: Rule, scalar: Rule | str, vjp: Rule | None = None, **options: Any) -> Any:
+    call = elementwise(name, reference, scalar, vjp, arity=2, **options)
+
+    def function(x1: Any, x2: Any) -> Any:
+        return call(x1, x2)
+
+    function.__name__ = function.__qualname__ = name
+    return function
+
+
+def const_like(value: float, like: Expr) -> Expr:
+    return loops.const(value, like.dtype)
+
+
+def zero_like(x: Any) -> Any:
+    return as_tensor(0, x.dtype)
+
+
+# --- casts --------------------------------------------------------------------------------------------------
+
+cast_op = Op("cast", cheap=True)
+
+
+@cast_op.infer
+def _cast_infer(x: TensorType, *, dtype: str) -> TensorType:
+    return TensorType(x.shape, dtype)
+
+
+@cast_op.reference
+def _cast_reference(x: np.ndarray, *, dtype: str) -> np.ndarray:
+    return x.astype(dtypes.numpy_dtype(dtype))
+
+
+@cast_op.vjp
+def _cast_vjp(dy: Any, y: Any, x: Any, *, dtype: str) -> tuple[Any]:
+    return (cast(dy, x.dtype) if dtypes.is_float(x.dtype) else None,)
+
+
+@cast_op.scalar
+def _cast_scalar(i: Index, x: Any, *, out: TensorType, dtype: str) -> Expr:
+    return loops.cast(x(i), dtype)
+
+
+@cast_op.samples
+def _cast_samples(rng: np.random.Generator) -> Iterator[Sample]:
+    yield Sample((rng.normal(size=(3, 4)).astype("float32"),), {"dtype": "float64"})
+    yield Sample((rng.integers(0, 255, (7,)).astype("uint8"),), {"dtype": "float32"}, "uint8", False)
+    yield Sample((rng.normal(size=(5,)).astype("float32") * 9,), {"dtype": "int32"}, "to_int", False)
+    yield Sample((rng.normal(size=(5,)).astype("float32") > 0,), {"dtype": "float32"}, "bool", False)
+
+
+def cast(x: Any, dtype: Any) -> Any:
+    """x converted to `dtype`; floats are truncated towards zero when they become ints.
+
+    >>> cast(np.array([1.7, -1.7], "float32"), "int32").tolist()
+    [1, -1]
+    """
+    x = as_tensor(x)
+    name = dtypes.standardize(dtype)
+    return x if dtypes.standardize(x.dtype) == name else cast_op(x, dtype=name)

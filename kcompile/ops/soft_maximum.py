@@ -1,0 +1,114 @@
+"""softmax, log_softmax and sparsemax."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from kcompile.ir.op import Op, Sample
+from kcompile.ir.types import TensorType
+from kcompile.ops import elementwise as ew
+from kcompile.ops import reduce
+from kcompile.ops.activation import floating
+from kcompile.ops.autodiff import stop_gradient
+
+softmax_op = Op("softmax")
+log_softmax_op = Op("log_softmax")
+
+
+def _same(x: TensorType, *, axis: int) -> TensorType:
+    return x
+
+
+def _samples(rng: np.random.Generator) -> Iterator[Sample]:
+    yield Sample((rng.normal(size=(3, 5)).astype("float32"),), {"axis": 1}, "rows")
+    yield Sample((rng.normal(size=(2, 3, 4)).astype("float32"),), {"axis": 1}, "middle")
+    yield Sample((rng.normal(size=(4, 1)).astype("float32"),), {"axis": 1}, "one")
+    yield Sample((rng.normal(size=(2, 17)).astype("float32") * 1e3,), {"axis": 1}, "large", False)
+    masked = np.array([[0.5, -np.inf, 1.0]], "float32")
+    yield Sample((masked,), {"axis": 1}, "masked", False)
+
+
+def _shifted(x: Any, axis: int) -> Any:
+    """x less its largest element, so that exp cannot overflow. The shift cancels in the gradient."""
+    return ew.subtract(x, stop_gradient(reduce.max(x, axis=axis, keepdims=True)))
+
+
+softmax_op.infer(_same)
+
+
+@softmax_op.reference
+def _softmax_reference(x: np.ndarray, *, axis: int) -> np.ndarray:
+    e = np.exp(x - np.max(x, axis=axis, keepdims=True))
+    return e / np.sum(e, axis=axis, keepdims=True)
+
+
+@softmax_op.vjp
+def _softmax_vjp(dy: Any, y: Any, x: Any, *, axis: int) -> tuple[Any]:
+    # The Jacobian is never formed.
+    along = reduce.sum(ew.multiply(dy, y), axis=axis, keepdims=True)
+    return (ew.multiply(y, ew.subtract(dy, along)),)
+
+
+@softmax_op.decompose
+def _softmax_decompose(x: Any, *, axis: int) -> Any:
+    e = ew.exp(_shifted(x, axis))
+    return ew.true_divide(e, reduce.sum(e, axis=axis, keepdims=True))
+
+
+@softmax_op.onnx
+def _softmax_onnx(g: Any, x: str, *, axis: int) -> str:
+    return g.node("Softmax", x, axis=axis)
+
+
+softmax_op.samples(_samples)
+log_softmax_op.infer(_same)
+
+
+@log_softmax_op.reference
+def _log_softmax_reference(x: np.ndarray, *, axis: int) -> np.ndarray:
+    shifted = x - np.max(x, axis=axis, keepdims=True)
+    return shifted - np.log(np.sum(np.exp(shifted), axis=axis, keepdims=True))
+
+
+@log_softmax_op.vjp
+def _log_softmax_vjp(dy: Any, y: Any, x: Any, *, axis: int) -> tuple[Any]:
+    return (ew.subtract(dy, ew.multiply(softmax_op(x, axis=axis), reduce.sum(dy, axis=axis, keepdims=True))),)
+
+
+@log_softmax_op.decompose
+def _log_softmax_decompose(x: Any, *, axis: int) -> Any:
+    shifted = _shifted(x, axis)
+    return ew.subtract(shifted, ew.log(reduce.sum(ew.exp(shifted), axis=axis, keepdims=True)))
+
+
+@log_softmax_op.onnx
+def _log_softmax_onnx(g: Any, x: str, *, axis: int) -> str:
+    return g.node("LogSoftmax", x, axis=axis)
+
+
+log_softmax_op.samples(_samples)
+
+
+def softmax(x: Any, axis: Any = -1) -> Any:
+    """exp(x) scaled to sum 1 over `axis` (an int, or several as a tuple).
+
+    >>> softmax(np.array([[0.0, 0.0]], "float32")).tolist()
+    [[0.5, 0.5]]
+    """
+    x = floating(x)
+    axes = reduce.normalize_axes("softmax", axis, len(x.shape))
+    if len(axes) == 1:
+        return softmax_op(x, axis=axes[0])
+    return ew.exp(ew.subtract(x, reduce.logsumexp(x, axis=axes, keepdims=True)))
+
+
+def log_softmax(x: Any, axis: Any = -1) -> Any:
+    """log(softmax(x)), without overflow or log of 0."""
+    x = floating(x)
+    axes = reduce.normalize_axes("log_softmax", axis, len(x.shape))
+    if len(axes) == 1:
+        return log_softmax_op(x, axis=axes[0])
+    return ew.subtract(x, reduce.logsumexp(x, axis=axes, keepdims=True))
