@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import tempfile
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 
 import llvmlite.binding as llvm
 
 from kcompile.codegen.emit import emit_object, optimize
+from kcompile.codegen.helper import Helper
 from kcompile.codegen.source import KernelSource
 from kcompile.core.errors import CompileError, message
+
+# From how many kernels a second process pays: it needs 0.4 s until its first kernel, during which this
+# process imports Numba too, unless it has already.
+_HELPED_FROM = 6
+_HELPED_FROM_WITH_NUMBA = 24
 
 
 def build(sources: Sequence[KernelSource]) -> list[bytes]:
@@ -17,7 +26,24 @@ def build(sources: Sequence[KernelSource]) -> list[bytes]:
 
     Raises: CompileError naming the kernel, what Numba or LLVM said, and the file that holds the source.
     """
-    return [build_one(source) for source in sources]
+    objects = {source.key: data for source, data in build_each(sources)}
+    return [objects[source.key] for source in sources]
+
+
+def build_each(sources: Sequence[KernelSource]) -> Iterator[tuple[KernelSource, bytes]]:
+    """(source, object file) in the order in which they are ready; equal sources once."""
+    waiting = deque({source.key: source for source in sources}.values())
+    helper = Helper.start(waiting) if _wants_help(len(waiting)) else None
+    while waiting:
+        try:
+            source = waiting.popleft()
+        except IndexError:  # the helper took the last one
+            break
+        yield source, build_one(source)
+    if helper is not None:
+        finished, left = helper.join()
+        yield from finished
+        yield from ((source, build_one(source)) for source in left)
 
 
 def build_one(source: KernelSource) -> bytes:
@@ -27,9 +53,8 @@ def build_one(source: KernelSource) -> bytes:
 
 def compile_module(source: KernelSource) -> llvm.ModuleRef:
     """Optimized LLVM module of one source; `str()` of it shows whether a loop became vector code."""
-    externals = frozenset(e if isinstance(e, str) else e.symbol for e in source.externals)
     try:
-        return optimize(_ir_texts(source), "kernel", source.symbol, externals)
+        return optimize(_ir_texts(source), "kernel", source.symbol)
     except Exception as error:
         raise _compile_error(source, error) from error
 
@@ -49,3 +74,8 @@ def _compile_error(source: KernelSource, error: Exception) -> CompileError:
     return CompileError(
         message(f"kernel {source.name} does not compile.", received=str(error).strip(), at=file.name)
     )
+
+
+def _wants_help(count: int) -> bool:
+    enough = _HELPED_FROM_WITH_NUMBA if "numba" in sys.modules else _HELPED_FROM
+    return count >= enough and (os.cpu_count() or 1) > 1

@@ -6,7 +6,6 @@ from functools import cache
 
 import llvmlite.binding as llvm
 
-from kcompile.core.errors import CompileError
 from kcompile.kernels.host import host
 
 
@@ -24,14 +23,8 @@ def target_machine() -> llvm.TargetMachine:
     )
 
 
-def optimize(
-    ir_texts: list[str], entry: str, symbol: str, externals: frozenset[str] = frozenset()
-) -> llvm.ModuleRef:
-    """Link the texts, keep only function `entry` (renamed to `symbol`) visible, run LLVM's passes.
-
-    Raises: CompileError if a function is called that neither `externals` nor this process provides; loading
-    such an object would end the process.
-    """
+def optimize(ir_texts: list[str], entry: str, symbol: str) -> llvm.ModuleRef:
+    """Link the texts, keep only function `entry` (renamed to `symbol`) visible, run LLVM's passes."""
     module, *linked = map(llvm.parse_assembly, ir_texts)
     for other in linked:
         module.link_in(other)
@@ -41,7 +34,6 @@ def optimize(
     module.verify()
     builder = _pass_builder()
     builder.getModulePassManager().run(module, builder)
-    _check_declarations(module, externals)
     return module
 
 
@@ -62,12 +54,3 @@ def _hide_all_but(module: llvm.ModuleRef, entry: str, symbol: str) -> None:
         if not function.is_declaration and function.name != entry:
             function.linkage = "internal"
     module.get_function(entry).name = symbol
-
-
-def _check_declarations(module: llvm.ModuleRef, externals: frozenset[str]) -> None:
-    for function in module.functions:
-        name = function.name
-        if not function.is_declaration or name.startswith("llvm.") or name in externals:
-            continue
-        if not llvm.address_of_symbol(name):
-            raise CompileError(f"function {name} is called but not among the kernel's externals")

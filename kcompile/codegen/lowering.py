@@ -17,21 +17,20 @@ from typing import Any
 import numba
 import numpy as np
 from llvmlite import ir
-from numba.core import bytecode, compiler, fastmathpass, funcdesc, lowering, types
+from numba.core import bytecode, compiler, errors, fastmathpass, funcdesc, lowering, types
 from numba.core.compiler_lock import global_compiler_lock
-from numba.core.registry import cpu_target
 from numba.core.targetconfig import ConfigStack
-from numba.core.typed_passes import IRLegalization, NopythonTypeInference, PreLowerStripPhis
+from numba.core.typed_passes import NopythonTypeInference
 from numba.core.untyped_passes import (
     ExtractByteCode,
     FixupArgs,
     IRProcessing,
-    ReconstructSSA,
     TranslateByteCode,
 )
 
-from kcompile.codegen.numba_types import ARGUMENTS, INT64, mark_alias_scopes
+from kcompile.codegen.numba_types import ARGUMENTS, INT64, larger, mark_alias_scopes, smaller
 from kcompile.codegen.source import BASE_MODULES, KernelSource
+from kcompile.codegen.target import kernel_target
 
 ENTRY = "kernel"  # the entry function's name in the IR text
 
@@ -44,10 +43,7 @@ _PASSES = (
     TranslateByteCode,
     FixupArgs,
     IRProcessing,
-    ReconstructSSA,
     NopythonTypeInference,
-    PreLowerStripPhis,
-    IRLegalization,
 )
 
 
@@ -57,6 +53,20 @@ class _Lower(lowering.Lower):
     def lower(self) -> None:
         self.genlower = None
         self.lower_normal_function(self.fndesc)
+
+    loc: Any
+
+    def lower_block(self, block: Any) -> None:
+        self.pre_block(block)
+        try:
+            for instruction in block.body:
+                self.loc = instruction.loc
+                self.lower_inst(instruction)
+        except errors.NumbaError:
+            raise
+        except Exception as error:
+            raise errors.LoweringError(str(error), loc=self.loc) from error
+        self.post_block(block)
 
 
 def lower(source: KernelSource) -> list[str]:
@@ -85,7 +95,7 @@ def _namespace(modules: tuple[str, ...]) -> dict[str, Any]:
     names: dict[str, Any] = {"np": np, "numba": numba, "float32": np.float32, "float64": np.float64}
     for module in (*BASE_MODULES, *modules):
         names |= _public_names(module)
-    return names
+    return names | {"min": smaller, "max": larger}
 
 
 def _public_names(module: str) -> dict[str, Any]:
@@ -110,9 +120,9 @@ def _flags() -> Any:
 
 def _front_end(function: Any, flags: Any) -> Any:
     """Numba's state after bytecode analysis, SSA and type inference."""
-    target = cpu_target.target_context
+    target = kernel_target()
     pipeline = compiler.Compiler(
-        cpu_target.typing_context, target, None, _SIGNATURE, types.none, flags, locals={}
+        target.typing_context, target.target_context, None, _SIGNATURE, types.none, flags, locals={}
     )
     state = pipeline.state
     state.func_id = bytecode.FunctionIdentity.from_function(function)
@@ -142,6 +152,8 @@ def _to_llvm(state: Any) -> list[str]:
 def _add_entry(module: ir.Module, inner: ir.Function) -> None:
     """The C function around Numba's calling convention; LLVM inlines `inner` into it."""
     inner.attributes.add("alwaysinline")
+    for argument in inner.args:
+        argument.attributes.discard("noalias")  # inlined, each would become one more alias scope
     entry_type = ir.FunctionType(ir.VoidType(), [INT64.as_pointer(), INT64, INT64, INT64])
     entry = ir.Function(module, entry_type, ENTRY)
     builder = ir.IRBuilder(entry.append_basic_block())

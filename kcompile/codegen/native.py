@@ -1,4 +1,6 @@
-"""Machine operations for the native executor, as Numba intrinsics: atomics, calls by address, clock, float mode.
+"""Machine operations for the native executor, as Numba intrinsics:
+
+atomics, calls by address, clock, float mode.
 
 All operands and results are int64; an address is an int64.
 """

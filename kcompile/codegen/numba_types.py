@@ -223,8 +223,35 @@ i8 = _constant_maker("i8", types.int8)
 u8 = _constant_maker("u8", types.uint8)
 
 
-def _unsigned_maker(name: str, generate_one: Callable[[ir.IRBuilder, ir.Value, ir.Value], ir.Value]) -> Any:
-    def make(typing_context: Any, left: types.Type, right: types.Type) -> Any:
+def _choice_maker(name: str, sign: str) -> Callable[..., Any]:
+    """`b if b < a else a`, as Python's min, and max with the other sign: a NaN second operand is ignored."""
+
+    def make_choice(typing_context: Any, left: types.Type, right: types.Type) -> Any:
+        if not isinstance(left, types.Number) or not isinstance(right, types.Number):
+            return None
+        kind = typing_context.unify_types(types.unliteral(left), types.unliteral(right))
+
+        def generate(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
+            if isinstance(kind, types.Float):
+                better = builder.fcmp_ordered(sign, args[1], args[0])
+            elif kind.signed:
+                better = builder.icmp_signed(sign, args[1], args[0])
+            else:
+                better = builder.icmp_unsigned(sign, args[1], args[0])
+            return builder.select(better, args[1], args[0])
+
+        return kind(kind, kind), generate
+
+    make_choice.__name__ = name
+    return intrinsic(make_choice)
+
+
+smaller = _choice_maker("smaller", "<")  # what generated code calls min
+larger = _choice_maker("larger", ">")  # and max
+
+
+def _index_maker(name: str, generate_one: Callable[[ir.IRBuilder, ir.Value, ir.Value], ir.Value]) -> Any:
+    def make_index(typing_context: Any, left: types.Type, right: types.Type) -> Any:
         if not isinstance(left, types.Integer) or not isinstance(right, types.Integer):
             return None
 
@@ -233,14 +260,13 @@ def _unsigned_maker(name: str, generate_one: Callable[[ir.IRBuilder, ir.Value, i
 
         return types.int64(types.int64, types.int64), generate
 
-    make.__name__ = name
-    return intrinsic(make)
+    make_index.__name__ = name
+    return intrinsic(make_index)
 
 
-# Division of indices: both operands are known to be non-negative (and the divisor not zero), so no sign
-# fix-up is needed.
-index_div = _unsigned_maker("index_div", lambda builder, a, b: builder.udiv(a, b))
-index_mod = _unsigned_maker("index_mod", lambda builder, a, b: builder.urem(a, b))
+# Division of indices: neither operand is negative, the divisor is not zero, so no sign needs mending.
+index_div = _index_maker("index_div", lambda builder, a, b: builder.udiv(a, b))
+index_mod = _index_maker("index_mod", lambda builder, a, b: builder.urem(a, b))
 
 
 @intrinsic(prefer_literal=True)

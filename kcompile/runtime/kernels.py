@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterable, Sequence
 
-from kcompile.codegen.build import build
+from kcompile.codegen.build import build_each
 from kcompile.codegen.source import KernelSource
 from kcompile.core.errors import CompileError, message
 from kcompile.runtime import loader
@@ -29,7 +30,7 @@ def get_kernels(sources: Sequence[KernelSource]) -> list[int]:
 
 
 def _waves(sources: Iterable[KernelSource]) -> Iterable[list[KernelSource]]:
-    """The sources that are not loaded yet, each once; what others call comes in an earlier wave."""
+    """The sources that are not loaded yet; what others call comes in an earlier wave."""
     wave = {source.key: source for source in sources if source.key not in _addresses}
     if wave:
         yield from _waves([e for s in wave.values() for e in s.externals if isinstance(e, KernelSource)])
@@ -39,8 +40,8 @@ def _waves(sources: Iterable[KernelSource]) -> Iterable[list[KernelSource]]:
 def _objects(sources: list[KernelSource]) -> dict[str, bytes]:
     cache = default_cache()
     found = {source.key: cache.get(source.key) for source in sources}
-    missing = list({source.key: source for source in sources if found[source.key] is None}.values())
-    for source, data in zip(missing, build(missing), strict=True):
+    missing = [source for source in sources if found[source.key] is None]
+    for source, data in build_each(missing):
         cache.put(source.key, data)
         found[source.key] = data
     return {key: data for key, data in found.items() if data is not None}
@@ -48,15 +49,22 @@ def _objects(sources: list[KernelSource]) -> dict[str, bytes]:
 
 def _load(wave: list[KernelSource], objects: dict[str, bytes]) -> None:
     wave = [source for source in wave if source.key not in _addresses]
-    for source in wave:
-        _check_externals(source)
-    found = loader.load([objects[s.key] for s in wave], [s.symbol for s in wave])
+    called = {e.symbol: _addresses[e.key] for s in wave for e in s.externals if isinstance(e, KernelSource)}
+    try:
+        found = loader.load([objects[s.key] for s in wave], [s.symbol for s in wave], called)
+    except CompileError as error:
+        names = ", ".join(sorted({source.name for source in wave}))
+        raise CompileError(message(f"kernels {names} cannot be loaded.", received=str(error))) from error
     for source in wave:
         _addresses[source.key] = found[source.symbol]
-        loader.define_symbol(source.symbol, found[source.symbol])
 
 
-def _check_externals(source: KernelSource) -> None:
-    for external in source.externals:
-        if isinstance(external, str) and not loader.is_defined(external):
-            raise CompileError(message(f"kernel {source.name} calls {external}, which is not defined."))
+def _after_fork() -> None:
+    """A lock that another thread held when the process forked stays locked in the child."""
+    global _lock
+    _lock = threading.Lock()
+    loader.after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

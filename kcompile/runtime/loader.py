@@ -3,64 +3,70 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import llvmlite.binding as llvm
 
 from kcompile.codegen.emit import target_machine
 from kcompile.core.errors import CompileError
 
+_symbols: dict[str, int] = {}
+
 
 class Loader:
-    """One JIT engine that only links: objects are added, nothing is compiled, what is loaded stays."""
+    """A linker for this process. What it loads stays for the process's life."""
 
     def __init__(self) -> None:
-        self._engine: llvm.ExecutionEngine | None = None
-        self._kept: list[object] = []
+        target_machine()  # initializes LLVM
+        # JITLink places an object's sections side by side, makes the stubs that far calls need, and reports
+        # an undefined symbol as an error; LLVM's older linker (MCJIT) ends the process instead.
+        self._linker = llvm.create_lljit_compiler(use_jit_link=True, suppress_errors=True)
+        self._loaded: list[llvm.ResourceTracker] = []
 
-    def load(self, objects: Sequence[bytes], names: Sequence[str]) -> dict[str, int]:
-        """Link object files and return the address of each name."""
-        engine = self._engine or self._start()
+    def load(
+        self, objects: Sequence[bytes], names: Sequence[str], imports: Mapping[str, int]
+    ) -> dict[str, int]:
+        """Link object files; the address of each name."""
+        library = llvm.JITLibraryBuilder().add_current_process()
         for data in objects:
-            file = llvm.ObjectFileRef.from_data(data)
-            self._kept += [data, file]
-            engine.add_object_file(file)
-        engine.finalize_object()
-        addresses = {name: engine.get_function_address(name) for name in names}
-        for name, address in addresses.items():
-            if not address:
-                raise CompileError(f"object code does not define {name}")
-        return addresses
-
-    def _start(self) -> llvm.ExecutionEngine:
-        machine = target_machine()
-        empty = llvm.parse_assembly("")
-        empty.triple = machine.triple
-        # llvmlite's memory manager keeps the sections of an object side by side, as position-independent code
-        # needs.
-        self._engine = llvm.create_mcjit_compiler(empty, machine, use_lmm=True)
-        return self._engine
+            library.add_object_img(data)
+        for name in names:
+            library.export_symbol(name)
+        for name, address in imports.items():
+            library.import_symbol(name, address)
+        try:
+            loaded = library.link(self._linker, f"kernels {len(self._loaded)}")
+        except RuntimeError as error:
+            raise CompileError(str(error)) from error
+        self._loaded.append(loaded)
+        return {name: loaded[name] for name in names}
 
 
-_loader = Loader()
+_loader: Loader | None = None
 _lock = threading.Lock()
 
 
-def load(objects: Sequence[bytes], names: Sequence[str]) -> dict[str, int]:
+def load(
+    objects: Sequence[bytes], names: Sequence[str], imports: Mapping[str, int] | None = None
+) -> dict[str, int]:
     """Link object files into this process and return the address of each name.
 
-    Undefined symbols must have been given to `define_symbol` or belong to the process (libc, libm): LLVM ends
-    the process otherwise. Raises CompileError for a name that no object defines.
+    imports: addresses of symbols that the objects call; those given to `define_symbol` and those of the
+    process (libc, libm) need not be in it.
+    Raises: CompileError for damaged objects, undefined symbols, and a name that no object defines.
     """
+    global _loader
     with _lock:
-        return _loader.load(objects, names)
+        _loader = _loader or Loader()
+        return _loader.load(objects, names, _symbols | dict(imports or {})) if names else {}
 
 
 def define_symbol(name: str, address: int) -> None:
     """Let objects loaded from now on call `name`."""
-    llvm.add_symbol(name, address)
+    _symbols[name] = address
 
 
-def is_defined(name: str) -> bool:
-    """Can an object that calls `name` be loaded?"""
-    return bool(llvm.address_of_symbol(name))
+def after_fork() -> None:
+    """A lock that another thread held when the process forked stays locked in the child."""
+    global _lock
+    _lock = threading.Lock()

@@ -189,12 +189,12 @@ class _Caller:
     def __init__(self) -> None:
         words = _aligned(len(Request))
         self.address = _address(words)
-        self.request = memoryview(words)
+        self.request = memoryview(words)  # type: ignore[arg-type]  # faster than NumPy, word by word
         self._line_count = self._scratch_bytes = 0
         self.scratch = self.stride = self.lines = 0
 
     def reserve(self, commands: int, threads: int, scratch: int) -> None:
-        """Have claim lines for each command, and `scratch` bytes for each thread, on cache lines of its own."""
+        """Have claim lines for each command, and `scratch` bytes for each thread, cache lines apart."""
         if threads > 1 and commands * (threads + 1) > self._line_count:
             self._line_count = commands * (threads + 1)
             self._lines = _aligned(self._line_count * LINE_WORDS)

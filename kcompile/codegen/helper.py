@@ -1,0 +1,103 @@
+"""A second process that compiles kernels beside this one.
+
+It is a fresh interpreter, not a fork: threads and locks of the user's process do not matter to it. Sources go
+to it as JSON lines, objects come back with their length in front. If it cannot start or dies, nothing is
+lost: what it has not finished is compiled here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import subprocess
+import sys
+import threading
+from collections import deque
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+from kcompile.codegen.source import KernelSource
+
+_LENGTH = struct.Struct("<q")  # -1: this kernel does not compile
+_SERVE = "import sys; sys.path[:] = {path!r}; from kcompile.codegen.helper import serve; serve()"
+
+
+class Helper:
+    """Takes sources from the end of `waiting` while its process compiles them."""
+
+    def __init__(self, process: subprocess.Popen[bytes], waiting: deque[KernelSource]) -> None:
+        self._process = process
+        self._waiting = waiting
+        self._finished: list[tuple[KernelSource, bytes]] = []
+        self._left: list[KernelSource] = []
+        self._thread = threading.Thread(target=self._feed, name="kcompile-build", daemon=True)
+        self._thread.start()
+
+    @classmethod
+    def start(cls, waiting: deque[KernelSource]) -> Helper | None:
+        """A running helper, or None where this process's interpreter cannot be started again."""
+        interpreter = sys.executable or ""
+        if getattr(sys, "frozen", False) or not Path(interpreter).name.lower().startswith("python"):
+            return None
+        try:
+            process = subprocess.Popen(
+                [interpreter, "-c", _SERVE.format(path=sys.path)],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                env={**os.environ, "KCOMPILE_DEBUG": ""},
+            )  # fmt: skip
+        except OSError:
+            return None
+        return cls(process, waiting)
+
+    def join(self) -> tuple[list[tuple[KernelSource, bytes]], list[KernelSource]]:
+        """What the process compiled, and what it took but did not compile.
+
+        Nothing may be waiting any more.
+        """
+        self._thread.join()
+        return self._finished, self._left
+
+    def _feed(self) -> None:
+        sources, objects = self._process.stdin, self._process.stdout
+        assert sources is not None and objects is not None
+        with suppress(OSError, IndexError, EOFError), sources, objects:
+            while True:
+                source = self._waiting.pop()
+                self._left.append(source)
+                data = _ask(source, sources, objects)
+                if data is not None:
+                    self._finished.append((self._left.pop(), data))
+
+
+def _ask(source: KernelSource, sources: IO[bytes], objects: IO[bytes]) -> bytes | None:
+    externals = [e if isinstance(e, str) else e.symbol for e in source.externals]
+    job = [source.text, source.name, externals, source.modules, source.language, source.symbol]
+    sources.write(json.dumps(job).encode() + b"\n")
+    sources.flush()
+    (length,) = _LENGTH.unpack(_read(objects, _LENGTH.size))
+    return _read(objects, length) if length >= 0 else None
+
+
+def _read(stream: IO[bytes], length: int) -> bytes:
+    data = stream.read(length)
+    if len(data) < length:
+        raise EOFError
+    return data
+
+
+def serve() -> None:
+    """The second process: compile what stdin asks for until it ends."""
+    from kcompile.codegen.build import build_one
+
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # nothing that is printed may come between the objects
+    for line in sys.stdin.buffer:
+        text, name, externals, modules, language, symbol = json.loads(line)
+        source = KernelSource(text, name, tuple(externals), tuple(modules), language)
+        data = None
+        with suppress(Exception):  # the first process compiles it again and tells the user
+            data = build_one(source) if source.symbol == symbol else None
+        answers.write(_LENGTH.pack(-1 if data is None else len(data)) + (data or b""))
+        answers.flush()
