@@ -1,0 +1,132 @@
+"""The base of metrics: state in variables, updated with ops, so that updates become part of a compiled
+step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from kcompile.core import dtypes
+from kcompile.trace.naming import auto_name
+from kcompile.trace.variable import Variable, name_scope
+
+
+class Metric:
+    """A metric to subclass: `update_state` adds a batch, `result` computes, `reset_state` starts anew.
+
+    Both are written with `kcompile.ops`: `fit` traces them into the training step, and eager calls run them
+    at once.
+
+    >>> class Largest(Metric):
+    ...     def __init__(self, name="largest"):
+    ...         super().__init__(name=name)
+    ...         self.top = self.add_variable(shape=(), initializer="zeros", name="top")
+    ...     def update_state(self, y_true, y_pred, sample_weight=None):
+    ...         from kcompile import ops
+    ...         self.top.assign(ops.maximum(self.top, ops.max(y_pred)))
+    ...     def result(self):
+    ...         return self.top.value
+    >>> metric = Largest()
+    >>> metric.update_state(None, np.array([1.0, 3.0], "float32")); float(metric.result())
+    3.0
+    """
+
+    _direction: str | None = None  # "up" if more is better, "down" if less is, None if unknown
+    _variables: list[Variable]
+    _metrics: list[Metric]
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        metric = super().__new__(cls)
+        metric.__dict__.update(_variables=[], _metrics=[])
+        return metric
+
+    def __init__(self, dtype: Any = None, name: str | None = None):
+        self.name = name or auto_name(type(self).__name__)
+        self._dtype = dtypes.standardize(getattr(dtype, "compute_dtype", dtype))
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        known = (
+            self._variables
+            if isinstance(value, Variable)
+            else self._metrics
+            if isinstance(value, Metric)
+            else None
+        )
+        if known is not None and not any(item is value for item in known):
+            known.append(value)  # type: ignore[arg-type]
+        super().__setattr__(name, value)
+
+    @property
+    def dtype(self) -> str:
+        return self._dtype
+
+    @property
+    def variables(self) -> list[Variable]:
+        """The metric's state, and that of metrics it holds."""
+        return [*self._variables, *(v for metric in self._metrics for v in metric.variables)]
+
+    def add_variable(
+        self,
+        shape: tuple[int, ...] = (),
+        initializer: Any = None,
+        dtype: Any = None,
+        aggregation: str = "sum",
+        name: str | None = None,
+    ) -> Variable:
+        """A variable of state, zeros unless `initializer` (a name or a callable) says otherwise."""
+        name_of_dtype = dtypes.standardize(dtype)
+        start = _zeros if initializer in (None, "zeros") else _initializer(initializer)
+        with name_scope(self.name.replace("/", ">")):
+            variable = Variable(
+                start,
+                shape=tuple(shape),
+                dtype=name_of_dtype,
+                trainable=False,
+                aggregation=aggregation,
+                name=name,
+            )
+        self._variables.append(variable)
+        return variable
+
+    def add_weight(
+        self, shape: tuple[int, ...] = (), initializer: Any = None, dtype: Any = None, name: str | None = None
+    ) -> Variable:
+        return self.add_variable(shape=shape, initializer=initializer, dtype=dtype, name=name)
+
+    def reset_state(self) -> None:
+        """Back to zeros."""
+        for variable in self.variables:
+            variable.assign(_zeros(variable.shape, variable.dtype))
+
+    def update_state(self, *args: Any, **kwargs: Any) -> Any:
+        """Add the values of a batch to the state."""
+        raise NotImplementedError(f"{type(self).__name__} must define update_state()")
+
+    def result(self) -> Any:
+        """The metric's value over everything since the last reset: a scalar, or a dict of scalars."""
+        raise NotImplementedError(f"{type(self).__name__} must define result()")
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        self.update_state(*args, **kwargs)
+        return self.result()
+
+    def get_config(self) -> dict[str, Any]:
+        return {"name": self.name, "dtype": self.dtype}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        return cls(**config)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} name={self.name}>"
+
+
+def _zeros(shape: tuple[int, ...], dtype: Any = None) -> np.ndarray:
+    return np.zeros(shape, dtypes.numpy_dtype(dtypes.standardize(dtype)))
+
+
+def _initializer(identifier: Any) -> Any:
+    from kcompile import initializers
+
+    return initializers.get(identifier)

@@ -1,0 +1,39 @@
+"""One update in several steps, with the mean of their gradients."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kcompile import ops
+from kcompile.trace import tracer
+
+
+def check(steps: Any) -> None:
+    if steps and not steps >= 2:
+        raise ValueError(
+            "`gradient_accumulation_steps` must be an integer >= 2. Received: "
+            f"gradient_accumulation_steps={steps}"
+        )
+
+
+def step(optimizer: Any, gradients: list[Any], variables: list[Any]) -> None:
+    """Add gradients to the sums. The update is always computed, and kept in every last of so many steps
+    only."""
+    steps = optimizer.gradient_accumulation_steps
+    is_last = ops.equal(ops.mod(optimizer._iterations.value + 1, steps), 0)
+    sums = [optimizer._accumulated[optimizer._get_variable_index(v)] for v in variables]
+    totals = [g + s.value for g, s in zip(gradients, sums, strict=True)]
+    untouched = {id(v) for v in (*optimizer._accumulated, *getattr(optimizer, "_averages", ()))}
+    touched = [v for v in (*variables, *optimizer.variables) if id(v) not in untouched]
+    before = [_snapshot(v) for v in touched]
+    optimizer._update([total / steps for total in totals], variables)
+    for variable, old in zip(touched, before, strict=True):
+        if variable.value is not old:
+            variable.assign(ops.where(is_last, variable.value, old))
+    for slot, total in zip(sums, totals, strict=True):
+        slot.assign(ops.where(is_last, 0, total))
+
+
+def _snapshot(variable: Any) -> Any:
+    """The value now; a copy outside of traces, where assignments would change it."""
+    return variable.value if tracer.is_tracing() else variable.numpy()

@@ -1,0 +1,54 @@
+"""Adagrad: steps shrink with the squares that a parameter has seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from kcompile import ops
+from kcompile.optimizers.optimizer import Optimizer
+from kcompile.trace.variable import Variable
+
+
+class Adagrad(Optimizer):
+    """a += g^2,  w -= lr g / sqrt(a + epsilon); a begins at initial_accumulator_value (Duchi et al. 2011)."""
+
+    settings = ("initial_accumulator_value", "epsilon")
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        initial_accumulator_value: float = 0.1,
+        epsilon: float = 1e-7,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None,
+        name: str | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(
+            *(learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum),
+            *(ema_overwrite_frequency, loss_scale_factor, gradient_accumulation_steps, name),
+            **kwargs,
+        )
+        self.initial_accumulator_value = initial_accumulator_value
+        self.epsilon = epsilon
+
+    def build(self, variables: Sequence[Variable]) -> None:
+        if self.built:
+            return
+        super().build(variables)
+        first = self.initial_accumulator_value
+        self._accumulators = self.add_optimizer_variables(variables, "accumulator", initializer=first)
+
+    def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
+        slot = self._accumulators[self._get_variable_index(variable)]
+        squares = slot.value + ops.square(gradient)
+        self.assign(slot, squares)
+        self.assign_sub(variable, learning_rate * gradient / ops.sqrt(squares + self.epsilon))

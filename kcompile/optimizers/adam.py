@@ -1,0 +1,123 @@
+"""Adam and AdamW."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from kcompile import ops
+from kcompile.optimizers.optimizer import Optimizer, scalar_like
+from kcompile.trace.variable import Variable
+
+
+class Adam(Optimizer):
+    """m = b1 m + (1 - b1) g,  v = b2 v + (1 - b2) g^2,  w -= a m / (sqrt(v) + epsilon),
+    where a = lr sqrt(1 - b2^t) / (1 - b1^t).
+
+    Args:    amsgrad: use the largest v so far (Reddi et al. 2018).
+    Source:  Kingma and Ba 2014; epsilon is the "epsilon hat" of its section 2.1.
+    """
+
+    settings = ("beta_1", "beta_2", "epsilon", "amsgrad")
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        amsgrad: bool = False,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None,
+        name: str | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(
+            *(learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum),
+            *(ema_overwrite_frequency, loss_scale_factor, gradient_accumulation_steps, name),
+            **kwargs,
+        )
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.amsgrad = amsgrad
+
+    def build(self, variables: Sequence[Variable]) -> None:
+        if self.built:
+            return
+        super().build(variables)
+        self._momentums, self._velocities = self.add_optimizer_variables(variables, ["momentum", "velocity"])
+        self._velocity_hats = self.add_optimizer_variables(variables, "velocity_hat") if self.amsgrad else []
+
+    def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
+        k = self._get_variable_index(variable)
+        step = ops.cast(self.iterations + 1, variable.dtype)
+        left_1, left_2 = (1 - ops.power(scalar_like(beta, step), step) for beta in (self.beta_1, self.beta_2))
+        rate = learning_rate * ops.sqrt(left_2) / left_1
+        m, v = self._momentums[k].value, self._velocities[k].value
+        m = m + (gradient - m) * (1 - self.beta_1)
+        v = v + (ops.square(gradient) - v) * (1 - self.beta_2)
+        self.assign(self._momentums[k], m)
+        self.assign(self._velocities[k], v)
+        if self.amsgrad:
+            v = ops.maximum(self._velocity_hats[k].value, v)
+            self.assign(self._velocity_hats[k], v)
+        self.assign_sub(variable, m * rate / (ops.sqrt(v) + self.epsilon))
+
+
+class AdamW(Adam):
+    """Adam with decoupled weight decay: w -= lr weight_decay w before each step (Loshchilov and Hutter 2017).
+
+    Raises:  ValueError if weight_decay is None.
+    """
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        weight_decay: float | None = 0.004,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        amsgrad: bool = False,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None,
+        name: str | None = None,
+        **kwargs: Any,
+    ):
+        if weight_decay is None:
+            raise ValueError("Argument `weight_decay` must be a float. Received: weight_decay=None")
+        super().__init__(
+            *(
+                learning_rate,
+                beta_1,
+                beta_2,
+                epsilon,
+                amsgrad,
+                weight_decay,
+                clipnorm,
+                clipvalue,
+                global_clipnorm,
+            ),
+            *(
+                use_ema,
+                ema_momentum,
+                ema_overwrite_frequency,
+                loss_scale_factor,
+                gradient_accumulation_steps,
+                name,
+            ),
+            **kwargs,
+        )

@@ -1,0 +1,63 @@
+"""Adamax: Adam with the largest gradient in place of the root mean square."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from kcompile import ops
+from kcompile.optimizers.optimizer import Optimizer, scalar_like
+from kcompile.trace.variable import Variable
+
+
+class Adamax(Optimizer):
+    """m = b1 m + (1 - b1) g,  u = max(b2 u, |g|),  w -= lr m / ((1 - b1^t) (u + epsilon)).
+
+    Source:  Kingma and Ba 2014, section 7.1.
+    """
+
+    settings = ("beta_1", "beta_2", "epsilon")
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None,
+        name: str | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(
+            *(learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum),
+            *(ema_overwrite_frequency, loss_scale_factor, gradient_accumulation_steps, name),
+            **kwargs,
+        )
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+
+    def build(self, variables: Sequence[Variable]) -> None:
+        if self.built:
+            return
+        super().build(variables)
+        self._m, self._u = self.add_optimizer_variables(variables, ["momentum", "norm"])
+
+    def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
+        k = self._get_variable_index(variable)
+        step = ops.cast(self.iterations + 1, variable.dtype)
+        m = self._m[k].value
+        m = m + (gradient - m) * (1 - self.beta_1)
+        u = ops.maximum(self.beta_2 * self._u[k].value, ops.abs(gradient))
+        self.assign(self._m[k], m)
+        self.assign(self._u[k], u)
+        left = 1 - ops.power(scalar_like(self.beta_1, step), step)
+        self.assign_sub(variable, learning_rate * m / (left * (u + self.epsilon)))

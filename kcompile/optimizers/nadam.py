@@ -1,0 +1,78 @@
+"""Nadam: Adam with Nesterov momentum."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from kcompile import ops
+from kcompile.optimizers.optimizer import Optimizer, scalar_like
+from kcompile.trace.variable import Variable
+
+
+class Nadam(Optimizer):
+    """Adam whose momentum looks one step ahead, with b1 warmed up as b1 (1 - 0.96^t / 2).
+
+    Source:  Dozat 2015.
+    """
+
+    settings = ("beta_1", "beta_2", "epsilon")
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None,
+        name: str | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(
+            *(learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum),
+            *(ema_overwrite_frequency, loss_scale_factor, gradient_accumulation_steps, name),
+            **kwargs,
+        )
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+
+    def build(self, variables: Sequence[Variable]) -> None:
+        if self.built:
+            return
+        dtype = variables[0].dtype if variables else None
+        super().build(variables)
+        self._momentums, self._velocities = self.add_optimizer_variables(variables, ["momentum", "velocity"])
+        self._u_product = Variable(1.0, dtype=dtype, trainable=False)
+
+    def _warmed(self, step: Any) -> Any:
+        return self.beta_1 * (1.0 - 0.5 * ops.power(scalar_like(0.96, step), step))
+
+    def _backend_update_step(
+        self, gradients: list[Any], variables: list[Variable], learning_rate: Any
+    ) -> None:
+        step = ops.cast(self.iterations + 1, self._u_product.dtype)
+        self._u_product.assign(self._u_product.value * self._warmed(step))
+        super()._backend_update_step(gradients, variables, learning_rate)
+
+    def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
+        k = self._get_variable_index(variable)
+        step = ops.cast(self.iterations + 1, variable.dtype)
+        now, ahead = self._warmed(step), self._warmed(step + 1)
+        product = ops.cast(self._u_product, variable.dtype)
+        m, v = self._momentums[k].value, self._velocities[k].value
+        m = m + (gradient - m) * (1 - self.beta_1)
+        v = v + (ops.square(gradient) - v) * (1 - self.beta_2)
+        self.assign(self._momentums[k], m)
+        self.assign(self._velocities[k], v)
+        m_hat = ahead * m / (1 - product * ahead) + (1 - now) * gradient / (1 - product)
+        v_hat = v / (1 - ops.power(scalar_like(self.beta_2, step), step))
+        self.assign_sub(variable, m_hat * learning_rate / (ops.sqrt(v_hat) + self.epsilon))

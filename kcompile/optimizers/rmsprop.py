@@ -1,0 +1,72 @@
+"""RMSprop: steps scaled by a moving root mean square of the gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from kcompile import ops
+from kcompile.optimizers.optimizer import Optimizer
+from kcompile.trace.variable import Variable
+
+
+class RMSprop(Optimizer):
+    """v = rho v + (1 - rho) g^2,  w -= lr g / sqrt(v + epsilon).
+
+    Args:    momentum: m = momentum m + step, w -= m. centered: subtract the square of the mean gradient
+             from v.
+    Source:  Hinton, lecture 6e; Graves 2013 for the centred form.
+    """
+
+    settings = ("rho", "momentum", "epsilon", "centered")
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        rho: float = 0.9,
+        momentum: float = 0.0,
+        epsilon: float = 1e-7,
+        centered: bool = False,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None,
+        name: str | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(
+            *(learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum),
+            *(ema_overwrite_frequency, loss_scale_factor, gradient_accumulation_steps, name),
+            **kwargs,
+        )
+        self.rho = rho
+        self.momentum = momentum
+        self.epsilon = epsilon
+        self.centered = centered
+
+    def build(self, variables: Sequence[Variable]) -> None:
+        if self.built:
+            return
+        super().build(variables)
+        self._velocities = self.add_optimizer_variables(variables, "velocity")
+        self._momentums = self.add_optimizer_variables(variables, "momentum") if self.momentum > 0 else []
+        self._means = self.add_optimizer_variables(variables, "average_gradient") if self.centered else []
+
+    def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
+        k, rho = self._get_variable_index(variable), self.rho
+        velocity = rho * self._velocities[k].value + (1 - rho) * ops.square(gradient)
+        self.assign(self._velocities[k], velocity)
+        if self.centered:
+            mean = rho * self._means[k].value + (1 - rho) * gradient
+            self.assign(self._means[k], mean)
+            velocity = velocity - ops.square(mean)
+        step = learning_rate * gradient / ops.sqrt(velocity + self.epsilon)
+        if self.momentum > 0:
+            step = self.momentum * self._momentums[k].value + step
+            self.assign(self._momentums[k], step)
+        self.assign_sub(variable, step)
