@@ -74,10 +74,15 @@ def _numba_version() -> str:
 
 @cache
 def _file_digest(module: str) -> str:
-    """Digest of a module of kcompile, found without importing its parents (some import Numba)."""
+    """Digest of a module of kcompile, found without importing its parents (some import Numba).
+
+    Modules of a kernel family build on each other, so there it is the digest of the whole folder.
+    """
     relative = Path(*module.split(".")[1:]).with_suffix(".py")
-    found = [path for root in kcompile.__path__ if (path := Path(root) / relative).is_file()]
-    return _digest(found[0]) if found else "absent"
+    paths = [path for root in kcompile.__path__ if (path := Path(root) / relative).is_file()][:1]
+    if module.startswith("kcompile.kernels."):
+        paths = sorted(path for found in paths for path in found.parent.glob("*.py"))
+    return "".join(map(_digest, paths)) or "absent"
 
 
 def _digest(path: Path) -> str:

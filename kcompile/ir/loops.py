@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import weakref
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from kcompile.core import symbolic
@@ -47,7 +47,7 @@ def axis_of(index: int | Int) -> Axis | None:
 
 
 class Expr:
-    """A scalar expression. `op` is a scalar operation's name, or one of const, index, load, reduce, cast, select, leaf."""
+    """A scalar expression. `op` is a scalar operation's name, or one of const, index, load, reduce, cast, select, guard, acc."""
 
     __slots__ = ("__weakref__", "args", "attr", "dtype", "free_axes", "op")
 
@@ -126,12 +126,31 @@ def select(condition: Expr, a: Expr, b: Expr) -> Expr:
     return apply("select", condition, a, b, dtype=a.dtype)
 
 
+def guard(condition: Expr, a: Expr, b: Expr) -> Expr:
+    """Like select, but `a` is evaluated only where the condition holds (its loads may lie outside otherwise), and `b` only elsewhere."""
+    if condition.op == "const":
+        return a if condition.attr else b
+    return apply("guard", condition, a, b, dtype=a.dtype)
+
+
 def reduce(kind: str, axes: tuple[int | Int, ...], body: Expr) -> Expr:
     """Reduction of `body` over axes: kind is sum, prod, max, min, any or all."""
     bound = tuple(a for a in (axis_of(x) for x in axes) if a is not None)
     if not bound:
         return body
-    return _make("reduce", (body,), body.dtype, (kind, bound), body.free_axes - set(bound))
+    return reduction(kind, bound, body, None)
+
+
+def partial_reduce(kind: str, axes: tuple[Axis, ...], body: Expr, part: int | Int, parts: int) -> Expr:
+    """Like reduce, but the first axis runs over the `part`-th of `parts` equal shares of its range only."""
+    return reduction(kind, axes, body, (part, parts))
+
+
+def reduction(kind: str, axes: tuple[Axis, ...], body: Expr, part: tuple[int | Int, int] | None) -> Expr:
+    free = body.free_axes - set(axes)
+    if part is not None:
+        free |= _free(part[0])
+    return _make("reduce", (body,), body.dtype, (kind, axes, part), free)
 
 
 def dynamic(value: Expr, extent: int | Int) -> int | Int:
@@ -156,11 +175,23 @@ def _substitute(x: Expr, env: Mapping[Atom, int | Int], memo: dict[Expr, Expr]) 
     else:
         args = tuple(_substitute(a, env, memo) for a in x.args)
         if x.op == "reduce":
-            new = _make("reduce", args, x.dtype, x.attr, args[0].free_axes - set(x.attr[1]))
+            kind, axes, part = x.attr
+            part = part and (_substitute_index(part[0], env), part[1])
+            new = reduction(kind, axes, args[0], part)
         else:
             new = apply(x.op, *args, dtype=x.dtype, attr=x.attr)
     memo[x] = new
     return new
+
+
+def with_args(x: Expr, args: tuple[Expr, ...]) -> Expr:
+    """The same operation on other arguments."""
+    if all(a is b for a, b in zip(x.args, args, strict=True)):
+        return x
+    if x.op == "reduce":
+        kind, axes, part = x.attr
+        return reduction(kind, axes, args[0], part)
+    return apply(x.op, *args, dtype=x.dtype, attr=x.attr)
 
 
 def walk(x: Expr) -> list[Expr]:
@@ -207,40 +238,71 @@ def source_name(source: Any) -> str:
 
 @dataclass(frozen=True)
 class Store:
-    """target[at] = value, for all values of the axes in `at`."""
+    """target[index] = expr, for all values of the axes in the index."""
 
     target: Value
-    at: Index
-    value: Expr
-
-    @property
-    def axes(self) -> tuple[Axis, ...]:
-        return tuple(a for a in (axis_of(i) for i in self.at) if a is not None)
+    index: Index
+    expr: Expr
 
 
 @dataclass(frozen=True)
 class Loop:
-    """Stores over a shared outer index space: `axes` are common to all stores, in order; a store may have further inner axes."""
+    """Stores over shared outer axes; each store may have further inner axes of its own."""
 
     axes: tuple[Axis, ...]
     stores: tuple[Store, ...]
+    name: str
+    fused: tuple[str, ...] = ()
+
+    @property
+    def reads(self) -> set[Any]:
+        return _loaded(self.stores)
 
 
 @dataclass(frozen=True)
 class Contract:
-    """A contraction with its consumers as epilogue.
+    """A contraction and its consumers. Inside `stores`, whose axes are `index`, the contraction's own element is `acc`.
 
-    node: the `contract` node. stores: what is written per output element; the contraction's own element is the leaf `acc`, over `axes`
-    (the output's axes).
+    contraction: operands and axis roles (`schedule.contraction.Contraction`). b_memory: the value that B is read from. part: the axis
+    over parts of the reduction, where it is shared out.
     """
 
-    value: Value
-    axes: tuple[Axis, ...]
+    contraction: Any
+    b_memory: Value
+    index: Index
     stores: tuple[Store, ...]
-    operands: tuple[Any, ...] = field(default=())
+    part: Axis | None
+    name: str
+    fused: tuple[str, ...] = ()
+
+    @property
+    def reads(self) -> set[Any]:
+        return {self.contraction.a.base, self.b_memory} | _loaded(self.stores)
 
 
-Kernel = Loop | Contract
+@dataclass(frozen=True)
+class Pack:
+    """B of a contraction copied to the panels that its micro-kernel reads."""
+
+    contraction: Any
+    target: Value
+    name: str
+    fused: tuple[str, ...] = ()
+
+    @property
+    def reads(self) -> set[Any]:
+        return {self.contraction.b.base}
+
+
+Kernel = Loop | Contract | Pack
+
+
+def writes(kernel: Kernel) -> tuple[Value, ...]:
+    return (kernel.target,) if isinstance(kernel, Pack) else tuple(s.target for s in kernel.stores)
+
+
+def _loaded(stores: tuple[Store, ...]) -> set[Any]:
+    return {part.attr[0] for s in stores for part in walk(s.expr) if part.op == "load"}
 
 
 def accumulator(dtype: str) -> Expr:

@@ -1,0 +1,449 @@
+"""`Contract` kernels as Numba source around the external micro-kernel.
+
+A tile is (part of the reduction, outer index, panel of output columns, block of output rows). The rows of a block are addresses in
+A, tabulated once, so images need no im2col; the micro-kernel leaves its sums in a scratch tile that the epilogue reads while it
+is in the first-level cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+
+from kcompile.codegen import scalar
+from kcompile.codegen.expressions import Names, Statements, flat_offset, hoistable, resolve
+from kcompile.codegen.source import KernelSource
+from kcompile.codegen.spec import MODULES, KernelSpec
+from kcompile.codegen.writer import Writer
+from kcompile.core import dtypes, symbolic
+from kcompile.core.symbolic import Atom, Int, product
+from kcompile.ir.graph import Value
+from kcompile.ir.loops import Axis, Contract, Expr, Index, Pack, accumulator, axis_of, walk
+from kcompile.kernels.contract import micro, transpose
+from kcompile.kernels.host import host
+from kcompile.ops.movement import unflatten
+from kcompile.schedule.contraction import BLOCK_K, AxisRole, Contraction, hint, packed_size
+
+BLOCK_ROWS = 96  # output rows of a tile; a multiple of every micro-kernel's rows
+LONG_BLOCK_ROWS = 384  # where the reduction is shared out: each part reads its data once
+Stores = list[tuple[Value, Index, Expr]]
+
+
+@cache
+def micro_source(rows: int, vectors: int, dtype: str, unit_k: bool) -> KernelSource:
+    """The micro-kernel as an object of its own, shared by all kernels that call it."""
+    spec = micro.MicroSpec(rows, vectors, host().lanes(dtype), dtype, unit_k)
+    text = str(micro.build(spec)).replace(micro.symbol(spec), "kernel")
+    return KernelSource(text, micro.symbol(spec), language="llvm")
+
+
+@cache
+def transpose_source(bits: int) -> KernelSource:
+    text = str(transpose.build(bits, host())).replace(transpose.symbol(bits, host()), "kernel")
+    return KernelSource(text, transpose.symbol(bits, host()), language="llvm")
+
+
+def emit_contract(kernel: Contract, aliases: Mapping[Value, Value]) -> KernelSpec:
+    """The kernel of a contraction with its epilogue."""
+    return _ContractEmitter(kernel, aliases).emit()
+
+
+class _ContractEmitter:
+    def __init__(self, kernel: Contract, aliases: Mapping[Value, Value]):
+        c: Contraction = kernel.contraction
+        self.c, self.b_memory, self.part, self.name, self.fused = c, kernel.b_memory, kernel.part, kernel.name, kernel.fused
+        self.aliases = aliases
+        self.item = dtypes.itemsize(c.value.dtype)
+        self.row, self.lane = Axis(c.m_extent, "row"), Axis(c.n.extent, "lane")
+        self.outer = [Axis(r.extent, "outer") for r in c.outer]
+        self.names, self.w = Names(aliases), Writer()
+        self.w.depth = 1
+        env = self._axis_values(kernel.index)
+        offsets: dict[tuple[Value, Index], int | Int] = {}
+        self.stores: Stores = []
+        for store in kernel.stores:
+            moved = tuple(symbolic.substitute(i, env) for i in store.index)
+            self.stores.append((store.target, moved, resolve(store.expr.substitute(env), offsets)))
+        self.s = Statements(self.w, self.names, offsets)
+        self.k_outer, self.k1, self.k0 = self._split_k()
+        self.unit_k = self.k0.a == 1
+        self.externals: list[KernelSource] = []
+
+    def _axis_values(self, index: Index) -> dict[Atom, int | Int]:
+        """Each output axis as a function of the kernel's own variables: row, lane and outer indices."""
+        env: dict[Atom, int | Int] = {}
+        shape = self.c.value.shape
+
+        def assign(numbers: tuple[int, ...], position: int | Int) -> None:
+            values = unflatten(position, tuple(shape[k] for k in numbers))
+            for k, value in zip(numbers, values, strict=True):
+                axis = axis_of(index[k])
+                if axis is not None:
+                    env[axis] = value
+
+        if self.c.m:
+            assign(tuple(k for r in self.c.m for k in r.numbers), Int.of(self.row))
+        assign(self.c.n.numbers, Int.of(self.lane))
+        for r, axis in zip(self.c.outer, self.outer, strict=True):
+            assign(r.numbers, Int.of(axis))
+        return env
+
+    def _split_k(self) -> tuple[list[AxisRole], AxisRole, AxisRole]:
+        """Reduction axes for the kernel's own loops, and the micro-kernel's outer and inner one."""
+        axes = list(self.c.k)
+        if self.c.packed:
+            axes = _joined_in_a(_packed_strides(axes, self.c.columns))
+        one = AxisRole((), 1, 0, 0, 0)
+        if len(axes) >= 2 and hint(axes[-1].extent) * hint(axes[-2].extent) <= 2 * BLOCK_K:
+            return axes[:-2], axes[-2], axes[-1]
+        return axes[:-1], one, axes[-1]
+
+    # -- text --------------------------------------------------------------------------------------------
+
+    def emit(self) -> KernelSpec:
+        c, w = self.c, self.w
+        for target, _, _ in self.stores:
+            self.names.buffer(target)
+        self._tile()
+        head = Writer()
+        with head.block("def kernel(args, begin, end, scratch):"):
+            head.line("a = args[0]")
+            head.line("b = args[1]")
+            for slot, (value, buffer) in enumerate(self.names.buffers.items(), 2):
+                head.line(f"{buffer} = buffer_{scalar.SHORT[value.dtype]}(args[{slot}], {slot})")
+            for slot, number in enumerate(self.names.numbers.values(), 2 + len(self.names.buffers)):
+                head.line(f"{number} = args[{slot}]")
+        source = KernelSource(head.text() + w.text(), self.name, externals=tuple(self.externals), modules=MODULES)
+        return KernelSpec(
+            source,
+            (self.names.memory(c.a.base), self.names.memory(self.b_memory), *self.names.buffers),
+            tuple(self.names.numbers),
+            self.tiles,
+            tuple(self.names.memory(t) for t, _, _ in self.stores),
+            self.name,
+            scratch=self._scratch(),
+            flops=c.flops,
+            work=symbolic.floordiv(c.flops, 16) if isinstance(c.flops, Int) else c.flops // 16,
+            fused=self.fused,
+        )
+
+    def _block_rows(self) -> int:
+        m = hint(self.c.m_extent)
+        limit = LONG_BLOCK_ROWS if self.c.parts > 1 else BLOCK_ROWS
+        return min(limit, -(-m // self.c.rows) * self.c.rows) if isinstance(self.c.m_extent, int) else limit
+
+    def _scratch(self) -> int:
+        rows = self._block_rows() + self.c.rows
+        tile = rows * self.c.columns * self.item
+        return rows * 8 + tile * (2 if self.c.transposed else 1) + 256
+
+    def _tile(self) -> None:
+        c, w, s = self.c, self.w, self.s
+        block, columns = self._block_rows(), c.columns
+        m, n = s.bound(c.m_extent), s.bound(c.n.extent)
+        blocks, panels = -(-c.m_extent // block) if isinstance(c.m_extent, int) else symbolic.floordiv(c.m_extent + (block - 1), block), None
+        panels = symbolic.floordiv(c.n.extent + (columns - 1), columns)
+        outer = product(r.extent for r in c.outer)
+        self.tiles = blocks * panels * outer * c.parts
+        rows_padded = block + c.rows
+        w.line("table = buffer_i64(scratch, 100)")
+        w.line(f"c = buffer_{scalar.SHORT[c.value.dtype]}(scratch + {rows_padded * 8}, 101)")
+        if c.transposed:
+            w.line(f"turned = buffer_{scalar.SHORT[c.value.dtype]}(scratch + {rows_padded * 8 + rows_padded * columns * self.item}, 102)")
+        with w.block("for tile in range(begin, end):"):
+            self._decode_tile(blocks, panels)
+            w.line(f"row0 = block * {block}")
+            w.line(f"rows = min({block}, {m} - row0)")
+            w.line(f"lane0 = panel * {columns}")
+            exact = isinstance(c.n.extent, int) and c.n.extent % columns == 0
+            w.line(f"lane1 = lane0 + {columns}" if exact else f"lane1 = min(lane0 + {columns}, {n})")
+            self._addresses()
+            self._row_table()
+            self._reduction()
+            self._epilogue()
+
+    def _decode_tile(self, blocks: int | Int, panels: int | Int) -> None:
+        w, s = self.w, self.s
+        w.line("rest = tile")
+        sizes = [("block", blocks), ("panel", panels)]
+        sizes += [(self._outer_name(k), r.extent) for k, r in reversed(list(enumerate(self.c.outer)))]
+        for name, extent in sizes:
+            if extent == 1:
+                w.line(f"{name} = 0")
+                continue
+            w.line(f"quotient = index_div(rest, {s.integer(extent)})")
+            w.line(f"{name} = rest - quotient * {s.integer(extent)}")
+            w.line("rest = quotient")
+        w.line("part = rest")
+        if self.part is not None:
+            s.axis_names[self.part] = "part"
+        for k, axis in enumerate(self.outer):
+            s.axis_names[axis] = self._outer_name(k)
+
+    def _outer_name(self, k: int) -> str:
+        return f"o{k}"
+
+    def _addresses(self) -> None:
+        """Where A and B of this tile begin."""
+        c, w = self.c, self.w
+        a: int | Int = c.a.offset
+        for r, axis in zip(c.outer, self.outer, strict=True):
+            a = a + r.a * Int.of(axis)
+        w.line(f"a0 = a + {self.s.integer(a * self.item)}")
+        if c.packed:
+            panel: int | Int = 0
+            for r, axis in zip(c.outer, self.outer, strict=True):
+                if r.b != 0:
+                    panel = panel * r.extent + Int.of(axis)
+            panels = symbolic.floordiv(c.n.extent + (c.columns - 1), c.columns)
+            first = self.s.integer(panel * panels)
+            w.line(f"b0 = b + ({first} + panel) * {self.s.integer(c.k_extent * (c.columns * self.item))}")
+            return
+        b: int | Int = c.b.offset
+        for r, axis in zip(c.outer, self.outer, strict=True):
+            b = b + r.b * Int.of(axis)
+        w.line(f"b0 = b + {self.s.integer(b * self.item)} + lane0 * {self.item}")
+
+    def _row_table(self) -> None:
+        """Addresses in A of the block's rows; the last one repeated up to a whole register tile."""
+        c, w, s = self.c, self.w, self.s
+        if not c.m:
+            w.line("table[0] = a0")
+            w.line("filled = 1")
+        elif len(c.m) == 1:
+            with w.block("for r in range(rows):"):
+                w.line(f"table[r] = a0 + (row0 + r) * {s.integer(c.m[0].a * self.item)}")
+            w.line("filled = rows")
+        else:
+            self._odometer()
+            w.line("filled = rows")
+        with w.block(f"for r in range(filled, filled + {c.rows - 1}):"):
+            w.line("table[r] = table[filled - 1]")
+
+    def _odometer(self) -> None:
+        """Rows that cross image lines: the position is counted up, not divided, for each row."""
+        c, w, s = self.c, self.w, self.s
+        names = [f"i{k}" for k in range(len(c.m))]
+        w.line("quotient = row0")
+        for name, r in reversed(list(zip(names, c.m, strict=True))[1:]):
+            w.line(f"{name} = quotient % {s.integer(r.extent)}")
+            w.line(f"quotient = index_div(quotient, {s.integer(r.extent)})")
+        w.line(f"{names[0]} = quotient")
+        start = " + ".join(f"{n} * {s.integer(r.a * self.item)}" for n, r in zip(names, c.m, strict=True))
+        w.line(f"at = a0 + {start}")
+        with w.block("for r in range(rows):"):
+            w.line("table[r] = at")
+            self._step(names, len(c.m) - 1)
+
+    def _step(self, names: list[str], k: int) -> None:
+        w, s, r = self.w, self.s, self.c.m[k]
+        w.line(f"at += {s.integer(r.a * self.item)}")
+        if k == 0:
+            return
+        w.line(f"{names[k]} += 1")
+        with w.block(f"if {names[k]} == {s.integer(r.extent)}:"):
+            w.line(f"{names[k]} = 0")
+            w.line(f"at -= {s.integer(r.a * r.extent * self.item)}")
+            self._step(names, k - 1)
+
+    def _reduction(self) -> None:
+        """All steps of the reduction (or of this part of it), in passes that the caches hold."""
+        w, s = self.w, self.s
+        blocked = not isinstance(self.k0.extent, int) or (self.k1.extent == 1 and self.k0.extent > 2 * BLOCK_K)
+        k0 = s.bound(self.k0.extent)
+        passes = product(r.extent for r in self.k_outer)
+        count = s.integer(passes)
+        if blocked:
+            w.line(f"k_blocks = index_div({k0} + {BLOCK_K - 1}, {BLOCK_K})")
+            count = f"{count} * k_blocks"
+        if self.c.parts > 1:
+            w.line(f"first_pass = {count} * part // {self.c.parts}")
+            w.line(f"last_pass = {count} * (part + 1) // {self.c.parts}")
+            with w.block("if first_pass == last_pass:"), w.block(f"for j in range(rows * {self.c.columns}):"):
+                w.line(f"c[j] = {scalar.literal(0, self.c.value.dtype)}")
+        else:
+            w.line("first_pass = 0")
+            w.line(f"last_pass = {count}")
+        if blocked or self.k_outer:
+            w.line("moved = 0")
+        with w.block("for k_pass in range(first_pass, last_pass):"):
+            self._pass_position(blocked, k0)
+            if blocked or self.k_outer:
+                with w.block("if a_k != moved:"):
+                    with w.block(f"for r in range(filled + {self.c.rows - 1}):"):
+                        w.line("table[r] += a_k - moved")
+                    w.line("moved = a_k")
+            self._micro_calls()
+
+    def _pass_position(self, blocked: bool, k0: str) -> None:
+        """Offsets of this pass in A and B."""
+        w, s = self.w, self.s
+        if blocked or self.k_outer:
+            w.line("rest = k_pass")
+        if blocked:
+            w.line("k_block = rest % k_blocks")
+            w.line("rest = index_div(rest, k_blocks)")
+            w.line(f"k_count = min({BLOCK_K}, {k0} - k_block * {BLOCK_K})")
+            w.line(f"a_k = k_block * {s.integer(self.k0.a * (BLOCK_K * self.item))}")
+            w.line(f"b_k = k_block * {s.integer(self.k0.b * (BLOCK_K * self.item))}")
+        else:
+            w.line(f"k_count = {k0}")
+            w.line("a_k = 0")
+            w.line("b_k = 0")
+        for number, r in reversed(list(enumerate(self.k_outer))):
+            if number:
+                w.line(f"step = rest % {s.integer(r.extent)}")
+                w.line(f"rest = index_div(rest, {s.integer(r.extent)})")
+            else:
+                w.line("step = rest")
+            w.line(f"a_k += step * {s.integer(r.a * self.item)}")
+            w.line(f"b_k += step * {s.integer(r.b * self.item)}")
+
+    def _micro_calls(self) -> None:
+        c, w = self.c, self.w
+        w.line("r = 0")
+        with w.block("while r < filled:"):
+            if c.rows > 1:
+                with w.block(f"if (filled - r) * 3 < {c.rows}:"):  # a few rows left: one by one beats a whole tile
+                    self._micro_call(1)
+                with w.block("else:"):
+                    self._micro_call(c.rows)
+            else:
+                self._micro_call(1)
+
+    def _micro_call(self, rows: int) -> None:
+        c, s = self.c, self.s
+        source = micro_source(rows, c.vectors, c.value.dtype, self.unit_k)
+        if source not in self.externals:
+            self.externals.append(source)
+        values = [
+            s.bound(self.k1.extent), "k_count", "address(table, r)", s.integer(self.k1.a * self.item),
+            s.integer(self.k0.a * self.item), "b0 + b_k", s.integer(self.k1.b * self.item),
+            s.integer(self.k0.b * self.item), f"address(c, r * {c.columns})", str(c.columns * self.item),
+            "i64(k_pass > first_pass)",
+        ]  # fmt: skip
+        self.w.line(f'call_external("{source.symbol}", {", ".join(values)})')
+        self.w.line(f"r += {rows}")
+
+    def _epilogue(self) -> None:
+        c, w, s = self.c, self.w, self.s
+        block = self._block_rows() + c.rows
+        with s.scope():
+            self._hoist()
+            if c.transposed:
+                source = transpose_source(8 * self.item)
+                self.externals.append(source)
+                sizes = f"address(c, 0), {c.columns * self.item}, address(turned, 0), {block * self.item}"
+                w.line(f'call_external("{source.symbol}", filled, {c.columns}, {sizes})')
+                self._nest(self.lane, "lane0", "lane1", self.row, "row0", "row0 + filled", f"turned[(lane - lane0) * {block} + row - row0]")
+            else:
+                self._nest(self.row, "row0", "row0 + filled", self.lane, "lane0", "lane1", f"c[(row - row0) * {c.columns} + lane - lane0]")
+
+    def _nest(self, first: Axis, low: str, high: str, second: Axis, low2: str, high2: str, place: str) -> None:
+        names = {self.row: "row", self.lane: "lane"}
+        w, s = self.w, self.s
+        with w.block(f"for {names[first]} in range({low}, {high}):"), s.scope():
+            s.axis_names[first] = names[first]
+            self._hoist()
+            with w.block(f"for {names[second]} in range({low2}, {high2}):"), s.scope():
+                s.axis_names[second] = names[second]
+                w.line(f"acc = {place}")
+                self._bind_accumulator()
+                texts = [s.emit(e) for _, _, e in self.stores]
+                for (target, at, _), text in zip(self.stores, texts, strict=True):
+                    w.line(f"{self.names.buffer(target)}[{s.integer(flat_offset(target, at))}] = {text}")
+            del s.axis_names[second]
+        del s.axis_names[first]
+
+    def _bind_accumulator(self) -> None:
+        self.s.bind(accumulator(self.c.value.dtype), "acc")
+
+    def _hoist(self) -> None:
+        bound = set(self.s.axis_names)
+        for _, _, e in self.stores:
+            for part in hoistable(e, bound):
+                if not _has_accumulator(part):
+                    self.s.emit(part)
+
+
+def _has_accumulator(e: Expr) -> bool:
+    return any(p.op == "acc" for p in walk(e))
+
+
+def _packed_strides(axes: list[AxisRole], columns: int) -> list[AxisRole]:
+    """The reduction's axes as they lie in a packed panel: row-major, `columns` elements a step."""
+    result: list[AxisRole] = []
+    step: int | Int = columns
+    for r in reversed(axes):
+        result.append(AxisRole(r.numbers, r.extent, r.a, step, r.y))
+        step = step * r.extent
+    return list(reversed(result))
+
+
+def _joined_in_a(axes: list[AxisRole]) -> list[AxisRole]:
+    result: list[AxisRole] = []
+    for r in axes:
+        if result and result[-1].a == r.extent * r.a:
+            p = result.pop()
+            r = AxisRole((*p.numbers, *r.numbers), p.extent * r.extent, r.a, r.b, r.y)
+        result.append(r)
+    return result
+
+
+def emit_pack(kernel: Pack, aliases: Mapping[Value, Value]) -> KernelSpec:
+    """The kernel that copies B into panels: per outer index and panel, every step of the reduction, `columns` elements a step."""
+    c, target, name = kernel.contraction, kernel.target, kernel.name
+    item, kind, columns = dtypes.itemsize(c.value.dtype), scalar.SHORT[c.value.dtype], c.columns
+    names, w = Names(aliases), Writer()
+    w.depth = 1
+    s = Statements(w, names, {})
+    outer = [r for r in c.outer if r.b != 0]
+    panels = symbolic.floordiv(c.n.extent + (columns - 1), columns)
+    externals: list[KernelSource] = []
+    with w.block("for tile in range(begin, end):"):
+        w.line("rest = tile")
+        w.line(f"panel = rest % {s.integer(panels)}")
+        w.line(f"rest = index_div(rest, {s.integer(panels)})")
+        w.line(f"lane0 = panel * {columns}")
+        w.line(f"cols = min({columns}, {s.bound(c.n.extent)} - lane0)")
+        w.line(f"source = {s.integer(c.b.offset)} + lane0 * {s.integer(c.n.b)}")
+        for r in reversed(outer):
+            w.line(f"source += (rest % {s.integer(r.extent)}) * {s.integer(r.b)}")
+            w.line(f"rest = index_div(rest, {s.integer(r.extent)})")
+        w.line(f"at = tile * {s.integer(c.k_extent * columns)}")
+        _pack_loops(c, list(c.k), w, s, externals, "source", 0)
+    head = Writer()
+    with head.block("def kernel(args, begin, end, scratch):"):
+        head.line(f"x = buffer_{kind}(args[0], 0)")
+        head.line(f"y = buffer_{kind}(args[1], 1)")
+        for slot, number in enumerate(names.numbers.values(), 2):
+            head.line(f"{number} = args[{slot}]")
+    source = KernelSource(head.text() + w.text(), name, externals=tuple(externals), modules=MODULES)
+    size = packed_size(c)
+    tiles = product(r.extent for r in outer) * panels
+    return KernelSpec(source, (names.memory(c.b.base), target), tuple(names.numbers), tiles, (target,), name, work=size, fused=("pack",))
+
+
+def _pack_loops(c: Contraction, axes: list[AxisRole], w: Writer, s: Statements, externals: list[KernelSource], source: str, depth: int) -> None:
+    item, columns = dtypes.itemsize(c.value.dtype), c.columns
+    first = axes[0]
+    if len(axes) > 1:
+        with w.block(f"for k{depth} in range({s.bound(first.extent)}):"):
+            w.line(f"source{depth} = {source} + k{depth} * {s.integer(first.b)}")
+            _pack_loops(c, axes[1:], w, s, externals, f"source{depth}", depth + 1)
+        return
+    extent, zero = s.bound(first.extent), scalar.literal(0, c.value.dtype)
+    if first.b == 1 and c.n.b != 1:
+        turn = transpose_source(8 * item)
+        externals.append(turn)
+        sizes = f"address(x, {source}), {s.integer(c.n.b * item)}, address(y, at), {columns * item}"
+        w.line(f'call_external("{turn.symbol}", cols, {extent}, {sizes})')
+        with w.block(f"if cols < {columns}:"), w.block(f"for k in range({extent}):"), w.block(f"for j in range(cols, {columns}):"):
+            w.line(f"y[at + k * {columns} + j] = {zero}")
+    else:
+        with w.block(f"for k in range({extent}):"):
+            with w.block("for j in range(cols):"):
+                w.line(f"y[at + k * {columns} + j] = x[{source} + k * {s.integer(first.b)} + j * {s.integer(c.n.b)}]")
+            with w.block(f"for j in range(cols, {columns}):"):
+                w.line(f"y[at + k * {columns} + j] = {zero}")
+    w.line(f"at += {extent} * {columns}")

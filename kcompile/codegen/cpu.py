@@ -1,0 +1,25 @@
+"""Kernel IR -> kernel specs for the CPU."""
+
+from __future__ import annotations
+
+from kcompile.codegen.contract_cpu import emit_contract, emit_pack
+from kcompile.codegen.loop_cpu import emit_loop
+from kcompile.codegen.spec import KernelSpec
+from kcompile.core import config
+from kcompile.ir.loops import Contract, Kernel, Pack
+from kcompile.schedule.plan import Plan
+
+
+def emit(plan: Plan) -> list[KernelSpec]:
+    """The specs of a plan's kernels, in order."""
+    specs = [_emit(kernel, plan) for kernel in plan.kernels]
+    if config.debugs("source"):
+        for spec in {s.source.text: s for s in specs}.values():
+            print(f"--- kernel {spec.name}\n{spec.source.text}")
+    return specs
+
+
+def _emit(kernel: Kernel, plan: Plan) -> KernelSpec:
+    if isinstance(kernel, Contract):
+        return emit_contract(kernel, plan.aliases)
+    return emit_pack(kernel, plan.aliases) if isinstance(kernel, Pack) else emit_loop(kernel, plan.aliases)

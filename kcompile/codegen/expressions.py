@@ -1,0 +1,215 @@
+"""Scalar expressions as statements: each is emitted once, in the block where it is first needed or hoisted to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from itertools import product as combinations
+
+from kcompile.codegen import scalar
+from kcompile.codegen.writer import Writer
+from kcompile.core import symbolic
+from kcompile.core.symbolic import Atom, Dynamic, FloorDiv, Int
+from kcompile.ir import loops
+from kcompile.ir.graph import Value
+from kcompile.ir.loops import Axis, Expr
+
+UNROLL = 16  # a reduction of at most so many known elements is written out
+CONSTANT_EXTENT = 32  # longer loops take their bound from the argument block, so that kernels are shared
+
+
+class Names:
+    """Buffers and integers of a kernel's argument block."""
+
+    def __init__(self, aliases: Mapping[Value, Value]) -> None:
+        self.aliases = aliases  # values that live in another value's memory: an assigned variable's
+        self.buffers: dict[Value, str] = {}
+        self.numbers: dict[int | Int, str] = {}
+
+    def memory(self, value: Value) -> Value:
+        return self.aliases.get(value, value)
+
+    def buffer(self, value: Value) -> str:
+        return self.buffers.setdefault(self.memory(value), f"x{len(self.buffers)}")
+
+    def number(self, value: int | Int) -> str:
+        return self.numbers.setdefault(value, f"n{len(self.numbers)}")
+
+
+class Statements:
+    """Emits expressions into a writer, remembering in which scope each one has a name."""
+
+    def __init__(self, writer: Writer, names: Names, offsets: dict[tuple[Value, loops.Index], int | Int]):
+        self.w, self.names, self.offsets = writer, names, offsets
+        self.scopes: list[dict[Expr, str]] = [{}]
+        self.axis_names: dict[Atom, str] = {}
+
+    @contextmanager
+    def scope(self) -> Iterator[None]:
+        self.scopes.append({})
+        yield
+        self.scopes.pop()
+
+    def known(self, e: Expr) -> str | None:
+        for scope in reversed(self.scopes):
+            if e in scope:
+                return scope[e]
+        return None
+
+    def bind(self, e: Expr, text: str) -> None:
+        self.scopes[-1][e] = text
+
+    # -- integers ----------------------------------------------------------------------------------------
+
+    def integer(self, value: int | Int) -> str:
+        text = symbolic.code(value, self._atom)
+        return f"({text})" if isinstance(value, Int) and len(value.terms) > 1 else text
+
+    def _atom(self, atom: Atom) -> str:
+        if isinstance(atom, FloorDiv):
+            numerator, divisor = self.integer(atom.numerator), self.integer(atom.divisor)
+            if symbolic.is_nonnegative(atom.numerator):
+                return f"index_div({numerator}, {divisor})"
+            return f"(({numerator}) // ({divisor}))"
+        if isinstance(atom, Dynamic):
+            return f"i64({self.emit(atom.expr)})"
+        if atom in self.axis_names:
+            return self.axis_names[atom]
+        return self.names.number(Int.of(atom))
+
+    def bound(self, extent: int | Int) -> str:
+        """A loop bound: short ones are constants, others arguments."""
+        if isinstance(extent, int) and extent <= CONSTANT_EXTENT:
+            return str(extent)
+        return self.names.number(extent)
+
+    # -- expressions -------------------------------------------------------------------------------------
+
+    def emit(self, e: Expr) -> str:
+        """A name or literal for the expression, with the statements it needs."""
+        found = self.known(e)
+        if found is not None:
+            return found
+        if e.op == "const":
+            return scalar.literal(e.attr, e.dtype)
+        if e.op == "index":
+            text = f"{scalar.register(e.dtype)}({self.integer(e.attr)})"
+        elif e.op == "load":
+            text = f"{self.names.buffer(e.attr[0])}[{self.integer(self.offsets[e.attr])}]"
+        elif e.op == "reduce":
+            return self._reduce(e)
+        elif e.op == "guard":
+            return self._guard(e)
+        else:
+            text = scalar.expression(e, [self.emit(a) for a in e.args])
+        return self._assign(e, text)
+
+    def _assign(self, e: Expr, text: str) -> str:
+        name = self.w.name("v")
+        self.w.line(f"{name} = {text}")
+        self.bind(e, name)
+        return name
+
+    def _guard(self, e: Expr) -> str:
+        condition, inside, outside = e.args
+        test = self.emit(condition)
+        name = self.w.name("g")
+        with self.w.block(f"if {test}:"), self.scope():
+            self.w.line(f"{name} = {self.emit(inside)}")
+        with self.w.block("else:"), self.scope():
+            self.w.line(f"{name} = {self.emit(outside)}")
+        self.bind(e, name)
+        return name
+
+    def _reduce(self, e: Expr) -> str:
+        if is_unrolled(e):
+            return self._assign(e, self._written_out(e))
+        name = self.w.name("acc")
+        self.w.line(f"{name} = {scalar.initial(e.attr[0], e.dtype)}")
+        self._reduce_loops(e, e.attr[1], name)
+        self.bind(e, name)
+        return name
+
+    def _written_out(self, e: Expr) -> str:
+        kind, axes, _ = e.attr
+        total = None
+        for position in combinations(*(range(a.extent) for a in axes)):  # type: ignore[arg-type]
+            part = self.emit(resolve(e.args[0].substitute(dict(zip(axes, position, strict=True))), self.offsets))
+            total = part if total is None else self._temporary(scalar.combine(kind, e.dtype, total, part))
+        assert total is not None
+        return total
+
+    def _temporary(self, text: str) -> str:
+        name = self.w.name("v")
+        self.w.line(f"{name} = {text}")
+        return name
+
+    def _reduce_loops(self, e: Expr, axes: tuple[Axis, ...], name: str) -> None:
+        if not axes:
+            self.w.line(f"{name} = {scalar.combine(e.attr[0], e.dtype, name, self.emit(e.args[0]))}")
+            return
+        with self.loop(axes[0], self.part_range(e, axes[0])), self.scope():
+            bound = set(self.axis_names)
+            for part in hoistable(e.args[0], bound):
+                self.emit(part)
+            self._reduce_loops(e, axes[1:], name)
+
+    def part_range(self, e: Expr, axis: Axis) -> tuple[str, str] | None:
+        """The range of a reduction's first axis where only one part of it is wanted."""
+        _, axes, part = e.attr
+        if part is None or axis is not axes[0]:
+            return None
+        index, parts = self.integer(part[0]), part[1]
+        extent = self.bound(axis.extent if axis.extent is not None else 1)
+        return f"{extent} * ({index}) // {parts}", f"{extent} * ({index} + 1) // {parts}"
+
+    @contextmanager
+    def loop(self, axis: Axis, span: tuple[str, str] | None = None) -> Iterator[str]:
+        """A loop over an axis, or over a part of it; yields its variable."""
+        name = self.w.name("r")
+        low, high = span or ("0", self.bound(axis.extent if axis.extent is not None else 1))
+        with self.w.block(f"for {name} in range({high if low == '0' else f'{low}, {high}'}):"):
+            self.axis_names[axis] = name
+            yield name
+        del self.axis_names[axis]
+
+
+def is_unrolled(e: Expr) -> bool:
+    """Is a reduction short enough to be written out?"""
+    _, axes, part = e.attr
+    total = symbolic.product(a.extent or 1 for a in axes)
+    return part is None and isinstance(total, int) and total <= UNROLL
+
+
+def hoistable(e: Expr, bound: set[Atom]) -> list[Expr]:
+    """The largest parts of e whose axes are all bound; what only a guard's branch needs stays there."""
+    found: list[Expr] = []
+
+    def visit(part: Expr) -> None:
+        if part.op in ("const",):
+            return
+        if all(a in bound for a in part.free_axes):
+            found.append(part)
+            return
+        inner = part.args[:1] if part.op == "guard" else (*part.args, *loops.index_parts(part))
+        for a in inner:
+            visit(a)
+
+    visit(e)
+    return [p for p in dict.fromkeys(found)]
+
+
+def resolve(e: Expr, offsets: dict[tuple[Value, loops.Index], int | Int]) -> Expr:
+    """Note the memory offset of each load in an expression made by substitution."""
+    for part in loops.walk(e):
+        if part.op == "load" and part.attr not in offsets:
+            offsets[part.attr] = flat_offset(*part.attr)
+    return e
+
+
+def flat_offset(value: Value, index: loops.Index) -> int | Int:
+    """Row-major element offset."""
+    offset: int | Int = 0
+    for k, d in zip(index, value.shape, strict=True):
+        offset = offset * d + k
+    return offset

@@ -1,0 +1,387 @@
+"""`Loop` kernels as Numba source: a nest over the shared axes, each store in its own inner loops.
+
+A tile is a range of the outermost axis. Two ways to reduce: along a row, into a scalar; and down a column (`_Columns`), where the
+innermost loop runs over the kept axis and the sums live in scratch memory, so that memory is read in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from kcompile.codegen import scalar
+from kcompile.codegen.collapse import can_join, joined, offsets_of
+from kcompile.codegen.expressions import Names, Statements, flat_offset, hoistable, is_unrolled, resolve
+from kcompile.codegen.source import KernelSource
+from kcompile.codegen.spec import MODULES, KernelSpec
+from kcompile.codegen.writer import Writer
+from kcompile.core import symbolic
+from kcompile.core.symbolic import Int, product
+from kcompile.ir import loops
+from kcompile.ir.graph import Value
+from kcompile.ir.loops import Axis, Expr, Index, Loop, axis_of
+
+TILE_ELEMENTS = 16384  # elements of a tile: enough to hide the cost of claiming it
+
+
+@dataclass
+class StoreItem:
+    """One store while the kernel is written."""
+
+    target: Value
+    index: Index
+    expr: Expr
+    inner: list[Axis]
+
+    @property
+    def offset(self) -> int | Int:
+        return flat_offset(self.target, self.index)
+
+
+def emit_loop(kernel: Loop, aliases: Mapping[Value, Value]) -> KernelSpec:
+    """The kernel that stores each expression over its axes."""
+    return _LoopEmitter(kernel, aliases).emit()
+
+
+class _LoopEmitter:
+    def __init__(self, kernel: Loop, aliases: Mapping[Value, Value]):
+        self.name, self.fused = kernel.name, kernel.fused
+        self.shared = list(kernel.axes)
+        self.items = []
+        for store in kernel.stores:
+            inner = [a for a in (axis_of(i) for i in store.index) if a is not None and a not in self.shared]
+            self.items.append(StoreItem(store.target, store.index, store.expr, inner))
+        self.sizes = [product(i.target.shape) for i in self.items]
+        self._collapse()
+        self.names = Names(aliases)
+        self.w = Writer()
+        offsets: dict[tuple[Value, Index], int | Int] = {}
+        for item in self.items:
+            resolve(item.expr, offsets)
+        self.s = Statements(self.w, self.names, offsets)
+        self.scratch: int | Int = 0
+
+    # -- axes --------------------------------------------------------------------------------------------
+
+    def _collapse(self) -> None:
+        for item in self.items:
+            item.expr = join_reductions(item.expr)
+        k = 0
+        while k + 1 < len(self.shared):
+            if not self._join(self.shared, k, self.items):
+                k += 1
+        for item in self.items:
+            k = 0
+            while k + 1 < len(item.inner):
+                if not self._join(item.inner, k, [item]):
+                    k += 1
+
+    def _join(self, axes: list[Axis], k: int, items: list[StoreItem]) -> bool:
+        flat: dict[tuple[Value, Index], int | Int] = {}
+        for item in items:
+            resolve(item.expr, flat)
+        offsets = offsets_of([i.expr for i in items], [i.offset for i in items], flat)
+        if not can_join(axes[k], axes[k + 1], offsets):
+            return False
+        axis, env = joined(axes[k], axes[k + 1])
+        axes[k : k + 2] = [axis]
+        for item in items:
+            item.index = tuple(symbolic.substitute(i, env) for i in item.index)
+            item.expr = item.expr.substitute(env)
+        return True
+
+    # -- the nest ----------------------------------------------------------------------------------------
+
+    def emit(self) -> KernelSpec:
+        self.w.depth = 1
+        tiles = self._tiles()
+        head = Writer()
+        with head.block("def kernel(args, begin, end, scratch):"):
+            for value, buffer in self.names.buffers.items():
+                head.line(f"{buffer} = buffer_{scalar.SHORT[value.dtype]}(args[{self._slot(value)}], {self._slot(value)})")
+            for k, number in enumerate(self.names.numbers.values()):
+                head.line(f"{number} = args[{len(self.names.buffers) + k}]")
+        text = head.text() + self.w.text()
+        written = tuple(self.names.memory(i.target) for i in self.items)
+        return KernelSpec(
+            KernelSource(text, self.name, modules=MODULES),
+            tuple(self.names.buffers),
+            tuple(self.names.numbers),
+            tiles,
+            written,
+            self.name,
+            scratch=self.scratch,
+            flops=self._flops(),
+            work=self._work(),
+            fused=self.fused,
+        )
+
+    def _slot(self, value: Value) -> int:
+        return list(self.names.buffers).index(value)
+
+    def _tiles(self) -> int | Int:
+        """Writes the tile loop and what is in it; returns the number of tiles."""
+        for item in self.items:
+            self.names.buffer(item.target)
+        if not self.shared:
+            self._level(0)
+            return 1
+        split = self._split_two()
+        outer = product(a.extent or 1 for a in self.shared[:split])
+        inner = self._inner_size(split)
+        chunk = max(1, TILE_ELEMENTS // inner)
+        total = self.s.bound(outer)
+        axes = self.shared[:split]
+        low, high = self.w.name("low"), self.w.name("high")
+        self.w.line(f"{low} = begin * {chunk}")
+        self.w.line(f"{high} = min(end * {chunk}, {total})")
+        if split == 1 and self._columns_at(0):
+            self._columns(axes[0], (low, high), 0, self.items)
+        elif split == 1 and len(self.shared) == 1 and not any(i.inner for i in self.items):
+            self._innermost(axes[0], (low, high), self.items)
+        else:
+            position = self.w.name("t")
+            with self.w.block(f"for {position} in range({low}, {high}):"), self.s.scope():
+                self._decode(position, axes)
+                self._level(split)
+        return symbolic.floordiv(outer + (chunk - 1), chunk)
+
+    def _split_two(self) -> int:
+        """How many outer axes form the tile space: two where the first alone is short or the nest is deep."""
+        if len(self.shared) >= 3 and not self._columns_at(1):
+            return 2
+        if len(self.shared) == 2 and any(i.inner for i in self.items):
+            return 2
+        return 1
+
+    def _decode(self, position: str, axes: list[Axis]) -> None:
+        if len(axes) == 1:
+            self.s.axis_names[axes[0]] = position
+            return
+        first, second = (self.w.name("r") for _ in axes)
+        extent = self.s.bound(axes[1].extent if axes[1].extent is not None else 1)
+        self.w.line(f"{first} = index_div({position}, {extent})")
+        self.w.line(f"{second} = {position} - {first} * {extent}")
+        self.s.axis_names[axes[0]], self.s.axis_names[axes[1]] = first, second
+
+    def _inner_size(self, split: int) -> int:
+        """Elements per step of the tile loop, as far as they are known."""
+        sizes = [1]
+        for item in self.items:
+            extents = [a.extent for a in (*self.shared[split:], *item.inner)]
+            extents += [a.extent for e in loops.walk(item.expr) if e.op == "reduce" for a in e.attr[1]]
+            known = [d for d in extents if isinstance(d, int)]
+            sizes.append(product(known) if len(known) == len(extents) else TILE_ELEMENTS)  # type: ignore[arg-type]
+        return max(sizes)
+
+    def _level(self, depth: int) -> None:
+        """Statements inside the first `depth` shared loops."""
+        bound = set(self.s.axis_names)
+        for item in self.items:
+            for part in hoistable(item.expr, bound):
+                self.s.emit(part)
+        if depth < len(self.shared):
+            axis = self.shared[depth]
+            if depth == len(self.shared) - 1 and not any(i.inner for i in self.items):
+                if self._columns_at(depth):
+                    self._columns(axis, None, depth, self.items)
+                else:
+                    self._innermost(axis, None, self.items)
+                return
+            with self.s.loop(axis), self.s.scope():
+                self._level(depth + 1)
+            return
+        for item in self.items:
+            with self.s.scope():
+                self._store(item, item.inner)
+
+    def _store(self, item: StoreItem, axes: list[Axis]) -> None:
+        """The remaining loops of one store."""
+        bound = set(self.s.axis_names)
+        for part in hoistable(item.expr, bound):
+            self.s.emit(part)
+        if not axes:
+            self._write(item)
+        elif len(axes) == 1 and _column_reductions(item.expr, axes[0]):
+            self._columns(axes[0], None, None, [item])
+        elif len(axes) == 1:
+            self._innermost(axes[0], None, [item])
+        else:
+            with self.s.loop(axes[0]), self.s.scope():
+                self._store(item, axes[1:])
+
+    def _innermost(self, axis: Axis, span: tuple[str, str] | None, items: list[StoreItem]) -> None:
+        """The vector loop. A condition that it does not change is asked once, before two copies of it."""
+        bound = set(self.s.axis_names)
+        guards = {
+            e.args[0] for i in items for e in loops.walk(i.expr)
+            if e.op == "guard" and axis not in e.args[0].free_axes and e.args[0].free_axes <= bound
+        }  # fmt: skip
+        if len(guards) == 1:
+            (test,) = guards
+            condition = self.s.emit(test)
+            for header, side in ((f"if {condition}:", 1), ("else:", 2)):
+                with self.w.block(header), self.s.scope():
+                    chosen = [StoreItem(i.target, i.index, take_branch(i.expr, test, side), i.inner) for i in items]
+                    for i in chosen:
+                        resolve(i.expr, self.s.offsets)
+                    self._vector_loop(axis, span, chosen)
+            return
+        self._vector_loop(axis, span, items)
+
+    def _vector_loop(self, axis: Axis, span: tuple[str, str] | None, items: list[StoreItem]) -> None:
+        for item in items:
+            for part in hoistable(item.expr, set(self.s.axis_names)):
+                self.s.emit(part)
+        with self.s.loop(axis, span), self.s.scope():
+            texts = [self.s.emit(i.expr) for i in items]  # all loads before the first store: a store may overwrite an input
+            for item, text in zip(items, texts, strict=True):
+                self._write(item, text)
+
+    def _write(self, item: StoreItem, text: str | None = None) -> None:
+        value = text if text is not None else self.s.emit(item.expr)
+        self.w.line(f"{self.names.buffer(item.target)}[{self.s.integer(item.offset)}] = {value}")
+
+    # -- column reductions -------------------------------------------------------------------------------
+
+    def _columns_at(self, depth: int) -> bool:
+        """Is the shared axis at this depth the innermost kept axis of column reductions?"""
+        if depth != len(self.shared) - 1 or any(i.inner for i in self.items):
+            return False
+        return any(_column_reductions(i.expr, self.shared[depth]) for i in self.items)
+
+    def _columns(self, axis: Axis, span: tuple[str, str] | None, depth: int | None, items: list[StoreItem]) -> None:
+        """Sums over rows, one per column, kept in scratch memory."""
+        low, high = span or ("0", self.s.bound(axis.extent if axis.extent is not None else 1))
+        found = [r for i in items for r in _column_reductions(i.expr, axis)]
+        found = list(dict.fromkeys(found))
+        extent = axis.extent if axis.extent is not None else 1
+        sums = {}
+        for number, r in enumerate(found):
+            name = self.w.name("column")
+            kind = scalar.SHORT[r.dtype]
+            size = 8 * extent
+            self.w.line(f"{name} = buffer_{kind}(scratch + {self.s.integer(size * number)}, {100 + number})")
+            sums[r] = name
+        self.scratch = 8 * extent * len(found)
+        for r, name in sums.items():
+            with self.w.block(f"for j in range({high} - {low}):"):
+                self.w.line(f"{name}[j] = {scalar.initial(r.attr[0], r.dtype)}")
+            with self.s.scope():
+                self._column_loops(r, r.attr[1], axis, (low, high), name)
+        with self.s.loop(axis, (low, high)) as j, self.s.scope():
+            for r, name in sums.items():
+                place = f"{j} - {low}" if low != "0" else j
+                self.s.bind(r, f"{name}[{place}]")
+            for item in items:
+                self._write(item)
+
+    def _column_loops(self, r: Expr, axes: tuple[Axis, ...], axis: Axis, span: tuple[str, str], name: str) -> None:
+        bound = set(self.s.axis_names)
+        for part in hoistable(r.args[0], bound):
+            self.s.emit(part)
+        if axes:
+            with self.s.loop(axes[0], self.s.part_range(r, axes[0])), self.s.scope():
+                self._column_loops(r, axes[1:], axis, span, name)
+            return
+        low, _ = span
+        with self.s.loop(axis, span) as j, self.s.scope():
+            place = f"{name}[{j} - {low}]" if low != "0" else f"{name}[{j}]"
+            value = self.s.emit(r.args[0])
+            self.w.line(f"{place} = {scalar.combine(r.attr[0], r.dtype, place, value)}")
+
+    # -- figures -----------------------------------------------------------------------------------------
+
+    def _work(self) -> int | Int:
+        total: int | Int = 0
+        for item, size in zip(self.items, self.sizes, strict=True):
+            times = product(a.extent or 1 for e in loops.walk(item.expr) if e.op == "reduce" for a in e.attr[1])
+            total = total + size * times
+        return total
+
+    def _flops(self) -> int | Int:
+        from kcompile.schedule.lower import COSTS
+
+        total: int | Int = 0
+        for item, size in zip(self.items, self.sizes, strict=True):
+            inside = {p for e in loops.walk(item.expr) if e.op == "reduce" for p in loops.walk(e.args[0])}
+            per = sum(1 for p in loops.walk(item.expr) if COSTS.get(p.op, 1) and p.op not in ("load", "cast", "reduce") and p not in inside)
+            total = total + size * per
+            for e in loops.walk(item.expr):
+                if e.op == "reduce":
+                    times = product(a.extent or 1 for a in e.attr[1])
+                    rows = product(a.extent or 1 for a in e.free_axes)  # type: ignore[union-attr]
+                    ops = 1 + sum(1 for p in loops.walk(e.args[0]) if COSTS.get(p.op, 1) and p.op not in ("load", "cast"))
+                    total = total + rows * times * ops
+        return total
+
+
+def _column_reductions(e: Expr, axis: Axis) -> list[Expr]:
+    """Outermost reductions in e that keep `axis` and whose loads run along it in memory."""
+    found: list[Expr] = []
+
+    def visit(part: Expr) -> None:
+        if part.op == "reduce" and not is_unrolled(part) and axis in part.free_axes:
+            if _runs_along(part, axis):
+                found.append(part)
+            return
+        for a in part.args:
+            visit(a)
+
+    visit(e)
+    return found
+
+
+def _runs_along(r: Expr, axis: Axis) -> bool:
+    """Do more loads of the reduction step by one element along `axis` than along its own last axis?"""
+    last = r.attr[1][-1]
+    score = 0
+    for part in loops.walk(r.args[0]):
+        if part.op == "load":
+            offset = flat_offset(*part.attr)
+            score += symbolic.coefficient_of(offset, axis) == 1
+            score -= symbolic.coefficient_of(offset, last) == 1
+    return score > 0
+
+
+def take_branch(e: Expr, test: Expr, side: int) -> Expr:
+    """e where the outcome of a guard's condition is known: side 1 is true, 2 false."""
+    memo: dict[Expr, Expr] = {}
+
+    def visit(part: Expr) -> Expr:
+        if part not in memo:
+            if part.op == "guard" and part.args[0] is test:
+                memo[part] = visit(part.args[side])
+            else:
+                memo[part] = loops.with_args(part, tuple(visit(a) for a in part.args))
+        return memo[part]
+
+    return visit(e)
+
+
+def join_reductions(e: Expr) -> Expr:
+    """Neighbouring axes of each reduction joined where all loads allow it."""
+    memo: dict[Expr, Expr] = {}
+
+    def visit(part: Expr) -> Expr:
+        if part not in memo:
+            new = loops.with_args(part, tuple(visit(a) for a in part.args))
+            memo[part] = _joined_reduction(new) if new.op == "reduce" else new
+        return memo[part]
+
+    return visit(e)
+
+
+def _joined_reduction(r: Expr) -> Expr:
+    kind, axes, part = r.attr
+    body, axes, k = r.args[0], list(axes), 0 if part is None else 1
+    while k + 1 < len(axes):
+        flat: dict[tuple[Value, Index], int | Int] = {}
+        resolve(body, flat)
+        if can_join(axes[k], axes[k + 1], offsets_of([body], [], flat)):
+            axis, env = joined(axes[k], axes[k + 1])
+            axes[k : k + 2] = [axis]
+            body = body.substitute(env)
+        else:
+            k += 1
+    return loops.reduction(kind, tuple(axes), body, part)

@@ -1,0 +1,34 @@
+"""Composites become primitives: ops that the scheduler can lower (a `scalar` rule, or the contraction)."""
+
+from __future__ import annotations
+
+from kcompile.ir.graph import Graph, Node, Value, rebuild
+from kcompile.ir.op import REGISTRY
+
+LEAVES = {"parameter", "variable", "constant"}
+
+
+def is_primitive(node: Node) -> bool:
+    """Can the scheduler lower it?"""
+    op = node.op
+    return op.name in LEAVES or (op.has("scalar") and op is not REGISTRY["stop_gradient"])
+
+
+def run(graph: Graph) -> Graph:
+    """Decompose until only primitives are left."""
+
+    def rule(node: Node, inputs: tuple[Value, ...]) -> tuple[Value, ...] | None:
+        if is_primitive(node):
+            return None
+        if node.op.name == "stop_gradient":
+            return inputs
+        if not node.op.has("decompose"):
+            raise NotImplementedError(
+                f"op {node.op.name!r} (at {node.origin or 'top level'}) has no kernel: neither a scalar rule nor a decomposition"
+            )
+        made = node.op.rules["decompose"](*inputs, **node.attrs)
+        return made if isinstance(made, tuple) else (made,)
+
+    while not all(is_primitive(n) for n in graph.nodes()):
+        graph = rebuild(graph, rule)
+    return graph

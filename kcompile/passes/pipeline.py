@@ -1,0 +1,44 @@
+"""The list of passes, in order; each can be skipped by name, and is dumped and timed on request."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from kcompile.core import config
+from kcompile.ir.graph import Graph
+from kcompile.ir.text import dump
+from kcompile.passes import algebra, decompose, fold
+
+
+@dataclass(frozen=True)
+class Pass:
+    """A named rewrite of a whole graph. Required ones are not skipped by KCOMPILE_NOOPT."""
+
+    name: str
+    run: Callable[[Graph], Graph]
+    required: bool = False
+
+
+PIPELINE = [
+    Pass("decompose", decompose.run, required=True),  # composites -> primitives
+    Pass("fold", fold.run),  # constant subgraphs -> constants
+    Pass("algebra", algebra.run),  # local rules that keep every bit
+]
+
+
+def run(graph: Graph, passes: list[Pass] | None = None) -> Graph:
+    """The graph after all passes."""
+    settings = config.current()
+    skipped = set(settings.skip.split(","))
+    dump(graph, "traced")
+    for one in PIPELINE if passes is None else passes:
+        if one.name in skipped or (settings.noopt and not one.required):
+            continue
+        started = time.perf_counter()
+        graph = one.run(graph)
+        if config.debugs("timings"):
+            print(f"pass {one.name}: {(time.perf_counter() - started) * 1e3:.2f} ms")
+        dump(graph, one.name)
+    return graph

@@ -1,0 +1,126 @@
+"""What `compile_graph` returns: call it with arrays."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from kcompile.core import dtypes
+from kcompile.core.errors import ShapeError, message
+from kcompile.core.symbolic import Int
+from kcompile.ir.graph import Value
+from kcompile.runtime.program import Bound, Program
+from kcompile.runtime.team import team
+
+BOUND_LIMIT = 16  # programs kept per executable, one for each combination of extents
+
+
+class Executable:
+    """A compiled graph.
+
+    Thread-safe: calls with the same extents wait for each other, because they share an arena.
+    """
+
+    def __init__(self, program: Program):
+        self.program = program
+        graph = program.plan.graph
+        self.inputs, self.outputs = graph.inputs, graph.outputs
+        self._dtypes = [dtypes.numpy_dtype(v.dtype) for v in self.inputs]
+        self._output_dtypes = [dtypes.numpy_dtype(v.dtype) for v in self.outputs]
+        self._symbols = [_symbols_of(v) for v in self.inputs]
+        self._bound: OrderedDict[tuple[tuple[str, int], ...], Bound] = OrderedDict()
+
+    def __call__(self, *arrays: np.ndarray, symbols: Mapping[str, int] | None = None) -> list[np.ndarray]:
+        """One run: the outputs as new arrays; assigned variables are written in place.
+
+        Raises: ShapeError if an array does not have the shape that its parameter has.
+        """
+        arrays = tuple(self._prepared(arrays))
+        bound = self._bind(arrays, symbols)
+        results = [np.empty(s, d) for s, d in zip(bound.output_shapes, self._output_dtypes, strict=True)]
+        with bound.lock:
+            self._patch(bound, arrays, results)
+            team().run(bound.commands, 1, threads=bound.threads, scratch=bound.scratch)
+        return results
+
+    def repeat(
+        self,
+        arrays: Sequence[np.ndarray],
+        symbols: Mapping[str, int],
+        steps: int,
+        stop: np.ndarray | None = None,
+    ) -> int:
+        """`steps` runs in one native call, outputs of the last one dropped;
+
+        what changes between runs are the variables.
+
+        stop: int64[1]; once it is not 0, no further step begins. Returns the number of steps done.
+        """
+        arrays = self._prepared(arrays)
+        bound = self._bind(tuple(arrays), symbols)
+        results = [np.empty(s, d) for s, d in zip(bound.output_shapes, self._output_dtypes, strict=True)]
+        with bound.lock:
+            self._patch(bound, arrays, results)
+            return team().run(bound.commands, steps, stop, threads=bound.threads, scratch=bound.scratch)
+
+    def _prepared(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+        if len(arrays) != len(self.inputs):
+            raise ShapeError(
+                message(
+                    "program: wrong number of inputs.",
+                    expected=str(len(self.inputs)),
+                    received=str(len(arrays)),
+                )
+            )
+        return [
+            a if a.dtype == d and a.flags.c_contiguous else np.ascontiguousarray(a, d)
+            for a, d in zip(arrays, self._dtypes, strict=True)
+        ]
+
+    def _bind(self, arrays: Sequence[np.ndarray], symbols: Mapping[str, int] | None) -> Bound:
+        found = dict(symbols or {})
+        for value, places, array in zip(self.inputs, self._symbols, arrays, strict=True):
+            if array.ndim != len(value.shape):
+                raise _shape_error(value, array)
+            for axis, dim in enumerate(value.shape):
+                extent = array.shape[axis]
+                name = places[axis]
+                expected = found.setdefault(name, extent) if name else dim
+                if expected != extent:
+                    raise _shape_error(value, array)
+        key = tuple(sorted(found.items()))
+        bound = self._bound.get(key)
+        if bound is None:
+            bound = self._bound[key] = self.program.bind(found)
+            if len(self._bound) > BOUND_LIMIT:
+                self._bound.popitem(last=False)
+        else:
+            self._bound.move_to_end(key)
+        return bound
+
+    def _patch(self, bound: Bound, arrays: Sequence[np.ndarray], results: Sequence[np.ndarray]) -> None:
+        for value, array in zip((*self.inputs, *self.outputs), (*arrays, *results), strict=True):
+            for position in bound.patches.get(value, ()):
+                bound.arguments[position] = array.ctypes.data
+
+
+def _symbols_of(value: Value) -> list[str | None]:
+    """Names of the dimensions that are plain symbols."""
+    names: list[str | None] = []
+    for d in value.shape:
+        plain = isinstance(d, Int) and len(d.terms) == 1 and d.terms[0][1] == 1 and len(d.terms[0][0]) == 1
+        names.append(d.terms[0][0][0].name if plain else None)  # type: ignore[union-attr]
+    return names
+
+
+def _shape_error(value: Value, array: Any) -> ShapeError:
+    return ShapeError(
+        message(
+            f"input {value.node.attrs['name']!r} does not have the shape that the program was compiled for.",
+            expected=repr(value.type),
+            received=f"{array.dtype}{list(array.shape)}",
+        )
+    )

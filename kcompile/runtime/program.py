@@ -1,0 +1,141 @@
+"""A plan with its machine code, bound to numbers: a command list over one arena."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from kcompile.codegen.spec import KernelSpec
+from kcompile.core import dtypes, symbolic
+from kcompile.ir.graph import Value
+from kcompile.runtime.executor import BARRIER, COMMAND_WORDS, SERIAL
+from kcompile.schedule.memory import Lifetime, place
+from kcompile.schedule.plan import Plan
+
+SMALL_WORK = 60_000  # elements (16 flops count as one): a program below this runs on the calling thread alone
+SCRATCH_SLACK = 4096
+
+
+@dataclass
+class Bound:
+    """A program for given symbols:
+
+    commands, their argument blocks, the arena, and where parameters and outputs are patched in.
+    """
+
+    commands: np.ndarray
+    arguments: np.ndarray
+    arena: np.ndarray
+    patches: dict[Value, list[int]]
+    scratch: int
+    threads: int | None  # 1 where waking others costs more than it saves
+    output_shapes: list[tuple[int, ...]]
+    lock: threading.Lock
+
+
+class Program:
+    """Kernels of a plan, ready to be bound."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        specs: Sequence[KernelSpec],
+        addresses: Sequence[int],
+        variables: Mapping[Value, np.ndarray],
+    ):
+        self.plan, self.specs, self.addresses = plan, list(specs), list(addresses)
+        self.variables = variables
+        self.external = set(plan.graph.inputs) | set(plan.graph.outputs)
+
+    def bind(self, symbols: Mapping[str, int]) -> Bound:
+        """Numbers for every extent: argument blocks, tile counts, arena offsets, barriers."""
+        symbols = dict(symbols)
+        sizes = {v: self._bytes(v, symbols) for s in self.specs for v in s.buffers}
+        offsets, total = self._place(sizes)
+        arena = _aligned(total)
+        base = arena.ctypes.data
+        blocks: list[int] = []
+        patches: dict[Value, list[int]] = {}
+        commands = np.zeros((len(self.specs), COMMAND_WORDS), np.int64)
+        starts = []
+        for spec in self.specs:
+            starts.append(len(blocks))
+            for v in spec.buffers:
+                if v in offsets:
+                    blocks.append(base + offsets[v])
+                elif v in self.external:
+                    patches.setdefault(v, []).append(len(blocks))
+                    blocks.append(0)
+                else:
+                    blocks.append(self._address(v))
+            blocks.extend(symbolic.evaluate(n, symbols) for n in spec.numbers)
+        arguments = np.array(blocks or [0], np.int64)
+        ranges = {v: (offsets[v], offsets[v] + sizes[v]) for v in offsets}
+        barriers = self._barriers(ranges)
+        work = 0
+        for k, spec in enumerate(self.specs):
+            tiles = symbolic.evaluate(spec.tiles, symbols)
+            own = symbolic.evaluate(spec.work, symbols)
+            work += own
+            flags = (BARRIER if barriers[k] else 0) | (SERIAL if tiles <= 1 or own < SMALL_WORK // 8 else 0)
+            commands[k, :5] = self.addresses[k], arguments.ctypes.data + 8 * starts[k], tiles, 1, flags
+        scratch = max((symbolic.evaluate(s.scratch, symbols) for s in self.specs), default=0) + SCRATCH_SLACK
+        shapes = [tuple(symbolic.evaluate(d, symbols) for d in v.shape) for v in self.plan.graph.outputs]
+        threads = 1 if work < SMALL_WORK else None
+        return Bound(commands, arguments, arena, patches, scratch, threads, shapes, threading.Lock())
+
+    def _bytes(self, v: Value, symbols: Mapping[str, int]) -> int:
+        return symbolic.evaluate(v.type.size, symbols) * dtypes.itemsize(v.dtype)
+
+    def _address(self, v: Value) -> int:
+        if v.op.name == "constant":
+            array: np.ndarray = v.node.attrs["value"].array
+            return array.ctypes.data
+        return self.variables[v].ctypes.data
+
+    def _place(self, sizes: Mapping[Value, int]) -> tuple[dict[Value, int], int]:
+        lives: dict[Value, list[int]] = {}
+        for k, spec in enumerate(self.specs):
+            for v in spec.buffers:
+                if v not in self.external and v.op.name not in ("constant", "variable"):
+                    lives.setdefault(v, [k, k])[1] = k
+        offsets, total = place([Lifetime(sizes[v], a, b) for v, (a, b) in lives.items()])
+        return dict(zip(lives, offsets, strict=True)), total
+
+    def _barriers(self, ranges: Mapping[Value, tuple[int, int]]) -> list[bool]:
+        """Before which commands all earlier ones must have finished:
+
+        where memory is read after a write, or written again.
+        """
+        barriers = [False] * len(self.specs)
+        open_since = 0
+        for k, spec in enumerate(self.specs):
+            for earlier in self.specs[open_since:k]:
+                if _conflict(earlier, spec, ranges):
+                    barriers[k] = True
+                    open_since = k
+                    break
+        return barriers
+
+
+def _conflict(a: KernelSpec, b: KernelSpec, ranges: Mapping[Value, tuple[int, int]]) -> bool:
+    def overlap(x: Value, y: Value) -> bool:
+        if x is y:
+            return True
+        if x not in ranges or y not in ranges:
+            return False
+        return ranges[x][0] < ranges[y][1] and ranges[y][0] < ranges[x][1]
+
+    touched_a, touched_b = a.buffers, b.buffers
+    return any(overlap(x, y) for x in a.writes for y in touched_b) or any(
+        overlap(x, y) for x in touched_a for y in b.writes
+    )
+
+
+def _aligned(size: int) -> np.ndarray:
+    raw = np.empty(size + 128, np.uint8)
+    start = -raw.ctypes.data % 64
+    return raw[start : start + size + 64]

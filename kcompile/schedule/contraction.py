@@ -1,0 +1,182 @@
+"""A `contract` node as the contraction kernel sees it: which operand is A and which B, and the axes by role with their strides.
+
+Roles: m axes are in A and the output, n axes in B and the output, k axes in A and B, outer axes in all three or where a
+stride is 0. B supplies the vector lanes, so its n axis must lie side by side in memory, or B is packed first. The output's
+innermost axis is stored in lanes too: where it is an m axis, the tile is transposed before it is stored.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kcompile.core import symbolic
+from kcompile.core.symbolic import Int, product
+from kcompile.ir.graph import Node, Value
+from kcompile.kernels.contract.micro import choose
+from kcompile.kernels.host import host
+from kcompile.schedule.views import View, row_major, view_of
+
+Dim = "int | Int"
+BATCH_HINT = 128  # what a symbolic extent is taken for when costs are compared
+BLOCK_K = 1024  # reduction steps of one pass of the micro-kernel: B's panel of it fits the second-level cache
+PARTS = 8  # fixed parts of a long reduction, summed in order: parallel, and the same bits for any number of threads
+
+
+@dataclass(frozen=True)
+class AxisRole:
+    """An axis (its number among the node's axes, several where they were joined) with element strides; 0: absent."""
+
+    numbers: tuple[int, ...]
+    extent: int | Int
+    a: int | Int
+    b: int | Int
+    y: int | Int
+
+
+@dataclass(frozen=True)
+class Contraction:
+    """How a contraction is computed."""
+
+    value: Value
+    a: View
+    b: View
+    m: tuple[AxisRole, ...]
+    n: AxisRole
+    k: tuple[AxisRole, ...]
+    outer: tuple[AxisRole, ...]
+    packed: bool  # B is copied to panels first
+    transposed: bool  # the output's innermost axis is the m axis
+    rows: int  # micro-kernel tile
+    vectors: int
+    parts: int  # of the reduction
+
+    @property
+    def columns(self) -> int:
+        return self.vectors * host().lanes(self.value.dtype)
+
+    @property
+    def m_extent(self) -> int | Int:
+        return product(x.extent for x in self.m)
+
+    @property
+    def k_extent(self) -> int | Int:
+        return product(x.extent for x in self.k)
+
+    @property
+    def flops(self) -> int | Int:
+        return 2 * self.m_extent * self.n.extent * self.k_extent * product(x.extent for x in self.outer)
+
+
+def hint(extent: int | Int) -> int:
+    """A number to compare costs with."""
+    if isinstance(extent, int):
+        return extent
+    names = {a.name: BATCH_HINT for a in extent.atoms()}
+    return max(1, symbolic.evaluate(extent, names))
+
+
+def contraction_of(node: Node) -> Contraction | None:
+    """The contraction kernel's view of a `contract` node, or None where a plain loop does it better."""
+    value = node.values[0]
+    if value.dtype not in ("float32", "float64") or any(v.dtype != value.dtype for v in node.inputs):
+        return None
+    x, w = (view_of(v) for v in node.inputs)
+    roles = _strides(node, x, w)
+    plans = [p for p in (_plan(value, x, w, roles), _plan(value, w, x, [_swapped(r) for r in roles])) if p]
+    return min(plans, key=_cost) if plans else None
+
+
+def _strides(node: Node, x: View, w: View) -> list[AxisRole]:
+    attrs = node.attrs
+    extents = (*attrs["out"], *attrs["over"])
+    steps = [[0] * len(extents) for _ in range(3)]
+    for row, mapping, view in ((0, attrs["x_map"], x), (1, attrs["w_map"], w)):
+        for terms, stride in zip(mapping, view.strides, strict=True):
+            for coefficient, axis in terms:
+                steps[row][axis] = steps[row][axis] + coefficient * stride
+    for axis, stride in enumerate(row_major(attrs["out"])):
+        steps[2][axis] = stride
+    return [AxisRole((k,), e, a, b, y) for k, (e, a, b, y) in enumerate(zip(extents, *steps, strict=True)) if e != 1]
+
+
+def _swapped(r: AxisRole) -> AxisRole:
+    return AxisRole(r.numbers, r.extent, r.b, r.a, r.y)
+
+
+def _plan(value: Value, a: View, b: View, roles: list[AxisRole]) -> Contraction | None:
+    m = [r for r in roles if r.a != 0 and r.b == 0 and r.y != 0]
+    n = [r for r in roles if r.a == 0 and r.b != 0 and r.y != 0]
+    k = [r for r in roles if r.a != 0 and r.b != 0 and r.y == 0]
+    outer = [r for r in roles if r.a != 0 and r.b != 0 and r.y != 0]
+    if not n or not k or len(m) + len(n) + len(k) + len(outer) != len(roles):
+        return None
+    if hint(product(r.extent for r in k)) < 2:
+        return None
+    inner = min(roles, key=lambda r: (r.y == 0, hint(r.y)))  # the output's innermost axis
+    if inner in outer:
+        return None
+    transposed = inner in m
+    n, spare_n = _innermost_run(n, need_b=True)
+    m, spare_m = (_innermost_run(m, need_b=False) if transposed else _output_run(m))
+    if len(n) != 1:
+        return None
+    lane = n[0]
+    k = _merge(sorted(k, key=lambda r: -abs(hint(r.a))), ("a", "b"))
+    unit = lane.b == 1
+    rows, vectors = choose(hint(lane.extent), host(), value.dtype)
+    columns = vectors * host().lanes(value.dtype)
+    direct = unit and isinstance(lane.extent, int) and lane.extent % columns == 0
+    parts = PARTS if _is_long(m, lane, k, outer) else 1
+    return Contraction(
+        value, a, b, tuple(m), lane, tuple(k), (*outer, *spare_m, *spare_n), not direct, transposed, rows, vectors, parts
+    )
+
+
+def _is_long(m: list[AxisRole], n: AxisRole, k: list[AxisRole], outer: list[AxisRole]) -> bool:
+    """Is the output so small against the reduction that the reduction must be shared out?"""
+    size = hint(product(r.extent for r in (*m, *outer))) * hint(n.extent)
+    length = hint(product(r.extent for r in k))
+    return length >= 4 * BLOCK_K and size <= 1 << 18
+
+
+def _innermost_run(axes: list[AxisRole], need_b: bool) -> tuple[list[AxisRole], list[AxisRole]]:
+    """Axes joined into one where they lie side by side in operand and output; the rest become outer axes."""
+    merged = _merge(sorted(axes, key=lambda r: -hint(r.y)), ("b", "y") if need_b else ("a", "y"))
+    return merged[-1:], merged[:-1]
+
+
+def _output_run(axes: list[AxisRole]) -> tuple[list[AxisRole], list[AxisRole]]:
+    """The m axes that are evenly spaced in the output (A may jump between them), and the others."""
+    axes = _merge(sorted(axes, key=lambda r: -hint(r.y)), ("a", "y"))
+    for k in range(len(axes)):
+        run = axes[k:]
+        if all(p.y == q.extent * q.y for p, q in zip(run, run[1:], strict=False)):
+            return run, axes[:k]
+    return [], []
+
+
+def _merge(axes: list[AxisRole], by: tuple[str, ...]) -> list[AxisRole]:
+    """Neighbouring axes joined where each named stride says that the outer one continues the inner."""
+    result: list[AxisRole] = []
+    for r in axes:
+        if result and all(getattr(result[-1], s) == r.extent * getattr(r, s) for s in by):
+            p = result.pop()
+            r = AxisRole((*p.numbers, *r.numbers), p.extent * r.extent, r.a, r.b, r.y)
+        result.append(r)
+    return result
+
+
+def _cost(c: Contraction) -> float:
+    """Elements moved besides the multiplications: packing B, transposing the output."""
+    pack = hint(c.n.extent) * hint(c.k_extent) if c.packed else 0
+    turn = hint(c.m_extent) * hint(c.n.extent) if c.transposed else 0
+    waste = 1.0 - hint(c.n.extent) / (-(-hint(c.n.extent) // c.columns) * c.columns)
+    work = hint(c.m_extent) * hint(c.n.extent) * hint(c.k_extent) / 64
+    few_rows = max(0, c.rows - hint(c.m_extent)) / c.rows
+    return pack + turn + work * (waste + few_rows)
+
+
+def packed_size(c: Contraction) -> int | Int:
+    """Elements of B's packed copy."""
+    panels = symbolic.floordiv(c.n.extent + (c.columns - 1), c.columns)
+    return product(r.extent for r in c.outer if r.b != 0) * panels * c.k_extent * c.columns

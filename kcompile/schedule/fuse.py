@@ -1,0 +1,321 @@
+"""Which values lie in memory, and which of them one kernel computes.
+
+First every value is either inlined into its readers or *named*. Each named value starts as a kernel of its own; then kernels are
+merged from producer to consumer wherever the consumer reads the producer at its own outer index: an elementwise chain, a row's
+softmax, an optimizer's slots, the epilogue of a contraction are all this one rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from kcompile.core import config
+from kcompile.core.symbolic import Int
+from kcompile.ir import loops
+from kcompile.ir.graph import Graph, Node, Value
+from kcompile.ir.loops import Axis, Expr, Index, axis_of
+from kcompile.schedule.contraction import Contraction, contraction_of
+from kcompile.schedule.lower import RECOMPUTED, Elements, cost, evaluations, is_leaf, loads, new_axes, reductions
+
+INLINE_COST = 12  # what may be computed again in each of several readers
+RECOMPUTE_COST = 40  # what may be computed again along a row that stays in cache
+EXPRESSION_LIMIT = 300  # parts of one kernel's expressions
+STORE_LIMIT = 16
+
+
+class Group:
+    """A kernel in the making: values computed over shared outer axes, perhaps the epilogue of a contraction."""
+
+    def __init__(self, axes: tuple[Axis, ...], contraction: Contraction | None = None):
+        self.axes = axes
+        self.contraction = contraction
+        self.index: dict[Value, Index] = {}  # each value's own index, beginning with the shared axes
+        self.exprs: dict[Value, Expr] = {}
+        self.reads: set[Value] = set()
+        self.number = 0
+
+    @property
+    def values(self) -> list[Value]:
+        return list(self.index)
+
+
+class GroupElements(Elements):
+    """Expressions inside one group: its own values are computed, a contraction's element is the accumulator."""
+
+    def __init__(self, named: set[Value], group: Group):
+        super().__init__(named - set(group.index))
+        self.group = group
+
+    def compute(self, value: Value, index: Index) -> Expr:
+        contraction = self.group.contraction
+        if contraction is not None and value is contraction.value:
+            if index != self.group.index[value]:
+                raise _NotElementwise
+            return loops.accumulator(value.dtype)
+        return super().compute(value, index)
+
+
+class _NotElementwise(Exception):
+    """An epilogue reads its contraction elsewhere than at its own element."""
+
+
+class Fuser:
+    """Builds the groups of one graph."""
+
+    def __init__(self, graph: Graph):
+        self.graph = graph
+        self.fuses = not config.current().noopt
+        self.order = [v for node in graph.nodes() for v in node.values]
+        self.readers: dict[Value, list[Node]] = {v: [] for v in self.order}
+        for node in graph.nodes():
+            for v in dict.fromkeys(node.inputs):
+                self.readers[v].append(node)
+        self.roots = set(graph.roots())
+        self.contractions: dict[Value, Contraction] = {}
+        self.named: set[Value] = set()
+        self.groups: list[Group] = []
+        self.group_of: dict[Value, Group] = {}
+
+    def run(self) -> list[Group]:
+        self._find_contractions()
+        self._name()
+        for v in self.order:
+            if v in self.named:
+                self._start(v)
+        if self.fuses:
+            for v in self.order:
+                if v in self.named:
+                    self._merge_producers(self.group_of[v])
+        return [g for g in self.groups if g.index]
+
+    # -- naming ------------------------------------------------------------------------------------------
+
+    def _find_contractions(self) -> None:
+        for v in self.order:
+            if v.op.name == "contract":
+                found = contraction_of(v.node)
+                if found is not None:
+                    self.contractions[v] = found
+                    self.named |= {x for x in (found.a.base, found.b.base) if not is_leaf(x)}
+        self.named |= {v for v in self.roots if not is_leaf(v)} | set(self.contractions)
+
+    def _name(self) -> None:
+        elements = Elements(self.named)
+        self.is_reduction: set[Value] = set()
+        for v in self.order:
+            if v in self.named or is_leaf(v):
+                continue
+            if not self._can_inline(v, elements):
+                self.named.add(v)
+
+    def _can_inline(self, v: Value, elements: Elements) -> bool:
+        if not self.fuses:
+            return v.op.name in ("extent",)
+        axes = new_axes(v)
+        expr = elements.compute(v, axes)
+        own = reductions(expr)
+        parts = loops.walk(expr)
+        if len(parts) > EXPRESSION_LIMIT // 4:
+            return False
+        if any(not _is_small(r) for r in own):
+            return False
+        readers = [r for r in self.readers[v] if r.values[0] not in self.contractions]
+        price = sum(0 if p.op in RECOMPUTED else 1 for p in parts) and _price(expr)
+        repeated = any(self._repeats(v, r) for r in readers)
+        if price <= 2 and not own:
+            return True
+        if repeated:
+            return False
+        if len(readers) == 1 and v not in self.roots:
+            return True
+        full = [x for x in loads(expr) if len(x.attr[1]) == len(axes) and axes]
+        return price <= INLINE_COST and len({x.attr for x in full}) <= 2
+
+    def _repeats(self, v: Value, reader: Node) -> bool:
+        """Does the reader evaluate elements of v more than once each?"""
+        y = reader.values[0]
+        everything = _Everything()
+        index = new_axes(y)
+        expr = Elements(everything).compute(y, index)
+        axes = tuple(a for a in (axis_of(i) for i in index) if a is not None)
+        for load in loads(expr):
+            if load.attr[0] is v and not _at_most(evaluations(axes, load, expr), v.type.size):
+                return True
+        return False
+
+    # -- kernels -----------------------------------------------------------------------------------------
+
+    def _start(self, v: Value) -> None:
+        index = new_axes(v)
+        axes = tuple(a for a in (axis_of(i) for i in index) if a is not None)
+        group = Group(axes, self.contractions.get(v))
+        group.index[v] = index
+        group.number = len(self.groups)
+        self._refresh(group)
+        self.groups.append(group)
+        self.group_of[v] = group
+
+    def _refresh(self, group: Group) -> None:
+        """Expressions and reads from the group's present members."""
+        elements = GroupElements(self.named, group)
+        group.exprs = {v: elements.compute(v, i) for v, i in group.index.items()}
+        group.reads = {load.attr[0] for e in group.exprs.values() for load in loads(e)}
+        if group.contraction is not None:
+            group.reads |= {group.contraction.a.base, group.contraction.b.base}
+
+    def _merge_producers(self, consumer: Group) -> None:
+        tried: set[Value] = set()
+        while True:
+            candidates = [v for v in self.order if v in consumer.reads and v in self.group_of and v not in tried]
+            if not candidates:
+                return
+            v = candidates[-1]  # the nearest first
+            tried.add(v)
+            producer = self.group_of[v]
+            merged = self._merge(producer, consumer) if producer is not consumer else None
+            if merged is not None:
+                consumer = merged
+
+    def _merge(self, producer: Group, consumer: Group) -> Group | None:
+        if producer.contraction is not None and consumer.contraction is not None:
+            return None
+        if consumer.contraction is not None:
+            return None  # operands of a contraction lie in memory
+        if len(producer.index) + len(consumer.index) > STORE_LIMIT or self._reaches_around(producer, consumer):
+            return None
+        shared = self._shared_prefix(producer, consumer)
+        if shared == 0 and (producer.axes or consumer.axes):
+            return None
+        if producer.contraction is not None and not shared == len(producer.axes) == len(consumer.axes):
+            return None
+        return self._join(producer, consumer, shared)
+
+    def _shared_prefix(self, producer: Group, consumer: Group) -> int:
+        """How many leading axes the consumer reads the producer's values at, exactly."""
+        count = min(len(producer.axes), len(consumer.axes))
+        for expr in consumer.exprs.values():
+            for load in loads(expr):
+                if load.attr[0] not in producer.index:
+                    continue
+                theirs = [i for i in load.attr[1] if not (isinstance(i, int) and i == 0)]
+                own = producer.index[load.attr[0]]
+                own_axes = [i for i in own if axis_of(i) is not None]
+                if len(theirs) != len(own_axes):
+                    return 0
+                k = 0
+                while k < count and axis_of(theirs[k]) is consumer.axes[k]:
+                    k += 1
+                count = k
+        for k in range(count):
+            if producer.axes[k].extent != consumer.axes[k].extent:
+                return k
+        return count
+
+    def _join(self, producer: Group, consumer: Group, shared: int) -> Group | None:
+        """The merged group, or None where it would compute too much again or does not fit the contraction."""
+        renaming = {p: Int.of(c) for p, c in zip(producer.axes[:shared], consumer.axes[:shared], strict=True)}
+        joined = Group(consumer.axes[:shared], producer.contraction)
+        from kcompile.core.symbolic import substitute
+
+        for v, index in producer.index.items():
+            joined.index[v] = tuple(substitute(i, renaming) for i in index)
+        joined.index.update(consumer.index)
+        joined.number = consumer.number
+        try:
+            self._refresh(joined)
+        except _NotElementwise:
+            return None
+        if sum(len(loops.walk(e)) for e in joined.exprs.values()) > EXPRESSION_LIMIT:
+            return None
+        if not self._is_worth(producer, consumer, joined):
+            return None
+        if joined.contraction is not None and not _fits_epilogue(joined):
+            return None
+        for group in (producer, consumer):
+            group.index = {}
+        self.groups[joined.number] = joined
+        for v in joined.index:
+            self.group_of[v] = joined
+        return joined
+
+    def _is_worth(self, producer: Group, consumer: Group, joined: Group) -> bool:
+        """Values read along a row, not only at the own element, are computed again there: only if that is cheap."""
+        for expr in consumer.exprs.values():
+            for load in loads(expr):
+                v = load.attr[0]
+                if v not in producer.index:
+                    continue
+                if load.free_axes <= set(joined.axes) or len(load.attr[1]) <= len(joined.axes):
+                    continue
+                inner_reduction = any(r for r in reductions(producer.exprs[v]) if r.free_axes - set(producer.axes[: len(joined.axes)]))
+                if inner_reduction or _price(producer.exprs[v]) > RECOMPUTE_COST:
+                    return False
+        return True
+
+    def _reaches_around(self, producer: Group, consumer: Group) -> bool:
+        """Does a third kernel lie between them?"""
+        between = [g for g in self.groups if g.index and g is not producer and g is not consumer]
+        after = {id(g) for g in between if g.reads & set(producer.index)}
+        frontier = [g for g in between if id(g) in after]
+        while frontier:
+            group = frontier.pop()
+            if consumer.reads & set(group.index):
+                return True
+            for g in between:
+                if id(g) not in after and g.reads & set(group.index):
+                    after.add(id(g))
+                    frontier.append(g)
+        return False
+
+
+class _Everything:
+    """A container that holds every value."""
+
+    def __contains__(self, _: object) -> bool:
+        return True
+
+
+def _is_small(reduction: Expr) -> bool:
+    """A window of a few elements, unrolled: as good as elementwise."""
+    extent = 1
+    for a in reduction.attr[1]:
+        if not isinstance(a.extent, int):
+            return False
+        extent *= a.extent
+    return extent <= 16
+
+
+def _price(expr: Expr) -> int:
+    return cost(expr) - sum(1 for p in loops.walk(expr) if p.op in RECOMPUTED)
+
+
+def _at_most(a: int | Int, b: int | Int) -> bool:
+    from kcompile.core.symbolic import is_nonnegative
+
+    return a == b or is_nonnegative(b - a)
+
+
+def _fits_epilogue(group: Group) -> bool:
+    """Epilogues are elementwise over the contraction's own index, without reductions of their own."""
+    contraction = group.contraction
+    assert contraction is not None
+    own = group.index[contraction.value]
+    for v, index in group.index.items():
+        if len(index) != len(own) or index != own or v.shape != contraction.value.shape:
+            return False
+    return not any(reductions(e) for e in group.exprs.values())
+
+
+def groups_of(graph: Graph) -> list[Group]:
+    """The kernels of a graph of primitives, as groups of values."""
+    return Fuser(graph).run()
+
+
+def stored_values(groups: Iterable[Group], roots: set[Value]) -> set[Value]:
+    """Values that other kernels or the program's caller read: the others exist inside their kernel only."""
+    kept = set(roots)
+    for group in groups:
+        kept |= {v for v in group.reads if v not in group.index}
+        if group.contraction is not None:
+            kept |= {group.contraction.a.base, group.contraction.b.base}
+    return kept

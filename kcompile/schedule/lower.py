@@ -1,0 +1,104 @@
+"""Values as scalar expressions: the ops' `scalar` rules, composed until they meet values that lie in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container
+
+from kcompile.core.symbolic import Int, product
+from kcompile.ir import loops
+from kcompile.ir.graph import Value
+from kcompile.ir.loops import Axis, Expr, Index
+from kcompile.ir.types import TensorType
+
+
+class Operand:
+    """An input inside a scalar rule: call it with an index to get its element; `type` tells shape and dtype."""
+
+    __slots__ = ("_element", "type")
+
+    def __init__(self, type_: TensorType, element: Callable[[Index], Expr]):
+        self.type, self._element = type_, element
+
+    def __call__(self, index: Index) -> Expr:
+        return self._element(index)
+
+
+class Elements:
+    """Expressions for elements of values. What `stored` contains is loaded; everything else is computed in place."""
+
+    def __init__(self, stored: Container[Value]):
+        self.stored = stored
+        self._memo: dict[tuple[Value, Index], Expr] = {}
+
+    def at(self, value: Value, index: Index) -> Expr:
+        """The element of a value at an index: a load, or its expression."""
+        if value in self.stored or is_leaf(value):
+            return leaf(value, index)
+        return self.compute(value, index)
+
+    def compute(self, value: Value, index: Index) -> Expr:
+        """The expression that computes an element, whether or not the value is stored."""
+        key = (value, index)
+        found = self._memo.get(key)
+        if found is None:
+            node = value.node
+            inputs = [Operand(v.type, lambda i, v=v: self.at(v, i)) for v in node.inputs]  # type: ignore[misc]
+            found = self._memo[key] = node.op.rules["scalar"](index, *inputs, out=value.type, **node.attrs)
+        return found
+
+
+def is_leaf(value: Value) -> bool:
+    return value.op.name in ("parameter", "variable", "constant")
+
+
+def leaf(value: Value, index: Index) -> Expr:
+    """A load; a constant of one element is the number itself."""
+    if value.op.name == "constant" and value.node.attrs["value"].array.size == 1:
+        return loops.const(value.node.attrs["value"].array.item(), value.dtype)
+    return loops.load(value, index, value.dtype)
+
+
+def new_axes(value: Value) -> Index:
+    """Fresh axes over the elements of a value."""
+    return tuple(loops.axis(d) for d in value.shape)
+
+
+# What an elementary scalar operation costs, in units of an addition per element.
+COSTS = {
+    "div": 4, "sqrt": 4, "rsqrt": 4, "exp": 8, "log": 8, "log1p": 10, "expm1": 10, "tanh": 10, "sigmoid": 10, "erf": 12,
+    "softplus": 14, "sin": 10, "cos": 10, "pow": 20, "atan2": 20, "floordiv": 4, "mod": 6,
+    "const": 0, "index": 0, "load": 1, "cast": 1, "acc": 0,
+}  # fmt: skip
+RECOMPUTED = frozenset({"philox_uniform", "philox_bits"})  # computed again rather than stored, by design
+
+
+def cost(expr: Expr) -> int:
+    """Rough work to compute one element, reductions times their extent (16 where it is symbolic)."""
+    memo: dict[Expr, int] = {}
+    for part in loops.walk(expr):
+        own = COSTS.get(part.op, 1)
+        if part.op == "reduce":
+            extent = product(a.extent or 1 for a in part.attr[1])
+            own = (extent if isinstance(extent, int) else 16) * max(1, total(part.args[0]))
+        memo[part] = own
+    return sum(memo.values())
+
+
+def total(expr: Expr) -> int:
+    return sum(COSTS.get(p.op, 1) for p in loops.walk(expr) if p.op != "reduce")
+
+
+def loads(expr: Expr) -> list[Expr]:
+    return [part for part in loops.walk(expr) if part.op == "load"]
+
+
+def reductions(expr: Expr) -> list[Expr]:
+    return [part for part in loops.walk(expr) if part.op == "reduce"]
+
+
+def evaluations(axes: tuple[Axis, ...], load: Expr, expr: Expr) -> int | Int:
+    """How often a load is evaluated: once per value of the axes down to the deepest one that its index uses."""
+    bound = [a for part in reductions(expr) for a in part.attr[1] if a in load.free_axes]
+    deepest = max((k for k, a in enumerate(axes) if a in load.free_axes), default=-1)
+    extents = [a.extent or 1 for a in axes[: deepest + 1]]
+    return product([*extents, *(a.extent or 1 for a in bound)])

@@ -1,0 +1,241 @@
+"""The plan of a program: kernels in kernel IR, in an order that respects data and in-place updates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from kcompile.core.symbolic import Int, product
+from kcompile.ir import graph as graphs, loops
+from kcompile.ir.graph import Graph, Value
+from kcompile.ir.loops import Axis, Contract, Expr, Index, Kernel, Loop, Pack, Store, axis_of, writes
+from kcompile.ir.op import Op
+from kcompile.ir.types import TensorType
+from kcompile.ops.movement import copy_op
+from kcompile.schedule.contraction import hint, packed_size
+from kcompile.schedule.fuse import Group, groups_of, stored_values
+from kcompile.schedule.lower import is_leaf, loads
+
+SPLIT_LENGTH = 8192  # a reduction this long, into few elements, is shared out into parts
+SPLIT_OUTPUTS = 8192
+PARTS = 16
+
+memory_op = Op("memory")  # memory of the plan's own: packed operands, partial sums
+
+
+@memory_op.infer
+def _memory_infer(*, key: int, type: TensorType) -> TensorType:
+    return type
+
+
+def new_memory(key: int, type_: TensorType) -> Value:
+    return graphs.node(memory_op, (), {"key": key, "type": type_}, (type_,)).values[0]
+
+
+@dataclass
+class Plan:
+    """Kernels in order. `aliases`: values that are written into a variable's own memory."""
+
+    graph: Graph
+    kernels: list[Kernel]
+    aliases: dict[Value, Value] = field(default_factory=dict)
+
+    def constants(self) -> list[Value]:
+        found = {v for k in self.kernels for v in k.reads if v.op.name == "constant"}
+        return sorted(found, key=lambda v: v.node.serial)
+
+
+def plan_graph(graph: Graph) -> Plan:
+    """Fuse, lower, split and order."""
+    graph = with_distinct_roots(graph)
+    groups = groups_of(graph)
+    kept = stored_values(groups, set(graph.roots()))
+    lowered: list[tuple[Group, list[Kernel]]] = [(g, _Lowering(g, kept).kernels()) for g in groups]
+    plan = Plan(graph, [])
+    _order(plan, lowered)
+    return plan
+
+
+def with_distinct_roots(graph: Graph) -> Graph:
+    """Every output and every assigned value a value of its own, computed by some kernel."""
+    seen: set[Value] = set()
+
+    def own(v: Value) -> Value:
+        slot = 0
+        while v in seen or is_leaf(v):
+            v, slot = copy_op(v, slot=slot), slot + 1
+        seen.add(v)
+        return v
+
+    return graph.map(own)
+
+
+class _Lowering:
+    """Kernels of one group: a pack of B where needed, the main kernel, a second one where a reduction is shared out."""
+
+    def __init__(self, group: Group, kept: set[Value]):
+        self.group = group
+        self.stores = [Store(v, group.index[v], group.exprs[v]) for v in group.index if v in kept]
+        origins = dict.fromkeys(v.node.origin for v in group.index if v.node.origin)
+        self.fused = tuple(v.op.name for v in group.index)
+        self.name = ",".join([*origins][:2]) or self.stores[-1].target.op.name
+
+    def kernels(self) -> list[Kernel]:
+        return self._contract() if self.group.contraction is not None else self._loop(self.stores)
+
+    def _contract(self) -> list[Kernel]:
+        group, c = self.group, self.group.contraction
+        assert c is not None
+        index = group.index[c.value]
+        kernels: list[Kernel] = []
+        memory = c.b.base
+        if c.packed:
+            memory = new_memory(c.value.node.serial * 2, TensorType((packed_size(c),), c.value.dtype))
+            kernels.append(Pack(c, memory, f"{self.name} pack"))
+        if c.parts == 1:
+            return [*kernels, Contract(c, memory, index, tuple(self.stores), None, self.name, self.fused)]
+        part = Axis(c.parts, "part")
+        partial = new_memory(c.value.node.serial * 2 + 1, TensorType((c.parts, *c.value.shape), c.value.dtype))
+        own = loops.accumulator(c.value.dtype)
+        main = Store(partial, (Int.of(part), *index), own)
+        kernels.append(Contract(c, memory, index, (main,), part, self.name, (c.value.op.name,)))
+        total = _sum_of_parts(partial, c.parts, index)
+        stores = [Store(s.target, s.index, _replace(s.expr, own, total)) for s in self.stores]
+        return [*kernels, *self._loop(stores)]
+
+    def _loop(self, stores: list[Store]) -> list[Kernel]:
+        first: list[Kernel] = []
+        changed = []
+        for store in stores:
+            expr = store.expr
+            for r in _outermost_reductions(expr):
+                if _is_shared_out(r, store.target):
+                    kernel, replacement = self._partial(r, len(first))
+                    first.append(kernel)
+                    expr = _replace(expr, r, replacement)
+            changed.append(Store(store.target, store.index, expr))
+        return [*first, Loop(self.group.axes, tuple(changed), self.name, self.fused)]
+
+    def _partial(self, r: Expr, number: int) -> tuple[Kernel, Expr]:
+        """A kernel for the parts of a long reduction, and the expression that sums them."""
+        kind, axes, _ = r.attr
+        longest = max(axes, key=lambda a: hint(a.extent if a.extent is not None else 1))
+        axes = (longest, *(a for a in axes if a is not longest))
+        kept = tuple(a for a in self._axis_order() if a in r.free_axes)
+        part = Axis(PARTS, "part")
+        body = loops.partial_reduce(kind, axes, r.args[0], Int.of(part), PARTS)
+        shape = (PARTS, *(a.extent for a in kept))
+        key = (self.stores[0].target.node.serial + 1) * 64 + number
+        partial = new_memory(-key, TensorType(shape, r.dtype))
+        index = (Int.of(part), *(Int.of(a) for a in kept))
+        kernel = Loop((part, *kept), (Store(partial, index, body),), f"{self.name} parts", ("reduce",))
+        again = loops.axis(PARTS, "part")
+        load = loops.load(partial, (again, *(Int.of(a) for a in kept)), r.dtype)
+        return kernel, loops.reduce(kind, (again,), load)
+
+    def _axis_order(self) -> list[Axis]:
+        order: list[Axis] = list(self.group.axes)
+        for index in self.group.index.values():
+            order += [a for a in (axis_of(i) for i in index) if a is not None and a not in order]
+        return order
+
+
+def _sum_of_parts(partial: Value, parts: int, index: Index) -> Expr:
+    again = loops.axis(parts, "part")
+    return loops.reduce("sum", (again,), loops.load(partial, (again, *index), partial.dtype))
+
+
+def _outermost_reductions(e: Expr) -> list[Expr]:
+    if e.op == "reduce":
+        return [e]
+    return list(dict.fromkeys(r for a in e.args for r in _outermost_reductions(a)))
+
+
+def _is_shared_out(r: Expr, target: Value) -> bool:
+    length = hint(product(a.extent or 1 for a in r.attr[1]))
+    outputs = hint(product(a.extent or 1 for a in r.free_axes))  # type: ignore[attr-defined]
+    return r.attr[2] is None and length >= SPLIT_LENGTH and outputs <= SPLIT_OUTPUTS and length * outputs >= 1 << 18
+
+
+def _replace(e: Expr, old: Expr, new: Expr) -> Expr:
+    """e with every occurrence of `old` replaced."""
+    memo: dict[Expr, Expr] = {old: new}
+
+    def visit(part: Expr) -> Expr:
+        if part not in memo:
+            memo[part] = loops.with_args(part, tuple(visit(a) for a in part.args))
+        return memo[part]
+
+    return visit(e)
+
+
+# -- order and in-place updates -------------------------------------------------------------------------------
+
+
+def _order(plan: Plan, lowered: list[tuple[Group, list[Kernel]]]) -> None:
+    """Fill in kernels in a valid order, and the aliases of variables that can be updated in place."""
+    kernels = [k for _, ks in lowered for k in ks]
+    group_of = {id(k): g for g, ks in lowered for k in ks}
+    writer = {v: k for k in kernels for v in writes(k)}
+    after: dict[int, set[int]] = {id(k): {id(writer[v]) for v in k.reads if v in writer} - {id(k)} for k in kernels}
+    readers: dict[Value, list[Kernel]] = {}
+    for k in kernels:
+        for v in k.reads:
+            readers.setdefault(v, []).append(k)
+    copies: list[Kernel] = []
+    for leaf, new in plan.graph.assignments.items():
+        last = writer[new]
+        others = [k for k in readers.get(leaf, []) if k is not last]
+        safe = _updates_in_place(group_of[id(last)], last, leaf, new)
+        if safe and not any(_depends(after, id(k), id(last)) for k in others):
+            plan.aliases[new] = leaf
+            after[id(last)] |= {id(k) for k in others}
+        else:
+            copies.append(_copy_kernel(new, leaf))
+    plan.kernels = [*_topological(kernels, after), *copies]
+
+
+def _updates_in_place(group: Group, kernel: Kernel, leaf: Value, new: Value) -> bool:
+    """Does the kernel read the variable only at the element that it then overwrites?"""
+    if isinstance(kernel, Pack) or (isinstance(kernel, Contract) and leaf in (kernel.contraction.a.base, kernel.b_memory)):
+        return False
+    own = next(s.index for s in kernel.stores if s.target is new)
+    return all(
+        load.attr[1] == own and not _inside_reduction(s.expr, load)
+        for s in kernel.stores for load in loads(s.expr) if load.attr[0] is leaf
+    )  # fmt: skip
+
+
+def _inside_reduction(e: Expr, load: Expr) -> bool:
+    return any(load in loops.walk(r.args[0]) for r in loops.walk(e) if r.op == "reduce")
+
+
+def _copy_kernel(source: Value, target: Value) -> Kernel:
+    index = tuple(loops.axis(d) for d in source.shape)
+    axes = tuple(a for a in (axis_of(i) for i in index) if a is not None)
+    return Loop(axes, (Store(target, index, loops.load(source, index, source.dtype)),), "assign", ("copy",))
+
+
+def _depends(after: dict[int, set[int]], a: int, b: int) -> bool:
+    """Does kernel a come after kernel b anyway?"""
+    stack, seen = [a], set()
+    while stack:
+        k = stack.pop()
+        if k == b:
+            return True
+        if k not in seen:
+            seen.add(k)
+            stack.extend(after[k])
+    return False
+
+
+def _topological(kernels: list[Kernel], after: dict[int, set[int]]) -> list[Kernel]:
+    done: set[int] = set()
+    order: list[Kernel] = []
+    pending = list(kernels)
+    while pending:
+        k = next(k for k in pending if after[id(k)] <= done)
+        pending.remove(k)
+        done.add(id(k))
+        order.append(k)
+    return order
+
