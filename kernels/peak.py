@@ -20,7 +20,7 @@ from kcompile.kernels.host import Host, host, item_bytes
 I64 = ir.IntType(64)
 FMA_STEPS = 1_000_000
 STREAM_BYTES = 96 << 20
-ROUNDS = 5
+ROUNDS = 12
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """Prefetching a range of memory into the second-level cache, as LLVM IR.
 
 External C functions ``void f(int64 address, int64 bytes)``. A kernel whose phases alternate between memory
-and arithmetic calls them during the arithmetic, a little at a time, for what the next phases read and write: a
-Winograd convolution over 30 MB of images then took 3.8 ms instead of 5.4. A prefetch never faults.
+and arithmetic calls them during the arithmetic, a little at a time, for what the next phases read and write:
+a Winograd convolution over 30 MB of images then took 3.8 ms instead of 5.4. A prefetch never faults.
 """
 
 from __future__ import annotations
