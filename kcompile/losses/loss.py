@@ -18,8 +18,7 @@ MEANS = ("sum_over_batch_size", "mean")
 
 
 class Loss:
-    """A loss to subclass: `call(y_true, y_pred)` gives values per sample, `__call__` weights and reduces
-    them.
+    """A loss to subclass: `call(y_true, y_pred)` gives values per sample, which are weighted and reduced.
 
     Args:    reduction: "sum_over_batch_size" (or "mean"): sum / number of values; "mean_with_sample_weight":
              sum / sum of weights; "sum"; None or "none": the values themselves.
@@ -125,7 +124,7 @@ def standardize_reduction(reduction: str | None) -> str | None:
 
 
 def squeeze_or_expand_to_same_rank(x1: Any, x2: Any, expand_rank_1: bool = True) -> tuple[Any, Any]:
-    """Both at one rank, where they differ by a last dimension of 1: (n,) and (n, 1) become (n, 1), else it
+    """Both at one rank, if a last dimension of 1 is the difference: (n,) and (n, 1) become (n, 1), else it
     goes."""
     if len(x1.shape) == len(x2.shape) + 1 and x1.shape[-1] == 1:
         longer, shorter = _same_rank(x1, x2, expand_rank_1)

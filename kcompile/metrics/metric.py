@@ -15,8 +15,7 @@ from kcompile.trace.variable import Variable, name_scope
 class Metric:
     """A metric to subclass: `update_state` adds a batch, `result` computes, `reset_state` starts anew.
 
-    Both are written with `kcompile.ops`: `fit` traces them into the training step, and eager calls run them
-    at once.
+    Both are written with `kcompile.ops`: `fit` traces them into the step, eager calls run them at once.
 
     >>> class Largest(Metric):
     ...     def __init__(self, name="largest"):
@@ -54,7 +53,7 @@ class Metric:
             else None
         )
         if known is not None and not any(item is value for item in known):
-            known.append(value)  # type: ignore[arg-type]
+            known.append(value)
         super().__setattr__(name, value)
 
     @property

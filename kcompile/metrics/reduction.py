@@ -98,7 +98,9 @@ class MeanMetricWrapper(Mean):
         if type(self) is not MeanMetricWrapper:
             self.__dict__.update(kwargs)
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+    def update_state(  # type: ignore[override]
+        self, y_true: Any, y_pred: Any, sample_weight: Any = None
+    ) -> None:
         mask = mask_of(y_pred)
         values = self._fn(y_true, y_pred, **self._fn_kwargs)
         super().update_state(values, apply_mask(sample_weight, mask, self.dtype, "sum"))

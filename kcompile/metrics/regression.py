@@ -68,7 +68,9 @@ class RootMeanSquaredError(Mean):
     def __init__(self, name: str | None = "root_mean_squared_error", dtype: Any = None):
         super().__init__(name, dtype=dtype)
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+    def update_state(  # type: ignore[override]
+        self, y_true: Any, y_pred: Any, sample_weight: Any = None
+    ) -> None:
         y_true, y_pred = functions.pair(ew.as_tensor(y_true), ew.as_tensor(y_pred, self.dtype))
         super().update_state(ops.square(y_pred - y_true), sample_weight)
 

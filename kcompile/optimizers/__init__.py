@@ -29,8 +29,8 @@ def get(identifier: Any) -> Any:
 
     Raises:  ValueError for an unknown name, which says what is near, and for anything else.
 
-    >>> get("adam").name, get("RMSprop").name
-    ('adam', 'rmsprop')
+    >>> type(get("adam")).__name__, type(get("RMSprop")).__name__
+    ('Adam', 'RMSprop')
     """
     if identifier is None or isinstance(identifier, Optimizer):
         return identifier

@@ -17,8 +17,7 @@ def check(steps: Any) -> None:
 
 
 def step(optimizer: Any, gradients: list[Any], variables: list[Any]) -> None:
-    """Add gradients to the sums. The update is always computed, and kept in every last of so many steps
-    only."""
+    """Add gradients to the sums; the update is always computed, and kept in each last of so many steps."""
     steps = optimizer.gradient_accumulation_steps
     is_last = ops.equal(ops.mod(optimizer._iterations.value + 1, steps), 0)
     sums = [optimizer._accumulated[optimizer._get_variable_index(v)] for v in variables]

@@ -19,9 +19,8 @@ def check(clipnorm: float | None, clipvalue: float | None, global_clipnorm: floa
 def clip(
     gradients: list[Any], clipnorm: float | None, clipvalue: float | None, global_clipnorm: float | None
 ) -> list[Any]:
-    """Gradients with norms of at most `clipnorm`, a common norm of at most `global_clipnorm`, or elements
-    of at
-    most `clipvalue`."""
+    """Gradients bounded in their norms, in their common norm, or in their elements, as the given limit
+    asks."""
     if clipnorm and clipnorm > 0:
         return [by_norm(g, clipnorm) for g in gradients]
     if global_clipnorm and global_clipnorm > 0:

@@ -24,20 +24,16 @@ class Optimizer:
     """An optimizer to subclass: `build` makes slots, `update_step` updates one variable.
 
     `update_step(gradient, variable, learning_rate)` is written with ops and `variable.assign`: `fit` traces
-    it into
-    the training step, and `apply_gradients` with arrays runs it at once. Names in `settings` are constructor
-    arguments that the config holds.
+    it into the training step, and `apply_gradients` with arrays runs it at once. Names in `settings` are
+    constructor arguments that the config holds.
 
     Args:    learning_rate: a float, a LearningRateSchedule, or a callable without arguments.
              weight_decay: before each update, variable -= variable * weight_decay * learning_rate.
              clipnorm, global_clipnorm, clipvalue: at most one: largest norm of a gradient, of all together,
-             or
-             largest element. use_ema: keep moving averages (ema_momentum) of the variables, which replace
-             them
-             every ema_overwrite_frequency steps and when `fit` ends. loss_scale_factor: the loss is
-             multiplied,
-             gradients are divided by it. gradient_accumulation_steps: update once in so many steps, with
-             the mean.
+             or largest element. use_ema: keep moving averages (ema_momentum) of the variables, which
+             replace them every ema_overwrite_frequency steps and when `fit` ends. loss_scale_factor: the
+             loss is multiplied, gradients are divided by it. gradient_accumulation_steps: update once in so
+             many steps, with the mean.
     """
 
     settings: tuple[str, ...] = ()
@@ -282,8 +278,7 @@ class Optimizer:
     def exclude_from_weight_decay(
         self, var_list: Sequence[Variable] | None = None, var_names: Sequence[str] | None = None
     ) -> None:
-        """Variables that do not decay: given themselves, or by patterns found in their names. Before build
-        only."""
+        """Before build: variables that do not decay, given themselves or by patterns found in their names."""
         if self.built:
             raise ValueError(
                 "`exclude_from_weight_decay()` can only be configured before the optimizer is built."

@@ -13,8 +13,7 @@ from kcompile.trace.variable import Variable
 class RMSprop(Optimizer):
     """v = rho v + (1 - rho) g^2,  w -= lr g / sqrt(v + epsilon).
 
-    Args:    momentum: m = momentum m + step, w -= m. centered: subtract the square of the mean gradient
-             from v.
+    Args:    momentum: m = momentum m + step, w -= m. centered: subtract the mean gradient's square from v.
     Source:  Hinton, lecture 6e; Graves 2013 for the centred form.
     """
 

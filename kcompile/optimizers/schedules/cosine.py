@@ -50,8 +50,7 @@ class CosineDecay(LearningRateSchedule):
 
 
 class CosineDecayRestarts(LearningRateSchedule):
-    """Half cosines one after another: each lasts t_mul times as long and begins m_mul times as high as the
-    last."""
+    """Half cosines in a row: each lasts t_mul times as long and begins m_mul times as high as the last."""
 
     settings = ("initial_learning_rate", "first_decay_steps", "t_mul", "m_mul", "alpha", "name")
 

@@ -8,8 +8,7 @@ from kcompile.ops import elementwise as ew
 
 
 class LearningRateSchedule:
-    """A schedule to subclass: `__call__(step)` gives the learning rate, written with ops; `get_config` its
-    arguments.
+    """A schedule to subclass: `__call__(step)` gives the rate, written with ops; `get_config` its arguments.
 
     Names in `settings` are constructor arguments that the config holds.
     """
