@@ -131,8 +131,8 @@ def _install_operators() -> None:
     """Python operators on placeholders are the public ops."""
     table = {
         "add": "add", "sub": "subtract", "mul": "multiply", "truediv": "true_divide",
-        "floordiv": "floor_divide", "mod": "mod", "pow": "power", "matmul": "matmul", "and": "logical_and", "or": "logical_or",
-        "xor": "logical_xor",
+        "floordiv": "floor_divide", "mod": "mod", "pow": "power", "matmul": "matmul",
+        "and": "logical_and", "or": "logical_or", "xor": "logical_xor",
     }  # fmt: skip
     for method, name in table.items():
         setattr(KerasTensor, f"__{method}__", _binary(name, False))

@@ -18,7 +18,8 @@ from kcompile.trace.operation import CallNode, Operation
 _NN = """relu relu6 sigmoid sparse_sigmoid softplus softsign soft_shrink sparse_plus silu squareplus
     log_sigmoid leaky_relu hard_sigmoid hard_silu elu selu gelu celu glu tanh_shrink hard_tanh hard_shrink
     threshold softmax log_softmax sparsemax max_pool average_pool conv depthwise_conv separable_conv
-    conv_transpose one_hot multi_hot binary_crossentropy categorical_crossentropy sparse_categorical_crossentropy moments batch_normalization
+    conv_transpose one_hot multi_hot binary_crossentropy categorical_crossentropy
+    sparse_categorical_crossentropy moments batch_normalization
     layer_normalization rms_normalization normalize psnr"""
 _CORE = "cast stop_gradient shape slice slice_update scatter scatter_update unstack"
 _MATH = "segment_sum segment_max top_k in_top_k logsumexp erf erfinv rsqrt"
@@ -30,7 +31,8 @@ HOMES = {
 # Parameters that take tensors: they are arguments of the call. All others are the operation's settings.
 TENSORS = {
     "x", "x1", "x2", "xs", "inputs", "kernel", "depthwise_kernel", "pointwise_kernel", "condition",
-    "operands", "indices", "key", "variable", "values", "target", "output", "mean", "variance", "beta", "gamma", "scale",
+    "operands", "indices", "key", "variable", "values", "target", "output", "mean",
+    "variance", "beta", "gamma", "scale",
 }  # fmt: skip
 
 

@@ -47,6 +47,16 @@ def current_path() -> str:
     return "/".join(_scopes.__dict__.get("stack", []))
 
 
+@contextmanager
+def autocast_scope(dtype: str | None) -> Any:
+    """Inside, float variables are read as `dtype` (unless made with autocast=False); None: as they are."""
+    outer, _scopes.autocast = getattr(_scopes, "autocast", None), dtype
+    try:
+        yield
+    finally:
+        _scopes.autocast = outer
+
+
 class Variable:
     """A tensor that keeps its value between calls.
 
@@ -104,7 +114,9 @@ class Variable:
 
     def __kcompile_value__(self) -> Any:
         scope = tracer.active()
-        return self._array if scope is None else scope.read(self)
+        value = self._array if scope is None else scope.read(self)
+        dtype = getattr(_scopes, "autocast", None)
+        return value if dtype is None or not self.autocast else _cast_float(value, dtype)
 
     def assign(self, value: Any) -> Any:
         """Set the value; shapes must agree."""
@@ -155,6 +167,12 @@ class Variable:
 
     def __bool__(self) -> bool:
         raise TypeError("A Variable cannot be used as a boolean.")
+
+
+def _cast_float(value: Any, dtype: str) -> Any:
+    from kcompile.ops import elementwise as ew
+
+    return ew.cast(value, dtype) if dtypes.is_float(dtypes.standardize(value.dtype)) else value
 
 
 def _value(x: Any, dtype: str) -> Any:

@@ -1,0 +1,85 @@
+"""Shapes for `build`, and what a layer remembers when it was built."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from kcompile.trace.keras_tensor import KerasTensor
+from kcompile.trace.variable import current_path, name_scope
+
+
+def remembers_build(build: Callable[..., None]) -> Callable[..., None]:
+    """`build` in the scope of the layer's name; afterwards the layer is built, knows its shapes and is locked."""
+    signature = inspect.signature(build)
+
+    @functools.wraps(build)
+    def wrapped(self: Any, *args: Any, **kwargs: Any) -> None:
+        if "_is_building" in self.__dict__:  # super().build() of a user's class
+            return build(self, *args, **kwargs)
+        shapes = dict(list(signature.bind(self, *args, **kwargs).arguments.items())[1:])
+        with name_scope(self.name):
+            self.__dict__.update(_is_building=True, _path=current_path())
+            try:
+                build(self, *args, **kwargs)
+            finally:
+                del self.__dict__["_is_building"]
+        self.__dict__.update(_build_shapes=shapes, built=True)
+        self._tracker.locked = True
+        return None
+
+    return wrapped
+
+
+def is_shape(x: Any) -> bool:
+    return isinstance(x, (tuple, list)) and all(d is None or isinstance(d, int) for d in x)
+
+
+def as_shapes(structure: Any) -> Any:
+    """Shapes as tuples, whatever JSON or a user made of them.
+
+    >>> as_shapes([[None, 3], [None, 4]])
+    [(None, 3), (None, 4)]
+    """
+    if is_shape(structure):
+        return tuple(structure)
+    if isinstance(structure, dict):
+        return {key: as_shapes(x) for key, x in structure.items()}
+    if isinstance(structure, (list, tuple)):
+        return [as_shapes(x) for x in structure]
+    return structure
+
+
+def placeholders(shapes: Any, dtype: str) -> Any:
+    """Placeholders in the place of shapes."""
+    if is_shape(shapes):
+        return KerasTensor(shapes, dtype)
+    if isinstance(shapes, dict):
+        return {key: placeholders(x, dtype) for key, x in shapes.items()}
+    return [placeholders(x, dtype) for x in shapes]
+
+
+def shapes_for(build: Callable[..., Any], shapes: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of `build`: the first input's shape for a single parameter, else shapes by `<name>_shape`."""
+    parameters = inspect.signature(build).parameters.values()
+    names = [p.name for p in parameters if p.kind is not inspect.Parameter.VAR_KEYWORD]
+    if len(names) == 1:
+        return {names[0]: next(iter(shapes.values()), None)}
+    return {name: shape for name, shape in shapes.items() if name in names}
+
+
+def input_shape_of(kwargs: dict[str, Any]) -> tuple[int | None, ...] | None:
+    """The shape without batch that `input_shape` or `input_dim` gives; both are taken out of kwargs."""
+    shape = kwargs.pop("input_shape", None)
+    dim = kwargs.pop("input_dim", None)
+    if shape is None and dim is None:
+        return None
+    warnings.warn(
+        "Do not pass an `input_shape`/`input_dim` argument to a layer. When using Sequential models, prefer using "
+        "an `Input(shape)` object as the first layer in the model instead.",
+        stacklevel=4,
+    )
+    return (dim,) if shape is None else tuple(shape)

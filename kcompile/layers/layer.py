@@ -1,0 +1,349 @@
+"""The base of all layers: validates, builds and calls what a user's class says in `build` and `call`."""
+
+from __future__ import annotations
+
+import warnings
+from contextlib import nullcontext
+from typing import Any
+
+from kcompile import constraints, dtype_policies, initializers, regularizers
+from kcompile.core import dtypes, tree
+from kcompile.core.errors import message
+from kcompile.ir.graph import Value, set_origin
+from kcompile.layers import call_context
+from kcompile.layers.building import as_shapes, input_shape_of, placeholders, remembers_build, shapes_for
+from kcompile.layers.call_spec import CallSpec, check_positional, converted, is_tensor, shape_of, signature_of
+from kcompile.layers.input_spec import check_inputs
+from kcompile.layers.locating import locate
+from kcompile.layers.state import State
+from kcompile.ops.public import has_symbolic
+from kcompile.trace import tracer
+from kcompile.trace.keras_tensor import infer_output
+from kcompile.trace.masks import mask_of, set_mask
+from kcompile.trace.operation import CallNode, default, is_default
+from kcompile.trace.variable import Variable, autocast_scope, current_path, name_scope
+
+ADD_WEIGHT_ORDER = ("shape", "initializer", "dtype", "trainable", "autocast", "regularizer", "constraint")
+
+
+class Layer(State):
+    """What a user subclasses: `build(input_shape)` makes weights, `call(inputs)` computes with `kcompile.ops`.
+
+    Called on arrays it computes at once; on traced values it adds to the trace; on placeholders it becomes part of a
+    functional model.
+
+    Args:    activity_regularizer: penalty on the outputs. trainable: whether `fit` changes the weights. dtype: a
+             dtype or policy. autocast: whether float inputs take the layer's dtype. name: the layer's name.
+
+    >>> from kcompile import ops
+    >>> class Scale(Layer):
+    ...     def build(self, input_shape):
+    ...         self.factor = self.add_weight((input_shape[-1],), "ones", name="factor")
+    ...     def call(self, inputs):
+    ...         return inputs * self.factor
+    >>> import numpy as np
+    >>> layer = Scale(name="scale")
+    >>> layer(np.ones((1, 2), "float32")).tolist(), layer.factor.path
+    ([[1.0, 1.0]], 'scale/factor')
+    """
+
+    def __init_subclass__(cls, **kwargs: Any):
+        super().__init_subclass__(**kwargs)
+        if "build" in cls.__dict__:
+            cls.build = remembers_build(cls.__dict__["build"])  # type: ignore[method-assign]
+
+    def __init__(
+        self,
+        *,
+        activity_regularizer: Any = None,
+        trainable: bool = True,
+        dtype: Any = None,
+        autocast: bool = True,
+        name: str | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(name=name)
+        own = {
+            "activity_regularizer": regularizers.get(activity_regularizer),
+            "input_spec": None,
+            "autocast": autocast,
+            "built": False,
+            "_trainable": bool(trainable),
+            "_dtype_policy": dtype_policies.get(dtype),
+            "_losses": [],
+            "_build_shapes": None,
+            "_path": None,
+            "_supports_masking": not is_default(self.compute_mask),
+            "_input_shape_arg": input_shape_of(kwargs),
+        }
+        self.__dict__.update(own)
+        if kwargs:
+            raise ValueError(f"Unrecognized keyword arguments passed to {type(self).__name__}: {kwargs}")
+
+    # --- settings ---------------------------------------------------------------------------------------------
+
+    @property
+    def path(self) -> str:
+        """Names of the layers around this one when it was built, and its own, joined by '/'."""
+        return self._path or self.name
+
+    @property
+    def dtype_policy(self) -> dtype_policies.DTypePolicy:
+        return self._dtype_policy
+
+    @dtype_policy.setter
+    def dtype_policy(self, value: Any) -> None:
+        self.__dict__["_dtype_policy"] = dtype_policies.get(value)
+
+    @property
+    def dtype(self) -> str:
+        """The dtype of the weights."""
+        return self._dtype_policy.variable_dtype
+
+    variable_dtype = dtype
+
+    @property
+    def compute_dtype(self) -> str:
+        return self._dtype_policy.compute_dtype
+
+    input_dtype = compute_dtype
+
+    @property
+    def supports_masking(self) -> bool:
+        """Whether the layer hands masks on."""
+        return self._supports_masking
+
+    @supports_masking.setter
+    def supports_masking(self, value: bool) -> None:
+        self.__dict__["_supports_masking"] = value
+
+    # --- building ---------------------------------------------------------------------------------------------
+
+    @remembers_build
+    @default
+    def build(self, input_shape: Any) -> None:
+        """Make the weights for inputs of this shape. Layers without weights of their own need none."""
+        self.built = True
+
+    def _build_at_init(self) -> None:
+        """For layers without weights: nothing waits for an input shape."""
+        self.__dict__["built"] = True
+
+    def get_build_config(self) -> dict[str, Any] | None:
+        """The arguments of `build`, for loading."""
+        shapes = self._build_shapes
+        if shapes is None:
+            return None
+        return {"input_shape": next(iter(shapes.values()))} if len(shapes) == 1 else {"shapes_dict": shapes}
+
+    def build_from_config(self, config: dict[str, Any] | None) -> None:
+        """Build as `get_build_config` says."""
+        if config and "input_shape" in config:
+            self.build(as_shapes(config["input_shape"]))
+        elif config and "shapes_dict" in config:
+            self.build(**{name: as_shapes(shape) for name, shape in config["shapes_dict"].items()})
+
+    def _maybe_build(self, spec: CallSpec) -> None:
+        if self.built:
+            return
+        shapes = spec.shapes()
+        with tracer.suspended():
+            if is_default(self.build):
+                self.build(next(iter(shapes.values()), None))
+                return
+            self.build(**shapes_for(self.build, shapes))
+        check_inputs(self.input_spec, spec.first, self.name)
+
+    def add_weight(
+        self,
+        *args: Any,
+        shape: Any = None,
+        initializer: Any = None,
+        dtype: Any = None,
+        trainable: bool = True,
+        autocast: bool = True,
+        regularizer: Any = None,
+        constraint: Any = None,
+        aggregation: str = "none",
+        overwrite_with_gradient: bool = False,
+        name: str | None = None,
+    ) -> Variable:
+        """A new variable of this layer.
+
+        Args:    shape: its shape, also the first positional argument. initializer: name, config or callable; by
+                 default "glorot_uniform" for floats, "zeros" for ints. dtype: the layer's unless given.
+        """
+        given = {"shape": shape, "initializer": initializer, "dtype": dtype, "trainable": trainable}
+        given |= {"autocast": autocast, "regularizer": regularizer, "constraint": constraint}
+        if args and isinstance(args[0], str):  # the order of Keras 2: the name first
+            name, args = args[0], args[1:]
+        given |= dict(zip(ADD_WEIGHT_ORDER, args, strict=False))
+        kind = dtypes.standardize(given["dtype"] or self.variable_dtype)
+        start = given["initializer"] or ("glorot_uniform" if dtypes.is_float(kind) else "zeros")
+        inside = self._path is not None and current_path() == self._path
+        with tracer.suspended(), nullcontext() if inside else name_scope(self.name):
+            variable = Variable(
+                initializers.get(start), tuple(given["shape"] or ()), kind, given["trainable"],
+                autocast=given["autocast"], aggregation=aggregation, name=name,
+            )  # fmt: skip
+        variable.regularizer = regularizers.get(given["regularizer"])
+        variable.constraint = constraints.get(given["constraint"])
+        variable.overwrite_with_gradient = overwrite_with_gradient
+        self._track_variable(variable)
+        return variable
+
+    def _track_variable(self, variable: Variable) -> None:
+        self._tracker.add(variable)
+
+    # --- calling ----------------------------------------------------------------------------------------------
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Compute `call(*args, **kwargs)`, with inputs converted and checked, and the layer built if need be."""
+        if "_build_shapes" not in self.__dict__:
+            raise RuntimeError(
+                f"In layer '{type(self).__name__}', you forgot to call `super().__init__()` as the first statement "
+                "in the `__init__()` method. Go add it!"
+            )
+        check_positional(args)
+        spec = self._bind(args, kwargs)
+        check_inputs(self.input_spec, spec.first, self.name)
+        with call_context.entered(self) as context:
+            spec.fill_masks()
+            spec.fill_training(context)
+            self._maybe_build(spec)
+            outputs = self._symbolic(spec) if has_symbolic(spec.arguments.values()) else self._run(spec)
+            self._hand_on_masks(spec.first, outputs)
+        return outputs
+
+    def _bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> CallSpec:
+        dtype = self.compute_dtype if self.autocast and dtypes.is_float(self.compute_dtype) else None
+        args = tuple(tree.map_structure(lambda x: converted(x, dtype), list(args)))
+        kwargs = tree.map_structure(lambda x: converted(x, dtype), kwargs)
+        return CallSpec(signature_of(getattr(self.call, "__func__", self.call)), args, kwargs)
+
+    def _symbolic(self, spec: CallSpec) -> Any:
+        args, kwargs = spec.as_written()
+        outputs = self.compute_output_spec(*args, **kwargs)
+        CallNode(self, args, kwargs, outputs)
+        return outputs
+
+    def _run(self, spec: CallSpec) -> Any:
+        outputs = self._call(*spec.bound.args, **spec.bound.kwargs)
+        if self.activity_regularizer is not None:
+            for output in tree.flatten(outputs):
+                self.add_loss(self._activity_loss(output))
+        return outputs
+
+    def _call(self, *args: Any, **kwargs: Any) -> Any:
+        """`call` in the layer's scope: names of variables, origins of nodes, dtype of variables, errors that say where."""
+        mixed = self.compute_dtype if self.compute_dtype != self.variable_dtype and self.autocast else None
+        with name_scope(self.name), autocast_scope(mixed):
+            origin = set_origin(current_path())
+            try:
+                return self.call(*args, **kwargs)
+            except Exception as error:
+                locate(error, self, current_path())
+                raise
+            finally:
+                set_origin(origin)
+
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        """The computation; to be overridden."""
+        raise NotImplementedError(f"Layer {type(self).__name__} does not have a `call` method implemented.")
+
+    # --- what a call would give -------------------------------------------------------------------------------
+
+    @default
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        """Placeholders for the outputs of a call on these placeholders."""
+        spec = self._bind(args, kwargs)
+        self._maybe_build(spec)
+        return infer_output(self._call, *spec.bound.args, **spec.bound.kwargs)
+
+    @default
+    def compute_output_shape(self, *args: Any, **kwargs: Any) -> Any:
+        """Shapes of the outputs for shapes of the inputs (tuples, None where unknown, or structures of them)."""
+        args = tuple(placeholders(as_shapes(a), self.compute_dtype) for a in args)
+        kwargs = {
+            name.removesuffix("_shape"): placeholders(as_shapes(shape), self.compute_dtype)
+            for name, shape in kwargs.items()
+        }
+        if args or "input" not in kwargs:
+            return shape_of(self.compute_output_spec(*args, **kwargs))
+        return shape_of(self.compute_output_spec(kwargs.pop("input"), **kwargs))
+
+    @default
+    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
+        """The mask of the outputs; by default that of the inputs."""
+        return previous_mask
+
+    def _hand_on_masks(self, inputs: Any, outputs: Any) -> None:
+        previous = tree.map_structure(mask_of, inputs)
+        if not self.supports_masking:
+            if any(m is not None for m in tree.flatten(previous)):
+                warnings.warn(
+                    f"Layer '{self.name}' (of type {type(self).__name__}) was passed an input with a mask attached to "
+                    "it. However, this layer does not support masking and will therefore destroy the mask "
+                    "information. Downstream layers will not see the mask.",
+                    stacklevel=3,
+                )
+            return
+        if is_default(self.compute_mask) and all(m is None for m in tree.flatten(previous)):
+            return
+        masks = self.compute_mask(inputs, previous)
+        for output, mask in zip(tree.flatten(outputs), tree.flatten(masks), strict=False):
+            if mask is not None and is_tensor(output) and mask_of(output) is None:
+                set_mask(output, mask)
+
+    # --- losses -----------------------------------------------------------------------------------------------
+
+    def add_loss(self, loss: Any) -> None:
+        """Add 0-d losses, usually computed in `call`; a call of an outermost layer starts anew."""
+        for item in tree.flatten(loss):
+            if not is_tensor(item) and not isinstance(item, (int, float)):
+                raise ValueError(
+                    "`add_loss` can only be called from inside `build()` or `call()`, on a tensor input. "
+                    f"Received invalid value: {item}"
+                )
+            self._losses.append(item)
+
+    def _activity_loss(self, output: Any) -> Any:
+        from kcompile import ops
+
+        loss = self.activity_regularizer(output)
+        return loss / ops.cast(ops.shape(output)[0], loss.dtype) if output.shape else loss
+
+    def _clear_losses(self) -> None:
+        for layer in self._flatten_layers():
+            layer._losses.clear()
+
+    @property
+    def losses(self) -> list[Any]:
+        """Losses added in the last call, then the regularization losses of the trainable weights."""
+        added = [loss for layer in self._flatten_layers() for loss in layer._losses]
+        if not tracer.is_tracing():  # what a finished trace left behind has no numbers
+            added = [loss for loss in added if not isinstance(loss, Value)]
+        return added + [v.regularizer(v.value) for v in self.trainable_weights if v.regularizer is not None]
+
+    # --- config -----------------------------------------------------------------------------------------------
+
+    @default
+    def get_config(self) -> dict[str, Any]:
+        """Plain data that `from_config` makes an equal layer from."""
+        config = {"trainable": self._trainable, "dtype": dtype_policies.serialize(self._dtype_policy)}
+        if self.activity_regularizer is not None:
+            config["activity_regularizer"] = regularizers.serialize(self.activity_regularizer)
+        return {**super().get_config(), **config}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        """A layer from what `get_config` returned."""
+        try:
+            return cls(**config)
+        except TypeError as error:
+            raise TypeError(
+                message(f"{cls.__name__} cannot be made from its config.", received=f"{config}", hint=str(error))
+            ) from error
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} name={self.name}, built={self.built}>"

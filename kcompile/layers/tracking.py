@@ -1,0 +1,104 @@
+"""Finds variables, layers, metrics and seed generators among the attributes of an object, lists and dicts included."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+LOCKED = (
+    "You cannot add new elements of state (variables or sub-layers) to a layer that is already built. All state must "
+    "be created in the `__init__()` method or in the `build()` method."
+)
+
+
+class Tracker:
+    """Stores of what was found: `stores` maps a store's name to its list, `tests` tells which things belong into it."""
+
+    def __init__(self, tests: dict[str, Callable[[Any], bool]]):
+        self.tests = tests
+        self.stores: dict[str, list[Any]] = {name: [] for name in tests}
+        self.locked = False
+
+    def add(self, item: Any) -> bool:
+        """Put an item into its store; False where it belongs into none."""
+        for name, belongs in self.tests.items():
+            if belongs(item):
+                store = self.stores[name]
+                if not any(known is item for known in store):
+                    if self.locked:
+                        raise ValueError(LOCKED)
+                    store.append(item)
+                return True
+        return False
+
+    def remove(self, item: Any) -> None:
+        for store in self.stores.values():
+            store[:] = [known for known in store if known is not item]
+
+    def track(self, value: Any) -> Any:
+        """The value, or a container in its place that tracks what is put into it later."""
+        if self.add(value):
+            return value
+        kind = type(value)
+        if kind is list:
+            return TrackedList(value, self)
+        if kind is dict:
+            return TrackedDict(value, self)
+        if isinstance(value, tuple):
+            for item in value:
+                self.track(item)
+        return value
+
+
+class TrackedList(list):
+    """A list whose elements are tracked as attributes of its owner."""
+
+    def __init__(self, items: Iterable[Any] = (), tracker: Tracker | None = None):
+        self.tracker = tracker
+        super().__init__(items if tracker is None else [tracker.track(x) for x in items])
+
+    def _tracked(self, item: Any) -> Any:
+        return item if self.tracker is None else self.tracker.track(item)
+
+    def append(self, item: Any) -> None:
+        super().append(self._tracked(item))
+
+    def insert(self, index: Any, item: Any) -> None:
+        super().insert(index, self._tracked(item))
+
+    def extend(self, items: Iterable[Any]) -> None:
+        super().extend([self._tracked(x) for x in items])
+
+    def __iadd__(self, items: Iterable[Any]) -> TrackedList:  # type: ignore[override,misc]
+        self.extend(items)
+        return self
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        super().__setitem__(index, [self._tracked(x) for x in value] if isinstance(index, slice) else self._tracked(value))
+
+    def __reduce__(self) -> Any:
+        return list, (list(self),)
+
+
+class TrackedDict(dict):
+    """A dict whose values are tracked as attributes of its owner."""
+
+    def __init__(self, items: Any = (), tracker: Tracker | None = None):
+        self.tracker = tracker
+        found = dict(items)
+        super().__init__(found if tracker is None else {k: tracker.track(v) for k, v in found.items()})
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        super().__setitem__(key, value if self.tracker is None else self.tracker.track(value))
+
+    def setdefault(self, key: Any, default: Any = None) -> Any:
+        if key not in self:
+            self[key] = default
+        return self[key]
+
+    def update(self, *args: Any, **kwargs: Any) -> None:
+        for key, value in dict(*args, **kwargs).items():
+            self[key] = value
+
+    def __reduce__(self) -> Any:
+        return dict, (dict(self),)

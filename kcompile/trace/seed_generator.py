@@ -1,0 +1,48 @@
+"""Seeds that change with every use, as a variable: a compiled step draws new random numbers each time it runs."""
+
+from __future__ import annotations
+
+import random as python_random
+from typing import Any
+
+import numpy as np
+
+from kcompile.trace import tracer
+from kcompile.trace.naming import auto_name
+from kcompile.trace.variable import Variable, name_scope
+
+
+class SeedGenerator:
+    """A pair (seed, number of draws so far), uint32; `next()` returns it and counts on.
+
+    >>> generator = SeedGenerator(7)
+    >>> generator.next().tolist(), generator.next().tolist()
+    ([7, 0], [7, 1])
+    """
+
+    def __init__(self, seed: int | None = None, name: str | None = None, **_: Any):
+        self.name = name or auto_name("SeedGenerator")
+        self._initial_seed = seed
+        if seed is None:
+            seed = python_random.randint(1, int(1e9))
+        if not isinstance(seed, (int, np.integer)):
+            raise ValueError(f"Argument `seed` must be an integer. Received: seed={seed}")
+        if not 0 <= seed < 2**32:
+            raise ValueError(f"Argument `seed` must lie in [0, 2 ** 32). Received: seed={seed}")
+        with tracer.suspended(), name_scope(self.name):
+            state = np.array([seed, 0], "uint32")
+            self.state = Variable(state, dtype="uint32", trainable=False, name="seed_generator_state")
+
+    def next(self, ordered: bool = True) -> Any:
+        """The state as it was, (2,) uint32: the key of one random op."""
+        key = self.state.value
+        key = key.copy() if isinstance(key, np.ndarray) else key
+        self.state.assign_add(np.array([0, 1], "uint32"))
+        return key
+
+    def get_config(self) -> dict[str, Any]:
+        return {"seed": self._initial_seed, "name": self.name}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> SeedGenerator:
+        return cls(**config)
