@@ -30,9 +30,9 @@ contract_op = Op("contract")
 
 @contract_op.infer
 def _contract_infer(
-    x: TensorType, w: TensorType, *, out: Shape, over: Shape, x_map: Map, w_map: Map
+    x: TensorType, w: TensorType, *, shape: Shape, over: Shape, x_map: Map, w_map: Map
 ) -> TensorType:
-    return TensorType(tuple(out), x.dtype)
+    return TensorType(tuple(shape), x.dtype)
 
 
 def _view(array: np.ndarray, mapping: Map, extents: tuple[int, ...]) -> np.ndarray:
@@ -46,27 +46,27 @@ def _view(array: np.ndarray, mapping: Map, extents: tuple[int, ...]) -> np.ndarr
 
 @contract_op.reference
 def _contract_reference(
-    x: np.ndarray, w: np.ndarray, *, out: Shape, over: Shape, x_map: Map, w_map: Map
+    x: np.ndarray, w: np.ndarray, *, shape: Shape, over: Shape, x_map: Map, w_map: Map
 ) -> np.ndarray:
-    extents = (*out, *over)
+    extents = (*shape, *over)
     letters = list(range(len(extents)))
     used_x = sorted({a for terms in x_map for _, a in terms})
     used_w = sorted({a for terms in w_map for _, a in terms})
-    xv = _view(np.ascontiguousarray(x), x_map, extents)[
+    xv = _view(np.asarray(x, order="C"), x_map, extents)[
         tuple(slice(None) if a in used_x else 0 for a in letters)
     ]
-    wv = _view(np.ascontiguousarray(w), w_map, extents)[
+    wv = _view(np.asarray(w, order="C"), w_map, extents)[
         tuple(slice(None) if a in used_w else 0 for a in letters)
     ]
-    shown = [a for a in range(len(out)) if a in used_x or a in used_w]
+    shown = [a for a in range(len(shape)) if a in used_x or a in used_w]
     y = np.einsum(xv, used_x, wv, used_w, shown, optimize=True)
-    y = y.reshape([extents[a] if a in shown else 1 for a in range(len(out))])
-    return np.broadcast_to(y, out)
+    y = y.reshape([extents[a] if a in shown else 1 for a in range(len(shape))])
+    return np.broadcast_to(y, shape)
 
 
 @contract_op.scalar
 def _contract_scalar(
-    i: Index, x: Any, w: Any, *, out: TensorType, over: Shape, x_map: Map, w_map: Map
+    i: Index, x: Any, w: Any, *, out: TensorType, shape: Shape, over: Shape, x_map: Map, w_map: Map
 ) -> Expr:
     bound = tuple(loops.axis(d, "r") for d in over)
     axes = (*i, *bound)
@@ -90,7 +90,7 @@ def _contract_samples(rng: np.random.Generator) -> Iterator[Sample]:
     for m, k, n in ((4, 5, 3), (1, 7, 17), (13, 1, 5), (70, 33, 65)):
         x, w = (rng.normal(size=s).astype("float32") for s in ((m, k), (k, n)))
         attrs = {
-            "out": (m, n),
+            "shape": (m, n),
             "over": (k,),
             "x_map": (((1, 0),), ((1, 2),)),
             "w_map": (((1, 2),), ((1, 1),)),
@@ -100,10 +100,10 @@ def _contract_samples(rng: np.random.Generator) -> Iterator[Sample]:
 
 @contract_op.vjp
 def _contract_vjp(
-    dy: Any, y: Any, x: Any, w: Any, *, out: Shape, over: Shape, x_map: Map, w_map: Map
+    dy: Any, y: Any, x: Any, w: Any, *, shape: Shape, over: Shape, x_map: Map, w_map: Map
 ) -> tuple[Any, Any]:
-    dx = operand_gradient(dy, w, x.shape, out, over, x_map, w_map)
-    dw = operand_gradient(dy, x, w.shape, out, over, w_map, x_map)
+    dx = operand_gradient(dy, w, x.shape, shape, over, x_map, w_map)
+    dw = operand_gradient(dy, x, w.shape, shape, over, w_map, x_map)
     return dx, dw
 
 
@@ -146,7 +146,7 @@ def operand_gradient(
     return contract_op(
         dy,
         other,
-        out=tuple(shape),
+        shape=tuple(shape),
         over=tuple(extents[a] for a in summed),
         x_map=tuple(dy_map),
         w_map=renamed,
@@ -254,7 +254,7 @@ def pair(x: Any, x_letters: str, w: Any, w_letters: str, output: str) -> Any:
     (x, x_letters), (w, w_letters) = squeezed(x, x_letters), squeezed(w, w_letters)
     out = tuple(sizes[c] for c in output)
     return contract_op(
-        x, w, out=out, over=tuple(sizes[c] for c in over),
+        x, w, shape=out, over=tuple(sizes[c] for c in over),
         x_map=mapped(x_letters, x.shape), w_map=mapped(w_letters, w.shape),
     )  # fmt: skip
 

@@ -134,7 +134,7 @@ def _conv_decompose(x: Any, w: Any, *, strides: Any, pads: Pairs, dilations: Any
         x_map = (((1, 0),), *_windows(spatial, 1, over_k, strides, dilations), ((1, c),))
         w_map = (*(((1, over_k + k),) for k in range(spatial)), ((1, c),), ((1, rank - 1),))
         return contraction.contract_op(
-            x, w, out=(*out, w.shape[-1]), over=(*kernel, w.shape[-2]), x_map=x_map, w_map=w_map
+            x, w, shape=(*out, w.shape[-1]), over=(*kernel, w.shape[-2]), x_map=x_map, w_map=w_map
         )
     depth, features = w.shape[-2], w.shape[-1] // groups
     x = movement.reshape(x, (*x.shape[:-1], groups, depth))
@@ -144,7 +144,7 @@ def _conv_decompose(x: Any, w: Any, *, strides: Any, pads: Pairs, dilations: Any
     x_map = (((1, 0),), *_windows(spatial, 1, over_k, strides, dilations), ((1, g),), ((1, c),))
     w_map = (*(((1, over_k + k),) for k in range(spatial)), ((1, c),), ((1, g),), ((1, f),))
     y = contraction.contract_op(
-        x, w, out=(*out, groups, features), over=(*kernel, depth), x_map=x_map, w_map=w_map
+        x, w, shape=(*out, groups, features), over=(*kernel, depth), x_map=x_map, w_map=w_map
     )
     return movement.reshape(y, (*out, groups * features))
 
@@ -219,7 +219,7 @@ def _depthwise_decompose(x: Any, w: Any, *, strides: Any, pads: Pairs, dilations
     x_map = (((1, 0),), *_windows(spatial, 1, over_k, strides, dilations), ((1, c),))
     w_map = (*(((1, over_k + k),) for k in range(spatial)), ((1, c),), ((1, m),))
     y = contraction.contract_op(
-        x, w, out=(*out, w.shape[-2], w.shape[-1]), over=kernel, x_map=x_map, w_map=w_map
+        x, w, shape=(*out, w.shape[-2], w.shape[-1]), over=kernel, x_map=x_map, w_map=w_map
     )
     return movement.reshape(y, (*out, w.shape[-2] * w.shape[-1]))
 

@@ -13,39 +13,50 @@ from kcompile.ir.graph import Value
 from kcompile.ir.loops import Expr, Index
 from kcompile.ir.op import Op, Sample
 from kcompile.ir.types import TensorType, broadcast_shapes
-from kcompile.ops.operands import (
+from kcompile.ops.operands import (  # noqa: F401  (other modules reach the operands' functions through this one)
     Rule,
     aligned,
     as_tensor,
     binary,
+    cast,
+    cast_op,
+    common_dtype,
     const_like,
+    dtype_of,
+    float_of,
+    onnx_number,
     operands,
+    sample_array,
     unary,
     unbroadcast,
     zero_like,
-)
-from kcompile.ops.operands import (
-    cast as cast,
-)
-from kcompile.ops.operands import (
-    cast_op as cast_op,
-)
-from kcompile.ops.operands import (
-    common_dtype as common_dtype,
-)
-from kcompile.ops.operands import (
-    dtype_of as dtype_of,
-)
-from kcompile.ops.operands import (
-    float_of as float_of,
-)
-from kcompile.ops.operands import (
-    sample_array as sample_array,
 )
 
 
 def erf_reference(x: np.ndarray) -> np.ndarray:
     return np.vectorize(math.erf, otypes=[np.float64])(x) if x.size else x.astype(np.float64)
+
+
+def _onnx_mod(g: Any, a: str, b: str) -> str:
+    """ONNX's Mod has the divisor's sign for ints only."""
+    if not g.dtype(a).startswith("float"):
+        return g.node("Mod", a, b)
+    return g.node("Sub", a, g.node("Mul", g.node("Floor", g.node("Div", a, b)), b))
+
+
+def _onnx_floor_divide(g: Any, a: str, b: str) -> str:
+    """ONNX's Div rounds ints towards zero."""
+    if g.dtype(a).startswith("float"):
+        return g.node("Floor", g.node("Div", a, b))
+    return g.node("Div", g.node("Sub", a, g.node("Mod", a, b)), b)
+
+
+def _onnx_arctan2(g: Any, a: str, b: str) -> str:
+    zero, turn = onnx_number(g, 0, a), onnx_number(g, math.pi, a)
+    angle = g.node("Atan", g.node("Div", a, b))
+    angle = g.node("Where", g.node("IsNaN", angle), zero, angle)
+    half = g.node("Where", g.node("Less", a, zero), g.node("Neg", turn), turn)
+    return g.node("Add", angle, g.node("Where", g.node("Less", b, zero), half, zero))
 
 
 # --- arithmetic ---------------------------------------------------------------------------------------------
@@ -73,9 +84,21 @@ true_divide = binary(
 )
 divide = true_divide
 floor_divide = binary(
-    "floor_divide", np.floor_divide, "floordiv", lambda dy, y, a, b: (None, None), domain=(0.6, 4.0)
+    "floor_divide",
+    np.floor_divide,
+    "floordiv",
+    lambda dy, y, a, b: (None, None),
+    domain=(0.6, 4.0),
+    onnx=lambda g, a, b: _onnx_floor_divide(g, a, b),
 )
-mod = binary("mod", np.mod, "mod", lambda dy, y, a, b: (dy, negative(dy * floor(a / b))), domain=(0.6, 4.0))
+mod = binary(
+    "mod",
+    np.mod,
+    "mod",
+    lambda dy, y, a, b: (dy, negative(dy * floor(a / b))),
+    domain=(0.6, 4.0),
+    onnx=lambda g, a, b: _onnx_mod(g, a, b),
+)
 power = binary(
     "power",
     np.power,
@@ -108,6 +131,7 @@ arctan2 = binary(
     np.arctan2,
     "atan2",
     lambda dy, y, a, b: (dy * b / (a * a + b * b), negative(dy * a / (a * a + b * b))),
+    onnx=lambda g, a, b: _onnx_arctan2(g, a, b),
     inputs="float",
     domain=(0.2, 2.0),
 )
@@ -116,7 +140,12 @@ negative = unary("negative", np.negative, "neg", lambda dy, y, x: negative(dy), 
 absolute = unary("absolute", np.abs, "abs", lambda dy, y, x: dy * sign(x), onnx="Abs", cheap=True)
 sign = unary("sign", np.sign, "sign", lambda dy, y, x: None, onnx="Sign", cheap=True)
 square = unary(
-    "square", np.square, lambda x: loops.apply("mul", x, x), lambda dy, y, x: dy * (x * 2), cheap=True
+    "square",
+    np.square,
+    lambda x: loops.apply("mul", x, x),
+    lambda dy, y, x: dy * (x * 2),
+    cheap=True,
+    onnx=lambda g, x: g.node("Mul", x, x),
 )
 sqrt = unary(
     "sqrt", np.sqrt, "sqrt", lambda dy, y, x: dy * 0.5 / y, onnx="Sqrt", inputs="float", domain=(0.1, 4)
@@ -126,6 +155,7 @@ rsqrt = unary(
     lambda x: 1.0 / np.sqrt(x),
     "rsqrt",
     lambda dy, y, x: dy * -0.5 * y / x,
+    onnx=lambda g, x: g.node("Reciprocal", g.node("Sqrt", x)),
     inputs="float",
     domain=(0.1, 4),
 )
@@ -139,14 +169,30 @@ reciprocal = unary(
     domain=(0.5, 3),
 )
 exp = unary("exp", np.exp, "exp", lambda dy, y, x: dy * y, onnx="Exp", inputs="float")
-expm1 = unary("expm1", np.expm1, "expm1", lambda dy, y, x: dy * (y + 1), inputs="float")
+expm1 = unary(
+    "expm1",
+    np.expm1,
+    "expm1",
+    lambda dy, y, x: dy * (y + 1),
+    inputs="float",
+    onnx=lambda g, x: g.node("Sub", g.node("Exp", x), onnx_number(g, 1, x)),
+)
 log = unary("log", np.log, "log", lambda dy, y, x: dy / x, onnx="Log", inputs="float", domain=(0.1, 4))
-log1p = unary("log1p", np.log1p, "log1p", lambda dy, y, x: dy / (x + 1), inputs="float", domain=(-0.5, 4))
+log1p = unary(
+    "log1p",
+    np.log1p,
+    "log1p",
+    lambda dy, y, x: dy / (x + 1),
+    inputs="float",
+    domain=(-0.5, 4),
+    onnx=lambda g, x: g.node("Log", g.node("Add", x, onnx_number(g, 1, x))),
+)
 log2 = unary(
     "log2",
     np.log2,
     lambda x: loops.apply("mul", loops.apply("log", x), const_like(1 / math.log(2), x)),
     lambda dy, y, x: dy / (x * math.log(2)),
+    onnx=lambda g, x: g.node("Mul", g.node("Log", x), onnx_number(g, 1 / math.log(2), x)),
     inputs="float",
     domain=(0.1, 4),
 )
@@ -155,6 +201,7 @@ log10 = unary(
     np.log10,
     lambda x: loops.apply("mul", loops.apply("log", x), const_like(1 / math.log(10), x)),
     lambda dy, y, x: dy / (x * math.log(10)),
+    onnx=lambda g, x: g.node("Mul", g.node("Log", x), onnx_number(g, 1 / math.log(10), x)),
     inputs="float",
     domain=(0.1, 4),
 )
@@ -211,7 +258,14 @@ relu = unary(
 _none2: Rule = lambda dy, y, a, b: (None, None)  # noqa: E731
 _predicate: dict[str, Any] = {"result": "bool", "cheap": True}
 equal = binary("equal", np.equal, "eq", _none2, onnx="Equal", **_predicate)
-not_equal = binary("not_equal", np.not_equal, "ne", _none2, **_predicate)
+not_equal = binary(
+    "not_equal",
+    np.not_equal,
+    "ne",
+    _none2,
+    onnx=lambda g, a, b: g.node("Not", g.node("Equal", a, b)),
+    **_predicate,
+)
 less = binary("less", np.less, "lt", _none2, onnx="Less", **_predicate)
 less_equal = binary("less_equal", np.less_equal, "le", _none2, onnx="LessOrEqual", **_predicate)
 greater = binary("greater", np.greater, "gt", _none2, onnx="Greater", **_predicate)
@@ -235,6 +289,7 @@ isfinite = unary(
     np.isfinite,
     lambda x: loops.apply("lt", loops.apply("abs", x), const_like(math.inf, x), dtype="bool"),
     lambda dy, y, x: None,
+    onnx=lambda g, x: g.node("Not", g.node("Or", g.node("IsNaN", x), g.node("IsInf", x))),
     **_predicate,
 )
 isinf = unary(

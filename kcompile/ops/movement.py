@@ -85,6 +85,11 @@ def reshaped_index(i: Index, here: Shape, there: Shape) -> Index:
     return (*i[:lead], *unflatten(flat_index(i[lead:], tail_here), tail_there))
 
 
+@reshape_op.onnx
+def _reshape_onnx(g: Any, x: str, *, shape: Shape) -> str:
+    return g.reshape(x, shape)
+
+
 @reshape_op.samples
 def _reshape_samples(rng: np.random.Generator) -> Iterator[Sample]:
     x = rng.normal(size=(2, 3, 4)).astype("float32")
@@ -206,6 +211,11 @@ def _broadcast_scalar(i: Index, x: Any, *, out: TensorType, shape: Shape) -> Exp
     return x(ew.aligned(i, x.type.shape))
 
 
+@broadcast_op.onnx
+def _broadcast_onnx(g: Any, x: str, *, shape: Shape) -> str:
+    return g.node("Expand", x, g.dims(shape))
+
+
 @broadcast_op.samples
 def _broadcast_samples(rng: np.random.Generator) -> Iterator[Sample]:
     yield Sample((rng.normal(size=(3, 1)).astype("float32"),), {"shape": (2, 3, 4)})
@@ -261,6 +271,15 @@ def _slice_vjp(dy: Any, y: Any, x: Any, *, start: Any, size: Any, step: Any) -> 
 @slice_op.scalar
 def _slice_scalar(i: Index, x: Any, *, out: TensorType, start: Any, size: Any, step: Any) -> Expr:
     return x(tuple(a + k * s for a, k, s in zip(start, i, step, strict=True)))
+
+
+@slice_op.onnx
+def _slice_onnx(g: Any, x: str, *, start: Any, size: Any, step: Any) -> str:
+    # An end of -1 would mean the last element; the end before the first one is any far negative number.
+    ends = [a + n * s for a, n, s in zip(start, size, step, strict=True)]
+    ends = [-(2**31) if isinstance(e, int) and e < 0 else e for e in ends]
+    axes, steps = (g.constant(np.array(v, np.int64)) for v in (range(len(step)), step))
+    return g.node("Slice", x, g.dims(start), g.dims(ends), axes, steps)
 
 
 @slice_op.samples
@@ -432,6 +451,13 @@ def _compare(op: str, a: int | Int, b: int | Int) -> Expr:
     return loops.apply(op, loops.index(a), loops.index(b), dtype="bool")
 
 
+@pad_op.onnx
+def _pad_onnx(g: Any, x: str, *, before: Any, after: Any, inner: Any, value: float) -> str:
+    if builtins_any(inner):
+        raise NotImplementedError("pad: gaps between elements have no ONNX form")
+    return g.node("Pad", x, g.dims((*before, *after)), ew.onnx_number(g, value, x))
+
+
 @pad_op.samples
 def _pad_samples(rng: np.random.Generator) -> Iterator[Sample]:
     x = rng.normal(size=(3, 4)).astype("float32")
@@ -595,6 +621,17 @@ def _extent_scalar(i: Index, *, out: TensorType, dim: Any, dtype: str) -> Expr:
     return loops.cast(loops.index(dim, "int64"), dtype)
 
 
+@extent_op.onnx
+def _extent_onnx(g: Any, *, dim: Any, dtype: str) -> str:
+    return g.cast(g.node("Squeeze", g.dims((dim,))), dtype)
+
+
+@extent_op.samples
+def _extent_samples(rng: np.random.Generator) -> Iterator[Sample]:
+    yield Sample((), {"dim": 5, "dtype": "int32"})
+    yield Sample((), {"dim": 7, "dtype": "float32"}, "float")
+
+
 def extent(dim: int | Int, dtype: str = "int32") -> Any:
     """A dimension as a 0-d tensor."""
     from kcompile.ir import graph
@@ -641,6 +678,11 @@ def _copy_vjp(dy: Any, y: Any, x: Any, *, slot: int) -> tuple[Any]:
 @copy_op.scalar
 def _copy_scalar(i: Index, x: Any, *, out: TensorType, slot: int) -> Expr:
     return x(i)
+
+
+@copy_op.onnx
+def _copy_onnx(g: Any, x: str, *, slot: int) -> str:
+    return g.node("Identity", x)
 
 
 @copy_op.samples

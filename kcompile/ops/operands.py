@@ -104,7 +104,7 @@ def elementwise(
     scalar: Rule | str,
     vjp: Rule | None,
     *,
-    onnx: str | None = None,
+    onnx: str | Rule | None = None,
     domain: tuple[float, float] = (-3.0, 3.0),
     arity: int = 1,
     result: str = "same",
@@ -113,7 +113,8 @@ def elementwise(
 ) -> Callable[..., Any]:
     """Register an elementwise op and return its public function.
 
-    result: "same", or "bool" for predicates. inputs: "any", "float" (ints are converted) or "bool".
+    onnx: the name of an ONNX operator, or a rule. result: "same", or "bool" for predicates.
+    inputs: "any", "float" (ints are converted) or "bool".
     """
     op = Op(name, cheap=cheap)
 
@@ -142,11 +143,10 @@ def elementwise(
             return scalar(*args)
         return loops.apply(scalar, *args, dtype=out.dtype)
 
-    if onnx is not None:
-
-        @op.onnx
-        def export(g: Any, *names: str, **_: Any) -> str:
-            return g.node(onnx, *names)
+    if callable(onnx):
+        op.onnx(onnx)
+    elif onnx is not None:
+        op.onnx(lambda g, *names: g.node(onnx, *names))
 
     @op.samples
     def samples(rng: np.random.Generator) -> Iterator[Sample]:
@@ -199,6 +199,11 @@ def const_like(value: float, like: Expr) -> Expr:
     return loops.const(value, like.dtype)
 
 
+def onnx_number(g: Any, value: Any, like: str) -> str:
+    """A number as an ONNX constant with the dtype of tensor `like`."""
+    return g.constant(np.array(value, g.dtype(like)))
+
+
 def zero_like(x: Any) -> Any:
     return as_tensor(0, x.dtype)
 
@@ -226,6 +231,11 @@ def _cast_vjp(dy: Any, y: Any, x: Any, *, dtype: str) -> tuple[Any]:
 @cast_op.scalar
 def _cast_scalar(i: Index, x: Any, *, out: TensorType, dtype: str) -> Expr:
     return loops.cast(x(i), dtype)
+
+
+@cast_op.onnx
+def _cast_onnx(g: Any, x: str, *, dtype: str) -> str:
+    return g.cast(x, dtype)
 
 
 @cast_op.samples

@@ -194,6 +194,13 @@ def _sum_scalar(i: Index, x: Any, *, out: TensorType, window: Window, strides: W
     return loops.reduce("sum", bound, element(i, bound, x, strides, pads, 0))
 
 
+@sum_pool_op.onnx
+def _sum_onnx(g: Any, x: str, *, window: Window, strides: Window, pads: Pairs) -> str:
+    attrs = _onnx_attrs(window, strides, pads)
+    mean = g.channels_first(x, len(window), lambda t: g.node("AveragePool", t, count_include_pad=1, **attrs))
+    return g.node("Mul", mean, ew.onnx_number(g, np.prod(window), x))
+
+
 sum_pool_op.samples(_pool_samples)
 
 

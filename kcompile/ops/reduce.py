@@ -58,6 +58,10 @@ def _expand(y: Any, x: Any, axes: Axes, keepdims: bool) -> Any:
     return movement.reshape(y, tuple(1 if k in axes else d for k, d in enumerate(x.shape)))
 
 
+def _no_vjp(*_: Any) -> None:
+    return None
+
+
 def _sum_vjp(dy: Any, y: Any, x: Any, axes: Axes, keepdims: bool) -> Any:
     return movement.broadcast_to(_expand(dy, x, axes, keepdims), x.shape)
 
@@ -79,7 +83,7 @@ def _prod_vjp(dy: Any, y: Any, x: Any, axes: Axes, keepdims: bool) -> Any:
     return ew.multiply(_expand(dy, x, axes, keepdims), ew.where(alone, others, 0))
 
 
-def _reduction(name: str, kind: str, reference: Any, vjp: Any, dtype_rule: Any, onnx: str | None) -> Op:
+def _reduction(name: str, kind: str, reference: Any, vjp: Any, dtype_rule: Any, onnx: str) -> Op:
     op = Op(name)
 
     @op.infer
@@ -90,22 +94,20 @@ def _reduction(name: str, kind: str, reference: Any, vjp: Any, dtype_rule: Any, 
     def evaluate(x: np.ndarray, *, axes: Axes, keepdims: bool) -> np.ndarray:
         return reference(x, axis=axes, keepdims=keepdims)
 
-    if vjp is not None:
-
-        @op.vjp
-        def pull_back(dy: Any, y: Any, x: Any, *, axes: Axes, keepdims: bool) -> tuple[Any]:
-            return (vjp(dy, y, x, axes, keepdims),)
+    @op.vjp
+    def pull_back(dy: Any, y: Any, x: Any, *, axes: Axes, keepdims: bool) -> tuple[Any]:
+        return (vjp(dy, y, x, axes, keepdims),)
 
     @op.scalar
     def at(i: Index, x: Any, *, out: TensorType, axes: Axes, keepdims: bool) -> Expr:
         where, bound = split_index(i, x.type.shape, axes, keepdims)
         return loops.reduce(kind, bound, loops.cast(x(where), out.dtype))
 
-    if onnx:
-
-        @op.onnx
-        def export(g: Any, x: str, *, axes: Axes, keepdims: bool) -> str:
-            return g.reduce(onnx, x, axes, keepdims)
+    @op.onnx
+    def export(g: Any, x: str, *, axes: Axes, keepdims: bool) -> str:
+        if dtype_rule is _bool_dtype:  # ONNX reduces numbers only
+            return g.cast(g.reduce(onnx, g.cast(x, "int32"), axes, keepdims), "bool")
+        return g.reduce(onnx, g.cast(x, dtype_rule(g.dtype(x))), axes, keepdims)
 
     @op.samples
     def samples(rng: np.random.Generator) -> Iterator[Sample]:
@@ -142,8 +144,8 @@ sum_op = _reduction("sum", "sum", np.sum, _sum_vjp, _sum_dtype, "ReduceSum")
 prod_op = _reduction("prod", "prod", np.prod, _prod_vjp, _sum_dtype, "ReduceProd")
 max_op = _reduction("max", "max", np.max, _extreme_vjp, _same_dtype, "ReduceMax")
 min_op = _reduction("min", "min", np.min, _extreme_vjp, _same_dtype, "ReduceMin")
-any_op = _reduction("any", "any", np.any, None, _bool_dtype, None)
-all_op = _reduction("all", "all", np.all, None, _bool_dtype, None)
+any_op = _reduction("any", "any", np.any, _no_vjp, _bool_dtype, "ReduceMax")
+all_op = _reduction("all", "all", np.all, _no_vjp, _bool_dtype, "ReduceMin")
 
 
 def _apply(op: Op, x: Any, axis: Any, keepdims: bool) -> Any:

@@ -88,13 +88,13 @@ def contraction_of(node: Node) -> Contraction | None:
 
 def _strides(node: Node, x: View, w: View) -> list[AxisRole]:
     attrs = node.attrs
-    extents = (*attrs["out"], *attrs["over"])
+    extents = (*attrs["shape"], *attrs["over"])
     steps = [[0] * len(extents) for _ in range(3)]
     for row, mapping, view in ((0, attrs["x_map"], x), (1, attrs["w_map"], w)):
         for terms, stride in zip(mapping, view.strides, strict=True):
             for coefficient, axis in terms:
                 steps[row][axis] = steps[row][axis] + coefficient * stride
-    for axis, stride in enumerate(row_major(attrs["out"])):
+    for axis, stride in enumerate(row_major(attrs["shape"])):
         steps[2][axis] = stride
     return [AxisRole((k,), e, a, b, y) for k, (e, a, b, y) in enumerate(zip(extents, *steps, strict=True)) if e != 1]
 
@@ -167,13 +167,13 @@ def _merge(axes: list[AxisRole], by: tuple[str, ...]) -> list[AxisRole]:
 
 
 def _cost(c: Contraction) -> float:
-    """Elements moved besides the multiplications: packing B, transposing the output."""
-    pack = hint(c.n.extent) * hint(c.k_extent) if c.packed else 0
-    turn = hint(c.m_extent) * hint(c.n.extent) if c.transposed else 0
-    waste = 1.0 - hint(c.n.extent) / (-(-hint(c.n.extent) // c.columns) * c.columns)
-    work = hint(c.m_extent) * hint(c.n.extent) * hint(c.k_extent) / 64
-    few_rows = max(0, c.rows - hint(c.m_extent)) / c.rows
-    return pack + turn + work * (waste + few_rows)
+    """Elements moved besides the multiplications: packing B, transposing the output, and work wasted at the edges."""
+    outer = hint(product(r.extent for r in c.outer))
+    pack = hint(packed_size(c)) if c.packed else 0
+    turn = hint(c.m_extent) * hint(c.n.extent) * outer if c.transposed else 0
+    columns = -(-hint(c.n.extent) // c.columns) * c.columns
+    rows = max(hint(c.m_extent), c.rows / 3)
+    return pack + turn + rows * columns * hint(c.k_extent) * outer / 64
 
 
 def packed_size(c: Contraction) -> int | Int:
