@@ -99,12 +99,7 @@ def _namespace(modules: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _public_names(module: str) -> dict[str, Any]:
-    try:
-        loaded = importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        if module not in BASE_MODULES or not module.startswith(str(error.name)):
-            raise
-        return {}
+    loaded = importlib.import_module(module)
     return {name: value for name, value in vars(loaded).items() if not name.startswith("_")}
 
 

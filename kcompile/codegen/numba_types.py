@@ -104,7 +104,8 @@ class _BufferGetitem(AbstractTemplate):
 @infer_global(operator.setitem)
 class _BufferSetitem(AbstractTemplate):
     def generic(self, args: tuple[types.Type, ...], kws: dict[str, types.Type]) -> Any:
-        if isinstance(args[0], BufferType) and isinstance(args[1], types.Integer):
+        is_place = isinstance(args[0], BufferType) and isinstance(args[1], types.Integer)
+        if is_place and isinstance(args[2], (types.Number, types.Boolean)):
             return signature(types.none, args[0], types.int64, args[0].element.value)
         return None
 

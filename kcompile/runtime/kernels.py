@@ -33,6 +33,8 @@ def _waves(sources: Iterable[KernelSource]) -> Iterable[list[KernelSource]]:
     """The sources that are not loaded yet; what others call comes in an earlier wave."""
     wave = {source.key: source for source in sources if source.key not in _addresses}
     if wave:
+        for source in wave.values():
+            _check_externals(source)
         yield from _waves([e for s in wave.values() for e in s.externals if isinstance(e, KernelSource)])
         yield list(wave.values())
 
@@ -57,6 +59,12 @@ def _load(wave: list[KernelSource], objects: dict[str, bytes]) -> None:
         raise CompileError(message(f"kernels {names} cannot be loaded.", received=str(error))) from error
     for source in wave:
         _addresses[source.key] = found[source.symbol]
+
+
+def _check_externals(source: KernelSource) -> None:
+    for external in source.externals:
+        if isinstance(external, str) and not loader.is_defined(external):
+            raise CompileError(message(f"kernel {source.name} calls {external}, which is not defined."))
 
 
 def _after_fork() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import threading
 from collections.abc import Mapping, Sequence
+from itertools import count
 
 import llvmlite.binding as llvm
 
@@ -22,6 +24,7 @@ class Loader:
         # an undefined symbol as an error; LLVM's older linker (MCJIT) ends the process instead.
         self._linker = llvm.create_lljit_compiler(use_jit_link=True, suppress_errors=True)
         self._loaded: list[llvm.ResourceTracker] = []
+        self._names = (f"kernels {number}" for number in count())  # a name serves once, even if linking fails
 
     def load(
         self, objects: Sequence[bytes], names: Sequence[str], imports: Mapping[str, int]
@@ -35,7 +38,7 @@ class Loader:
         for name, address in imports.items():
             library.import_symbol(name, address)
         try:
-            loaded = library.link(self._linker, f"kernels {len(self._loaded)}")
+            loaded = library.link(self._linker, next(self._names))
         except RuntimeError as error:
             raise CompileError(str(error)) from error
         self._loaded.append(loaded)
@@ -64,6 +67,16 @@ def load(
 def define_symbol(name: str, address: int) -> None:
     """Let objects loaded from now on call `name`."""
     _symbols[name] = address
+
+
+def is_defined(name: str) -> bool:
+    """Can an object that calls `name` be loaded? Where the process's own symbols cannot be asked for, yes."""
+    if name in _symbols:
+        return True
+    try:
+        return hasattr(ctypes.CDLL(None), name)
+    except (TypeError, OSError):
+        return True
 
 
 def after_fork() -> None:
