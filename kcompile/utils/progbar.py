@@ -1,0 +1,3 @@
+"""The progress bar, as in ``keras.utils``."""
+
+from kcompile.callbacks.progbar import Progbar as Progbar
