@@ -1,0 +1,1 @@
+"""Measurements of kcompile beside its peers: ``python -m benchmarks --help``."""

@@ -1,0 +1,46 @@
+"""A process measured from its start: ``python -m benchmarks.fresh CONTENDER WORKLOAD THREADS WHAT``.
+
+WHAT is ``first_step`` (one training step as a program runs it first) or ``memory`` (an epoch of training).
+Prints the clock when that is done, and the peak of the resident memory. Imports nothing that a contender does
+not need.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from time import perf_counter
+
+from benchmarks.contenders import CONTENDERS
+from benchmarks.workloads import WORKLOADS
+
+
+def main(name: str, workload: str, threads: str, what: str) -> None:
+    contender = CONTENDERS["model"][name]
+    adapter = import_module(f"benchmarks.peers.{contender.adapter}")
+    session = adapter.open_session(contender, WORKLOADS[workload], int(threads))
+    if what == "first_step":
+        session.first_step()
+    else:
+        session.runner("train", session.variants("train")[0])()
+    # perf_counter is the system's monotonic clock: the parent's readings are comparable.
+    print(f"\n{perf_counter()} {peak_megabytes()}")
+
+
+def peak_megabytes() -> float:
+    """Peak resident memory of this process, in MB.
+
+    Not ``ru_maxrss``, where the system tells better: on Linux that begins with the parent's peak.
+    """
+    try:
+        with open("/proc/self/status") as status:
+            line = next(line for line in status if line.startswith("VmHWM"))
+        return int(line.split()[1]) / 1024
+    except OSError:
+        import resource
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,115 @@
+"""Keras code, run by Keras on any backend and by kcompile: only the name that is imported differs."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from benchmarks import workloads
+from benchmarks.contenders import OURS, Contender
+from benchmarks.peers import Call, Chunk
+from benchmarks.workloads import Conv, Dense, Dropout, Flatten, MaxPool, Workload
+
+
+def open_session(contender: Contender, work: Workload, threads: int) -> KerasSession:
+    keras = importlib.import_module(contender.imports)
+    _limit_threads(contender.environment.get("KERAS_BACKEND"), threads)
+    return KerasSession(keras, contender, work)
+
+
+def _limit_threads(backend: str | None, threads: int) -> None:
+    """What the environment variables do not settle already."""
+    if backend == "torch":
+        import torch
+
+        torch.set_num_threads(threads)
+
+
+def build(keras: Any, work: Workload) -> Any:
+    """The workload as a compiled ``Sequential``."""
+    layers = [_layer(keras.layers, spec) for spec in work.layers]
+    model = keras.Sequential([keras.Input(work.input_shape), *layers])
+    model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def _layer(layers: Any, spec: workloads.Layer) -> Any:
+    match spec:
+        case Dense(units=units, activation=activation):
+            return layers.Dense(units, activation=activation)
+        case Conv(filters=filters, kernel=kernel, activation=activation):
+            return layers.Conv2D(filters, (kernel, kernel), activation=activation)
+        case MaxPool(size=size):
+            return layers.MaxPooling2D((size, size))
+        case Dropout(rate=rate):
+            return layers.Dropout(rate)
+        case Flatten():
+            return layers.Flatten()
+
+
+class KerasSession:
+    """Trains and predicts by the methods of ``keras.Model`` alone."""
+
+    def __init__(self, keras: Any, contender: Contender, work: Workload) -> None:
+        self.keras, self.contender, self.work = keras, contender, work
+        self.model = build(keras, work)
+
+    def versions(self) -> dict[str, str]:
+        names = (self.contender.imports, self.contender.environment.get("KERAS_BACKEND"))
+        return {name: importlib.import_module(name).__version__ for name in names if name}
+
+    def variants(self, measure: str) -> tuple[str, ...]:
+        """The peers' fastest way counts; kcompile is measured by ``fit`` and by calling the model alone."""
+        first = {"train": "fit", "predict": "predict", "call": "call"}[measure]
+        second = {"train": "train_on_batch", "call": "predict_on_batch"}.get(measure)
+        return (first, second) if second and self.contender.name != OURS else (first,)
+
+    def runner(self, measure: str, variant: str) -> Chunk | Call:
+        model = self._fresh_model()
+        if measure == "train":
+            return self._fit(model) if variant == "fit" else self._train_on_batch(model)
+        x, _ = workloads.data(self.work, 1)
+        if variant == "predict":
+            return lambda: model.predict(x, verbose=0)
+        if variant == "call":
+            return lambda: self._array(model(x))
+        return lambda: model.predict_on_batch(x)
+
+    def _fresh_model(self) -> Any:
+        model = build(self.keras, self.work)
+        model.set_weights(workloads.initial_weights(self.work))
+        return model
+
+    def _fit(self, model: Any) -> Chunk:
+        work = self.work
+        x, y = workloads.data(work)
+
+        def chunk() -> int:
+            model.fit(x, y, batch_size=work.batch, epochs=work.epochs, verbose=0)
+            return work.steps * work.epochs
+
+        return chunk
+
+    def _train_on_batch(self, model: Any) -> Chunk:
+        work = self.work
+        x, y = workloads.data(work)
+        starts = range(0, work.samples, work.batch)
+        batches = [(x[i : i + work.batch], y[i : i + work.batch]) for i in starts]
+
+        def chunk() -> int:
+            for images, labels in batches:
+                model.train_on_batch(images, labels)
+            return len(batches)
+
+        return chunk
+
+    def _array(self, y: Any) -> Any:
+        return self.keras.ops.convert_to_numpy(y)
+
+    def sample(self) -> list[float]:
+        x, _ = workloads.data(self.work, 4)
+        return self._array(self._fresh_model()(x)).ravel().tolist()
+
+    def first_step(self) -> None:
+        x, y = workloads.data(self.work, self.work.batch)
+        self.model.fit(x, y, batch_size=self.work.batch, epochs=1, verbose=0)

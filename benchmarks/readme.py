@@ -1,0 +1,69 @@
+"""The measured comparison in README.md, between two comments that mark its place."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from benchmarks.bars import judged
+from benchmarks.contenders import MODELS, OURS
+from benchmarks.report import heading, show
+from benchmarks.results import Results, ratio
+
+BEGIN, END = "<!-- benchmark:begin -->", "<!-- benchmark:end -->"
+
+_ROWS = (
+    ("MLP 784-512-512-10, batch 128: training step, ms", "mlp128", "train", 1.0),
+    ("the same, batch 32", "mlp32", "train", 1.0),
+    ("MNIST CNN, batch 128: training step, ms", "cnn", "train", 1.0),
+    ("digits MLP 64-32-10, batch 32: training step, ms", "digits", "train", 1.0),
+    ("digits MLP: `predict()` of one sample, ms", "digits", "predict", 1.0),
+    ("MNIST CNN: one sample by the fastest call, ms", "cnn", "call", 1.0),
+    ("import, s", "cnn", "import", 1e-3),
+    ("process start to first step of the MNIST CNN, s", "cnn", "first_warm", 1e-3),
+    ("the same, empty compilation cache", "cnn", "first_cold", 1e-3),
+    ("peak memory, MNIST CNN, MB", "cnn", "memory", 1.0),
+)
+
+
+def comparison(results: Results) -> str:
+    """A Markdown table: rows are measures, columns contenders, the last one kcompile by the fastest other."""
+    measured = {one.contender for one in results.series}
+    names = [one.name for one in MODELS if one.name in measured]
+    lines = [_line(["", *names, "kcompile by the fastest"]), _line(["---"] * (len(names) + 2))]
+    for words, task, measure, factor in _ROWS:
+        if results.select(task, measure):
+            lines.append(_line([words, *_figures(results, task, measure, factor, names)]))
+    return "\n".join([*lines, "", _words(results)])
+
+
+def _line(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _figures(results: Results, task: str, measure: str, factor: float, names: list[str]) -> list[str]:
+    found = {name: results.fastest(task, measure, [name]) for name in names}
+    cells = [show(one.median * factor) if one else "" for one in found.values()]
+    ours = found.get(OURS)
+    theirs = results.fastest(task, measure, set(names) - {OURS})
+    return [*cells, f"**{show(ratio(ours, theirs).median)}x**" if ours and theirs else ""]
+
+
+def _words(results: Results) -> str:
+    verdicts = [(bar.what, bar.show(value), verdict) for bar, value, verdict in judged(results)]
+    missed = "; ".join(f"{what} {value}" for what, value, verdict in verdicts if verdict == "not reached")
+    lines = [
+        f"{heading(results)}.",
+        "Medians of interleaved blocks, each by its fastest way; repeat with `python -m benchmarks`.",
+    ]
+    return "\n".join(lines + ([f"Goals not reached: {missed}."] if missed else []))
+
+
+def write(results: Results, readme: Path) -> None:
+    """Replaces what stands between the marks. Raises ValueError unless there is one such place."""
+    text = readme.read_text()
+    pattern = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
+    if len(pattern.findall(text)) != 1:
+        raise ValueError(f"{readme} needs {BEGIN} and {END}, once each")
+    block = f"{BEGIN}\n{comparison(results)}\n{END}"
+    readme.write_text(pattern.sub(lambda match: block, text))

@@ -1,0 +1,120 @@
+"""A run's figures as tables on the terminal."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.bars import judged
+from benchmarks.contenders import OURS
+from benchmarks.kernel_cases import CASES
+from benchmarks.results import Results, Series, ratio
+from benchmarks.workloads import WORKLOADS, forward_flops, step_flops
+
+TITLES = {
+    "train": "one training step, ms",
+    "predict": "predict() of one sample, ms",
+    "call": "one sample by the fastest call, ms",
+    "kernel": "one call, ms",
+    "import": "import, ms",
+    "first_cold": "process start to first training step, empty cache, ms",
+    "first_warm": "process start to first training step, filled cache, ms",
+    "memory": "peak memory while training, MB",
+}
+
+_COLOURS = {"beyond": "bold green", "reached": "green", "not reached": "red", "not measured": "dim"}
+
+
+def flops(task: str, measure: str) -> int | None:
+    """Work of one run of what is measured, where that is arithmetic."""
+    if measure == "kernel":
+        return CASES[task].flops
+    if measure == "train":
+        return step_flops(WORKLOADS[task])
+    return forward_flops(WORKLOADS[task]) if measure in ("predict", "call") else None
+
+
+def title(task: str) -> str:
+    return CASES[task].title if task in CASES else WORKLOADS[task].title
+
+
+def gflops(results: Results, one: Series) -> tuple[float | None, float | None]:
+    """GFLOP/s, and their percentage of the measured peak."""
+    work = flops(one.task, one.measure)
+    if work is None:
+        return None, None
+    speed = work / (one.median * 1e6)
+    peak = results.peak.get("gflops")
+    return speed, 100 * speed / peak if peak else None
+
+
+def show(value: float | None, digits: int = 3) -> str:
+    """A figure with as many digits as it is worth.
+
+    >>> show(0.012345), show(123.456), show(None)
+    ('0.0123', '123', '-')
+    """
+    if value is None:
+        return "-"
+    return f"{value:.0f}" if value >= 10**digits or round(value, 0) >= 100 else f"{value:.{digits}g}"
+
+
+def measure_table(results: Results, task: str, measure: str) -> Table:
+    """Contenders from the fastest to the slowest, each by its fastest variant."""
+    table = Table(title=f"{title(task)}: {TITLES[measure]}", title_justify="left")
+    for heading in ("", "way", "median", "least", "kcompile by it", "GFLOP/s", "of peak"):
+        table.add_column(heading, justify="left" if heading in ("", "way") else "right")
+    rows = [results.fastest(task, measure, [name]) for name in results.names(task, measure)]
+    for one in sorted(filter(None, rows), key=lambda one: one.median):
+        table.add_row(*_cells(results, one), style="bold" if one.contender == OURS else None)
+    return table
+
+
+def _cells(results: Results, one: Series) -> list[str]:
+    ours = results.fastest(one.task, one.measure, [OURS])
+    compared = "-"
+    if ours and one.contender != OURS:
+        found = ratio(ours, one)
+        compared = f"{show(found.median)}x ({show(found.low)}-{show(found.high)})"
+    speed, share = gflops(results, one)
+    percent = "-" if share is None else f"{share:.1f}%"
+    return [
+        one.contender,
+        one.variant,
+        show(one.median),
+        show(min(one.values)),
+        compared,
+        show(speed),
+        percent,
+    ]
+
+
+def bars_table(results: Results) -> Table:
+    table = Table(title="what kcompile is meant to reach", title_justify="left")
+    for heading in ("", "measured", "goal", "beyond", ""):
+        table.add_column(heading, justify="left" if not heading else "right")
+    for bar, value, verdict in judged(results):
+        cells = [bar.what, bar.show(value), bar.show(bar.goal), bar.show(bar.beyond)]
+        table.add_row(*cells, verdict, style=_COLOURS[verdict])
+    return table
+
+
+def print_report(results: Results, console: Console) -> None:
+    """All tables, then who was not measured and why."""
+    pairs = dict.fromkeys((one.task, one.measure) for one in results.series)
+    for task, measure in pairs:
+        console.print(measure_table(results, task, measure))
+    console.print(bars_table(results))
+    console.print(heading(results))
+    for name in results.missing:
+        console.print(f"{name}: not installed")
+    for what, why in results.failed.items():
+        console.print(f"{what}: failed: {why}", style="red", markup=False)
+
+
+def heading(results: Results) -> str:
+    """The machine and the day, in one line."""
+    peak = results.peak.get("gflops")
+    measured = f", measured peak {peak:.0f} GFLOP/s" if peak else ""
+    machine = results.machine
+    return f"{machine['cpu']}, {results.threads} threads{measured}, {machine['system']}, {results.date}"

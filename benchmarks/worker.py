@@ -1,0 +1,90 @@
+"""The process that holds one contender's model and runs blocks of work when told to.
+
+It reads one JSON request a line from stdin and answers one JSON line; what libraries print goes to stderr.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import statistics
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from benchmarks.contenders import CONTENDERS
+from benchmarks.kernel_cases import CASES
+from benchmarks.peers import Session
+from benchmarks.workloads import WORKLOADS
+
+TASKS: dict[str, dict[str, Any]] = {"model": WORKLOADS, "kernel": CASES}
+MEASURES = {"model": ("train", "predict", "call"), "kernel": ("kernel",)}
+
+
+class Worker:
+    """Answers requests; ``open`` comes first."""
+
+    def __init__(self) -> None:
+        self.session: Session
+        self.runners: dict[tuple[str, str], Callable[[], Any]] = {}
+
+    def open(self, kind: str, contender: str, task: str, threads: int) -> dict[str, Any]:
+        row = CONTENDERS[kind][contender]
+        adapter = importlib.import_module(f"benchmarks.peers.{row.adapter}")
+        self.session = adapter.open_session(row, TASKS[kind][task], threads)
+        return {
+            "versions": self.session.versions(),
+            "variants": {measure: self.session.variants(measure) for measure in MEASURES[kind]},
+            "sample": self.session.sample(),
+        }
+
+    def block(self, measure: str, variant: str, seconds: float) -> dict[str, Any]:
+        """Milliseconds per step or call over about ``seconds``; a variant's first block also builds it."""
+        key = (measure, variant)
+        if key not in self.runners:
+            self.runners[key] = self.session.runner(measure, variant)
+        timed = per_step if measure == "train" else per_call
+        return {"ms": 1e3 * timed(self.runners[key], seconds)}
+
+
+def per_step(chunk: Callable[[], int], seconds: float) -> float:
+    """Seconds per training step, over whole chunks."""
+    steps = 0
+    start = time.perf_counter()
+    while (spent := time.perf_counter() - start) < seconds or not steps:
+        steps += chunk()
+    return spent / steps
+
+
+def per_call(call: Callable[[], object], seconds: float) -> float:
+    """Median seconds of one call; a process that has just been woken warms its caches first."""
+    clock = time.perf_counter
+    end = clock() + seconds / 5
+    while clock() < end:
+        call()
+    times: list[float] = []
+    end = clock() + seconds
+    while (start := clock()) < end or not times:
+        call()
+        times.append(clock() - start)
+    return statistics.median(times)
+
+
+def main() -> None:
+    replies = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)
+    worker = Worker()
+    for line in sys.stdin:
+        request = json.loads(line)
+        try:
+            answer = getattr(worker, request.pop("do"))(**request)
+        except Exception:
+            answer = {"error": traceback.format_exc()}
+        replies.write(json.dumps(answer) + "\n")
+
+
+if __name__ == "__main__":
+    main()
