@@ -45,10 +45,10 @@ def transpose_source(bits: int) -> KernelSource:
 
 def emit_contract(kernel: Contract, aliases: Mapping[Value, Value]) -> KernelSpec:
     """The kernel of a contraction with its epilogue."""
-    return _ContractEmitter(kernel, aliases).emit()
+    return ContractEmitter(kernel, aliases).emit()
 
 
-class _ContractEmitter:
+class ContractEmitter:
     def __init__(self, kernel: Contract, aliases: Mapping[Value, Value]):
         c: Contraction = kernel.contraction
         self.c, self.b_memory, self.part, self.name, self.fused = c, kernel.b_memory, kernel.part, kernel.name, kernel.fused
@@ -349,11 +349,14 @@ class _ContractEmitter:
                 s.axis_names[second] = names[second]
                 w.line(f"acc = {place}")
                 self._bind_accumulator()
-                texts = [s.emit(e) for _, _, e in self.stores]
-                for (target, at, _), text in zip(self.stores, texts, strict=True):
-                    w.line(f"{self.names.buffer(target)}[{s.integer(flat_offset(target, at))}] = {text}")
+                self._write_stores()
             del s.axis_names[second]
         del s.axis_names[first]
+
+    def _write_stores(self) -> None:
+        texts = [self.s.emit(e) for _, _, e in self.stores]  # all loads before the first store
+        for (target, at, _), text in zip(self.stores, texts, strict=True):
+            self.w.line(f"{self.names.buffer(target)}[{self.s.integer(flat_offset(target, at))}] = {text}")
 
     def _bind_accumulator(self) -> None:
         self.s.bind(accumulator(self.c.value.dtype), "acc")

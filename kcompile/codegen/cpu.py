@@ -5,8 +5,9 @@ from __future__ import annotations
 from kcompile.codegen.contract_cpu import emit_contract, emit_pack
 from kcompile.codegen.loop_cpu import emit_loop
 from kcompile.codegen.spec import KernelSpec
+from kcompile.codegen.winograd_cpu import emit_filters, emit_winograd
 from kcompile.core import config
-from kcompile.ir.loops import Contract, Kernel, Pack
+from kcompile.ir.loops import Contract, Kernel, Loop
 from kcompile.schedule.plan import Plan
 
 
@@ -20,6 +21,8 @@ def emit(plan: Plan) -> list[KernelSpec]:
 
 
 def _emit(kernel: Kernel, plan: Plan) -> KernelSpec:
-    if isinstance(kernel, Contract):
-        return emit_contract(kernel, plan.aliases)
-    return emit_pack(kernel, plan.aliases) if isinstance(kernel, Pack) else emit_loop(kernel, plan.aliases)
+    if isinstance(kernel, Loop):
+        return emit_loop(kernel, plan.aliases)
+    if kernel.contraction.window is not None:
+        return emit_winograd(kernel, plan.aliases) if isinstance(kernel, Contract) else emit_filters(kernel, plan.aliases)
+    return emit_contract(kernel, plan.aliases) if isinstance(kernel, Contract) else emit_pack(kernel, plan.aliases)

@@ -20,7 +20,9 @@ from kcompile.core.symbolic import Int, product
 from kcompile.ir import loops
 from kcompile.ir.graph import Value
 from kcompile.ir.loops import Axis, Expr, Index, Loop, axis_of
+from kcompile.schedule.contraction import hint
 
+COLUMN_CHUNK = 128  # columns that are summed side by side: whole cache lines, several vectors
 TILE_ELEMENTS = 16384  # elements of a tile: enough to hide the cost of claiming it
 
 
@@ -130,6 +132,8 @@ class _LoopEmitter:
         outer = product(a.extent or 1 for a in self.shared[:split])
         inner = self._inner_size(split)
         chunk = max(1, TILE_ELEMENTS // inner)
+        if self._columns_at(0):
+            chunk = max(chunk, COLUMN_CHUNK)
         total = self.s.bound(outer)
         axes = self.shared[:split]
         low, high = self.w.name("low"), self.w.name("high")
@@ -170,8 +174,7 @@ class _LoopEmitter:
         for item in self.items:
             extents = [a.extent for a in (*self.shared[split:], *item.inner)]
             extents += [a.extent for e in loops.walk(item.expr) if e.op == "reduce" for a in e.attr[1]]
-            known = [d for d in extents if isinstance(d, int)]
-            sizes.append(product(known) if len(known) == len(extents) else TILE_ELEMENTS)  # type: ignore[arg-type]
+            sizes.append(hint(product(d if d is not None else 1 for d in extents)))
         return max(sizes)
 
     def _level(self, depth: int) -> None:

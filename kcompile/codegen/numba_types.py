@@ -95,7 +95,7 @@ buffer_bool = _buffer_maker("bool")
 
 @infer_global(operator.getitem)
 class _BufferGetitem(AbstractTemplate):
-    def generic(self, args: tuple[types.Type, ...], kws: dict[str, types.Type]) -> Any:
+    def generic(self, args: tuple[Any, ...], kws: dict[str, Any]) -> Any:
         if isinstance(args[0], BufferType) and isinstance(args[1], types.Integer):
             return signature(args[0].element.value, args[0], types.int64)
         return None
@@ -103,7 +103,7 @@ class _BufferGetitem(AbstractTemplate):
 
 @infer_global(operator.setitem)
 class _BufferSetitem(AbstractTemplate):
-    def generic(self, args: tuple[types.Type, ...], kws: dict[str, types.Type]) -> Any:
+    def generic(self, args: tuple[Any, ...], kws: dict[str, Any]) -> Any:
         is_place = isinstance(args[0], BufferType) and isinstance(args[1], types.Integer)
         if is_place and isinstance(args[2], (types.Number, types.Boolean)):
             return signature(types.none, args[0], types.int64, args[0].element.value)

@@ -14,23 +14,14 @@ from kcompile.core.symbolic import Int, product
 from kcompile.ir.graph import Node, Value
 from kcompile.kernels.contract.micro import choose
 from kcompile.kernels.host import host
+from kcompile.kernels.winograd import POINTS
+from kcompile.schedule.roles import AxisRole, hint, merge
 from kcompile.schedule.views import View, row_major, view_of
+from kcompile.schedule.winograd import Window, window_of
 
 Dim = "int | Int"
-BATCH_HINT = 128  # what a symbolic extent is taken for when costs are compared
 BLOCK_K = 1024  # reduction steps of one pass of the micro-kernel: B's panel of it fits the second-level cache
 PARTS = 8  # fixed parts of a long reduction, summed in order: parallel, and the same bits for any number of threads
-
-
-@dataclass(frozen=True)
-class AxisRole:
-    """An axis (its number among the node's axes, several where they were joined) with element strides; 0: absent."""
-
-    numbers: tuple[int, ...]
-    extent: int | Int
-    a: int | Int
-    b: int | Int
-    y: int | Int
 
 
 @dataclass(frozen=True)
@@ -49,6 +40,7 @@ class Contraction:
     rows: int  # micro-kernel tile
     vectors: int
     parts: int  # of the reduction
+    window: Window | None = None  # a convolution that Winograd's algorithm computes
 
     @property
     def columns(self) -> int:
@@ -65,14 +57,6 @@ class Contraction:
     @property
     def flops(self) -> int | Int:
         return 2 * self.m_extent * self.n.extent * self.k_extent * product(x.extent for x in self.outer)
-
-
-def hint(extent: int | Int) -> int:
-    """A number to compare costs with."""
-    if isinstance(extent, int):
-        return extent
-    names = {a.name: BATCH_HINT for a in extent.atoms()}
-    return max(1, symbolic.evaluate(extent, names))
 
 
 def contraction_of(node: Node) -> Contraction | None:
@@ -116,16 +100,20 @@ def _plan(value: Value, a: View, b: View, roles: list[AxisRole]) -> Contraction 
     if inner in outer:
         return None
     transposed = inner in m
+    all_m, all_k = m, k
     n, spare_n = _innermost_run(n, need_b=True)
     m, spare_m = (_innermost_run(m, need_b=False) if transposed else _output_run(m))
     if len(n) != 1:
         return None
     lane = n[0]
-    k = _merge(sorted(k, key=lambda r: -abs(hint(r.a))), ("a", "b"))
+    k = merge(sorted(k, key=lambda r: -abs(hint(r.a))), ("a", "b"))
     unit = lane.b == 1
     rows, vectors = choose(hint(lane.extent), host(), value.dtype)
     columns = vectors * host().lanes(value.dtype)
     direct = unit and isinstance(lane.extent, int) and lane.extent % columns == 0
+    window = None if transposed or spare_m or spare_n or outer or value.dtype != "float32" else window_of(all_m, lane, all_k)
+    if window is not None:
+        return Contraction(value, a, b, tuple(m), lane, tuple(k), (), True, False, rows, vectors, 1, window)
     parts = PARTS if _is_long(m, lane, k, outer) else 1
     return Contraction(
         value, a, b, tuple(m), lane, tuple(k), (*outer, *spare_m, *spare_n), not direct, transposed, rows, vectors, parts
@@ -141,29 +129,18 @@ def _is_long(m: list[AxisRole], n: AxisRole, k: list[AxisRole], outer: list[Axis
 
 def _innermost_run(axes: list[AxisRole], need_b: bool) -> tuple[list[AxisRole], list[AxisRole]]:
     """Axes joined into one where they lie side by side in operand and output; the rest become outer axes."""
-    merged = _merge(sorted(axes, key=lambda r: -hint(r.y)), ("b", "y") if need_b else ("a", "y"))
+    merged = merge(sorted(axes, key=lambda r: -hint(r.y)), ("b", "y") if need_b else ("a", "y"))
     return merged[-1:], merged[:-1]
 
 
 def _output_run(axes: list[AxisRole]) -> tuple[list[AxisRole], list[AxisRole]]:
     """The m axes that are evenly spaced in the output (A may jump between them), and the others."""
-    axes = _merge(sorted(axes, key=lambda r: -hint(r.y)), ("a", "y"))
+    axes = merge(sorted(axes, key=lambda r: -hint(r.y)), ("a", "y"))
     for k in range(len(axes)):
         run = axes[k:]
         if all(p.y == q.extent * q.y for p, q in zip(run, run[1:], strict=False)):
             return run, axes[:k]
     return [], []
-
-
-def _merge(axes: list[AxisRole], by: tuple[str, ...]) -> list[AxisRole]:
-    """Neighbouring axes joined where each named stride says that the outer one continues the inner."""
-    result: list[AxisRole] = []
-    for r in axes:
-        if result and all(getattr(result[-1], s) == r.extent * getattr(r, s) for s in by):
-            p = result.pop()
-            r = AxisRole((*p.numbers, *r.numbers), p.extent * r.extent, r.a, r.b, r.y)
-        result.append(r)
-    return result
 
 
 def _cost(c: Contraction) -> float:
@@ -177,6 +154,8 @@ def _cost(c: Contraction) -> float:
 
 
 def packed_size(c: Contraction) -> int | Int:
-    """Elements of B's packed copy."""
+    """Elements of B's packed copy, or of its transformed filters."""
     panels = symbolic.floordiv(c.n.extent + (c.columns - 1), c.columns)
+    if c.window is not None:
+        return POINTS * panels * c.window.depth.extent * c.columns
     return product(r.extent for r in c.outer if r.b != 0) * panels * c.k_extent * c.columns

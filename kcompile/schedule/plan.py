@@ -104,14 +104,16 @@ class _Lowering:
 
     def _loop(self, stores: list[Store]) -> list[Kernel]:
         first: list[Kernel] = []
+        sums: dict[Expr, Expr] = {}
         changed = []
         for store in stores:
             expr = store.expr
             for r in _outermost_reductions(expr):
-                if _is_shared_out(r, store.target):
-                    kernel, replacement = self._partial(r, len(first))
+                if r not in sums and _is_shared_out(r):
+                    kernel, sums[r] = self._partial(r, len(first))
                     first.append(kernel)
-                    expr = _replace(expr, r, replacement)
+                if r in sums:
+                    expr = _replace(expr, r, sums[r])
             changed.append(Store(store.target, store.index, expr))
         return [*first, Loop(self.group.axes, tuple(changed), self.name, self.fused)]
 
@@ -150,7 +152,7 @@ def _outermost_reductions(e: Expr) -> list[Expr]:
     return list(dict.fromkeys(r for a in e.args for r in _outermost_reductions(a)))
 
 
-def _is_shared_out(r: Expr, target: Value) -> bool:
+def _is_shared_out(r: Expr) -> bool:
     length = hint(product(a.extent or 1 for a in r.attr[1]))
     outputs = hint(product(a.extent or 1 for a in r.free_axes))  # type: ignore[attr-defined]
     return r.attr[2] is None and length >= SPLIT_LENGTH and outputs <= SPLIT_OUTPUTS and length * outputs >= 1 << 18

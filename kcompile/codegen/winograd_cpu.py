@@ -1,0 +1,259 @@
+"""Winograd convolutions as Numba source around external transforms and the same micro-kernel as every contraction.
+
+A tile is a few rows of 4 x 4 output squares of one image, so that the transformed input, the 36 products and the output strip stay in
+the second-level cache. While one tile multiplies, the next one's memory is prefetched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+
+from kcompile.codegen.contract_cpu import ContractEmitter, micro_source, transpose_source
+from kcompile.codegen.expressions import Names
+from kcompile.codegen.source import KernelSource
+from kcompile.codegen.spec import MODULES, KernelSpec
+from kcompile.codegen.writer import Writer
+from kcompile.ir.graph import Value
+from kcompile.ir.loops import Contract, Pack, accumulator
+from kcompile.kernels import prefetch
+from kcompile.kernels.host import host
+from kcompile.kernels.winograd import POINTS, TILE, WINDOW, transform
+from kcompile.schedule.contraction import Contraction, packed_size
+from kcompile.schedule.roles import AxisRole
+from kcompile.schedule.winograd import Window
+
+CACHE_SHARE = 0.7  # of the second-level cache, for transformed filters, inputs and products together
+FLOAT = 4  # bytes
+FILTER_BLOCK = 16  # outputs transformed at a time where the filters must be transposed
+
+
+@cache
+def transform_source(name: str) -> KernelSource:
+    text = str(transform.build(name, host())).replace(transform.symbol(name, host()), "kernel")
+    return KernelSource(text, transform.symbol(name, host()), language="llvm")
+
+
+@cache
+def prefetch_source(write: bool) -> KernelSource:
+    text = str(prefetch.build(write)).replace(prefetch.symbol(write), "kernel")
+    return KernelSource(text, prefetch.symbol(write), language="llvm")
+
+
+def emit_winograd(kernel: Contract, aliases: Mapping[Value, Value]) -> KernelSpec:
+    """The kernel of a Winograd convolution with its epilogue."""
+    return _WinogradEmitter(kernel, aliases).emit()
+
+
+class _WinogradEmitter(ContractEmitter):
+    def _split_k(self) -> tuple[list[AxisRole], AxisRole, AxisRole]:
+        assert self.c.window is not None
+        self.window: Window = self.c.window
+        self.depth, self.width = int(self.window.depth.extent), int(self.c.n.extent)  # type: ignore[arg-type]
+        self.padded_width = -(-self.width // self.c.columns) * self.c.columns
+        self.height = self._best_height()
+        self.squares = self.height * self.window.tile_cols
+        return [], self.window.depth, self.window.depth
+
+    def _best_height(self) -> int:
+        """Rows of squares per tile: those that fill the micro-kernel's rows best, of what the second-level cache holds."""
+        x, rows = self.window, self.c.rows
+        filters = POINTS * self.depth * self.padded_width * FLOAT
+        per_square = POINTS * (self.depth + self.padded_width) * FLOAT
+        fitting = [
+            h for h in range(1, x.tile_rows + 1)
+            if h * x.tile_cols * per_square + filters <= CACHE_SHARE * host().l2 or h * x.tile_cols <= rows
+        ]  # fmt: skip
+
+        def computed(h: int) -> tuple[float, int]:
+            whole, rest = divmod(x.tile_rows, h)
+            products = [-(-n * x.tile_cols // rows) * rows for n in (h, rest)]
+            return whole * products[0] + products[1], h
+
+        return min(fitting or [1], key=computed)
+
+    def _places(self) -> dict[str, int]:
+        """Offsets in scratch memory."""
+        sizes = {
+            "table": (self.squares + self.c.rows) * 8,
+            "v": POINTS * self.squares * self.depth * FLOAT,
+            "products": (POINTS * self.squares + self.c.rows) * self.padded_width * FLOAT,
+            "strip": self.height * TILE * self._strip_row(),
+            "patch": 0 if self.window.is_exact else WINDOW * self._patch_row(),
+        }
+        offsets, at = {}, 0
+        for name, size in sizes.items():
+            offsets[name], at = at, at + -(-size // 64) * 64
+        return {**offsets, "end": at}
+
+    def _strip_row(self) -> int:
+        return self.window.tile_cols * TILE * self.width * FLOAT
+
+    def _patch_row(self) -> int:
+        return (self.window.tile_cols * TILE + WINDOW - TILE) * self.depth * FLOAT
+
+    def _scratch(self) -> int:
+        return self._places()["end"] + 256
+
+    def _call(self, source: KernelSource, *values: object) -> None:
+        if source not in self.externals:
+            self.externals.append(source)
+        self.w.line(f'call_external("{source.symbol}", {", ".join(map(str, values))})')
+
+    def _tile(self) -> None:
+        w, s, x = self.w, self.s, self.window
+        places = self._places()
+        groups = -(-x.tile_rows // self.height)
+        images = x.images.extent if x.images is not None else 1
+        self.tiles = images * groups
+        w.line(f"table = buffer_i64(scratch + {places['table']}, 100)")
+        w.line(f"strip = buffer_f32(scratch + {places['strip']}, 101)")
+        for name in ("v", "products", "patch"):
+            w.line(f"{name} = scratch + {places[name]}")
+        with w.block("for tile in range(begin, end):"):
+            w.line(f"image = index_div(tile, {groups})")
+            w.line(f"first = (tile - image * {groups}) * {self.height}")
+            w.line(f"count = min({self.height}, {x.tile_rows} - first)")
+            image_stride = s.integer(x.images.a * FLOAT) if x.images is not None else "0"
+            w.line(f"source = a + {s.integer(self.c.a.offset * FLOAT)} + image * {image_stride}")
+            self._input_transforms()
+            self._products()
+            self._output_transforms()
+            self._strip_epilogue()
+
+    def _input_transforms(self) -> None:
+        w, x = self.w, self.window
+        row, col = int(x.rows.a) * FLOAT, int(x.cols.a) * FLOAT  # type: ignore[arg-type]
+        point = self.squares * self.depth * FLOAT
+        into = f"v + h * {x.tile_cols * self.depth * FLOAT}", 6 * point, point, self.depth * FLOAT
+        with w.block("for h in range(count):"):
+            w.line(f"top = (first + h) * {TILE}")
+            if x.is_exact:
+                self._call(transform_source("input"), self.depth, x.tile_cols, f"source + top * {row}", row, col, TILE * col, *into)
+                return
+            self._patch(row, col)
+            pixel = self.depth * FLOAT
+            self._call(transform_source("input"), self.depth, x.tile_cols, "patch", self._patch_row(), pixel, TILE * pixel, *into)
+
+    def _patch(self, row: int, col: int) -> None:
+        """The input rows of one row of squares, zero beyond the image."""
+        w, x = self.w, self.window
+        height, width = int(x.rows.extent) + 2, int(x.cols.extent) + 2  # type: ignore[arg-type]
+        pixels = self._patch_row() // (self.depth * FLOAT)
+        w.line("into = buffer_f32(patch, 102)")
+        w.line("pixel = buffer_f32(source, 103)")
+        with w.block(f"for i in range({WINDOW}):"):
+            w.line(f"inside = {width} if top + i < {height} else 0")
+            if col == self.depth * FLOAT:  # pixels lie side by side: a row is one copy
+                with w.block(f"for j in range(inside * {self.depth}):"):
+                    w.line(f"into[i * {pixels * self.depth} + j] = pixel[(top + i) * {row // FLOAT} + j]")
+            else:
+                with w.block("for j in range(inside):"), w.block(f"for c in range({self.depth}):"):
+                    place = f"into[(i * {pixels} + j) * {self.depth} + c]"
+                    w.line(f"{place} = pixel[(top + i) * {row // FLOAT} + j * {col // FLOAT} + c]")
+            with w.block(f"for j in range(inside * {self.depth}, {pixels * self.depth}):"):
+                w.line(f"into[i * {pixels * self.depth} + j] = f32(0.0)")
+
+    def _products(self) -> None:
+        c, w, x = self.c, self.w, self.window
+        row = int(x.rows.a) * FLOAT  # type: ignore[arg-type]
+        point, product_point = self.squares * self.depth * FLOAT, self.squares * self.padded_width * FLOAT
+        panels = self.padded_width // c.columns
+        panel_size = self.depth * c.columns * FLOAT
+        w.line(f"squares = count * {x.tile_cols}")
+        target, _, _ = self.stores[0]
+        written = self.height * TILE * int(x.cols.extent) * self.width * FLOAT  # type: ignore[arg-type]
+        share_in, share_out = self.height * TILE * row // POINTS, written // POINTS
+        start = f"address({self.names.buffer(target)}, (image * {x.rows.extent} + first * {TILE}) * {int(x.cols.extent) * self.width})"  # type: ignore[arg-type]
+        w.line(f"ahead = source + (first * {TILE} + {self.height * TILE + 2}) * {row}")
+        w.line(f"target = {start}")
+        with w.block(f"for point in range({POINTS}):"):
+            self._call(prefetch_source(False), f"ahead + point * {share_in}", share_in)
+            self._call(prefetch_source(True), f"target + point * {share_out}", share_out)
+            with w.block("for r in range(squares):"):
+                w.line(f"table[r] = v + point * {point} + r * {self.depth * FLOAT}")
+            with w.block(f"for r in range(squares, squares + {c.rows - 1}):"):
+                w.line("table[r] = table[squares - 1]")
+            with w.block(f"for panel in range({panels}):"):
+                w.line(f"filters = b + (point * {panels} + panel) * {panel_size}")
+                w.line(f"sums = products + point * {product_point} + panel * {c.columns * FLOAT}")
+                with w.block(f"for r in range(0, squares, {c.rows}):"):
+                    self._call(
+                        micro_source(c.rows, c.vectors, "float32", True), 1, self.depth, "address(table, r)", 0, FLOAT,
+                        "filters", 0, c.columns * FLOAT, f"sums + r * {self.padded_width * FLOAT}", self.padded_width * FLOAT, 0,
+                    )  # fmt: skip
+
+    def _output_transforms(self) -> None:
+        w, x = self.w, self.window
+        point, item = self.squares * self.padded_width * FLOAT, self.width * FLOAT
+        with w.block("for h in range(count):"):
+            source = f"products + h * {x.tile_cols * self.padded_width * FLOAT}", 6 * point, point, self.padded_width * FLOAT
+            target = f"address(strip, h * {TILE * self._strip_row() // FLOAT})", self._strip_row(), item, TILE * item
+            self._call(transform_source("output"), self.width, x.tile_cols, *source, *target)
+
+    def _strip_epilogue(self) -> None:
+        w, s, x = self.w, self.s, self.window
+        rows, cols = x.rows.extent, x.cols.extent
+        with s.scope():
+            self._hoist()
+            w.line(f"bottom = min((first + count) * {TILE}, {rows})")
+            with w.block(f"for oh in range(first * {TILE}, bottom):"), w.block(f"for ow in range({cols}):"), s.scope():
+                w.line(f"row = (image * {rows} + oh) * {cols} + ow")
+                w.line(f"at = (oh - first * {TILE}) * {self._strip_row() // FLOAT} + ow * {self.width}")
+                s.axis_names[self.row] = "row"
+                self._hoist()
+                with w.block(f"for lane in range({self.width}):"), s.scope():
+                    s.axis_names[self.lane] = "lane"
+                    w.line("acc = strip[at + lane]")
+                    s.bind(accumulator(self.c.value.dtype), "acc")
+                    self._write_stores()
+
+
+def emit_filters(kernel: Pack, aliases: Mapping[Value, Value]) -> KernelSpec:
+    """The kernel that transforms the filters: [point][panel][depth][columns], as the products read them."""
+    c: Contraction = kernel.contraction
+    x = c.window
+    assert x is not None
+    names, w = Names(aliases), Writer()
+    depth, width, columns = int(x.depth.extent), int(c.n.extent), c.columns  # type: ignore[arg-type]
+    panels = -(-width // columns)
+    point = panels * depth * columns * FLOAT
+    externals = [transform_source("filter")]
+    row, col, n, d = (int(v) * FLOAT for v in (x.row_taps.b, x.col_taps.b, c.n.b, x.depth.b))  # type: ignore[arg-type]
+    step = FILTER_BLOCK
+    with w.block("def kernel(args, begin, end, scratch):"):
+        w.line(f"source = args[0] + {int(c.b.offset) * FLOAT}")  # type: ignore[arg-type]
+        w.line("filters = args[1]")
+        if n == FLOAT:
+            tiles = panels * -(-depth // step)
+            with w.block("for tile in range(begin, end):"):
+                w.line(f"first = index_div(tile, {panels}) * {step}")
+                w.line(f"panel = tile % {panels}")
+                w.line(f"count = min({step}, {depth} - first)")
+                w.line(f"width = min({columns}, {width} - panel * {columns})")
+                begin = f"source + first * {d} + panel * {columns * FLOAT}, {row}, {col}, {d}"
+                into = f"filters + (panel * {depth} + first) * {columns * FLOAT}, {6 * point}, {point}, {columns * FLOAT}"
+                w.line(f'call_external("{externals[0].symbol}", width, count, {begin}, {into})')
+        else:  # vectors run along the depth; each point's matrix is transposed into its panel
+            tiles = -(-width // step)
+            externals.append(transpose_source(32))
+            temporary = step * depth * FLOAT
+            with w.block("for tile in range(begin, end):"):
+                w.line(f"first = tile * {step}")
+                w.line(f"count = min({step}, {width} - first)")
+                w.line(f"panel = index_div(first, {columns})")
+                begin = f"source + first * {n}, {row}, {col}, {n}"
+                into = f"scratch, {6 * temporary}, {temporary}, {depth * FLOAT}"
+                w.line(f'call_external("{externals[0].symbol}", {depth}, count, {begin}, {into})')
+                w.line(f"into = filters + panel * {depth * columns * FLOAT} + (first - panel * {columns}) * {FLOAT}")
+                with w.block(f"for point in range({POINTS}):"):
+                    places = f"scratch + point * {temporary}, {depth * FLOAT}, into + point * {point}, {columns * FLOAT}"
+                    w.line(f'call_external("{externals[1].symbol}", count, {depth}, {places})')
+    source = KernelSource(w.text(), kernel.name, externals=tuple(externals), modules=MODULES)
+    scratch = POINTS * step * depth * FLOAT
+    buffers = (names.memory(c.b.base), kernel.target)
+    return KernelSpec(
+        source, buffers, (), tiles, (kernel.target,), kernel.name, scratch=scratch, work=packed_size(c), fused=("filters",)
+    )
+
+
