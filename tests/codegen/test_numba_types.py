@@ -14,7 +14,7 @@ from kcompile.runtime.kernels import get_kernels
 
 
 def run(body, *arrays, numbers=(), begin=0, end=1, scratch=0):
-    """Compile `body` (its lines are indented here) and call it with the arrays' addresses and then the numbers."""
+    """Compile `body` (indented here) and call it with the arrays' addresses and then the numbers."""
     text = "def kernel(args, begin, end, scratch):\n" + "".join(f"    {line}\n" for line in body.splitlines())
     (address,) = get_kernels([KernelSource(text, "test")])
     block = np.array([array.ctypes.data for array in arrays] + list(numbers), np.int64)

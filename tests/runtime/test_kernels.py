@@ -151,15 +151,21 @@ def test_a_name_that_no_object_defines_is_an_error():
         loader.load([build_one(add(1))], ["kc_any"])
 
 
+FAR = """def kernel(args, begin, end, scratch):
+    y = buffer_f64(args[0], 0)
+    for i in range(begin, end):
+        y[i] = exp(y[i]) + 0.1234567
+    call_external("sched_yield")
+    # {number}
+"""
+
+
 def test_constants_and_calls_reach_however_far_the_code_lies(cache):
     """Objects are small-model code: constants and libc must be reachable wherever the linker puts them."""
-    text = "def kernel(args, begin, end, scratch):\n    y = buffer_f64(args[0], 0)\n    for i in range(begin,
-    end):\n" text += "        y[i] = exp(y[i]) + 0.1234567\n    call_external('sched_yield')\n" held = [
-        np.zeros(2**28) for _ in range(4)
-    ]  # 8 GB of addresses between one object and the next, never touched
+    held = [np.zeros(2**28) for _ in range(4)]  # 8 GB of addresses before and between objects, never touched
     for i in range(3):
         y = np.zeros(9)
-        call(get_kernels([KernelSource(text + f"    # {i}\n", "far", externals=("sched_yield",))])[0], y)
+        call(get_kernels([KernelSource(FAR.format(number=i), "far", externals=("sched_yield",))])[0], y)
         np.testing.assert_allclose(y, 1.1234567, rtol=1e-15)
         held.append(np.zeros(2**28))
 

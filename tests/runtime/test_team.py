@@ -1,0 +1,444 @@
+"""The thread team: every tile once, barriers, steps, stop, forks, several Python threads, idle workers."""
+
+import ctypes
+import os
+import subprocess
+import sys
+import threading
+import time
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from kcompile.codegen.source import KernelSource
+from kcompile.runtime.executor import BARRIER, SERIAL, Control
+from kcompile.runtime.kernels import get_kernels
+from kcompile.runtime.team import CommandList, Team, team
+
+KERNELS = {
+    # y[i] += 1 for the tiles i
+    "count": """
+    y = buffer_i64(args[0], 0)
+    for i in range(begin, end):
+        y[i] += 1
+""",
+    # y[i] = 2 y[i - 1] + 1 for all tiles: wrong in any other order
+    "chain": """
+    y = buffer_i64(args[0], 0)
+    n = args[1]
+    for i in range(begin, end):
+        y[i] = y[(i + 1) % n] * 3 % 1000003 + i
+""",
+    # total[0] = sum of y: sees every tile of the command before it, or none
+    "total": """
+    y = buffer_i64(args[0], 0)
+    t = buffer_i64(args[2], 1)
+    s = 0
+    for i in range(args[1]):
+        s += y[i]
+    t[0] = t[0] * 7 % 1000003 + s
+""",
+    # marks[i] = address of the scratch block of whoever ran tile i; fills the block
+    "scratch": """
+    marks = buffer_i64(args[0], 0)
+    mine = buffer_u8(scratch, 1)
+    for i in range(begin, end):
+        marks[i] = scratch
+        for j in range(args[1]):
+            mine[j] = u8(7)
+""",
+    # y[i] = number of calls so far with this begin and end
+    "chunks": """
+    sizes = buffer_i64(args[0], 0)
+    for i in range(begin, end):
+        sizes[i] = end - begin
+""",
+    "stop_at": """
+    y = buffer_i64(args[0], 0)
+    stop = buffer_i64(args[1], 1)
+    y[0] += 1
+    if y[0] >= args[2]:
+        stop[0] = 1
+""",
+    "spin": """
+    y = buffer_i64(args[0], 0)
+    for i in range(begin, end):
+        x = i
+        for j in range(args[1]):
+            x = (x * 1103515245 + 12345) % 2147483648
+        y[i] += x
+""",
+    "subnormal": """
+    y = buffer_f32(args[0], 0)
+    for i in range(begin, end):
+        y[i] = y[i] * f32(0.5)
+""",
+}
+
+
+@pytest.fixture(scope="module")
+def kernels():
+    sources = [
+        KernelSource(f"def kernel(args, begin, end, scratch):{body}", name) for name, body in KERNELS.items()
+    ]
+    return dict(zip(KERNELS, get_kernels(sources), strict=True))
+
+
+@pytest.fixture(scope="module", params=[1, 2, 3], ids="threads{}".format)
+def crew(request):
+    one = Team(request.param)
+    yield one
+    one.close()
+
+
+KEPT = []  # arrays and argument blocks stay alive as long as any command list
+
+
+class Commands:
+    """A command list under construction."""
+
+    def __init__(self):
+        self.rows = []
+
+    def add(self, function, *arguments, tiles=1, grain=1, flags=BARRIER):
+        values = [a.ctypes.data if isinstance(a, np.ndarray) else a for a in arguments]
+        block = np.array(values, np.int64)
+        KEPT.extend([block, *arguments])
+        self.rows.append([function, block.ctypes.data, tiles, grain, flags, 0, 0, 0])
+        return self
+
+    @property
+    def array(self):
+        return np.array(self.rows, np.int64).reshape(-1, 8)
+
+
+@pytest.mark.parametrize("tiles", [0, 1, 2, 3, 7, 64, 65, 1000])
+@pytest.mark.parametrize("grain", [0, 1, 2, 16, 1000])
+def test_every_tile_is_computed_once_in_each_step(crew, kernels, tiles, grain):
+    y = np.zeros(tiles + 1, np.int64)
+    commands = Commands().add(kernels["count"], y, tiles=tiles, grain=grain)
+    assert crew.run(commands.array, 5) == 5
+    assert y.tolist() == [5] * tiles + [0]
+
+
+def test_chunks_have_the_size_of_the_grain(kernels):
+    sizes = np.zeros(23, np.int64)
+    commands = Commands().add(kernels["chunks"], sizes, tiles=23, grain=5)
+    crew = Team(2)
+    crew.run(commands.array)
+    assert sizes.tolist() == [5] * 20 + [3] * 3
+    crew.run(commands.array, threads=1)
+    assert sizes.tolist() == [23] * 23
+    crew.close()
+
+
+def test_no_commands_and_no_steps(crew, kernels):
+    y = np.zeros(4, np.int64)
+    assert crew.run(np.zeros((0, 8), np.int64), 3) == 3
+    assert crew.run(Commands().add(kernels["count"], y, tiles=4).array, 0) == 0
+    assert y.tolist() == [0] * 4
+
+
+def random_program(kernels, rng, y, t):
+    """Commands over two arrays whose result depends on the order of all that barriers order."""
+    commands = Commands()
+    for _ in range(rng.integers(1, 12)):
+        kind = rng.choice(["count", "chain", "total", "pair"])
+        if kind == "count":
+            commands.add(kernels["count"], y, tiles=len(y), grain=int(rng.integers(1, 9)))
+        elif kind == "chain":
+            commands.add(kernels["chain"], y, len(y), tiles=len(y), flags=BARRIER | SERIAL)
+        elif kind == "total":
+            commands.add(kernels["total"], y, len(y), t)
+        else:  # two commands that overlap: they write different halves
+            half = len(y) // 2
+            commands.add(kernels["count"], y[:half], tiles=half, grain=int(rng.integers(1, 5)))
+            flags = int(rng.choice([0, SERIAL]))
+            commands.add(kernels["count"], y[half:], tiles=half, grain=int(rng.integers(1, 5)), flags=flags)
+    return commands
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_barriers_order_what_they_must(crew, kernels, seed):
+    """Programs in which a missing barrier, a barrier too late or a lost tile changes the numbers."""
+    results = []
+    for runner in (crew, None):
+        y, t = np.arange(40, dtype=np.int64), np.zeros(1, np.int64)
+        commands = random_program(kernels, np.random.default_rng(seed), y, t)
+        if runner:
+            assert runner.run(commands.array, 50) == 50
+        else:
+            call = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 4)
+            for _ in range(50):
+                for function, block, tiles, *_ in commands.rows:
+                    call(function)(block, 0, tiles, 0)
+        results.append((y.tolist(), t.tolist()))
+    assert results[0] == results[1]
+
+
+def test_ten_thousand_steps(crew, kernels):
+    y, t = np.zeros(6, np.int64), np.zeros(1, np.int64)
+    commands = Commands().add(kernels["count"], y, tiles=6).add(kernels["count"], y, tiles=6, grain=2)
+    commands.add(kernels["total"], y, 6, t).add(kernels["count"], y, flags=BARRIER | SERIAL)
+    assert crew.run(commands.array, 10_000) == 10_000
+    assert y.tolist() == [30_000] + [20_000] * 5
+    expected = 0
+    for step in range(1, 10_001):
+        expected = (expected * 7 % 1000003) + 12 * step + step - 1
+    assert t[0] == expected
+
+
+@pytest.mark.parametrize("at", [1, 2, 17])
+def test_the_stop_word_ends_the_run_after_a_whole_step(crew, kernels, at):
+    y, stop, after = np.zeros(1, np.int64), np.zeros(1, np.int64), np.zeros(8, np.int64)
+    commands = Commands().add(kernels["stop_at"], y, stop, at).add(kernels["count"], after, tiles=8)
+    assert crew.run(commands.array, 100, stop) == at
+    assert y[0] == at
+    assert after.tolist() == [at] * 8
+
+
+def test_a_stop_word_that_is_set_already_allows_one_step(crew, kernels):
+    y = np.zeros(8, np.int64)
+    assert crew.run(Commands().add(kernels["count"], y, tiles=8).array, 100, np.ones(1, np.int64)) == 1
+    assert y.tolist() == [1] * 8
+
+
+def test_another_thread_can_stop_a_run(crew, kernels):
+    y, stop = np.zeros(8, np.int64), np.zeros(1, np.int64)
+    commands = Commands().add(kernels["spin"], y, 1000, tiles=8)
+    threading.Timer(0.05, lambda: stop.__setitem__(0, 1)).start()
+    assert 0 < crew.run(commands.array, 10**9, stop) < 10**9
+
+
+def test_each_thread_has_scratch_of_its_own(kernels):
+    size = 1000
+    crew = Team(2)
+    marks = np.zeros(64, np.int64)
+    spin = np.zeros(64, np.int64)
+    commands = Commands().add(kernels["scratch"], marks, size, tiles=64)
+    commands.add(kernels["spin"], spin, 20_000, tiles=64, flags=0)
+    for _ in range(20):
+        crew.run(commands.array, 5, scratch=size)
+        blocks = sorted(set(marks.tolist()))
+        assert all(block % 64 == 0 and block != 0 for block in blocks)
+        assert all(b - a >= size for a, b in pairwise(blocks))
+    crew.close()
+
+
+def test_scratch_grows(crew, kernels):
+    marks = np.zeros(8, np.int64)
+    for size in (10, 100_000, 64, 1_000_000):
+        crew.run(Commands().add(kernels["scratch"], marks, size, tiles=8).array, scratch=size)
+        assert marks.all()
+
+
+def test_both_threads_work(kernels):
+    """With chunks of 0.1 ms the second thread must get some, though the machine be busy."""
+    crew = Team(2)
+    y = np.zeros(64, np.int64)
+    commands = CommandList(Commands().add(kernels["spin"], y, 30_000, tiles=64).array)
+    profile = np.zeros((2, 1), np.int64)
+    for _ in range(100):
+        crew.run(commands, profile=profile)
+        if profile[1, 0] > 0:
+            break
+    assert (profile > 0).all()
+    crew.close()
+
+
+def test_a_run_after_the_workers_fell_asleep_wakes_them(kernels):
+    crew = Team(2)
+    y = np.zeros(64, np.int64)
+    commands = CommandList(Commands().add(kernels["spin"], y, 30_000, tiles=64).array)
+    crew.run(commands)
+    for _ in range(3):
+        deadline = time.monotonic() + 10
+        while crew._control[Control.SLEEPING + 1] == 0 and time.monotonic() < deadline:
+            time.sleep(0.001)
+        assert crew._control[Control.SLEEPING + 1] == 1
+        profile = np.zeros((2, 1), np.int64)
+        crew.run(commands, 50, profile=profile)
+        assert profile[1, 0] > 0
+    crew.close()
+
+
+def test_one_thread_alone_starts_no_worker(kernels):
+    crew = Team(4)
+    y = np.zeros(64, np.int64)
+    commands = Commands().add(kernels["count"], y, tiles=64).array
+    crew.run(commands, threads=1)
+    assert not crew._workers
+    crew.run(commands, threads=2)
+    assert len(crew._workers) == 3
+    assert y.tolist() == [2] * 64
+    crew.close()
+
+
+def test_two_python_threads_at_once(crew, kernels):
+    """One uses the team, the other goes ahead alone; both are right."""
+    failures = []
+
+    def use(number):
+        y = np.zeros(30, np.int64)
+        commands = CommandList(Commands().add(kernels["count"], y, tiles=30, grain=number).array)
+        for turn in range(1, 300):
+            if crew.run(commands, 7, scratch=64 * number) != 7 or y.tolist() != [7 * turn] * 30:
+                failures.append((number, turn, y.tolist()))
+
+    threads = [threading.Thread(target=use, args=(number,)) for number in (1, 2, 3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+
+
+def test_a_closed_team_starts_anew(kernels):
+    crew = Team(2)
+    y = np.zeros(8, np.int64)
+    commands = Commands().add(kernels["count"], y, tiles=8).array
+    for _ in range(3):
+        crew.run(commands)
+        workers = crew._workers
+        crew.close()
+        assert not any(worker.is_alive() for worker in workers)
+    assert y.tolist() == [3] * 8
+
+
+def test_a_team_that_is_dropped_ends_its_workers(kernels):
+    crew = Team(3)
+    crew.run(Commands().add(kernels["count"], np.zeros(8, np.int64), tiles=8).array)
+    workers = crew._workers
+    assert len(workers) == 2
+    del crew
+    for worker in workers:
+        worker.join(10)
+        assert not worker.is_alive()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_child_has_a_team_of_its_own(kernels):
+    crew = Team(2)
+    y = np.zeros(64, np.int64)
+    commands = CommandList(Commands().add(kernels["count"], y, tiles=64).array)
+    crew.run(commands, 10)
+    child = os.fork()
+    if child == 0:
+        done = crew.run(commands, 10)
+        os._exit(0 if done == 10 and y.tolist() == [20] * 64 and crew._workers else 1)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert crew.run(commands, 1) == 1
+    assert y.tolist() == [11] * 64
+    crew.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_fork_in_the_middle_of_another_threads_run(kernels):
+    crew = Team(2)
+    y, stop = np.zeros(8, np.int64), np.zeros(1, np.int64)
+    runner = threading.Thread(
+        target=crew.run, args=(Commands().add(kernels["spin"], y, 1000, tiles=8).array, 10**9, stop)
+    )
+    runner.start()
+    time.sleep(0.02)
+    child = os.fork()
+    if child == 0:
+        z = np.zeros(64, np.int64)
+        done = crew.run(Commands().add(kernels["count"], z, tiles=64).array, 10)
+        os._exit(0 if done == 10 and z.tolist() == [10] * 64 else 1)
+    _, status = os.waitpid(child, 0)
+    stop[0] = 1
+    runner.join()
+    assert os.waitstatus_to_exitcode(status) == 0
+    crew.close()
+
+
+LEAVES = """
+import numpy as np
+from kcompile.codegen.source import KernelSource
+from kcompile.runtime.kernels import get_kernels
+from kcompile.runtime.team import Team, team
+text = "def kernel(args, begin, end, scratch):\\n    y = buffer_i64(args[0], 0)\\n    y[begin] += 1\\n"
+y = np.zeros(4, np.int64)
+block = np.array([y.ctypes.data], np.int64)
+(address,) = get_kernels([KernelSource(text, "add")])
+commands = np.array([[address, block.ctypes.data, 4, 1, 1, 0, 0, 0]], np.int64)
+kept, other = Team(2), team()
+kept.run(commands)
+other.run(commands)
+"""
+
+
+def test_a_process_ends_while_workers_spin_or_sleep():
+    for pause in ("", "import time; time.sleep(0.01)"):
+        program = [sys.executable, "-c", LEAVES + pause]
+        ended = subprocess.run(program, capture_output=True, text=True, timeout=60)
+        assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_the_number_of_threads(monkeypatch):
+    assert team() is team()
+    assert Team(3).threads == 3
+    if hasattr(os, "sched_getaffinity"):
+        assert Team().threads == len(os.sched_getaffinity(0))
+    program = [sys.executable, "-c", "from kcompile.runtime.team import team; print(team().threads)"]
+    environment = {**os.environ, "KCOMPILE_NUM_THREADS": "5"}
+    said = subprocess.run(program, env=environment, capture_output=True, text=True, check=True).stdout
+    assert said.strip() == "5"
+
+
+def test_profile_gives_nanoseconds_of_each_command(crew, kernels):
+    y = np.zeros(64, np.int64)
+    commands = Commands().add(kernels["spin"], y, 20_000, tiles=64).add(kernels["count"], y, tiles=64)
+    profile = np.zeros((crew.threads, 2), np.int64)
+    began = time.perf_counter_ns()
+    crew.run(commands.array, 10, profile=profile)
+    elapsed = time.perf_counter_ns() - began
+    long, short = profile.sum(0)
+    assert 0 < short < long
+    assert profile.sum(1).max() <= elapsed * 1.05
+    before = profile.copy()
+    crew.run(commands.array, profile=profile)
+    assert (profile >= before).all()
+    assert (profile > before).any()
+
+
+@pytest.mark.parametrize("flush", [False, True])
+def test_subnormals_are_flushed_only_if_asked_and_only_during_the_run(kernels, flush, monkeypatch):
+    monkeypatch.setattr(
+        "kcompile.runtime.team.current",
+        lambda: type("C", (), {"flush_subnormals": flush, "num_threads": 0})(),
+    )
+    for threads in (1, 2):
+        crew = Team(threads)
+        y = np.full(64, 1e-38, np.float32)
+        crew.run(Commands().add(kernels["subnormal"], y, tiles=64).array)
+        assert (y == 0).all() == flush
+        assert np.float32(1e-38) * np.float32(0.5) != 0  # this thread's own mode is as before
+        crew.close()
+
+
+@pytest.mark.parametrize(
+    "commands",
+    [
+        np.zeros((2, 7), np.int64),
+        np.zeros(8, np.int64),
+        np.zeros((2, 8), np.int32),
+        np.zeros((4, 16), np.int64)[:, ::2],
+    ],
+)
+def test_a_wrong_command_list_is_refused(crew, commands):
+    with pytest.raises(ValueError, match="int64"):
+        crew.run(commands)
+
+
+def test_a_wrong_profile_is_refused(crew, kernels):
+    commands = Commands().add(kernels["count"], np.zeros(1, np.int64)).array
+    with pytest.raises(ValueError, match="profile"):
+        crew.run(commands, profile=np.zeros((crew.threads, 2), np.int64))
+    with pytest.raises(ValueError, match="int64"):
+        crew.run(commands, profile=np.zeros((crew.threads, 1)))
