@@ -53,8 +53,8 @@ def _panel(axis: Any, results: Results, task: str, measure: str) -> None:
     axis.axvline(1, color="black", linewidth=0.5)
     axis.set_xscale("log")
     axis.set_xlim(min([*medians, 1]) / 1.3, max(medians) * 3)
-    axis.set_title(f"{title(task)}\n{TITLES[measure].rsplit(',', 1)[0]}, by {base}'s", fontsize=8)
-    axis.tick_params(labelsize=7)
+    axis.set_title(f"{title(task)}\n{TITLES[measure].rsplit(',', 1)[0]}: multiples of {base}'s", fontsize=8)
+    axis.tick_params(which="both", labelsize=7)
 
 
 if __name__ == "__main__":

@@ -48,15 +48,15 @@ def gflops(results: Results, one: Series) -> tuple[float | None, float | None]:
     return speed, 100 * speed / peak if peak else None
 
 
-def show(value: float | None, digits: int = 3) -> str:
-    """A figure with as many digits as it is worth.
+def show(value: float | None) -> str:
+    """A figure with three digits, or with those before the point.
 
     >>> show(0.012345), show(123.456), show(None)
     ('0.0123', '123', '-')
     """
     if value is None:
         return "-"
-    return f"{value:.0f}" if value >= 10**digits or round(value, 0) >= 100 else f"{value:.{digits}g}"
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def measure_table(results: Results, task: str, measure: str) -> Table:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from benchmarks import environment
@@ -92,7 +92,7 @@ def measure_startup(workload: str, runners: Sequence[Runner], threads: int, roun
             try:
                 if number == 0:
                     import_ms(runner, threads)
-                for measure, value in _start_values(runner, workload, threads).items():
+                for measure, value in _start_values(runner, workload, threads):
                     values.setdefault((measure, name), []).append(value)
             except RuntimeError as error:
                 outcome.note_failure("start", name, error)
@@ -103,10 +103,9 @@ def measure_startup(workload: str, runners: Sequence[Runner], threads: int, roun
     return outcome
 
 
-def _start_values(runner: Runner, workload: str, threads: int) -> dict[str, float]:
-    found = {"import": import_ms(runner, threads)}
+def _start_values(runner: Runner, workload: str, threads: int) -> Iterator[tuple[str, float]]:
+    yield "import", import_ms(runner, threads)
     if runner[0].trains:
         with tempfile.TemporaryDirectory() as cache:
             for measure in ("first_cold", "first_warm"):
-                found[measure] = first_step_ms(runner, workload, threads, Path(cache))
-    return found
+                yield measure, first_step_ms(runner, workload, threads, Path(cache))

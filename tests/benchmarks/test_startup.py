@@ -1,0 +1,75 @@
+"""Measurements of fresh processes: real ones of the standard library, and the order of the rounds."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+
+from benchmarks import fresh, memory, startup
+from benchmarks.contenders import Contender
+
+THREADS = 1
+
+
+def runner(name, **fields):
+    return Contender(name, "none", "colorsys", (), **fields), sys.executable
+
+
+def test_import_of_a_real_module():
+    assert 0 < startup.import_ms(runner("a"), THREADS) < 1000
+
+
+def test_a_failing_process_says_why():
+    contender = Contender("a", "none", "no_such_module", ())
+    with pytest.raises(RuntimeError, match="No module named 'no_such_module'"):
+        startup.import_ms((contender, sys.executable), THREADS)
+
+
+def test_cold_has_an_empty_cache_and_warm_the_same_one(monkeypatch):
+    seen = []
+
+    def run(command, contender, threads, extra=None):
+        if not extra:
+            return "0.25"
+        (folder,) = extra.values()
+        assert list(extra) == ["SOME_CACHE"]
+        marker = startup.Path(folder) / "object"
+        seen.append(marker.exists())
+        marker.touch()
+        return "1e12 10"
+
+    monkeypatch.setattr(startup, "_run", run)
+    contenders = [runner("a", cache=("SOME_CACHE",)), runner("b", trains=False)]
+    outcome = startup.measure_startup("cnn", contenders, THREADS, 2, lambda text: None)
+    assert seen == [False, True, False, True]
+    measured = {(one.contender, one.measure): one for one in outcome.series}
+    assert measured.keys() == {("a", "import"), ("a", "first_cold"), ("a", "first_warm"), ("b", "import")}
+    assert measured["b", "import"].values == (250.0, 250.0)
+
+
+def test_who_fails_is_left_out_of_later_rounds(monkeypatch):
+    calls = []
+
+    def run(command, contender, threads, extra=None):
+        calls.append(contender.name)
+        raise RuntimeError("long story\nthe end")
+
+    monkeypatch.setattr(startup, "_run", run)
+    outcome = startup.measure_startup("cnn", [runner("a")], THREADS, 3, lambda text: None)
+    assert calls == ["a"] and outcome.failed == {"start: a": "the end"} and outcome.series == []
+
+
+def test_memory_of_trainers_only(monkeypatch):
+    monkeypatch.setattr(startup, "_run", lambda *args: "1.0 321.5")
+    contenders = [runner("a"), runner("b", trains=False)]
+    outcome = memory.measure_memory("cnn", contenders, THREADS, lambda text: None)
+    assert [(one.contender, one.values) for one in outcome.series] == [("a", (321.5,))]
+
+
+def test_peak_memory_remembers_what_was_freed():
+    before = fresh.peak_megabytes()
+    block = np.ones((int(before) + 64, 2**20), np.uint8)
+    del block
+    assert fresh.peak_megabytes() > before + 32

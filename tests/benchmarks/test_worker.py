@@ -1,0 +1,55 @@
+"""How a worker times steps and calls, with a clock that the test moves."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks import worker
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    class Clock:
+        now = 0.0
+
+        def perf_counter(self):
+            return self.now
+
+    clock = Clock()
+    monkeypatch.setattr(worker, "time", clock)
+    return clock
+
+
+def test_time_per_step_over_whole_chunks(clock):
+    calls = []
+
+    def chunk():
+        calls.append(clock.now)
+        clock.now += 0.4
+        return 8
+
+    assert worker.per_step(chunk, 1.0) == pytest.approx(0.05)
+    assert len(calls) == 3
+
+
+def test_one_chunk_at_least(clock):
+    def chunk():
+        clock.now += 2.0
+        return 4
+
+    assert worker.per_step(chunk, 0.0) == 0.5
+
+
+def test_a_call_is_its_median_after_a_warm_up(clock):
+    durations = iter([9.0, 0.1, 0.2, 5.0, 0.2])
+
+    def call():
+        clock.now += next(durations)
+
+    # The first call is the warm-up; then 0.1, 0.2, 5.0 fill the block.
+    assert worker.per_call(call, 1.0) == pytest.approx(0.2)
+
+
+def test_requests_before_a_model_is_open_fail():
+    with pytest.raises(AttributeError):
+        worker.Worker().block("train", "fit", 0.1)
