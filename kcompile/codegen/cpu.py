@@ -6,8 +6,9 @@ from kcompile.codegen.contract_cpu import emit_contract, emit_pack
 from kcompile.codegen.loop_cpu import emit_loop
 from kcompile.codegen.spec import KernelSpec
 from kcompile.codegen.winograd_cpu import emit_filters, emit_winograd
+from kcompile.codegen.winograd_gradient_cpu import emit_filter_gradient, emit_filter_sum
 from kcompile.core import config
-from kcompile.ir.loops import Contract, Kernel, Loop
+from kcompile.ir.loops import Contract, Finish, Kernel, Loop
 from kcompile.schedule.plan import Plan
 
 
@@ -23,6 +24,12 @@ def emit(plan: Plan) -> list[KernelSpec]:
 def _emit(kernel: Kernel, plan: Plan) -> KernelSpec:
     if isinstance(kernel, Loop):
         return emit_loop(kernel, plan.aliases)
-    if kernel.contraction.window is not None:
+    if isinstance(kernel, Finish):
+        return emit_filter_sum(kernel, plan.aliases)
+    window = kernel.contraction.window
+    if window is not None and window.is_gradient:
+        assert isinstance(kernel, Contract)
+        return emit_filter_gradient(kernel, plan.aliases)
+    if window is not None:
         return emit_winograd(kernel, plan.aliases) if isinstance(kernel, Contract) else emit_filters(kernel, plan.aliases)
     return emit_contract(kernel, plan.aliases) if isinstance(kernel, Contract) else emit_pack(kernel, plan.aliases)

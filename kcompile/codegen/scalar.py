@@ -17,7 +17,7 @@ _INFIX = {
     "and": "&", "or": "|",
 }  # fmt: skip
 _CALLS = {
-    "exp", "log", "log1p", "expm1", "tanh", "sigmoid", "erf", "softplus", "sin", "cos", "pow", "sqrt", "rsqrt", "floor",
+    "exp", "log", "log1p", "expm1", "tanh", "sigmoid", "erf", "normal_cdf", "softplus", "sin", "cos", "pow", "sqrt", "rsqrt", "floor",
     "ceil", "round", "maximum", "minimum", "relu", "sign", "select", "philox_uniform", "philox_bits", "atan2",
 }  # fmt: skip
 _SPELLING = {"sign": "sign_of", "philox_uniform": "uniform_f32", "philox_bits": "philox2x32"}

@@ -137,22 +137,9 @@ class _WinogradEmitter(ContractEmitter):
 
     def _patch(self, row: int, col: int) -> None:
         """The input rows of one row of squares, zero beyond the image."""
-        w, x = self.w, self.window
-        height, width = int(x.rows.extent) + 2, int(x.cols.extent) + 2  # type: ignore[arg-type]
-        pixels = self._patch_row() // (self.depth * FLOAT)
-        w.line("into = buffer_f32(patch, 102)")
-        w.line("pixel = buffer_f32(source, 103)")
-        with w.block(f"for i in range({WINDOW}):"):
-            w.line(f"inside = {width} if top + i < {height} else 0")
-            if col == self.depth * FLOAT:  # pixels lie side by side: a row is one copy
-                with w.block(f"for j in range(inside * {self.depth}):"):
-                    w.line(f"into[i * {pixels * self.depth} + j] = pixel[(top + i) * {row // FLOAT} + j]")
-            else:
-                with w.block("for j in range(inside):"), w.block(f"for c in range({self.depth}):"):
-                    place = f"into[(i * {pixels} + j) * {self.depth} + c]"
-                    w.line(f"{place} = pixel[(top + i) * {row // FLOAT} + j * {col // FLOAT} + c]")
-            with w.block(f"for j in range(inside * {self.depth}, {pixels * self.depth}):"):
-                w.line(f"into[i * {pixels * self.depth} + j] = f32(0.0)")
+        x, pixels = self.window, self._patch_row() // (self.depth * FLOAT)
+        limits = int(x.rows.extent) + 2, int(x.cols.extent) + 2  # type: ignore[arg-type]
+        copy_patch(self.w, "patch", "source", WINDOW, pixels, self.depth, limits, (row // FLOAT, col // FLOAT))
 
     def _products(self) -> None:
         c, w, x = self.c, self.w, self.window
@@ -207,6 +194,26 @@ class _WinogradEmitter(ContractEmitter):
                     w.line("acc = strip[at + lane]")
                     s.bind(accumulator(self.c.value.dtype), "acc")
                     self._write_stores()
+
+
+def copy_patch(
+    w: Writer, into: str, source: str, rows: int, pixels: int, channels: int, limits: tuple[int, int], steps: tuple[int, int]
+) -> None:
+    """Copy `rows` image rows from row `top` on to memory `into`, zero beyond the image's limits (rows, columns)."""
+    height, width = limits
+    row, col = steps
+    w.line(f"into = buffer_f32({into}, 102)")
+    w.line(f"pixel = buffer_f32({source}, 103)")
+    with w.block(f"for i in range({rows}):"):
+        w.line(f"inside = {min(width, pixels)} if top + i < {height} else 0")
+        if col == channels:  # pixels lie side by side: a row is one copy
+            with w.block(f"for j in range(inside * {channels}):"):
+                w.line(f"into[i * {pixels * channels} + j] = pixel[(top + i) * {row} + j]")
+        else:
+            with w.block("for j in range(inside):"), w.block(f"for c in range({channels}):"):
+                w.line(f"into[(i * {pixels} + j) * {channels} + c] = pixel[(top + i) * {row} + j * {col} + c]")
+        with w.block(f"for j in range(inside * {channels}, {pixels * channels}):"):
+            w.line(f"into[i * {pixels * channels} + j] = f32(0.0)")
 
 
 def emit_filters(kernel: Pack, aliases: Mapping[Value, Value]) -> KernelSpec:

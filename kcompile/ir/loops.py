@@ -294,11 +294,26 @@ class Pack:
         return {self.contraction.b.base}
 
 
-Kernel = Loop | Contract | Pack
+@dataclass(frozen=True)
+class Finish:
+    """Partial results of a contraction, summed over its parts and brought into the output's form."""
+
+    contraction: Any
+    source: Value
+    target: Value
+    name: str
+    fused: tuple[str, ...] = ()
+
+    @property
+    def reads(self) -> set[Any]:
+        return {self.source}
+
+
+Kernel = Loop | Contract | Pack | Finish
 
 
 def writes(kernel: Kernel) -> tuple[Value, ...]:
-    return (kernel.target,) if isinstance(kernel, Pack) else tuple(s.target for s in kernel.stores)
+    return (kernel.target,) if isinstance(kernel, (Pack, Finish)) else tuple(s.target for s in kernel.stores)
 
 
 def _loaded(stores: tuple[Store, ...]) -> set[Any]:

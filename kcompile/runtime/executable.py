@@ -66,6 +66,25 @@ class Executable:
             self._patch(bound, arrays, results)
             return team().run(bound.commands, steps, stop, threads=bound.threads, scratch=bound.scratch)
 
+    def timed(self, arrays: Sequence[np.ndarray], symbols: Mapping[str, int], repeats: int) -> np.ndarray:
+        """Nanoseconds of each command in each of `repeats` runs: int64[repeats, threads, commands]."""
+        arrays = self._prepared(arrays)
+        bound = self._bind(tuple(arrays), symbols)
+        results = [np.empty(s, d) for s, d in zip(bound.output_shapes, self._output_dtypes, strict=True)]
+        times = np.zeros((repeats, team().threads, len(bound.commands)), np.int64)
+        with bound.lock:
+            self._patch(bound, arrays, results)
+            for one in times:
+                team().run(bound.commands, 1, threads=bound.threads, scratch=bound.scratch, profile=one)
+        return times
+
+    def symbols_of(self, arrays: Sequence[np.ndarray], symbols: Mapping[str, int]) -> dict[str, int]:
+        """Numbers for the symbolic dimensions, given inputs of these shapes."""
+        found = dict(symbols)
+        for names, array in zip(self._symbols, arrays, strict=True):
+            found.update({name: extent for name, extent in zip(names, array.shape, strict=True) if name})
+        return found
+
     def _prepared(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         if len(arrays) != len(self.inputs):
             raise ShapeError(

@@ -17,7 +17,7 @@ from kcompile.kernels.host import host
 from kcompile.kernels.winograd import POINTS
 from kcompile.schedule.roles import AxisRole, hint, merge
 from kcompile.schedule.views import View, row_major, view_of
-from kcompile.schedule.winograd import Window, window_of
+from kcompile.schedule.winograd import Window, gradient_window_of, window_of
 
 Dim = "int | Int"
 BLOCK_K = 1024  # reduction steps of one pass of the micro-kernel: B's panel of it fits the second-level cache
@@ -111,9 +111,13 @@ def _plan(value: Value, a: View, b: View, roles: list[AxisRole]) -> Contraction 
     rows, vectors = choose(hint(lane.extent), host(), value.dtype)
     columns = vectors * host().lanes(value.dtype)
     direct = unit and isinstance(lane.extent, int) and lane.extent % columns == 0
-    window = None if transposed or spare_m or spare_n or outer or value.dtype != "float32" else window_of(all_m, lane, all_k)
+    plain = not (transposed or spare_m or spare_n or outer or value.dtype != "float32")
+    window = window_of(all_m, lane, all_k) if plain else None
     if window is not None:
         return Contraction(value, a, b, tuple(m), lane, tuple(k), (), True, False, rows, vectors, 1, window)
+    window = gradient_window_of(all_m, lane, all_k) if plain else None
+    if window is not None:
+        return Contraction(value, a, b, tuple(m), lane, tuple(k), (), False, False, rows, vectors, PARTS, window)
     parts = PARTS if _is_long(m, lane, k, outer) else 1
     return Contraction(
         value, a, b, tuple(m), lane, tuple(k), (*outer, *spare_m, *spare_n), not direct, transposed, rows, vectors, parts

@@ -65,7 +65,7 @@ def new_axes(value: Value) -> Index:
 
 # What an elementary scalar operation costs, in units of an addition per element.
 COSTS = {
-    "div": 4, "sqrt": 4, "rsqrt": 4, "exp": 8, "log": 8, "log1p": 10, "expm1": 10, "tanh": 10, "sigmoid": 10, "erf": 12,
+    "div": 4, "sqrt": 4, "rsqrt": 4, "exp": 8, "log": 8, "log1p": 10, "expm1": 10, "tanh": 10, "sigmoid": 10, "erf": 12, "normal_cdf": 14,
     "softplus": 14, "sin": 10, "cos": 10, "pow": 20, "atan2": 20, "floordiv": 4, "mod": 6,
     "const": 0, "index": 0, "load": 1, "cast": 1, "acc": 0,
 }  # fmt: skip

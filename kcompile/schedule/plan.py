@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from kcompile.core.symbolic import Int, product
 from kcompile.ir import graph as graphs, loops
 from kcompile.ir.graph import Graph, Value
-from kcompile.ir.loops import Axis, Contract, Expr, Index, Kernel, Loop, Pack, Store, axis_of, writes
+from kcompile.ir.loops import Axis, Contract, Expr, Finish, Index, Kernel, Loop, Pack, Store, axis_of, writes
 from kcompile.ir.op import Op
 from kcompile.ir.types import TensorType
 from kcompile.ops.movement import copy_op
-from kcompile.schedule.contraction import hint, packed_size
+from kcompile.schedule.contraction import Contraction, hint, packed_size
 from kcompile.schedule.fuse import Group, groups_of, stored_values
 from kcompile.schedule.lower import is_leaf, loads
 
@@ -91,6 +91,8 @@ class _Lowering:
         if c.packed:
             memory = new_memory(c.value.node.serial * 2, TensorType((packed_size(c),), c.value.dtype))
             kernels.append(Pack(c, memory, f"{self.name} pack"))
+        if c.window is not None and c.window.is_gradient:
+            return self._filter_gradient(c, index)
         if c.parts == 1:
             return [*kernels, Contract(c, memory, index, tuple(self.stores), None, self.name, self.fused)]
         part = Axis(c.parts, "part")
@@ -101,6 +103,19 @@ class _Lowering:
         total = _sum_of_parts(partial, c.parts, index)
         stores = [Store(s.target, s.index, _replace(s.expr, own, total)) for s in self.stores]
         return [*kernels, *self._loop(stores)]
+
+    def _filter_gradient(self, c: Contraction, index: Index) -> list[Kernel]:
+        """Winograd: sums of products per part, then their transform, then the consumers."""
+        serial, dtype = c.value.node.serial * 2, c.value.dtype
+        partial = new_memory(serial, TensorType((packed_size(c) * c.parts,), dtype))
+        raw = new_memory(serial + 1, TensorType(c.value.shape, dtype))
+        part = Axis(c.parts, "part")
+        own = loops.accumulator(dtype)
+        main = Contract(c, c.b.base, index, (Store(partial, (Int.of(part),), own),), part, self.name, (c.value.op.name,))
+        finish = Finish(c, partial, raw, f"{self.name} sum", ("sum",))
+        element = loops.load(raw, index, dtype)
+        stores = [Store(s.target, s.index, _replace(s.expr, own, element)) for s in self.stores]
+        return [main, finish, *self._loop(stores)]
 
     def _loop(self, stores: list[Store]) -> list[Kernel]:
         first: list[Kernel] = []
@@ -198,7 +213,7 @@ def _order(plan: Plan, lowered: list[tuple[Group, list[Kernel]]]) -> None:
 
 def _updates_in_place(group: Group, kernel: Kernel, leaf: Value, new: Value) -> bool:
     """Does the kernel read the variable only at the element that it then overwrites?"""
-    if isinstance(kernel, Pack) or (isinstance(kernel, Contract) and leaf in (kernel.contraction.a.base, kernel.b_memory)):
+    if isinstance(kernel, (Pack, Finish)) or (isinstance(kernel, Contract) and leaf in (kernel.contraction.a.base, kernel.b_memory)):
         return False
     own = next(s.index for s in kernel.stores if s.target is new)
     return all(

@@ -1,14 +1,13 @@
 """Which contractions are 3 x 3 convolutions at stride 1 that Winograd's F(4x4, 3x3) computes with a quarter of the products.
 
-Only strides are looked at: two reduced axes of extent 3 that step through A as two output axes do. A layer's forward pass and
-the gradient of its input are both of this form.
+Only strides are looked at. Forward and in the input's gradient, two reduced axes of extent 3 (the taps) step through A as two
+output axes do; in the filters' gradient, two output axes of extent 3 step through A as two reduced axes do.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kcompile.core.symbolic import product
 from kcompile.kernels.winograd import TILE
 from kcompile.schedule.roles import AxisRole, hint, merge
 
@@ -20,7 +19,10 @@ MOST_CHANNELS = 512  # transformed filters of more do not stay in the second-lev
 
 @dataclass(frozen=True)
 class Window:
-    """The axes of such a convolution: images, output rows and columns, kernel taps, channels of A."""
+    """The axes of such a convolution: images, output rows and columns, kernel taps, channels of A.
+
+    is_gradient: the filters are computed; images, rows and columns are summed over.
+    """
 
     images: AxisRole | None
     rows: AxisRole
@@ -28,6 +30,7 @@ class Window:
     row_taps: AxisRole
     col_taps: AxisRole
     depth: AxisRole
+    is_gradient: bool = False
 
     @property
     def tile_rows(self) -> int:
@@ -51,21 +54,47 @@ def window_of(m: list[AxisRole], lanes: AxisRole, k: list[AxisRole]) -> Window |
         return None
     if not (lanes.b == 1 or depth.b == 1) or not _is_profitable(depth, lanes):
         return None
-    pairs = [next((r for r in m if r.a == tap.a and isinstance(r.extent, int)), None) for tap in taps]
-    if pairs[0] is None or pairs[1] is None or pairs[0] is pairs[1]:
+    pairs = _pairs(taps, m)
+    if pairs is None:
         return None
-    (rows, row_taps), (cols, col_taps) = sorted(zip(pairs, taps, strict=True), key=lambda p: -hint(p[0].y))  # type: ignore[union-attr]
-    assert rows is not None and cols is not None
+    (rows, row_taps), (cols, col_taps) = sorted(pairs, key=lambda p: -hint(p[0].y))
     rest = merge(sorted((r for r in m if r is not rows and r is not cols), key=lambda r: -hint(r.y)), ("a", "y"))
-    images = rest[0] if rest else None
     if len(rest) > 1 or cols.y != lanes.extent or rows.y != cols.extent * cols.y:
         return None
-    if images is not None and images.y != rows.extent * rows.y:
+    if rest and rest[0].y != rows.extent * rows.y:
         return None
-    window = Window(images, rows, cols, row_taps, col_taps, depth)
+    return _worthwhile(Window(rest[0] if rest else None, rows, cols, row_taps, col_taps, depth))
+
+
+def gradient_window_of(m: list[AxisRole], lanes: AxisRole, k: list[AxisRole]) -> Window | None:
+    """The same for the gradient of the filters: m holds taps and channels, k images, rows and columns."""
+    depth = next((r for r in m if r.a == 1), None)
+    taps = [r for r in m if r is not depth]
+    if depth is None or len(taps) != 2 or any(r.extent != TAPS for r in taps) or lanes.y != 1 or lanes.b != 1:
+        return None
+    pairs = _pairs(taps, k)
+    if pairs is None or not _is_profitable(depth, lanes) or depth.y != lanes.extent:
+        return None
+    (rows, row_taps), (cols, col_taps) = sorted(pairs, key=lambda p: -hint(p[1].y))
+    rest = merge(sorted((r for r in k if r is not rows and r is not cols), key=lambda r: -hint(r.a)), ("a", "b"))
+    if len(rest) > 1 or lanes.extent % 4:  # type: ignore[operator]
+        return None
+    return _worthwhile(Window(rest[0] if rest else None, rows, cols, row_taps, col_taps, depth, is_gradient=True))
+
+
+def _pairs(taps: list[AxisRole], axes: list[AxisRole]) -> list[tuple[AxisRole, AxisRole]] | None:
+    """Each tap with the axis that steps through A as it does."""
+    found = [(next((r for r in axes if r.a == tap.a and isinstance(r.extent, int)), None), tap) for tap in taps]
+    if any(r is None for r, _ in found) or found[0][0] is found[1][0]:
+        return None
+    return [(r, tap) for r, tap in found if r is not None]
+
+
+def _worthwhile(window: Window) -> Window | None:
+    """The window, unless its images are small or badly covered by squares."""
+    rows, cols = int(window.rows.extent), int(window.cols.extent)  # type: ignore[arg-type]
     computed = window.tile_rows * window.tile_cols * TILE * TILE
-    wanted = product((rows.extent, cols.extent))
-    return window if min(rows.extent, cols.extent) >= TILE and computed <= MOST_WASTE * wanted else None  # type: ignore[type-var,operator]
+    return window if min(rows, cols) >= TILE and computed <= MOST_WASTE * rows * cols else None
 
 
 def _is_profitable(depth: AxisRole, lanes: AxisRole) -> bool:

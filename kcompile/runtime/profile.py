@@ -1,0 +1,61 @@
+"""Measured figures of each kernel of a program: time, FLOPs, bytes, share of the machine's peak."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from kcompile.core import dtypes, symbolic
+from kcompile.runtime.executable import Executable
+from kcompile.runtime.team import team
+
+REPEATS = 11
+
+
+@dataclass(frozen=True)
+class KernelProfile:
+    """One kernel: nanoseconds are summed over the threads that worked on it, the median of several runs."""
+
+    name: str
+    fused: tuple[str, ...]
+    nanoseconds: float
+    flops: int
+    bytes: int
+    tiles: int
+
+    @property
+    def gflops(self) -> float:
+        """Billions of floating-point operations per second and core."""
+        return self.flops / self.nanoseconds if self.nanoseconds else 0.0
+
+    @property
+    def gbytes(self) -> float:
+        """Billions of bytes read and written per second and core."""
+        return self.bytes / self.nanoseconds if self.nanoseconds else 0.0
+
+
+def profile(
+    executable: Executable, arrays: Sequence[np.ndarray], symbols: Mapping[str, int] | None = None, repeats: int = REPEATS
+) -> list[KernelProfile]:
+    """Run the program `repeats` times and time every kernel; variables are put back as they were."""
+    program = executable.program
+    saved = {leaf: array.copy() for leaf, array in program.variables.items()}
+    try:
+        ticks = executable.timed(arrays, symbols or {}, repeats)
+    finally:
+        for leaf, array in saved.items():
+            program.variables[leaf][...] = array
+    found = executable.symbols_of(arrays, symbols or {})
+    times = np.median(ticks.sum(axis=1), axis=0)
+    result = []
+    for spec, nanoseconds in zip(program.specs, times, strict=True):
+        moved = sum(symbolic.evaluate(v.type.size, found) * dtypes.itemsize(v.dtype) for v in dict.fromkeys(spec.buffers))
+        flops, tiles = (symbolic.evaluate(x, found) for x in (spec.flops, spec.tiles))
+        result.append(KernelProfile(spec.name, spec.fused, float(nanoseconds), flops, moved, tiles))
+    return result
+
+
+def threads() -> int:
+    return team().threads
