@@ -69,6 +69,23 @@ KERNELS = {
             x = (x * 1103515245 + 12345) % 2147483648
         y[i] += x
 """,
+    # slow: then y[0] += 1
+    "late": """
+    y = buffer_i64(args[0], 0)
+    x = args[1]
+    for j in range(args[1]):
+        x = (x * 1103515245 + 12345) % 2147483648
+    y[0] += 1 if x >= 0 else 2
+""",
+    # each tile counts its calls, and those in which y[0] was behind the count
+    "behind": """
+    y = buffer_i64(args[0], 0)
+    seen = buffer_i64(args[1], 1)
+    for i in range(begin, end):
+        seen[2 * i] += 1
+        if y[0] < seen[2 * i]:
+            seen[2 * i + 1] += 1
+""",
     "subnormal": """
     y = buffer_f32(args[0], 0)
     for i in range(begin, end):
@@ -175,6 +192,36 @@ def test_barriers_order_what_they_must(crew, kernels, seed):
                     call(function)(block, 0, tiles, 0)
         results.append((y.tolist(), t.tolist()))
     assert results[0] == results[1]
+
+
+def test_what_overlaps_the_last_of_a_chain_still_follows_the_rest_of_it(kernels):
+    """late, then late | behind side by side: `behind` has no barrier but needs the first `late`."""
+    crew = Team(2)
+    y, other, spin, seen = (
+        np.zeros(1, np.int64),
+        np.zeros(1, np.int64),
+        np.zeros(8, np.int64),
+        np.zeros(8, np.int64),
+    )
+    commands = Commands().add(kernels["spin"], spin, 3000, tiles=8)
+    commands.add(kernels["late"], y, 30_000).add(kernels["late"], other, 30_000)
+    commands.add(kernels["behind"], y, seen, tiles=4, flags=0)
+    for _ in range(20):
+        crew.run(commands.array, 50)
+    assert seen.tolist() == [1000, 0] * 4
+    crew.close()
+
+
+def test_a_run_returns_when_the_last_tile_is_done(kernels):
+    crew = Team(2)
+    y = np.zeros(3, np.int64)
+    alone = np.zeros(3, np.int64)
+    crew.run(Commands().add(kernels["spin"], alone, 100_000, tiles=3).array, threads=1)
+    commands = CommandList(Commands().add(kernels["spin"], y, 100_000, tiles=3).array)
+    for turn in range(1, 200):
+        crew.run(commands)
+        assert y.tolist() == (turn * alone).tolist()
+    crew.close()
 
 
 def test_ten_thousand_steps(crew, kernels):
