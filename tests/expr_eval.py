@@ -16,6 +16,7 @@ from kcompile.ir import loops
 from kcompile.ir.loops import Expr, Index
 from kcompile.ir.op import Op, Sample
 from kcompile.ir.types import TensorType
+from kcompile.kernels.random import philox
 
 
 @dataclass(frozen=True)
@@ -121,9 +122,12 @@ SCALAR: dict[str, Callable[..., Any]] = {
     "neg": np.negative, "abs": np.abs, "sign": np.sign, "sqrt": np.sqrt, "rsqrt": lambda x: 1 / np.sqrt(x),
     "exp": np.exp, "expm1": np.expm1, "log": np.log, "log1p": np.log1p, "sin": np.sin, "cos": np.cos,
     "tanh": np.tanh, "sigmoid": _sigmoid, "softplus": lambda x: np.logaddexp(x, 0), "erf": math.erf,
+    "normal_cdf": lambda x: 0.5 * math.erfc(-x / math.sqrt(2)),
     "floor": np.floor, "ceil": np.ceil, "round": np.round, "relu": lambda x: np.maximum(x, 0),
     "eq": np.equal, "ne": np.not_equal, "lt": np.less, "le": np.less_equal, "gt": np.greater,
-    "ge": np.greater_equal, "and": np.logical_and, "or": np.logical_or, "not": np.logical_not,
+    "ge": np.greater_equal, "philox_uniform": philox.uniform,
+    "philox_bits": lambda lo, hi, key: philox.philox2x32(lo, hi, key)[0],
+    "and": np.logical_and, "or": np.logical_or, "not": np.logical_not,
 }  # fmt: skip
 
 REDUCTIONS: dict[str, Callable[[np.ndarray], Any]] = {

@@ -12,15 +12,21 @@ from kcompile.ops import (
     convolution,
     create,
     crossentropy,
+    cumulative,
     elementwise,
     index,
     movement,
     normalization,
     numerics,
+    order,
     pool,
     reduce,
     slicing,
     soft_maximum,
+    special,
+)
+from kcompile.ops import (
+    random as random,
 )
 from kcompile.ops.public import public as _public
 
@@ -42,6 +48,11 @@ _EXPORTS = {
         identity tri tril triu linspace logspace geomspace""",
     numerics: """clip isclose allclose diff outer inner vdot kron cross trace average ptp trapezoid select
         nan_to_num vander size ndim isin digitize searchsorted bincount""",
+    order: "argsort sort top_k argpartition in_top_k quantile median percentile",
+    cumulative: "cumsum cumprod",
+    special: """sinh cosh arcsinh arccosh arctanh arcsin arccos arctan erfc erfinv logaddexp logaddexp2 hypot
+        exp2 cbrt sinc deg2rad rad2deg trunc fmod fmax fmin heaviside divide_no_nan ldexp isposinf isneginf
+        signbit""",
     activation: """celu elu gelu glu hard_shrink hard_sigmoid hard_silu hard_swish=hard_silu
         hard_tanh leaky_relu log_sigmoid relu6 selu silu soft_shrink softsign sparse_plus sparse_sigmoid
         squareplus swish=silu tanh_shrink threshold""",

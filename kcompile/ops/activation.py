@@ -3,48 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 from kcompile.core.errors import ShapeError, message
-from kcompile.ir.op import Op, Sample
-from kcompile.ir.types import TensorType
 from kcompile.ops import elementwise as ew
 from kcompile.ops import movement
+from kcompile.ops.composite import composite, floating
 
-Rule = Callable[..., Any]
+FAR = (-1e4, -90.0, -20.0, 20.0, 90.0, 1e4)
 SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
-
-
-def floating(x: Any) -> Any:
-    """x as a tensor of floats: ints become the default float."""
-    x = ew.as_tensor(x)
-    return ew.as_tensor(x, ew.float_of(ew.common_dtype(x)))
-
-
-def activation(name: str, reference: Rule, decompose: Rule, onnx: Rule | None = None, **attrs: Any) -> Op:
-    """Register an elementwise composite; `attrs` are the attributes that its samples use."""
-    op = Op(name)
-
-    @op.infer
-    def infer(x: TensorType, **_: Any) -> TensorType:
-        return x
-
-    op.reference(reference)
-    op.decompose(decompose)
-    if onnx is not None:
-        op.onnx(onnx)
-
-    @op.samples
-    def samples(rng: np.random.Generator) -> Iterator[Sample]:
-        for shape in ((3, 5), (), (0, 2), (17,)):
-            yield Sample((ew.sample_array(rng, shape, (-4.0, 4.0)),), dict(attrs), str(shape))
-        far = np.array([-1e4, -90.0, -20.0, 20.0, 90.0, 1e4], "float32")
-        yield Sample((far,), dict(attrs), "far", differentiable=False)
-
-    return op
 
 
 def _sigmoid(x: np.ndarray) -> np.ndarray:
@@ -53,28 +22,31 @@ def _sigmoid(x: np.ndarray) -> np.ndarray:
 
 # --- composites ---------------------------------------------------------------------------------------------
 
-leaky_relu_op = activation(
+leaky_relu_op = composite(
     "leaky_relu",
     lambda x, *, negative_slope: np.where(x >= 0, x, x * negative_slope),
     lambda x, *, negative_slope: ew.where(ew.greater_equal(x, 0), x, ew.multiply(x, negative_slope)),
     lambda g, x, *, negative_slope: g.node("LeakyRelu", x, alpha=negative_slope),
     negative_slope=0.2,
+    far=FAR,
 )
-elu_op = activation(
+elu_op = composite(
     "elu",
     lambda x, *, alpha: np.where(x > 0, x, alpha * np.expm1(x)),
     # expm1 of a large x would be infinite, and its gradient times 0 a NaN.
     lambda x, *, alpha: ew.where(ew.greater(x, 0), x, ew.multiply(ew.expm1(ew.minimum(x, 0)), alpha)),
     lambda g, x, *, alpha: g.node("Elu", x, alpha=alpha),
     alpha=0.7,
+    far=FAR,
 )
-selu_op = activation(
+selu_op = composite(
     "selu",
     lambda x: SELU_SCALE * np.where(x > 0, x, SELU_ALPHA * np.expm1(x)),
     lambda x: ew.multiply(elu(x, SELU_ALPHA), SELU_SCALE),
     lambda g, x: g.node("Selu", x, alpha=SELU_ALPHA, gamma=SELU_SCALE),
+    far=FAR,
 )
-celu_op = activation(
+celu_op = composite(
     "celu",
     lambda x, *, alpha: np.maximum(x, 0) + np.minimum(0, alpha * np.expm1(x / alpha)),
     lambda x, *, alpha: ew.add(
@@ -82,31 +54,36 @@ celu_op = activation(
     ),
     lambda g, x, *, alpha: g.node("Celu", x, alpha=alpha),
     alpha=0.8,
+    far=FAR,
 )
-silu_op = activation("silu", lambda x: x * _sigmoid(x), lambda x: ew.multiply(x, ew.sigmoid(x)))
-mish_op = activation(
+silu_op = composite("silu", lambda x: x * _sigmoid(x), lambda x: ew.multiply(x, ew.sigmoid(x)), far=FAR)
+mish_op = composite(
     "mish",
     lambda x: x * np.tanh(np.logaddexp(x, 0)),
     lambda x: ew.multiply(x, ew.tanh(ew.softplus(x))),
     lambda g, x: g.node("Mish", x),
+    far=FAR,
 )
-softsign_op = activation(
+softsign_op = composite(
     "softsign",
     lambda x: x / (1 + np.abs(x)),
     lambda x: ew.true_divide(x, ew.add(ew.absolute(x), 1)),
     lambda g, x: g.node("Softsign", x),
+    far=FAR,
 )
-hard_sigmoid_op = activation(
+hard_sigmoid_op = composite(
     "hard_sigmoid",
     lambda x: np.clip(x + 3, 0, 6) / 6,
     lambda x: ew.true_divide(relu6(ew.add(x, 3)), 6),
     lambda g, x: g.node("HardSigmoid", x, alpha=1 / 6, beta=0.5),
+    far=FAR,
 )
-hard_silu_op = activation(
+hard_silu_op = composite(
     "hard_silu",
     lambda x: x * (np.clip(x + 3, 0, 6) / 6),
     lambda x: ew.multiply(x, hard_sigmoid(x)),
     lambda g, x: g.node("HardSwish", x),
+    far=FAR,
 )
 
 
@@ -127,12 +104,13 @@ def _gelu_decompose(x: Any, *, approximate: bool) -> Any:
     return ew.multiply(ew.multiply(x, 0.5), ew.add(bent, 1))
 
 
-gelu_op = activation(
+gelu_op = composite(
     "gelu",
     _gelu_reference,
     _gelu_decompose,
     lambda g, x, *, approximate: g.node("Gelu", x, approximate="tanh" if approximate else "none"),
     approximate=True,
+    far=FAR,
 )
 
 

@@ -14,7 +14,7 @@ from kcompile.ir.types import TensorType, broadcast_shapes
 from kcompile.ops import elementwise as ew
 from kcompile.ops import index as indexing
 from kcompile.ops import movement, reduce, soft_maximum
-from kcompile.ops.activation import floating
+from kcompile.ops.composite import floating
 
 sigmoid_cross_entropy_op = Op("sigmoid_cross_entropy")
 

@@ -13,7 +13,7 @@ from kcompile.ir.op import Op, Sample
 from kcompile.ir.types import TensorType
 from kcompile.ops import elementwise as ew
 from kcompile.ops import movement, reduce
-from kcompile.ops.activation import floating
+from kcompile.ops.composite import floating
 
 batch_normalization_op = Op("batch_normalization")
 layer_normalization_op = Op("layer_normalization")

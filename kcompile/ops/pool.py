@@ -324,6 +324,6 @@ def average_pool(
     >>> average_pool(np.arange(3.0).reshape(1, 3, 1), 2, 1, "same")[0, :, 0].tolist()
     [0.5, 1.5, 2.0]
     """
-    from kcompile.ops.activation import floating
+    from kcompile.ops.composite import floating
 
     return _pool(average_pool_op, floating(inputs), pool_size, strides, padding, data_format)

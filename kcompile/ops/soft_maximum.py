@@ -11,8 +11,8 @@ from kcompile.ir.op import Op, Sample
 from kcompile.ir.types import TensorType
 from kcompile.ops import elementwise as ew
 from kcompile.ops import reduce
-from kcompile.ops.activation import floating
 from kcompile.ops.autodiff import stop_gradient
+from kcompile.ops.composite import floating
 
 softmax_op = Op("softmax")
 log_softmax_op = Op("log_softmax")

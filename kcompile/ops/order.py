@@ -1,0 +1,196 @@
+"""Order along an axis: argsort, sort, top_k, quantiles.
+
+There is no sorting kernel yet: in a compiled program a sort counts, for each element, how many others go
+before it. The work is the square of the axis.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from kcompile.core import dtypes
+from kcompile.core.errors import ShapeError, message
+from kcompile.core.symbolic import Int
+from kcompile.ir.op import Op, Sample
+from kcompile.ir.types import TensorType
+from kcompile.ops import create, movement, reduce
+from kcompile.ops import elementwise as ew
+from kcompile.ops import index as indexing
+
+argsort_op = Op("argsort")
+
+
+@argsort_op.infer
+def _argsort_infer(x: TensorType, *, count: int | Int, descending: bool) -> TensorType:
+    size = x.shape[-1]
+    if isinstance(count, int) and isinstance(size, int) and not 0 <= count <= size:
+        raise ShapeError(message(f"sort: {count} of {size} elements are not there.", received=f"{x!r}"))
+    return TensorType((*x.shape[:-1], count), "int32")
+
+
+@argsort_op.reference
+def _argsort_reference(x: np.ndarray, *, count: int, descending: bool) -> np.ndarray:
+    if not descending:
+        return np.argsort(x, axis=-1, kind="stable")[..., :count]
+    backwards = np.argsort(x[..., ::-1], axis=-1, kind="stable")[..., ::-1]  # equal elements keep their order
+    return (x.shape[-1] - 1 - backwards)[..., :count]
+
+
+@argsort_op.vjp
+def _argsort_vjp(dy: Any, y: Any, x: Any, **_: Any) -> tuple[None]:
+    return (None,)
+
+
+@argsort_op.decompose
+def _argsort_decompose(x: Any, *, count: int | Int, descending: bool) -> Any:
+    size = x.shape[-1]
+    own, other = movement.expand_dims(x, -1), movement.expand_dims(x, -2)
+    before, after = _goes_before(other, own), _goes_before(own, other)
+    if descending:
+        before, after = after, before
+    earlier = ew.less(create.iota(size), movement.expand_dims(create.iota(size), -1))
+    tie = ew.logical_and(earlier, ew.logical_not(ew.logical_or(before, after)))
+    rank = reduce.sum(ew.cast(ew.logical_or(before, tie), "int32"), axis=-1)
+    here = ew.equal(movement.expand_dims(rank, -2), movement.expand_dims(create.iota(count), -1))
+    return reduce.sum(ew.where(here, create.iota(size), 0), axis=-1)
+
+
+def _goes_before(a: Any, b: Any) -> Any:
+    """a < b, with NaN after all numbers."""
+    less = ew.less(a, b)
+    if not dtypes.is_float(dtypes.standardize(a.dtype)):
+        return less
+    return ew.logical_or(less, ew.logical_and(ew.isnan(b), ew.logical_not(ew.isnan(a))))
+
+
+@argsort_op.onnx
+def _argsort_onnx(g: Any, x: str, *, count: int | Int, descending: bool) -> str:
+    _, indices = g.node("TopK", x, g.dims((count,)), axis=-1, largest=int(descending), sorted=1, outputs=2)
+    return g.cast(indices, "int32")
+
+
+@argsort_op.samples
+def _argsort_samples(rng: np.random.Generator) -> Iterator[Sample]:
+    x = rng.integers(0, 4, (3, 7)).astype("float32")
+    yield Sample((x,), {"count": 7, "descending": False}, "ties")
+    yield Sample((x,), {"count": 3, "descending": True}, "largest")
+    holes = np.array([2.0, np.nan, -np.inf, np.nan, np.inf, 2.0], "float32")
+    yield Sample((holes,), {"count": 6, "descending": False}, "nan")
+    yield Sample((holes,), {"count": 6, "descending": True}, "nan_descending")
+    yield Sample((rng.integers(0, 9, (4,)).astype("uint8"),), {"count": 4, "descending": True}, "uint8")
+    yield Sample((np.zeros((2, 0), "float32"),), {"count": 0, "descending": False}, "empty")
+
+
+def _last(op: str, x: Any, axis: int | None) -> tuple[Any, int]:
+    """x with `axis` moved to the end, and where it was."""
+    from kcompile.ops import arrange
+
+    x = ew.as_tensor(x)
+    if axis is None:
+        return movement.reshape(x, (-1,)), 0
+    k = movement._axis(op, axis, len(x.shape))
+    return arrange.moveaxis(x, k, -1), k
+
+
+def argsort(x: Any, axis: int | None = -1) -> Any:
+    """Positions (int32) of the elements in ascending order; equal ones keep their order, NaN comes last.
+
+    >>> argsort(np.array([3, 1, 2])).tolist()
+    [1, 2, 0]
+    """
+    from kcompile.ops import arrange
+
+    x, k = _last("argsort", x, axis)
+    return arrange.moveaxis(argsort_op(x, count=x.shape[-1], descending=False), -1, k)
+
+
+def sort(x: Any, axis: int | None = -1) -> Any:
+    """Elements in ascending order along `axis`."""
+    from kcompile.ops import arrange
+
+    x, k = _last("sort", x, axis)
+    order = argsort_op(x, count=x.shape[-1], descending=False)
+    return arrange.moveaxis(indexing.take_along_axis(x, order, axis=-1), -1, k)
+
+
+def top_k(x: Any, k: int, sorted: bool = True) -> tuple[Any, Any]:
+    """The k largest elements of the last axis, largest first, and their positions (int32).
+
+    >>> [t.tolist() for t in top_k(np.array([3, 1, 2]), 2)]
+    [[3, 2], [0, 2]]
+    """
+    x = ew.as_tensor(x)
+    order = argsort_op(x, count=int(k), descending=True)
+    return indexing.take_along_axis(x, order, axis=-1), order
+
+
+def argpartition(x: Any, kth: int, axis: int = -1) -> Any:
+    """Positions such that the kth element in ascending order is at its place; here all are."""
+    return argsort(x, axis)
+
+
+def in_top_k(targets: Any, predictions: Any, k: int) -> Any:
+    """Is the target among the k largest predictions of its row? Ties are in; NaN and missing classes are out.
+
+    Shapes:  targets (b,), predictions (b, classes) -> (b,).
+    """
+    predictions, targets = ew.as_tensor(predictions), ew.as_tensor(targets, "int32")
+    classes = ew.as_tensor(predictions.shape[-1], "int32")
+    known = ew.logical_and(ew.greater_equal(targets, 0), ew.less(targets, classes))
+    at = movement.expand_dims(ew.where(known, targets, 0), -1)
+    own = indexing.take_along_axis(predictions, at, axis=-1)
+    larger = reduce.sum(ew.cast(ew.greater(predictions, own), "int32"), axis=-1)
+    fit = ew.logical_and(known, reduce.all(ew.isfinite(own), axis=-1))
+    return ew.logical_and(fit, ew.less(larger, k))
+
+
+# --- quantiles ----------------------------------------------------------------------------------------------
+
+METHODS = ("linear", "lower", "higher", "midpoint", "nearest")
+
+
+def quantile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims: bool = False) -> Any:
+    """The q-th quantiles (0 to 1) over `axis`; several q come first in the result."""
+    if method not in METHODS:
+        raise ValueError(f"Invalid method: {method!r}. Expected one of {', '.join(METHODS)}.")
+    x, q = ew.as_tensor(x), np.asarray(q, np.float64)
+    x = ew.as_tensor(x, ew.float_of(ew.common_dtype(x)))
+    axes = reduce.normalize_axes("quantile", axis, len(x.shape))
+    kept = tuple(k for k in range(len(x.shape)) if k not in axes)
+    rows = movement.transpose(x, (*kept, *axes))
+    rows = sort(movement.reshape(rows, (*(x.shape[k] for k in kept), -1)))
+    parts = [_quantile(rows, float(v), method) for v in q.reshape(-1)]
+    shape = (
+        tuple(1 if k in axes else d for k, d in enumerate(x.shape))
+        if keepdims
+        else tuple(x.shape[k] for k in kept)
+    )
+    return movement.reshape(movement.stack(parts), (*q.shape, *shape))
+
+
+def _quantile(rows: Any, q: float, method: str) -> Any:
+    size = rows.shape[-1]
+    if not isinstance(size, int):
+        raise ShapeError(message("quantile: the dimensions must be known.", received=f"{rows.shape}"))
+    position = q * (size - 1)
+    low, high = int(np.floor(position)), int(np.ceil(position))
+    a, b = movement.getitem(rows, (..., low)), movement.getitem(rows, (..., high))
+    nearest = float(round(position) - low)
+    weights = {"linear": position - low, "lower": 0.0, "higher": 1.0, "midpoint": 0.5, "nearest": nearest}
+    weight = weights[method]
+    mixed = ew.add(ew.multiply(a, 1.0 - weight), ew.multiply(b, weight)) if low != high else a
+    last = movement.getitem(rows, (..., -1))
+    return ew.where(ew.isnan(last), last, mixed)  # NaN sorts last, and makes the whole quantile NaN
+
+
+def median(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """The middle element over `axis`, or the mean of the two."""
+    return quantile(x, 0.5, axis=axis, keepdims=keepdims)
+
+
+def percentile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims: bool = False) -> Any:
+    """The q-th percentiles (0 to 100) over `axis`."""
+    return quantile(x, np.asarray(q, np.float64) / 100, axis, method, keepdims)

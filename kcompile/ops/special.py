@@ -1,0 +1,385 @@
+"""Hyperbolic and inverse functions, error functions, and others of NumPy's longer list, for floats."""
+
+from __future__ import annotations
+
+import math
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+
+from kcompile.core import dtypes
+from kcompile.ops import elementwise as ew
+from kcompile.ops.composite import composite, floating
+
+LOG2 = math.log(2)
+FAR = (-1e6, -50.0, 50.0, 1e6)
+
+
+def _signed(x: Any, magnitude: Any) -> Any:
+    """An odd function from its values for |x|."""
+    return ew.where(ew.less(x, 0), ew.negative(magnitude), magnitude)
+
+
+def _inner(x: Any) -> Any:
+    """sqrt(1 - x^2), exact near 1."""
+    return ew.sqrt(ew.multiply(ew.subtract(1.0, x), ew.add(x, 1.0)))
+
+
+# --- hyperbolic functions and their inverses ----------------------------------------------------------------
+
+
+def _sinh(x: Any) -> Any:
+    a = ew.absolute(x)
+    e, half = ew.expm1(ew.minimum(a, 20.0)), ew.exp(ew.multiply(a, 0.5))
+    near = ew.multiply(ew.add(e, ew.true_divide(e, ew.add(e, 1.0))), 0.5)
+    # exp(89) overflows float32, sinh(89) does not.
+    return _signed(x, ew.where(ew.less(a, 20.0), near, ew.multiply(ew.multiply(half, 0.5), half)))
+
+
+def _cosh(x: Any) -> Any:
+    half = ew.exp(ew.multiply(ew.absolute(x), 0.5))
+    return ew.add(ew.multiply(ew.multiply(half, 0.5), half), ew.true_divide(ew.true_divide(0.5, half), half))
+
+
+def _arcsinh(x: Any) -> Any:
+    a = ew.absolute(x)
+    b = ew.minimum(a, 1e4)
+    square = ew.square(b)
+    near = ew.log1p(ew.add(b, ew.true_divide(square, ew.add(ew.sqrt(ew.add(square, 1.0)), 1.0))))
+    return _signed(x, ew.where(ew.less(a, 1e4), near, ew.add(ew.log(ew.maximum(a, 1.0)), LOG2)))
+
+
+def _arccosh(x: Any) -> Any:
+    b = ew.minimum(x, 1e4)
+    less = ew.subtract(b, 1.0)
+    near = ew.log1p(ew.add(less, ew.sqrt(ew.multiply(less, ew.add(b, 1.0)))))
+    return ew.where(ew.less(x, 1e4), near, ew.add(ew.log(ew.maximum(x, 1.0)), LOG2))
+
+
+sinh_op = composite(
+    "sinh", np.sinh, _sinh, "Sinh", vjp=lambda dy, y, x: (dy * cosh(x),), far=(-80.0, -89.0, 89.0)
+)
+cosh_op = composite(
+    "cosh", np.cosh, _cosh, "Cosh", vjp=lambda dy, y, x: (dy * sinh(x),), far=(-80.0, -89.0, 89.0)
+)
+arcsinh_op = composite(
+    "arcsinh",
+    np.arcsinh,
+    _arcsinh,
+    "Asinh",
+    vjp=lambda dy, y, x: (dy * ew.rsqrt(x * x + 1.0),),
+    far=(*FAR, 1e30),
+)
+arccosh_op = composite(
+    "arccosh",
+    np.arccosh,
+    _arccosh,
+    "Acosh",
+    vjp=lambda dy, y, x: (dy * ew.rsqrt((x - 1.0) * (x + 1.0)),),
+    domain=(1.1, 5.0),
+    far=(1.0, 1e6, 1e30),
+)
+arctanh_op = composite(
+    "arctanh",
+    np.arctanh,
+    lambda x: ew.multiply(ew.subtract(ew.log1p(x), ew.log1p(ew.negative(x))), 0.5),
+    "Atanh",
+    vjp=lambda dy, y, x: (dy / ((1.0 - x) * (x + 1.0)),),
+    domain=(-0.9, 0.9),
+)
+arcsin_op = composite(
+    "arcsin",
+    np.arcsin,
+    lambda x: ew.arctan2(x, _inner(x)),
+    "Asin",
+    vjp=lambda dy, y, x: (dy / _inner(x),),
+    domain=(-0.95, 0.95),
+    far=(-1.0, 0.0, 1.0),
+)
+arccos_op = composite(
+    "arccos",
+    np.arccos,
+    lambda x: ew.arctan2(_inner(x), x),
+    "Acos",
+    vjp=lambda dy, y, x: (ew.negative(dy) / _inner(x),),
+    domain=(-0.95, 0.95),
+    far=(-1.0, 0.0, 1.0),
+)
+arctan_op = composite(
+    "arctan",
+    np.arctan,
+    lambda x: ew.arctan2(x, ew.as_tensor(1.0, dtypes.standardize(x.dtype))),
+    "Atan",
+    vjp=lambda dy, y, x: (dy / (x * x + 1.0),),
+    far=FAR,
+)
+
+# --- error functions ----------------------------------------------------------------------------------------
+
+normal_cdf = ew.unary(
+    "normal_cdf",
+    lambda x: np.vectorize(lambda v: 0.5 * math.erfc(-v / math.sqrt(2)), otypes=[np.float64])(x),
+    "normal_cdf",
+    lambda dy, y, x: dy * ew.exp(ew.multiply(ew.square(x), -0.5)) * (1 / math.sqrt(2 * math.pi)),
+    onnx=lambda g, x: _onnx_normal_cdf(g, x),
+    inputs="float",
+    domain=(-5.0, 5.0),
+)
+
+
+def _onnx_normal_cdf(g: Any, x: str) -> str:
+    half, one = ew.onnx_number(g, 0.5, x), ew.onnx_number(g, 1, x)
+    bent = g.node("Erf", g.node("Mul", x, ew.onnx_number(g, 1 / math.sqrt(2), x)))
+    return g.node("Mul", g.node("Add", bent, one), half)
+
+
+def erfc(x: Any) -> Any:
+    """1 - erf(x), precise where it is small."""
+    return ew.multiply(normal_cdf(ew.multiply(x, -math.sqrt(2))), 2.0)
+
+
+# Polynomials in w = -log(1 - x^2): M. Giles, "Approximating the erfinv function", GPU Computing Gems (2011).
+_CENTRE = (
+    2.81022636e-08, 3.43273939e-07, -3.5233877e-06, -4.39150654e-06, 0.00021858087, -0.00125372503,
+    -0.00417768164, 0.246640727, 1.50140941,
+)  # fmt: skip
+_TAIL = (
+    -0.000200214257, 0.000100950558, 0.00134934322, -0.00367342844, 0.00573950773, -0.0076224613,
+    0.00943887047, 1.00167406, 2.83297682,
+)  # fmt: skip
+
+
+def _polynomial(w: Any, coefficients: tuple[float, ...]) -> Any:
+    total: Any = coefficients[0]
+    for c in coefficients[1:]:
+        total = ew.add(ew.multiply(total, w), c)
+    return total
+
+
+def _erfinv(x: Any) -> Any:
+    w = ew.negative(ew.log(ew.multiply(ew.subtract(1.0, x), ew.add(x, 1.0))))
+    centre = _polynomial(ew.subtract(w, 2.5), _CENTRE)
+    tail = _polynomial(ew.subtract(ew.sqrt(ew.maximum(w, 5.0)), 3.0), _TAIL)
+    y = ew.multiply(ew.where(ew.less(w, 5.0), centre, tail), x)
+    y = ew.where(ew.equal(ew.absolute(x), 1.0), ew.multiply(x, math.inf), y)
+    if dtypes.standardize(x.dtype) != "float64":
+        return y
+    for _ in range(2):  # Newton's steps; the infinite ends stay
+        slope = ew.multiply(ew.exp(ew.negative(ew.square(y))), 2 / math.sqrt(math.pi))
+        y = ew.where(ew.isfinite(y), ew.subtract(y, ew.true_divide(ew.subtract(ew.erf(y), x), slope)), y)
+    return y
+
+
+def _erfinv_reference(x: np.ndarray) -> np.ndarray:
+    def one(v: float) -> float:
+        return (
+            v * math.inf
+            if abs(v) == 1
+            else NormalDist().inv_cdf((v + 1) / 2) / math.sqrt(2)
+            if abs(v) < 1
+            else math.nan
+        )
+
+    return np.vectorize(one, otypes=[np.float64])(x.astype(np.float64))
+
+
+erfinv_op = composite(
+    "erfinv",
+    _erfinv_reference,
+    _erfinv,
+    vjp=lambda dy, y, x: (dy * ew.exp(ew.square(y)) * (math.sqrt(math.pi) / 2),),
+    domain=(-0.99, 0.99),
+    far=(-1.0, -0.99999, 0.99999, 1.0),
+)
+
+# --- sums of exponentials, roots, circles -------------------------------------------------------------------
+
+logaddexp_op = composite(
+    "logaddexp",
+    np.logaddexp,
+    # Equal operands apart: infinities have no difference.
+    lambda a, b: ew.where(
+        ew.equal(a, b),
+        ew.add(a, LOG2),
+        ew.add(ew.maximum(a, b), ew.log1p(ew.exp(ew.negative(ew.absolute(ew.subtract(a, b)))))),
+    ),
+    vjp=lambda dy, y, a, b: (dy * ew.exp(a - y), dy * ew.exp(b - y)),
+    arity=2,
+    far=(-math.inf, -100.0, 0.0, 100.0, math.inf),
+)
+hypot_op = composite(
+    "hypot",
+    np.hypot,
+    lambda a, b: _hypot(ew.absolute(a), ew.absolute(b)),
+    vjp=lambda dy, y, a, b: (dy * a / y, dy * b / y),
+    arity=2,
+    far=(0.0, 1e-30, 1e30),
+)
+
+
+def _hypot(a: Any, b: Any) -> Any:
+    """Scaled by the larger side, so that squares do not overflow."""
+    large, small = ew.maximum(a, b), ew.minimum(a, b)
+    ratio = ew.true_divide(small, ew.where(ew.greater(large, 0.0), large, 1.0))
+    return ew.multiply(large, ew.sqrt(ew.add(ew.square(ratio), 1.0)))
+
+
+# --- public functions ---------------------------------------------------------------------------------------
+
+
+def sinh(x: Any) -> Any:
+    """Hyperbolic sine."""
+    return sinh_op(floating(x))
+
+
+def cosh(x: Any) -> Any:
+    """Hyperbolic cosine."""
+    return cosh_op(floating(x))
+
+
+def arcsinh(x: Any) -> Any:
+    """Inverse hyperbolic sine."""
+    return arcsinh_op(floating(x))
+
+
+def arccosh(x: Any) -> Any:
+    """Inverse hyperbolic cosine."""
+    return arccosh_op(floating(x))
+
+
+def arctanh(x: Any) -> Any:
+    """Inverse hyperbolic tangent."""
+    return arctanh_op(floating(x))
+
+
+def arcsin(x: Any) -> Any:
+    """Inverse sine."""
+    return arcsin_op(floating(x))
+
+
+def arccos(x: Any) -> Any:
+    """Inverse cosine."""
+    return arccos_op(floating(x))
+
+
+def arctan(x: Any) -> Any:
+    """Inverse tangent."""
+    return arctan_op(floating(x))
+
+
+def erfinv(x: Any) -> Any:
+    """The inverse of erf."""
+    return erfinv_op(floating(x))
+
+
+def _two(x1: Any, x2: Any) -> tuple[Any, ...]:
+    return ew.operands(x1, x2, dtype=ew.float_of(ew.common_dtype(x1, x2)))
+
+
+def logaddexp(x1: Any, x2: Any) -> Any:
+    """log(exp(x1) + exp(x2)), without overflow."""
+    return logaddexp_op(*_two(x1, x2))
+
+
+def logaddexp2(x1: Any, x2: Any) -> Any:
+    """log2(2^x1 + 2^x2), without overflow."""
+    a, b = _two(x1, x2)
+    return ew.multiply(logaddexp_op(ew.multiply(a, LOG2), ew.multiply(b, LOG2)), 1 / LOG2)
+
+
+def hypot(x1: Any, x2: Any) -> Any:
+    """sqrt(x1^2 + x2^2), without overflow."""
+    return hypot_op(*_two(x1, x2))
+
+
+def exp2(x: Any) -> Any:
+    """2^x."""
+    x = floating(x)
+    return ew.power(ew.as_tensor(2.0, dtypes.standardize(x.dtype)), x)
+
+
+def cbrt(x: Any) -> Any:
+    """The cube root, negative for negative x."""
+    x = floating(x)
+    return _signed(x, ew.power(ew.absolute(x), 1.0 / 3.0))
+
+
+def sinc(x: Any) -> Any:
+    """sin(pi x) / (pi x), and 1 at 0."""
+    x = floating(x)
+    angle = ew.multiply(ew.where(ew.equal(x, 0), 1.0, x), math.pi)
+    return ew.where(ew.equal(x, 0), 1.0, ew.true_divide(ew.sin(angle), angle))
+
+
+def deg2rad(x: Any) -> Any:
+    """Degrees as radians."""
+    return ew.multiply(floating(x), math.pi / 180)
+
+
+def rad2deg(x: Any) -> Any:
+    """Radians as degrees."""
+    return ew.multiply(floating(x), 180 / math.pi)
+
+
+def trunc(x: Any) -> Any:
+    """x without its fraction."""
+    x = ew.as_tensor(x)
+    return ew.where(ew.less(x, 0), ew.ceil(x), ew.floor(x)) if dtypes.is_float(ew.common_dtype(x)) else x
+
+
+def fmod(x1: Any, x2: Any) -> Any:
+    """The remainder that has the sign of x1."""
+    a, b = ew.operands(x1, x2)
+    return _signed(a, ew.mod(ew.absolute(a), ew.absolute(b)))
+
+
+def fmax(x1: Any, x2: Any) -> Any:
+    """The larger of two; of a number and a NaN the number."""
+    a, b = ew.operands(x1, x2)
+    return ew.where(ew.isnan(a), b, ew.where(ew.isnan(b), a, ew.maximum(a, b)))
+
+
+def fmin(x1: Any, x2: Any) -> Any:
+    """The smaller of two; of a number and a NaN the number."""
+    a, b = ew.operands(x1, x2)
+    return ew.where(ew.isnan(a), b, ew.where(ew.isnan(b), a, ew.minimum(a, b)))
+
+
+def heaviside(x1: Any, x2: Any) -> Any:
+    """0 where x1 is negative, 1 where it is positive, x2 where it is 0."""
+    a, b = ew.operands(x1, x2)
+    one, zero = (ew.as_tensor(v, ew.common_dtype(a)) for v in (1, 0))
+    result = ew.where(ew.less(a, 0), zero, ew.where(ew.greater(a, 0), one, b))
+    return ew.where(ew.isnan(a), a, result) if dtypes.is_float(ew.common_dtype(a)) else result
+
+
+def divide_no_nan(x1: Any, x2: Any) -> Any:
+    """x1 / x2, and 0 where x2 is 0."""
+    a, b = _two(x1, x2)
+    zero = ew.equal(b, 0)
+    return ew.where(zero, 0.0, ew.true_divide(a, ew.where(zero, 1.0, b)))
+
+
+def ldexp(x1: Any, x2: Any) -> Any:
+    """x1 2^x2."""
+    x = floating(x1)
+    return ew.multiply(x, ew.power(ew.as_tensor(2.0, dtypes.standardize(x.dtype)), ew.cast(x2, x.dtype)))
+
+
+def isposinf(x: Any) -> Any:
+    """Is x positive infinity?"""
+    return ew.equal(x, math.inf)
+
+
+def isneginf(x: Any) -> Any:
+    """Is x negative infinity?"""
+    return ew.equal(x, -math.inf)
+
+
+def signbit(x: Any) -> Any:
+    """Is x negative? True for -0.0, too."""
+    x = ew.as_tensor(x)
+    if not dtypes.is_float(ew.common_dtype(x)):
+        return ew.less(x, 0)
+    return ew.less(ew.where(ew.equal(x, 0), ew.true_divide(1.0, x), x), 0)
