@@ -1,0 +1,78 @@
+"""ONNX export: a traced inference graph goes in, a checked .onnx file comes out. `onnx` is imported when it runs."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from kcompile.core import console
+from kcompile.core.errors import message
+from kcompile.ir.graph import Graph
+
+DEFAULT_OPSET = 18  # what most runtimes know
+OLDEST_OPSET = 13
+
+
+def export_onnx(
+    model: Any,
+    filepath: str | os.PathLike[str],
+    verbose: bool | None = None,
+    input_signature: Any = None,
+    opset_version: int | None = None,
+) -> None:
+    """Write the inference call of a model (or a traced graph) to an ONNX file.
+
+    The batch dimension is open and named "batch". Operators such as LayerNormalization (opset 17) and Gelu (20)
+    are written as one node where the opset has them. The file is checked with ONNX's checker and full shape
+    inference, and replaces an old one only when all went well. More than 2 GB of weights go to
+    `<filepath>.data`.
+
+    Args:    input_signature: a list with one structure of InputSpecs (or placeholders, or arrays) per positional
+             argument; by default what the model was built with. opset_version: 13 or later, 18 by default.
+             verbose: print where the file lies (the default).
+    Raises:  UnsupportedOps, which lists every operation without an ONNX form and its layer, before anything is
+             written; ValueError for an unknown opset or a model whose input shapes are unknown.
+    """
+    from kcompile.export.onnx import cleanup, write
+    from kcompile.export.onnx.emit import emit_graph
+    from kcompile.export.onnx.signature import trace_inference
+
+    opset = check_opset(opset_version)
+    if isinstance(model, Graph):
+        inputs = [value.node.attrs["name"] for value in model.inputs]
+        outputs = [f"output_{k}" for k in range(len(model.outputs))]
+        graph = model
+    else:
+        traced = trace_inference(model, input_signature)
+        graph, inputs, outputs = traced.graph, traced.inputs, traced.outputs
+    made = cleanup.run(emit_graph(graph, inputs, outputs, opset))
+    write.write(made, filepath, graph.name, opset)
+    if verbose or verbose is None:
+        console.print_msg(f"Saved artifact at '{filepath}'.")
+
+
+def check_opset(opset: int | None) -> int:
+    """The opset to write.
+
+    Raises:  ValueError outside of what the installed onnx and this exporter know.
+    """
+    import onnx
+
+    newest = onnx.defs.onnx_opset_version()
+    chosen = DEFAULT_OPSET if opset is None else int(opset)
+    if not OLDEST_OPSET <= chosen <= newest:
+        raise ValueError(
+            message(
+                f"ONNX opset {opset} is not supported.",
+                expected=f"{OLDEST_OPSET} to {newest} (onnx {onnx.__version__} is installed)",
+                hint=f"leave it out for {DEFAULT_OPSET}",
+            )
+        )
+    return chosen
+
+
+def check(model: Any, filepath: str | os.PathLike[str], input_signature: Any = None) -> float:
+    """Compare a model with onnxruntime's results for an exported file; see `kcompile.export.onnx.compare`."""
+    from kcompile.export.onnx.compare import compare
+
+    return compare(model, filepath, input_signature)

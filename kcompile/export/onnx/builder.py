@@ -1,0 +1,184 @@
+"""The `g` of the ops' `onnx` rules: adds nodes to an ONNX graph and knows dtypes and shapes of what it made."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from kcompile.core import dtypes
+from kcompile.core.symbolic import Int
+from kcompile.export.onnx import schema
+from kcompile.export.onnx.graph import OnnxNode
+from kcompile.export.onnx.symbols import Symbols, dims_tensor
+from kcompile.ir.types import Shape, TensorType
+
+# From this opset on, a reduction takes its axes as an input instead of an attribute.
+AXES_AS_INPUT = {"ReduceSum": 13}
+AXES_AS_INPUT_ALL = 18
+FOLD_LIMIT = 1 << 20  # a constant that grows by folding may have so many elements
+
+
+class Builder:
+    """Nodes and constants of an ONNX graph under construction.
+
+    opset: the operator set to write for. scope: the layer path that prefixes the names of new tensors.
+    """
+
+    def __init__(self, opset: int):
+        self.opset, self.scope = opset, ""
+        self.nodes: list[OnnxNode] = []
+        self.constants: dict[str, np.ndarray] = {}
+        self.symbols = Symbols()
+        self.types: dict[str, TensorType] = {}
+        self._makers: dict[str, OnnxNode] = {}
+        self._named: set[str] = set()
+        self._constant_names: dict[Any, str] = {}
+        self._once: dict[Any, str] = {}
+
+    # --- names and types --------------------------------------------------------------------------------------
+
+    def name(self, wish: str) -> str:
+        """A name that nothing else in the graph has."""
+        wish = re.sub(r"[^\w./:-]", "_", wish)
+        found, number = wish, 1
+        while found in self._named:
+            found, number = f"{wish}_{number}", number + 1
+        self._named.add(found)
+        return found
+
+    def input(self, wish: str, type_: TensorType) -> str:
+        """A new input of the graph."""
+        name = self.name(wish)
+        self.types[name] = type_
+        self.symbols.declare(name, type_.shape)
+        return name
+
+    def type(self, name: str) -> TensorType:
+        """dtype and shape of a tensor; inferred by ONNX where a rule made it on the way to its result."""
+        if name not in self.types:
+            self.types.update(schema.infer(self, self._makers[name]))
+        return self.types[name]
+
+    def dtype(self, name: str) -> str:
+        return self.type(name).dtype
+
+    def shape(self, name: str) -> Shape:
+        return self.type(name).shape
+
+    # --- constants --------------------------------------------------------------------------------------------
+
+    def constant(self, array: Any, name: str | None = None) -> str:
+        """An array as a constant; equal small ones are kept once."""
+        array = np.asarray(array)
+        key = (array.dtype.str, array.shape, array.tobytes()) if array.size <= 64 and not name else None
+        if key in self._constant_names:
+            return self._constant_names[key]
+        found = self.name(name or "constant")
+        self.constants[found] = array
+        self.types[found] = TensorType(array.shape, dtypes.standardize(array.dtype))
+        if key is not None:
+            self._constant_names[key] = found
+        return found
+
+    def value(self, name: str) -> np.ndarray | None:
+        """The array of a constant; None for what is computed."""
+        return self.constants.get(name)
+
+    def _folded(self, name: str, how: str, change: Callable[[np.ndarray], np.ndarray]) -> str:
+        """A changed constant, under a name that tells where it comes from; made once for each change."""
+        key = ("folded", name, how)
+        if key not in self._once:
+            self._once[key] = self.constant(change(self.constants[name]), f"{name}:{how}")
+        return self._once[key]
+
+    # --- nodes ------------------------------------------------------------------------------------------------
+
+    def node(self, op: str, *inputs: str, outputs: int = 1, **attrs: Any) -> Any:
+        """Apply an operator: the name of its output, or a tuple of names.
+
+        Raises:  schema.NotInOpset where the operator, an attribute or a dtype is unknown to the opset.
+        """
+        schema.check(op, self.opset, attrs, [self.types.get(name) for name in inputs])
+        names = tuple(self.name(f"{self.scope}/{op}" if self.scope else op) for _ in range(outputs))
+        made = OnnxNode(op, inputs, names, attrs)
+        self.nodes.append(made)
+        self._makers.update(dict.fromkeys(names, made))
+        return names[0] if outputs == 1 else names
+
+    def once(self, op: str, *inputs: str, **attrs: Any) -> str:
+        """As `node`, but the same application is made only once."""
+        key = (op, inputs, tuple(sorted(attrs.items())))
+        if key not in self._once:
+            self._once[key] = self.node(op, *inputs, **attrs)
+        return self._once[key]
+
+    def reduce(self, op: str, x: str, axes: Sequence[int], keepdims: bool) -> str:
+        """A reduction such as "ReduceSum" over some axes; over none it changes nothing."""
+        if not axes:
+            return str(self.node("Identity", x))
+        attrs: dict[str, Any] = {"keepdims": int(keepdims)}
+        if self.opset < AXES_AS_INPUT.get(op, AXES_AS_INPUT_ALL):
+            return str(self.node(op, x, axes=[int(a) for a in axes], **attrs))
+        return str(self.node(op, x, self.constant(np.array(axes, np.int64)), **attrs))
+
+    def cast(self, x: str, dtype: str) -> str:
+        """x as `dtype`."""
+        if self.dtype(x) == dtype:
+            return x
+        if x in self.constants:
+            return self._folded(x, dtype, lambda a: a.astype(dtypes.numpy_dtype(dtype)))
+        return str(self.node("Cast", x, to=schema.element_type(dtype)))
+
+    def transpose(self, x: str, axes: Sequence[int]) -> str:
+        """x with its axes permuted."""
+        axes = [int(a) for a in axes]
+        if axes == sorted(axes):
+            return x
+        if x in self.constants:
+            return self._folded(x, f"T{''.join(map(str, axes))}", lambda a: np.transpose(a, axes))
+        return str(self.node("Transpose", x, perm=axes))
+
+    def reshape(self, x: str, shape: Shape) -> str:
+        """x in another shape; symbolic dimensions are copied from x, inferred, or computed from the inputs."""
+        given = self.shape(x)
+        if tuple(given) == tuple(shape):
+            return x
+        if x in self.constants and all(isinstance(d, int) for d in shape):
+            return self._folded(x, "x".join(map(str, shape)) or "scalar", lambda a: np.reshape(a, shape))
+        template = [0 if k < len(given) and given[k] == d else d for k, d in enumerate(shape)]
+        if all(isinstance(d, int) for d in template) and 0 in shape:
+            return str(self.node("Reshape", x, self.dims(shape), allowzero=1))
+        symbolic = [k for k, d in enumerate(template) if isinstance(d, Int)]
+        if len(symbolic) > 1 or 0 in shape:
+            return str(self.node("Reshape", x, self.dims(shape)))
+        for k in symbolic:
+            template[k] = -1
+        return str(self.node("Reshape", x, self.constant(np.array(template, np.int64))))
+
+    def dims(self, shape: Sequence[int | Int]) -> str:
+        """Dimensions as a 1-d int64 tensor."""
+        return dims_tensor(self, tuple(shape))
+
+    def channels_first(self, x: str, spatial: int, make: Callable[[str], str]) -> str:
+        """make(x) for an operator that wants the channels second; x and the result have them last."""
+        first = make(self.transpose(x, [0, spatial + 1, *range(1, spatial + 1)]))
+        return self.transpose(first, [0, *range(2, spatial + 2), 1])
+
+    # --- undoing ----------------------------------------------------------------------------------------------
+
+    def mark(self) -> int:
+        """A point to go back to."""
+        return len(self.nodes)
+
+    def undo(self, mark: int) -> None:
+        """Forget the nodes made since `mark`."""
+        gone = {name for node in self.nodes[mark:] for name in node.outputs}
+        del self.nodes[mark:]
+        for name in gone:
+            self._makers.pop(name, None)
+            self.types.pop(name, None)
+        self._named -= gone
+        self._once = {key: name for key, name in self._once.items() if name not in gone}

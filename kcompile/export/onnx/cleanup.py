@@ -1,0 +1,105 @@
+"""Small rewrites that make the file shorter: what no output needs, identities, transposes that cancel."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from kcompile.export.onnx import layout
+from kcompile.export.onnx.graph import OnnxGraph, OnnxNode
+
+
+def run(graph: OnnxGraph) -> OnnxGraph:
+    """The graph after all rewrites; its inputs and outputs stay."""
+    drop_identities(graph)
+    layout.sink_transposes(graph)
+    drop_identities(graph)
+    add_bias_in_convolution(graph)
+    name_outputs(graph)
+    drop_unused(graph)
+    rename_constants(graph)
+    return graph
+
+
+def drop_identities(graph: OnnxGraph) -> None:
+    """Readers of an Identity read its input. Those that name an output of the graph stay."""
+    names: dict[str, str] = {}
+    kept: list[OnnxNode] = []
+    for node in graph.nodes:
+        node = node.renamed(names)
+        if node.op == "Identity" and node.outputs[0] not in graph.outputs:
+            names[node.outputs[0]] = node.inputs[0]
+        else:
+            kept.append(node)
+    graph.nodes = kept
+
+
+def name_outputs(graph: OnnxGraph) -> None:
+    """A node whose result becomes an output makes it under the output's name, without an Identity between."""
+    makers, names = graph.makers(), {}
+    for node in graph.nodes:
+        if node.op != "Identity" or node.outputs[0] not in graph.outputs:
+            continue
+        source = node.inputs[0]
+        if source in makers and source not in graph.outputs and source not in names:
+            names[source] = node.outputs[0]
+    done = {(old, new) for old, new in names.items()}
+    kept = [n for n in graph.nodes if not (n.op == "Identity" and (n.inputs[0], n.outputs[0]) in done)]
+    graph.nodes = [
+        replace(n.renamed(names), outputs=tuple(names.get(o, o) for o in n.outputs)) for n in kept
+    ]
+
+
+def drop_unused(graph: OnnxGraph) -> None:
+    """Nodes and constants that no output depends on."""
+    needed, kept = set(graph.outputs), []
+    for node in reversed(graph.nodes):
+        if needed.intersection(node.outputs):
+            needed.update(node.inputs)
+            kept.append(node)
+    graph.nodes = kept[::-1]
+    graph.constants = {name: array for name, array in graph.constants.items() if name in needed}
+
+
+def add_bias_in_convolution(graph: OnnxGraph) -> None:
+    """Conv followed by the addition of one number per channel is a Conv with a bias."""
+    makers, users = graph.makers(), graph.users()
+    moved: dict[str, OnnxNode] = {}  # what the Conv made, what the Add made -> the Conv with a bias
+    for node in graph.nodes:
+        if node.op != "Add":
+            continue
+        for x, bias in (node.inputs, node.inputs[::-1]):
+            conv = makers.get(x)
+            if conv is None or len(users[x]) > 1 or x in graph.outputs or not _fits(graph, conv, bias):
+                continue
+            graph.constants[f"{bias}:flat"] = graph.constants[bias].reshape(-1)
+            moved[x] = replace(conv, inputs=(*conv.inputs, f"{bias}:flat"), outputs=node.outputs)
+            break
+    gone = {node.outputs[0] for node in moved.values()}
+    graph.nodes = [moved.get(n.outputs[0], n) for n in graph.nodes if n.outputs[0] not in gone]
+
+
+def _fits(graph: OnnxGraph, conv: OnnxNode, bias: str) -> bool:
+    """Is it a Conv without a bias, and `bias` a constant of one number per channel?"""
+    if conv.op != "Conv" or len(conv.inputs) > 2 or bias not in graph.constants:
+        return False
+    kernel = graph.constants.get(conv.inputs[1])
+    if kernel is None:
+        return False
+    per_channel = (len(kernel), *(1,) * (kernel.ndim - 2))
+    return graph.constants[bias].shape in (per_channel, (1, *per_channel))
+
+
+def rename_constants(graph: OnnxGraph) -> None:
+    """A weight that is stored in a changed form only keeps its own name, without the suffix that tells the change."""
+    forms: dict[str, list[str]] = {}
+    for name in graph.constants:
+        forms.setdefault(name.split(":")[0], []).append(name)
+    taken = {*graph.inputs, *graph.outputs, *graph.makers()}
+    names = {
+        kept[0]: base
+        for base, kept in forms.items()
+        if len(kept) == 1 and kept[0] != base and base not in taken
+    }
+    graph.constants = {names.get(name, name): array for name, array in graph.constants.items()}
+    graph.nodes = [node.renamed(names) for node in graph.nodes]
+

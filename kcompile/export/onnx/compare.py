@@ -1,0 +1,68 @@
+"""Runs an exported file with onnxruntime and compares it with the model."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+
+from kcompile.core import dtypes, tree
+from kcompile.core.errors import message
+from kcompile.export.onnx.signature import Spec, trace_inference
+
+TOLERANCE = 1e-5  # of the largest output, or of 1
+BATCHES = (2, 5)
+FREE_EXTENT = 7  # of dimensions other than the batch that the model leaves open
+
+
+def compare(
+    model: Any, path: str | os.PathLike[str], input_signature: Any = None, batches: tuple[int, ...] = BATCHES
+) -> float:
+    """Compare model(x) with what onnxruntime computes from the file, on random inputs of several batch sizes.
+
+    Returns: the largest difference, relative to the largest output (or 1 if that is more).
+    Raises:  ImportError without onnxruntime; ValueError if they differ by more than 1e-5.
+    """
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(os.fspath(path), providers=["CPUExecutionProvider"])
+    specs = trace_inference(model, input_signature).specs
+    names = [one.name for one in session.get_inputs()]
+    worst = 0.0
+    for batch in batches:
+        rng = np.random.default_rng(batch)
+        arguments = [tree.map_structure(lambda s, n=batch, r=rng: random_input(s, n, r), a) for a in specs]
+        flat = tree.flatten(arguments)
+        # An input that no output depends on is still an input of the file.
+        found = session.run(None, dict(zip(names, flat, strict=True)))
+        expected = [np.asarray(x) for x in tree.flatten(model(*arguments, training=False)) if x is not None]
+        worst = max([worst, *(difference(a, b) for a, b in zip(found, expected, strict=True))])
+    if not worst <= TOLERANCE:
+        raise ValueError(
+            message(
+                "onnxruntime computes something else from the exported file than the model.",
+                expected=f"a difference of at most {TOLERANCE:.0e}",
+                received=f"{worst:.1e}",
+            )
+        )
+    return worst
+
+
+def random_input(spec: Spec, batch: int, rng: np.random.Generator) -> np.ndarray:
+    """Numbers that most models accept: normal floats; ints 0 and 1, which are indices everywhere."""
+    shape = (batch, *(FREE_EXTENT if d is None else d for d in spec.shape[1:]))
+    if dtypes.is_float(spec.dtype):
+        return rng.normal(size=shape).astype(dtypes.numpy_dtype(spec.dtype))
+    return rng.integers(0, 2, shape).astype(dtypes.numpy_dtype(spec.dtype))
+
+
+def difference(actual: np.ndarray, expected: np.ndarray) -> float:
+    """The largest difference, relative to the largest expected number or 1; infinite where shapes or NaNs differ."""
+    if actual.shape != expected.shape or actual.dtype != expected.dtype:
+        return float("inf")
+    a, b = actual.astype(np.float64), expected.astype(np.float64)
+    same = (a == b) | (np.isnan(a) & np.isnan(b))  # infinities too
+    apart = np.where(same, 0.0, np.abs(a - b))
+    size = np.abs(b[np.isfinite(b)]).max(initial=1.0)
+    return float("inf") if np.isnan(apart).any() else float(apart.max(initial=0.0) / size)

@@ -1,0 +1,114 @@
+"""Walks a traced graph: an op with an `onnx` rule writes itself, any other is decomposed until rules exist."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from kcompile.core.errors import message
+from kcompile.export.onnx.builder import Builder
+from kcompile.export.onnx.graph import OnnxGraph, OnnxNode
+from kcompile.ir.graph import Graph, Node, Value, set_origin, topological
+
+
+class UnsupportedOps(NotImplementedError):
+    """Some ops have no ONNX form: `ops` lists (layer path, op, reason)."""
+
+    def __init__(self, ops: list[tuple[str, str, str]], opset: int):
+        self.ops = ops
+        rows = "\n".join(f"    {path or 'top level'}: {op} ({reason})" for path, op, reason in ops)
+        summary = f"{len(ops)} operation(s) of this model cannot be written to ONNX opset {opset}:\n{rows}"
+        super().__init__(message(summary, hint="another opset, or these layers written with other ops"))
+
+
+class Emitter:
+    """Emits the values of one graph into a builder."""
+
+    def __init__(self, graph: Graph, g: Builder):
+        self.graph, self.g = graph, g
+        self.names: dict[Value, str] = {}
+        self.unsupported: dict[tuple[str, str, str], None] = {}
+
+    def emit(self, roots: Sequence[Value], origin: str = "") -> None:
+        """Write all nodes that the roots need. `origin` stands in for nodes that have none of their own."""
+        for node in topological(roots):
+            if all(value in self.names for value in node.values):
+                continue
+            if any(value not in self.names for value in node.inputs):
+                continue  # an input is unsupported: what needs it is not looked at
+            self._node(node, node.origin or origin)
+
+    def _node(self, node: Node, origin: str) -> None:
+        name = node.op.name
+        if name == "constant":
+            self._bind(node, (self.g.constant(node.attrs["value"].array),))
+        elif name == "variable":
+            self._bind(node, (self._weight(node),))
+        elif not self._by_rule(node, origin) and not self._by_parts(node, origin):
+            self.unsupported.setdefault((origin, name, self.reason), None)
+
+    def _weight(self, node: Node) -> str:
+        variable = self.graph.variables[node.attrs["uid"]]
+        return self.g.constant(np.asarray(variable.array), variable.path)
+
+    def _by_rule(self, node: Node, origin: str) -> bool:
+        """Let the op's rule write it; False if it has none or declines."""
+        self.reason = "it has no ONNX form"
+        rule = node.op.rules.get("onnx")
+        if rule is None:
+            return False
+        mark, self.g.scope = self.g.mark(), origin
+        try:
+            made = rule(self.g, *(self.names[v] for v in node.inputs), **node.attrs)
+        except NotImplementedError as error:  # NotInOpset among them
+            self.reason, made = str(error), None
+        if made is None:
+            self.g.undo(mark)
+            return False
+        self._bind(node, made if isinstance(made, tuple) else (made,))
+        return True
+
+    def _by_parts(self, node: Node, origin: str) -> bool:
+        """Write what the op decomposes into; False if it does not decompose."""
+        rule = node.op.rules.get("decompose")
+        if rule is None:
+            return False
+        outer = set_origin(origin)
+        try:
+            made = rule(*node.inputs, **node.attrs)
+        finally:
+            set_origin(outer)
+        parts = made if isinstance(made, tuple) else (made,)
+        self.emit(parts, origin)
+        if all(part in self.names for part in parts):
+            self._bind(node, tuple(self.names[part] for part in parts))
+        return True
+
+    def _bind(self, node: Node, names: tuple[str, ...]) -> None:
+        for value, name in zip(node.values, names, strict=True):
+            self.names[value] = name
+            self.g.types[name] = value.type
+
+
+def emit_graph(graph: Graph, inputs: Sequence[str], outputs: Sequence[str], opset: int) -> OnnxGraph:
+    """The ONNX graph of a traced graph, with these names for its inputs and outputs.
+
+    Raises:  UnsupportedOps, which lists every op that ONNX cannot express.
+    """
+    g = Builder(opset)
+    emitter = Emitter(graph, g)
+    shown = {}
+    for value, wish in zip(graph.inputs, inputs, strict=True):
+        name = g.input(wish, value.type)
+        emitter.names[value] = name
+        shown[name] = value.type
+    results = [g.name(wish) for wish in outputs]
+    emitter.emit(graph.outputs)
+    if emitter.unsupported:
+        raise UnsupportedOps(list(emitter.unsupported), opset)
+    for value, name in zip(graph.outputs, results, strict=True):
+        g.nodes.append(OnnxNode("Identity", (emitter.names[value],), (name,)))
+    types = {name: value.type for value, name in zip(graph.outputs, results, strict=True)}
+    return OnnxGraph(shown, types, g.nodes, g.constants)

@@ -1,0 +1,110 @@
+"""Moves transposes towards the outputs until pairs of them meet and vanish.
+
+Our tensors have channels last, ONNX's convolutions and pools have them second, so each of those comes between two
+transposes. Elementwise operators work in any layout: a transpose of their input is as good after them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from kcompile.export.onnx.graph import OnnxGraph, OnnxNode
+
+UNARY = frozenset(
+    """Relu LeakyRelu Sigmoid Tanh Elu Selu Celu Softplus Softsign HardSigmoid HardSwish Gelu Mish
+    Exp Log Sqrt Abs Neg Sign Floor Ceil Round Reciprocal Erf Sin Cos Tan Not Cast IsNaN IsInf Clip""".split()
+)
+VARIADIC = frozenset("Add Sub Mul Div Pow Max Min Where Equal Less Greater LessOrEqual GreaterOrEqual And Or".split())
+
+
+@dataclass(frozen=True)
+class Permuted:
+    """A tensor that is Transpose(source, perm)."""
+
+    source: str
+    perm: tuple[int, ...]
+
+
+def sink_transposes(graph: OnnxGraph) -> None:
+    """Move transposes below elementwise operators, and drop those that cancel."""
+    pass_ = _Sinking(graph)
+    for node in graph.nodes:
+        pass_.visit(node)
+    graph.nodes = pass_.nodes
+
+
+class _Sinking:
+    """One walk over the nodes. `late` holds the transposes that were not written yet."""
+
+    def __init__(self, graph: OnnxGraph):
+        self.graph = graph
+        self.nodes: list[OnnxNode] = []
+        self.late: dict[str, Permuted] = {}
+        self.written: set[str] = set()
+
+    def visit(self, node: OnnxNode) -> None:
+        if node.op == "Transpose":
+            self._transpose(node)
+        elif self._sinks(node):
+            self._below(node)
+        else:
+            for name in node.inputs:
+                self._write(name)
+            self.nodes.append(node)
+
+    def _transpose(self, node: OnnxNode) -> None:
+        source, perm = node.inputs[0], tuple(node.attrs["perm"])
+        before = self.late.get(source)
+        if before is not None:  # Transpose(Transpose(x, a), b) is Transpose(x, a[b])
+            source, perm = before.source, tuple(before.perm[p] for p in perm)
+        self.late[node.outputs[0]] = Permuted(source, perm)
+
+    def _write(self, name: str) -> None:
+        """The transposed tensor is needed as it is."""
+        found = self.late.get(name)
+        if found is None or name in self.written:
+            return
+        self.written.add(name)
+        if found.perm == tuple(range(len(found.perm))):
+            self.nodes.append(OnnxNode("Identity", (found.source,), (name,)))
+        else:
+            self.nodes.append(OnnxNode("Transpose", (found.source,), (name,), {"perm": list(found.perm)}))
+
+    # --- elementwise ------------------------------------------------------------------------------------------
+
+    def _sinks(self, node: OnnxNode) -> bool:
+        """Can the node work on the tensors before their transposes?"""
+        found = [self.late[name] for name in node.inputs if name in self.late]
+        if not found or len({p.perm for p in found}) > 1:
+            return False
+        if node.op in UNARY:
+            return node.inputs[0] in self.late
+        rest = [name for name in node.inputs if name not in self.late]
+        rank = len(found[0].perm)
+        return node.op in VARIADIC and all(
+            name in self.graph.constants and self.graph.constants[name].ndim <= rank for name in rest
+        )
+
+    def _below(self, node: OnnxNode) -> None:
+        perm = next(self.late[name].perm for name in node.inputs if name in self.late)
+        inputs = [self._before(name, perm, node.op in VARIADIC) for name in node.inputs]
+        (result,) = node.outputs
+        name = f"{result}:before"
+        self.nodes.append(replace(node, inputs=tuple(inputs), outputs=(name,)))
+        self.late[result] = Permuted(name, perm)
+
+    def _before(self, name: str, perm: Sequence[int], broadcasts: bool) -> str:
+        """The operand in the layout that the transposes come from."""
+        if name in self.late:
+            return self.late[name].source
+        array = self.graph.constants.get(name)
+        if array is None or not broadcasts or array.size == 1:
+            return name
+        order = "".join(map(str, perm))
+        found = f"{name}:before{order}"
+        full = array.reshape((1,) * (len(perm) - array.ndim) + array.shape)
+        self.graph.constants[found] = np.transpose(full, np.argsort(perm))
+        return found

@@ -1,0 +1,107 @@
+"""From a model to a traced graph of its inference call, and the names of its inputs and outputs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from kcompile.core import dtypes, tree
+from kcompile.core.errors import ShapeError, message
+from kcompile.core.symbolic import symbol
+from kcompile.ir.graph import Graph
+from kcompile.ir.op import make_parameter
+from kcompile.ir.types import TensorType
+from kcompile.trace.tracer import trace
+
+
+@dataclass(frozen=True)
+class Spec:
+    """One input: its shape (None where it varies), dtype and name."""
+
+    shape: tuple[int | None, ...]
+    dtype: str
+    name: str
+
+    def type(self, position: int, shared: bool) -> TensorType:
+        """The first dimension varies with the batch; others by names of their own, or of their axis if `shared`."""
+        dims = ["batch", *(f"dim{k}" if shared else f"dim_{position}_{k}" for k in range(1, len(self.shape)))]
+        shape = [symbol(name) if d is None else d for name, d in zip(dims, self.shape, strict=False)]
+        return TensorType(tuple(shape), self.dtype)
+
+
+@dataclass(frozen=True)
+class Traced:
+    """The graph of a model's inference call. `specs` has the structure of the call's arguments."""
+
+    graph: Graph
+    specs: list[Any]
+    inputs: list[str]
+    outputs: list[str]
+
+
+def trace_inference(model: Any, input_signature: Any = None) -> Traced:
+    """Trace model(*inputs, training=False).
+
+    Args:    input_signature: a list with one structure of InputSpecs, placeholders or arrays per positional argument;
+             by default what the model was built with. The first dimension is always the batch.
+    Raises:  ValueError if the model was never built and no signature is given.
+    """
+    given = default_signature(model) if input_signature is None else list(input_signature)
+    count = iter(range(len(tree.flatten(given))))
+    specs = [tree.map_structure(lambda x: make_spec(x, next(count)), argument) for argument in given]
+    flat = tree.flatten(specs)
+    try:
+        graph, result = _trace(model, specs, flat, shared=False)
+    except ShapeError:  # two inputs must agree in a dimension that the signature leaves open
+        graph, result = _trace(model, specs, flat, shared=True)
+    return Traced(graph, specs, [s.name for s in flat], output_names(model, result))
+
+
+def _trace(model: Any, specs: list[Any], flat: list[Spec], shared: bool) -> tuple[Graph, Any]:
+    inputs = [make_parameter(s.name, s.type(k, shared)) for k, s in enumerate(flat)]
+
+    def call(*values: Any) -> Any:
+        return model(*tree.pack_as(specs, list(values)), training=False)
+
+    return trace(call, inputs, getattr(model, "name", "model"))
+
+
+def default_signature(model: Any) -> list[Any]:
+    """The inputs that the model was made or built with, one structure per positional argument."""
+    structure = getattr(model, "_inputs_struct", None)
+    if structure is not None:
+        return [structure]
+    shapes = getattr(model, "_build_shapes", None)
+    if not shapes:
+        raise ValueError(
+            message(
+                f"Model {getattr(model, 'name', model)!r} has no known input shape.",
+                hint="call it on data once, or give `input_signature=[InputSpec(shape=..., dtype=...)]`",
+            )
+        )
+    return [_of_shapes(shape, model.input_dtype) for shape in shapes.values()]
+
+
+def _of_shapes(shapes: Any, dtype: str) -> Any:
+    if isinstance(shapes, (list, tuple)) and all(d is None or isinstance(d, int) for d in shapes):
+        return Spec((None, *shapes[1:]), dtype, "")
+    if isinstance(shapes, dict):
+        return {name: _of_shapes(shape, dtype) for name, shape in shapes.items()}
+    return [_of_shapes(shape, dtype) for shape in shapes]
+
+
+def make_spec(x: Any, position: int) -> Spec:
+    """A spec from an InputSpec, a placeholder, an array or a spec."""
+    if getattr(x, "shape", None) is None or getattr(x, "dtype", None) is None:
+        raise ValueError(f"`input_signature` needs shape and dtype of every input. Received: {x}")
+    name = getattr(x, "name", None) or f"input_{position}"
+    return Spec((None, *tuple(x.shape)[1:]), dtypes.standardize(x.dtype), name)
+
+
+def output_names(model: Any, result: Any) -> list[str]:
+    """A functional model's own output names, the keys of a dict, or output_0, output_1, ..."""
+    count = len([x for x in tree.flatten(result) if x is not None])
+    if isinstance(result, dict) and len(result) == count:
+        return [str(key) for key in sorted(result)]
+    names = list(getattr(model, "output_names", None) or [])
+    return names if len(names) == count else [f"output_{k}" for k in range(count)]

@@ -1,0 +1,102 @@
+"""From an ONNX graph to a checked file; beyond 2 GB the weights lie in a second file beside it."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import kcompile
+from kcompile.core.errors import CompileError, message
+from kcompile.core.files import replacing, sync_folder
+from kcompile.export.onnx import schema
+from kcompile.export.onnx.graph import DOMAIN, OnnxGraph
+from kcompile.export.onnx.symbols import Symbols
+
+LIMIT = 2**31 - 2**20  # bytes of constants in one file: protobuf's limit less room for the rest
+ALIGNMENT = 4096  # of each array in the second file, so that runtimes can map it
+
+
+def model_proto(graph: OnnxGraph, name: str, opset: int, constants: list[Any]) -> Any:
+    """The whole model as ONNX stores it."""
+    import onnx
+
+    helper, symbols = onnx.helper, Symbols()
+    made = helper.make_graph(
+        [schema.node_proto(node) for node in graph.nodes],
+        name,
+        [helper.make_value_info(n, schema.type_proto(t, symbols)) for n, t in graph.inputs.items()],
+        [helper.make_value_info(n, schema.type_proto(t, symbols)) for n, t in graph.outputs.items()],
+        constants,
+    )
+    imports = [helper.make_opsetid(DOMAIN, opset)]
+    model = helper.make_model(
+        made,
+        opset_imports=imports,
+        ir_version=min(helper.find_min_ir_version_for(imports), onnx.IR_VERSION),
+        producer_name="kcompile",
+        producer_version=kcompile.__version__,
+    )
+    helper.set_model_props(model, {"name": name, "framework": f"kcompile {kcompile.__version__}"})
+    return model
+
+
+def write(graph: OnnxGraph, path: str | os.PathLike[str], name: str, opset: int) -> None:
+    """Check the model and write it; an old file stays if anything fails.
+
+    Raises:  CompileError if ONNX's checker finds a fault, which is one of kcompile.
+    """
+    if sum(array.nbytes for array in graph.constants.values()) > LIMIT:
+        _write_with_data(graph, Path(os.path.realpath(path)), name, opset)
+        return
+    constants = [schema.tensor_proto(n, array) for n, array in graph.constants.items()]
+    model = model_proto(graph, name, opset, constants)
+    check(model)
+    with replacing(path) as file:
+        file.write(model.SerializeToString())
+
+
+def check(model: Any) -> None:
+    """ONNX's checker with full shape inference, on a model or on a file."""
+    import onnx
+
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise CompileError(
+            message("The exported model does not pass ONNX's checker.", received=str(error))
+        ) from error
+
+
+def _write_with_data(graph: OnnxGraph, target: Path, name: str, opset: int) -> None:
+    """Both files are made and checked in a folder of their own, then moved to their names."""
+    data = f"{target.name}.data"
+    with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as folder:
+        constants = _write_data(graph.constants, Path(folder) / data)
+        with replacing(Path(folder) / target.name) as file:
+            file.write(model_proto(graph, name, opset, constants).SerializeToString())
+        check(str(Path(folder) / target.name))
+        os.replace(Path(folder) / data, target.parent / data)
+        os.replace(Path(folder) / target.name, target)
+    sync_folder(target.parent)
+
+
+def _write_data(constants: dict[str, np.ndarray], path: Path) -> list[Any]:
+    """Arrays one after the other; returns the records that say where each lies."""
+    import onnx
+
+    records = []
+    with replacing(path) as file:
+        for name, array in constants.items():
+            file.seek(-file.tell() % ALIGNMENT, os.SEEK_CUR)
+            record = onnx.TensorProto(name=name, dims=array.shape, data_location=onnx.TensorProto.EXTERNAL)
+            record.data_type = schema.element_type(array.dtype.name)
+            entries = {"location": path.name, "offset": str(file.tell()), "length": str(array.nbytes)}
+            for key, value in entries.items():
+                record.external_data.add(key=key, value=value)
+            file.write(np.ascontiguousarray(array).data)
+            records.append(record)
+    return records
