@@ -15,7 +15,7 @@ from kcompile.ir import loops
 from kcompile.ir.graph import Graph, Node, Value
 from kcompile.ir.loops import Axis, Expr, Index, axis_of
 from kcompile.schedule.contraction import Contraction, contraction_of
-from kcompile.schedule.lower import RECOMPUTED, Elements, cost, evaluations, is_leaf, loads, new_axes, reductions
+from kcompile.schedule.lower import COSTS, RECOMPUTED, Elements, cost, evaluations, is_leaf, loads, new_axes, reads_each_once, reductions
 
 INLINE_COST = 12  # what may be computed again in each of several readers
 RECOMPUTE_COST = 40  # what may be computed again along a row that stays in cache
@@ -120,12 +120,11 @@ class Fuser:
         if any(not _is_small(r) for r in own):
             return False
         readers = [r for r in self.readers[v] if r.values[0] not in self.contractions]
-        price = sum(0 if p.op in RECOMPUTED else 1 for p in parts) and _price(expr)
-        repeated = any(self._repeats(v, r) for r in readers)
-        if price <= 2 and not own:
+        if cost(expr) <= 2 and not own:
             return True
-        if repeated:
+        if any(self._repeats(v, r) for r in readers):
             return False
+        price = _price(expr)
         if len(readers) == 1 and v not in self.roots:
             return True
         full = [x for x in loads(expr) if len(x.attr[1]) == len(axes) and axes]
@@ -139,7 +138,7 @@ class Fuser:
         expr = Elements(everything).compute(y, index)
         axes = tuple(a for a in (axis_of(i) for i in index) if a is not None)
         for load in loads(expr):
-            if load.attr[0] is v and not _at_most(evaluations(axes, load, expr), v.type.size):
+            if load.attr[0] is v and _is_repeated(axes, load, expr):
                 return True
         return False
 
@@ -240,13 +239,16 @@ class Fuser:
 
     def _is_worth(self, producer: Group, consumer: Group, joined: Group) -> bool:
         """Values read along a row, not only at the own element, are computed again there: only if that is cheap."""
-        for expr in consumer.exprs.values():
+        for store, expr in consumer.exprs.items():
+            axes = tuple(a for a in (axis_of(i) for i in consumer.index[store]) if a is not None)
             for load in loads(expr):
                 v = load.attr[0]
                 if v not in producer.index:
                     continue
                 if load.free_axes <= set(joined.axes) or len(load.attr[1]) <= len(joined.axes):
                     continue
+                if cost(producer.exprs[v]) > 2 and _is_repeated(axes, load, expr):
+                    return False
                 inner_reduction = any(r for r in reductions(producer.exprs[v]) if r.free_axes - set(producer.axes[: len(joined.axes)]))
                 if inner_reduction or _price(producer.exprs[v]) > RECOMPUTE_COST:
                     return False
@@ -285,8 +287,16 @@ def _is_small(reduction: Expr) -> bool:
     return extent <= 16
 
 
+def _is_repeated(axes: tuple[Axis, ...], load: Expr, expr: Expr) -> bool:
+    """Is some element of the loaded value evaluated more than once?"""
+    if reads_each_once(axes, load, expr):
+        return False
+    return not _at_most(evaluations(axes, load, expr), load.attr[0].type.size)
+
+
 def _price(expr: Expr) -> int:
-    return cost(expr) - sum(1 for p in loops.walk(expr) if p.op in RECOMPUTED)
+    """Cost of computing an expression once more, random numbers apart: by design they are never stored."""
+    return cost(expr) - sum(COSTS[p.op] for p in loops.walk(expr) if p.op in RECOMPUTED)
 
 
 def _at_most(a: int | Int, b: int | Int) -> bool:

@@ -67,7 +67,7 @@ def new_axes(value: Value) -> Index:
 COSTS = {
     "div": 4, "sqrt": 4, "rsqrt": 4, "exp": 8, "log": 8, "log1p": 10, "expm1": 10, "tanh": 10, "sigmoid": 10, "erf": 12, "normal_cdf": 14,
     "softplus": 14, "sin": 10, "cos": 10, "pow": 20, "atan2": 20, "floordiv": 4, "mod": 6,
-    "const": 0, "index": 0, "load": 1, "cast": 1, "acc": 0,
+    "philox_uniform": 40, "philox_bits": 40, "const": 0, "index": 0, "load": 1, "cast": 1, "acc": 0,
 }  # fmt: skip
 RECOMPUTED = frozenset({"philox_uniform", "philox_bits"})  # computed again rather than stored, by design
 
@@ -94,6 +94,21 @@ def loads(expr: Expr) -> list[Expr]:
 
 def reductions(expr: Expr) -> list[Expr]:
     return [part for part in loops.walk(expr) if part.op == "reduce"]
+
+
+def reads_each_once(axes: tuple[Axis, ...], load: Expr, expr: Expr) -> bool:
+    """Is every element loaded at most once: each index steps along an axis of its own, and no loop around repeats it?"""
+    used = []
+    for position in load.attr[1]:
+        if isinstance(position, int):
+            continue
+        moving = [(m, c) for m, c in position.terms if any(isinstance(a, Axis) for a in m)]
+        if len(moving) != 1 or len(moving[0][0]) != 1 or abs(moving[0][1]) != 1:
+            return False
+        used.append(moving[0][0][0])
+    around = [a for part in reductions(expr) for a in part.attr[1] if load in loops.walk(part.args[0])]
+    deepest = max((k for k, a in enumerate(axes) if a in used), default=-1)
+    return len(set(used)) == len(used) and set(axes[: deepest + 1]) | set(around) <= set(used)
 
 
 def evaluations(axes: tuple[Axis, ...], load: Expr, expr: Expr) -> int | Int:
