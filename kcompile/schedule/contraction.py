@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kcompile.core import symbolic
+from kcompile.core import config, symbolic
 from kcompile.core.symbolic import Int, product
 from kcompile.ir.graph import Node, Value
 from kcompile.kernels.contract.micro import choose
@@ -111,7 +111,7 @@ def _plan(value: Value, a: View, b: View, roles: list[AxisRole]) -> Contraction 
     rows, vectors = choose(hint(lane.extent), host(), value.dtype)
     columns = vectors * host().lanes(value.dtype)
     direct = unit and isinstance(lane.extent, int) and lane.extent % columns == 0
-    plain = not (transposed or spare_m or spare_n or outer or value.dtype != "float32")
+    plain = "winograd" not in config.current().skip.split(",") and not (transposed or spare_m or spare_n or outer or value.dtype != "float32")
     window = window_of(all_m, lane, all_k) if plain else None
     if window is not None:
         return Contraction(value, a, b, tuple(m), lane, tuple(k), (), True, False, rows, vectors, 1, window)
