@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from kcompile.codegen.contract_cpu import emit_contract, emit_pack
 from kcompile.codegen.loop_cpu import emit_loop
+from kcompile.codegen.scatter_cpu import emit_scatter
 from kcompile.codegen.spec import KernelSpec
 from kcompile.codegen.winograd_cpu import emit_filters, emit_winograd
 from kcompile.codegen.winograd_gradient_cpu import emit_filter_gradient, emit_filter_sum
 from kcompile.core import config
 from kcompile.ir.loops import Contract, Finish, Kernel, Loop
 from kcompile.schedule.plan import Plan
+from kcompile.schedule.scatter import scatter_of
 
 
 def emit(plan: Plan) -> list[KernelSpec]:
@@ -23,6 +25,8 @@ def emit(plan: Plan) -> list[KernelSpec]:
 
 def _emit(kernel: Kernel, plan: Plan) -> KernelSpec:
     if isinstance(kernel, Loop):
+        if len(kernel.stores) == 1 and scatter_of(kernel.stores[0].expr) is not None:
+            return emit_scatter(kernel, plan.aliases)
         return emit_loop(kernel, plan.aliases)
     if isinstance(kernel, Finish):
         return emit_filter_sum(kernel, plan.aliases)

@@ -7,6 +7,7 @@ from typing import Any
 
 from kcompile.core import dtypes
 from kcompile.ir.graph import Value, topological
+from kcompile.ir.op import constant
 from kcompile.ops import elementwise as ew, movement
 
 
@@ -18,7 +19,7 @@ def gradients(loss: Value, wrt: Sequence[Value]) -> list[Value | None]:
     """d loss / d each of `wrt`; None where the loss does not depend on it. `loss` must be 0-d."""
     if loss.shape != ():
         raise ValueError(f"gradients need a scalar loss, got {loss.type!r}")
-    return pull_back(loss, ew.as_tensor(1.0, loss.dtype), wrt)
+    return pull_back(loss, constant(1.0, loss.dtype), wrt)
 
 
 def pull_back(y: Value, dy: Any, wrt: Sequence[Value]) -> list[Value | None]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from kcompile.core import dtypes
+from kcompile.core.symbolic import Int
 from kcompile.ir import graph
 from kcompile.ir.graph import Constant, Value
 from kcompile.ir.types import TensorType
@@ -84,7 +85,7 @@ class Op:
     def __call__(self, *inputs: Any, **attrs: Any) -> Any:
         """Symbolic if any input is a `Value`, else computed at once by the NumPy reference."""
         inputs = tuple(unwrap(x) for x in inputs)
-        if any(isinstance(x, Value) for x in inputs):
+        if any(isinstance(x, Value) for x in inputs) or _is_symbolic(tuple(attrs.values())):
             values = tuple(x if isinstance(x, Value) else constant(x) for x in inputs)
             types = self.infer_types(tuple(v.type for v in values), attrs)
             made = graph.node(self, values, attrs, types).values
@@ -103,6 +104,11 @@ class Op:
 
 def _as(array: Any, type_: TensorType) -> np.ndarray:
     return np.asarray(array, dtype=dtypes.numpy_dtype(type_.dtype))
+
+
+def _is_symbolic(attrs: tuple[Any, ...]) -> bool:
+    """Does an attribute hold a dimension that is known only at run time? Then arrays become constants of the trace."""
+    return any(isinstance(a, Int) or (isinstance(a, (tuple, list)) and _is_symbolic(tuple(a))) for a in attrs)
 
 
 def unwrap(x: Any) -> Any:

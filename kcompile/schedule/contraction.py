@@ -12,17 +12,13 @@ from dataclasses import dataclass
 from kcompile.core import config, symbolic
 from kcompile.core.symbolic import Int, product
 from kcompile.ir.graph import Node, Value
-from kcompile.kernels.contract.micro import choose
-from kcompile.kernels.host import host
 from kcompile.kernels.winograd import POINTS
 from kcompile.schedule.roles import AxisRole, hint, merge
+from kcompile.schedule.target import Target
 from kcompile.schedule.views import View, row_major, view_of
 from kcompile.schedule.winograd import Window, gradient_window_of, window_of
 
 Dim = "int | Int"
-BLOCK_K = 1024  # reduction steps of one pass of the micro-kernel: B's panel of it fits the second-level cache
-PARTS = 8  # fixed parts of a long reduction, summed in order: parallel, and the same bits for any number of threads
-
 
 @dataclass(frozen=True)
 class Contraction:
@@ -37,14 +33,10 @@ class Contraction:
     outer: tuple[AxisRole, ...]
     packed: bool  # B is copied to panels first
     transposed: bool  # the output's innermost axis is the m axis
-    rows: int  # micro-kernel tile
-    vectors: int
+    rows: int  # of a tile
+    columns: int
     parts: int  # of the reduction
     window: Window | None = None  # a convolution that Winograd's algorithm computes
-
-    @property
-    def columns(self) -> int:
-        return self.vectors * host().lanes(self.value.dtype)
 
     @property
     def m_extent(self) -> int | Int:
@@ -59,15 +51,15 @@ class Contraction:
         return 2 * self.m_extent * self.n.extent * self.k_extent * product(x.extent for x in self.outer)
 
 
-def contraction_of(node: Node) -> Contraction | None:
+def contraction_of(node: Node, target: Target) -> Contraction | None:
     """The contraction kernel's view of a `contract` node, or None where a plain loop does it better."""
     value = node.values[0]
     if value.dtype not in ("float32", "float64") or any(v.dtype != value.dtype for v in node.inputs):
         return None
     x, w = (view_of(v) for v in node.inputs)
     roles = _strides(node, x, w)
-    plans = [p for p in (_plan(value, x, w, roles), _plan(value, w, x, [_swapped(r) for r in roles])) if p]
-    return min(plans, key=_cost) if plans else None
+    plans = [_plan(value, x, w, roles, target), _plan(value, w, x, [_swapped(r) for r in roles], target)]
+    return min((p for p in plans if p), key=lambda p: _cost(p, target), default=None)
 
 
 def _strides(node: Node, x: View, w: View) -> list[AxisRole]:
@@ -87,7 +79,7 @@ def _swapped(r: AxisRole) -> AxisRole:
     return AxisRole(r.numbers, r.extent, r.b, r.a, r.y)
 
 
-def _plan(value: Value, a: View, b: View, roles: list[AxisRole]) -> Contraction | None:
+def _plan(value: Value, a: View, b: View, roles: list[AxisRole], target: Target) -> Contraction | None:
     m = [r for r in roles if r.a != 0 and r.b == 0 and r.y != 0]
     n = [r for r in roles if r.a == 0 and r.b != 0 and r.y != 0]
     k = [r for r in roles if r.a != 0 and r.b != 0 and r.y == 0]
@@ -108,27 +100,27 @@ def _plan(value: Value, a: View, b: View, roles: list[AxisRole]) -> Contraction 
     lane = n[0]
     k = merge(sorted(k, key=lambda r: -abs(hint(r.a))), ("a", "b"))
     unit = lane.b == 1
-    rows, vectors = choose(hint(lane.extent), host(), value.dtype)
-    columns = vectors * host().lanes(value.dtype)
-    direct = unit and isinstance(lane.extent, int) and lane.extent % columns == 0
-    plain = "winograd" not in config.current().skip.split(",") and not (transposed or spare_m or spare_n or outer or value.dtype != "float32")
+    rows, columns = target.tile(hint(lane.extent), value.dtype)
+    direct = not target.packs or (unit and isinstance(lane.extent, int) and lane.extent % columns == 0)
+    wanted = target.winograd and "winograd" not in config.current().skip.split(",")
+    plain = wanted and not (transposed or spare_m or spare_n or outer or value.dtype != "float32")
     window = window_of(all_m, lane, all_k) if plain else None
     if window is not None:
-        return Contraction(value, a, b, tuple(m), lane, tuple(k), (), True, False, rows, vectors, 1, window)
+        return Contraction(value, a, b, tuple(m), lane, tuple(k), (), True, False, rows, columns, 1, window)
     window = gradient_window_of(all_m, lane, all_k) if plain else None
     if window is not None:
-        return Contraction(value, a, b, tuple(m), lane, tuple(k), (), False, False, rows, vectors, PARTS, window)
-    parts = PARTS if _is_long(m, lane, k, outer) else 1
+        return Contraction(value, a, b, tuple(m), lane, tuple(k), (), False, False, rows, columns, target.parts, window)
+    parts = target.parts if _is_long(m, lane, k, outer, target) else 1
     return Contraction(
-        value, a, b, tuple(m), lane, tuple(k), (*outer, *spare_m, *spare_n), not direct, transposed, rows, vectors, parts
+        value, a, b, tuple(m), lane, tuple(k), (*outer, *spare_m, *spare_n), not direct, transposed, rows, columns, parts
     )
 
 
-def _is_long(m: list[AxisRole], n: AxisRole, k: list[AxisRole], outer: list[AxisRole]) -> bool:
+def _is_long(m: list[AxisRole], n: AxisRole, k: list[AxisRole], outer: list[AxisRole], target: Target) -> bool:
     """Is the output so small against the reduction that the reduction must be shared out?"""
     size = hint(product(r.extent for r in (*m, *outer))) * hint(n.extent)
     length = hint(product(r.extent for r in k))
-    return length >= 4 * BLOCK_K and size <= 1 << 18
+    return length >= target.long and size <= target.few
 
 
 def _innermost_run(axes: list[AxisRole], need_b: bool) -> tuple[list[AxisRole], list[AxisRole]]:
@@ -147,11 +139,11 @@ def _output_run(axes: list[AxisRole]) -> tuple[list[AxisRole], list[AxisRole]]:
     return [], []
 
 
-def _cost(c: Contraction) -> float:
+def _cost(c: Contraction, target: Target) -> float:
     """Elements moved besides the multiplications: packing B, transposing the output, and work wasted at the edges."""
     outer = hint(product(r.extent for r in c.outer))
     pack = hint(packed_size(c)) if c.packed else 0
-    turn = hint(c.m_extent) * hint(c.n.extent) * outer if c.transposed else 0
+    turn = hint(c.m_extent) * hint(c.n.extent) * outer if c.transposed and target.turns else 0
     columns = -(-hint(c.n.extent) // c.columns) * c.columns
     rows = max(hint(c.m_extent), c.rows / 3)
     return pack + turn + rows * columns * hint(c.k_extent) * outer / 64

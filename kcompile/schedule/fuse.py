@@ -16,6 +16,7 @@ from kcompile.ir.graph import Graph, Node, Value
 from kcompile.ir.loops import Axis, Expr, Index, axis_of
 from kcompile.schedule.contraction import Contraction, contraction_of
 from kcompile.schedule.lower import COSTS, RECOMPUTED, Elements, cost, evaluations, is_leaf, loads, new_axes, reads_each_once, reductions
+from kcompile.schedule.target import Target
 
 INLINE_COST = 12  # what may be computed again in each of several readers
 RECOMPUTE_COST = 40  # what may be computed again along a row that stays in cache
@@ -62,8 +63,8 @@ class _NotElementwise(Exception):
 class Fuser:
     """Builds the groups of one graph."""
 
-    def __init__(self, graph: Graph):
-        self.graph = graph
+    def __init__(self, graph: Graph, target: Target):
+        self.graph, self.target = graph, target
         self.fuses = not config.current().noopt
         self.order = [v for node in graph.nodes() for v in node.values]
         self.readers: dict[Value, list[Node]] = {v: [] for v in self.order}
@@ -93,7 +94,7 @@ class Fuser:
     def _find_contractions(self) -> None:
         for v in self.order:
             if v.op.name == "contract":
-                found = contraction_of(v.node)
+                found = contraction_of(v.node, self.target)
                 if found is not None:
                     self.contractions[v] = found
                     self.named |= {x for x in (found.a.base, found.b.base) if not is_leaf(x)}
@@ -316,9 +317,9 @@ def _fits_epilogue(group: Group) -> bool:
     return not any(reductions(e) for e in group.exprs.values())
 
 
-def groups_of(graph: Graph) -> list[Group]:
+def groups_of(graph: Graph, target: Target) -> list[Group]:
     """The kernels of a graph of primitives, as groups of values."""
-    return Fuser(graph).run()
+    return Fuser(graph, target).run()
 
 
 def stored_values(groups: Iterable[Group], roots: set[Value]) -> set[Value]:

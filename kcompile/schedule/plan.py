@@ -14,10 +14,11 @@ from kcompile.ops.movement import copy_op
 from kcompile.schedule.contraction import Contraction, hint, packed_size
 from kcompile.schedule.fuse import Group, groups_of, stored_values
 from kcompile.schedule.lower import is_leaf, loads
+from kcompile.schedule.target import Target
+from kcompile.schedule.scatter import scatter_of
 
 SPLIT_LENGTH = 8192  # a reduction this long, into few elements, is shared out into parts
 SPLIT_OUTPUTS = 8192
-PARTS = 16
 
 memory_op = Op("memory")  # memory of the plan's own: packed operands, partial sums
 
@@ -44,12 +45,12 @@ class Plan:
         return sorted(found, key=lambda v: v.node.serial)
 
 
-def plan_graph(graph: Graph) -> Plan:
+def plan_graph(graph: Graph, target: Target) -> Plan:
     """Fuse, lower, split and order."""
     graph = with_distinct_roots(graph)
-    groups = groups_of(graph)
+    groups = groups_of(graph, target)
     kept = stored_values(groups, set(graph.roots()))
-    lowered: list[tuple[Group, list[Kernel]]] = [(g, _Lowering(g, kept).kernels()) for g in groups]
+    lowered: list[tuple[Group, list[Kernel]]] = [(g, _Lowering(g, kept, target).kernels()) for g in groups]
     plan = Plan(graph, [])
     _order(plan, lowered)
     return plan
@@ -72,8 +73,8 @@ def with_distinct_roots(graph: Graph) -> Graph:
 class _Lowering:
     """Kernels of one group: a pack of B where needed, the main kernel, a second one where a reduction is shared out."""
 
-    def __init__(self, group: Group, kept: set[Value]):
-        self.group = group
+    def __init__(self, group: Group, kept: set[Value], target: Target):
+        self.group, self.target = group, target
         self.stores = [Store(v, group.index[v], group.exprs[v]) for v in group.index if v in kept]
         origins = dict.fromkeys(v.node.origin for v in group.index if v.node.origin)
         self.fused = tuple(v.op.name for v in group.index)
@@ -124,7 +125,10 @@ class _Lowering:
         for store in stores:
             expr = store.expr
             for r in _outermost_reductions(expr):
-                if r not in sums and _is_shared_out(r):
+                if r not in sums and scatter_of(r) is not None:
+                    kernel, sums[r] = self._scattered(r, len(first))
+                    first.append(kernel)
+                elif r not in sums and _is_shared_out(r):
                     kernel, sums[r] = self._partial(r, len(first))
                     first.append(kernel)
                 if r in sums:
@@ -148,6 +152,18 @@ class _Lowering:
         again = loops.axis(PARTS, "part")
         load = loops.load(partial, (again, *(Int.of(a) for a in kept)), r.dtype)
         return kernel, loops.reduce(kind, (again,), load)
+
+    def _scattered(self, r: Expr, number: int) -> tuple[Kernel, Expr]:
+        """A kernel of its own for a scatter, and the load of its result."""
+        kept = [a for a in self._axis_order() if a in r.free_axes]
+        found = scatter_of(r)
+        assert found is not None
+        kept.sort(key=lambda a: a is not found.row)  # the row first
+        index = tuple(Int.of(a) for a in kept)
+        key = (self.stores[0].target.node.serial + 1) * 64 + 32 + number
+        result = new_memory(-key, TensorType(tuple(a.extent or 1 for a in kept), r.dtype))
+        kernel = Loop(tuple(kept), (Store(result, index, r),), f"{self.name} scatter", ("scatter",))
+        return kernel, loops.load(result, index, r.dtype)
 
     def _axis_order(self) -> list[Axis]:
         order: list[Axis] = list(self.group.axes)

@@ -1,0 +1,29 @@
+"""What the schedule knows of the machine that it plans for. Codegen makes one record per target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Target:
+    """How kernels are cut on a machine.
+
+    tile      (output columns, dtype) -> (rows, columns) of the tile that a contraction computes at a time.
+    packs     is B of a contraction copied to panels of a tile's columns, unless it lies so already?
+    turns     does storing a tile across its columns cost a transposition?
+    winograd  may 3 x 3 convolutions be computed by Winograd's algorithm?
+    long      reduction steps from which a contraction of at most `few` outputs is shared out into `parts`.
+    sum_parts parts of a long sum into few elements. All parts are combined in a fixed order.
+    """
+
+    name: str
+    tile: Callable[[int, str], tuple[int, int]]
+    packs: bool
+    turns: bool
+    winograd: bool
+    long: int
+    few: int
+    parts: int
+    sum_parts: int
