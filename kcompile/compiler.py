@@ -24,7 +24,7 @@ def compile_graph(graph: Graph) -> Any:
     if config.current().target == "reference":
         return ReferenceExecutable(graph)
     graph = pipeline.run(graph)  # composites -> primitives, rewrites
-    plan = plan_graph(graph)  # fusion, order, in-place updates
+    plan = plan_graph(graph, cpu.target())  # fusion, order, in-place updates
     specs = cpu.emit(plan)  # kernel IR -> source
     addresses = get_kernels([spec.source for spec in specs])  # source -> machine code, cached
     variables = {v.leaf: v.array for v in graph.variables.values()}

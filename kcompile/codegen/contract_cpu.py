@@ -22,17 +22,19 @@ from kcompile.ir.loops import Axis, Contract, Expr, Index, Pack, accumulator, ax
 from kcompile.kernels.contract import micro, transpose
 from kcompile.kernels.host import host
 from kcompile.ops.movement import unflatten
-from kcompile.schedule.contraction import BLOCK_K, AxisRole, Contraction, hint, packed_size
+from kcompile.schedule.contraction import AxisRole, Contraction, hint, packed_size
 
+BLOCK_K = 1024  # reduction steps of one pass of the micro-kernel: B's panel of it fits the second-level cache
 BLOCK_ROWS = 96  # output rows of a tile; a multiple of every micro-kernel's rows
 LONG_BLOCK_ROWS = 384  # where the reduction is shared out: each part reads its data once
 Stores = list[tuple[Value, Index, Expr]]
 
 
 @cache
-def micro_source(rows: int, vectors: int, dtype: str, unit_k: bool) -> KernelSource:
+def micro_source(rows: int, columns: int, dtype: str, unit_k: bool) -> KernelSource:
     """The micro-kernel as an object of its own, shared by all kernels that call it."""
-    spec = micro.MicroSpec(rows, vectors, host().lanes(dtype), dtype, unit_k)
+    lanes = host().lanes(dtype)
+    spec = micro.MicroSpec(rows, columns // lanes, lanes, dtype, unit_k)
     text = str(micro.build(spec)).replace(micro.symbol(spec), "kernel")
     return KernelSource(text, micro.symbol(spec), language="llvm")
 
@@ -313,7 +315,7 @@ class ContractEmitter:
 
     def _micro_call(self, rows: int) -> None:
         c, s = self.c, self.s
-        source = micro_source(rows, c.vectors, c.value.dtype, self.unit_k)
+        source = micro_source(rows, c.columns, c.value.dtype, self.unit_k)
         if source not in self.externals:
             self.externals.append(source)
         values = [

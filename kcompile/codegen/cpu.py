@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kcompile.codegen.contract_cpu import emit_contract, emit_pack
+from kcompile.codegen.contract_cpu import BLOCK_K, emit_contract, emit_pack
 from kcompile.codegen.loop_cpu import emit_loop
 from kcompile.codegen.scatter_cpu import emit_scatter
 from kcompile.codegen.spec import KernelSpec
@@ -10,8 +10,24 @@ from kcompile.codegen.winograd_cpu import emit_filters, emit_winograd
 from kcompile.codegen.winograd_gradient_cpu import emit_filter_gradient, emit_filter_sum
 from kcompile.core import config
 from kcompile.ir.loops import Contract, Finish, Kernel, Loop
+from kcompile.kernels.contract.micro import choose
+from kcompile.kernels.host import host
 from kcompile.schedule.plan import Plan
 from kcompile.schedule.scatter import scatter_of
+from kcompile.schedule.target import Target
+
+
+def target() -> Target:
+    """The CPU as the schedule sees it: tiles of vector registers, B in panels, parts for a few threads."""
+    return Target(
+        "cpu", _tile, packs=True, turns=True, winograd=True,
+        long=4 * BLOCK_K, few=1 << 18, parts=8, sum_parts=16,
+    )  # fmt: skip
+
+
+def _tile(columns: int, dtype: str) -> tuple[int, int]:
+    rows, vectors = choose(columns, host(), dtype)
+    return rows, vectors * host().lanes(dtype)
 
 
 def emit(plan: Plan) -> list[KernelSpec]:

@@ -166,7 +166,7 @@ class _WinogradEmitter(ContractEmitter):
                 w.line(f"sums = products + point * {product_point} + panel * {c.columns * FLOAT}")
                 with w.block(f"for r in range(0, squares, {c.rows}):"):
                     self._call(
-                        micro_source(c.rows, c.vectors, "float32", True), 1, self.depth, "address(table, r)", 0, FLOAT,
+                        micro_source(c.rows, c.columns, "float32", True), 1, self.depth, "address(table, r)", 0, FLOAT,
                         "filters", 0, c.columns * FLOAT, f"sums + r * {self.padded_width * FLOAT}", self.padded_width * FLOAT, 0,
                     )  # fmt: skip
 

@@ -124,7 +124,7 @@ class _GradientEmitter(ContractEmitter):
                         continue
                     with w.block(f"for r in range({low}, {high}, {rows}):"):
                         self._call(
-                            micro_source(rows, c.vectors, "float32", False), 1, "squares", "address(places, r)", 0, line,
+                            micro_source(rows, c.columns, "float32", False), 1, "squares", "address(places, r)", 0, line,
                             "right + panel", 0, wide, f"sums + r * {wide} + panel", wide, 1,
                         )  # fmt: skip
 

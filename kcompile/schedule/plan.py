@@ -142,14 +142,15 @@ class _Lowering:
         longest = max(axes, key=lambda a: hint(a.extent if a.extent is not None else 1))
         axes = (longest, *(a for a in axes if a is not longest))
         kept = tuple(a for a in self._axis_order() if a in r.free_axes)
-        part = Axis(PARTS, "part")
-        body = loops.partial_reduce(kind, axes, r.args[0], Int.of(part), PARTS)
-        shape = (PARTS, *(a.extent for a in kept))
+        parts = self.target.sum_parts
+        part = Axis(parts, "part")
+        body = loops.partial_reduce(kind, axes, r.args[0], Int.of(part), parts)
+        shape = (parts, *(a.extent for a in kept))
         key = (self.stores[0].target.node.serial + 1) * 64 + number
         partial = new_memory(-key, TensorType(shape, r.dtype))
         index = (Int.of(part), *(Int.of(a) for a in kept))
         kernel = Loop((part, *kept), (Store(partial, index, body),), f"{self.name} parts", ("reduce",))
-        again = loops.axis(PARTS, "part")
+        again = loops.axis(parts, "part")
         load = loops.load(partial, (again, *(Int.of(a) for a in kept)), r.dtype)
         return kernel, loops.reduce(kind, (again,), load)
 
