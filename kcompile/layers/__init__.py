@@ -1,1 +1,105 @@
 """Layers, as in `keras.layers`."""
+# ruff: noqa: F401
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from kcompile.core import registry
+from kcompile.core.serialization import deserialize_keras_object, serialize_keras_object
+from kcompile.layers.activations.activations import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
+from kcompile.layers.convolutional.conv import Conv1D, Conv2D, Conv3D
+from kcompile.layers.convolutional.depthwise import DepthwiseConv1D, DepthwiseConv2D
+from kcompile.layers.convolutional.separable import SeparableConv1D, SeparableConv2D
+from kcompile.layers.core.dense import Dense
+from kcompile.layers.core.embedding import Embedding
+from kcompile.layers.core.input_layer import Input, InputLayer
+from kcompile.layers.core.lambda_layer import Lambda, Wrapper
+from kcompile.layers.core.masking import Identity, Masking
+from kcompile.layers.input_spec import InputSpec
+from kcompile.layers.layer import Layer
+from kcompile.layers.merging.arithmetic import (
+    Add,
+    Average,
+    Maximum,
+    Minimum,
+    Multiply,
+    Subtract,
+    add,
+    average,
+    maximum,
+    minimum,
+    multiply,
+    subtract,
+)
+from kcompile.layers.merging.concatenate import Concatenate, concatenate
+from kcompile.layers.merging.dot import Dot, dot
+from kcompile.layers.normalization.batch import BatchNormalization
+from kcompile.layers.normalization.features import LayerNormalization, RMSNormalization, UnitNormalization
+from kcompile.layers.normalization.group import GroupNormalization
+from kcompile.layers.pooling.whole import (
+    GlobalAveragePooling1D,
+    GlobalAveragePooling2D,
+    GlobalAveragePooling3D,
+    GlobalMaxPooling1D,
+    GlobalMaxPooling2D,
+    GlobalMaxPooling3D,
+)
+from kcompile.layers.pooling.window import (
+    AveragePooling1D,
+    AveragePooling2D,
+    AveragePooling3D,
+    MaxPooling1D,
+    MaxPooling2D,
+    MaxPooling3D,
+)
+from kcompile.layers.preprocessing.rescaling import Rescaling
+from kcompile.layers.regularization.dropout import (
+    AlphaDropout,
+    Dropout,
+    SpatialDropout1D,
+    SpatialDropout2D,
+    SpatialDropout3D,
+)
+from kcompile.layers.regularization.noise import ActivityRegularization, GaussianDropout, GaussianNoise
+from kcompile.layers.reshaping.borders import (
+    Cropping1D,
+    Cropping2D,
+    Cropping3D,
+    ZeroPadding1D,
+    ZeroPadding2D,
+    ZeroPadding3D,
+)
+from kcompile.layers.reshaping.shapes import Flatten, Permute, RepeatVector, Reshape
+from kcompile.layers.reshaping.up_sampling import UpSampling1D, UpSampling2D, UpSampling3D
+
+# Second names.
+Convolution1D, Convolution2D, Convolution3D = Conv1D, Conv2D, Conv3D
+SeparableConvolution1D, SeparableConvolution2D = SeparableConv1D, SeparableConv2D
+DepthwiseConvolution1D, DepthwiseConvolution2D = DepthwiseConv1D, DepthwiseConv2D
+MaxPool1D, MaxPool2D, MaxPool3D = MaxPooling1D, MaxPooling2D, MaxPooling3D
+AvgPool1D, AvgPool2D, AvgPool3D = AveragePooling1D, AveragePooling2D, AveragePooling3D
+GlobalAvgPool1D, GlobalAvgPool2D = GlobalAveragePooling1D, GlobalAveragePooling2D
+GlobalAvgPool3D = GlobalAveragePooling3D
+GlobalMaxPool1D, GlobalMaxPool2D, GlobalMaxPool3D = GlobalMaxPooling1D, GlobalMaxPooling2D, GlobalMaxPooling3D
+
+_MODULE = "keras.layers"
+registry.publish(
+    _MODULE,
+    {
+        item.__name__: item
+        for item in list(globals().values())
+        if inspect.isclass(item) and issubclass(item, Layer)
+    },
+)
+
+
+def serialize(layer: Any) -> dict[str, Any]:
+    """A layer as a config."""
+    return serialize_keras_object(layer)
+
+
+def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
+    """A layer from its config."""
+    return deserialize_keras_object(config, custom_objects, module=_MODULE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,7 @@ class Signature:
         self.default_training = None if default is inspect.Parameter.empty else default
 
 
-@lru_cache(maxsize=None)
+@cache
 def signature_of(function: Callable[..., Any]) -> Signature:
     return Signature(function)
 
@@ -109,7 +109,9 @@ class CallSpec:
 
 def shape_of(structure: Any) -> Any:
     """Shapes in the place of tensors."""
-    return tree.map_structure(lambda x: None if x is None else known_shape(getattr(x, "shape", ())), structure)
+    return tree.map_structure(
+        lambda x: None if x is None else known_shape(getattr(x, "shape", ())), structure
+    )
 
 
 def converted(x: Any, dtype: str | None) -> Any:

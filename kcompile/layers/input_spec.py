@@ -67,7 +67,9 @@ def check_inputs(input_spec: Any, inputs: Any, layer: str) -> None:
         )
     for k, (spec, tensor) in enumerate(zip(specs, tensors, strict=True)):
         if spec is not None and not (tensor is None and spec.optional):
-            _check(spec, tensor, f'Input {k}{_named(spec)} of layer "{layer}" is incompatible with the layer: ')
+            _check(
+                spec, tensor, f'Input {k}{_named(spec)} of layer "{layer}" is incompatible with the layer: '
+            )
 
 
 def _in_order(specs: list[Any], inputs: Any) -> list[Any]:
@@ -95,7 +97,9 @@ def _shown(tensor: Any) -> str:
 
 def _check(spec: InputSpec, tensor: Any, prefix: str) -> None:
     if not hasattr(tensor, "shape"):
-        raise ShapeError(f"{prefix}inputs must be tensors or arrays. Received: {tensor!r} (type {type(tensor)})")
+        raise ShapeError(
+            f"{prefix}inputs must be tensors or arrays. Received: {tensor!r} (type {type(tensor)})"
+        )
     shape = known_shape(tensor.shape)
     if spec.shape is not None and spec.allow_last_axis_squeeze:
         shape = _squeezed(shape, spec.shape)

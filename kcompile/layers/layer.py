@@ -132,7 +132,7 @@ class Layer(State):
     def get_build_config(self) -> dict[str, Any] | None:
         """The arguments of `build`, for loading."""
         shapes = self._build_shapes
-        if shapes is None:
+        if not shapes:
             return None
         return {"input_shape": next(iter(shapes.values()))} if len(shapes) == 1 else {"shapes_dict": shapes}
 
@@ -342,7 +342,9 @@ class Layer(State):
             return cls(**config)
         except TypeError as error:
             raise TypeError(
-                message(f"{cls.__name__} cannot be made from its config.", received=f"{config}", hint=str(error))
+                message(
+                    f"{cls.__name__} cannot be made from its config.", received=f"{config}", hint=str(error)
+                )
             ) from error
 
     def __repr__(self) -> str:

@@ -9,6 +9,8 @@ def locate(error: Exception, layer: Any, path: str) -> None:
     """Add the layer to the message of an error raised inside `call`; the innermost layer does it, the type stays."""
     if getattr(error, "_kcompile_layer", None) or not error.args or not isinstance(error.args[0], str):
         return
-    where = f'layer "{layer.name}" ({type(layer).__name__})' + (f", path {path}" if path != layer.name else "")
+    where = f'layer "{layer.name}" ({type(layer).__name__})' + (
+        f", path {path}" if path != layer.name else ""
+    )
     error._kcompile_layer = path  # type: ignore[attr-defined]
     error.args = (f"{error.args[0]}\n  at        {where}, in {type(layer).__name__}.call()", *error.args[1:])

@@ -74,7 +74,9 @@ class TrackedList(list):
         return self
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        super().__setitem__(index, [self._tracked(x) for x in value] if isinstance(index, slice) else self._tracked(value))
+        super().__setitem__(
+            index, [self._tracked(x) for x in value] if isinstance(index, slice) else self._tracked(value)
+        )
 
     def __reduce__(self) -> Any:
         return list, (list(self),)

@@ -1,0 +1,227 @@
+"""Conv1D, Conv2D, Conv3D."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kcompile import activations, constraints, initializers, ops, regularizers
+from kcompile.layers.arguments import data_format_name, int_tuple, padding_name
+from kcompile.layers.input_spec import InputSpec
+from kcompile.layers.layer import Layer
+from kcompile.trace.keras_tensor import known_shape
+
+
+class Windowed(Layer):
+    """Base of layers that slide a window: its size, steps, padding and layout."""
+
+    rank: int
+
+    def set_window(
+        self,
+        kernel_size: Any,
+        strides: Any,
+        padding: Any,
+        data_format: Any,
+        dilation_rate: Any,
+        causal: bool = False,
+    ) -> None:
+        self.kernel_size = int_tuple("kernel_size", kernel_size, self.rank)
+        self.strides = int_tuple("strides", strides, self.rank)
+        self.dilation_rate = int_tuple("dilation_rate", dilation_rate, self.rank)
+        self.padding = padding_name(padding, causal)
+        self.data_format = data_format_name(data_format)
+        self.input_spec = InputSpec(min_ndim=self.rank + 2)
+        if max(self.strides) > 1 and max(self.dilation_rate) > 1:
+            raise ValueError(
+                "`strides > 1` not supported in conjunction with `dilation_rate > 1`. "
+                f"Received: strides={self.strides} and dilation_rate={self.dilation_rate}"
+            )
+
+    @property
+    def channel_axis(self) -> int:
+        return -1 if self.data_format == "channels_last" else 1
+
+    def channels_of(self, input_shape: Any) -> int:
+        """The number of channels; the layer then accepts no other."""
+        channels = input_shape[self.channel_axis]
+        if channels is None:
+            raise ValueError(
+                f"The channel dimension of the inputs should be defined. Layer '{self.name}' received "
+                f"input_shape={input_shape}, channels on axis {self.channel_axis}."
+            )
+        self.input_spec = InputSpec(min_ndim=self.rank + 2, axes={self.channel_axis: channels})
+        return channels
+
+    def causally_padded(self, inputs: Any) -> Any:
+        """Zeros before the first step, so that no output sees a later input."""
+        left = self.dilation_rate[0] * (self.kernel_size[0] - 1)
+        steps = (left, 0)
+        return ops.pad(
+            inputs, ((0, 0), steps, (0, 0)) if self.channel_axis == -1 else ((0, 0), (0, 0), steps)
+        )
+
+    def with_bias(self, y: Any, bias: Any) -> Any:
+        if bias is None:
+            return y
+        return y + (bias if self.channel_axis == -1 else ops.reshape(bias, (1, -1) + (1,) * self.rank))
+
+    def output_shape_of(self, input_shape: Any, filters: int) -> Any:
+        kernel = (*self.kernel_size, 1, 1)
+        x = (
+            1,
+            *(d for k, d in enumerate(input_shape[1:], 1) if k != self.channel_axis % len(input_shape)),
+            1,
+        )
+        padding = "same" if self.padding == "causal" else self.padding
+        spatial = known_shape(window_shape(x, kernel, self.strides, padding, self.dilation_rate))
+        if self.channel_axis == -1:
+            return (input_shape[0], *spatial, filters)
+        return (input_shape[0], filters, *spatial)
+
+    def window_config(self) -> dict[str, Any]:
+        return {
+            "kernel_size": self.kernel_size,
+            "strides": self.strides,
+            "padding": self.padding,
+            "data_format": self.data_format,
+            "dilation_rate": self.dilation_rate,
+        }
+
+
+def window_shape(x: Any, kernel: Any, strides: Any, padding: str, dilation: Any) -> tuple[Any, ...]:
+    """Spatial dimensions after a window slid over x (1, d..., 1)."""
+    from kcompile.trace.keras_tensor import KerasTensor, infer_output
+
+    y = infer_output(
+        lambda a, k: ops.conv(a, k, strides, padding, "channels_last", dilation),
+        KerasTensor(x, name="x"),
+        KerasTensor(kernel, name="kernel"),
+    )
+    return tuple(y.shape[1:-1])
+
+
+class BaseConv(Windowed):
+    """Base of convolutions.
+
+    Shapes:  channels_last: (n, d..., c) -> (n, o..., filters); kernel (k..., c / groups, filters), bias (filters,).
+             valid: o = (d - dilation (k - 1) - 1) // stride + 1; same: o = ceil(d / stride).
+    """
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Any,
+        strides: Any = 1,
+        padding: str = "valid",
+        data_format: str | None = None,
+        dilation_rate: Any = 1,
+        groups: int = 1,
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        **kwargs: Any,
+    ):
+        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
+        self.filters, self.groups, self.use_bias = filters, groups, use_bias
+        self._check_filters()
+        self.set_window(kernel_size, strides, padding, data_format, dilation_rate, causal=self.rank == 1)
+        self.activation = activations.get(activation)
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+        self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.kernel_constraint = constraints.get(kernel_constraint)
+        self.bias_constraint = constraints.get(bias_constraint)
+        self.bias = None
+
+    def _check_filters(self) -> None:
+        for name in ("filters", "groups"):
+            value = getattr(self, name)
+            if value is None or value <= 0:
+                raise ValueError(
+                    f"Invalid value for argument `{name}`. Expected a strictly positive value. Received {name}={value}."
+                )
+        if self.filters % self.groups:
+            raise ValueError(
+                "The number of filters must be evenly divisible by the number of groups. "
+                f"Received: groups={self.groups}, filters={self.filters}."
+            )
+
+    def build(self, input_shape: Any) -> None:
+        channels = self.channels_of(input_shape)
+        if channels % self.groups:
+            raise ValueError(
+                "The number of input channels must be evenly divisible by the number of groups. Received "
+                f"groups={self.groups}, but the input has {channels} channels (full input shape is {input_shape})."
+            )
+        self.kernel = self.add_weight(
+            name="kernel",
+            shape=(*self.kernel_size, channels // self.groups, self.filters),
+            initializer=self.kernel_initializer,
+            regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint,
+        )
+        if self.use_bias:
+            self.bias = self.add_weight(
+                name="bias",
+                shape=(self.filters,),
+                initializer=self.bias_initializer,
+                regularizer=self.bias_regularizer,
+                constraint=self.bias_constraint,
+            )
+
+    def call(self, inputs: Any) -> Any:
+        causal = self.padding == "causal"
+        x = self.causally_padded(inputs) if causal else inputs
+        padding = "valid" if causal else self.padding
+        y = ops.conv(x, self.kernel, self.strides, padding, self.data_format, self.dilation_rate)
+        return self.activation(self.with_bias(y, self.bias))
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return self.output_shape_of(input_shape, self.filters)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            **self.window_config(),
+            "groups": self.groups,
+            "activation": activations.serialize(self.activation),
+            "use_bias": self.use_bias,
+            "kernel_initializer": initializers.serialize(self.kernel_initializer),
+            "bias_initializer": initializers.serialize(self.bias_initializer),
+            "kernel_regularizer": regularizers.serialize(self.kernel_regularizer),
+            "bias_regularizer": regularizers.serialize(self.bias_regularizer),
+            "activity_regularizer": regularizers.serialize(self.activity_regularizer),
+            "kernel_constraint": constraints.serialize(self.kernel_constraint),
+            "bias_constraint": constraints.serialize(self.bias_constraint),
+        }
+
+
+class Conv1D(BaseConv):
+    """Convolution over steps: (n, steps, c) -> (n, steps', filters). padding may also be "causal"."""
+
+    rank = 1
+
+
+class Conv2D(BaseConv):
+    """Convolution over images: (n, h, w, c) -> (n, h', w', filters).
+
+    >>> import numpy as np
+    >>> Conv2D(4, 3, padding="same")(np.ones((1, 5, 5, 2), "float32")).shape
+    (1, 5, 5, 4)
+    """
+
+    rank = 2
+
+
+class Conv3D(BaseConv):
+    """Convolution over volumes: (n, d, h, w, c) -> (n, d', h', w', filters)."""
+
+    rank = 3

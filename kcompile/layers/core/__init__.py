@@ -1,0 +1,1 @@
+"""Dense, Embedding, inputs, masking and layers around a function."""

@@ -1,0 +1,74 @@
+"""The base of layers that merge a list of inputs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kcompile import ops
+from kcompile.core import tree
+from kcompile.core.errors import ShapeError
+from kcompile.layers.layer import Layer
+
+
+class Merge(Layer):
+    """Base of elementwise merges: `merge` gets the list of tensors, all of one rank."""
+
+    def __init__(self, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
+    def merge(self, inputs: list[Any]) -> Any:
+        raise NotImplementedError
+
+    def build(self, input_shape: Any) -> None:
+        if not isinstance(input_shape, (list, tuple)) or not isinstance(input_shape[0], (list, tuple)):
+            raise ValueError(
+                "A merge layer should be called on a list of inputs. "
+                f"Received: input_shape={input_shape} (not a list of shapes)"
+            )
+        batches = {shape[0] for shape in input_shape if shape} - {None}
+        if len(batches) > 1:
+            raise ValueError(
+                f"Cannot merge tensors with different batch sizes. Received tensors with shapes {input_shape}"
+            )
+        merged_shape(input_shape)
+
+    def call(self, inputs: Any) -> Any:
+        if not isinstance(inputs, (list, tuple)):
+            raise ValueError(f"A merge layer should be called on a list of inputs. Received: inputs={inputs}")
+        rank = max(len(x.shape) for x in inputs)
+        return self.merge([self._of_rank(x, rank) for x in inputs])
+
+    def _of_rank(self, x: Any, rank: int) -> Any:
+        """New dimensions come after the batch."""
+        for _ in range(rank - len(x.shape)):
+            x = ops.expand_dims(x, 1)
+        return x
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return merged_shape(input_shape)
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        """True where all masks are."""
+        masks = [m for m in tree.flatten(mask) if m is not None]
+        if not masks:
+            return None
+        result = masks[0]
+        for m in masks[1:]:
+            result = ops.logical_and(result, m)
+        return result
+
+
+def merged_shape(shapes: Any) -> tuple[int | None, ...]:
+    """The shape of an elementwise merge; dimensions of size 1 broadcast."""
+    rank = max(len(shape) for shape in shapes)
+    padded = [(*shape[:1], *(1,) * (rank - len(shape)), *shape[1:]) for shape in shapes]
+    result: list[int | None] = []
+    for dims in zip(*padded, strict=True):
+        known = {d for d in dims if d is not None} - {1}
+        if len(known) > 1:
+            raise ShapeError(
+                f"Inputs have incompatible shapes. Received shapes {' and '.join(map(str, shapes))}"
+            )
+        result.append(known.pop() if known else (None if None in dims else 1))
+    return tuple(result)

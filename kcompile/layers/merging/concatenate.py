@@ -1,0 +1,72 @@
+"""Concatenate."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kcompile import ops
+from kcompile.layers.merging.base import Merge
+
+
+class Concatenate(Merge):
+    """The inputs joined along `axis`."""
+
+    def __init__(self, axis: int = -1, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.axis = axis
+
+    def build(self, input_shape: Any) -> None:
+        if len(input_shape) < 1 or not isinstance(input_shape[0], (tuple, list)):
+            raise ValueError(
+                "A `Concatenate` layer should be called on a list of at least 1 input. "
+                f"Received: input_shape={input_shape}"
+            )
+        ranks = {len(shape) for shape in input_shape}
+        others = {tuple(self._without_axis(shape)) for shape in input_shape} if len(ranks) == 1 else set()
+        known = [{d for d in dims if d is not None} for dims in zip(*others, strict=True)] if others else []
+        if len(ranks) > 1 or any(len(dims) > 1 for dims in known):
+            raise ValueError(
+                "A `Concatenate` layer requires inputs with matching shapes except for the concatenation axis. "
+                f"Received: input_shape={input_shape}"
+            )
+
+    def _without_axis(self, shape: Any) -> list[int | None]:
+        rest = list(shape)
+        if not -len(rest) <= self.axis < len(rest):
+            raise ValueError(
+                f"Layer '{self.name}': axis={self.axis} does not exist in an input of shape {shape}."
+            )
+        del rest[self.axis]
+        return rest
+
+    def call(self, inputs: Any) -> Any:
+        return ops.concatenate(list(inputs), axis=self.axis)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        sizes = [shape[self.axis] for shape in input_shape]
+        result = list(input_shape[0])
+        result[self.axis] = None if None in sizes else sum(sizes)
+        return tuple(result)
+
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        """The masks joined as the inputs are; an input without a mask counts everywhere."""
+        if mask is None or all(m is None for m in mask):
+            return None
+        masks = []
+        for x, m in zip(inputs, mask, strict=True):
+            if m is None:
+                m = ops.ones_like(x, dtype="bool")
+            else:
+                for _ in range(len(x.shape) - len(m.shape)):
+                    m = ops.expand_dims(m, -1)
+                m = ops.broadcast_to(m, x.shape)
+            masks.append(m)
+        return ops.all(ops.concatenate(masks, axis=self.axis), axis=-1)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "axis": self.axis}
+
+
+def concatenate(inputs: Any, axis: int = -1, **kwargs: Any) -> Any:
+    """The inputs joined along `axis`."""
+    return Concatenate(axis=axis, **kwargs)(inputs)

@@ -1,0 +1,149 @@
+"""LayerNormalization, RMSNormalization and UnitNormalization: statistics of each sample alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kcompile import constraints, initializers, ops, regularizers
+from kcompile.layers.layer import Layer
+
+
+def axis_list(axis: Any) -> list[int]:
+    return list(axis) if isinstance(axis, (list, tuple)) else [axis]
+
+
+def checked_axes(layer: Layer, axes: list[int], input_shape: Any) -> tuple[int, ...]:
+    """The dimensions on `axes`, or a ValueError that names the layer."""
+    for axis in axes:
+        if not -len(input_shape) <= axis < len(input_shape):
+            raise ValueError(
+                f"Layer '{layer.name}': axis={axis} does not exist in inputs of shape {input_shape}."
+            )
+    return tuple(input_shape[axis] for axis in axes)
+
+
+class LayerNormalization(Layer):
+    """Mean 0 and variance 1 over `axis`, times gamma, plus beta.
+
+    Shapes:  as the input; gamma and beta have the input's dimensions on `axis`.
+    Args:    rms_scaling: divide by the standard deviation alone, and scale by gamma.
+    Source:  Ba et al. 2016.
+    """
+
+    def __init__(
+        self,
+        axis: Any = -1,
+        epsilon: float = 0.001,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: Any = "zeros",
+        gamma_initializer: Any = "ones",
+        beta_regularizer: Any = None,
+        gamma_regularizer: Any = None,
+        beta_constraint: Any = None,
+        gamma_constraint: Any = None,
+        **kwargs: Any,
+    ):
+        self.rms_scaling = kwargs.pop("rms_scaling", False)
+        super().__init__(**kwargs)
+        self.axis = axis_list(axis)
+        self.epsilon, self.center, self.scale = float(epsilon), center, scale
+        self.beta_initializer = initializers.get(beta_initializer)
+        self.gamma_initializer = initializers.get(gamma_initializer)
+        self.beta_regularizer = regularizers.get(beta_regularizer)
+        self.gamma_regularizer = regularizers.get(gamma_regularizer)
+        self.beta_constraint = constraints.get(beta_constraint)
+        self.gamma_constraint = constraints.get(gamma_constraint)
+        self.supports_masking = True
+        self.autocast = False
+        self.gamma = self.beta = None
+
+    def build(self, input_shape: Any) -> None:
+        shape = checked_axes(self, self.axis, input_shape)
+        if self.scale or self.rms_scaling:
+            self.gamma = self.add_weight(
+                name="gamma",
+                shape=shape,
+                initializer=self.gamma_initializer,
+                regularizer=self.gamma_regularizer,
+                constraint=self.gamma_constraint,
+                autocast=False,
+            )
+        if self.center and not self.rms_scaling:
+            self.beta = self.add_weight(
+                name="beta",
+                shape=shape,
+                initializer=self.beta_initializer,
+                regularizer=self.beta_regularizer,
+                constraint=self.beta_constraint,
+                autocast=False,
+            )
+
+    def call(self, inputs: Any) -> Any:
+        x = ops.cast(inputs, self.compute_dtype)
+        if not self.rms_scaling:
+            return ops.layer_normalization(x, self.gamma, self.beta, self.axis, self.epsilon)
+        spread = ops.var(x, axis=self.axis, keepdims=True)
+        shape = [d if k in [a % len(x.shape) for a in self.axis] else 1 for k, d in enumerate(x.shape)]
+        return x * ops.rsqrt(spread + self.epsilon) * ops.reshape(self.gamma, shape)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "axis": list(self.axis),
+            "epsilon": self.epsilon,
+            "center": self.center,
+            "scale": self.scale,
+            "rms_scaling": self.rms_scaling,
+            "beta_initializer": initializers.serialize(self.beta_initializer),
+            "gamma_initializer": initializers.serialize(self.gamma_initializer),
+            "beta_regularizer": regularizers.serialize(self.beta_regularizer),
+            "gamma_regularizer": regularizers.serialize(self.gamma_regularizer),
+            "beta_constraint": constraints.serialize(self.beta_constraint),
+            "gamma_constraint": constraints.serialize(self.gamma_constraint),
+        }
+
+
+class RMSNormalization(Layer):
+    """The input divided by its root mean square over `axis`, times the weight `scale`."""
+
+    def __init__(self, axis: Any = -1, epsilon: float = 1e-6, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.axis, self.epsilon = axis_list(axis), float(epsilon)
+
+    def build(self, input_shape: Any) -> None:
+        shape = checked_axes(self, self.axis, input_shape)
+        self.scale = self.add_weight(name="scale", shape=shape, initializer="ones")
+
+    def call(self, x: Any) -> Any:
+        return ops.rms_normalization(x, self.scale, self.axis, self.epsilon)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "axis": list(self.axis), "epsilon": self.epsilon}
+
+
+class UnitNormalization(Layer):
+    """The input divided by its Euclidean norm over `axis`."""
+
+    def __init__(self, axis: Any = -1, **kwargs: Any):
+        super().__init__(**kwargs)
+        if not isinstance(axis, (int, list, tuple)):
+            raise TypeError(
+                "Invalid value for `axis` argument: expected an int or a list/tuple of ints. "
+                f"Received: axis={axis}"
+            )
+        self.axis = axis
+        self.supports_masking = True
+        self._build_at_init()
+
+    def call(self, inputs: Any) -> Any:
+        return ops.normalize(inputs, axis=self.axis, order=2, epsilon=1e-12)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "axis": self.axis}

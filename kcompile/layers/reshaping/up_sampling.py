@@ -1,0 +1,74 @@
+"""UpSampling: each position repeated."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kcompile import ops
+from kcompile.layers.arguments import int_tuple, one_of
+from kcompile.layers.reshaping.borders import Bordered
+
+INTERPOLATIONS = ("bicubic", "bilinear", "lanczos3", "lanczos5", "nearest")
+
+
+class UpSampling(Bordered):
+    """Base: repeats each spatial position `size` times."""
+
+    size: Any
+
+    def call(self, inputs: Any) -> Any:
+        first = 1 if self.data_format == "channels_last" else 2
+        sizes = (self.size,) if self.rank == 1 else self.size
+        for axis, times in enumerate(sizes, first):
+            inputs = ops.repeat(inputs, times, axis=axis)
+        return inputs
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "size": self.size, "data_format": self.data_format}
+
+
+class UpSampling1D(UpSampling):
+    """Each step repeated: (n, steps, c) -> (n, steps * size, c)."""
+
+    rank = 1
+
+    def __init__(self, size: int = 2, **kwargs: Any):
+        super().__init__("channels_last", **kwargs)
+        self.size = int(size)
+
+    def get_config(self) -> dict[str, Any]:
+        return {k: v for k, v in super().get_config().items() if k != "data_format"}
+
+
+class UpSampling2D(UpSampling):
+    """Rows and columns repeated: (n, h, w, c) -> (n, h * size[0], w * size[1], c)."""
+
+    rank = 2
+
+    def __init__(
+        self,
+        size: Any = (2, 2),
+        data_format: str | None = None,
+        interpolation: str = "nearest",
+        **kwargs: Any,
+    ):
+        super().__init__(data_format, **kwargs)
+        self.size = int_tuple("size", size, 2)
+        self.interpolation = one_of("interpolation", interpolation, INTERPOLATIONS)
+        if self.interpolation != "nearest":
+            raise NotImplementedError(
+                f"UpSampling2D: only interpolation='nearest'. Received: {interpolation}"
+            )
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "interpolation": self.interpolation}
+
+
+class UpSampling3D(UpSampling):
+    """Positions of volumes repeated."""
+
+    rank = 3
+
+    def __init__(self, size: Any = (2, 2, 2), data_format: str | None = None, **kwargs: Any):
+        super().__init__(data_format, **kwargs)
+        self.size = int_tuple("size", size, 3)

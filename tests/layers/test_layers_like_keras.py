@@ -1,0 +1,106 @@
+"""Every layer against the contract, and against the numbers of Keras in tests/parity/layers.npz."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import kcompile as keras
+from kcompile.trace import naming
+from tests.layers.check import TOLERANCE, check_layer, gradients_of, nested, traced
+from tests.parity.layer_cases import CASES, Case
+
+PARITY = Path(__file__).resolve().parents[1] / "parity"
+cases = pytest.mark.parametrize("case", CASES, ids=[c.name for c in CASES])
+
+
+@cache
+def descriptions() -> dict[str, Any]:
+    return json.loads((PARITY / "layers.json").read_text())
+
+
+@cache
+def numbers() -> dict[str, np.ndarray]:
+    with np.load(PARITY / "layers.npz") as file:
+        return dict(file)
+
+
+def expected(case: Case) -> dict[str, np.ndarray]:
+    prefix = f"{descriptions()[case.name]['number']}."
+    return {key.removeprefix(prefix): a for key, a in numbers().items() if key.startswith(prefix)}
+
+
+def made(case: Case) -> Any:
+    """The layer with the weights that Keras had."""
+    layer = getattr(keras.layers, case.layer)(**case.kwargs)
+    layer(nested(case.inputs()), **call_of(case))
+    layer.set_weights(case.weights([w.shape for w in layer.weights]))
+    return layer
+
+
+def call_of(case: Case) -> dict[str, Any]:
+    mask = case.mask_array()
+    return {} if mask is None else {"mask": mask}
+
+
+@cases
+def test_contract(case):
+    shape = expected(case)["inference"].shape
+    check_layer(getattr(keras.layers, case.layer), case.kwargs, case.inputs(), shape, **call_of(case))
+
+
+@cases
+def test_description(case):
+    naming.reset()
+    layer = getattr(keras.layers, case.layer)(**case.kwargs)
+    kind = "int32" if case.ints else "float32"
+    output = layer(nested([keras.Input(s[1:], dtype=kind) for s in case.shapes]))
+    wanted = descriptions()[case.name]
+    assert json.loads(json.dumps(layer.get_config())) == wanted["config"]
+    assert json.loads(json.dumps(layer.get_build_config())) == wanted["build_config"]
+    found = [[w.path.removeprefix(layer.name + "/"), list(w.shape), w.trainable] for w in layer.weights]
+    assert found == wanted["weights"]
+    assert list(output.shape) == wanted["output_shape"]
+    assert output.dtype == wanted["output_dtype"]
+    assert repr(layer) == wanted["repr"]
+    assert layer.supports_masking == wanted["supports_masking"]
+
+
+@cases
+def test_inference(case):
+    layer, wanted = made(case), expected(case)
+    np.testing.assert_allclose(layer(nested(case.inputs()), **call_of(case)), wanted["inference"], **TOLERANCE)
+    if "losses" in wanted:
+        np.testing.assert_allclose([float(x) for x in layer.losses], wanted["losses"], **TOLERANCE)
+
+
+@pytest.mark.parametrize("eager", [True, False], ids=["eager", "traced"])
+@pytest.mark.parametrize("case", [c for c in CASES if c.training], ids=lambda c: c.name)
+def test_training(case, eager):
+    layer, wanted, inputs = made(case), expected(case), case.inputs()
+    call = {**call_of(case), "training": True}
+    if eager:
+        outputs = layer(nested(inputs), **call)
+    else:
+        [outputs] = traced(lambda *xs, **more: layer(nested(list(xs)), **more), inputs, call)
+    np.testing.assert_allclose(outputs, wanted["training"], **TOLERANCE)
+    for k, weight in enumerate(layer.get_weights()):
+        np.testing.assert_allclose(weight, wanted[f"after{k}"], **TOLERANCE)
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if c.differentiable], ids=lambda c: c.name)
+def test_gradients(case):
+    layer, wanted = made(case), expected(case)
+    call = {**call_of(case), **({"training": True} if case.training else {})}
+    found = gradients_of(layer, case.inputs(), call)
+    named = {key: value for key, value in wanted.items() if "gradient" in key}
+    assert named
+    for name, gradient in named.items():
+        scale = max(1.0, float(np.abs(gradient).max()))
+        actual = found.get(name, np.zeros_like(gradient))
+        np.testing.assert_allclose(actual / scale, gradient / scale, **TOLERANCE, err_msg=name)
