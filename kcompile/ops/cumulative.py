@@ -39,8 +39,7 @@ def _running(name: str, kind: str, neutral: int, reference: Any, vjp: Any, onnx:
         value = x(tuple(j if k == axis else a for k, a in enumerate(i)))
         return loops.reduce(kind, (j,), loops.select(seen, value, loops.const(neutral, out.dtype)))
 
-    if onnx is not None:
-        op.onnx(onnx)
+    op.onnx(onnx)
 
     @op.samples
     def samples(rng: np.random.Generator) -> Iterator[Sample]:
@@ -68,8 +67,19 @@ def _sum_onnx(g: Any, x: str, *, axis: int) -> str:
     return g.node("CumSum", x, g.constant(np.array(axis, np.int64)))
 
 
+def _prod_onnx(g: Any, x: str, *, axis: int) -> str:
+    # ONNX has no running product: for each position, the product of a row in which what comes later is 1.
+    shape = g.shape(x)
+    if not isinstance(shape[axis], int):
+        raise NotImplementedError("cumprod along an axis whose extent is known only at run time")
+    seen = np.tri(shape[axis], dtype=bool).reshape((shape[axis],) * 2 + (1,) * (len(shape) - axis - 1))
+    rows = g.node("Unsqueeze", x, g.constant(np.array([axis])))
+    kept = g.node("Where", g.constant(seen), rows, ew.onnx_number(g, 1, x))
+    return g.reduce("ReduceProd", kept, [axis + 1], False)
+
+
 cumsum_op = _running("cumsum", "sum", 0, np.cumsum, _sum_vjp, _sum_onnx)
-cumprod_op = _running("cumprod", "prod", 1, np.cumprod, _prod_vjp, None)
+cumprod_op = _running("cumprod", "prod", 1, np.cumprod, _prod_vjp, _prod_onnx)
 
 
 def _run(op: Op, x: Any, axis: int | None, dtype: Any) -> Any:

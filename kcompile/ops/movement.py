@@ -453,9 +453,24 @@ def _compare(op: str, a: int | Int, b: int | Int) -> Expr:
 
 @pad_op.onnx
 def _pad_onnx(g: Any, x: str, *, before: Any, after: Any, inner: Any, value: float) -> str:
-    if builtins_any(inner):
-        raise NotImplementedError("pad: gaps between elements have no ONNX form")
-    return g.node("Pad", x, g.dims((*before, *after)), ew.onnx_number(g, value, x))
+    number = ew.onnx_number(g, value, x)
+    for axis, gap in enumerate(inner):
+        if gap:
+            x = _onnx_gaps(g, x, axis, gap, number)
+    return g.node("Pad", x, g.dims((*before, *after)), number)
+
+
+def _onnx_gaps(g: Any, x: str, axis: int, gap: int, number: str) -> str:
+    """`gap` numbers after each element but the last: an axis of their own, joined to `axis`, less the last ones."""
+    *front, extent = g.shape(x)[: axis + 1]
+    back, rank = g.shape(x)[axis + 1 :], len(g.shape(x)) + 1
+    pads = [0] * 2 * rank
+    pads[rank + axis + 1] = gap
+    apart = g.node("Unsqueeze", x, g.constant(np.array([axis + 1])))
+    apart = g.node("Pad", apart, g.constant(np.array(pads, np.int64)), number)
+    joined = g.reshape(apart, (*front, extent * (gap + 1), *back))
+    start, end = g.constant(np.array([0])), g.dims((extent * (gap + 1) - gap,))
+    return g.node("Slice", joined, start, end, g.constant(np.array([axis])))
 
 
 @pad_op.samples

@@ -54,7 +54,7 @@ def run(model: onnx.ModelProto, arrays: Sequence[np.ndarray]) -> list[np.ndarray
         model.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
     names = [one.name for one in session.get_inputs()]
-    return session.run(None, dict(zip(names, arrays, strict=True)))
+    return session.run(None, {name: np.asarray(a) for name, a in zip(names, arrays, strict=True)})
 
 
 def ops_of(model: onnx.ModelProto) -> list[str]:

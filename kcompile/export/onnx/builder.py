@@ -101,12 +101,30 @@ class Builder:
 
         Raises:  schema.NotInOpset where the operator, an attribute or a dtype is unknown to the opset.
         """
-        schema.check(op, self.opset, attrs, [self.types.get(name) for name in inputs])
+        schema.check(op, self.opset, attrs)
+        types = [self.type(name) if name else None for name in inputs]
+        wide = schema.wider(op, self.opset, types)
+        if wide:
+            return self._wide_node(op, inputs, wide, outputs, attrs)
         names = tuple(self.name(f"{self.scope}/{op}" if self.scope else op) for _ in range(outputs))
         made = OnnxNode(op, inputs, names, attrs)
         self.nodes.append(made)
         self._makers.update(dict.fromkeys(names, made))
         return names[0] if outputs == 1 else names
+
+    def _wide_node(self, op: str, inputs: Any, wide: dict[str, tuple[str, str]], outputs: int, attrs: Any) -> Any:
+        """The operator between casts: it does not take the inputs' dtype, but one that holds the same numbers."""
+        formal = schema.signature(op, self.opset)
+        cast = [
+            self.cast(x, wide[formal.variable(k)][1]) if x and formal.variable(k) in wide else x
+            for k, x in enumerate(inputs)
+        ]
+        made = self.node(op, *cast, outputs=outputs, **attrs)
+        results = [
+            self.cast(name, wide[variable][0]) if variable in wide else name
+            for name, variable in zip((made,) if outputs == 1 else made, formal.outputs, strict=False)
+        ]
+        return results[0] if outputs == 1 else tuple(results)
 
     def once(self, op: str, *inputs: str, **attrs: Any) -> str:
         """As `node`, but the same application is made only once."""

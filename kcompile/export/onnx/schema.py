@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -36,31 +37,83 @@ def _versions(op: str) -> list[Any]:
     return sorted(found, key=lambda s: s.since_version)
 
 
+@dataclass(frozen=True)
+class Signature:
+    """Type variables of an operator's inputs (the last repeats) and outputs, and the dtypes that each may be."""
+
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    allowed: dict[str, frozenset[str]]
+
+    def variable(self, position: int) -> str:
+        return self.inputs[min(position, len(self.inputs) - 1)]
+
+
 @cache
-def _allowed(op: str, opset: int) -> tuple[frozenset[str] | None, ...]:
-    """For each formal input the dtypes it takes, as ONNX writes them; the last one repeats if it is variadic."""
+def signature(op: str, opset: int) -> Signature:
+    """The types that an operator takes, less those that onnxruntime has no kernel for."""
     found = schema_of(op, opset)
-    constraints = {c.type_param_str: frozenset(c.allowed_type_strs) for c in found.type_constraints}
-    return tuple(constraints.get(i.type_str, frozenset([i.type_str])) for i in found.inputs)
+    allowed = {c.type_param_str: frozenset(map(_dtype, c.allowed_type_strs)) for c in found.type_constraints}
+    inputs, outputs = (tuple(i.type_str for i in formal) for formal in (found.inputs, found.outputs))
+    allowed |= {name: frozenset([_dtype(name)]) for name in (*inputs, *outputs) if name not in allowed}
+    for name in set(inputs):
+        allowed[name] -= NO_KERNEL.get(op, frozenset())
+    return Signature(inputs, outputs, allowed)
 
 
-def check(op: str, opset: int, attrs: dict[str, Any], types: Sequence[TensorType | None]) -> None:
-    """Raises:  NotInOpset for an operator, attribute or input dtype that the opset does not have."""
+def _dtype(type_str: str) -> str:
+    """`tensor(float)` -> float32."""
+    name = type_str.removeprefix("tensor(").removesuffix(")")
+    return {"float": "float32", "double": "float64"}.get(name, name)
+
+
+SMALL = frozenset({"int8", "uint8", "int16", "uint16"})
+LONG = frozenset({"uint32", "uint64"})
+NO_KERNEL = {  # dtypes that the operator set has, but onnxruntime does not compute
+    "Max": frozenset({"int16", "uint16"}),
+    "Min": frozenset({"int16", "uint16"}),
+    "ReduceSum": LONG | SMALL,
+    "ReduceProd": LONG | SMALL,
+    "ReduceMax": LONG,
+    "ReduceMin": LONG,
+    "ArgMax": LONG | {"int16", "uint16"},
+    "ArgMin": LONG | {"int16", "uint16"},
+    "CumSum": LONG,
+    "Pow": LONG | SMALL,
+    "Relu": frozenset({"int16"}),
+}
+# Where an operator lacks a dtype it works in the first of these, which hold the same numbers.
+WIDER = dict.fromkeys(("bool", *SMALL), ("int32", "float32")) | {
+    "int32": ("int64", "float64"),
+    "uint32": ("int64", "float64"),
+    "float16": ("float32",),
+    "bfloat16": ("float32",),
+}
+
+
+def check(op: str, opset: int, attrs: dict[str, Any]) -> None:
+    """Raises:  NotInOpset for an operator or attribute that the opset does not have."""
     known = schema_of(op, opset).attributes
     for name in attrs:
         if name not in known:
             raise NotInOpset(f"{op} has no attribute {name!r} in opset {opset}")
-    allowed = _allowed(op, opset)
+
+
+def wider(op: str, opset: int, types: Sequence[TensorType | None]) -> dict[str, tuple[str, str]]:
+    """Type variables for which the inputs' dtype does not do: (that dtype, a wider one that does).
+
+    Raises:  NotInOpset if there is no wider one.
+    """
+    formal, found = signature(op, opset), {}
     for position, type_ in enumerate(types):
-        if type_ is not None and not takes(allowed[min(position, len(allowed) - 1)], type_.dtype):
+        variable = formal.variable(position)
+        if type_ is None or type_.dtype in formal.allowed[variable]:
+            continue
+        better = [d for d in WIDER.get(type_.dtype, ()) if d in formal.allowed[variable]]
+        if not better:
             raise NotInOpset(f"{op} does not take {type_.dtype} in opset {opset}")
-
-
-ONNX_NAMES = {"float32": "float", "float64": "double"}
-
-
-def takes(allowed: frozenset[str] | None, dtype: str) -> bool:
-    return allowed is None or f"tensor({ONNX_NAMES.get(dtype, dtype)})" in allowed
+        found[variable] = (type_.dtype, better[0])
+    return found
 
 
 def element_type(dtype: str) -> int:
