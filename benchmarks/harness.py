@@ -20,6 +20,7 @@ Say = Callable[[str], None]
 KEEP = 1.15  # a variant this much slower than its contender's fastest is not run in the rounds
 LAGGARD = 3.0  # a contender this much slower than the fastest runs in the first rounds only
 LAGGARD_ROUNDS = 3
+QUIET = 0.1  # a block in which others used more of the CPUs than this is run once more
 AGREEMENT = 1e-4  # how far the outputs of two contenders may lie apart
 
 
@@ -31,19 +32,39 @@ class Pace:
     seconds: float
 
 
+@dataclass(frozen=True)
+class Block:
+    """Milliseconds a step or call, and the share of the CPUs that other processes used meanwhile."""
+
+    ms: float
+    others: float
+
+
 @dataclass
 class Lane:
-    """One way of one contender to do what a measure asks for, and its blocks so far in ms."""
+    """One way of one contender to do what a measure asks for, and its blocks so far."""
 
     worker: Handle
     measure: str
     variant: str
-    values: list[float] = field(default_factory=list)
+    blocks: list[Block] = field(default_factory=list)
     trial: float = float("inf")
 
-    def run(self, seconds: float) -> float:
+    def run(self, seconds: float) -> Block:
         answer = self.worker.ask("block", measure=self.measure, variant=self.variant, seconds=seconds)
-        return float(answer["ms"])
+        return Block(answer["ms"], answer["others"])
+
+    def add(self, seconds: float) -> None:
+        """Another block: the quieter of two if others disturbed the first."""
+        block = self.run(seconds)
+        if block.others > QUIET:
+            block = min(block, self.run(seconds), key=lambda one: one.others)
+        self.blocks.append(block)
+
+    def series(self, task: str) -> Series:
+        values = tuple(block.ms for block in self.blocks)
+        others = tuple(block.others for block in self.blocks)
+        return Series(task, self.measure, self.worker.name, self.variant, values, others)
 
 
 @dataclass
@@ -70,15 +91,13 @@ def race(task: str, lanes: Sequence[Lane], pace: Pace, outcome: Outcome) -> None
     for number in range(pace.rounds):
         for lane in running:
             if number < LAGGARD_ROUNDS or lane.trial <= LAGGARD * fastest:
-                lane.values.append(lane.run(pace.seconds))
-    outcome.series += [
-        Series(task, lane.measure, lane.worker.name, lane.variant, tuple(lane.values)) for lane in running
-    ]
+                lane.add(pace.seconds)
+    outcome.series += [lane.series(task) for lane in running]
 
 
 def _try(task: str, lane: Lane, pace: Pace, outcome: Outcome) -> bool:
     try:
-        lane.trial = min(lane.run(0), lane.run(pace.seconds / 4))
+        lane.trial = min(lane.run(0).ms, lane.run(pace.seconds / 4).ms)
     except WorkerError as error:
         outcome.note_failure(task, f"{lane.worker.name}, {lane.variant}", error)
         return False

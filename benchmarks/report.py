@@ -117,4 +117,7 @@ def heading(results: Results) -> str:
     peak = results.peak.get("gflops")
     measured = f", measured peak {peak:.0f} GFLOP/s" if peak else ""
     machine = results.machine
-    return f"{machine['cpu']}, {results.threads} threads{measured}, {machine['system']}, {results.date}"
+    others = f", other processes used {share:.0%} of it" if (share := results.disturbance()) >= 0.03 else ""
+    return (
+        f"{machine['cpu']}, {results.threads} threads{measured}, {machine['system']}, {results.date}{others}"
+    )

@@ -12,13 +12,17 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Series:
-    """Values of one contender's variant on one workload or kernel, one a round: ms, or MB for ``memory``."""
+    """Values of one contender's variant on one workload or kernel, one a round: ms, or MB for ``memory``.
+
+    ``others``: the share of the CPUs that other processes used during each, where that was watched.
+    """
 
     task: str
     measure: str
     contender: str
     variant: str
     values: tuple[float, ...]
+    others: tuple[float, ...] = ()
 
     @property
     def median(self) -> float:
@@ -80,6 +84,10 @@ class Results:
         """Contenders that have the measure."""
         return list(dict.fromkeys(one.contender for one in self.select(task, measure)))
 
+    def disturbance(self) -> float:
+        """Median share of the CPUs that other processes used while blocks ran."""
+        return statistics.median([share for one in self.series for share in one.others] or [0.0])
+
     def raise_peak(self, peak: dict[str, float]) -> None:
         """Keeps the higher of two measurements: noise only lowers them."""
         self.peak = {name: max(value, self.peak.get(name, 0.0)) for name, value in peak.items()} or self.peak
@@ -91,5 +99,8 @@ class Results:
     @classmethod
     def load(cls, path: Path) -> Results:
         fields = json.loads(path.read_text())
-        series = [Series(**(one | {"values": tuple(one["values"])})) for one in fields.pop("series")]
+        lists = ("values", "others")
+        series = [
+            Series(**(one | {name: tuple(one[name]) for name in lists})) for one in fields.pop("series")
+        ]
         return cls(series=series, **fields)

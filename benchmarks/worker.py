@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Any
 
 from benchmarks.contenders import CONTENDERS
+from benchmarks.cpu_use import Watch
 from benchmarks.kernel_cases import CASES
 from benchmarks.peers import Session
 from benchmarks.workloads import WORKLOADS
@@ -42,12 +43,16 @@ class Worker:
         }
 
     def block(self, measure: str, variant: str, seconds: float) -> dict[str, Any]:
-        """Milliseconds per step or call over about ``seconds``; a variant's first block also builds it."""
+        """Milliseconds per step or call over about ``seconds``, and the share of the CPUs that others used.
+
+        A variant's first block also builds it.
+        """
         key = (measure, variant)
         if key not in self.runners:
             self.runners[key] = self.session.runner(measure, variant)
         timed = per_step if measure == "train" else per_call
-        return {"ms": 1e3 * timed(self.runners[key], seconds)}
+        watch = Watch()
+        return {"ms": 1e3 * timed(self.runners[key], seconds), "others": watch.others()}
 
 
 def per_step(chunk: Callable[[], int], seconds: float) -> float:

@@ -9,7 +9,7 @@ from benchmarks.process import WorkerError
 
 
 class FakeWorker:
-    """Answers blocks from a table of ms by variant and writes down each in a log."""
+    """Answers blocks from a table of ms by variant, or of lists of (ms, share that others used)."""
 
     def __init__(self, name, log, **ms):
         self.name, self.log, self.ms = name, log, ms
@@ -20,7 +20,8 @@ class FakeWorker:
         if isinstance(found, Exception):
             raise found
         self.log.append((self.name, request["variant"], request["seconds"]))
-        return {"ms": found}
+        ms, others = found.pop(0) if isinstance(found, list) else (found, 0.0)
+        return {"ms": ms, "others": others}
 
 
 def run(rounds, *workers):
@@ -54,6 +55,14 @@ def test_a_failure_is_noted_and_the_others_go_on():
     outcome = run(2, FakeWorker("a", [], fit=1.0), broken)
     assert [one.contender for one in outcome.series] == ["a"]
     assert outcome.failed == {"t: b, fit": "ValueError: no such thing"}
+
+
+def test_a_disturbed_block_is_run_once_more():
+    blocks = [(1.0, 0.0), (1.0, 0.0), (9.0, 0.9), (2.0, 0.05), (7.0, 0.3), (8.0, 0.4), (3.0, 0.1)]
+    outcome = run(3, FakeWorker("a", [], fit=blocks))
+    assert outcome.series[0].values == (2.0, 7.0, 3.0)
+    assert outcome.series[0].others == (0.05, 0.3, 0.1)
+    assert blocks == []
 
 
 def test_no_contender_at_all():

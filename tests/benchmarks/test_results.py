@@ -54,6 +54,14 @@ def test_peak_only_rises():
     assert found.peak == {"gflops": 100.0, "gbytes": 60.0}
 
 
+def test_disturbance_is_the_median_over_all_blocks():
+    assert results(series()).disturbance() == 0
+    rows = [
+        Series("t", "train", "a", "", (1.0,) * 3, others) for others in [(0.1, 0.2, 0.9), (0.2, 0.2, 0.3)]
+    ]
+    assert results(*rows).disturbance() == 0.2
+
+
 @pytest.mark.parametrize("values", [(2.0,), (1.0, 2.0, 9.0), (1.0, 3.0)])
 def test_median(values):
     assert series(values=values).median == 2.0
