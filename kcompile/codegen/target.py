@@ -78,7 +78,7 @@ class KernelTyping(typing.Context):
     _load_builtins = refresh
 
     def resolve_value_type(self, value: Any) -> Any:
-        """Numba type of a constant; a declared function is found before Numba looks for values of its kind."""
+        """Numba type of a constant; declared functions first, before Numba looks for values of a kind."""
         declared = self._lookup_global(value) if callable(value) else None
         return declared or super().resolve_value_type(value)
 
