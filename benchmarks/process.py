@@ -29,8 +29,7 @@ class Process:
 
     def __init__(self, contender: Contender, python: str, threads: int) -> None:
         self.name = contender.name
-        # A process group of its own lets one signal reach the helpers that torch.compile starts. It stays in
-        # our session, so that the system hangs up on stopped workers if we die.
+        # A process group of its own lets one signal reach the helpers that torch.compile starts.
         self.process = subprocess.Popen(
             [python, "-m", "benchmarks.worker"],
             stdin=subprocess.PIPE,

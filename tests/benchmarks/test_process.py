@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.contenders import CONTENDERS
+from benchmarks.environment import ROOT
 from benchmarks.process import Process, WorkerError
 
 pytest.importorskip("onnxruntime")
@@ -53,3 +55,25 @@ def test_a_dead_process_is_an_error(process):
     process.process.wait()
     with pytest.raises(WorkerError, match="ended with code -9"):
         open_it(process)
+
+
+_KILLED_HARNESS = """
+import os, signal, sys
+from benchmarks.contenders import CONTENDERS
+from benchmarks.process import Process
+process = Process(CONTENDERS["model"]["onnxruntime"], sys.executable, 1)
+process.ask("open", kind="model", contender="onnxruntime", task="digits", threads=1)
+print(process.process.pid, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux to end the workers of a dead parent")
+def test_no_stopped_worker_outlives_a_killed_harness():
+    command = [sys.executable, "-c", _KILLED_HARNESS]
+    run = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False, timeout=60)
+    worker = Path(f"/proc/{int(run.stdout)}")
+    end = time.monotonic() + 2
+    while worker.exists() and time.monotonic() < end:
+        time.sleep(0.01)
+    assert not worker.exists() or ") Z " in (worker / "stat").read_text()
