@@ -14,6 +14,7 @@ from kcompile.core.symbolic import Int
 from kcompile.ir.graph import Value
 from kcompile.runtime.program import Bound, Program
 from kcompile.runtime.team import team
+from kcompile.trace.variable import writes
 
 BOUND_LIMIT = 16  # programs kept per executable, one for each combination of extents
 
@@ -42,7 +43,7 @@ class Executable:
         bound = self._bind(arrays, symbols)
         results = [np.empty(s, d) for s, d in zip(bound.output_shapes, self._output_dtypes, strict=True)]
         with bound.lock:
-            self._patch(bound, arrays, results)
+            self._before(bound, arrays, results)
             team().run(bound.commands, 1, threads=bound.threads, scratch=bound.scratch)
         return results
 
@@ -53,9 +54,7 @@ class Executable:
         steps: int,
         stop: np.ndarray | None = None,
     ) -> int:
-        """`steps` runs in one native call, outputs of the last one dropped;
-
-        what changes between runs are the variables.
+        """`steps` runs in one native call, outputs of the last one dropped; what changes are the variables.
 
         stop: int64[1]; once it is not 0, no further step begins. Returns the number of steps done.
         """
@@ -63,7 +62,7 @@ class Executable:
         bound = self._bind(tuple(arrays), symbols)
         results = [np.empty(s, d) for s, d in zip(bound.output_shapes, self._output_dtypes, strict=True)]
         with bound.lock:
-            self._patch(bound, arrays, results)
+            self._before(bound, arrays, results)
             return team().run(bound.commands, steps, stop, threads=bound.threads, scratch=bound.scratch)
 
     def timed(self, arrays: Sequence[np.ndarray], symbols: Mapping[str, int], repeats: int) -> np.ndarray:
@@ -73,7 +72,7 @@ class Executable:
         results = [np.empty(s, d) for s, d in zip(bound.output_shapes, self._output_dtypes, strict=True)]
         times = np.zeros((repeats, team().threads, len(bound.commands)), np.int64)
         with bound.lock:
-            self._patch(bound, arrays, results)
+            self._before(bound, arrays, results)
             for one in times:
                 team().run(bound.commands, 1, threads=bound.threads, scratch=bound.scratch, profile=one)
         return times
@@ -94,10 +93,7 @@ class Executable:
                     received=str(len(arrays)),
                 )
             )
-        return [
-            a if a.dtype == d and a.flags.c_contiguous else np.ascontiguousarray(a, d)
-            for a, d in zip(arrays, self._dtypes, strict=True)
-        ]
+        return [_contiguous(a, d) for a, d in zip(arrays, self._dtypes, strict=True)]
 
     def _bind(self, arrays: Sequence[np.ndarray], symbols: Mapping[str, int] | None) -> Bound:
         found = dict(symbols or {})
@@ -120,10 +116,25 @@ class Executable:
             self._bound.move_to_end(key)
         return bound
 
+    def _before(self, bound: Bound, arrays: Sequence[np.ndarray], results: Sequence[np.ndarray]) -> None:
+        """What a run needs: packed weights up to date, addresses of inputs and outputs; and word that variables change."""
+        if self.program.preparation:
+            self.program.prepare(writes.count)
+        if self.program.assigns:
+            writes.count += 1
+        self._patch(bound, arrays, results)
+
     def _patch(self, bound: Bound, arrays: Sequence[np.ndarray], results: Sequence[np.ndarray]) -> None:
         for value, array in zip((*self.inputs, *self.outputs), (*arrays, *results), strict=True):
             for position in bound.patches.get(value, ()):
                 bound.arguments[position] = array.ctypes.data
+
+
+def _contiguous(x: Any, dtype: np.dtype) -> np.ndarray:
+    """x as an array whose elements lie side by side; numbers and NumPy's scalars as 0-d arrays."""
+    if isinstance(x, np.ndarray) and x.dtype == dtype and x.flags.c_contiguous:
+        return x
+    return np.asarray(x, dtype, order="C")
 
 
 def _symbols_of(value: Value) -> list[str | None]:

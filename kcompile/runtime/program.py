@@ -12,6 +12,7 @@ from kcompile.codegen.spec import KernelSpec
 from kcompile.core import dtypes, symbolic
 from kcompile.ir.graph import Value
 from kcompile.runtime.executor import BARRIER, COMMAND_WORDS, SERIAL
+from kcompile.runtime.team import team
 from kcompile.schedule.memory import Lifetime, place
 from kcompile.schedule.plan import Plan
 
@@ -21,10 +22,7 @@ SCRATCH_SLACK = 4096
 
 @dataclass
 class Bound:
-    """A program for given symbols:
-
-    commands, their argument blocks, the arena, and where parameters and outputs are patched in.
-    """
+    """A program for given symbols: commands, argument blocks, arena, and where arrays are patched in."""
 
     commands: np.ndarray
     arguments: np.ndarray
@@ -46,8 +44,14 @@ class Program:
         addresses: Sequence[int],
         variables: Mapping[Value, np.ndarray],
     ):
-        self.plan, self.specs, self.addresses = plan, list(specs), list(addresses)
-        self.variables = variables
+        pairs = list(zip(specs, addresses, strict=True))
+        self.plan, self.variables = plan, variables
+        self.preparation = [(s, a) for s, a in pairs if set(s.writes) <= plan.prepared]
+        run = [(s, a) for s, a in pairs if not set(s.writes) <= plan.prepared]
+        self.specs, self.addresses = [s for s, _ in run], [a for _, a in run]
+        self.assigns = bool(plan.graph.assignments)
+        self._prepared: dict[Value, np.ndarray] = {}
+        self._prepared_at = -1
         self.external = set(plan.graph.inputs) | set(plan.graph.outputs)
 
     def bind(self, symbols: Mapping[str, int]) -> Bound:
@@ -87,6 +91,21 @@ class Program:
         threads = 1 if work < SMALL_WORK else None
         return Bound(commands, arguments, arena, patches, scratch, threads, shapes, threading.Lock())
 
+    def prepare(self, now: int) -> None:
+        """Fill what depends on unchanging variables only, if any variable was written since it was last filled.
+
+        now: the count of writes to variables so far (`trace.variable.writes`).
+        """
+        if self._prepared_at == now:
+            return
+        for spec, address in self.preparation:
+            values = [self._address(v) for v in spec.buffers]
+            arguments = np.array([*values, *(symbolic.evaluate(n, {}) for n in spec.numbers)], np.int64)
+            command = np.zeros((1, COMMAND_WORDS), np.int64)
+            command[0, :4] = address, arguments.ctypes.data, symbolic.evaluate(spec.tiles, {}), 1
+            team().run(command, 1, scratch=symbolic.evaluate(spec.scratch, {}) + SCRATCH_SLACK)
+        self._prepared_at = now
+
     def _bytes(self, v: Value, symbols: Mapping[str, int]) -> int:
         return symbolic.evaluate(v.type.size, symbols) * dtypes.itemsize(v.dtype)
 
@@ -94,22 +113,23 @@ class Program:
         if v.op.name == "constant":
             array: np.ndarray = v.node.attrs["value"].array
             return array.ctypes.data
+        if v in self.plan.prepared:
+            if v not in self._prepared:
+                self._prepared[v] = _aligned(self._bytes(v, {}))
+            return self._prepared[v].ctypes.data
         return self.variables[v].ctypes.data
 
     def _place(self, sizes: Mapping[Value, int]) -> tuple[dict[Value, int], int]:
         lives: dict[Value, list[int]] = {}
         for k, spec in enumerate(self.specs):
             for v in spec.buffers:
-                if v not in self.external and v.op.name not in ("constant", "variable"):
+                if v not in self.external and v not in self.plan.prepared and v.op.name not in ("constant", "variable"):
                     lives.setdefault(v, [k, k])[1] = k
         offsets, total = place([Lifetime(sizes[v], a, b) for v, (a, b) in lives.items()])
         return dict(zip(lives, offsets, strict=True)), total
 
     def _barriers(self, ranges: Mapping[Value, tuple[int, int]]) -> list[bool]:
-        """Before which commands all earlier ones must have finished:
-
-        where memory is read after a write, or written again.
-        """
+        """Before which commands all earlier ones must finish: a read after a write, or another write."""
         barriers = [False] * len(self.specs)
         open_since = 0
         for k, spec in enumerate(self.specs):

@@ -51,15 +51,19 @@ class Contraction:
         return 2 * self.m_extent * self.n.extent * self.k_extent * product(x.extent for x in self.outer)
 
 
-def contraction_of(node: Node, target: Target) -> Contraction | None:
-    """The contraction kernel's view of a `contract` node, or None where a plain loop does it better."""
+def contraction_of(node: Node, target: Target, stable: frozenset[Value] = frozenset()) -> Contraction | None:
+    """The contraction kernel's view of a `contract` node, or None where a plain loop does it better.
+
+    stable: values that do not change from run to run, so that packing them costs nothing.
+    """
     value = node.values[0]
     if value.dtype not in ("float32", "float64") or any(v.dtype != value.dtype for v in node.inputs):
         return None
     x, w = (view_of(v) for v in node.inputs)
     roles = _strides(node, x, w)
-    plans = [_plan(value, x, w, roles, target), _plan(value, w, x, [_swapped(r) for r in roles], target)]
-    return min((p for p in plans if p), key=lambda p: _cost(p, target), default=None)
+    mirrored = [_swapped(r) for r in roles]
+    plans = [_plan(value, x, w, roles, target, stable), _plan(value, w, x, mirrored, target, stable)]
+    return min((p for p in plans if p), key=lambda p: _cost(p, target, stable), default=None)
 
 
 def _strides(node: Node, x: View, w: View) -> list[AxisRole]:
@@ -79,7 +83,9 @@ def _swapped(r: AxisRole) -> AxisRole:
     return AxisRole(r.numbers, r.extent, r.b, r.a, r.y)
 
 
-def _plan(value: Value, a: View, b: View, roles: list[AxisRole], target: Target) -> Contraction | None:
+def _plan(
+    value: Value, a: View, b: View, roles: list[AxisRole], target: Target, stable: frozenset[Value]
+) -> Contraction | None:
     m = [r for r in roles if r.a != 0 and r.b == 0 and r.y != 0]
     n = [r for r in roles if r.a == 0 and r.b != 0 and r.y != 0]
     k = [r for r in roles if r.a != 0 and r.b != 0 and r.y == 0]
@@ -101,7 +107,8 @@ def _plan(value: Value, a: View, b: View, roles: list[AxisRole], target: Target)
     k = merge(sorted(k, key=lambda r: -abs(hint(r.a))), ("a", "b"))
     unit = lane.b == 1
     rows, columns = target.tile(hint(lane.extent), value.dtype)
-    direct = not target.packs or (unit and isinstance(lane.extent, int) and lane.extent % columns == 0)
+    aligned = unit and isinstance(lane.extent, int) and lane.extent % columns == 0
+    direct = not target.packs or (aligned and b.base not in stable)
     wanted = target.winograd and "winograd" not in config.current().skip.split(",")
     plain = wanted and not (transposed or spare_m or spare_n or outer or value.dtype != "float32")
     window = window_of(all_m, lane, all_k) if plain else None
@@ -139,10 +146,10 @@ def _output_run(axes: list[AxisRole]) -> tuple[list[AxisRole], list[AxisRole]]:
     return [], []
 
 
-def _cost(c: Contraction, target: Target) -> float:
+def _cost(c: Contraction, target: Target, stable: frozenset[Value]) -> float:
     """Elements moved besides the multiplications: packing B, transposing the output, and work wasted at the edges."""
     outer = hint(product(r.extent for r in c.outer))
-    pack = hint(packed_size(c)) if c.packed else 0
+    pack = hint(packed_size(c)) if c.packed and c.b.base not in stable else 0
     turn = hint(c.m_extent) * hint(c.n.extent) * outer if c.transposed and target.turns else 0
     columns = -(-hint(c.n.extent) // c.columns) * c.columns
     rows = max(hint(c.m_extent), c.rows / 3)

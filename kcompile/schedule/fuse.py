@@ -92,9 +92,10 @@ class Fuser:
     # -- naming ------------------------------------------------------------------------------------------
 
     def _find_contractions(self) -> None:
+        stable = stable_values(self.graph)
         for v in self.order:
             if v.op.name == "contract":
-                found = contraction_of(v.node, self.target)
+                found = contraction_of(v.node, self.target, stable)
                 if found is not None:
                     self.contractions[v] = found
                     self.named |= {x for x in (found.a.base, found.b.base) if not is_leaf(x)}
@@ -315,6 +316,12 @@ def _fits_epilogue(group: Group) -> bool:
         if len(index) != len(own) or index != own or v.shape != contraction.value.shape:
             return False
     return not any(reductions(e) for e in group.exprs.values())
+
+
+def stable_values(graph: Graph) -> frozenset[Value]:
+    """Leaves that hold the same from run to run: constants, and variables that the program does not assign."""
+    leaves = {v for node in graph.nodes() for v in node.values if v.op.name in ("variable", "constant")}
+    return frozenset(leaves - set(graph.assignments))
 
 
 def groups_of(graph: Graph, target: Target) -> list[Group]:

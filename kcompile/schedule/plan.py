@@ -12,7 +12,7 @@ from kcompile.ir.op import Op
 from kcompile.ir.types import TensorType
 from kcompile.ops.movement import copy_op
 from kcompile.schedule.contraction import Contraction, hint, packed_size
-from kcompile.schedule.fuse import Group, groups_of, stored_values
+from kcompile.schedule.fuse import Group, groups_of, stable_values, stored_values
 from kcompile.schedule.lower import is_leaf, loads
 from kcompile.schedule.target import Target
 from kcompile.schedule.scatter import scatter_of
@@ -34,15 +34,22 @@ def new_memory(key: int, type_: TensorType) -> Value:
 
 @dataclass
 class Plan:
-    """Kernels in order. `aliases`: values that are written into a variable's own memory."""
+    """Kernels in order.
+
+    aliases: values that are written into a variable's own memory. prepared: memory that is written once, outside the run.
+    """
 
     graph: Graph
     kernels: list[Kernel]
     aliases: dict[Value, Value] = field(default_factory=dict)
+    prepared: set[Value] = field(default_factory=set)
 
-    def constants(self) -> list[Value]:
-        found = {v for k in self.kernels for v in k.reads if v.op.name == "constant"}
-        return sorted(found, key=lambda v: v.node.serial)
+    def find_prepared(self) -> None:
+        """Packed weights and transformed filters whose source does not change: computed once, not in every run."""
+        stable = stable_values(self.graph)
+        for kernel in self.kernels:
+            if isinstance(kernel, Pack) and kernel.reads <= stable:
+                self.prepared.add(kernel.target)
 
 
 def plan_graph(graph: Graph, target: Target) -> Plan:
@@ -53,6 +60,7 @@ def plan_graph(graph: Graph, target: Target) -> Plan:
     lowered: list[tuple[Group, list[Kernel]]] = [(g, _Lowering(g, kept, target).kernels()) for g in groups]
     plan = Plan(graph, [])
     _order(plan, lowered)
+    plan.find_prepared()
     return plan
 
 

@@ -57,6 +57,16 @@ def autocast_scope(dtype: str | None) -> Any:
         _scopes.autocast = outer
 
 
+class _Writes:
+    """How often any variable was written: what is derived from weights is made anew when this has changed."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+
+writes = _Writes()
+
+
 class Variable:
     """A tensor that keeps its value between calls.
 
@@ -133,6 +143,7 @@ class Variable:
         if scope is not None:
             return scope.assign(self, value)
         np.copyto(self._array, np.asarray(value), casting="unsafe")
+        writes.count += 1
         return self._array
 
     def assign_add(self, value: Any) -> None:
