@@ -127,7 +127,8 @@ class ObjectCache:
 def default_cache() -> ObjectCache:
     """The cache that the environment names.
 
-    It lies in KCOMPILE_CACHE_DIR, else KCOMPILE_HOME/cache, else the user's cache folder; KCOMPILE_CACHE=0 turns it off.
+    It lies in KCOMPILE_CACHE_DIR, else KCOMPILE_HOME/cache, else the user's cache folder.
+    KCOMPILE_CACHE=0 turns it off.
     """
     return _cache_at(None if os.environ.get("KCOMPILE_CACHE") == "0" else default_folder())
 

@@ -1,6 +1,6 @@
-"""The interpreter as a target:
+"""The interpreter as a target: a graph runs by the NumPy references of its ops.
 
-runs a graph by the NumPy references of its ops. `run_eagerly=True` and the oracle of the tests.
+It serves `run_eagerly=True` and is the oracle of the tests.
 """
 
 from __future__ import annotations
@@ -35,10 +35,7 @@ class ReferenceExecutable:
         return outputs
 
     def repeat(self, arrays: Sequence[np.ndarray], symbols: Mapping[str, int], steps: int) -> int:
-        """`steps` runs on the same inputs, outputs dropped:
-
-        what changes from step to step are the variables.
-        """
+        """`steps` runs on the same inputs, outputs dropped; what changes are the variables."""
         for _ in range(steps):
             self(*arrays, symbols=symbols)
         return steps
