@@ -7,11 +7,10 @@ innermost loop runs over the kept axis and the sums live in scratch memory, so t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from kcompile.codegen import scalar
-from kcompile.codegen.collapse import can_join, joined, offsets_of
-from kcompile.codegen.expressions import Names, Statements, flat_offset, hoistable, is_unrolled, resolve
+from kcompile.codegen.expressions import Names, Statements, hoistable, resolve
+from kcompile.codegen.nest import Nest, StoreItem, column_reductions
 from kcompile.codegen.source import KernelSource
 from kcompile.codegen.spec import MODULES, KernelSpec
 from kcompile.codegen.writer import Writer
@@ -19,25 +18,11 @@ from kcompile.core import symbolic
 from kcompile.core.symbolic import Int, product
 from kcompile.ir import loops
 from kcompile.ir.graph import Value
-from kcompile.ir.loops import Axis, Expr, Index, Loop, axis_of
+from kcompile.ir.loops import Axis, Expr, Loop
 from kcompile.schedule.contraction import hint
 
 COLUMN_CHUNK = 128  # columns that are summed side by side: whole cache lines, several vectors
 TILE_ELEMENTS = 16384  # elements of a tile: enough to hide the cost of claiming it
-
-
-@dataclass
-class StoreItem:
-    """One store while the kernel is written."""
-
-    target: Value
-    index: Index
-    expr: Expr
-    inner: list[Axis]
-
-    @property
-    def offset(self) -> int | Int:
-        return flat_offset(self.target, self.index)
 
 
 def emit_loop(kernel: Loop, aliases: Mapping[Value, Value]) -> KernelSpec:
@@ -48,49 +33,13 @@ def emit_loop(kernel: Loop, aliases: Mapping[Value, Value]) -> KernelSpec:
 class _LoopEmitter:
     def __init__(self, kernel: Loop, aliases: Mapping[Value, Value]):
         self.name, self.fused = kernel.name, kernel.fused
-        self.shared = list(kernel.axes)
-        self.items = []
-        for store in kernel.stores:
-            inner = [a for a in (axis_of(i) for i in store.index) if a is not None and a not in self.shared]
-            self.items.append(StoreItem(store.target, store.index, store.expr, inner))
-        self.sizes = [product(i.target.shape) for i in self.items]
-        self._collapse()
+        nest = Nest(kernel)
+        self.shared, self.items = nest.shared, nest.items
+        self.work, self.flops = nest.work, nest.flops
         self.names = Names(aliases)
         self.w = Writer()
-        offsets: dict[tuple[Value, Index], int | Int] = {}
-        for item in self.items:
-            resolve(item.expr, offsets)
-        self.s = Statements(self.w, self.names, offsets)
+        self.s = Statements(self.w, self.names, nest.offsets)
         self.scratch: int | Int = 0
-
-    # -- axes --------------------------------------------------------------------------------------------
-
-    def _collapse(self) -> None:
-        for item in self.items:
-            item.expr = join_reductions(item.expr)
-        k = 0
-        while k + 1 < len(self.shared):
-            if not self._join(self.shared, k, self.items):
-                k += 1
-        for item in self.items:
-            k = 0
-            while k + 1 < len(item.inner):
-                if not self._join(item.inner, k, [item]):
-                    k += 1
-
-    def _join(self, axes: list[Axis], k: int, items: list[StoreItem]) -> bool:
-        flat: dict[tuple[Value, Index], int | Int] = {}
-        for item in items:
-            resolve(item.expr, flat)
-        offsets = offsets_of([i.expr for i in items], [i.offset for i in items], flat)
-        if not can_join(axes[k], axes[k + 1], offsets):
-            return False
-        axis, env = joined(axes[k], axes[k + 1])
-        axes[k : k + 2] = [axis]
-        for item in items:
-            item.index = tuple(symbolic.substitute(i, env) for i in item.index)
-            item.expr = item.expr.substitute(env)
-        return True
 
     # -- the nest ----------------------------------------------------------------------------------------
 
@@ -113,8 +62,8 @@ class _LoopEmitter:
             written,
             self.name,
             scratch=self.scratch,
-            flops=self._flops(),
-            work=self._work(),
+            flops=self.flops,
+            work=self.work,
             fused=self.fused,
         )
 
@@ -205,7 +154,7 @@ class _LoopEmitter:
             self.s.emit(part)
         if not axes:
             self._write(item)
-        elif len(axes) == 1 and _column_reductions(item.expr, axes[0]):
+        elif len(axes) == 1 and column_reductions(item.expr, axes[0]):
             self._columns(axes[0], None, None, [item])
         elif len(axes) == 1:
             self._innermost(axes[0], None, [item])
@@ -251,12 +200,12 @@ class _LoopEmitter:
         """Is the shared axis at this depth the innermost kept axis of column reductions?"""
         if depth != len(self.shared) - 1 or any(i.inner for i in self.items):
             return False
-        return any(_column_reductions(i.expr, self.shared[depth]) for i in self.items)
+        return any(column_reductions(i.expr, self.shared[depth]) for i in self.items)
 
     def _columns(self, axis: Axis, span: tuple[str, str] | None, depth: int | None, items: list[StoreItem]) -> None:
         """Sums over rows, one per column, kept in scratch memory."""
         low, high = span or ("0", self.s.bound(axis.extent if axis.extent is not None else 1))
-        found = [r for i in items for r in _column_reductions(i.expr, axis)]
+        found = [r for i in items for r in column_reductions(i.expr, axis)]
         found = list(dict.fromkeys(found))
         extent = axis.extent if axis.extent is not None else 1
         sums = {}
@@ -293,59 +242,6 @@ class _LoopEmitter:
             value = self.s.emit(r.args[0])
             self.w.line(f"{place} = {scalar.combine(r.attr[0], r.dtype, place, value)}")
 
-    # -- figures -----------------------------------------------------------------------------------------
-
-    def _work(self) -> int | Int:
-        total: int | Int = 0
-        for item, size in zip(self.items, self.sizes, strict=True):
-            times = product(a.extent or 1 for e in loops.walk(item.expr) if e.op == "reduce" for a in e.attr[1])
-            total = total + size * times
-        return total
-
-    def _flops(self) -> int | Int:
-        from kcompile.schedule.lower import COSTS
-
-        total: int | Int = 0
-        for item, size in zip(self.items, self.sizes, strict=True):
-            inside = {p for e in loops.walk(item.expr) if e.op == "reduce" for p in loops.walk(e.args[0])}
-            per = sum(1 for p in loops.walk(item.expr) if COSTS.get(p.op, 1) and p.op not in ("load", "cast", "reduce") and p not in inside)
-            total = total + size * per
-            for e in loops.walk(item.expr):
-                if e.op == "reduce":
-                    times = product(a.extent or 1 for a in e.attr[1])
-                    rows = product(a.extent or 1 for a in e.free_axes)  # type: ignore[union-attr]
-                    ops = 1 + sum(1 for p in loops.walk(e.args[0]) if COSTS.get(p.op, 1) and p.op not in ("load", "cast"))
-                    total = total + rows * times * ops
-        return total
-
-
-def _column_reductions(e: Expr, axis: Axis) -> list[Expr]:
-    """Outermost reductions in e that keep `axis` and whose loads run along it in memory."""
-    found: list[Expr] = []
-
-    def visit(part: Expr) -> None:
-        if part.op == "reduce" and not is_unrolled(part) and axis in part.free_axes:
-            if _runs_along(part, axis):
-                found.append(part)
-            return
-        for a in part.args:
-            visit(a)
-
-    visit(e)
-    return found
-
-
-def _runs_along(r: Expr, axis: Axis) -> bool:
-    """Do more loads of the reduction step by one element along `axis` than along its own last axis?"""
-    last = r.attr[1][-1]
-    score = 0
-    for part in loops.walk(r.args[0]):
-        if part.op == "load":
-            offset = flat_offset(*part.attr)
-            score += symbolic.coefficient_of(offset, axis) == 1
-            score -= symbolic.coefficient_of(offset, last) == 1
-    return score > 0
-
 
 def take_branch(e: Expr, test: Expr, side: int) -> Expr:
     """e where the outcome of a guard's condition is known: side 1 is true, 2 false."""
@@ -360,31 +256,3 @@ def take_branch(e: Expr, test: Expr, side: int) -> Expr:
         return memo[part]
 
     return visit(e)
-
-
-def join_reductions(e: Expr) -> Expr:
-    """Neighbouring axes of each reduction joined where all loads allow it."""
-    memo: dict[Expr, Expr] = {}
-
-    def visit(part: Expr) -> Expr:
-        if part not in memo:
-            new = loops.with_args(part, tuple(visit(a) for a in part.args))
-            memo[part] = _joined_reduction(new) if new.op == "reduce" else new
-        return memo[part]
-
-    return visit(e)
-
-
-def _joined_reduction(r: Expr) -> Expr:
-    kind, axes, part = r.attr
-    body, axes, k = r.args[0], list(axes), 0 if part is None else 1
-    while k + 1 < len(axes):
-        flat: dict[tuple[Value, Index], int | Int] = {}
-        resolve(body, flat)
-        if can_join(axes[k], axes[k + 1], offsets_of([body], [], flat)):
-            axis, env = joined(axes[k], axes[k + 1])
-            axes[k : k + 2] = [axis]
-            body = body.substitute(env)
-        else:
-            k += 1
-    return loops.reduction(kind, tuple(axes), body, part)

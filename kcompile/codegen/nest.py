@@ -1,0 +1,157 @@
+"""A loop kernel before it is written: axes joined where memory allows, stores, work. The same for all targets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kcompile.codegen.collapse import can_join, joined, offsets_of
+from kcompile.codegen.expressions import flat_offset, is_unrolled, resolve
+from kcompile.core import symbolic
+from kcompile.core.symbolic import Int, product
+from kcompile.ir import loops
+from kcompile.ir.graph import Value
+from kcompile.ir.loops import Axis, Expr, Index, Loop, axis_of
+from kcompile.schedule.lower import COSTS
+
+Offsets = dict[tuple[Value, Index], "int | Int"]
+
+
+@dataclass
+class StoreItem:
+    """One store while the kernel is written."""
+
+    target: Value
+    index: Index
+    expr: Expr
+    inner: list[Axis]
+
+    @property
+    def offset(self) -> int | Int:
+        return flat_offset(self.target, self.index)
+
+
+class Nest:
+    """Shared axes and stores of a loop, neighbouring axes joined; the memory offset of every load."""
+
+    def __init__(self, kernel: Loop):
+        self.shared = list(kernel.axes)
+        self.items: list[StoreItem] = []
+        for store in kernel.stores:
+            inner = [a for a in (axis_of(i) for i in store.index) if a is not None and a not in self.shared]
+            self.items.append(StoreItem(store.target, store.index, store.expr, inner))
+        self.sizes = [product(i.target.shape) for i in self.items]
+        self._collapse()
+        self.offsets: Offsets = {}
+        for item in self.items:
+            resolve(item.expr, self.offsets)
+
+    def _collapse(self) -> None:
+        for item in self.items:
+            item.expr = join_reductions(item.expr)
+        _join_all(self.shared, self.items)
+        for item in self.items:
+            _join_all(item.inner, [item])
+
+    @property
+    def work(self) -> int | Int:
+        """Elements visited."""
+        total: int | Int = 0
+        for item, size in zip(self.items, self.sizes, strict=True):
+            axes = (a for e in loops.walk(item.expr) if e.op == "reduce" for a in e.attr[1])
+            total = total + size * product(a.extent or 1 for a in axes)
+        return total
+
+    @property
+    def flops(self) -> int | Int:
+        total: int | Int = 0
+        for item, size in zip(self.items, self.sizes, strict=True):
+            reductions = [e for e in loops.walk(item.expr) if e.op == "reduce"]
+            inside = {p for e in reductions for p in loops.walk(e.args[0])}
+            total = total + size * sum(1 for p in loops.walk(item.expr) if p not in inside and _counts(p))
+            for e in reductions:
+                times = product(a.extent or 1 for a in (*e.attr[1], *e.free_axes))  # type: ignore[union-attr]
+                per = sum(1 for p in loops.walk(e.args[0]) if p.op == "reduce" or _counts(p))
+                total = total + times * (1 + per)
+        return total
+
+
+def _counts(e: Expr) -> bool:
+    return COSTS.get(e.op, 1) > 0 and e.op not in ("load", "cast", "reduce")
+
+
+def _join_all(axes: list[Axis], items: list[StoreItem]) -> None:
+    k = 0
+    while k + 1 < len(axes):
+        if not _join(axes, k, items):
+            k += 1
+
+
+def _join(axes: list[Axis], k: int, items: list[StoreItem]) -> bool:
+    flat: Offsets = {}
+    for item in items:
+        resolve(item.expr, flat)
+    offsets = offsets_of([i.expr for i in items], [i.offset for i in items], flat)
+    if not can_join(axes[k], axes[k + 1], offsets):
+        return False
+    axis, env = joined(axes[k], axes[k + 1])
+    axes[k : k + 2] = [axis]
+    for item in items:
+        item.index = tuple(symbolic.substitute(i, env) for i in item.index)
+        item.expr = item.expr.substitute(env)
+    return True
+
+
+def column_reductions(e: Expr, axis: Axis) -> list[Expr]:
+    """Outermost reductions in e that keep `axis` and whose loads run along it in memory."""
+    found: list[Expr] = []
+
+    def visit(part: Expr) -> None:
+        if part.op == "reduce" and not is_unrolled(part) and axis in part.free_axes:
+            if _runs_along(part, axis):
+                found.append(part)
+            return
+        for a in part.args:
+            visit(a)
+
+    visit(e)
+    return found
+
+
+def _runs_along(r: Expr, axis: Axis) -> bool:
+    """Do more loads of the reduction step by one element along `axis` than along its own last axis?"""
+    last = r.attr[1][-1]
+    score = 0
+    for part in loops.walk(r.args[0]):
+        if part.op == "load":
+            offset = flat_offset(*part.attr)
+            score += symbolic.coefficient_of(offset, axis) == 1
+            score -= symbolic.coefficient_of(offset, last) == 1
+    return score > 0
+
+
+def join_reductions(e: Expr) -> Expr:
+    """Neighbouring axes of each reduction joined where all loads allow it."""
+    memo: dict[Expr, Expr] = {}
+
+    def visit(part: Expr) -> Expr:
+        if part not in memo:
+            new = loops.with_args(part, tuple(visit(a) for a in part.args))
+            memo[part] = _joined_reduction(new) if new.op == "reduce" else new
+        return memo[part]
+
+    return visit(e)
+
+
+def _joined_reduction(r: Expr) -> Expr:
+    kind, axes, part = r.attr
+    body, axes, k = r.args[0], list(axes), 0 if part is None else 1
+    while k + 1 < len(axes):
+        flat: dict[tuple[Value, Index], int | Int] = {}
+        resolve(body, flat)
+        if can_join(axes[k], axes[k + 1], offsets_of([body], [], flat)):
+            axis, env = joined(axes[k], axes[k + 1])
+            axes[k : k + 2] = [axis]
+            body = body.substitute(env)
+        else:
+            k += 1
+    return loops.reduction(kind, tuple(axes), body, part)
