@@ -15,6 +15,7 @@ class Contender:
     cache:    environment variables that move the library's compilation cache; their value is a folder.
     options:  for the adapter.
     tasks:    the only ones that the library can do; none named: all.
+    starts:   whether it starts otherwise than another row does.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Contender:
     options: tuple[str, ...] = ()
     trains: bool = True
     tasks: tuple[str, ...] = ()
+    starts: bool = True
 
 
 OURS = "kcompile"
@@ -46,8 +48,9 @@ def _keras(backend: str, cache: tuple[str, ...] = (), **environment: str) -> Con
     return Contender(f"keras-{backend}", "keras_api", "keras", ("keras", backend), environment, cache)
 
 
-def _jax(name: str, *options: str) -> Contender:
-    return Contender(name, "jax_loop", "jax", ("jax",), _JAX_CACHE, ("JAX_COMPILATION_CACHE_DIR",), options)
+def _jax(name: str, options: tuple[str, ...] = (), starts: bool = True) -> Contender:
+    cache = ("JAX_COMPILATION_CACHE_DIR",)
+    return Contender(name, "jax_loop", "jax", ("jax",), _JAX_CACHE, cache, options, starts=starts)
 
 
 MODELS = (
@@ -65,7 +68,7 @@ MODELS = (
         options=("compile",),
     ),
     _jax("jax"),
-    _jax("jax-scan", "scan"),
+    _jax("jax-scan", ("scan",), starts=False),
     Contender("onnxruntime", "onnx_session", "onnxruntime", ("onnxruntime", "onnx"), trains=False),
 )
 
