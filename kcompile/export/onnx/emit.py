@@ -34,11 +34,8 @@ class Emitter:
     def emit(self, roots: Sequence[Value], origin: str = "") -> None:
         """Write all nodes that the roots need. `origin` stands in for nodes that have none of their own."""
         for node in topological(roots):
-            if all(value in self.names for value in node.values):
-                continue
-            if any(value not in self.names for value in node.inputs):
-                continue  # an input is unsupported: what needs it is not looked at
-            self._node(node, node.origin or origin)
+            if any(value not in self.names for value in node.values):
+                self._node(node, node.origin or origin)
 
     def _node(self, node: Node, origin: str) -> None:
         name = node.op.name
@@ -48,6 +45,7 @@ class Emitter:
             self._bind(node, (self._weight(node),))
         elif not self._by_rule(node, origin) and not self._by_parts(node, origin):
             self.unsupported.setdefault((origin, name, self.reason), None)
+            self._bind(node, tuple(self.g.name(name) for _ in node.values))  # to look at what comes after it
 
     def _weight(self, node: Node) -> str:
         variable = self.graph.variables[node.attrs["uid"]]
@@ -82,8 +80,7 @@ class Emitter:
             set_origin(outer)
         parts = made if isinstance(made, tuple) else (made,)
         self.emit(parts, origin)
-        if all(part in self.names for part in parts):
-            self._bind(node, tuple(self.names[part] for part in parts))
+        self._bind(node, tuple(self.names[part] for part in parts))
         return True
 
     def _bind(self, node: Node, names: tuple[str, ...]) -> None:
