@@ -30,7 +30,8 @@ class CSVLogger(Callback):
         self._close()
         if self.append and os.path.exists(self.filename):
             self.append_header = os.path.getsize(self.filename) == 0
-        self.csv_file = open(self.filename, "a" if self.append else "w", newline="")  # noqa: SIM115  # closed in on_train_end
+        mode = "a" if self.append else "w"
+        self.csv_file = open(self.filename, mode, newline="")  # noqa: SIM115  # on_train_end closes it
         self.writer = self.keys = None
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:

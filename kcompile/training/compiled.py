@@ -1,0 +1,261 @@
+"""What `compile` leaves behind: optimizer, loss and metrics of a model, and what they compute."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from kcompile import metrics as metrics_module
+from kcompile import ops, optimizers
+from kcompile.core import config
+from kcompile.core.serialization import deserialize_keras_object, serialize_keras_object
+from kcompile.training.compile_loss import CompileLoss
+from kcompile.training.compile_metrics import CompileMetrics
+from kcompile.training.programs import Programs
+
+if TYPE_CHECKING:  # a model is a `Compiled` and, behind it, a layer
+    from kcompile.layers.layer import Layer as _Layer
+else:
+    _Layer = object
+
+UNSUPPORTED = ("train_step", "test_step", "predict_step", "make_train_function", "make_test_function")
+
+
+@dataclass
+class Training:
+    """A model's side of training, apart from the attributes that a layer tracks."""
+
+    programs: Programs
+    optimizer: Any = None
+    loss: Any = None
+    compile_loss: CompileLoss | None = None
+    compile_metrics: CompileMetrics | None = None
+    loss_tracker: Any = None
+    history: Any = None
+    arguments: dict[str, Any] = field(default_factory=dict)
+    compiled: bool = False
+    compiled_times: int = 0
+    run_eagerly: bool = False
+    steps_per_execution: int = 1
+    jit_compile: Any = "auto"
+    stop_training: bool = False
+    stop_evaluating: bool = False
+    stop_predicting: bool = False
+    _initial_epoch: int | None = None
+
+
+HELD = frozenset(Training.__dataclass_fields__) - {"programs", "compile_loss", "compile_metrics", "arguments"}
+
+
+def _held(name: str) -> Any:
+    return property(lambda self: getattr(self._training, name))
+
+
+class Compiled(_Layer):
+    """Optimizer, loss, metrics: given to `compile`, used by every step."""
+
+    optimizer, loss, loss_tracker, history = map(_held, ("optimizer", "loss", "loss_tracker", "history"))
+    compiled, run_eagerly, jit_compile = map(_held, ("compiled", "run_eagerly", "jit_compile"))
+    stop_training, stop_evaluating = map(_held, ("stop_training", "stop_evaluating"))
+    stop_predicting, steps_per_execution = map(_held, ("stop_predicting", "steps_per_execution"))
+    _initial_epoch = _held("_initial_epoch")
+
+    @property
+    def _training(self) -> Training:
+        found = self.__dict__.get("_training_state")
+        if found is None:
+            found = self.__dict__["_training_state"] = Training(Programs(self))
+        return found
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in HELD:
+            setattr(self._training, name, value)
+        else:
+            super().__setattr__(name, value)
+
+    def compile(
+        self,
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        loss_weights: Any = None,
+        metrics: Any = None,
+        weighted_metrics: Any = None,
+        run_eagerly: bool = False,
+        steps_per_execution: int = 1,
+        jit_compile: Any = "auto",
+        auto_scale_loss: bool = True,
+    ) -> None:
+        """Say how the model is trained.
+
+        Args:    optimizer, loss, metrics: objects or names; loss and metrics of several outputs as a list in
+                 their order or a dict by their names. loss_weights: factors of the losses. weighted_metrics:
+                 metrics that sample and class weights apply to. run_eagerly: every step runs op by op through
+                 NumPy, gradients included. steps_per_execution: callbacks of batches are called once in so
+                 many steps. jit_compile: accepted; steps are always compiled unless run_eagerly.
+        Raises:  ValueError for unknown names, saying what is near.
+        """
+        if getattr(self.dtype_policy, "name", "") == "mixed_float16" and auto_scale_loss:
+            raise NotImplementedError(
+                "auto_scale_loss with the dtype policy mixed_float16 is not supported: pass "
+                "auto_scale_loss=False "
+                "and an optimizer with loss_scale_factor, or use the policy mixed_bfloat16."
+            )
+        if run_eagerly and jit_compile is True:
+            warnings.warn(
+                "If `run_eagerly` is True, then `jit_compile` cannot also be True. Disabling `jit_compile`.",
+                stacklevel=2,
+            )
+        self._check_overrides()
+        names = getattr(self, "output_names", None)
+        arguments = {
+            "optimizer": optimizers.get(optimizer),
+            "loss": loss,
+            "loss_weights": loss_weights,
+            "metrics": metrics,
+            "weighted_metrics": weighted_metrics,
+            "run_eagerly": run_eagerly,
+            "steps_per_execution": steps_per_execution,
+            "jit_compile": not run_eagerly
+            if jit_compile == "auto"
+            else bool(jit_compile) and not run_eagerly,
+        }
+        has_metrics = metrics is not None or weighted_metrics is not None
+        before = self._training
+        self.__dict__["_training_state"] = Training(
+            programs=before.programs,
+            optimizer=arguments["optimizer"],
+            loss=loss,
+            compile_loss=None if loss is None else CompileLoss(loss, loss_weights, names),
+            compile_metrics=CompileMetrics(metrics, weighted_metrics, names) if has_metrics else None,
+            loss_tracker=metrics_module.Mean(name="loss"),
+            history=before.history,
+            arguments=arguments,
+            compiled=True,
+            compiled_times=before.compiled_times + 1,
+            run_eagerly=run_eagerly,
+            steps_per_execution=steps_per_execution,
+            jit_compile=arguments["jit_compile"],
+        )
+
+    def _check_overrides(self) -> None:
+        for name in UNSUPPORTED:
+            if hasattr(type(self), name):
+                raise NotImplementedError(
+                    f"{type(self).__name__} defines {name}(), which is not supported: a step is traced as "
+                    "a whole. "
+                    "Override compute_loss() or compute_metrics() instead, or use add_loss() in call()."
+                )
+
+    def _assert_compile_called(self, method_name: str | None = None) -> None:
+        if not self.compiled:
+            raise ValueError("You must call `compile()` before using the model.")
+        if self.optimizer is None and method_name in ("fit", "train_on_batch"):
+            raise ValueError(
+                f"`{method_name}()` needs an optimizer: call `compile(optimizer=..., ...)` with one."
+            )
+
+    # --- what a step computes ------------------------------------------------------------------------------
+
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Any:
+        """The total loss, 0-d: that of `compile`, and what layers added. May be overridden, with ops."""
+        training_state = self._training
+        found = []
+        if training_state.compile_loss is not None:
+            value = training_state.compile_loss(y, y_pred, sample_weight)
+            if value is not None:
+                found.append(value)
+        for loss in self.losses:
+            found.append(ops.sum(ops.cast(loss, config.floatx())))
+        if not found and training:
+            raise ValueError("No loss to compute. Provide a `loss` argument in `compile()`.")
+        total = found[0] if found else ops.zeros(())
+        for value in found[1:]:
+            total = total + value
+        return total
+
+    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
+        """Update the metrics of `compile`; results by name. May be overridden, with ops."""
+        if self._training.compile_metrics is not None:
+            self._training.compile_metrics.update_state(y, y_pred, sample_weight)
+        return self.get_metrics_result()
+
+    def get_metrics_result(self) -> dict[str, Any]:
+        """Results of all metrics by name."""
+        results: dict[str, Any] = {}
+        for metric in self.metrics:
+            value = metric.result()
+            results.update(value if isinstance(value, dict) else {metric.name: value})
+        return results
+
+    def _label_ranges(self, y: Any, y_pred: Any) -> tuple[tuple[int, int], ...]:
+        loss = self._training.compile_loss
+        return () if loss is None else tuple(loss.label_ranges(y, y_pred))
+
+    # --- metrics -------------------------------------------------------------------------------------------
+
+    @property
+    def metrics(self) -> list[Any]:
+        """The mean loss, the metrics of `compile`, the losses of several outputs, then those of layers."""
+        found: list[Any] = []
+        training = self._training
+        if training.compiled:
+            found.append(training.loss_tracker)
+            if training.compile_metrics is not None:
+                found.append(training.compile_metrics)
+            if training.compile_loss is not None:
+                found.extend(training.compile_loss.metrics)
+        found.extend(self._metrics)
+        for layer in self._flatten_layers(include_self=False):
+            if not isinstance(layer, Compiled):
+                found.extend(layer._metrics)
+        return found
+
+    @property
+    def metrics_names(self) -> list[str]:
+        return [metric.name for metric in self.metrics]
+
+    def reset_metrics(self) -> None:
+        """All metrics begin anew."""
+        for metric in self.metrics:
+            metric.reset_state()
+
+    def _flatten_metrics_in_order(self, logs: dict[str, Any]) -> Any:
+        """Logs as a list: the loss, the metrics of `compile`, then others by name; alone if there is one."""
+        names: list[str] = []
+        for metric in self.metrics:
+            inner = isinstance(metric, CompileMetrics)
+            names.extend(m.name for m in metric.metrics) if inner else names.append(metric.name)
+        results = [logs[name] for name in names if name in logs]
+        results += [logs[name] for name in sorted(logs) if name not in names]
+        return results[0] if len(results) == 1 else results
+
+    # --- config --------------------------------------------------------------------------------------------
+
+    def get_compile_config(self) -> dict[str, Any]:
+        """The arguments of `compile` as plain data."""
+        return {k: serialize_keras_object(v) for k, v in self._training.arguments.items()}
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compile as a config says; a model with weights gets its optimizer's slots too."""
+        if type(self).compile is not Compiled.compile:
+            warnings.warn(
+                "`compile()` was not called as part of model loading because the model's `compile()` "
+                "method is "
+                "custom. All subclassed Models that have `compile()` overridden should also override "
+                "`get_compile_config()` and `compile_from_config(config)`. Alternatively, you can call "
+                "`compile()` "
+                "manually after loading.",
+                stacklevel=2,
+            )
+            return
+        self.compile(**deserialize_keras_object(config))
+        if self.optimizer is not None and self.built:
+            self.optimizer.build(self.trainable_variables)

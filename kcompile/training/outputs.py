@@ -1,0 +1,113 @@
+"""A model's outputs, and what goes with each of them: labels, weights, losses and metrics, as flat lists."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from kcompile.core import tree
+from kcompile.core.errors import message, unknown_name
+
+
+class Outputs:
+    """The outputs of a model in one order, with names where they have any.
+
+    y_pred: the model's outputs, a tensor or a structure of tensors. names: output names of a functional
+    model. Dicts are taken in the order of `names` if they agree, else of their sorted keys.
+    """
+
+    def __init__(self, y_pred: Any, names: Sequence[str] | None = None):
+        self.is_single = not isinstance(y_pred, (list, tuple, dict))
+        self.is_dict = isinstance(y_pred, dict)
+        self.names: list[Any]
+        if isinstance(y_pred, dict):
+            agree = names is not None and set(names) == set(y_pred)
+            self.names = list(names) if agree and names is not None else sorted(y_pred)
+        else:
+            count = 1 if self.is_single else len(tree.flatten(y_pred))
+            self.names = list(names) if names is not None and len(names) == count else [None] * count
+        self.count = len(self.names)
+        self.form = _form(y_pred)
+
+    def predictions(self, y_pred: Any) -> list[Any]:
+        """The model's outputs in order."""
+        return [y_pred[name] for name in self.names] if self.is_dict else tree.flatten(y_pred)
+
+    def labels(self, y: Any, wanted: Sequence[bool]) -> list[Any]:
+        """Labels in order; None for outputs without a loss (`wanted` is False) for which none were given.
+
+        Raises:  ValueError if their structure does not fit.
+        """
+        if isinstance(y, dict) and not self._nameless:
+            self._check_names("labels `y`", y)
+            found = [y.get(name) for name in self.names]
+            if all(v is not None for v, need in zip(found, wanted, strict=True) if need):
+                return found
+        flat = tree.flatten(y)
+        if isinstance(y, dict) and self._nameless:
+            flat = [y[key] for key in sorted(y)]
+        if len(flat) == self.count:
+            return flat
+        if len(flat) == sum(wanted):
+            given = iter(flat)
+            return [next(given) if need else None for need in wanted]
+        raise ValueError(
+            message(
+                "y_true and y_pred have different structures.",
+                expected=f"labels like the outputs: {self.form}",
+                received=f"y_true: {_form(y)}",
+            )
+        )
+
+    def settings(self, given: Any, what: str) -> list[Any]:
+        """A loss, weight or list of metrics for each output: from a dict by name or a list in order.
+
+        Raises:  ValueError for unknown names, or for another number than there are outputs.
+        """
+        if isinstance(given, dict):
+            if self._nameless and self.count == 1 and len(given) == 1:
+                return list(given.values())
+            self._check_names(f"`{what}`", given)
+            return [given.get(name) for name in self.names]
+        if isinstance(given, (list, tuple)):
+            if len(given) != self.count:
+                raise ValueError(
+                    message(
+                        f"`{what}` must have one entry per output of the model.",
+                        expected=f"{self.count} for outputs {self.form}",
+                        received=f"{len(given)}: {given}",
+                    )
+                )
+            return list(given)
+        return [given] * self.count
+
+    def weights(self, given: Any) -> list[Any]:
+        """Sample weights in order; a single one is for all outputs."""
+        if not isinstance(given, (list, tuple, dict)):
+            return [given] * self.count
+        flat = (
+            [given.get(n) for n in self.names]
+            if isinstance(given, dict) and not self._nameless
+            else tree.flatten(given)
+        )
+        return flat if len(flat) == self.count else [flat[0]] * self.count
+
+    @property
+    def _nameless(self) -> bool:
+        return all(name is None for name in self.names)
+
+    def _check_names(self, what: str, given: dict[str, Any]) -> None:
+        if self._nameless:
+            raise ValueError(
+                message(
+                    f"The {what} are a dict, but the model's outputs have no names.",
+                    hint="give a list in the order of the outputs",
+                )
+            )
+        for name in given:
+            if name not in self.names:
+                raise unknown_name(f"output in {what}", name, [str(n) for n in self.names])
+
+
+def _form(structure: Any) -> Any:
+    return tree.map_structure(lambda _: "*", structure)

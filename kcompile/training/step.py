@@ -1,0 +1,206 @@
+"""One step as a graph: forward, loss, gradients, update and metrics, of a batch or of rows that the graph
+gathers."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from kcompile import ops
+from kcompile.core import dtypes, tree
+from kcompile.core.symbolic import Int, symbol
+from kcompile.grad.backward import gradients
+from kcompile.ir.graph import Graph, Value
+from kcompile.ir.op import make_parameter
+from kcompile.ir.types import TensorType
+from kcompile.ops.create import iota
+from kcompile.trace import tracer
+from kcompile.trace.tracer import trace
+
+Structure = Any  # a tensor, or lists, tuples and dicts of tensors
+
+
+@dataclass(frozen=True)
+class StepGraph:
+    """A traced step.
+
+    names: of the logs, in the order of the graph's outputs. result: the form of the outputs, for predictions.
+    label_ranges: (position among the flattened labels, number of classes) of labels that are class numbers.
+    """
+
+    graph: Graph
+    names: tuple[str, ...] = ()
+    result: Structure = None
+    label_ranges: tuple[tuple[int, int], ...] = ()
+
+    def same_as(self, other: StepGraph) -> bool:
+        """Is it the same computation? Nodes are interned, so equal computations are the same objects."""
+        mine, theirs = self.graph, other.graph
+        return (
+            self.names == other.names
+            and mine.inputs == theirs.inputs
+            and mine.outputs == theirs.outputs
+            and mine.assignments == theirs.assignments
+        )
+
+
+@dataclass
+class _Notes:
+    """What a trace finds out besides its graph."""
+
+    names: tuple[str, ...] = ()
+    label_ranges: tuple[tuple[int, int], ...] = ()
+
+
+def batch_inputs(data: Structure) -> tuple[Structure, list[Value]]:
+    """Parameters for a batch (x, y, sample_weight) of arrays, whose first dimension is the symbol `batch`."""
+    return parameters(data, lambda array: (symbol("batch"), *array.shape[1:]))
+
+
+def parameters(
+    data: Structure, shape_of: Callable[[np.ndarray], tuple[int | Int, ...]]
+) -> tuple[Structure, list[Value]]:
+    """A parameter for each array of a structure; None stays None."""
+    found: list[Value] = []
+
+    def parameter(array: np.ndarray | None) -> Value | None:
+        if array is None:
+            return None
+        type_ = TensorType(tuple(shape_of(array)), dtypes.standardize(array.dtype))
+        found.append(make_parameter(f"data{len(found)}", type_))
+        return found[-1]
+
+    leaves = [parameter(leaf) for leaf in tree.flatten(data)]
+    return tree.pack_as(data, leaves), found
+
+
+def default_float(structure: Structure) -> Structure:
+    """Floats in the default float; ints as they are."""
+
+    def convert(x: Value | None) -> Value | None:
+        wanted = dtypes.standardize(None)
+        return ops.cast(x, wanted) if x is not None and dtypes.is_float(x.dtype) and x.dtype != wanted else x
+
+    return tree.map_structure(convert, structure)
+
+
+def trace_batch(
+    model: Any, kind: str, data: tuple[Structure, Structure, Structure], alone: bool
+) -> StepGraph:
+    """A training or test step on one batch given as arrays; with `alone` its metrics forget earlier
+    batches."""
+    build(model, data)
+    given, inputs = batch_inputs(list(data))
+    notes = _Notes()
+
+    def run(*_: Value) -> Any:
+        if alone:
+            model.reset_metrics()
+        return STEPS[kind](model, *default_float(given), notes)
+
+    graph, _ = trace(run, inputs, name=kind)
+    return StepGraph(graph, notes.names, None, notes.label_ranges)
+
+
+def trace_epoch(
+    model: Any, kind: str, data: tuple[Structure, Structure, Structure], cursor: Any, shuffled: bool
+) -> StepGraph:
+    """A training or test step on rows of whole arrays.
+
+    The graph's inputs are the arrays, (samples, ...), and with `shuffled` an int64 order of the samples. A
+    run takes the `batch` rows from `cursor` on and moves the cursor behind them, so that repeating it is an
+    epoch.
+    """
+    build(model, data)
+    given, inputs = parameters(list(data), lambda array: (symbol("samples"), *array.shape[1:]))
+    order = make_parameter("order", TensorType((symbol("samples"),), "int64")) if shuffled else None
+    notes = _Notes()
+
+    def run(*_: Value) -> Any:
+        rows = cursor.value + iota(symbol("batch"), "int64")
+        rows = rows if order is None else ops.take(order, rows, axis=0)
+        batch = tree.map_structure(lambda a: None if a is None else ops.take(a, rows, axis=0), given)
+        logs = STEPS[kind](model, *default_float(batch), notes)
+        cursor.assign(cursor.value + ops.cast(symbol("batch"), "int64"))
+        return logs
+
+    graph, _ = trace(run, inputs if order is None else [*inputs, order], name=f"{kind} epoch")
+    return StepGraph(graph, notes.names, None, notes.label_ranges)
+
+
+def trace_predict(
+    model: Any, x: Structure, shape_of: Callable[[np.ndarray], tuple[int | Int, ...]]
+) -> StepGraph:
+    """The model's outputs for a batch."""
+    given, inputs = parameters(x, shape_of)
+    graph, result = trace(lambda *_: model(default_float(given), training=False), inputs, name="predict")
+    return StepGraph(graph, result=tree.map_structure(lambda _: None, result))
+
+
+def build(model: Any, data: tuple[Structure, Structure, Structure]) -> None:
+    """Make what is still missing: weights, losses and metrics resolved by name, slots of the optimizer."""
+    training = model._training
+    parts = [*model._flatten_layers(), training.compile_loss, training.compile_metrics]
+    if not all(part is None or part.built for part in parts):
+        given, _ = batch_inputs(list(data))
+        with tracer.Tracer():
+            x, y, weight = default_float(given)
+            y_pred = model(x, training=False)
+            compute_loss(model, x, y, y_pred, weight, training=False)
+            model.compute_metrics(x, y, y_pred, sample_weight=weight)
+    if training.optimizer is not None and not training.optimizer.built:
+        training.optimizer.build(model.trainable_variables)
+
+
+def train_step(model: Any, x: Structure, y: Structure, sample_weight: Structure, notes: _Notes) -> Any:
+    """Forward, loss, gradients, update, metrics."""
+    optimizer = model.optimizer
+    y_pred = model(x, training=True)
+    loss = compute_loss(model, x, y, y_pred, sample_weight, training=True)
+    variables = model.trainable_variables
+    if variables:
+        slopes = gradients(optimizer.scale_loss(loss), [v.leaf for v in variables])
+        optimizer.apply(slopes, variables)
+    return _finish(model, x, y, y_pred, sample_weight, loss, notes)
+
+
+def test_step(model: Any, x: Structure, y: Structure, sample_weight: Structure, notes: _Notes) -> Any:
+    """Forward, loss, metrics."""
+    y_pred = model(x, training=False)
+    loss = compute_loss(model, x, y, y_pred, sample_weight, training=False)
+    return _finish(model, x, y, y_pred, sample_weight, loss, notes)
+
+
+STEPS: dict[str, Callable[..., Any]] = {"train": train_step, "test": test_step}
+
+
+def compute_loss(model: Any, x: Any, y: Any, y_pred: Any, sample_weight: Any, training: bool) -> Any:
+    """The model's own `compute_loss`, which may lack the argument `training`."""
+    if "training" in inspect.signature(model.compute_loss).parameters:
+        return model.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=training)
+    return model.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight)
+
+
+def _finish(
+    model: Any, x: Structure, y: Structure, y_pred: Structure, weight: Structure, loss: Any, notes: _Notes
+) -> list[Any]:
+    """Update the metrics; the logs as graph outputs."""
+    size = next(leaf for leaf in tree.flatten(x) if leaf is not None).shape[0]
+    model._training.loss_tracker.update_state(loss, sample_weight=size)
+    notes.label_ranges = model._label_ranges(y, y_pred)
+    logs = model.compute_metrics(x, y, y_pred, sample_weight=weight)
+    flat = flat_logs(logs)
+    notes.names = tuple(flat)
+    return list(flat.values())
+
+
+def flat_logs(logs: dict[str, Any]) -> dict[str, Any]:
+    """Logs with nested ones unfolded."""
+    flat: dict[str, Any] = {}
+    for name, value in logs.items():
+        flat.update(flat_logs(value) if isinstance(value, dict) else {name: value})
+    return flat

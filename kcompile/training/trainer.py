@@ -1,0 +1,289 @@
+"""`compile`, `fit`, `evaluate`, `predict` and their forms for single batches: the part of a model that
+trains."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from kcompile.callbacks import CallbackList
+from kcompile.callbacks.callback_list import pythonify_logs
+from kcompile.callbacks.single_step import print_single_step
+from kcompile.core import tree
+from kcompile.training.checks import check_labels
+from kcompile.training.compiled import Compiled
+from kcompile.training.data.arrays import (
+    DEFAULT_BATCH_SIZE,
+    ArrayData,
+    are_arrays,
+    array_data,
+    checked_batch_size,
+    split_validation,
+)
+from kcompile.training.data.batches import BatchData, arrays_of, batch_data
+from kcompile.training.data.packing import unpack_x_y_sample_weight
+from kcompile.training.data.weights import class_weight_to_sample_weights
+from kcompile.training.programs import leaves_of
+from kcompile.training.runs import ArrayRun, BatchRun, Pace, PredictRun, run_epoch
+
+RAN_OUT = (
+    "Your input ran out of data; interrupting training. Make sure that your dataset or generator can "
+    "generate at "
+    "least `steps_per_epoch * epochs` batches."
+)
+
+
+class Trainer(Compiled):
+    """Training and inference over data. `Model` is this and a layer."""
+
+    # --- fit -----------------------------------------------------------------------------------------------
+
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: Any = "auto",
+        callbacks: Any = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        shuffle: Any = True,
+        class_weight: Mapping[int, float] | None = None,
+        sample_weight: Any = None,
+        initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
+        validation_batch_size: int | None = None,
+        validation_freq: Any = 1,
+    ) -> Any:
+        """Train for a number of epochs.
+
+        Args:    x, y: arrays or structures of them; or x alone: a PyDataset, a generator or another
+                 iterable of batches. batch_size: samples per step, 32 by default. verbose: 0 silent, 1 or
+                 "auto" a progress bar, 2 one line per epoch. validation_split: share of the last samples
+                 kept for validation. validation_data: (x, y), (x, y, sample_weight) or an iterable of
+                 batches. shuffle: a new order of the samples in each epoch; "batch" only within batches.
+                 class_weight: factors of the loss by class. steps_per_epoch: an epoch ends after so many
+                 steps. validation_freq: validate every so many epochs, or after those in a list.
+        Returns: a History.
+        Raises:  ValueError for a model that was not compiled and for data that does not fit, before
+                 anything is compiled.
+        """
+        self._assert_compile_called("fit")
+        if validation_split and validation_data is None:
+            (x, y, sample_weight), validation_data = split_validation(x, y, sample_weight, validation_split)
+        _check_frequency(validation_freq)
+        rng = np.random.default_rng(np.random.randint(2**31))  # follows the seed that the user has set
+        data = _data(x, y, sample_weight, batch_size, steps_per_epoch, shuffle, class_weight)
+        run = self._open("train", data, rng)
+        evaluation = None
+        if validation_data is not None:
+            size = validation_batch_size or batch_size
+            evaluation = self._validation(validation_data, size, validation_steps)
+        if not isinstance(callbacks, CallbackList):
+            steps = steps_per_epoch or run.num_batches
+            params = {"verbose": verbose, "epochs": epochs, "steps": steps}
+            callbacks = CallbackList(
+                callbacks, add_history=True, add_progbar=verbose != 0, model=self, **params
+            )
+        self.stop_training = False
+        logs: dict[str, Any] = {}
+        pace = Pace()
+        callbacks.on_train_begin()
+        try:
+            for epoch in range(self._initial_epoch or initial_epoch, epochs):
+                done, logs = self._epoch(epoch, run, steps_per_epoch, callbacks, pace)
+                if evaluation is not None and _is_due(epoch, validation_freq):
+                    val_logs = self._evaluate(evaluation, validation_steps, callbacks)
+                    logs.update({f"val_{name}": value for name, value in val_logs.items()})
+                callbacks.on_epoch_end(epoch, logs)
+                if self.stop_training or not done:
+                    break
+        finally:
+            if epochs > 0 and self.optimizer is not None:
+                self.optimizer.finalize_variable_values(self.trainable_variables)
+        callbacks.on_train_end(logs)
+        return self.history
+
+    def _open(self, kind: str, data: ArrayData | BatchData, rng: Any = None) -> ArrayRun | BatchRun:
+        if isinstance(data, BatchData):
+            return BatchRun(self, kind, data)
+        return ArrayRun(self, kind, data, rng)
+
+    def _epoch(
+        self, epoch: int, run: Any, steps: int | None, callbacks: Any, pace: Pace
+    ) -> tuple[int, dict[str, Any]]:
+        """One epoch of training: the steps done, and the logs."""
+        self.reset_metrics()
+        callbacks.on_epoch_begin(epoch)
+        if steps is None or not run.ready():  # with given steps, an epoch goes on where the last one stopped
+            run.start()
+        run.data.on_epoch_begin()
+        done = run_epoch(self, "train", run, callbacks, steps or run.num_batches, pace)
+        run.data.on_epoch_end()
+        if not self.stop_training and (done == 0 or (steps is not None and done < steps)):
+            warnings.warn(RAN_OUT, stacklevel=3)
+        return done, dict(run.logs)
+
+    def _validation(self, data: Any, batch_size: int | None, steps: int | None) -> ArrayRun | BatchRun:
+        x, y, sample_weight = data, None, None
+        if isinstance(data, (list, tuple)):
+            x, y, sample_weight = unpack_x_y_sample_weight(data)
+        return self._open("test", _data(x, y, sample_weight, batch_size, steps))
+
+    # --- evaluate ------------------------------------------------------------------------------------------
+
+    def evaluate(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        sample_weight: Any = None,
+        steps: int | None = None,
+        callbacks: Any = None,
+        return_dict: bool = False,
+        **kwargs: Any,
+    ) -> Any:
+        """Loss and metrics on data: a number, a list in the order of the metrics, or with `return_dict` a
+        dict.
+
+        Args:    as `fit`; steps: batches to look at, all by default.
+        """
+        self._assert_compile_called("evaluate")
+        if kwargs:
+            raise ValueError(f"Arguments not recognized: {kwargs}")
+        run = self._open("test", _data(x, y, sample_weight, batch_size, steps))
+        if not isinstance(callbacks, CallbackList):
+            params = {"verbose": verbose, "epochs": 1, "steps": steps or run.num_batches}
+            callbacks = CallbackList(callbacks, add_progbar=verbose != 0, model=self, **params)
+        logs = self._evaluate(run, steps, callbacks)
+        return logs if return_dict else self._flatten_metrics_in_order(logs)
+
+    def _evaluate(self, run: Any, steps: int | None, callbacks: Any) -> dict[str, Any]:
+        self.stop_evaluating = False
+        callbacks.on_test_begin()
+        self.reset_metrics()
+        if steps is None or not run.ready():
+            run.start()
+        run.data.on_epoch_begin()
+        done = run_epoch(self, "test", run, callbacks, steps or run.num_batches, Pace())
+        run.data.on_epoch_end()
+        if steps is not None and done < steps and not self.stop_evaluating:
+            warnings.warn(RAN_OUT, stacklevel=3)
+        logs = pythonify_logs(run.logs)
+        callbacks.on_test_end(logs)
+        return logs
+
+    # --- predict -------------------------------------------------------------------------------------------
+
+    def predict(
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        steps: int | None = None,
+        callbacks: Any = None,
+    ) -> Any:
+        """The model's outputs for data, as arrays.
+
+        Args:    as `fit`; steps: batches to look at, all by default.
+        """
+        if type(x) is np.ndarray and callbacks is None and steps is None and x.ndim:
+            size = DEFAULT_BATCH_SIZE if batch_size is None else checked_batch_size(batch_size)
+            if 0 < len(x) <= size:  # one batch: nothing to organize
+                began = time.time()
+                outputs = self.predict_on_batch(x)
+                if verbose:
+                    print_single_step(time.time() - began, verbose)
+                return outputs
+        run = PredictRun(self, _data(x, None, None, batch_size, steps))
+        if not isinstance(callbacks, CallbackList):
+            params = {"verbose": verbose, "epochs": 1, "steps": steps or run.num_batches}
+            callbacks = CallbackList(callbacks, add_progbar=verbose != 0, model=self, **params)
+        self.stop_predicting = False
+        callbacks.on_predict_begin()
+        run.start()
+        run_epoch(self, "predict", run, callbacks, steps or run.num_batches, Pace())
+        callbacks.on_predict_end()
+        return run.result()
+
+    # --- single batches ------------------------------------------------------------------------------------
+
+    def train_on_batch(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        class_weight: Mapping[int, float] | None = None,
+        return_dict: bool = False,
+    ) -> Any:
+        """One training step; loss and metrics of this batch as `evaluate` returns them."""
+        self._assert_compile_called("train_on_batch")
+        if class_weight is not None:
+            if sample_weight is not None:
+                raise ValueError(
+                    "Arguments `sample_weight` and `class_weight` cannot be specified at the same time. "
+                    f"Received: sample_weight={sample_weight}, class_weight={class_weight}"
+                )
+            sample_weight = class_weight_to_sample_weights(y, class_weight)
+        return self._on_batch("train", x, y, sample_weight, return_dict)
+
+    def test_on_batch(
+        self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
+    ) -> Any:
+        """Loss and metrics of one batch."""
+        self._assert_compile_called("test_on_batch")
+        return self._on_batch("test", x, y, sample_weight, return_dict)
+
+    def _on_batch(self, kind: str, x: Any, y: Any, sample_weight: Any, return_dict: bool) -> Any:
+        data = (arrays_of(x, "x"), arrays_of(y, "y"), arrays_of(sample_weight, "sample_weight"))
+        program = self._training.programs.batch(kind, data)
+        if program.traced.label_ranges:
+            check_labels(data[1], program.traced.label_ranges)
+        logs = program.logs(program.run(*leaves_of(list(data))))
+        return pythonify_logs(logs) if return_dict else self._flatten_metrics_in_order(logs)
+
+    def predict_on_batch(self, x: Any) -> Any:
+        """The model's outputs for one batch, as arrays."""
+        x = arrays_of(x, "x")
+        program = self._training.programs.predict(x)
+        outputs = program.run(*leaves_of(x))
+        return tree.pack_as(program.traced.result, outputs)
+
+
+def _data(
+    x: Any,
+    y: Any = None,
+    sample_weight: Any = None,
+    batch_size: int | None = None,
+    steps: int | None = None,
+    shuffle: Any = False,
+    class_weight: Mapping[int, float] | None = None,
+) -> ArrayData | BatchData:
+    """Arrays as a whole, or a source of batches."""
+    if batch_size is not None:
+        checked_batch_size(batch_size)
+    if are_arrays(x, y, sample_weight):
+        return array_data(x, y, sample_weight, batch_size, steps, shuffle, class_weight)
+    return batch_data(x, y, sample_weight, shuffle, class_weight)
+
+
+def _check_frequency(validation_freq: Any) -> None:
+    if not isinstance(validation_freq, (int, list)):
+        raise ValueError(
+            "Expected `validation_freq` to be a list or int. "
+            f"Received: validation_freq={validation_freq} of the type {type(validation_freq)}."
+        )
+
+
+def _is_due(epoch: int, validation_freq: Any) -> bool:
+    """Is there a validation after this epoch?"""
+    if isinstance(validation_freq, int):
+        return (epoch + 1) % validation_freq == 0
+    return epoch + 1 in validation_freq
