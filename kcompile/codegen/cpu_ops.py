@@ -1,11 +1,14 @@
-"""Small operations of generated CPU kernels, as intrinsics: no branches, so that loops around them vectorize. Imports Numba."""
+"""Small operations of generated CPU kernels, as intrinsics without branches: loops around them vectorize.
+
+Imports Numba.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 from llvmlite import ir
-from numba.core import types
+from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 
@@ -14,7 +17,8 @@ def select(typing_context: Any, condition: types.Type, a: types.Type, b: types.T
     """select(condition, a, b): both are evaluated, one is taken."""
     if condition != types.boolean:
         return None
-    kind = types.unliteral(a) if types.unliteral(a) == types.unliteral(b) else typing_context.unify_types(a, b)
+    kind, other = types.unliteral(a), types.unliteral(b)
+    kind = kind if kind == other else typing_context.unify_types(a, b)
     if kind is None:
         return None
 
@@ -28,14 +32,34 @@ def select(typing_context: Any, condition: types.Type, a: types.Type, b: types.T
 @intrinsic
 def relu(typing_context: Any, x: types.Type) -> Any:
     """The larger of x and 0; NaN stays NaN, because NaN < 0 is false."""
+    kind = types.unliteral(x)
 
     def generate(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
-        zero = ir.Constant(args[0].type, 0 if isinstance(sig.args[0], types.Integer) else 0.0)
-        if isinstance(sig.args[0], types.Integer):
-            return builder.select(builder.icmp_signed("<", args[0], zero), zero, args[0])
-        return builder.select(builder.fcmp_ordered("<", args[0], zero), zero, args[0])
+        return builder.select(_is_below(builder, kind, args[0]), args[0].type(0), args[0])
 
+    return kind(kind), generate
+
+
+def _is_below(builder: ir.IRBuilder, kind: types.Type, value: ir.Value, flip: bool = False) -> ir.Value:
+    """value < 0, or value > 0."""
+    sign = ">" if flip else "<"
+    if isinstance(kind, types.Float):
+        return builder.fcmp_ordered(sign, value, value.type(0.0))
+    compare = builder.icmp_signed if getattr(kind, "signed", True) else builder.icmp_unsigned
+    return compare(sign, value, value.type(0))
+
+
+@intrinsic
+def magnitude(typing_context: Any, x: types.Type) -> Any:
+    """The absolute value; the lowest integer stays itself, as in NumPy."""
     kind = types.unliteral(x)
+
+    def generate(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
+        value = args[0]
+        if isinstance(kind, types.Float):
+            return builder.call(builder.module.declare_intrinsic("llvm.fabs", [value.type]), [value])
+        return builder.select(_is_below(builder, kind, value), builder.neg(value), value)
+
     return kind(kind), generate
 
 
@@ -46,14 +70,30 @@ def sign_of(typing_context: Any, x: types.Type) -> Any:
 
     def generate(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
         value = args[0]
-        one, zero, minus = (ir.Constant(value.type, c) for c in ((1, 0, -1) if isinstance(kind, types.Integer) else (1.0, 0.0, -1.0)))
-        if isinstance(kind, types.Integer):
-            low = builder.select(builder.icmp_signed("<", value, zero), minus, zero)
-            return builder.select(builder.icmp_signed(">", value, zero), one, low)
-        low = builder.select(builder.fcmp_ordered("<", value, zero), minus, value)
-        return builder.select(builder.fcmp_ordered(">", value, zero), one, low)
+        low = builder.select(_is_below(builder, kind, value), value.type(-1), value)
+        return builder.select(_is_below(builder, kind, value, flip=True), value.type(1), low)
 
     return kind(kind), generate
+
+
+@intrinsic
+def integer_power(typing_context: Any, base: types.Type, exponent: types.Type) -> Any:
+    """base ** exponent modulo 2**64, by squaring; exponents are not negative."""
+    kind = types.uint64 if types.unliteral(base) == types.uint64 else types.int64
+
+    def generate(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
+        total, square, left = (cgutils.alloca_once_value(builder, v) for v in (args[0].type(1), *args))
+        zero, one = args[0].type(0), args[0].type(1)
+        with cgutils.while_loop(builder, lambda: builder.icmp_signed(">", builder.load(left), zero)):
+            factor, bits = builder.load(square), builder.load(left)
+            odd = builder.trunc(bits, ir.IntType(1))
+            product = builder.mul(builder.load(total), factor)
+            builder.store(builder.select(odd, product, builder.load(total)), total)
+            builder.store(builder.mul(factor, factor), square)
+            builder.store(builder.lshr(bits, one), left)
+        return builder.load(total)
+
+    return kind(kind, kind), generate
 
 
 def _narrowing(name: str, bits: int, signed: bool) -> Any:

@@ -1,4 +1,7 @@
-"""Scalar operations as source text, per dtype. The names that are called come from `codegen.cpu_ops` and `kernels.math`."""
+"""Scalar operations as source text, per dtype.
+
+The names that are called come from `codegen.cpu_ops` and `kernels.math`.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +10,32 @@ import math
 from kcompile.ir.loops import Expr
 
 SHORT = {
-    "float64": "f64", "float32": "f32", "float16": "f16", "bfloat16": "bf16", "int64": "i64", "int32": "i32", "int16": "i16",
-    "int8": "i8", "uint64": "u64", "uint32": "u32", "uint16": "u16", "uint8": "u8", "bool": "bool",
+    "float64": "f64", "float32": "f32", "float16": "f16", "bfloat16": "bf16",
+    "int64": "i64", "int32": "i32", "int16": "i16", "int8": "i8",
+    "uint64": "u64", "uint32": "u32", "uint16": "u16", "uint8": "u8", "bool": "bool",
 }  # fmt: skip
-_COMPUTED_WIDER = {"float16": "f32", "bfloat16": "f32", "int16": "i64", "uint16": "i64", "int8": "i64", "uint8": "i64", "bool": "bool"}
+_NARROW = ("int8", "uint8", "int16", "uint16")
+_COMPUTED_WIDER = {"float16": "f32", "bfloat16": "f32", **dict.fromkeys(_NARROW, "i64")}
 
 _INFIX = {
     "add": "+", "sub": "-", "mul": "*", "lt": "<", "le": "<=", "gt": ">", "ge": ">=", "eq": "==", "ne": "!=",
     "and": "&", "or": "|",
 }  # fmt: skip
 _CALLS = {
-    "exp", "log", "log1p", "expm1", "tanh", "sigmoid", "erf", "normal_cdf", "softplus", "sin", "cos", "pow", "sqrt", "rsqrt", "floor",
-    "ceil", "round", "maximum", "minimum", "relu", "sign", "select", "philox_uniform", "philox_bits", "atan2",
+    "exp", "log", "log1p", "expm1", "tanh", "sigmoid", "erf", "normal_cdf", "softplus", "sin", "cos", "pow",
+    "sqrt", "rsqrt", "floor", "ceil", "round", "maximum", "minimum", "relu", "sign", "abs", "floordiv", "mod",
+    "philox_uniform", "philox_bits", "atan2",
 }  # fmt: skip
-_SPELLING = {"sign": "sign_of", "philox_uniform": "uniform_f32", "philox_bits": "philox2x32"}
+_SPELLING = {
+    "sign": "sign_of", "philox_uniform": "uniform_f32", "philox_bits": "philox2x32", "abs": "magnitude",
+    "floordiv": "floor_quotient", "mod": "remainder", "atan2": "arctan2",
+}  # fmt: skip
+_ON_BOOLS = {"add": "or", "mul": "and", "maximum": "or", "minimum": "and"}
+_ON_INTEGERS = {
+    "abs": "magnitude({0})", "floordiv": "{0} // {1}", "mod": "{0} % {1}", "pow": "integer_power({0}, {1})",
+    "maximum": "select({0} > {1}, {0}, {1})", "minimum": "select({0} < {1}, {0}, {1})",
+    "floor": "{0}", "ceil": "{0}", "round": "{0}",
+}  # fmt: skip
 INITIAL = {"sum": 0, "prod": 1, "max": -math.inf, "min": math.inf, "any": 0, "all": 1}
 _COMBINE = {"sum": "add", "prod": "mul", "max": "maximum", "min": "minimum", "any": "or", "all": "and"}
 
@@ -52,8 +67,8 @@ def initial(kind: str, dtype: str) -> str:
     """The neutral element of a reduction."""
     if kind in ("max", "min") and not is_float(dtype):
         bits = int("".join(c for c in dtype if c.isdigit()) or 1)
-        low, high = (0, 2**bits - 1) if dtype.startswith("u") or dtype == "bool" else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
-        return literal(low if kind == "max" else high, dtype)
+        bits, low = (bits, 0) if dtype.startswith("u") or dtype == "bool" else (bits - 1, -(2 ** (bits - 1)))
+        return literal(low if kind == "max" else 2**bits - 1, dtype)
     return literal(INITIAL[kind], dtype)
 
 
@@ -72,38 +87,35 @@ def expression(e: Expr, args: list[str]) -> str:
 
 
 def operation(op: str, source: str, dtype: str, args: list[str]) -> str:
+    if op in _ON_BOOLS and source == "bool":
+        op = _ON_BOOLS[op]
     if op in _INFIX:
-        text = f"{args[0]} {_INFIX[op if not (op == 'mul' and dtype == 'bool') else 'and']} {args[1]}"
-        return f"({text})" if is_float(dtype) or dtype == "bool" else f"{register(dtype)}({text})"
+        return _fitted(f"{args[0]} {_INFIX[op]} {args[1]}", dtype)
     if op == "not":
         return f"(not {args[0]})"
     if op == "neg":
-        return f"(-{args[0]})" if is_float(dtype) else f"{register(dtype)}(-{args[0]})"
-    if op == "abs":
-        return f"abs({args[0]})"
+        return _fitted(f"-{args[0]}", dtype)
+    if not is_float(source) and op in _ON_INTEGERS:
+        return _fitted(_ON_INTEGERS[op].format(*args), dtype)
     if op == "div":
         return f"({args[0]} / {args[1]})"
-    if op == "floordiv":
-        return f"floor({args[0]} / {args[1]})" if is_float(dtype) else f"{register(dtype)}({args[0]} // {args[1]})"
-    if op == "mod":
-        if is_float(dtype):
-            return f"({args[0]} - floor({args[0]} / {args[1]}) * {args[1]})"
-        return f"{register(dtype)}({args[0]} % {args[1]})"
-    if op in ("maximum", "minimum") and not is_float(dtype):
-        test = ">" if op == "maximum" else "<"
-        return f"select({args[0]} {test} {args[1]}, {args[0]}, {args[1]})"
-    if op in ("floor", "ceil", "round") and not is_float(dtype):
-        return args[0]
     if op in _CALLS:
         return f"{_SPELLING.get(op, op)}({', '.join(args)})"
     raise NotImplementedError(f"scalar operation {op!r} has no code")
+
+
+def _fitted(text: str, dtype: str) -> str:
+    """A result in the type that numbers of `dtype` are computed in; integers wrap around, as in NumPy."""
+    if is_float(dtype) or dtype == "bool":
+        return f"({text})"
+    return _narrow(text, dtype) if dtype in _NARROW else f"{register(dtype)}({text})"
 
 
 def cast(text: str, source: str, target: str) -> str:
     """A conversion; floats become ints towards zero, anything but 0 becomes True."""
     if target == "bool":
         return f"({text} != {literal(0, source)})"
-    return f"{register(target)}({text})" if target not in ("int8", "uint8", "int16", "uint16") else f"i64({_narrow(text, target)})"
+    return _narrow(text, target) if target in _NARROW else f"{register(target)}({text})"
 
 
 def _narrow(text: str, target: str) -> str:

@@ -81,8 +81,10 @@ def as_tensor(x: Any, dtype: str | None = None) -> Any:
         from kcompile.ops.movement import extent
 
         return as_tensor(extent(x), dtype)
-    array = python_array(x)
-    wanted = dtypes.numpy_dtype(dtype) if dtype else array.dtype
+    if dtype is None:
+        return python_array(x)
+    array = np.asarray(x)  # a Python float keeps all its digits until it becomes `dtype`
+    wanted = dtypes.numpy_dtype(dtype)
     return array if array.dtype == wanted else array.astype(wanted)
 
 

@@ -13,7 +13,8 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import intrinsic
 
-from kcompile.kernels.math import philox, rounding, trigonometry
+from kcompile.kernels.math import division, philox, rounding, trigonometry
+from kcompile.kernels.math.arctangent import arctan2 as arctan2_ir
 from kcompile.kernels.math.erf import erf as erf_ir
 from kcompile.kernels.math.exp import exp as exp_ir
 from kcompile.kernels.math.expm1 import expm1 as expm1_ir
@@ -77,6 +78,9 @@ floor = _unary("floor", rounding.floor)
 ceil = _unary("ceil", rounding.ceil)
 round = _unary("round", rounding.round)
 pow = _binary("pow", pow_ir)
+arctan2 = _binary("arctan2", arctan2_ir)
+floor_quotient = _binary("floor_quotient", division.floor_quotient)
+remainder = _binary("remainder", division.remainder)
 maximum = _binary("maximum", rounding.maximum)
 minimum = _binary("minimum", rounding.minimum)
 
@@ -121,6 +125,7 @@ def uniform_f32(context: Any, counter_lo: Any, counter_hi: Any, key: Any) -> Any
 
 
 __all__ = [
+    "arctan2",
     "bits_f32",
     "ceil",
     "cos",
@@ -129,6 +134,7 @@ __all__ = [
     "expm1",
     "f32_bits",
     "floor",
+    "floor_quotient",
     "gelu",
     "log",
     "log1p",
@@ -138,6 +144,7 @@ __all__ = [
     "normal_cdf",
     "philox2x32",
     "pow",
+    "remainder",
     "round",
     "rsqrt",
     "sigmoid",

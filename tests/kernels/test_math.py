@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from kcompile.kernels.host import host
+from kcompile.kernels.math.arctangent import arctan2
+from kcompile.kernels.math.division import floor_quotient, remainder
 from kcompile.kernels.math.erf import erf
 from kcompile.kernels.math.exp import exp
 from kcompile.kernels.math.expm1 import expm1
@@ -73,6 +75,14 @@ FUNCTIONS = {
     "ceil": (ceil, np.ceil, 0.0, 1009),
     "round": (round, np.round, 0.0, 1009),
 }
+BINARY = {
+    "pow": power,
+    "maximum": maximum,
+    "minimum": minimum,
+    "arctan2": arctan2,
+    "floor_quotient": floor_quotient,
+    "remainder": remainder,
+}
 SPECIAL_BITS = [
     0x00000000,
     0x00000001,
@@ -138,10 +148,9 @@ def test_float64_is_the_c_library(name):
     np.testing.assert_allclose(got, want, rtol=8 * np.finfo("f8").eps, atol=0)
 
 
-@pytest.mark.parametrize("name", [*FUNCTIONS, "pow", "maximum", "minimum"])
+@pytest.mark.parametrize("name", [*FUNCTIONS, *BINARY])
 def test_loop_is_vectorized(name):
-    binary = {"pow": power, "maximum": maximum, "minimum": minimum}
-    emit, inputs = (binary[name], ["f4", "f4"]) if name in binary else (FUNCTIONS[name][0], ["f4"])
+    emit, inputs = (BINARY[name], ["f4", "f4"]) if name in BINARY else (FUNCTIONS[name][0], ["f4"])
     text = optimized(emit, inputs)
     assert re.search(r"store <\d+ x (float|i32)>", text)
     assert not re.search(r"call \w* ?float @(?!llvm\.)", text), "calls a scalar function"
@@ -164,6 +173,31 @@ def test_pow_error_and_special_cases():
     x, y = powers()
     with np.errstate(all="ignore"):
         check(apply(power, x, y), np.power(x.astype("f8"), y.astype("f8")), 1.0)
+
+
+def test_arctan2_error_and_special_cases():
+    y, x = powers()
+    with np.errstate(all="ignore"):
+        check(apply(arctan2, y, x), np.arctan2(y.astype("f8"), x.astype("f8")), 2.5)
+
+
+def divisions():
+    """Dividends and divisors of all signs: quotients near whole numbers, zeros and infinities."""
+    rng = np.random.default_rng(0)
+    y = rng.uniform(0.05, 9, 100_000) * rng.choice([-1, 1], 100_000)
+    whole = rng.integers(-1000, 1000, 100_000)
+    special = [0.0, 1.0, -1.0, 0.1, -0.3, np.inf, -np.inf, np.nan]
+    left, right = np.meshgrid(special, special)
+    near = (y * whole).astype("f4")
+    x = np.concatenate([near, np.nextafter(near, np.float32(0)), left.ravel()])
+    return x.astype("f4"), np.concatenate([y, y, right.ravel()]).astype("f4")
+
+
+@pytest.mark.parametrize("emit, reference", [(floor_quotient, np.floor_divide), (remainder, np.mod)])
+def test_division_is_exact_as_in_numpy(emit, reference):
+    x, y = divisions()
+    with np.errstate(all="ignore"):
+        np.testing.assert_array_equal(apply(emit, x, y), reference(x, y))
 
 
 @pytest.mark.parametrize("emit, reference", [(maximum, np.maximum), (minimum, np.minimum)])
