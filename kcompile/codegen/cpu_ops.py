@@ -76,6 +76,25 @@ def sign_of(typing_context: Any, x: types.Type) -> Any:
     return kind(kind), generate
 
 
+def _in_any_order(name: str, instruction: str) -> Any:
+    """An operation of a reduction, whose order the vectorizer may change."""
+
+    def make(typing_context: Any, total: types.Type, value: types.Type) -> Any:
+        if not isinstance(total, types.Float) or total != value:
+            return None
+
+        def generate(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
+            return getattr(builder, instruction)(*args, flags=("reassoc", "contract", "nsz"))
+
+        return total(total, value), generate
+
+    make.__name__ = name
+    return intrinsic(make)
+
+
+add_up, multiply_up = _in_any_order("add_up", "fadd"), _in_any_order("multiply_up", "fmul")
+
+
 @intrinsic
 def integer_power(typing_context: Any, base: types.Type, exponent: types.Type) -> Any:
     """base ** exponent modulo 2**64, by squaring; exponents are not negative."""

@@ -1,4 +1,6 @@
-"""Scalar expressions as statements: each is emitted once, in the block where it is first needed or hoisted to."""
+"""Scalar expressions as statements: each is emitted once, in the block where it is first needed or hoisted
+to.
+"""
 
 from __future__ import annotations
 
@@ -134,10 +136,11 @@ class Statements:
         kind, axes, _ = e.attr
         total = None
         for position in combinations(*(range(a.extent) for a in axes)):  # type: ignore[arg-type]
-            part = self.emit(resolve(e.args[0].substitute(dict(zip(axes, position, strict=True))), self.offsets))
+            part = self.emit(
+                resolve(e.args[0].substitute(dict(zip(axes, position, strict=True))), self.offsets)
+            )
             total = part if total is None else self._temporary(scalar.combine(kind, e.dtype, total, part))
-        assert total is not None
-        return total
+        return scalar.initial(kind, e.dtype) if total is None else total
 
     def _temporary(self, text: str) -> str:
         name = self.w.name("v")

@@ -34,8 +34,10 @@ from kcompile.codegen.target import kernel_target
 
 ENTRY = "kernel"  # the entry function's name in the IR text
 
-# NaN and infinity keep their meaning: masks are -inf and a NaN is news.
-FAST_MATH = {"contract", "reassoc", "nsz", "arcp"}
+# NaN and infinity keep their meaning: masks are -inf and a NaN is news. Formulas keep their order: (a - b) +
+# c may be
+# written so for a reason. Only what a reduction adds up may be added in any order (`cpu_ops.add_up`).
+FAST_MATH = {"contract", "nsz", "arcp"}
 
 _SIGNATURE = (ARGUMENTS, types.int64, types.int64, types.int64)
 _PASSES = (

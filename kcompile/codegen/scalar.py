@@ -38,6 +38,7 @@ _ON_INTEGERS = {
 }  # fmt: skip
 INITIAL = {"sum": 0, "prod": 1, "max": -math.inf, "min": math.inf, "any": 0, "all": 1}
 _COMBINE = {"sum": "add", "prod": "mul", "max": "maximum", "min": "minimum", "any": "or", "all": "and"}
+_IN_ANY_ORDER = {"sum": "add_up", "prod": "multiply_up"}
 
 
 def is_float(dtype: str) -> bool:
@@ -73,6 +74,9 @@ def initial(kind: str, dtype: str) -> str:
 
 
 def combine(kind: str, dtype: str, a: str, b: str) -> str:
+    """One more element of a reduction; floats are added in whatever order vectors bring."""
+    if kind in _IN_ANY_ORDER and is_float(dtype):
+        return f"{_IN_ANY_ORDER[kind]}({a}, {b})"
     return operation(_COMBINE[kind], dtype, dtype, [a, b])
 
 

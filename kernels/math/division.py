@@ -1,7 +1,7 @@
 """Division of floats into a whole quotient and a remainder, rounded towards minus infinity: exact.
 
-Subtracting quotient * y from x in one fused operation loses nothing, and what is left shows whether rounding has
-put the quotient one off. Quotients beyond the floats' whole numbers (2**24 in float32) have no meaningful
+Subtracting quotient * y from x in one fused operation loses nothing, and what is left shows whether rounding
+has put the quotient one off. Quotients beyond the floats' whole numbers (2**24 in float32) have no meaningful
 remainder.
 """
 

@@ -10,6 +10,7 @@ import pytest
 from kcompile.codegen.build import compile_module
 from kcompile.codegen.lowering import lower
 from kcompile.codegen.source import KernelSource
+from kcompile.codegen.spec import MODULES
 from kcompile.runtime.kernels import get_kernels
 
 
@@ -192,22 +193,31 @@ def kernel(args, begin, end, scratch):
     for i in range(begin, end):
         total = f32(0)
         for j in range(n):
-            total += exp(x[i * n + j])
+            total = add_up(total, exp(x[i * n + j]))
         y[i] = total
 """
 
 
 def test_a_float32_sum_is_reassociated_into_vector_code():
-    code = module_of(SUM_ROWS)
+    code = module_of(SUM_ROWS, modules=MODULES)
     assert re.search(r"fadd [a-z ]*<\d+ x float>", code)
     assert "nnan" not in code
     assert "ninf" not in code
 
 
+def test_a_formula_keeps_its_order():
+    text = SCALE.format(scope=1).replace("x[i] * f32(2.5) + f32(1)", "(x[i] + f32(1e8)) - f32(1e8)")
+    x, y = np.ones(16, np.float32), np.ones(16, np.float32)
+    (address,) = get_kernels([KernelSource(text, "sum")])
+    block = np.array([x.ctypes.data, y.ctypes.data], np.int64)
+    ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 4)(address)(block.ctypes.data, 0, 16, 0)
+    assert not y.any()  # 1 is lost beside 1e8
+
+
 def test_infinity_and_nan_keep_their_meaning():
     x = np.array([[-np.inf, 0.0], [np.nan, 0.0]], np.float32)
     y = np.zeros(2, np.float32)
-    (address,) = get_kernels([KernelSource(SUM_ROWS, "sum")])
+    (address,) = get_kernels([KernelSource(SUM_ROWS, "sum", modules=MODULES)])
     block = np.array([x.ctypes.data, y.ctypes.data, 2], np.int64)
     ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 4)(address)(block.ctypes.data, 0, 2, 0)
     assert y[0] == 1.0
@@ -222,7 +232,7 @@ def test_lowered_text_carries_the_scopes():
 
 
 def test_no_reference_counts_no_python_objects():
-    code = module_of(SUM_ROWS)
+    code = module_of(SUM_ROWS, modules=MODULES)
     assert "NRT_" not in code
     assert "Py" not in code
     assert code.count("define ") == 1
