@@ -97,7 +97,7 @@ class Statements:
         if e.op == "index":
             text = f"{scalar.register(e.dtype)}({self.integer(e.attr)})"
         elif e.op == "load":
-            text = f"{self.names.buffer(e.attr[0])}[{self.integer(self.offsets[e.attr])}]"
+            text = self.element(e)
         elif e.op == "reduce":
             return self._reduce(e)
         elif e.op == "guard":
@@ -105,6 +105,10 @@ class Statements:
         else:
             text = scalar.expression(e, [self.emit(a) for a in e.args])
         return self._assign(e, text)
+
+    def element(self, e: Expr) -> str:
+        """What a load reads."""
+        return f"{self.names.buffer(e.attr[0])}[{self.integer(self.offsets[e.attr])}]"
 
     def _assign(self, e: Expr, text: str) -> str:
         name = self.w.name("v")
@@ -199,7 +203,7 @@ def hoistable(e: Expr, bound: set[Atom]) -> list[Expr]:
             visit(a)
 
     visit(e)
-    return [p for p in dict.fromkeys(found)]
+    return list(dict.fromkeys(found))
 
 
 def resolve(e: Expr, offsets: dict[tuple[Value, loops.Index], int | Int]) -> Expr:

@@ -35,6 +35,7 @@ _ON_INTEGERS = {
     "abs": "magnitude({0})", "floordiv": "{0} // {1}", "mod": "{0} % {1}", "pow": "integer_power({0}, {1})",
     "maximum": "select({0} > {1}, {0}, {1})", "minimum": "select({0} < {1}, {0}, {1})",
     "floor": "{0}", "ceil": "{0}", "round": "{0}",
+    "relu": "select({0} > 0, {0}, {0} * 0)", "sign": "i64({0} > 0) - i64({0} < 0)",
 }  # fmt: skip
 INITIAL = {"sum": 0, "prod": 1, "max": -math.inf, "min": math.inf, "any": 0, "all": 1}
 _COMBINE = {"sum": "add", "prod": "mul", "max": "maximum", "min": "minimum", "any": "or", "all": "and"}

@@ -1,0 +1,122 @@
+"""The mathematics of CUDA kernels beyond the device's own functions: plain Python, inlined by the compiler of a device.
+
+The names are those that expressions are written with on every target. Constants are float32 that float64 holds exactly, so that
+one text serves both.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kcompile.kernels.math.cuda_primitives import (
+    erfc,
+    exp,
+    f32,
+    floor,
+    fma,
+    i8,
+    i16,
+    i64,
+    log1p,
+    sqrt,
+    u8,
+    u16,
+)
+
+
+def select(condition: Any, a: Any, b: Any) -> Any:
+    """Both are evaluated, one is taken."""
+    return a if condition else b
+
+
+def maximum(a: Any, b: Any) -> Any:
+    """NaN if either is."""
+    return a if (a > b) | (a != a) else b
+
+
+def minimum(a: Any, b: Any) -> Any:
+    """NaN if either is."""
+    return a if (a < b) | (a != a) else b
+
+
+def relu(x: Any) -> Any:
+    """The larger of x and 0; NaN stays NaN."""
+    return f32(0.0) if x < f32(0.0) else x
+
+
+def magnitude(x: Any) -> Any:
+    return abs(x)
+
+
+def sign_of(x: Any) -> Any:
+    """-1, 0 or 1; NaN stays NaN."""
+    return f32(1.0) if x > f32(0.0) else (f32(-1.0) if x < f32(0.0) else x)
+
+
+def rsqrt(x: Any) -> Any:
+    return f32(1.0) / sqrt(x)
+
+
+def sigmoid(x: Any) -> Any:
+    return f32(1.0) / (f32(1.0) + exp(-x))
+
+
+def softplus(x: Any) -> Any:
+    """log(1 + exp(x)), which overflows nowhere."""
+    return maximum(x, f32(0.0)) + log1p(exp(-abs(x)))
+
+
+def normal_cdf(x: Any) -> Any:
+    """The normal distribution function, exact to the end of its lower tail."""
+    z = sqrt(x * x * f32(0.5))
+    return f32(0.5) * erfc(-z if x > f32(0.0) else z)
+
+
+def floor_quotient(a: Any, b: Any) -> Any:
+    """a / b towards minus infinity, as NumPy divides: corrected where the rounded quotient is one off."""
+    quotient = floor(a / b)
+    rest = a if quotient == f32(0.0) else fma(-quotient, b, a)
+    below = rest > f32(0.0) if b < f32(0.0) else rest < f32(0.0)
+    above = rest <= b if b < f32(0.0) else rest >= b
+    return quotient - f32(1.0) if below else (quotient + f32(1.0) if above else quotient)
+
+
+def remainder(a: Any, b: Any) -> Any:
+    """a - b * floor_quotient(a, b), with the sign of b."""
+    quotient = floor(a / b)
+    rest = a if quotient == f32(0.0) else fma(-quotient, b, a)
+    below = rest > f32(0.0) if b < f32(0.0) else rest < f32(0.0)
+    above = rest <= b if b < f32(0.0) else rest >= b
+    return rest + b if below else (rest - b if above else rest)
+
+
+def integer_power(base: Any, exponent: Any) -> Any:
+    """base ** exponent modulo 2**64, by squaring; exponents are not negative."""
+    total, square, left = i64(1), i64(base), i64(exponent)
+    while left > 0:
+        total = total * square if (left & 1) == 1 else total
+        square = square * square
+        left = left >> 1
+    return total
+
+
+def narrow_i8(x: Any) -> Any:
+    return i64(i8(i64(x)))
+
+
+def narrow_i16(x: Any) -> Any:
+    return i64(i16(i64(x)))
+
+
+def narrow_u8(x: Any) -> Any:
+    return i64(u8(i64(x)))
+
+
+def narrow_u16(x: Any) -> Any:
+    return i64(u16(i64(x)))
+
+
+__all__ = [
+    "floor_quotient", "integer_power", "magnitude", "maximum", "minimum", "narrow_i8", "narrow_i16", "narrow_u8",
+    "narrow_u16", "normal_cdf", "relu", "remainder", "rsqrt", "select", "sigmoid", "sign_of", "softplus",
+]  # fmt: skip
