@@ -18,8 +18,10 @@ from kcompile.schedule.plan import plan_graph
 def compile_graph(graph: Graph) -> Any:
     """An executable for a graph.
 
-    It is called with one array per graph input, binds symbolic dimensions from their shapes (or from `symbols=`), returns
-    the outputs as new arrays, and writes assigned variables in place. `repeat(arrays, symbols, steps)` runs it many times in one native call.
+    It is called with one array per graph input, binds symbolic dimensions from their shapes (or from
+    `symbols=`), returns the outputs as new arrays, and writes assigned variables in place. `repeat(arrays,
+    symbols, steps)` runs
+    it many times in one native call.
     """
     if config.current().target == "reference":
         return ReferenceExecutable(graph)

@@ -1,4 +1,6 @@
-"""What the compiler made of a model: the graph before and after the passes, and every kernel with its measured speed."""
+"""What the compiler made of a model: the graph before and after the passes, and every kernel with its
+measured speed.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,11 @@ from kcompile.runtime.profile import KernelProfile, profile, threads
 
 
 def explain(
-    graph: Graph, executable: Executable, arrays: Sequence[np.ndarray], symbols: Mapping[str, int] | None = None, file: Any = None
+    graph: Graph,
+    executable: Executable,
+    arrays: Sequence[np.ndarray],
+    symbols: Mapping[str, int] | None = None,
+    file: Any = None,
 ) -> list[KernelProfile]:
     """Print graph, rewritten graph and kernel table for one program run on `arrays`; returns the figures.
 
@@ -41,7 +47,8 @@ def explain(
     for number, k in enumerate(kernels):
         table.add_row(
             str(number), k.name, " ".join(k.fused), f"{k.flops / 1e6:.3f}", f"{k.bytes / 1e6:.3f}",
-            f"{k.nanoseconds / 1e3:.1f}", f"{k.gflops:.1f}", f"{100 * k.gflops / core_peak:.0f}", f"{k.gbytes:.1f}",
+            f"{k.nanoseconds / 1e3:.1f}", f"{k.gflops:.1f}", f"{100 * k.gflops / core_peak:.0f}",
+            f"{k.gbytes:.1f}",
         )  # fmt: skip
     console.print(table)
     total, work = sum(k.nanoseconds for k in kernels), sum(k.flops for k in kernels)

@@ -1,4 +1,6 @@
-"""Joining neighbouring axes that every access walks in step: fewer loops, longer vectors, and more kernels that are equal."""
+"""Joining neighbouring axes that every access walks in step: fewer loops, longer vectors, and more kernels
+that are equal.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ from kcompile.ir import loops
 from kcompile.ir.loops import Axis, Expr
 
 
-def offsets_of(exprs: list[Expr], targets: list[int | Int], flat: dict) -> list[int | Int]:  # type: ignore[type-arg]
+def offsets_of(exprs: list[Expr], targets: list[int | Int], flat: dict) -> list[int | Int]:
     """Every symbolic integer that depends on axes: load offsets, index numbers, store offsets."""
     found: list[int | Int] = list(targets)
     for e in exprs:

@@ -1,8 +1,9 @@
 """`Contract` kernels as Numba source around the external micro-kernel.
 
-A tile is (part of the reduction, outer index, panel of output columns, block of output rows). The rows of a block are addresses in
-A, tabulated once, so images need no im2col; the micro-kernel leaves its sums in a scratch tile that the epilogue reads while it
-is in the first-level cache.
+A tile is (part of the reduction, outer index, panel of output columns, block of output rows). The rows of a
+block are addresses in A, tabulated once, so images need no im2col; the micro-kernel leaves its sums in a
+scratch tile that the
+epilogue reads while it is in the first-level cache.
 """
 
 from __future__ import annotations
@@ -53,7 +54,13 @@ def emit_contract(kernel: Contract, aliases: Mapping[Value, Value]) -> KernelSpe
 class ContractEmitter:
     def __init__(self, kernel: Contract, aliases: Mapping[Value, Value]):
         c: Contraction = kernel.contraction
-        self.c, self.b_memory, self.part, self.name, self.fused = c, kernel.b_memory, kernel.part, kernel.name, kernel.fused
+        self.c, self.b_memory, self.part, self.name, self.fused = (
+            c,
+            kernel.b_memory,
+            kernel.part,
+            kernel.name,
+            kernel.fused,
+        )
         self.aliases = aliases
         self.item = dtypes.itemsize(c.value.dtype)
         self.row, self.lane = Axis(c.m_extent, "row"), Axis(c.n.extent, "lane")
@@ -115,7 +122,9 @@ class ContractEmitter:
                 head.line(f"{buffer} = buffer_{scalar.SHORT[value.dtype]}(args[{slot}], {slot})")
             for slot, number in enumerate(self.names.numbers.values(), 2 + len(self.names.buffers)):
                 head.line(f"{number} = args[{slot}]")
-        source = KernelSource(head.text() + w.text(), self.name, externals=tuple(self.externals), modules=MODULES)
+        source = KernelSource(
+            head.text() + w.text(), self.name, externals=tuple(self.externals), modules=MODULES
+        )
         return KernelSpec(
             source,
             (self.names.memory(c.a.base), self.names.memory(self.b_memory), *self.names.buffers),
@@ -143,7 +152,12 @@ class ContractEmitter:
         c, w, s = self.c, self.w, self.s
         block, columns = self._block_rows(), c.columns
         m, n = s.bound(c.m_extent), s.bound(c.n.extent)
-        blocks, panels = -(-c.m_extent // block) if isinstance(c.m_extent, int) else symbolic.floordiv(c.m_extent + (block - 1), block), None
+        blocks, panels = (
+            -(-c.m_extent // block)
+            if isinstance(c.m_extent, int)
+            else symbolic.floordiv(c.m_extent + (block - 1), block),
+            None,
+        )
         panels = symbolic.floordiv(c.n.extent + (columns - 1), columns)
         outer = product(r.extent for r in c.outer)
         self.tiles = blocks * panels * outer * c.parts
@@ -151,7 +165,10 @@ class ContractEmitter:
         w.line("table = buffer_i64(scratch, 100)")
         w.line(f"c = buffer_{scalar.SHORT[c.value.dtype]}(scratch + {rows_padded * 8}, 101)")
         if c.transposed:
-            w.line(f"turned = buffer_{scalar.SHORT[c.value.dtype]}(scratch + {rows_padded * 8 + rows_padded * columns * self.item}, 102)")
+            w.line(
+                f"turned = buffer_{scalar.SHORT[c.value.dtype]}"
+                f"(scratch + {rows_padded * 8 + rows_padded * columns * self.item}, 102)"
+            )
         with w.block("for tile in range(begin, end):"):
             self._decode_tile(blocks, panels)
             w.line(f"row0 = block * {block}")
@@ -251,7 +268,9 @@ class ContractEmitter:
     def _reduction(self) -> None:
         """All steps of the reduction (or of this part of it), in passes that the caches hold."""
         w, s = self.w, self.s
-        blocked = not isinstance(self.k0.extent, int) or (self.k1.extent == 1 and self.k0.extent > 2 * BLOCK_K)
+        blocked = not isinstance(self.k0.extent, int) or (
+            self.k1.extent == 1 and self.k0.extent > 2 * BLOCK_K
+        )
         k0 = s.bound(self.k0.extent)
         passes = product(r.extent for r in self.k_outer)
         count = s.integer(passes)
@@ -306,7 +325,9 @@ class ContractEmitter:
         w.line("r = 0")
         with w.block("while r < filled:"):
             if c.rows > 1:
-                with w.block(f"if (filled - r) * 3 < {c.rows}:"):  # a few rows left: one by one beats a whole tile
+                with w.block(
+                    f"if (filled - r) * 3 < {c.rows}:"
+                ):  # a few rows left: one by one beats a whole tile
                     self._micro_call(1)
                 with w.block("else:"):
                     self._micro_call(c.rows)
@@ -337,11 +358,29 @@ class ContractEmitter:
                 self.externals.append(source)
                 sizes = f"address(c, 0), {c.columns * self.item}, address(turned, 0), {block * self.item}"
                 w.line(f'call_external("{source.symbol}", filled, {c.columns}, {sizes})')
-                self._nest(self.lane, "lane0", "lane1", self.row, "row0", "row0 + filled", f"turned[(lane - lane0) * {block} + row - row0]")
+                self._nest(
+                    self.lane,
+                    "lane0",
+                    "lane1",
+                    self.row,
+                    "row0",
+                    "row0 + filled",
+                    f"turned[(lane - lane0) * {block} + row - row0]",
+                )
             else:
-                self._nest(self.row, "row0", "row0 + filled", self.lane, "lane0", "lane1", f"c[(row - row0) * {c.columns} + lane - lane0]")
+                self._nest(
+                    self.row,
+                    "row0",
+                    "row0 + filled",
+                    self.lane,
+                    "lane0",
+                    "lane1",
+                    f"c[(row - row0) * {c.columns} + lane - lane0]",
+                )
 
-    def _nest(self, first: Axis, low: str, high: str, second: Axis, low2: str, high2: str, place: str) -> None:
+    def _nest(
+        self, first: Axis, low: str, high: str, second: Axis, low2: str, high2: str, place: str
+    ) -> None:
         names = {self.row: "row", self.lane: "lane"}
         w, s = self.w, self.s
         with w.block(f"for {names[first]} in range({low}, {high}):"), s.scope():
@@ -396,9 +435,11 @@ def _joined_in_a(axes: list[AxisRole]) -> list[AxisRole]:
 
 
 def emit_pack(kernel: Pack, aliases: Mapping[Value, Value]) -> KernelSpec:
-    """The kernel that copies B into panels: per outer index and panel, every step of the reduction, `columns` elements a step."""
+    """The kernel that copies B into panels: per outer index and panel, every step of the reduction, `columns`
+    elements a step.
+    """
     c, target, name = kernel.contraction, kernel.target, kernel.name
-    item, kind, columns = dtypes.itemsize(c.value.dtype), scalar.SHORT[c.value.dtype], c.columns
+    kind, columns = scalar.SHORT[c.value.dtype], c.columns
     names, w = Names(aliases), Writer()
     w.depth = 1
     s = Statements(w, names, {})
@@ -426,10 +467,27 @@ def emit_pack(kernel: Pack, aliases: Mapping[Value, Value]) -> KernelSpec:
     source = KernelSource(head.text() + w.text(), name, externals=tuple(externals), modules=MODULES)
     size = packed_size(c)
     tiles = product(r.extent for r in outer) * panels
-    return KernelSpec(source, (names.memory(c.b.base), target), tuple(names.numbers), tiles, (target,), name, work=size, fused=("pack",))
+    return KernelSpec(
+        source,
+        (names.memory(c.b.base), target),
+        tuple(names.numbers),
+        tiles,
+        (target,),
+        name,
+        work=size,
+        fused=("pack",),
+    )
 
 
-def _pack_loops(c: Contraction, axes: list[AxisRole], w: Writer, s: Statements, externals: list[KernelSource], source: str, depth: int) -> None:
+def _pack_loops(
+    c: Contraction,
+    axes: list[AxisRole],
+    w: Writer,
+    s: Statements,
+    externals: list[KernelSource],
+    source: str,
+    depth: int,
+) -> None:
     item, columns = dtypes.itemsize(c.value.dtype), c.columns
     first = axes[0]
     if len(axes) > 1:
@@ -443,12 +501,19 @@ def _pack_loops(c: Contraction, axes: list[AxisRole], w: Writer, s: Statements, 
         externals.append(turn)
         sizes = f"address(x, {source}), {s.integer(c.n.b * item)}, address(y, at), {columns * item}"
         w.line(f'call_external("{turn.symbol}", cols, {extent}, {sizes})')
-        with w.block(f"if cols < {columns}:"), w.block(f"for k in range({extent}):"), w.block(f"for j in range(cols, {columns}):"):
+        with (
+            w.block(f"if cols < {columns}:"),
+            w.block(f"for k in range({extent}):"),
+            w.block(f"for j in range(cols, {columns}):"),
+        ):
             w.line(f"y[at + k * {columns} + j] = {zero}")
     else:
         with w.block(f"for k in range({extent}):"):
             with w.block("for j in range(cols):"):
-                w.line(f"y[at + k * {columns} + j] = x[{source} + k * {s.integer(first.b)} + j * {s.integer(c.n.b)}]")
+                w.line(
+                    f"y[at + k * {columns} + j] = "
+                    f"x[{source} + k * {s.integer(first.b)} + j * {s.integer(c.n.b)}]"
+                )
             with w.block(f"for j in range(cols, {columns}):"):
                 w.line(f"y[at + k * {columns} + j] = {zero}")
     w.line(f"at += {extent} * {columns}")

@@ -51,5 +51,13 @@ def _emit(kernel: Kernel, plan: Plan) -> KernelSpec:
         assert isinstance(kernel, Contract)
         return emit_filter_gradient(kernel, plan.aliases)
     if window is not None:
-        return emit_winograd(kernel, plan.aliases) if isinstance(kernel, Contract) else emit_filters(kernel, plan.aliases)
-    return emit_contract(kernel, plan.aliases) if isinstance(kernel, Contract) else emit_pack(kernel, plan.aliases)
+        return (
+            emit_winograd(kernel, plan.aliases)
+            if isinstance(kernel, Contract)
+            else emit_filters(kernel, plan.aliases)
+        )
+    return (
+        emit_contract(kernel, plan.aliases)
+        if isinstance(kernel, Contract)
+        else emit_pack(kernel, plan.aliases)
+    )

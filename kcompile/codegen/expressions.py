@@ -139,7 +139,7 @@ class Statements:
     def _written_out(self, e: Expr) -> str:
         kind, axes, _ = e.attr
         total = None
-        for position in combinations(*(range(a.extent) for a in axes)):  # type: ignore[arg-type]
+        for position in combinations(*(range(a.extent) for a in axes)):
             part = self.emit(
                 resolve(e.args[0].substitute(dict(zip(axes, position, strict=True))), self.offsets)
             )

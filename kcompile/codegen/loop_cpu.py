@@ -1,7 +1,8 @@
 """`Loop` kernels as Numba source: a nest over the shared axes, each store in its own inner loops.
 
-A tile is a range of the outermost axis. Two ways to reduce: along a row, into a scalar; and down a column (`_Columns`), where the
-innermost loop runs over the kept axis and the sums live in scratch memory, so that memory is read in order.
+A tile is a range of the outermost axis. Two ways to reduce: along a row, into a scalar; and down a column
+(`_Columns`), where the innermost loop runs over the kept axis and the sums live in scratch memory, so that
+memory is read in order.
 """
 
 from __future__ import annotations
@@ -49,7 +50,10 @@ class _LoopEmitter:
         head = Writer()
         with head.block("def kernel(args, begin, end, scratch):"):
             for value, buffer in self.names.buffers.items():
-                head.line(f"{buffer} = buffer_{scalar.SHORT[value.dtype]}(args[{self._slot(value)}], {self._slot(value)})")
+                head.line(
+                    f"{buffer} = buffer_{scalar.SHORT[value.dtype]}"
+                    f"(args[{self._slot(value)}], {self._slot(value)})"
+                )
             for k, number in enumerate(self.names.numbers.values()):
                 head.line(f"{number} = args[{len(self.names.buffers) + k}]")
         text = head.text() + self.w.text()
@@ -174,7 +178,9 @@ class _LoopEmitter:
             condition = self.s.emit(test)
             for header, side in ((f"if {condition}:", 1), ("else:", 2)):
                 with self.w.block(header), self.s.scope():
-                    chosen = [StoreItem(i.target, i.index, take_branch(i.expr, test, side), i.inner) for i in items]
+                    chosen = [
+                        StoreItem(i.target, i.index, take_branch(i.expr, test, side), i.inner) for i in items
+                    ]
                     for i in chosen:
                         resolve(i.expr, self.s.offsets)
                     self._vector_loop(axis, span, chosen)
@@ -186,7 +192,9 @@ class _LoopEmitter:
             for part in hoistable(item.expr, set(self.s.axis_names)):
                 self.s.emit(part)
         with self.s.loop(axis, span), self.s.scope():
-            texts = [self.s.emit(i.expr) for i in items]  # all loads before the first store: a store may overwrite an input
+            texts = [
+                self.s.emit(i.expr) for i in items
+            ]  # all loads before the first store: a store may overwrite an input
             for item, text in zip(items, texts, strict=True):
                 self._write(item, text)
 
@@ -202,7 +210,9 @@ class _LoopEmitter:
             return False
         return any(column_reductions(i.expr, self.shared[depth]) for i in self.items)
 
-    def _columns(self, axis: Axis, span: tuple[str, str] | None, depth: int | None, items: list[StoreItem]) -> None:
+    def _columns(
+        self, axis: Axis, span: tuple[str, str] | None, depth: int | None, items: list[StoreItem]
+    ) -> None:
         """Sums over rows, one per column, kept in scratch memory."""
         low, high = span or ("0", self.s.bound(axis.extent if axis.extent is not None else 1))
         found = [r for i in items for r in column_reductions(i.expr, axis)]
@@ -228,7 +238,9 @@ class _LoopEmitter:
             for item in items:
                 self._write(item)
 
-    def _column_loops(self, r: Expr, axes: tuple[Axis, ...], axis: Axis, span: tuple[str, str], name: str) -> None:
+    def _column_loops(
+        self, r: Expr, axes: tuple[Axis, ...], axis: Axis, span: tuple[str, str], name: str
+    ) -> None:
         bound = set(self.s.axis_names)
         for part in hoistable(r.args[0], bound):
             self.s.emit(part)

@@ -1,6 +1,4 @@
-"""Machine operations for the native executor, as Numba intrinsics:
-
-atomics, calls by address, clock, float mode.
+"""Machine operations as Numba intrinsics: atomics, calls by address, the clock, the floating-point mode.
 
 All operands and results are int64; an address is an int64.
 """

@@ -1,4 +1,6 @@
-"""A loop kernel before it is written: axes joined where memory allows, stores, work. The same for all targets."""
+"""A loop kernel before it is written: axes joined where memory allows, stores, work. The same for all
+targets.
+"""
 
 from __future__ import annotations
 
@@ -69,7 +71,7 @@ class Nest:
             inside = {p for e in reductions for p in loops.walk(e.args[0])}
             total = total + size * sum(1 for p in loops.walk(item.expr) if p not in inside and _counts(p))
             for e in reductions:
-                times = product(a.extent or 1 for a in (*e.attr[1], *e.free_axes))  # type: ignore[union-attr]
+                times = product(a.extent or 1 for a in (*e.attr[1], *e.free_axes))
                 per = sum(1 for p in loops.walk(e.args[0]) if p.op == "reduce" or _counts(p))
                 total = total + times * (1 + per)
         return total

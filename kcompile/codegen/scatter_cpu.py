@@ -1,5 +1,5 @@
-"""Scatter kernels as Numba source. A tile owns a range of columns and adds all rows' updates in order, so no two threads meet and
-the sums are the same bits for any number of threads."""
+"""Scatter kernels as Numba source. A tile owns a range of columns and adds all rows' updates in order, so no
+two threads meet and the sums are the same bits for any number of threads."""
 
 from __future__ import annotations
 
@@ -60,7 +60,16 @@ def emit_scatter(kernel: Loop, aliases: Mapping[Value, Value]) -> KernelSpec:
     )
 
 
-def _updates(s: Statements, found: Scatter, axes: tuple, columns: list, target: str, width: int | Int, rows: int | Int, kind: str) -> None:  # type: ignore[type-arg]
+def _updates(
+    s: Statements,
+    found: Scatter,
+    axes: tuple,
+    columns: list,
+    target: str,
+    width: int | Int,
+    rows: int | Int,
+    kind: str,
+) -> None:
     w = s.w
     if axes:
         with s.loop(axes[0]), s.scope():
@@ -69,7 +78,11 @@ def _updates(s: Statements, found: Scatter, axes: tuple, columns: list, target: 
     for part in hoistable(found.update, set(s.axis_names)):
         s.emit(part)
     w.line(f"row = i64({s.emit(found.position)})")
-    with w.block(f"if row >= 0 and row < {s.bound(rows)}:"), w.block("for column in range(low, high):"), s.scope():
+    with (
+        w.block(f"if row >= 0 and row < {s.bound(rows)}:"),
+        w.block("for column in range(low, high):"),
+        s.scope(),
+    ):
         rest = "column"
         for number, a in reversed(list(enumerate(columns))):
             name = f"c{number}"
@@ -85,5 +98,3 @@ def _updates(s: Statements, found: Scatter, axes: tuple, columns: list, target: 
         w.line(f"{place} = {scalar.combine('sum', kind, place, s.emit(found.update))}")
         for a in columns:
             del s.axis_names[a]
-
-

@@ -15,7 +15,8 @@ MODULES = ("kcompile.codegen.cpu_ops",)
 class KernelSpec:
     """A kernel of a plan.
 
-    buffers: values whose addresses come first in the argument block. numbers: symbolic integers that follow them.
+    buffers: values whose addresses come first in the argument block. numbers: symbolic integers that follow
+    them.
     tiles: how many tiles there are, known when the symbols are. scratch: bytes of private memory per thread.
     """
 

@@ -52,10 +52,7 @@ class KernelTyping(typing.Context):
         super().__init__()
 
     def refresh(self) -> None:
-        """Take up what was declared since the last call:
-
-        intrinsics declare themselves when they are imported.
-        """
+        """Take up what was declared since the last call: intrinsics declare themselves on import."""
         for template in self._declarations.new_registrations("functions"):
             if _is_ours(template):
                 self.insert_function(template(self))

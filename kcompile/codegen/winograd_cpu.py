@@ -1,7 +1,9 @@
-"""Winograd convolutions as Numba source around external transforms and the same micro-kernel as every contraction.
+"""Winograd convolutions as Numba source around external transforms and the same micro-kernel as every
+contraction.
 
-A tile is a few rows of 4 x 4 output squares of one image, so that the transformed input, the 36 products and the output strip stay in
-the second-level cache. While one tile multiplies, the next one's memory is prefetched.
+A tile is a few rows of 4 x 4 output squares of one image, so that the transformed input, the 36 products and
+the output strip stay in the second-level cache. While one tile multiplies, the next one's memory is
+prefetched.
 """
 
 from __future__ import annotations
@@ -49,14 +51,16 @@ class _WinogradEmitter(ContractEmitter):
     def _split_k(self) -> tuple[list[AxisRole], AxisRole, AxisRole]:
         assert self.c.window is not None
         self.window: Window = self.c.window
-        self.depth, self.width = int(self.window.depth.extent), int(self.c.n.extent)  # type: ignore[arg-type]
+        self.depth, self.width = int(self.window.depth.extent), int(self.c.n.extent)
         self.padded_width = -(-self.width // self.c.columns) * self.c.columns
         self.height = self._best_height()
         self.squares = self.height * self.window.tile_cols
         return [], self.window.depth, self.window.depth
 
     def _best_height(self) -> int:
-        """Rows of squares per tile: those that fill the micro-kernel's rows best, of what the second-level cache holds."""
+        """Rows of squares per tile: those that fill the micro-kernel's rows best, of what the second-level
+        cache holds.
+        """
         x, rows = self.window, self.c.rows
         filters = POINTS * self.depth * self.padded_width * FLOAT
         per_square = POINTS * (self.depth + self.padded_width) * FLOAT
@@ -123,35 +127,57 @@ class _WinogradEmitter(ContractEmitter):
 
     def _input_transforms(self) -> None:
         w, x = self.w, self.window
-        row, col = int(x.rows.a) * FLOAT, int(x.cols.a) * FLOAT  # type: ignore[arg-type]
+        row, col = int(x.rows.a) * FLOAT, int(x.cols.a) * FLOAT
         point = self.squares * self.depth * FLOAT
         into = f"v + h * {x.tile_cols * self.depth * FLOAT}", 6 * point, point, self.depth * FLOAT
         with w.block("for h in range(count):"):
             w.line(f"top = (first + h) * {TILE}")
             if x.is_exact:
-                self._call(transform_source("input"), self.depth, x.tile_cols, f"source + top * {row}", row, col, TILE * col, *into)
+                self._call(
+                    transform_source("input"),
+                    self.depth,
+                    x.tile_cols,
+                    f"source + top * {row}",
+                    row,
+                    col,
+                    TILE * col,
+                    *into,
+                )
                 return
             self._patch(row, col)
             pixel = self.depth * FLOAT
-            self._call(transform_source("input"), self.depth, x.tile_cols, "patch", self._patch_row(), pixel, TILE * pixel, *into)
+            self._call(
+                transform_source("input"),
+                self.depth,
+                x.tile_cols,
+                "patch",
+                self._patch_row(),
+                pixel,
+                TILE * pixel,
+                *into,
+            )
 
     def _patch(self, row: int, col: int) -> None:
         """The input rows of one row of squares, zero beyond the image."""
         x, pixels = self.window, self._patch_row() // (self.depth * FLOAT)
-        limits = int(x.rows.extent) + 2, int(x.cols.extent) + 2  # type: ignore[arg-type]
-        copy_patch(self.w, "patch", "source", WINDOW, pixels, self.depth, limits, (row // FLOAT, col // FLOAT))
+        limits = int(x.rows.extent) + 2, int(x.cols.extent) + 2
+        copy_patch(
+            self.w, "patch", "source", WINDOW, pixels, self.depth, limits, (row // FLOAT, col // FLOAT)
+        )
 
     def _products(self) -> None:
         c, w, x = self.c, self.w, self.window
-        row = int(x.rows.a) * FLOAT  # type: ignore[arg-type]
+        row = int(x.rows.a) * FLOAT
         point, product_point = self.squares * self.depth * FLOAT, self.squares * self.padded_width * FLOAT
         panels = self.padded_width // c.columns
         panel_size = self.depth * c.columns * FLOAT
         w.line(f"squares = count * {x.tile_cols}")
         target, _, _ = self.stores[0]
-        written = self.height * TILE * int(x.cols.extent) * self.width * FLOAT  # type: ignore[arg-type]
+        written = self.height * TILE * int(x.cols.extent) * self.width * FLOAT
         share_in, share_out = self.height * TILE * row // POINTS, written // POINTS
-        start = f"address({self.names.buffer(target)}, (image * {x.rows.extent} + first * {TILE}) * {int(x.cols.extent) * self.width})"  # type: ignore[arg-type]
+        line = int(x.cols.extent) * self.width
+        pixels = f"(image * {x.rows.extent} + first * {TILE}) * {line}"
+        start = f"address({self.names.buffer(target)}, {pixels})"
         w.line(f"ahead = source + (first * {TILE} + {self.height * TILE + 2}) * {row}")
         w.line(f"target = {start}")
         with w.block(f"for point in range({POINTS}):"):
@@ -166,16 +192,27 @@ class _WinogradEmitter(ContractEmitter):
                 w.line(f"sums = products + point * {product_point} + panel * {c.columns * FLOAT}")
                 with w.block(f"for r in range(0, squares, {c.rows}):"):
                     self._call(
-                        micro_source(c.rows, c.columns, "float32", True), 1, self.depth, "address(table, r)", 0, FLOAT,
-                        "filters", 0, c.columns * FLOAT, f"sums + r * {self.padded_width * FLOAT}", self.padded_width * FLOAT, 0,
+                        micro_source(c.rows, c.columns, "float32", True), 1, self.depth,
+                        "address(table, r)", 0, FLOAT, "filters", 0, c.columns * FLOAT,
+                        f"sums + r * {self.padded_width * FLOAT}", self.padded_width * FLOAT, 0,
                     )  # fmt: skip
 
     def _output_transforms(self) -> None:
         w, x = self.w, self.window
         point, item = self.squares * self.padded_width * FLOAT, self.width * FLOAT
         with w.block("for h in range(count):"):
-            source = f"products + h * {x.tile_cols * self.padded_width * FLOAT}", 6 * point, point, self.padded_width * FLOAT
-            target = f"address(strip, h * {TILE * self._strip_row() // FLOAT})", self._strip_row(), item, TILE * item
+            source = (
+                f"products + h * {x.tile_cols * self.padded_width * FLOAT}",
+                6 * point,
+                point,
+                self.padded_width * FLOAT,
+            )
+            target = (
+                f"address(strip, h * {TILE * self._strip_row() // FLOAT})",
+                self._strip_row(),
+                item,
+                TILE * item,
+            )
             self._call(transform_source("output"), self.width, x.tile_cols, *source, *target)
 
     def _strip_epilogue(self) -> None:
@@ -184,7 +221,11 @@ class _WinogradEmitter(ContractEmitter):
         with s.scope():
             self._hoist()
             w.line(f"bottom = min((first + count) * {TILE}, {rows})")
-            with w.block(f"for oh in range(first * {TILE}, bottom):"), w.block(f"for ow in range({cols}):"), s.scope():
+            with (
+                w.block(f"for oh in range(first * {TILE}, bottom):"),
+                w.block(f"for ow in range({cols}):"),
+                s.scope(),
+            ):
                 w.line(f"row = (image * {rows} + oh) * {cols} + ow")
                 w.line(f"at = (oh - first * {TILE}) * {self._strip_row() // FLOAT} + ow * {self.width}")
                 s.axis_names[self.row] = "row"
@@ -197,9 +238,18 @@ class _WinogradEmitter(ContractEmitter):
 
 
 def copy_patch(
-    w: Writer, into: str, source: str, rows: int, pixels: int, channels: int, limits: tuple[int, int], steps: tuple[int, int]
+    w: Writer,
+    into: str,
+    source: str,
+    rows: int,
+    pixels: int,
+    channels: int,
+    limits: tuple[int, int],
+    steps: tuple[int, int],
 ) -> None:
-    """Copy `rows` image rows from row `top` on to memory `into`, zero beyond the image's limits (rows, columns)."""
+    """Copy `rows` image rows from row `top` on to memory `into`, zero beyond the image's limits (rows,
+    columns).
+    """
     height, width = limits
     row, col = steps
     w.line(f"into = buffer_f32({into}, 102)")
@@ -211,7 +261,9 @@ def copy_patch(
                 w.line(f"into[i * {pixels * channels} + j] = pixel[(top + i) * {row} + j]")
         else:
             with w.block("for j in range(inside):"), w.block(f"for c in range({channels}):"):
-                w.line(f"into[(i * {pixels} + j) * {channels} + c] = pixel[(top + i) * {row} + j * {col} + c]")
+                w.line(
+                    f"into[(i * {pixels} + j) * {channels} + c] = pixel[(top + i) * {row} + j * {col} + c]"
+                )
         with w.block(f"for j in range(inside * {channels}, {pixels * channels}):"):
             w.line(f"into[i * {pixels * channels} + j] = f32(0.0)")
 
@@ -222,14 +274,14 @@ def emit_filters(kernel: Pack, aliases: Mapping[Value, Value]) -> KernelSpec:
     x = c.window
     assert x is not None
     names, w = Names(aliases), Writer()
-    depth, width, columns = int(x.depth.extent), int(c.n.extent), c.columns  # type: ignore[arg-type]
+    depth, width, columns = int(x.depth.extent), int(c.n.extent), c.columns
     panels = -(-width // columns)
     point = panels * depth * columns * FLOAT
     externals = [transform_source("filter")]
-    row, col, n, d = (int(v) * FLOAT for v in (x.row_taps.b, x.col_taps.b, c.n.b, x.depth.b))  # type: ignore[arg-type]
+    row, col, n, d = (int(v) * FLOAT for v in (x.row_taps.b, x.col_taps.b, c.n.b, x.depth.b))
     step = FILTER_BLOCK
     with w.block("def kernel(args, begin, end, scratch):"):
-        w.line(f"source = args[0] + {int(c.b.offset) * FLOAT}")  # type: ignore[arg-type]
+        w.line(f"source = args[0] + {int(c.b.offset) * FLOAT}")
         w.line("filters = args[1]")
         if n == FLOAT:
             tiles = panels * -(-depth // step)
@@ -239,7 +291,8 @@ def emit_filters(kernel: Pack, aliases: Mapping[Value, Value]) -> KernelSpec:
                 w.line(f"count = min({step}, {depth} - first)")
                 w.line(f"width = min({columns}, {width} - panel * {columns})")
                 begin = f"source + first * {d} + panel * {columns * FLOAT}, {row}, {col}, {d}"
-                into = f"filters + (panel * {depth} + first) * {columns * FLOAT}, {6 * point}, {point}, {columns * FLOAT}"
+                into = f"filters + (panel * {depth} + first) * {columns * FLOAT}"
+                into = f"{into}, {6 * point}, {point}, {columns * FLOAT}"
                 w.line(f'call_external("{externals[0].symbol}", width, count, {begin}, {into})')
         else:  # vectors run along the depth; each point's matrix is transposed into its panel
             tiles = -(-width // step)
@@ -252,15 +305,25 @@ def emit_filters(kernel: Pack, aliases: Mapping[Value, Value]) -> KernelSpec:
                 begin = f"source + first * {n}, {row}, {col}, {n}"
                 into = f"scratch, {6 * temporary}, {temporary}, {depth * FLOAT}"
                 w.line(f'call_external("{externals[0].symbol}", {depth}, count, {begin}, {into})')
-                w.line(f"into = filters + panel * {depth * columns * FLOAT} + (first - panel * {columns}) * {FLOAT}")
+                w.line(
+                    f"into = filters + panel * {depth * columns * FLOAT}"
+                    f" + (first - panel * {columns}) * {FLOAT}"
+                )
                 with w.block(f"for point in range({POINTS}):"):
-                    places = f"scratch + point * {temporary}, {depth * FLOAT}, into + point * {point}, {columns * FLOAT}"
+                    places = f"scratch + point * {temporary}, {depth * FLOAT}"
+                    places = f"{places}, into + point * {point}, {columns * FLOAT}"
                     w.line(f'call_external("{externals[1].symbol}", count, {depth}, {places})')
     source = KernelSource(w.text(), kernel.name, externals=tuple(externals), modules=MODULES)
     scratch = POINTS * step * depth * FLOAT
     buffers = (names.memory(c.b.base), kernel.target)
     return KernelSpec(
-        source, buffers, (), tiles, (kernel.target,), kernel.name, scratch=scratch, work=packed_size(c), fused=("filters",)
+        source,
+        buffers,
+        (),
+        tiles,
+        (kernel.target,),
+        kernel.name,
+        scratch=scratch,
+        work=packed_size(c),
+        fused=("filters",),
     )
-
-

@@ -1,7 +1,9 @@
 """The gradient of a 3 x 3 convolution's filters by Winograd's algorithm, as Numba source.
 
-A tile is one part of the images. For each image the inputs and the output's gradient are transformed, and the 36 matrices channels x
-filters grow by one product per point; `emit_filter_sum` adds the parts up and transforms 6 x 6 points to 3 x 3 taps.
+A tile is one part of the images. For each image the inputs and the output's gradient are transformed, and the
+36 matrices channels x filters grow by one product per point; `emit_filter_sum` adds the parts up and
+transforms 6 x 6 points to 3 x
+3 taps.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ class _GradientEmitter(ContractEmitter):
     def _split_k(self) -> tuple[list[AxisRole], AxisRole, AxisRole]:
         assert self.c.window is not None
         self.window: Window = self.c.window
-        self.depth, self.width = int(self.window.depth.extent), int(self.c.n.extent)  # type: ignore[arg-type]
+        self.depth, self.width = int(self.window.depth.extent), int(self.c.n.extent)
         self.padded_width = -(-self.width // self.c.columns) * self.c.columns
         per_square = POINTS * (self.depth + self.padded_width) * FLOAT
         free = CACHE_SHARE * host().l2 - POINTS * self.depth * self.padded_width * FLOAT
@@ -75,8 +77,13 @@ class _GradientEmitter(ContractEmitter):
         with w.block("for tile in range(begin, end):"):
             with w.block(f"for j in range({size}):"):
                 w.line(f"{sums}[tile * {size} + j] = f32(0.0)")
-            with w.block(f"for image in range({images} * tile // {c.parts}, {images} * (tile + 1) // {c.parts}):"):
-                for name, memory, offset, axis in (("source", "a", c.a.offset, "a"), ("above", "b", c.b.offset, "b")):
+            with w.block(
+                f"for image in range({images} * tile // {c.parts}, {images} * (tile + 1) // {c.parts}):"
+            ):
+                for name, memory, offset, axis in (
+                    ("source", "a", c.a.offset, "a"),
+                    ("above", "b", c.b.offset, "b"),
+                ):
                     step = s.integer(getattr(x.images, axis) * FLOAT) if x.images is not None else "0"
                     w.line(f"{name} = {memory} + {s.integer(offset * FLOAT)} + image * {step}")
                 with w.block(f"for first in range(0, {x.tile_rows}, {self.height}):"):
@@ -84,13 +91,23 @@ class _GradientEmitter(ContractEmitter):
                     w.line(f"squares = count * {x.tile_cols}")
                     with w.block("for h in range(count):"):
                         w.line(f"top = (first + h) * {TILE}")
-                        self._transform("input", self.depth, "source", "v", self.depth, (x.rows.a, x.cols.a), "x_patch")
                         self._transform(
-                            "output_gradient", self.width, "above", "d", self.padded_width, (x.rows.b, x.cols.b), "d_patch"
+                            "input", self.depth, "source", "v", self.depth, (x.rows.a, x.cols.a), "x_patch"
+                        )
+                        self._transform(
+                            "output_gradient",
+                            self.width,
+                            "above",
+                            "d",
+                            self.padded_width,
+                            (x.rows.b, x.cols.b),
+                            "d_patch",
                         )
                     self._products(f"address({sums}, tile * {size})")
 
-    def _transform(self, name: str, channels: int, source: str, into: str, width: int, steps: tuple, patch: str) -> None:  # type: ignore[type-arg]
+    def _transform(
+        self, name: str, channels: int, source: str, into: str, width: int, steps: tuple, patch: str
+    ) -> None:
         """One row of squares of the input, or of the output's gradient."""
         x = self.window
         row, col = (int(v) for v in steps)
@@ -103,7 +120,7 @@ class _GradientEmitter(ContractEmitter):
             return
         reach = WINDOW - TILE if name == "input" else 0
         pixels = x.tile_cols * TILE + reach
-        limits = int(x.rows.extent) + reach, int(x.cols.extent) + reach  # type: ignore[arg-type]
+        limits = int(x.rows.extent) + reach, int(x.cols.extent) + reach
         copy_patch(self.w, patch, source, TILE + reach, pixels, channels, limits, (row, col))
         item = channels * FLOAT
         self._call(transform, channels, x.tile_cols, patch, pixels * item, item, TILE * item, *target)
@@ -124,7 +141,8 @@ class _GradientEmitter(ContractEmitter):
                         continue
                     with w.block(f"for r in range({low}, {high}, {rows}):"):
                         self._call(
-                            micro_source(rows, c.columns, "float32", False), 1, "squares", "address(places, r)", 0, line,
+                            micro_source(rows, c.columns, "float32", False), 1, "squares",
+                            "address(places, r)", 0, line,
                             "right + panel", 0, wide, f"sums + r * {wide} + panel", wide, 1,
                         )  # fmt: skip
 
@@ -134,7 +152,7 @@ def emit_filter_sum(kernel: Finish, aliases: Mapping[Value, Value]) -> KernelSpe
     c: Contraction = kernel.contraction
     x = c.window
     assert x is not None
-    depth, width = int(x.depth.extent), int(c.n.extent)  # type: ignore[arg-type]
+    depth, width = int(x.depth.extent), int(c.n.extent)
     padded = -(-width // c.columns) * c.columns
     part, point, block = POINTS * depth * padded, depth * padded, SUM_BLOCK * padded
     transform = transform_source("filter_gradient")
@@ -152,7 +170,7 @@ def emit_filter_sum(kernel: Finish, aliases: Mapping[Value, Value]) -> KernelSpe
                     terms = " + ".join(f"parts[start + j + {p * part}]" for p in range(c.parts))
                     w.line(f"sums[point * {block} + j] = {terms}")
             places = f"scratch, {WINDOW * block * FLOAT}, {block * FLOAT}, {padded * FLOAT}"
-            row, col, step = (int(r.y) * FLOAT for r in (x.row_taps, x.col_taps, x.depth))  # type: ignore[arg-type]
+            row, col, step = (int(r.y) * FLOAT for r in (x.row_taps, x.col_taps, x.depth))
             target = f"taps + first * {step}, {row}, {col}, {step}"
             w.line(f'call_external("{transform.symbol}", {width}, count, {places}, {target})')
     source = KernelSource(w.text(), kernel.name, externals=(transform,), modules=MODULES)

@@ -33,7 +33,9 @@ def _from_environment() -> Config:
         if text is None:
             continue
         kind = type(field.default)
-        values[field.name] = (text not in ("", "0")) if kind is bool else int(text or 0) if kind is int else text
+        values[field.name] = (
+            (text not in ("", "0")) if kind is bool else int(text or 0) if kind is int else text
+        )
     return Config(**values)
 
 

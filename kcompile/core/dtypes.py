@@ -20,7 +20,8 @@ def _numpy_name(dtype: Any) -> str:
 
 
 def standardize(dtype: Any) -> str:
-    """The Keras name of a dtype given as a name, a NumPy dtype or a Python type; None means the default float.
+    """The Keras name of a dtype given as a name, a NumPy dtype or a Python type; None means the default
+    float.
 
     >>> standardize(np.float64), standardize("int"), standardize(None)
     ('float64', 'int32', 'float32')

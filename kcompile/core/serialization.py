@@ -192,7 +192,9 @@ _SPECIAL = {
 def _settings(config: Config) -> Config:
     settings = config["config"]
     if settings is not None and not isinstance(settings, dict):
-        raise TypeError(message(f"`config` of {config['class_name']!r} must be a dict.", received=_shown(config)))
+        raise TypeError(
+            message(f"`config` of {config['class_name']!r} must be a dict.", received=_shown(config))
+        )
     return dict(settings or {})
 
 

@@ -1,8 +1,11 @@
 """Integers known only at run time: dimensions (`batch`) and loop axes, with exact polynomial arithmetic.
 
-`Int` is a polynomial with integer coefficients over atoms. An atom is a named symbol with bounds, or a floor division that could
-not be simplified, or a dynamic value (an index read from memory). Results that are constant come back as plain `int`, so a
-dimension is always `int | Int`. `x % d` is kept as `x - d * (x // d)`, which makes re-joined splits cancel by themselves:
+`Int` is a polynomial with integer coefficients over atoms. An atom is a named symbol with bounds, or a floor
+division that could not be simplified, or a dynamic value (an index read from memory). Results that are
+constant come back as
+plain `int`, so a dimension is always `int | Int`. `x % d` is kept as `x - d * (x // d)`, which makes re-
+joined splits cancel by
+themselves:
 (j // 64) * 64 + j % 64 is j.
 """
 
@@ -30,7 +33,7 @@ class Atom:
         return self.name
 
     def __eq__(self, other: object) -> bool:
-        return self is other or (type(other) is type(self) and self.key() == other.key())  # type: ignore[attr-defined]
+        return self is other or (type(other) is type(self) and self.key() == other.key())
 
     def __hash__(self) -> int:
         return hash(self.key())
@@ -62,7 +65,9 @@ class FloorDiv(Atom):
 
 
 class Dynamic(Atom):
-    """An integer computed by a scalar expression (an index read from memory). `expr` has `key`, `free_axes` and `substitute`."""
+    """An integer computed by a scalar expression (an index read from memory). `expr` has `key`, `free_axes`
+    and `substitute`.
+    """
 
     __slots__ = ("expr",)
 
@@ -134,7 +139,8 @@ class Int:
 
     def __index__(self) -> int:
         raise TypeError(
-            f"dimension {self} is known only at run time; use it in shapes, or ops.shape(x), but not as a Python number"
+            f"dimension {self} is known only at run time; "
+            "use it in shapes, or ops.shape(x), but not as a Python number"
         )
 
     def atoms(self) -> Iterable[Atom]:
@@ -230,9 +236,7 @@ def _split(x: int | Int, d: int | Int) -> tuple[int | Int, int | Int]:
         q, r = (
             divmod(coefficient, d_coefficient)
             if monomial == ()
-            else (
-                (coefficient // d_coefficient, 0) if coefficient % d_coefficient == 0 else (0, coefficient)
-            )
+            else ((coefficient // d_coefficient, 0) if coefficient % d_coefficient == 0 else (0, coefficient))
         )
         if q:
             quotient.append((left, q))
@@ -256,7 +260,7 @@ def _lies_in(x: int | Int, d: int | Int) -> bool:
 
 
 def upper(x: int | Int) -> int | Int | None:
-    """A largest value of x over its axes, itself possibly symbolic in dimensions; None where it is not known."""
+    """A largest value of x over its axes, perhaps symbolic in dimensions; None where it is not known."""
     total: int | Int = 0
     for monomial, coefficient in _terms(x):
         product: int | Int = coefficient
@@ -304,7 +308,9 @@ def evaluate(x: int | Int, env: Mapping[str, int]) -> int:
 
 
 def coefficient_of(x: int | Int, atom: Atom) -> int | Int | None:
-    """The coefficient of a linear `atom` in x; 0 where absent; None where x is not linear in it (inside a division, say)."""
+    """The coefficient of a linear `atom` in x; 0 where absent; None where x is not linear in it (inside a
+    division, say).
+    """
     total: int | Int = 0
     for monomial, c in _terms(x):
         if atom in monomial:

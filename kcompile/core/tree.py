@@ -1,4 +1,6 @@
-"""Nested lists, tuples and dicts as one flat list and back. Dict entries are visited in sorted key order, as Keras does."""
+"""Nested lists, tuples and dicts as one flat list and back. Dict entries are visited in sorted key order, as
+Keras does.
+"""
 
 from __future__ import annotations
 

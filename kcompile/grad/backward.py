@@ -8,7 +8,8 @@ from typing import Any
 from kcompile.core import dtypes
 from kcompile.ir.graph import Value, topological
 from kcompile.ir.op import constant
-from kcompile.ops import elementwise as ew, movement
+from kcompile.ops import elementwise as ew
+from kcompile.ops import movement
 
 
 def zeros_like(x: Value) -> Value:
@@ -53,7 +54,9 @@ def node_vjp(node: Any, outputs: list[Any]) -> tuple[Any, ...]:
         if op.has("decompose"):
             decomposed = op.rules["decompose"](*node.inputs, **node.attrs)
             return through(decomposed, outputs[0], node.inputs)
-        raise NotImplementedError(f"op {op.name!r} has no gradient (vjp rule); use ops.stop_gradient around it")
+        raise NotImplementedError(
+            f"op {op.name!r} has no gradient (vjp rule); use ops.stop_gradient around it"
+        )
     if op.outputs == 1:
         return op.rules["vjp"](outputs[0], node.values[0], *node.inputs, **node.attrs)
     filled = tuple(zeros_like(v) if d is None else d for v, d in zip(node.values, outputs, strict=True))

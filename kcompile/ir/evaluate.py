@@ -12,7 +12,9 @@ from kcompile.core.symbolic import Int
 from kcompile.ir.graph import Graph, Value, topological
 
 
-def evaluate(roots: list[Value], leaves: Mapping[Value, np.ndarray], symbols: Mapping[str, int]) -> list[np.ndarray]:
+def evaluate(
+    roots: list[Value], leaves: Mapping[Value, np.ndarray], symbols: Mapping[str, int]
+) -> list[np.ndarray]:
     """Values of `roots` given arrays for parameters and variables and numbers for symbolic dimensions."""
     known: dict[Value, np.ndarray] = dict(leaves)
     for node in topological(roots):
@@ -44,6 +46,11 @@ def bind_symbols(values: list[Value], arrays: list[np.ndarray]) -> dict[str, int
     symbols: dict[str, int] = {}
     for value, array in zip(values, arrays, strict=True):
         for dim, extent in zip(value.shape, array.shape, strict=True):
-            if isinstance(dim, Int) and len(dim.terms) == 1 and dim.terms[0][1] == 1 and len(dim.terms[0][0]) == 1:
+            if (
+                isinstance(dim, Int)
+                and len(dim.terms) == 1
+                and dim.terms[0][1] == 1
+                and len(dim.terms[0][0]) == 1
+            ):
                 symbols[dim.terms[0][0][0].name] = int(extent)
     return symbols

@@ -1,4 +1,6 @@
-"""Nodes, values and graphs. Nodes are immutable and interned: equal subgraphs are one object, so CSE is free and `is` compares."""
+"""Nodes, values and graphs. Nodes are immutable and interned: equal subgraphs are one object, so CSE is free
+and `is` compares.
+"""
 
 from __future__ import annotations
 
@@ -46,6 +48,7 @@ class Node:
     inputs: tuple[Value, ...]
     attrs: dict[str, Any]
     values: tuple[Value, ...]
+    serial: int  # counts nodes in the order of their making
     origin: str  # layer path where it was first made; never part of its identity
 
     def __repr__(self) -> str:
@@ -81,13 +84,15 @@ class Value:
 
     def __bool__(self) -> bool:
         raise TypeError(
-            "A symbolic tensor has no truth value while a model is traced: Python `if` and `while` cannot look at it. "
+            "A symbolic tensor has no truth value while a model is traced: "
+            "Python `if` and `while` cannot look at it. "
             "Use ops.where(condition, a, b)."
         )
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         raise TypeError(
-            f"A symbolic tensor ({self.type!r}) has no numbers while a model is traced; use kcompile.ops instead of NumPy functions."
+            f"A symbolic tensor ({self.type!r}) has no numbers while a model is traced; "
+            "use kcompile.ops instead of NumPy functions."
         )
 
     def __iter__(self) -> Any:
@@ -140,7 +145,8 @@ def node(op: Op, inputs: tuple[Value, ...], attrs: dict[str, Any], types: tuple[
 class Graph:
     """A program: what it returns and which variables it assigns.
 
-    inputs: `parameter` values in call order. outputs: returned values. assignments: variable value -> new value.
+    inputs: `parameter` values in call order. outputs: returned values. assignments: variable value -> new
+    value.
     variables: the objects behind `variable` leaves, by their uid.
     """
 
@@ -192,14 +198,18 @@ def topological(roots: Iterable[Value]) -> list[Node]:
 
 
 def rebuild(graph: Graph, rule: Callable[[Node, tuple[Value, ...]], tuple[Value, ...] | None]) -> Graph:
-    """The graph rebuilt bottom-up: rule(node, new inputs) gives replacement values, or None to keep the node."""
+    """The graph rebuilt bottom-up: rule(node, new inputs) gives replacements, or None to keep the node."""
     replaced: dict[Value, Value] = {}
     for old in graph.nodes():
         inputs = tuple(replaced[v] for v in old.inputs)
         new = rule(old, inputs)
         if new is None:
             same = inputs == old.inputs
-            new = old.values if same else node(old.op, inputs, old.attrs, tuple(v.type for v in old.values)).values
+            new = (
+                old.values
+                if same
+                else node(old.op, inputs, old.attrs, tuple(v.type for v in old.values)).values
+            )
         for before, after in zip(old.values, new, strict=True):
             replaced[before] = after
     return graph.map(lambda v: replaced[v])

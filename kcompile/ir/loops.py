@@ -1,8 +1,9 @@
 """Kernel IR: scalar expressions over an index space, and the two kinds of kernel, `Loop` and `Contract`.
 
-An expression says what one element is. Loads carry an index of symbolic integers over axes; a reduction is an expression as well.
-Fusing a producer into a consumer is substituting its expression for the load. Expressions are interned, so shared
-parts are one object and are emitted once, at the shallowest loop where their free axes are bound.
+An expression says what one element is. Loads carry an index of symbolic integers over axes; a reduction is an
+expression as well.
+Fusing a producer into a consumer is substituting its expression for the load. Expressions are interned, so
+shared parts are one object and are emitted once, at the shallowest loop where their free axes are bound.
 """
 
 from __future__ import annotations
@@ -47,7 +48,9 @@ def axis_of(index: int | Int) -> Axis | None:
 
 
 class Expr:
-    """A scalar expression. `op` is a scalar operation's name, or one of const, index, load, reduce, cast, select, guard, acc."""
+    """A scalar expression. `op` is a scalar operation's name, or one of const, index, load, reduce, cast,
+    select, guard, acc.
+    """
 
     __slots__ = ("__weakref__", "args", "attr", "dtype", "free_axes", "op")
 
@@ -127,7 +130,9 @@ def select(condition: Expr, a: Expr, b: Expr) -> Expr:
 
 
 def guard(condition: Expr, a: Expr, b: Expr) -> Expr:
-    """Like select, but `a` is evaluated only where the condition holds (its loads may lie outside otherwise), and `b` only elsewhere."""
+    """Like select, but `a` is evaluated only where the condition holds (its loads may lie outside otherwise),
+    and `b` only elsewhere.
+    """
     if condition.op == "const":
         return a if condition.attr else b
     return apply("guard", condition, a, b, dtype=a.dtype)
@@ -261,10 +266,11 @@ class Loop:
 
 @dataclass(frozen=True)
 class Contract:
-    """A contraction and its consumers. Inside `stores`, whose axes are `index`, the contraction's own element is `acc`.
+    """A contraction and its consumers. Inside `stores`, whose axes are `index`, the contraction's own element
+    is `acc`.
 
-    contraction: operands and axis roles (`schedule.contraction.Contraction`). b_memory: the value that B is read from. part: the axis
-    over parts of the reduction, where it is shared out.
+    contraction: operands and axis roles (`schedule.contraction.Contraction`). b_memory: the value that B is
+    read from. part: the axis over parts of the reduction, where it is shared out.
     """
 
     contraction: Any

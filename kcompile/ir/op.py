@@ -94,7 +94,9 @@ class Op:
 
     def evaluate(self, arrays: tuple[np.ndarray, ...], attrs: dict[str, Any]) -> Any:
         """The reference's result in the inferred dtypes; errors as `infer` raises them."""
-        types = self.infer_types(tuple(TensorType(a.shape, dtypes.standardize(a.dtype)) for a in arrays), attrs)
+        types = self.infer_types(
+            tuple(TensorType(a.shape, dtypes.standardize(a.dtype)) for a in arrays), attrs
+        )
         with np.errstate(all="ignore"):
             result = self.rules["reference"](*arrays, **attrs)
         results = result if isinstance(result, tuple) else (result,)
@@ -107,7 +109,9 @@ def _as(array: Any, type_: TensorType) -> np.ndarray:
 
 
 def _is_symbolic(attrs: tuple[Any, ...]) -> bool:
-    """Does an attribute hold a dimension that is known only at run time? Then arrays become constants of the trace."""
+    """Does an attribute hold a dimension that is known only at run time? Then arrays become constants of the
+    trace.
+    """
     return any(isinstance(a, Int) or (isinstance(a, (tuple, list)) and _is_symbolic(tuple(a))) for a in attrs)
 
 

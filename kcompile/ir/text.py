@@ -13,7 +13,9 @@ _stage = itertools.count()
 
 
 def graph_text(graph: Graph) -> str:
-    """One line per node: `%3 = multiply(%1, %2): float32[batch,10]   # layer path`. Numbers count from 0 in each graph."""
+    """One line per node: `%3 = multiply(%1, %2): float32[batch,10]   # layer path`. Numbers count from 0 in
+    each graph.
+    """
     numbers: dict[Value, str] = {}
     lines = []
     for node in graph.nodes():

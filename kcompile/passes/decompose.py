@@ -24,7 +24,8 @@ def run(graph: Graph) -> Graph:
             return inputs
         if not node.op.has("decompose"):
             raise NotImplementedError(
-                f"op {node.op.name!r} (at {node.origin or 'top level'}) has no kernel: neither a scalar rule nor a decomposition"
+                f"op {node.op.name!r} (at {node.origin or 'top level'}) has no kernel: "
+                "neither a scalar rule nor a decomposition"
             )
         made = node.op.rules["decompose"](*inputs, **node.attrs)
         return made if isinstance(made, tuple) else (made,)

@@ -117,7 +117,9 @@ class Executable:
         return bound
 
     def _before(self, bound: Bound, arrays: Sequence[np.ndarray], results: Sequence[np.ndarray]) -> None:
-        """What a run needs: packed weights up to date, addresses of inputs and outputs; and word that variables change."""
+        """What a run needs: packed weights up to date, addresses of inputs and outputs; and word that
+        variables change.
+        """
         if self.program.preparation:
             self.program.prepare(writes.count)
         if self.program.assigns:

@@ -37,7 +37,10 @@ class KernelProfile:
 
 
 def profile(
-    executable: Executable, arrays: Sequence[np.ndarray], symbols: Mapping[str, int] | None = None, repeats: int = REPEATS
+    executable: Executable,
+    arrays: Sequence[np.ndarray],
+    symbols: Mapping[str, int] | None = None,
+    repeats: int = REPEATS,
 ) -> list[KernelProfile]:
     """Run the program `repeats` times and time every kernel; variables are put back as they were."""
     program = executable.program
@@ -51,7 +54,10 @@ def profile(
     times = np.median(ticks.sum(axis=1), axis=0)
     result = []
     for spec, nanoseconds in zip(program.specs, times, strict=True):
-        moved = sum(symbolic.evaluate(v.type.size, found) * dtypes.itemsize(v.dtype) for v in dict.fromkeys(spec.buffers))
+        moved = sum(
+            symbolic.evaluate(v.type.size, found) * dtypes.itemsize(v.dtype)
+            for v in dict.fromkeys(spec.buffers)
+        )
         flops, tiles = (symbolic.evaluate(x, found) for x in (spec.flops, spec.tiles))
         result.append(KernelProfile(spec.name, spec.fused, float(nanoseconds), flops, moved, tiles))
     return result

@@ -92,7 +92,8 @@ class Program:
         return Bound(commands, arguments, arena, patches, scratch, threads, shapes, threading.Lock())
 
     def prepare(self, now: int) -> None:
-        """Fill what depends on unchanging variables only, if any variable was written since it was last filled.
+        """Fill what depends on unchanging variables only, if any variable was written since it was last
+        filled.
 
         now: the count of writes to variables so far (`trace.variable.writes`).
         """
@@ -123,7 +124,11 @@ class Program:
         lives: dict[Value, list[int]] = {}
         for k, spec in enumerate(self.specs):
             for v in spec.buffers:
-                if v not in self.external and v not in self.plan.prepared and v.op.name not in ("constant", "variable"):
+                if (
+                    v not in self.external
+                    and v not in self.plan.prepared
+                    and v.op.name not in ("constant", "variable")
+                ):
                     lives.setdefault(v, [k, k])[1] = k
         offsets, total = place([Lifetime(sizes[v], a, b) for v, (a, b) in lives.items()])
         return dict(zip(lives, offsets, strict=True)), total

@@ -1,13 +1,17 @@
-"""A `contract` node as the contraction kernel sees it: which operand is A and which B, and the axes by role with their strides.
+"""A `contract` node as the contraction kernel sees it: which operand is A and which B, and the axes by role
+with their strides.
 
-Roles: m axes are in A and the output, n axes in B and the output, k axes in A and B, outer axes in all three or where a
-stride is 0. B supplies the vector lanes, so its n axis must lie side by side in memory, or B is packed first. The output's
-innermost axis is stored in lanes too: where it is an m axis, the tile is transposed before it is stored.
+Roles: m axes are in A and the output, n axes in B and the output, k axes in A and B, outer axes in all three
+or where a stride is 0. B supplies the vector lanes, so its n axis must lie side by side in memory, or B is
+packed first.
+The output's innermost axis is stored in lanes too: where it is an m axis, the tile is transposed before it is
+stored.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from kcompile.core import config, symbolic
 from kcompile.core.symbolic import Int, product
@@ -19,6 +23,7 @@ from kcompile.schedule.views import View, row_major, view_of
 from kcompile.schedule.winograd import Window, gradient_window_of, window_of
 
 Dim = "int | Int"
+
 
 @dataclass(frozen=True)
 class Contraction:
@@ -69,14 +74,18 @@ def contraction_of(node: Node, target: Target, stable: frozenset[Value] = frozen
 def _strides(node: Node, x: View, w: View) -> list[AxisRole]:
     attrs = node.attrs
     extents = (*attrs["shape"], *attrs["over"])
-    steps = [[0] * len(extents) for _ in range(3)]
+    steps: list[list[int | Int]] = [[0] * len(extents) for _ in range(3)]
     for row, mapping, view in ((0, attrs["x_map"], x), (1, attrs["w_map"], w)):
         for terms, stride in zip(mapping, view.strides, strict=True):
             for coefficient, axis in terms:
                 steps[row][axis] = steps[row][axis] + coefficient * stride
     for axis, stride in enumerate(row_major(attrs["shape"])):
         steps[2][axis] = stride
-    return [AxisRole((k,), e, a, b, y) for k, (e, a, b, y) in enumerate(zip(extents, *steps, strict=True)) if e != 1]
+    return [
+        AxisRole((k,), e, a, b, y)
+        for k, (e, a, b, y) in enumerate(zip(extents, *steps, strict=True))
+        if e != 1
+    ]
 
 
 def _swapped(r: AxisRole) -> AxisRole:
@@ -100,7 +109,7 @@ def _plan(
     transposed = inner in m
     all_m, all_k = m, k
     n, spare_n = _innermost_run(n, need_b=True)
-    m, spare_m = (_innermost_run(m, need_b=False) if transposed else _output_run(m))
+    m, spare_m = _innermost_run(m, need_b=False) if transposed else _output_run(m)
     if len(n) != 1:
         return None
     lane = n[0]
@@ -116,14 +125,29 @@ def _plan(
         return Contraction(value, a, b, tuple(m), lane, tuple(k), (), True, False, rows, columns, 1, window)
     window = gradient_window_of(all_m, lane, all_k) if plain else None
     if window is not None:
-        return Contraction(value, a, b, tuple(m), lane, tuple(k), (), False, False, rows, columns, target.parts, window)
+        return Contraction(
+            value, a, b, tuple(m), lane, tuple(k), (), False, False, rows, columns, target.parts, window
+        )
     parts = target.parts if _is_long(m, lane, k, outer, target) else 1
     return Contraction(
-        value, a, b, tuple(m), lane, tuple(k), (*outer, *spare_m, *spare_n), not direct, transposed, rows, columns, parts
+        value,
+        a,
+        b,
+        tuple(m),
+        lane,
+        tuple(k),
+        (*outer, *spare_m, *spare_n),
+        not direct,
+        transposed,
+        rows,
+        columns,
+        parts,
     )
 
 
-def _is_long(m: list[AxisRole], n: AxisRole, k: list[AxisRole], outer: list[AxisRole], target: Target) -> bool:
+def _is_long(
+    m: list[AxisRole], n: AxisRole, k: list[AxisRole], outer: list[AxisRole], target: Target
+) -> bool:
     """Is the output so small against the reduction that the reduction must be shared out?"""
     size = hint(product(r.extent for r in (*m, *outer))) * hint(n.extent)
     length = hint(product(r.extent for r in k))
@@ -141,13 +165,15 @@ def _output_run(axes: list[AxisRole]) -> tuple[list[AxisRole], list[AxisRole]]:
     axes = merge(sorted(axes, key=lambda r: -hint(r.y)), ("a", "y"))
     for k in range(len(axes)):
         run = axes[k:]
-        if all(p.y == q.extent * q.y for p, q in zip(run, run[1:], strict=False)):
+        if all(p.y == q.extent * q.y for p, q in pairwise(run)):
             return run, axes[:k]
     return [], []
 
 
 def _cost(c: Contraction, target: Target, stable: frozenset[Value]) -> float:
-    """Elements moved besides the multiplications: packing B, transposing the output, and work wasted at the edges."""
+    """Elements moved besides the multiplications: packing B, transposing the output, and work wasted at the
+    edges.
+    """
     outer = hint(product(r.extent for r in c.outer))
     pack = hint(packed_size(c)) if c.packed and c.b.base not in stable else 0
     turn = hint(c.m_extent) * hint(c.n.extent) * outer if c.transposed and target.turns else 0

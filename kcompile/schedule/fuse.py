@@ -1,8 +1,9 @@
 """Which values lie in memory, and which of them one kernel computes.
 
-First every value is either inlined into its readers or *named*. Each named value starts as a kernel of its own; then kernels are
-merged from producer to consumer wherever the consumer reads the producer at its own outer index: an elementwise chain, a row's
-softmax, an optimizer's slots, the epilogue of a contraction are all this one rule.
+First every value is either inlined into its readers or *named*. Each named value starts as a kernel of its
+own; then kernels are merged from producer to consumer wherever the consumer reads the producer at its own
+outer index: an
+elementwise chain, a row's softmax, an optimizer's slots, the epilogue of a contraction are all this one rule.
 """
 
 from __future__ import annotations
@@ -10,12 +11,23 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from kcompile.core import config
-from kcompile.core.symbolic import Int
+from kcompile.core.symbolic import Atom, Int
 from kcompile.ir import loops
 from kcompile.ir.graph import Graph, Node, Value
 from kcompile.ir.loops import Axis, Expr, Index, axis_of
 from kcompile.schedule.contraction import Contraction, contraction_of
-from kcompile.schedule.lower import COSTS, RECOMPUTED, Elements, cost, evaluations, is_leaf, loads, new_axes, reads_each_once, reductions
+from kcompile.schedule.lower import (
+    COSTS,
+    RECOMPUTED,
+    Elements,
+    cost,
+    evaluations,
+    is_leaf,
+    loads,
+    new_axes,
+    reads_each_once,
+    reductions,
+)
 from kcompile.schedule.target import Target
 
 INLINE_COST = 12  # what may be computed again in each of several readers
@@ -25,7 +37,7 @@ STORE_LIMIT = 16
 
 
 class Group:
-    """A kernel in the making: values computed over shared outer axes, perhaps the epilogue of a contraction."""
+    """A kernel in the making: values over shared outer axes, perhaps the epilogue of a contraction."""
 
     def __init__(self, axes: tuple[Axis, ...], contraction: Contraction | None = None):
         self.axes = axes
@@ -41,7 +53,7 @@ class Group:
 
 
 class GroupElements(Elements):
-    """Expressions inside one group: its own values are computed, a contraction's element is the accumulator."""
+    """Expressions inside one group: its own values are computed, a contraction's element is `acc`."""
 
     def __init__(self, named: set[Value], group: Group):
         super().__init__(named - set(group.index))
@@ -139,10 +151,7 @@ class Fuser:
         index = new_axes(y)
         expr = Elements(everything).compute(y, index)
         axes = tuple(a for a in (axis_of(i) for i in index) if a is not None)
-        for load in loads(expr):
-            if load.attr[0] is v and _is_repeated(axes, load, expr):
-                return True
-        return False
+        return any(load.attr[0] is v and _is_repeated(axes, load, expr) for load in loads(expr))
 
     # -- kernels -----------------------------------------------------------------------------------------
 
@@ -167,7 +176,9 @@ class Fuser:
     def _merge_producers(self, consumer: Group) -> None:
         tried: set[Value] = set()
         while True:
-            candidates = [v for v in self.order if v in consumer.reads and v in self.group_of and v not in tried]
+            candidates = [
+                v for v in self.order if v in consumer.reads and v in self.group_of and v not in tried
+            ]
             if not candidates:
                 return
             v = candidates[-1]  # the nearest first
@@ -182,7 +193,9 @@ class Fuser:
             return None
         if consumer.contraction is not None:
             return None  # operands of a contraction lie in memory
-        if len(producer.index) + len(consumer.index) > STORE_LIMIT or self._reaches_around(producer, consumer):
+        if len(producer.index) + len(consumer.index) > STORE_LIMIT or self._reaches_around(
+            producer, consumer
+        ):
             return None
         shared = self._shared_prefix(producer, consumer)
         if shared == 0 and (producer.axes or consumer.axes):
@@ -214,7 +227,9 @@ class Fuser:
 
     def _join(self, producer: Group, consumer: Group, shared: int) -> Group | None:
         """The merged group, or None where it would compute too much again or does not fit the contraction."""
-        renaming = {p: Int.of(c) for p, c in zip(producer.axes[:shared], consumer.axes[:shared], strict=True)}
+        renaming: dict[Atom, int | Int] = {
+            p: Int.of(c) for p, c in zip(producer.axes[:shared], consumer.axes[:shared], strict=True)
+        }
         joined = Group(consumer.axes[:shared], producer.contraction)
         from kcompile.core.symbolic import substitute
 
@@ -240,7 +255,9 @@ class Fuser:
         return joined
 
     def _is_worth(self, producer: Group, consumer: Group, joined: Group) -> bool:
-        """Values read along a row, not only at the own element, are computed again there: only if that is cheap."""
+        """Values read along a row, not only at the own element, are computed again there: only if that is
+        cheap.
+        """
         for store, expr in consumer.exprs.items():
             axes = tuple(a for a in (axis_of(i) for i in consumer.index[store]) if a is not None)
             for load in loads(expr):
@@ -251,7 +268,11 @@ class Fuser:
                     continue
                 if cost(producer.exprs[v]) > 2 and _is_repeated(axes, load, expr):
                     return False
-                inner_reduction = any(r for r in reductions(producer.exprs[v]) if r.free_axes - set(producer.axes[: len(joined.axes)]))
+                inner_reduction = any(
+                    r
+                    for r in reductions(producer.exprs[v])
+                    if r.free_axes - set(producer.axes[: len(joined.axes)])
+                )
                 if inner_reduction or _price(producer.exprs[v]) > RECOMPUTE_COST:
                     return False
         return True
@@ -319,7 +340,7 @@ def _fits_epilogue(group: Group) -> bool:
 
 
 def stable_values(graph: Graph) -> frozenset[Value]:
-    """Leaves that hold the same from run to run: constants, and variables that the program does not assign."""
+    """Leaves that hold the same from run to run: constants, and variables that are not assigned."""
     leaves = {v for node in graph.nodes() for v in node.values if v.op.name in ("variable", "constant")}
     return frozenset(leaves - set(graph.assignments))
 

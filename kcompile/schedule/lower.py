@@ -1,4 +1,4 @@
-"""Values as scalar expressions: the ops' `scalar` rules, composed until they meet values that lie in memory."""
+"""Values as scalar expressions: the ops' `scalar` rules, composed until they meet values in memory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kcompile.ir.types import TensorType
 
 
 class Operand:
-    """An input inside a scalar rule: call it with an index to get its element; `type` tells shape and dtype."""
+    """An input inside a scalar rule: called with an index it gives its element; `type` tells the rest."""
 
     __slots__ = ("_element", "type")
 
@@ -24,7 +24,9 @@ class Operand:
 
 
 class Elements:
-    """Expressions for elements of values. What `stored` contains is loaded; everything else is computed in place."""
+    """Expressions for elements of values. What `stored` contains is loaded; everything else is computed in
+    place.
+    """
 
     def __init__(self, stored: Container[Value]):
         self.stored = stored
@@ -65,7 +67,8 @@ def new_axes(value: Value) -> Index:
 
 # What an elementary scalar operation costs, in units of an addition per element.
 COSTS = {
-    "div": 4, "sqrt": 4, "rsqrt": 4, "exp": 8, "log": 8, "log1p": 10, "expm1": 10, "tanh": 10, "sigmoid": 10, "erf": 12, "normal_cdf": 14,
+    "div": 4, "sqrt": 4, "rsqrt": 4, "exp": 8, "log": 8, "log1p": 10, "expm1": 10, "tanh": 10, "sigmoid": 10,
+    "erf": 12, "normal_cdf": 14,
     "softplus": 14, "sin": 10, "cos": 10, "pow": 20, "atan2": 20, "floordiv": 4, "mod": 6,
     "philox_uniform": 40, "philox_bits": 40, "const": 0, "index": 0, "load": 1, "cast": 1, "acc": 0,
 }  # fmt: skip
@@ -97,7 +100,9 @@ def reductions(expr: Expr) -> list[Expr]:
 
 
 def reads_each_once(axes: tuple[Axis, ...], load: Expr, expr: Expr) -> bool:
-    """Is every element loaded at most once: each index steps along an axis of its own, and no loop around repeats it?"""
+    """Is every element loaded at most once: each index steps along an axis of its own, and no loop around
+    repeats it?
+    """
     used = []
     for position in load.attr[1]:
         if isinstance(position, int):
@@ -112,7 +117,7 @@ def reads_each_once(axes: tuple[Axis, ...], load: Expr, expr: Expr) -> bool:
 
 
 def evaluations(axes: tuple[Axis, ...], load: Expr, expr: Expr) -> int | Int:
-    """How often a load is evaluated: once per value of the axes down to the deepest one that its index uses."""
+    """How often a load is evaluated: once per value of the axes down to the deepest one it uses."""
     bound = [a for part in reductions(expr) for a in part.attr[1] if a in load.free_axes]
     deepest = max((k for k, a in enumerate(axes) if a in load.free_axes), default=-1)
     extents = [a.extent or 1 for a in axes[: deepest + 1]]

@@ -1,4 +1,6 @@
-"""The arena: offsets for intermediate values from their lifetimes, so that memory is used again as soon as it is free."""
+"""The arena: offsets for intermediate values from their lifetimes, so that memory is used again as soon as it
+is free.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,8 @@ class Lifetime:
 
 
 def place(lifetimes: list[Lifetime]) -> tuple[list[int], int]:
-    """Offsets, and the arena's size: the largest buffers first, each at the lowest gap among those it lives with.
+    """Offsets, and the arena's size: the largest buffers first, each at the lowest gap among those it lives
+    with.
 
     >>> place([Lifetime(64, 0, 1), Lifetime(64, 1, 2), Lifetime(64, 2, 3)])
     ([0, 64, 0], 128)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from kcompile.core.symbolic import Int, product
-from kcompile.ir import graph as graphs, loops
+from kcompile.ir import graph as graphs
+from kcompile.ir import loops
 from kcompile.ir.graph import Graph, Value
 from kcompile.ir.loops import Axis, Contract, Expr, Finish, Index, Kernel, Loop, Pack, Store, axis_of, writes
 from kcompile.ir.op import Op
@@ -14,8 +15,8 @@ from kcompile.ops.movement import copy_op
 from kcompile.schedule.contraction import Contraction, hint, packed_size
 from kcompile.schedule.fuse import Group, groups_of, stable_values, stored_values
 from kcompile.schedule.lower import is_leaf, loads
-from kcompile.schedule.target import Target
 from kcompile.schedule.scatter import scatter_of
+from kcompile.schedule.target import Target
 
 SPLIT_LENGTH = 8192  # a reduction this long, into few elements, is shared out into parts
 SPLIT_OUTPUTS = 8192
@@ -36,7 +37,8 @@ def new_memory(key: int, type_: TensorType) -> Value:
 class Plan:
     """Kernels in order.
 
-    aliases: values that are written into a variable's own memory. prepared: memory that is written once, outside the run.
+    aliases: values that are written into a variable's own memory. prepared: memory that is written once,
+    outside the run.
     """
 
     graph: Graph
@@ -45,7 +47,9 @@ class Plan:
     prepared: set[Value] = field(default_factory=set)
 
     def find_prepared(self) -> None:
-        """Packed weights and transformed filters whose source does not change: computed once, not in every run."""
+        """Packed weights and transformed filters whose source does not change: computed once, not in every
+        run.
+        """
         stable = stable_values(self.graph)
         for kernel in self.kernels:
             if isinstance(kernel, Pack) and kernel.reads <= stable:
@@ -79,7 +83,9 @@ def with_distinct_roots(graph: Graph) -> Graph:
 
 
 class _Lowering:
-    """Kernels of one group: a pack of B where needed, the main kernel, a second one where a reduction is shared out."""
+    """Kernels of one group: a pack of B where needed, the main kernel, a second one where a reduction is
+    shared out.
+    """
 
     def __init__(self, group: Group, kept: set[Value], target: Target):
         self.group, self.target = group, target
@@ -105,7 +111,9 @@ class _Lowering:
         if c.parts == 1:
             return [*kernels, Contract(c, memory, index, tuple(self.stores), None, self.name, self.fused)]
         part = Axis(c.parts, "part")
-        partial = new_memory(c.value.node.serial * 2 + 1, TensorType((c.parts, *c.value.shape), c.value.dtype))
+        partial = new_memory(
+            c.value.node.serial * 2 + 1, TensorType((c.parts, *c.value.shape), c.value.dtype)
+        )
         own = loops.accumulator(c.value.dtype)
         main = Store(partial, (Int.of(part), *index), own)
         kernels.append(Contract(c, memory, index, (main,), part, self.name, (c.value.op.name,)))
@@ -120,7 +128,9 @@ class _Lowering:
         raw = new_memory(serial + 1, TensorType(c.value.shape, dtype))
         part = Axis(c.parts, "part")
         own = loops.accumulator(dtype)
-        main = Contract(c, c.b.base, index, (Store(partial, (Int.of(part),), own),), part, self.name, (c.value.op.name,))
+        main = Contract(
+            c, c.b.base, index, (Store(partial, (Int.of(part),), own),), part, self.name, (c.value.op.name,)
+        )
         finish = Finish(c, partial, raw, f"{self.name} sum", ("sum",))
         element = loops.load(raw, index, dtype)
         stores = [Store(s.target, s.index, _replace(s.expr, own, element)) for s in self.stores]
@@ -153,7 +163,7 @@ class _Lowering:
         parts = self.target.sum_parts
         part = Axis(parts, "part")
         body = loops.partial_reduce(kind, axes, r.args[0], Int.of(part), parts)
-        shape = (parts, *(a.extent for a in kept))
+        shape = (parts, *(a.extent or 1 for a in kept))
         key = (self.stores[0].target.node.serial + 1) * 64 + number
         partial = new_memory(-key, TensorType(shape, r.dtype))
         index = (Int.of(part), *(Int.of(a) for a in kept))
@@ -194,8 +204,13 @@ def _outermost_reductions(e: Expr) -> list[Expr]:
 
 def _is_shared_out(r: Expr) -> bool:
     length = hint(product(a.extent or 1 for a in r.attr[1]))
-    outputs = hint(product(a.extent or 1 for a in r.free_axes))  # type: ignore[attr-defined]
-    return r.attr[2] is None and length >= SPLIT_LENGTH and outputs <= SPLIT_OUTPUTS and length * outputs >= 1 << 18
+    outputs = hint(product(a.extent or 1 for a in r.free_axes))
+    return (
+        r.attr[2] is None
+        and length >= SPLIT_LENGTH
+        and outputs <= SPLIT_OUTPUTS
+        and length * outputs >= 1 << 18
+    )
 
 
 def _replace(e: Expr, old: Expr, new: Expr) -> Expr:
@@ -210,7 +225,8 @@ def _replace(e: Expr, old: Expr, new: Expr) -> Expr:
     return visit(e)
 
 
-# -- order and in-place updates -------------------------------------------------------------------------------
+# -- order and in-place updates
+# -------------------------------------------------------------------------------
 
 
 def _order(plan: Plan, lowered: list[tuple[Group, list[Kernel]]]) -> None:
@@ -218,7 +234,9 @@ def _order(plan: Plan, lowered: list[tuple[Group, list[Kernel]]]) -> None:
     kernels = [k for _, ks in lowered for k in ks]
     group_of = {id(k): g for g, ks in lowered for k in ks}
     writer = {v: k for k in kernels for v in writes(k)}
-    after: dict[int, set[int]] = {id(k): {id(writer[v]) for v in k.reads if v in writer} - {id(k)} for k in kernels}
+    after: dict[int, set[int]] = {
+        id(k): {id(writer[v]) for v in k.reads if v in writer} - {id(k)} for k in kernels
+    }
     readers: dict[Value, list[Kernel]] = {}
     for k in kernels:
         for v in k.reads:
@@ -238,7 +256,9 @@ def _order(plan: Plan, lowered: list[tuple[Group, list[Kernel]]]) -> None:
 
 def _updates_in_place(group: Group, kernel: Kernel, leaf: Value, new: Value) -> bool:
     """Does the kernel read the variable only at the element that it then overwrites?"""
-    if isinstance(kernel, (Pack, Finish)) or (isinstance(kernel, Contract) and leaf in (kernel.contraction.a.base, kernel.b_memory)):
+    if isinstance(kernel, (Pack, Finish)) or (
+        isinstance(kernel, Contract) and leaf in (kernel.contraction.a.base, kernel.b_memory)
+    ):
         return False
     own = next(s.index for s in kernel.stores if s.target is new)
     return all(
@@ -280,4 +300,3 @@ def _topological(kernels: list[Kernel], after: dict[int, set[int]]) -> list[Kern
         done.add(id(k))
         order.append(k)
     return order
-

@@ -12,7 +12,9 @@ BATCH_HINT = 128  # what a symbolic extent is taken for when costs are compared
 
 @dataclass(frozen=True)
 class AxisRole:
-    """An axis (its number among the node's axes, several where they were joined) with element strides; 0: absent."""
+    """An axis (its number among the node's axes, several where they were joined) with element strides; 0:
+    absent.
+    """
 
     numbers: tuple[int, ...]
     extent: int | Int

@@ -1,4 +1,6 @@
-"""Sums that are scatters: `sum over j of (u[j] if p[j] == row else 0)` visits every j for every row; a scatter adds u[j] to row p[j] once."""
+"""Sums that are scatters: `sum over j of (u[j] if p[j] == row else 0)` visits every j for every row; a
+scatter adds u[j] to row p[j] once.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,9 @@ from kcompile.ir.loops import Axis, Expr, axis_of
 
 @dataclass(frozen=True)
 class Scatter:
-    """row: the kept axis that is tested. position: the expression that names the row. update: what is added there."""
+    """row: the kept axis that is tested. position: the expression that names the row. update: what is added
+    there.
+    """
 
     row: Axis
     position: Expr

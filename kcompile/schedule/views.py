@@ -1,8 +1,11 @@
-"""Operands of contractions as strided views of what lies in memory: reshape, transpose, slice and broadcast cost nothing there."""
+"""Operands of contractions as strided views of what lies in memory: reshape, transpose, slice and broadcast
+cost nothing there.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from kcompile.core.symbolic import Int, product
 from kcompile.ir.graph import Value
@@ -37,9 +40,7 @@ def view_of(value: Value) -> View:
     if name == "transpose":
         inner = view_of(value.node.inputs[0])
         axes = attrs["axes"]
-        return View(
-            inner.base, value.shape, tuple(inner.strides[a] for a in axes), inner.offset
-        )
+        return View(inner.base, value.shape, tuple(inner.strides[a] for a in axes), inner.offset)
     if name == "slice":
         inner = view_of(value.node.inputs[0])
         offset = inner.offset
@@ -92,7 +93,7 @@ def reshape_strides(
                 k += 1
             else:
                 return None
-        for (_, s), (e, t) in zip(old_group, old_group[1:], strict=False):
+        for (_, s), (e, t) in pairwise(old_group):
             if s != e * t:
                 return None
         step = old_group[-1][1]

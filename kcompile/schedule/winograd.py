@@ -1,7 +1,9 @@
-"""Which contractions are 3 x 3 convolutions at stride 1 that Winograd's F(4x4, 3x3) computes with a quarter of the products.
+"""Which contractions are 3 x 3 convolutions at stride 1 that Winograd's F(4x4, 3x3) computes with a quarter
+of the products.
 
-Only strides are looked at. Forward and in the input's gradient, two reduced axes of extent 3 (the taps) step through A as two
-output axes do; in the filters' gradient, two output axes of extent 3 step through A as two reduced axes do.
+Only strides are looked at. Forward and in the input's gradient, two reduced axes of extent 3 (the taps) step
+through A as two output axes do; in the filters' gradient, two output axes of extent 3 step through A as two
+reduced axes do.
 """
 
 from __future__ import annotations
@@ -34,16 +36,16 @@ class Window:
 
     @property
     def tile_rows(self) -> int:
-        return -(-int(self.rows.extent) // TILE)  # type: ignore[arg-type]
+        return -(-int(self.rows.extent) // TILE)
 
     @property
     def tile_cols(self) -> int:
-        return -(-int(self.cols.extent) // TILE)  # type: ignore[arg-type]
+        return -(-int(self.cols.extent) // TILE)
 
     @property
     def is_exact(self) -> bool:
         """Do whole tiles cover the output, so that A is never read beyond its image?"""
-        return int(self.rows.extent) % TILE == 0 and int(self.cols.extent) % TILE == 0  # type: ignore[arg-type]
+        return int(self.rows.extent) % TILE == 0 and int(self.cols.extent) % TILE == 0
 
 
 def window_of(m: list[AxisRole], lanes: AxisRole, k: list[AxisRole]) -> Window | None:
@@ -58,7 +60,9 @@ def window_of(m: list[AxisRole], lanes: AxisRole, k: list[AxisRole]) -> Window |
     if pairs is None:
         return None
     (rows, row_taps), (cols, col_taps) = sorted(pairs, key=lambda p: -hint(p[0].y))
-    rest = merge(sorted((r for r in m if r is not rows and r is not cols), key=lambda r: -hint(r.y)), ("a", "y"))
+    rest = merge(
+        sorted((r for r in m if r is not rows and r is not cols), key=lambda r: -hint(r.y)), ("a", "y")
+    )
     if len(rest) > 1 or cols.y != lanes.extent or rows.y != cols.extent * cols.y:
         return None
     if rest and rest[0].y != rows.extent * rows.y:
@@ -76,15 +80,21 @@ def gradient_window_of(m: list[AxisRole], lanes: AxisRole, k: list[AxisRole]) ->
     if pairs is None or not _is_profitable(depth, lanes) or depth.y != lanes.extent:
         return None
     (rows, row_taps), (cols, col_taps) = sorted(pairs, key=lambda p: -hint(p[1].y))
-    rest = merge(sorted((r for r in k if r is not rows and r is not cols), key=lambda r: -hint(r.a)), ("a", "b"))
-    if len(rest) > 1 or lanes.extent % 4:  # type: ignore[operator]
+    rest = merge(
+        sorted((r for r in k if r is not rows and r is not cols), key=lambda r: -hint(r.a)), ("a", "b")
+    )
+    if len(rest) > 1 or lanes.extent % 4:
         return None
-    return _worthwhile(Window(rest[0] if rest else None, rows, cols, row_taps, col_taps, depth, is_gradient=True))
+    return _worthwhile(
+        Window(rest[0] if rest else None, rows, cols, row_taps, col_taps, depth, is_gradient=True)
+    )
 
 
 def _pairs(taps: list[AxisRole], axes: list[AxisRole]) -> list[tuple[AxisRole, AxisRole]] | None:
     """Each tap with the axis that steps through A as it does."""
-    found = [(next((r for r in axes if r.a == tap.a and isinstance(r.extent, int)), None), tap) for tap in taps]
+    found = [
+        (next((r for r in axes if r.a == tap.a and isinstance(r.extent, int)), None), tap) for tap in taps
+    ]
     if any(r is None for r, _ in found) or found[0][0] is found[1][0]:
         return None
     return [(r, tap) for r, tap in found if r is not None]
@@ -92,7 +102,7 @@ def _pairs(taps: list[AxisRole], axes: list[AxisRole]) -> list[tuple[AxisRole, A
 
 def _worthwhile(window: Window) -> Window | None:
     """The window, unless its images are small or badly covered by squares."""
-    rows, cols = int(window.rows.extent), int(window.cols.extent)  # type: ignore[arg-type]
+    rows, cols = int(window.rows.extent), int(window.cols.extent)
     computed = window.tile_rows * window.tile_cols * TILE * TILE
     return window if min(rows, cols) >= TILE and computed <= MOST_WASTE * rows * cols else None
 

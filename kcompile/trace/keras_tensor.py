@@ -141,7 +141,7 @@ def _install_operators() -> None:
         setattr(KerasTensor, f"__{method}__", _binary(name, False))
     for method, name in {"neg": "negative", "abs": "absolute", "invert": "logical_not"}.items():
         setattr(KerasTensor, f"__{method}__", lambda a, name=name: _public_op(name)(a))
-    KerasTensor.__getitem__ = lambda a, key: _public_op("get_item")(a, key)  # type: ignore[attr-defined]
+    KerasTensor.__getitem__ = lambda a, key: _public_op("get_item")(a, key)
     KerasTensor.__array_ufunc__ = None  # type: ignore[attr-defined]
 
 

@@ -113,7 +113,7 @@ class CallNode:
         index = len(operation._inbound_nodes)
         operation._inbound_nodes.append(self)
         for position, tensor in enumerate(self.output_tensors):
-            tensor._keras_history = (operation, index, position)  # type: ignore[attr-defined]
+            tensor._keras_history = (operation, index, position)
 
     @property
     def is_input(self) -> bool:

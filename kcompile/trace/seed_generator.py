@@ -1,4 +1,6 @@
-"""Seeds that change with every use, as a variable: a compiled step draws new random numbers each time it runs."""
+"""Seeds that change with every use, as a variable: a compiled step draws new random numbers each time it
+runs.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""State: weights, optimizer slots, metric totals, seeds. Read and assigned alike in eager code and in traces."""
+"""State: weights, optimizer slots, metric totals, seeds. Read and assigned alike eagerly and in traces."""
 
 from __future__ import annotations
 
@@ -70,8 +70,8 @@ writes = _Writes()
 class Variable:
     """A tensor that keeps its value between calls.
 
-    initializer: an array, or a callable (shape, dtype) -> array together with `shape`. The storage never moves, so
-    that compiled programs can hold its address; `assign` writes into it.
+    initializer: an array, or a callable (shape, dtype) -> array together with `shape`. The storage never
+    moves, so that compiled programs can hold its address; `assign` writes into it.
 
     >>> v = Variable(np.zeros((2,)), dtype="float32", name="v")
     >>> v.assign_add([1.0, 2.0]); v.numpy().tolist()
@@ -96,7 +96,12 @@ class Variable:
             raise ValueError(f"Argument `name` must be a string without '/'. Received: name={name}")
         scope = current_path()
         self.path = f"{scope}/{self.name}" if scope else self.name
-        self.trainable, self.autocast, self.aggregation, self.synchronization = trainable, autocast, aggregation, synchronization
+        self.trainable, self.autocast, self.aggregation, self.synchronization = (
+            trainable,
+            autocast,
+            aggregation,
+            synchronization,
+        )
         self.regularizer: Any = None
         self.constraint: Any = None
         self.overwrite_with_gradient = False
@@ -134,7 +139,8 @@ class Variable:
         if shape != self.shape:
             raise ShapeError(
                 message(
-                    "The shape of the target variable and the shape of the target value in `variable.assign(value)` must match.",
+                    "The shape of the target variable and the shape of the target value in "
+                    "`variable.assign(value)` must match.",
                     expected=f"{self.shape} of variable {self.path!r}",
                     received=f"{shape}",
                 )
@@ -158,7 +164,9 @@ class Variable:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         if tracer.is_tracing():
-            raise TypeError(f"variable {self.path!r} has no numbers while a model is traced; use kcompile.ops")
+            raise TypeError(
+                f"variable {self.path!r} has no numbers while a model is traced; use kcompile.ops"
+            )
         return np.array(self._array, dtype=dtype)
 
     def __repr__(self) -> str:
@@ -217,13 +225,13 @@ def _auto_name(prefix: str) -> str:
 
 def _install_operators() -> None:
     """Python operators on variables are those of their value."""
-    names = "add sub mul truediv floordiv mod pow matmul and or xor".split()
+    names = ["add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor"]
     for name in names:
         for method in (f"__{name}__", f"__r{name}__"):
             setattr(Variable, method, lambda a, b, m=method: _operate(a, b, m))
     for method in ("__lt__", "__le__", "__gt__", "__ge__"):
         setattr(Variable, method, lambda a, b, m=method: _operate(a, b, m))
-    Variable.__neg__ = lambda a: -a.value  # type: ignore[attr-defined]
+    Variable.__neg__ = lambda a: -a.value
     Variable.__abs__ = lambda a: abs(a.value)  # type: ignore[attr-defined]
     Variable.__array_ufunc__ = None  # type: ignore[attr-defined]
 
