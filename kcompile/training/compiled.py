@@ -227,14 +227,17 @@ class Compiled(_Layer):
         for metric in self.metrics:
             metric.reset_state()
 
-    def _flatten_metrics_in_order(self, logs: dict[str, Any]) -> Any:
-        """Logs as a list: the loss, the metrics of `compile`, then others by name; alone if there is one."""
+    def _order_of(self, logs: dict[str, Any]) -> list[str]:
+        """Names of logs in a list's order: the loss, the metrics of `compile`, then others by name."""
         names: list[str] = []
         for metric in self.metrics:
             inner = isinstance(metric, CompileMetrics)
             names.extend(m.name for m in metric.metrics) if inner else names.append(metric.name)
-        results = [logs[name] for name in names if name in logs]
-        results += [logs[name] for name in sorted(logs) if name not in names]
+        return [name for name in names if name in logs] + sorted(name for name in logs if name not in names)
+
+    def _flatten_metrics_in_order(self, logs: dict[str, Any]) -> Any:
+        """Logs as a list, or alone if there is one."""
+        results = [logs[name] for name in self._order_of(logs)]
         return results[0] if len(results) == 1 else results
 
     # --- config --------------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ class StepProgram:
 
     def __init__(self, traced: StepGraph, eager: bool):
         self.traced, self.eager = traced, eager
+        self.listed: list[str] | None = None  # names of the logs, in the order in which a list gives them
 
     @cached_property
     def run(self) -> Any:
@@ -81,12 +82,12 @@ class Programs:
 
         alone: its metrics are those of the batch; else they go on from those of earlier batches.
         """
-        key = (kind, alone, spec(list(data)))
+        key = (kind, alone, spec(tuple(data)))
         return self._get(key, lambda: steps.trace_batch(self._model, kind, data, alone))
 
     def epoch(self, kind: str, data: tuple[Structure, Structure, Structure], shuffled: bool) -> StepProgram:
         """A training or test step on the next rows of whole arrays."""
-        key = ("epoch", kind, shuffled, spec(list(data)))
+        key = ("epoch", kind, shuffled, spec(tuple(data)))
         return self._get(key, lambda: steps.trace_epoch(self._model, kind, data, self.cursor, shuffled))
 
     def predict(self, x: Structure) -> StepProgram:
@@ -100,6 +101,8 @@ class Programs:
 
 
 def leaves_of(structure: Structure) -> list[np.ndarray]:
+    if isinstance(structure, np.ndarray):
+        return [structure]
     return [leaf for leaf in tree.flatten(structure) if leaf is not None]
 
 
@@ -107,7 +110,11 @@ def spec(structure: Structure, shapes: Any = None) -> Any:
     """Form, dtypes and shapes without the first dimension, as a hashable value."""
     if isinstance(structure, np.ndarray):
         return structure.dtype, structure.shape[1:] if shapes is None else shapes[0]
-    form = repr(tree.map_structure(lambda leaf: leaf is None, structure))
+    if structure is None:
+        return None
+    if type(structure) is tuple and shapes is None:
+        return tuple([spec(part) for part in structure])
+    form = repr(tree.map_structure(lambda leaf: leaf is None, structure))  # keys of dicts, order of lists
     leaves = leaves_of(structure)
     return form, tuple(
         (leaf.dtype, leaf.shape[1:] if shapes is None else shapes[k]) for k, leaf in enumerate(leaves)

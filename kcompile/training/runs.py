@@ -44,7 +44,8 @@ class ArrayRun:
         self._program: StepProgram = self._programs.epoch(kind, parts, self._rng is not None)
         check_labels(data.y, self._program.traced.label_ranges)
         self._arrays = list(data.arrays)
-        self._next = 0  # the step to come
+        self._inputs: list[np.ndarray] = []
+        self._next = self.num_batches  # the step to come; before `start` there is none
         self.logs: dict[str, Any] = {}
 
     def start(self) -> None:

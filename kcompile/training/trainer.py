@@ -169,8 +169,7 @@ class Trainer(Compiled):
         self.stop_evaluating = False
         callbacks.on_test_begin()
         self.reset_metrics()
-        if steps is None or not run.ready():
-            run.start()
+        run.start()
         run.data.on_epoch_begin()
         done = run_epoch(self, "test", run, callbacks, steps or run.num_batches, Pace())
         run.data.on_epoch_end()
@@ -246,8 +245,14 @@ class Trainer(Compiled):
         program = self._training.programs.batch(kind, data)
         if program.traced.label_ranges:
             check_labels(data[1], program.traced.label_ranges)
-        logs = program.logs(program.run(*leaves_of(list(data))))
-        return pythonify_logs(logs) if return_dict else self._flatten_metrics_in_order(logs)
+        logs = program.logs(program.run(*leaves_of(data)))
+        if return_dict:
+            return pythonify_logs(logs)
+        if program.listed is None:
+            program.listed = self._order_of(logs)
+        return (
+            logs[program.listed[0]] if len(program.listed) == 1 else [logs[name] for name in program.listed]
+        )
 
     def predict_on_batch(self, x: Any) -> Any:
         """The model's outputs for one batch, as arrays."""

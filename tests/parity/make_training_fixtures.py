@@ -1,8 +1,11 @@
-"""Makes tests/parity/training.npz with real Keras: KERAS_BACKEND=jax python
-tests/parity/make_training_fixtures.py"""
+"""Makes the numbers and texts of real Keras that tests compare with.
+
+KERAS_BACKEND=jax python tests/parity/make_training_fixtures.py
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -15,6 +18,8 @@ import keras
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
+import history_cases
+import progress_cases
 import training_cases as cases
 
 results: dict[str, np.ndarray] = {}
@@ -66,6 +71,15 @@ def make_trajectories() -> None:
             results[f"trajectory/{name}/{key}"] = value
 
 
+def make_histories(path: Path) -> None:
+    found = {name: case(keras) for name, case in history_cases.make_cases().items()}
+    path.write_text(json.dumps(found, indent=0))
+
+
+def make_progress(path: Path) -> None:
+    path.write_bytes(progress_cases.printed(keras.utils.Progbar, "keras.src.utils.progbar"))
+
+
 def save(path: Path, arrays: dict[str, Any]) -> None:
     np.savez_compressed(path, **arrays)
     print(f"{path}: {len(arrays)} arrays, {path.stat().st_size} bytes")
@@ -74,4 +88,7 @@ def save(path: Path, arrays: dict[str, Any]) -> None:
 if __name__ == "__main__":
     for make in (make_losses, make_metrics, make_optimizers, make_trajectories):
         make()
-    save(Path(__file__).parent / "training.npz", results)
+    here = Path(__file__).parent
+    save(here / "training.npz", results)
+    make_histories(here / "histories.json")
+    make_progress(here / "progress.bin")

@@ -81,6 +81,10 @@ class BatchData:
 
 def arrays_of(structure: Any, what: str) -> Any:
     """A structure with arrays in place of tensors, and of lists of numbers."""
+    if structure is None or (
+        type(structure) is np.ndarray and structure.ndim and structure.dtype.kind in "fiub"
+    ):
+        return structure
     return tree.map_structure(
         lambda leaf: (
             None if leaf is None else leaf if type(leaf) is np.ndarray and leaf.ndim else as_array(leaf, what)
