@@ -18,7 +18,6 @@ ALLOWED_GAPS: dict[tuple[str, str], str] = {
     ("max_pool_gradient", "onnx"): "inference graphs have no gradients",
     ("max_pool_gradient", "vjp"): "second derivatives through max pooling are not needed to train",
     ("max_pool_position", "onnx"): "inference graphs have no gradients",
-    ("cumprod", "onnx"): "ONNX has no running product",
     ("random_bits", "onnx"): "inference graphs draw nothing; ONNX has other generators",
     ("random_uniform", "onnx"): "inference graphs draw nothing; ONNX has other generators",
     ("sum_pool_gradient", "onnx"): "inference graphs have no gradients",

@@ -7,7 +7,10 @@ of a functional model. No module here may have the name of a public op: the op w
 from kcompile.ops import (
     activation,
     arrange,
+    attention,
     autodiff,
+    bitwise,
+    blocks,
     contract,
     convolution,
     create,
@@ -15,15 +18,20 @@ from kcompile.ops import (
     cumulative,
     elementwise,
     index,
+    matrices,
     movement,
+    nan,
     normalization,
     numerics,
     order,
     pool,
     reduce,
+    scatter,
     slicing,
     soft_maximum,
     special,
+    tensor,
+    transposed,
 )
 from kcompile.ops import (
     random as random,
@@ -40,23 +48,34 @@ _EXPORTS = {
         get_item=getitem""",
     contract: "matmul einsum tensordot dot",
     convolution: "conv depthwise_conv separable_conv",
+    transposed: "conv_transpose",
+    bitwise: """bitwise_and bitwise_or bitwise_xor bitwise_not bitwise_invert=bitwise_not left_shift
+        right_shift bitwise_left_shift=left_shift bitwise_right_shift=right_shift""",
     index: "take take_along_axis",
+    scatter: "scatter scatter_update segment_sum segment_prod segment_max segment_min",
+    tensor: "convert_to_tensor convert_to_numpy array is_tensor dtype copy size ndim saturate_cast",
+    matrices: """norm inv det slogdet logdet eigh cholesky cholesky_inverse solve solve_triangular qr svd
+        lstsq pinv matrix_rank""",
+    nan: "nansum nanprod nanmax nanmin nanmean nanvar nanstd nanargmax nanargmin nancumsum nancumprod",
+    attention: "dot_product_attention",
+    blocks: "depth_to_space space_to_depth unfold fold",
     slicing: "slice slice_update",
     arrange: """repeat tile roll split array_split unstack swapaxes moveaxis ravel fliplr flipud rot90 append
         hstack vstack dstack hsplit vsplit dsplit meshgrid diagonal diagflat diag unravel_index""",
     create: """arange one_hot multi_hot full zeros ones empty full_like zeros_like ones_like empty_like eye
         identity tri tril triu linspace logspace geomspace""",
     numerics: """clip isclose allclose diff outer inner vdot kron cross trace average ptp trapezoid select
-        nan_to_num vander size ndim isin digitize searchsorted bincount""",
+        nan_to_num vander isin digitize searchsorted bincount psnr cdist corrcoef
+        correlate bartlett blackman hamming hanning kaiser""",
     order: "argsort sort top_k argpartition in_top_k quantile median percentile",
     cumulative: "cumsum cumprod",
     special: """sinh cosh arcsinh arccosh arctanh arcsin arccos arctan erfc erfinv logaddexp logaddexp2 hypot
         exp2 cbrt sinc deg2rad rad2deg trunc fmod fmax fmin heaviside divide_no_nan ldexp isposinf isneginf
-        signbit""",
+        signbit fabs real conj=real conjugate=real imag isreal angle""",
     activation: """celu elu gelu glu hard_shrink hard_sigmoid hard_silu hard_swish=hard_silu
         hard_tanh leaky_relu log_sigmoid relu6 selu silu soft_shrink softsign sparse_plus sparse_sigmoid
         squareplus swish=silu tanh_shrink threshold""",
-    soft_maximum: "softmax log_softmax",
+    soft_maximum: "softmax log_softmax sparsemax",
     crossentropy: "binary_crossentropy categorical_crossentropy sparse_categorical_crossentropy",
     normalization: "moments batch_normalization layer_normalization rms_normalization normalize",
     pool: "max_pool average_pool",

@@ -119,7 +119,7 @@ gelu_op = composite(
 
 def relu6(x: Any) -> Any:
     """min(max(x, 0), 6)."""
-    return ew.minimum(ew.relu(x), 6)
+    return ew.minimum(ew.relu(floating(x)), 6)
 
 
 def leaky_relu(x: Any, negative_slope: float = 0.2) -> Any:
@@ -220,7 +220,7 @@ def soft_shrink(x: Any, threshold: float = 0.5) -> Any:
 
 def hard_shrink(x: Any, threshold: float = 0.5) -> Any:
     """x, and 0 where |x| is at most `threshold`."""
-    x = ew.as_tensor(x)
+    x = floating(x)
     return ew.where(ew.greater(ew.absolute(x), threshold), x, ew.zero_like(x))
 
 

@@ -75,6 +75,7 @@ def roll(x: Any, shift: Any, axis: Any = None) -> Any:
 
 def part(x: Any, axis: int, start: Any, size: Any) -> Any:
     """`size` elements from `start` on along one axis."""
+    axis = _axis("slice", axis, len(x.shape))
     first = tuple(start if k == axis else 0 for k in range(len(x.shape)))
     extents = tuple(size if k == axis else d for k, d in enumerate(x.shape))
     return movement.slice_op(x, start=first, size=extents, step=(1,) * len(first))
@@ -202,9 +203,10 @@ def _at_least(x: Any, rank: int) -> Any:
 
 def append(x1: Any, x2: Any, axis: int | None = None) -> Any:
     """x2 behind x1 along `axis`; both flattened for None."""
+    a, b = ew.operands(x1, x2)
     if axis is None:
-        return movement.concatenate([ravel(x1), ravel(x2)], axis=0)
-    return movement.concatenate([x1, x2], axis=axis)
+        return movement.concatenate([ravel(a), ravel(b)], axis=0)
+    return movement.concatenate([a, b], axis=axis)
 
 
 def hstack(xs: Sequence[Any]) -> Any:

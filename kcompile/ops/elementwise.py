@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from kcompile.core.dtypes import is_float
 from kcompile.ir import loops
 from kcompile.ir.graph import Value
 from kcompile.ir.loops import Expr, Index
-from kcompile.ir.op import Op, Sample
+from kcompile.ir.op import Op, Sample, unwrap
 from kcompile.ir.types import TensorType, broadcast_shapes
 from kcompile.ops.operands import (  # noqa: F401  (other modules reach the operands' functions through this one)
     Rule,
@@ -24,6 +25,7 @@ from kcompile.ops.operands import (  # noqa: F401  (other modules reach the oper
     const_like,
     dtype_of,
     float_of,
+    number_of,
     onnx_number,
     operands,
     sample_array,
@@ -90,6 +92,7 @@ floor_divide = binary(
     lambda dy, y, a, b: (None, None),
     domain=(0.6, 4.0),
     onnx=lambda g, a, b: _onnx_floor_divide(g, a, b),
+    inputs="number",
 )
 mod = binary(
     "mod",
@@ -98,18 +101,38 @@ mod = binary(
     lambda dy, y, a, b: (dy, negative(dy * floor(a / b))),
     domain=(0.6, 4.0),
     onnx=lambda g, a, b: _onnx_mod(g, a, b),
+    inputs="number",
 )
-power = binary(
+float_power = binary(
     "power",
     np.power,
     "pow",
     lambda dy, y, a, b: (
-        dy * b * power(a, b - 1),
+        dy * b * float_power(a, b - 1),
         dy * y * log(where(greater(a, 0), a, 1)),
     ),
     onnx="Pow",
+    inputs="float",
     domain=(0.3, 2.5),
 )
+
+
+def power(x1: Any, x2: Any) -> Any:
+    """x1 to the power x2. Ints stay ints.
+
+    >>> power(np.array([1, -2, 3]), 3).tolist()
+    [1, -8, 27]
+    """
+    dtype = number_of(common_dtype(unwrap(x1), unwrap(x2)))
+    a, b = operands(x1, x2, dtype=dtype)
+    if isinstance(x2, (int, float)) and x2 in (1, 2, 3):  # products are exact for ints, and much cheaper
+        return {1: lambda: a, 2: lambda: square(a), 3: lambda: multiply(square(a), a)}[int(x2)]()
+    if is_float(dtype):
+        return float_power(a, b)
+    exact = float_power(cast(a, "float64"), cast(b, "float64"))
+    return cast(round_half_even(exact), dtype)
+
+
 maximum = binary(
     "maximum",
     np.maximum,
@@ -146,6 +169,7 @@ square = unary(
     lambda dy, y, x: dy * (x * 2),
     cheap=True,
     onnx=lambda g, x: g.node("Mul", x, x),
+    inputs="number",
 )
 sqrt = unary(
     "sqrt", np.sqrt, "sqrt", lambda dy, y, x: dy * 0.5 / y, onnx="Sqrt", inputs="float", domain=(0.1, 4)
@@ -251,6 +275,7 @@ relu = unary(
     lambda dy, y, x: where(greater(y, 0), dy, 0),
     onnx="Relu",
     cheap=True,
+    inputs="number",
 )
 
 # --- predicates and logic -----------------------------------------------------------------------------------
@@ -346,10 +371,12 @@ def _where_samples(rng: np.random.Generator) -> Iterator[Sample]:
 
 def round(x: Any, decimals: int = 0) -> Any:
     """x rounded to `decimals`, halves to the even neighbour."""
+    x = as_tensor(x)
     if decimals == 0:
         return round_half_even(x)
     factor = 10.0**decimals
-    return true_divide(round_half_even(multiply(x, factor)), factor)
+    rounded = true_divide(round_half_even(multiply(x, factor)), factor)
+    return cast(rounded, common_dtype(x))
 
 
 def where(condition: Any, x1: Any = None, x2: Any = None) -> Any:

@@ -574,7 +574,7 @@ def _concatenate_samples(rng: np.random.Generator) -> Iterator[Sample]:
     yield Sample((a[:, 0], b[:, 0]), {"axis": 0}, "axis0")
 
 
-def concatenate(xs: Sequence[Any], axis: int = -1) -> Any:
+def concatenate(xs: Sequence[Any], axis: int = 0) -> Any:
     """Tensors joined along an existing axis.
 
     >>> concatenate([np.zeros((2, 1)), np.ones((2, 2))], axis=1).shape

@@ -225,7 +225,12 @@ def _layer_samples(rng: np.random.Generator) -> Iterator[Sample]:
 
 
 def layer_normalization(
-    x: Any, gamma: Any = None, beta: Any = None, axis: Any = -1, epsilon: float | None = None
+    x: Any,
+    gamma: Any = None,
+    beta: Any = None,
+    axis: Any = -1,
+    epsilon: float | None = None,
+    rms_scaling: bool = False,
 ) -> Any:
     """x with mean 0 and variance 1 over `axis`, times gamma, plus beta. Half precision computes in float32.
 
@@ -234,6 +239,11 @@ def layer_normalization(
     >>> layer_normalization(np.array([0.0, 1.0, 2.0]), epsilon=0.0).round(4).tolist()
     [-1.2247, 0.0, 1.2247]
     """
+    if rms_scaling:  # Keras's older spelling: scaled by the deviation, nothing subtracted or added
+        x, used = ew.as_tensor(x), config.epsilon() if epsilon is None else epsilon
+        y = ew.multiply(x, ew.rsqrt(ew.add(reduce.variance(x, axis=axis, keepdims=True), used)))
+        axes = reduce.normalize_axes("layer_normalization", axis, len(x.shape))
+        return y if gamma is None else ew.multiply(y, _along(x, ew.as_tensor(gamma), axes))
     return _over_features(layer_normalization_op, x, {"scale": gamma, "offset": beta}, axis, epsilon)
 
 

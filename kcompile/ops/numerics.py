@@ -10,9 +10,9 @@ import numpy as np
 
 from kcompile.core import dtypes
 from kcompile.core.errors import ShapeError, message
-from kcompile.core.symbolic import product
 from kcompile.ops import arrange, contract, create, movement, reduce
 from kcompile.ops import elementwise as ew
+from kcompile.ops import index as indexing
 
 
 def clip(x: Any, x_min: Any, x_max: Any) -> Any:
@@ -22,7 +22,7 @@ def clip(x: Any, x_min: Any, x_max: Any) -> Any:
     [0.0, 0.5, 1.0]
     """
     x = ew.as_tensor(x)
-    dtype = "int32" if ew.dtype_of(x) == "bool" else ew.dtype_of(x)
+    dtype = ew.number_of(ew.common_dtype(x, x_min, x_max))
     low, high = (ew.as_tensor(bound, dtype) for bound in (x_min, x_max))
     return ew.minimum(ew.maximum(ew.as_tensor(x, dtype), low), high)
 
@@ -56,7 +56,8 @@ def diff(a: Any, n: int = 1, axis: int = -1) -> Any:
 
 def outer(x1: Any, x2: Any) -> Any:
     """Products of all pairs of elements of two (flattened) tensors."""
-    return ew.multiply(movement.reshape(x1, (-1, 1)), movement.reshape(x2, (1, -1)))
+    a, b = ew.operands(x1, x2)
+    return ew.multiply(movement.reshape(a, (-1, 1)), movement.reshape(b, (1, -1)))
 
 
 def inner(x1: Any, x2: Any) -> Any:
@@ -177,16 +178,6 @@ def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
     return ew.power(movement.expand_dims(x, -1), powers.astype(ew.dtype_of(x)))
 
 
-def size(x: Any) -> Any:
-    """The number of elements."""
-    return product(ew.as_tensor(x).shape)
-
-
-def ndim(x: Any) -> int:
-    """The number of dimensions."""
-    return len(ew.as_tensor(x).shape)
-
-
 def isin(x1: Any, x2: Any, assume_unique: bool = False, invert: bool = False) -> Any:
     """Which elements of x1 occur in x2."""
     a, b = ew.operands(x1, x2)
@@ -231,3 +222,66 @@ def bincount(x: Any, weights: Any = None, minlength: int = 0, sparse: bool = Fal
     if weights is not None:
         rows = ew.multiply(rows, movement.expand_dims(ew.as_tensor(weights, dtype), -1))
     return reduce.sum(rows, axis=-2)
+
+
+def psnr(x1: Any, x2: Any, max_val: Any) -> Any:
+    """Peak signal-to-noise ratio of two images, in decibels."""
+    a, b = ew.operands(x1, x2, dtype=ew.float_of(ew.common_dtype(x1, x2)))
+    if tuple(a.shape) != tuple(b.shape):
+        raise ShapeError(
+            message("psnr: both images must have one shape.", received=f"{a.shape} and {b.shape}")
+        )
+    error = reduce.mean(ew.square(ew.subtract(a, b)))
+    peak = ew.log10(ew.as_tensor(float(max_val), ew.common_dtype(a)))
+    return ew.subtract(ew.multiply(peak, 20.0), ew.multiply(ew.log10(error), 10.0))
+
+
+def cdist(x: Any, y: Any) -> Any:
+    """Euclidean distances between the rows of x (..., n, d) and y (..., m, d)."""
+    a, b = ew.operands(x, y, dtype=ew.float_of(ew.common_dtype(x, y)))
+    gaps = ew.subtract(movement.expand_dims(a, -2), movement.expand_dims(b, -3))
+    return ew.sqrt(reduce.sum(ew.square(gaps), axis=-1))
+
+
+def corrcoef(x: Any) -> Any:
+    """Correlations between the rows of x."""
+    x = ew.as_tensor(x, ew.float_of(ew.common_dtype(x)))
+    centred = ew.subtract(x, reduce.mean(x, axis=-1, keepdims=True))
+    covariance = contract.matmul(centred, movement.transpose(centred))
+    spread = ew.sqrt(arrange.diagonal(covariance))
+    return clip(ew.true_divide(covariance, outer(spread, spread)), -1.0, 1.0)
+
+
+def correlate(x1: Any, x2: Any, mode: str = "valid") -> Any:
+    """Cross-correlation of two 1-D tensors."""
+    a, b = ew.operands(x1, x2)
+    n, m = a.shape[0], b.shape[0]
+    edge = {"valid": 0, "full": m - 1, "same": m // 2}
+    if mode not in edge:
+        raise ValueError(f"Invalid mode: {mode!r}. Expected 'valid', 'same' or 'full'.")
+    if n < m:
+        return movement.flip(correlate(b, a, mode))
+    after = m - 1 - m // 2 if mode == "same" else edge[mode]
+    a = movement.pad(a, [(edge[mode], after)])
+    at = np.arange(a.shape[0] - m + 1, dtype="int32")[:, None] + np.arange(m, dtype="int32")
+    return contract.matmul(indexing.take(a, at), b)
+
+
+def _window(function: Any, text: str) -> Any:
+    def call(x: int) -> Any:
+        return function(int(x)).astype(dtypes.numpy_dtype(dtypes.standardize(None)))
+
+    call.__name__ = call.__qualname__ = function.__name__
+    call.__doc__ = text
+    return call
+
+
+bartlett = _window(np.bartlett, "A triangular window of x points.")
+blackman = _window(np.blackman, "Blackman's window of x points.")
+hamming = _window(np.hamming, "Hamming's window of x points.")
+hanning = _window(np.hanning, "Hann's window of x points.")
+
+
+def kaiser(x: int, beta: float) -> Any:
+    """Kaiser's window of x points."""
+    return np.kaiser(int(x), beta).astype(dtypes.numpy_dtype(dtypes.standardize(None)))

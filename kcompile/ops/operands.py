@@ -100,6 +100,17 @@ def float_of(dtype: str) -> str:
     return dtype if dtypes.is_float(dtype) else dtypes.standardize(None)
 
 
+def number_of(dtype: str) -> str:
+    """int32 for bools."""
+    return "int32" if dtype == "bool" else dtype
+
+
+COMPUTED_IN: dict[str, Callable[[str], str]] = {
+    "any": lambda dtype: dtype, "number": number_of, "int": lambda dtype: dtype, "float": float_of,
+    "bool": lambda dtype: "bool",
+}  # fmt: skip
+
+
 def elementwise(
     name: str,
     reference: Rule,
@@ -116,7 +127,7 @@ def elementwise(
     """Register an elementwise op and return its public function.
 
     onnx: the name of an ONNX operator, or a rule. result: "same", or "bool" for predicates.
-    inputs: "any", "float" (ints are converted) or "bool".
+    inputs: "any", "int", "number" (bools become int32), "float" (ints are converted, too) or "bool".
     """
     op = Op(name, cheap=cheap)
 
@@ -162,8 +173,7 @@ def elementwise(
 
     def function(*xs: Any) -> Any:
         common = common_dtype(*(unwrap(x) for x in xs))
-        dtype = float_of(common) if inputs == "float" else "bool" if inputs == "bool" else common
-        return op(*operands(*xs, dtype=dtype))
+        return op(*operands(*xs, dtype=COMPUTED_IN[inputs](common)))
 
     function.__name__ = function.__qualname__ = name
     return function
@@ -174,6 +184,8 @@ def sample_array(
 ) -> np.ndarray:
     if inputs == "bool":
         return rng.random(shape) < 0.5
+    if inputs == "int":
+        return rng.integers(0, 9, shape).astype(np.int32)
     return rng.uniform(*domain, size=shape).astype(np.float32)
 
 

@@ -288,6 +288,8 @@ def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """log(sum(exp(x))) over `axis`, without overflow: the largest element is taken out first."""
     from kcompile.ops.autodiff import stop_gradient
 
+    x = ew.as_tensor(x)
+    x = ew.as_tensor(x, ew.float_of(ew.common_dtype(x)))
     top = max(x, axis=axis, keepdims=True)
     top = stop_gradient(ew.where(ew.isfinite(top), top, 0))
     total = ew.log(sum(ew.exp(ew.subtract(x, top)), axis=axis, keepdims=True)) + top

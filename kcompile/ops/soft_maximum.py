@@ -9,8 +9,9 @@ import numpy as np
 
 from kcompile.ir.op import Op, Sample
 from kcompile.ir.types import TensorType
+from kcompile.ops import arrange, create, cumulative, movement, reduce
 from kcompile.ops import elementwise as ew
-from kcompile.ops import reduce
+from kcompile.ops import order as sorting
 from kcompile.ops.autodiff import stop_gradient
 from kcompile.ops.composite import floating
 
@@ -103,6 +104,23 @@ def softmax(x: Any, axis: Any = -1) -> Any:
     if len(axes) == 1:
         return softmax_op(x, axis=axes[0])
     return ew.exp(ew.subtract(x, reduce.logsumexp(x, axis=axes, keepdims=True)))
+
+
+def sparsemax(x: Any, axis: int = -1) -> Any:
+    """The point of the simplex nearest to x along `axis` (Martins and Astudillo 2016).
+
+    >>> sparsemax(np.array([3.0, 0.0], "float32")).tolist()
+    [1.0, 0.0]
+    """
+    x = arrange.moveaxis(floating(x), axis, -1)
+    order = movement.flip(sorting.sort(x), -1)
+    count = ew.cast(ew.add(create.iota(x.shape[-1]), 1), ew.common_dtype(x))
+    sums = cumulative.cumsum(order, axis=-1)
+    inside = ew.greater(ew.add(ew.multiply(order, count), 1.0), sums)
+    size = reduce.sum(ew.cast(inside, ew.common_dtype(x)), axis=-1, keepdims=True)
+    total = reduce.sum(ew.where(inside, order, 0.0), axis=-1, keepdims=True)
+    y = ew.relu(ew.subtract(x, ew.true_divide(ew.subtract(total, 1.0), size)))
+    return arrange.moveaxis(y, -1, axis)
 
 
 def log_softmax(x: Any, axis: Any = -1) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from kcompile.core import dtypes
+from kcompile.ops import create
 from kcompile.ops import elementwise as ew
 from kcompile.ops.composite import composite, floating
 
@@ -330,7 +331,7 @@ def trunc(x: Any) -> Any:
 
 def fmod(x1: Any, x2: Any) -> Any:
     """The remainder that has the sign of x1."""
-    a, b = ew.operands(x1, x2)
+    a, b = ew.operands(x1, x2, dtype=ew.number_of(ew.common_dtype(x1, x2)))
     return _signed(a, ew.mod(ew.absolute(a), ew.absolute(b)))
 
 
@@ -348,10 +349,9 @@ def fmin(x1: Any, x2: Any) -> Any:
 
 def heaviside(x1: Any, x2: Any) -> Any:
     """0 where x1 is negative, 1 where it is positive, x2 where it is 0."""
-    a, b = ew.operands(x1, x2)
-    one, zero = (ew.as_tensor(v, ew.common_dtype(a)) for v in (1, 0))
-    result = ew.where(ew.less(a, 0), zero, ew.where(ew.greater(a, 0), one, b))
-    return ew.where(ew.isnan(a), a, result) if dtypes.is_float(ew.common_dtype(a)) else result
+    a, b = _two(x1, x2)
+    result = ew.where(ew.less(a, 0), 0.0, ew.where(ew.greater(a, 0), 1.0, b))
+    return ew.where(ew.isnan(a), a, result)
 
 
 def divide_no_nan(x1: Any, x2: Any) -> Any:
@@ -365,6 +365,33 @@ def ldexp(x1: Any, x2: Any) -> Any:
     """x1 2^x2."""
     x = floating(x1)
     return ew.multiply(x, ew.power(ew.as_tensor(2.0, dtypes.standardize(x.dtype)), ew.cast(x2, x.dtype)))
+
+
+def fabs(x: Any) -> Any:
+    """|x| as a float."""
+    return ew.absolute(floating(x))
+
+
+def real(x: Any) -> Any:
+    """The real part: x itself, as tensors are real."""
+    return ew.as_tensor(x)
+
+
+def imag(x: Any) -> Any:
+    """The imaginary part: zeros, as tensors are real."""
+    return create.zeros_like(x)
+
+
+def isreal(x: Any) -> Any:
+    """True everywhere, as tensors are real."""
+    x = ew.as_tensor(x)
+    return ew.logical_or(ew.equal(x, x), True)
+
+
+def angle(x: Any) -> Any:
+    """The angle in the complex plane: pi for negative numbers, else 0."""
+    x = floating(x)
+    return ew.where(ew.isnan(x), x, ew.where(signbit(x), ew.as_tensor(math.pi, ew.common_dtype(x)), 0.0))
 
 
 def isposinf(x: Any) -> Any:

@@ -1,0 +1,91 @@
+"""Images cut into blocks and put together again: depth_to_space, space_to_depth, unfold, fold."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+from kcompile.core.errors import ShapeError, message
+from kcompile.ops import arrange, movement
+from kcompile.ops import elementwise as ew
+from kcompile.ops.convolution import output_extent
+
+
+def _channels_last(x: Any, data_format: str) -> Any:
+    return movement.transpose(x, (0, 2, 3, 1)) if data_format == "channels_first" else x
+
+
+def _as_given(x: Any, data_format: str) -> Any:
+    return movement.transpose(x, (0, 3, 1, 2)) if data_format == "channels_first" else x
+
+
+def depth_to_space(x: Any, block_size: int, data_format: str = "channels_last") -> Any:
+    """Channels spread into blocks of pixels: (n, h, w, c b b) -> (n, h b, w b, c)."""
+    x = _channels_last(ew.as_tensor(x), data_format)
+    n, h, w, c = x.shape
+    b = int(block_size)
+    if c % (b * b):
+        raise ShapeError(
+            message(f"depth_to_space: channels must be a multiple of {b * b}.", received=f"{x.shape}")
+        )
+    y = movement.transpose(movement.reshape(x, (n, h, w, b, b, c // (b * b))), (0, 1, 3, 2, 4, 5))
+    return _as_given(movement.reshape(y, (n, h * b, w * b, c // (b * b))), data_format)
+
+
+def space_to_depth(x: Any, block_size: int, data_format: str = "channels_last") -> Any:
+    """Blocks of pixels gathered into channels: (n, h b, w b, c) -> (n, h, w, c b b)."""
+    x = _channels_last(ew.as_tensor(x), data_format)
+    n, h, w, c = x.shape
+    b = int(block_size)
+    if h % b or w % b:
+        raise ShapeError(
+            message(f"space_to_depth: height and width must be multiples of {b}.", received=f"{x.shape}")
+        )
+    y = movement.transpose(movement.reshape(x, (n, h // b, b, w // b, b, c)), (0, 1, 3, 2, 4, 5))
+    return _as_given(movement.reshape(y, (n, h // b, w // b, c * b * b)), data_format)
+
+
+def _two(value: Any) -> tuple[int, int]:
+    return (int(value[0]), int(value[1])) if isinstance(value, (tuple, list)) else (int(value),) * 2
+
+
+def _grid(size: Any, kernel: Any, dilation: Any, padding: Any, stride: Any) -> tuple[Any, ...]:
+    pairs = zip(size, kernel, stride, padding, dilation, strict=True)
+    return tuple(output_extent(d, k, s, (p, p), e) for d, k, s, p, e in pairs)
+
+
+def unfold(x: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Any:
+    """All windows of an image as columns: (n, c, h, w) -> (n, c kh kw, windows)."""
+    x = ew.as_tensor(x)
+    k, d, p, s = (_two(v) for v in (kernel_size, dilation, padding, stride))
+    rows, columns = _grid(x.shape[2:], k, d, p, s)
+    x = movement.pad(x, ((0, 0), (0, 0), (p[0], p[0]), (p[1], p[1])))
+    parts = []
+    for i, j in itertools.product(*map(range, k)):
+        start, size = (0, 0, i * d[0], j * d[1]), (*x.shape[:2], rows, columns)
+        parts.append(movement.slice_op(x, start=start, size=size, step=(1, 1, *s)))
+    stacked = movement.stack(parts, axis=2)
+    return movement.reshape(stacked, (x.shape[0], x.shape[1] * len(parts), rows * columns))
+
+
+def fold(
+    x: Any, output_size: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1
+) -> Any:
+    """Columns of windows summed into an image: (n, c kh kw, windows) -> (n, c, h, w)."""
+    x = ew.as_tensor(x)
+    k, d, p, s = (_two(v) for v in (kernel_size, dilation, padding, stride))
+    h, w = _two(output_size)
+    rows, columns = _grid((h, w), k, d, p, s)
+    channels = x.shape[1] // (k[0] * k[1])
+    x = movement.reshape(x, (x.shape[0], channels, k[0] * k[1], rows, columns))
+    total: Any = None
+    for number, (i, j) in enumerate(itertools.product(*map(range, k))):
+        before = (0, 0, i * d[0] - p[0], j * d[1] - p[1])
+        reach = ((rows - 1) * s[0] + 1, (columns - 1) * s[1] + 1)
+        after = (0, 0, h - before[2] - reach[0], w - before[3] - reach[1])
+        part = movement.squeeze(arrange.part(x, 2, number, 1), 2)
+        spread = movement.pad_op(
+            part, before=before, after=after, inner=(0, 0, s[0] - 1, s[1] - 1), value=0.0
+        )
+        total = spread if total is None else ew.add(total, spread)
+    return total

@@ -1,0 +1,151 @@
+"""Writing and reducing at computed positions: scatter, scatter_update, segment reductions."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from kcompile.core import dtypes
+from kcompile.core.errors import ShapeError, message
+from kcompile.core.symbolic import product
+from kcompile.ir.graph import Value
+from kcompile.ops import create, movement, reduce
+from kcompile.ops import elementwise as ew
+from kcompile.ops import index as indexing
+
+
+def _flat(indices: Any, shape: Any) -> tuple[Any, tuple[Any, ...]]:
+    """Row numbers (j,) of indices (j..., n) into the first n dimensions of `shape`; the shape of a row."""
+    indices = ew.as_tensor(indices)
+    n = indices.shape[-1]
+    rows: Any = ew.as_tensor(0, ew.common_dtype(indices))
+    for k in range(n):
+        part = movement.getitem(indices, (..., k))
+        if not dtypes.is_int(ew.common_dtype(part)):
+            raise ShapeError(message("scatter: indices must be integers.", received=str(indices.dtype)))
+        part = ew.where(ew.less(part, 0), ew.add(part, shape[k]), part)
+        rows = ew.add(ew.multiply(rows, shape[k]), part)
+    return movement.reshape(rows, (-1,)), tuple(shape[n:])
+
+
+def scatter(indices: Any, values: Any, shape: Any) -> Any:
+    """Zeros of `shape` with `values` added at `indices`.
+
+    Shapes:  indices (j..., n), values (j..., shape[n:]...).
+
+    >>> scatter(np.array([[1], [1]]), np.array([2.0, 3.0]), (3,)).tolist()
+    [0.0, 5.0, 0.0]
+    """
+    rows, tail = _flat(indices, shape)
+    values = movement.reshape(values, (rows.shape[0], *tail))
+    total = indexing.scatter_add_rows(rows, values, product(shape[: len(shape) - len(tail)]))
+    return movement.reshape(total, tuple(shape))
+
+
+REDUCTIONS = {None: None, "add": ew.add, "mul": ew.multiply, "max": ew.maximum, "min": ew.minimum}
+
+
+def scatter_update(inputs: Any, indices: Any, updates: Any, reduction: str | None = None) -> Any:
+    """inputs with `updates` written (or added, multiplied, ...) at `indices`; the last of several wins.
+
+    Shapes:  indices (j..., n), updates (j..., inputs.shape[n:]...).
+
+    >>> scatter_update(np.zeros(3), np.array([[1]]), np.array([2.0])).tolist()
+    [0.0, 2.0, 0.0]
+    """
+    if reduction not in REDUCTIONS:
+        raise ValueError(f"Invalid reduction: {reduction!r}. Expected one of {list(REDUCTIONS)}.")
+    x = ew.as_tensor(inputs)
+    rows, tail = _flat(indices, x.shape)
+    updates = movement.reshape(ew.as_tensor(updates, ew.common_dtype(x)), (rows.shape[0], *tail))
+    count = product(x.shape[: len(x.shape) - len(tail)])
+    flat = movement.reshape(x, (count, *tail))
+    if reduction == "add":
+        result = ew.add(flat, indexing.scatter_add_rows(rows, updates, count))
+    elif reduction is None:
+        result = _overwritten(flat, rows, updates, count)
+    else:
+        kind = {"mul": "prod"}.get(reduction, reduction)
+        result = REDUCTIONS[reduction](flat, _segments(kind, updates, rows, count))  # type: ignore[misc]
+    return movement.reshape(result, x.shape)
+
+
+def _overwritten(flat: Any, rows: Any, updates: Any, count: Any) -> Any:
+    """Each row of the result is the last update for it, or the old row."""
+    hits = ew.equal(
+        movement.expand_dims(create.iota(count, "int32"), 1), movement.expand_dims(ew.cast(rows, "int32"), 0)
+    )
+    number = ew.where(hits, create.iota(rows.shape[0]), -1)
+    last = reduce.max(number, axis=1)
+    taken = indexing.take(updates, ew.maximum(last, 0), axis=0)
+    written = movement.reshape(ew.greater_equal(last, 0), (count, *(1,) * (len(updates.shape) - 1)))
+    return ew.where(written, taken, flat)
+
+
+# --- segments -----------------------------------------------------------------------------------------------
+
+
+def _neutral(kind: str, dtype: str) -> Any:
+    if kind in ("sum", "prod"):
+        return 0 if kind == "sum" else 1
+    if dtypes.is_float(dtype):
+        return -math.inf if kind == "max" else math.inf
+    info = np.iinfo(dtype)
+    return info.min if kind == "max" else info.max
+
+
+def _segments(kind: str, data: Any, ids: Any, count: Any) -> Any:
+    """Row s is the reduction of the rows of data whose id is s; the neutral element where there is none."""
+    if kind == "sum":
+        inside = ew.logical_and(
+            ew.greater_equal(ids, 0), ew.less(ids, ew.as_tensor(count, ew.common_dtype(ids)))
+        )
+        return indexing.scatter_add_rows(ew.where(inside, ids, count), data, count)
+    hits = ew.equal(
+        movement.expand_dims(create.iota(count), 1), movement.expand_dims(ew.cast(ids, "int32"), 0)
+    )
+    hits = movement.reshape(hits, (*hits.shape, *(1,) * (len(data.shape) - 1)))
+    dtype = ew.common_dtype(data)
+    chosen = ew.where(hits, movement.expand_dims(data, 0), ew.as_tensor(_neutral(kind, dtype), dtype))
+    return {"prod": reduce.prod, "max": reduce.max, "min": reduce.min}[kind](chosen, axis=1)
+
+
+def _segment(kind: str, data: Any, segment_ids: Any, num_segments: Any) -> Any:
+    data, ids = ew.as_tensor(data), ew.as_tensor(segment_ids)
+    if len(ids.shape) != 1 or ids.shape[0] != data.shape[0]:
+        raise ShapeError(
+            message(
+                f"segment_{kind}: one id per row of data.", received=f"data {data.shape}, ids {ids.shape}"
+            )
+        )
+    if num_segments is None:
+        if isinstance(ids, Value):
+            raise ValueError(f"segment_{kind}: `num_segments` must be given in a trace.")
+        num_segments = int(ids.max(initial=-1)) + 1
+    return _segments(kind, data, ids, num_segments)
+
+
+def segment_sum(data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False) -> Any:
+    """Sums of the rows of data with equal ids.
+
+    >>> segment_sum(np.array([1.0, 2.0, 3.0]), np.array([0, 1, 0])).tolist()
+    [4.0, 2.0]
+    """
+    return _segment("sum", data, segment_ids, num_segments)
+
+
+def segment_prod(data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False) -> Any:
+    """Products of the rows of data with equal ids."""
+    return _segment("prod", data, segment_ids, num_segments)
+
+
+def segment_max(data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False) -> Any:
+    """Largest elements of the rows of data with equal ids."""
+    return _segment("max", data, segment_ids, num_segments)
+
+
+def segment_min(data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False) -> Any:
+    """Smallest elements of the rows of data with equal ids."""
+    return _segment("min", data, segment_ids, num_segments)

@@ -1,0 +1,152 @@
+"""Transposed convolution: a convolution of the input spread by the stride, with the kernel turned round."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from kcompile.core.config import image_data_format
+from kcompile.core.errors import ShapeError, message
+from kcompile.ir.op import Op, Sample
+from kcompile.ir.types import TensorType
+from kcompile.ops import contract as contraction
+from kcompile.ops import elementwise as ew
+from kcompile.ops import movement
+from kcompile.ops.convolution import Pairs, _per_dimension, _windows
+
+conv_transpose_op = Op("conv_transpose")
+
+# pads: zeros around the spread input, per spatial dimension.
+
+
+def _out(x: TensorType, w: TensorType, strides: Any, pads: Pairs, dilations: Any) -> list[Any]:
+    extents = zip(x.shape[1:-1], w.shape[:-2], strides, pads, dilations, strict=True)
+    return [(d - 1) * s + 1 + a + b - e * (k - 1) for d, k, s, (a, b), e in extents]
+
+
+@conv_transpose_op.infer
+def _infer(x: TensorType, w: TensorType, *, strides: Any, pads: Pairs, dilations: Any) -> TensorType:
+    if x.rank != w.rank or x.shape[-1] != w.shape[-1]:
+        raise ShapeError(
+            message(
+                "conv_transpose: the last axes of input and kernel must be equal.",
+                expected=f"a kernel (..., features, {x.shape[-1]}) of rank {x.rank}",
+                received=f"{x!r} and {w!r}",
+            )
+        )
+    return TensorType((x.shape[0], *_out(x, w, strides, pads, dilations), w.shape[-2]), x.dtype)
+
+
+@conv_transpose_op.reference
+def _reference(x: np.ndarray, w: np.ndarray, *, strides: Any, pads: Pairs, dilations: Any) -> np.ndarray:
+    """Each input element adds its multiple of the kernel to the output."""
+    spatial = len(strides)
+    reach = [e * (k - 1) for k, e in zip(w.shape[:-2], dilations, strict=True)]
+    full = [(d - 1) * s + 1 + r for d, s, r in zip(x.shape[1:-1], strides, reach, strict=True)]
+    y = np.zeros((x.shape[0], *full, w.shape[-2]), x.dtype)
+    for at in np.ndindex(*w.shape[:-2]):
+        spots = tuple(
+            slice(a * e, a * e + (d - 1) * s + 1, s)
+            for a, e, d, s in zip(at, dilations, x.shape[1:-1], strides, strict=True)
+        )
+        y[(slice(None), *spots)] += np.einsum("...c,fc->...f", x, w[at])
+    out = [n + a + b - 2 * r for n, (a, b), r in zip(full, pads, reach, strict=True)]
+    grown = np.pad(y, ((0, 0), *((0, max(b - r, 0)) for (_, b), r in zip(pads, reach, strict=True)), (0, 0)))
+    cut = tuple(slice(r - a, r - a + n) for (a, _), r, n in zip(pads, reach, out, strict=True))
+    assert len(cut) == spatial
+    return grown[(slice(None), *cut)]
+
+
+@conv_transpose_op.decompose
+def _decompose(x: Any, w: Any, *, strides: Any, pads: Pairs, dilations: Any) -> Any:
+    spatial = len(strides)
+    before, after = ((0, *(p[k] for p in pads), 0) for k in (0, 1))
+    x = movement.pad_op(x, before=before, after=after, inner=(0, *(s - 1 for s in strides), 0), value=0.0)
+    w = movement.flip(w, tuple(range(spatial)))
+    kernel = tuple(w.shape[:-2])
+    out = [d - e * (k - 1) for d, k, e in zip(x.shape[1:-1], kernel, dilations, strict=True)]
+    rank = spatial + 2  # axes: n, o..., f | k..., c
+    over_k, c = rank, rank + spatial
+    x_map = (((1, 0),), *_windows(spatial, 1, over_k, (1,) * spatial, dilations), ((1, c),))
+    w_map = (*(((1, over_k + k),) for k in range(spatial)), ((1, rank - 1),), ((1, c),))
+    shape, over = (x.shape[0], *out, w.shape[-2]), (*kernel, w.shape[-1])
+    return contraction.contract_op(x, w, shape=shape, over=over, x_map=x_map, w_map=w_map)
+
+
+@conv_transpose_op.onnx
+def _onnx(g: Any, x: str, w: str, *, strides: Any, pads: Pairs, dilations: Any) -> str:
+    spatial = len(strides)
+    kernel = g.transpose(w, [spatial + 1, spatial, *range(spatial)])
+    reach = [e * (k - 1) for k, e in zip(g.shape(w)[:-2], dilations, strict=True)]
+    begin = [r - a for r, (a, _) in zip(reach, pads, strict=True)]
+    end = [r - b for r, (_, b) in zip(reach, pads, strict=True)]
+    attrs = {
+        "strides": list(strides),
+        "dilations": list(dilations),
+        "pads": begin + [max(e, 0) for e in end],
+        "output_padding": [max(-e, 0) for e in end],
+    }
+    return g.channels_first(x, spatial, lambda t: g.node("ConvTranspose", t, kernel, **attrs))
+
+
+@conv_transpose_op.samples
+def _samples(rng: np.random.Generator) -> Iterator[Sample]:
+    cases = [  # x, kernel, strides, pads, dilations
+        ((2, 4, 3, 3), (3, 2, 4, 3), (1, 1), ((2, 2), (1, 1)), (1, 1)),
+        ((1, 3, 4, 2), (3, 3, 5, 2), (2, 2), ((1, 2), (2, 1)), (1, 1)),
+        ((2, 4, 3), (2, 2, 3), (3,), ((1, 2),), (1,)),
+        ((1, 4, 3, 2), (3, 2, 2, 2), (1, 1), ((4, 4), (2, 2)), (2, 2)),
+    ]
+    for xs, ws, strides, pads, dilations in cases:
+        arrays = (rng.normal(size=xs).astype("float32"), rng.normal(size=ws).astype("float32"))
+        attrs = {"strides": strides, "pads": pads, "dilations": dilations}
+        yield Sample(arrays, attrs, f"{ws}s{strides}d{dilations}")
+
+
+def padding_around(
+    kernel: int, stride: int, dilation: int, padding: str, output_padding: int | None
+) -> tuple[int, int]:
+    """Zeros before and after the spread input that give Keras's output size along one dimension."""
+    reach = dilation * (kernel - 1)
+    size = reach + 1
+    if padding == "valid":
+        extra = max(size - stride, 0) + stride - size if output_padding is None else output_padding
+        return reach, reach + extra
+    if output_padding is None:
+        left = max(size - stride, 0) // 2
+        return reach - left, reach - (size - stride - left)
+    left = size // 2  # as PyTorch counts: what is cut at both ends
+    return reach - left, reach - left + output_padding
+
+
+def conv_transpose(
+    inputs: Any,
+    kernel: Any,
+    strides: Any = 1,
+    padding: str = "valid",
+    output_padding: Any = None,
+    data_format: str | None = None,
+    dilation_rate: Any = 1,
+) -> Any:
+    """The transpose (gradient) of a convolution, which enlarges images.
+
+    Shapes:  inputs (n, d..., c), kernel (k..., f, c) -> (n, o..., f);
+             valid: o = (d - 1) s + max(k, s), same: o = d s.
+    Raises:  ShapeError if the kernel does not fit.
+
+    >>> conv_transpose(np.ones((1, 2, 1)), np.ones((3, 1, 1)), strides=2)[0, :, 0].tolist()
+    [1.0, 1.0, 2.0, 1.0, 1.0]
+    """
+    x, w = ew.operands(inputs, kernel)
+    spatial = len(w.shape) - 2
+    first = (data_format or image_data_format()) == "channels_first"
+    if first:
+        x = movement.transpose(x, (0, *range(2, spatial + 2), 1))
+    s, e = _per_dimension(strides, spatial), _per_dimension(dilation_rate, spatial)
+    extra = (None,) * spatial if output_padding is None else _per_dimension(output_padding, spatial)
+    sizes = zip(w.shape[:-2], s, e, extra, strict=True)
+    pads = tuple(padding_around(k, a, b, padding.lower(), o) for k, a, b, o in sizes)
+    y = conv_transpose_op(x, w, strides=s, pads=pads, dilations=e)
+    return movement.transpose(y, (0, spatial + 1, *range(1, spatial + 1))) if first else y

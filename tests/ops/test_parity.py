@@ -1,0 +1,69 @@
+"""Public ops against numbers, shapes and dtypes of real Keras (tests/parity/make_ops_fixtures.py)."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kcompile import ops
+from kcompile.core import tree
+from tests.parity.op_cases import cases, inputs
+
+FIXTURES = Path(__file__).resolve().parents[1] / "parity" / "ops.npz"
+
+# Patterns of cases that are not compared, each with its reason.
+DIFFERENT = {
+    r"(hard_tanh|log_sigmoid|softmax|log_softmax|layer_normalization)-u": "JAX wraps unsigned ints",
+    r"floor_divide-(ib|bb|uu|two-i|true-i|two-u|true-u|two-b|true-b)": "an int divided by zero has no value",
+    r"fmod-(ib|bb|uu|true-b)": "the remainder of a division by zero has no value",
+    r"(arctan2|logaddexp|logaddexp2)-(h-half|half-h)": "Keras widens float16 for a Python float only here",
+    r"(left|right)_shift-(bb|b-true|true-b)": "Keras on JAX makes ints of bools here, but not in bitwise_and",
+    r"sparsemax": "Keras's result does not sum to 1",
+}
+
+# Names of keras.ops that are not there yet.
+ABSENT = {
+    "associative_scan", "cond", "fori_loop", "gcd", "lcm", "map", "nanmedian", "nextafter", "rearrange", "scan",
+    "switch", "vectorized_map", "view_int", "while_loop",
+}  # fmt: skip
+
+
+def expected() -> dict[str, list[np.ndarray]]:
+    """What Keras returned for each case."""
+    stored = np.load(FIXTURES)
+    data, offset = stored["data"].tobytes(), 0
+    found: dict[str, list[np.ndarray]] = {}
+    for name, dtype, shape in json.loads(stored["index"].tobytes()):
+        array = np.frombuffer(data, np.dtype(dtype), int(np.prod(shape)), offset).reshape(shape)
+        offset += array.nbytes
+        found.setdefault(name, []).append(array)
+    return found
+
+
+CASES, EXPECTED, INPUTS = cases(), expected(), inputs()
+
+
+def compared() -> list[str]:
+    known = [name for name in EXPECTED if name.partition("-")[0] not in ABSENT]
+    return [name for name in known if not any(re.fullmatch(pattern, name) for pattern in DIFFERENT)]
+
+
+@pytest.mark.parametrize("name", compared())
+def test_as_keras(name):
+    got = [np.asarray(leaf) for leaf in tree.flatten(CASES[name](ops, INPUTS))]
+    assert len(got) == len(EXPECTED[name])
+    for actual, wanted in zip(got, EXPECTED[name], strict=True):
+        assert (actual.shape, actual.dtype) == (wanted.shape, wanted.dtype)
+        near = (
+            2e-3 if wanted.dtype == np.float16 else 2e-5
+        )  # several roundings of the dtype, in Keras and here
+        np.testing.assert_allclose(actual.astype("f8"), wanted.astype("f8"), rtol=near, atol=near / 10)
+
+
+@pytest.mark.parametrize("name", sorted(ABSENT - {"view_int"}))
+def test_absent_names_are_absent(name):
+    assert not hasattr(ops, name)
