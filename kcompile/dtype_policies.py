@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kcompile.core import config as settings
-from kcompile.core import dtypes
+from kcompile.core import dtypes, registry
 
 
 class DTypePolicy:
@@ -58,6 +58,7 @@ class DTypePolicy:
 
 
 FloatDTypePolicy = DTypePolicy
+registry.publish("keras", {"DTypePolicy": DTypePolicy})
 
 
 def _dtypes_of(name: str) -> tuple[str, str]:

@@ -103,11 +103,12 @@ def _instance(item: Any) -> Config:
     kind = type(item)
     known = registry.address_of(kind)
     module = known[0] if known else None if kind.__module__ == "__main__" else kind.__module__
+    is_public = known is not None and not known[0].startswith("keras.src.")
     config = {
         "module": module,
         "class_name": known[1] if known else kind.__name__,
         "config": serialize_keras_object(item.get_config()),
-        "registered_name": None if known else registry.get_registered_name(kind),
+        "registered_name": None if is_public else registry.get_registered_name(kind),
     }
     if hasattr(item, "get_build_config") and (build := item.get_build_config()) is not None:
         config["build_config"] = serialize_keras_object(build)

@@ -109,6 +109,12 @@ class Layer(State):
     input_dtype = compute_dtype
 
     @property
+    def call_has_training(self) -> bool:
+        """Does `call` take the argument `training`?"""
+        signature = signature_of(getattr(self.call, "__func__", self.call))
+        return signature.has_training or signature.is_open
+
+    @property
     def supports_masking(self) -> bool:
         """Whether the layer hands masks on."""
         return self._supports_masking

@@ -1,0 +1,98 @@
+"""`model(x)` on arrays: the compiled program of the model's call, found with as little Python as possible."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from kcompile.core import config, tree
+from kcompile.ir.graph import Value
+from kcompile.layers import call_context
+from kcompile.layers.layer import Layer
+from kcompile.layers.state import version
+from kcompile.trace import tracer
+from kcompile.trace.masks import mask_of
+from kcompile.trace.tracer import trace
+from kcompile.training.programs import StepProgram, leaves_of, open_dimensions, spec
+from kcompile.training.step import StepGraph, default_float, parameters
+
+MOST_SHAPES = 64  # fast entries kept; variable lengths would make ever more of them
+
+
+@dataclass(frozen=True)
+class TracedCall(StepGraph):
+    """A traced call. `does_more`: losses or masks are for whoever called, so it must compute op by op."""
+
+    does_more: bool = False
+
+
+class CompiledCalls:
+    """The programs of one model's calls. Programs are kept by the trainer; here is the short way to them."""
+
+    def __init__(self, model: Any):
+        self._model = model
+        self._runs: dict[Any, Callable[[np.ndarray], Any]] = {}
+        self._state: tuple[Any, ...] = ()
+
+    @staticmethod
+    def apply_to(model: Any, inputs: Any) -> bool:
+        """Is this an outermost call on arrays that a program can make?"""
+        return (
+            not tracer.is_tracing()
+            and call_context.current() is None
+            and not model._training.run_eagerly
+            and all(isinstance(x, np.ndarray) and x.ndim > 0 for x in leaves_of(inputs))
+            and bool(leaves_of(inputs))
+        )
+
+    def known(self, x: np.ndarray) -> Callable[[np.ndarray], Any] | None:
+        """The way to run a call on one array without further arguments, if it was made before and nothing changed."""
+        state = self._state
+        if not state or state[0] != version() or state[1] is not config.current() or tracer.is_tracing():
+            return None
+        if state[2] is not self._model.__dict__.get("_training_state") or state[2].run_eagerly:
+            return None
+        return self._runs.get((x.dtype, x.shape[1:])) if x.shape and call_context.current() is None else None
+
+    def __call__(self, inputs: Any, training: bool | None) -> Any:
+        program = self._program(inputs, training)
+        if program is None:
+            return Layer.__call__(self._model, inputs, training=training)
+        result = program.traced.result
+        if isinstance(inputs, np.ndarray) and training is None and result is None:
+            self._remember(inputs, program.run)
+        outputs = program.run(*leaves_of(inputs))
+        return tree.pack_as(result, list(outputs))
+
+    def _remember(self, x: np.ndarray, run: Callable[..., Any]) -> None:
+        state = (version(), config.current(), self._model._training)
+        if len(self._state) != 3 or any(a is not b for a, b in zip(state[1:], self._state[1:], strict=True)):
+            self._runs.clear()
+        if state[:1] != self._state[:1] or len(self._runs) >= MOST_SHAPES:
+            self._runs.clear()
+        self._state = state
+        self._runs[x.dtype, x.shape[1:]] = lambda array: run(array)[0]
+
+    def _program(self, inputs: Any, training: bool | None) -> StepProgram | None:
+        """The program for such inputs; None if the call does more than compute outputs."""
+        names = open_dimensions(inputs, getattr(self._model, "inputs", None))
+        key = ("call", training, spec(inputs, names))
+        program = self._model._training.programs._get(key, lambda: self._traced(inputs, training, names))
+        return None if program.traced.does_more else program  # type: ignore[attr-defined]
+
+    def _traced(self, inputs: Any, training: bool | None, names: list[Any]) -> TracedCall:
+        shapes = {id(leaf): shape for leaf, shape in zip(leaves_of(inputs), names, strict=True)}
+        given, values = parameters(inputs, lambda leaf: shapes[id(leaf)])
+        more = []
+
+        def run(*_: Value) -> Any:
+            outputs = Layer.__call__(self._model, default_float(given), training=training)
+            more.extend(layer for layer in self._model._flatten_layers() if layer._losses)
+            more.extend(x for x in tree.flatten(outputs) if mask_of(x) is not None)
+            return outputs
+
+        graph, result = trace(run, values, name="call")
+        return TracedCall(graph, result=tree.map_structure(lambda _: None, result), does_more=bool(more))

@@ -1,0 +1,183 @@
+"""Models made of the calls between placeholders: `Model(inputs, outputs)`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kcompile import ops
+from kcompile.core import registry, tree
+from kcompile.core.errors import ShapeError
+from kcompile.layers.core.input_layer import InputLayer
+from kcompile.layers.input_spec import InputSpec
+from kcompile.layers.layer import Layer
+from kcompile.models.call_graph import CallGraph, cut_at
+from kcompile.models.functional_config import config_of_graph
+from kcompile.models.model import Model
+from kcompile.trace.keras_tensor import KerasTensor
+from kcompile.trace.masks import set_mask
+
+
+class Functional(Model):
+    """A model of layers and ops, described by its inputs and outputs: tensors, or lists, tuples and dicts of them."""
+
+    def __init__(self, inputs: Any, outputs: Any, name: str | None = None, **kwargs: Any):
+        trainable = kwargs.pop("trainable", None)
+        _check_placeholders("inputs", inputs)
+        _check_placeholders("outputs", outputs)
+        if not all(_is_input(x) for x in tree.flatten(inputs)):
+            fresh, cut = cut_at(tree.flatten(inputs), tree.flatten(outputs), _input)
+            inputs, outputs = tree.pack_as(inputs, fresh), tree.pack_as(outputs, cut)
+        self._initialize(name=name, **kwargs)
+        graph = CallGraph(tree.flatten(inputs), tree.flatten(outputs))
+        self.__dict__.update(_inputs_struct=inputs, _outputs_struct=outputs, _graph=graph)
+        self._take_layers()
+        if trainable is not None:
+            self.trainable = trainable
+
+    def _take_layers(self) -> None:
+        for operation in self._graph.operations:
+            if isinstance(operation, Layer):
+                self._tracker.add(operation)
+        self.__dict__["built"] = True
+
+    # --- inputs and outputs -----------------------------------------------------------------------------------
+
+    @property
+    def inputs(self) -> list[KerasTensor]:
+        """The input placeholders as a flat list; dicts in the order of their sorted keys."""
+        return self._graph.inputs
+
+    @property
+    def outputs(self) -> list[KerasTensor]:
+        return self._graph.outputs
+
+    @property
+    def input(self) -> Any:
+        return self._inputs_struct
+
+    @property
+    def output(self) -> Any:
+        return self._outputs_struct
+
+    @property
+    def input_shape(self) -> Any:
+        return tree.map_structure(lambda x: x.shape, self._inputs_struct)
+
+    @property
+    def output_shape(self) -> Any:
+        return tree.map_structure(lambda x: x.shape, self._outputs_struct)
+
+    @property
+    def input_names(self) -> list[str]:
+        return [x._keras_history[0].name for x in self.inputs]
+
+    @property
+    def output_names(self) -> list[str]:
+        return [x._keras_history[0].name for x in self.outputs]
+
+    @property
+    def operations(self) -> list[Any]:
+        """Layers and ops of the model, from the inputs on."""
+        return list(self._graph.operations)
+
+    @property
+    def layers(self) -> list[Layer]:
+        return [op for op in self._graph.operations if isinstance(op, Layer)]
+
+    @property
+    def input_spec(self) -> Any:
+        if "_manual_input_spec" in self.__dict__:
+            return self.__dict__["_manual_input_spec"]
+        names = _names_of(self._inputs_struct) or [x.name for x in self.inputs]
+        return [
+            InputSpec(
+                shape=(None, *x.shape[1:]),
+                allow_last_axis_squeeze=True,
+                name=name,
+                optional=x._keras_history[0].optional,
+            )
+            for x, name in zip(self.inputs, names, strict=True)
+        ]
+
+    @input_spec.setter
+    def input_spec(self, value: Any) -> None:
+        self.__dict__["_manual_input_spec"] = value
+
+    # --- calling ----------------------------------------------------------------------------------------------
+
+    def call(self, inputs: Any, training: Any = None, mask: Any = None, **kwargs: Any) -> Any:
+        tensors = [self._fitted(x, wanted) for x, wanted in zip(self._flat(inputs), self.inputs, strict=True)]
+        for x, m in zip(tensors, tree.flatten(mask), strict=False):
+            if m is not None:
+                set_mask(x, m)
+        results = self._graph.run(tensors, lambda operation, a, k: _call(operation, a, k, training))
+        return tree.pack_as(self._outputs_struct, results)
+
+    def _flat(self, inputs: Any) -> list[Any]:
+        if isinstance(inputs, dict):
+            names = _names_of(self._inputs_struct) or self.input_names
+            return [inputs[name] for name in names]
+        return tree.flatten(inputs)
+
+    def _fitted(self, x: Any, wanted: KerasTensor) -> Any:
+        """An input in the dtype of its placeholder, and with a last axis of size 1 added or taken away."""
+        if x is None:
+            return None
+        rank, target = len(x.shape), len(wanted.shape)
+        if rank == target + 1 and x.shape[-1] == 1:
+            x = ops.squeeze(x, -1)
+        elif rank == target - 1 and wanted.shape[-1] == 1:
+            x = ops.expand_dims(x, -1)
+        elif rank != target:
+            raise ShapeError(
+                f"Invalid input shape for input '{wanted.name}' of model '{self.name}'. Expected shape {wanted.shape}, "
+                f"but input has incompatible shape {tuple(x.shape)}"
+            )
+        return ops.cast(x, wanted.dtype)
+
+    def build(self, input_shape: Any = None) -> None:
+        """Functional models are built when they are made."""
+
+    def get_build_config(self) -> dict[str, Any] | None:
+        return None
+
+    # --- config -----------------------------------------------------------------------------------------------
+
+    def get_config(self) -> dict[str, Any]:
+        if not self._is_plain():
+            return super().get_config()
+        return {"name": self.name, "trainable": self.trainable, **config_of_graph(self)}
+
+    @classmethod
+    def _is_plain(cls) -> bool:
+        return cls.__init__ in (Functional.__init__, Model.__init__)
+
+
+registry.publish("keras.src.models.functional", {"Functional": Functional})
+
+
+def _call(operation: Any, args: Any, kwargs: Any, training: Any) -> Any:
+    if training is not None and getattr(operation, "call_has_training", False):
+        kwargs = {**kwargs, "training": training}
+    return operation(*args, **kwargs)
+
+
+def _check_placeholders(what: str, structure: Any) -> None:
+    for x in tree.flatten(structure):
+        if not isinstance(x, KerasTensor):
+            raise ValueError(
+                f"All `{what}` values must be KerasTensors. Received: {what}={structure} including invalid value {x} "
+                f"of type {type(x)}"
+            )
+
+
+def _is_input(x: KerasTensor) -> bool:
+    return isinstance(x._keras_history[0], InputLayer)
+
+
+def _input(shape: Any, dtype: str, name: str) -> KerasTensor:
+    return InputLayer(batch_shape=shape, dtype=dtype, name=name).output
+
+
+def _names_of(structure: Any) -> list[str] | None:
+    return sorted(structure) if isinstance(structure, dict) else None

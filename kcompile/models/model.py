@@ -1,0 +1,234 @@
+"""`Model`: a layer that can be trained, saved and summarized."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+
+from kcompile.core import registry
+from kcompile.core.errors import message
+from kcompile.layers.building import as_shapes, placeholders, remembers_build
+from kcompile.layers.call_spec import CallSpec
+from kcompile.layers.layer import Layer
+from kcompile.models.compiled_call import CompiledCalls
+from kcompile.trace.operation import default
+from kcompile.training.trainer import Trainer
+
+
+class Model(Trainer, Layer):
+    """A functional model, `Model(inputs, outputs)`, or the base of a user's own with layers in `__init__` and `call`.
+
+    Called on arrays, a model runs its compiled program; inside a trace or on placeholders it is a layer.
+
+    >>> import numpy as np
+    >>> from kcompile import layers
+    >>> class Twice(Model):
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.inner = layers.Dense(1, kernel_initializer="ones")
+    ...     def call(self, inputs):
+    ...         return self.inner(inputs) * 2
+    >>> Twice()(np.ones((1, 3), "float32")).tolist()
+    [[6.0]]
+    """
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        if cls is Model and _is_functional(args, kwargs):
+            from kcompile.models.functional import Functional
+
+            return super().__new__(Functional, *args, **kwargs)
+        return super().__new__(cls, *args, **kwargs)
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        if _is_functional(args, kwargs):  # a user's class over inputs and outputs
+            from kcompile.models.functional import Functional
+
+            _derive_from(type(self), Functional)
+            Functional.__init__(self, *args, **kwargs)  # type: ignore[arg-type]
+        else:
+            self._initialize(*args, **kwargs)
+
+    def _initialize(self, *args: Any, **kwargs: Any) -> None:
+        Layer.__init__(self, *args, **kwargs)
+
+    # --- calling ----------------------------------------------------------------------------------------------
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        calls: CompiledCalls | None = self.__dict__.get("_calls")
+        if calls is not None and not kwargs and len(args) == 1 and type(args[0]) is np.ndarray:
+            run = calls.known(args[0])
+            if run is not None:
+                return run(args[0])
+        return self._call_anew(args, kwargs)
+
+    def _call_anew(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if len(args) == 1 and kwargs.keys() <= {"training"} and CompiledCalls.apply_to(self, args[0]):
+            return self._run_compiled(args[0], kwargs.get("training"))
+        return super().__call__(*args, **kwargs)
+
+    def _run_compiled(self, inputs: Any, training: bool | None = None) -> Any:
+        """The outputs for arrays, by the program that is compiled for their dtypes and shapes (any batch size)."""
+        if "_calls" not in self.__dict__:
+            self.__dict__["_calls"] = CompiledCalls(self)
+        return self.__dict__["_calls"](inputs, training)
+
+    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
+        """None: the layers inside give the outputs their masks."""
+        return None
+
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        raise NotImplementedError(f"Model {type(self).__name__} does not have a `call()` method implemented.")
+
+    @remembers_build
+    @default
+    def build(self, input_shape: Any) -> None:
+        """Make the weights of a subclassed model, by a call on placeholders of these shapes."""
+        shapes = as_shapes(input_shape)
+        self.__dict__["built"] = True
+        self.compute_output_spec(placeholders(shapes, self.compute_dtype))
+
+    def _maybe_build(self, spec: CallSpec) -> None:
+        if not self.built and getattr(self.build, "_is_default", False):
+            first = next(iter(spec.shapes().values()), None)
+            self.__dict__.update(
+                built=True, _build_shapes={"input_shape": first}
+            )  # the call builds what is inside
+        super()._maybe_build(spec)
+
+    # --- layers -----------------------------------------------------------------------------------------------
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers directly inside."""
+        return self._flatten_layers(include_self=False, recursive=False)
+
+    @layers.setter
+    def layers(self, _: Any) -> None:
+        raise AttributeError(
+            "`Model.layers` attribute is reserved and should not be used. Please use another name."
+        )
+
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
+        """A layer by its name or its position."""
+        if (name is None) == (index is None):
+            wanted = (
+                "Provide either a layer name or layer index" if name is None else "Provide only one of them"
+            )
+            raise ValueError(f"{wanted} at `get_layer`. Received: index={index}, name={name}.")
+        if index is not None:
+            if len(self.layers) <= index:
+                raise ValueError(
+                    f"Was asked to retrieve layer at index {index} but model only has {len(self.layers)} layers."
+                )
+            return self.layers[index]
+        for layer in self.layers:
+            if layer.name == name:
+                return layer
+        raise ValueError(
+            f"No such layer: {name}. Existing layers are: {[layer.name for layer in self.layers]}."
+        )
+
+    def summary(
+        self,
+        line_length: int | None = None,
+        positions: Any = None,
+        print_fn: Any = None,
+        expand_nested: bool = False,
+        show_trainable: bool = False,
+        layer_range: Any = None,
+    ) -> None:
+        """Print the layers with their output shapes and numbers of parameters.
+
+        Args:    positions: relative or absolute ends of the columns. print_fn: gets the text instead of standard
+                 output. expand_nested: show the layers of nested models. layer_range: names (or patterns of names)
+                 of the first and last layer to show.
+        """
+        from kcompile.models.summary import print_summary
+
+        print_summary(self, line_length, positions, print_fn, expand_nested, show_trainable, layer_range)
+
+    # --- files ------------------------------------------------------------------------------------------------
+
+    def save(self, filepath: Any, overwrite: bool = True, zipped: bool | None = None, **kwargs: Any) -> None:
+        """Save architecture, weights, optimizer and compile settings to a `.keras` file."""
+        from kcompile.saving import save_model
+
+        save_model(self, filepath, overwrite=overwrite, zipped=zipped, **kwargs)
+
+    def save_weights(self, filepath: Any, overwrite: bool = True, max_shard_size: Any = None) -> None:
+        """Save the weights to a `.weights.h5` file."""
+        from kcompile.saving import save_weights
+
+        save_weights(self, filepath, overwrite=overwrite, max_shard_size=max_shard_size)
+
+    def load_weights(self, filepath: Any, skip_mismatch: bool = False, **kwargs: Any) -> None:
+        """Load weights from a `.weights.h5` or `.keras` file."""
+        from kcompile.saving import load_weights
+
+        load_weights(self, filepath, skip_mismatch=skip_mismatch, **kwargs)
+
+    def export(self, filepath: str | os.PathLike[str], format: str = "onnx", **kwargs: Any) -> None:
+        """Write the model as an ONNX file."""
+        from kcompile.export import export_model
+
+        export_model(self, filepath, format=format, **kwargs)
+
+    def explain(self, **kwargs: Any) -> Any:
+        """Print the graph before and after the passes and the kernels it became."""
+        from kcompile.explain import explain
+
+        return explain(self, **kwargs)
+
+    def to_json(self, **kwargs: Any) -> str:
+        """The architecture as JSON, for `models.model_from_json`."""
+        import json
+
+        from kcompile.core.serialization import serialize_keras_object
+
+        return json.dumps(serialize_keras_object(self), **kwargs)
+
+    @classmethod
+    def _is_plain(cls) -> bool:
+        """Can the model be made from inputs and outputs alone? Not if a user's class has its own constructor."""
+        return cls.__init__ is Model.__init__
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
+        """A model from what `get_config` returned."""
+        if {"layers", "input_layers", "output_layers"} <= config.keys() and cls._is_plain():
+            from kcompile.models.functional_config import graph_from_config
+
+            inputs, outputs = graph_from_config(config, custom_objects)
+            return cls(inputs, outputs, name=config.get("name"), trainable=config.get("trainable"))
+        with registry.CustomObjectScope(custom_objects):
+            try:
+                return cls(**config)
+            except TypeError as error:
+                hint = "`get_config()` must return everything that the constructor takes, and nothing else"
+                text = message(
+                    f"Unable to revive model {cls.__name__} from its config.", received=f"{config}", hint=hint
+                )
+                raise TypeError(f"{text}\n  error     {error}") from error
+
+
+registry.publish("keras", {"Model": Model})
+
+
+def _is_functional(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    return (
+        len(args) == 2 or (len(args) == 1 and "outputs" in kwargs) or {"inputs", "outputs"} <= kwargs.keys()
+    )
+
+
+def _derive_from(cls: type, functional: type) -> None:
+    """Put `functional` between a user's class and Model, so that it is called as its inputs and outputs say."""
+    if issubclass(cls, functional):
+        return
+    if Model in cls.__bases__:
+        cls.__bases__ = tuple(functional if base is Model else base for base in cls.__bases__)
+        return
+    for base in cls.__bases__:
+        if issubclass(base, Model):
+            _derive_from(base, functional)

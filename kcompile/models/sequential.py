@@ -1,0 +1,194 @@
+"""Models in which each layer's output is the next one's input."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kcompile.core import registry
+from kcompile.core.serialization import deserialize_keras_object, serialize_keras_object
+from kcompile.layers import state
+from kcompile.layers.building import as_shapes, is_shape
+from kcompile.layers.core.input_layer import InputLayer
+from kcompile.layers.layer import Layer
+from kcompile.models.functional import Functional
+from kcompile.models.model import Model
+from kcompile.trace.keras_tensor import KerasTensor
+
+
+class Sequential(Model):
+    """A stack of layers. It is built when its input shape is known: from an `Input`, from `build`, or from a first call.
+
+    >>> from kcompile import layers
+    >>> model = Sequential([layers.Input((4,)), layers.Dense(2), layers.Dense(1)])
+    >>> model.output_shape, len(model.layers)
+    ((None, 1), 2)
+    """
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        instance = super().__new__(cls, *args, **kwargs)
+        instance.__dict__.update(_stack=[], _functional=None)
+        return instance
+
+    def __init__(self, layers: Any = None, trainable: bool = True, name: str | None = None, **kwargs: Any):
+        self._initialize(trainable=trainable, name=name, **kwargs)
+        if layers is not None:
+            for layer in layers if isinstance(layers, (list, tuple)) else [layers]:
+                self.add(layer, rebuild=False)
+            self._maybe_rebuild()
+
+    # --- the stack --------------------------------------------------------------------------------------------
+
+    def add(self, layer: Any, rebuild: bool = True) -> None:
+        """Put a layer on top.
+
+        Raises:  ValueError for what is no layer, a name that is taken, or a second input.
+        """
+        if isinstance(layer, KerasTensor) and isinstance(layer._keras_history[0], InputLayer):
+            layer = layer._keras_history[0]
+        if not isinstance(layer, Layer):
+            raise ValueError(
+                "Only instances of `keras.Layer` can be added to a Sequential model. "
+                f"Received: {layer} (of type {type(layer)})"
+            )
+        if not self._stack and layer._input_shape_arg is not None:
+            self.add(InputLayer(shape=layer._input_shape_arg), rebuild=False)
+        if any(known.name == layer.name for known in self._stack):
+            raise ValueError(
+                f"All layers added to a Sequential model should have unique names. Name '{layer.name}' is already the "
+                "name of a layer in this model. Update the `name` argument to pass a unique name."
+            )
+        if isinstance(layer, InputLayer) and self._stack:
+            self._refuse_input(layer)
+        self._stack.append(layer)
+        self._changed(rebuild)
+
+    def _refuse_input(self, layer: InputLayer) -> None:
+        first = self._stack[0]
+        if isinstance(first, InputLayer):
+            raise ValueError(
+                f"Sequential model '{self.name}' has already been configured to use input shape {first.batch_shape}. "
+                "You cannot add a different Input layer to it."
+            )
+        raise ValueError(
+            f"Sequential model '{self.name}' has layers already; an Input must be the first of them."
+        )
+
+    def pop(self, rebuild: bool = True) -> Layer:
+        """Take the layer on top away, and return it."""
+        layer = self._stack.pop()
+        self._tracker.remove(layer)
+        self._changed(rebuild)
+        return layer
+
+    def _changed(self, rebuild: bool) -> None:
+        self._tracker.locked = False
+        self._tracker.stores["layers"][:] = list(self._stack)
+        known = None if self._functional is None else self._functional.input_shape
+        self.__dict__.update(built=False, _functional=None)
+        state.changed()
+        if rebuild:
+            self._maybe_rebuild(known)
+
+    def _maybe_rebuild(self, input_shape: Any = None) -> None:
+        first = self._stack[0] if self._stack else None
+        if isinstance(first, InputLayer):
+            if len(self._stack) > 1:
+                self.build(first.batch_shape)
+        elif input_shape is not None and self._stack:
+            self.build(input_shape)
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers, without the input."""
+        return [layer for layer in self._stack if not isinstance(layer, InputLayer)]
+
+    # --- building and calling ---------------------------------------------------------------------------------
+
+    def build(self, input_shape: Any = None) -> None:
+        """Make all weights, for inputs of this shape (batch included)."""
+        shape = as_shapes(input_shape) if input_shape is not None else self._known_shape()
+        if not is_shape(shape):
+            raise ValueError(
+                f"Sequential model '{self.name}' takes one input; its shape must be a tuple. Received: {shape}"
+            )
+        if not self._stack:
+            raise ValueError(
+                f"Sequential model {self.name} cannot be built because it has no layers. Call `model.add(layer)`."
+            )
+        if not isinstance(self._stack[0], InputLayer):
+            dtype = self._stack[0].compute_dtype
+            x = InputLayer(batch_shape=shape, dtype=dtype).output
+        else:
+            x = self._stack[0].output
+        inputs = x
+        for layer in self.layers:
+            try:
+                x = layer(x)
+            except NotImplementedError:  # a layer whose call cannot be traced
+                return
+        self.__dict__["_functional"] = Functional(inputs, x, name=self.name)
+
+    def _known_shape(self) -> Any:
+        first = self._stack[0] if self._stack else None
+        if isinstance(first, InputLayer):
+            return first.batch_shape
+        raise ValueError(
+            f"You must provide an `input_shape` argument to build Sequential model '{self.name}'."
+        )
+
+    def call(self, inputs: Any, training: Any = None, mask: Any = None, **kwargs: Any) -> Any:
+        if self._functional is not None:
+            return self._functional.call(inputs, training=training, mask=mask)
+        for layer in self.layers:
+            more = {"training": training} if layer.call_has_training and training is not None else {}
+            inputs = layer(inputs, **more)
+        return inputs
+
+    @property
+    def input_shape(self) -> Any:
+        return self._of_functional("input_shape", "input shape")
+
+    @property
+    def output_shape(self) -> Any:
+        return self._of_functional("output_shape", "output shape")
+
+    @property
+    def inputs(self) -> Any:
+        return self._of_functional("inputs", "inputs")
+
+    @property
+    def outputs(self) -> Any:
+        return self._of_functional("outputs", "outputs")
+
+    def _of_functional(self, attribute: str, what: str) -> Any:
+        if self._functional is None:
+            raise AttributeError(f"Sequential model '{self.name}' has no defined {what} yet.")
+        return getattr(self._functional, attribute)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        shape = as_shapes(input_shape)
+        for layer in self.layers:
+            shape = layer.compute_output_shape(shape)
+        return shape
+
+    # --- config -----------------------------------------------------------------------------------------------
+
+    def get_config(self) -> dict[str, Any]:
+        layers = [serialize_keras_object(layer) for layer in self._stack]
+        config = {**Layer.get_config(self), "name": self.name, "layers": layers}
+        if self._functional is not None:
+            config["build_input_shape"] = self._functional.input_shape
+        return config
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
+        shape = config.get("build_input_shape")
+        settings = {k: config[k] for k in ("name", "trainable", "dtype") if k in config}
+        model = cls(**settings)
+        for data in config["layers"]:
+            model.add(deserialize_keras_object(data, custom_objects), rebuild=False)
+        model._maybe_rebuild(None if shape is None else as_shapes(shape))
+        return model
+
+
+registry.publish("keras", {"Sequential": Sequential})

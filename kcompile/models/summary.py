@@ -1,0 +1,221 @@
+"""`model.summary()`: a table of the layers, their output shapes and numbers of parameters, as Keras prints it."""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from kcompile.core import console as messages
+from kcompile.core import dtypes
+from kcompile.layers.layer import Layer
+from kcompile.trace.operation import CallNode
+
+NARROW, WIDE = 88, 108  # characters of a table without and with a column of connections
+
+
+def print_summary(
+    model: Any,
+    line_length: int | None = None,
+    positions: Any = None,
+    print_fn: Callable[..., Any] | None = None,
+    expand_nested: bool = False,
+    show_trainable: bool = False,
+    layer_range: Any = None,
+) -> None:
+    """Print the table; see `Model.summary` for the arguments."""
+    import rich.console
+    import rich.table
+
+    rows = Rows(model, expand_nested, show_trainable)
+    file = io.StringIO()
+    plain: dict[str, Any] = {"force_terminal": False, "color_system": None} if print_fn else {}
+    out = rich.console.Console(highlight=False, **plain)
+    width = line_length or min(rows.default_length, out.width - 4)
+    columns = zip(rows.headers, rows.alignments, _widths(width, positions or rows.positions), strict=True)
+    table = rich.table.Table(
+        *(rich.table.Column(header, justify=side, width=w) for header, side, w in columns),  # type: ignore[arg-type]
+        width=width,
+        show_lines=True,
+    )
+    for row in rows.of(_in_range(rows.operations, layer_range)):
+        table.add_row(*row)
+    with out.capture() as captured:
+        out.print(_bold(f'Model: "{rich.markup.escape(model.name)}"'))
+        out.print(table)
+        for line in _totals(model):
+            out.print(line)
+    file.write(captured.get())
+    (print_fn or messages.print_msg)(file.getvalue(), **_line_break(print_fn))
+
+
+def _line_break(print_fn: Any) -> dict[str, bool]:
+    """Only a function that says so gets the argument `line_break`."""
+    if print_fn is None:
+        return {"line_break": False}
+    code = getattr(print_fn, "__code__", None)
+    return {"line_break": False} if code is not None and "line_break" in code.co_varnames else {}
+
+
+def _widths(length: int, positions: Any) -> list[int]:
+    ends = [int(length * p) for p in positions] if positions[-1] <= 1 else list(positions)
+    return [ends[0], *(b - a for a, b in zip(ends, ends[1:], strict=False))]
+
+
+class Rows:
+    """The cells of the table, with rich's markup."""
+
+    def __init__(self, model: Any, expand_nested: bool, show_trainable: bool):
+        self.expand_nested, self.show_trainable = expand_nested, show_trainable
+        graph = getattr(model, "_graph", None)
+        self.operations = model.layers if graph is None else graph.operations
+        self.nodes = None if graph is None else {id(node) for node in graph.nodes}
+        self.connected = graph is not None and not is_chain(model)
+        self.default_length = WIDE if self.connected else NARROW
+        self.positions = [0.3, 0.56, 0.74, 1.0] if self.connected else [0.45, 0.80, 1.0]
+        self.headers = ["Layer (type)", "Output Shape", "Param #"] + ["Connected to"] * self.connected
+        self.alignments = ["left", "left", "right"] + ["left"] * self.connected
+        if show_trainable:
+            self.default_length += 11
+            self.positions = [p * 0.90 for p in self.positions] + [1.0]
+            self.headers.append("Trainable")
+            self.alignments.append("center")
+
+    def of(self, operations: list[Any], level: int = 0) -> Iterator[list[str]]:
+        for operation in operations:
+            yield self._row(operation, "   " * level + "└ " if level else "")
+            inside = getattr(operation, "layers", None)
+            if self.expand_nested and inside:
+                yield from self.of(inside, level + 1)
+
+    def _row(self, operation: Any, prefix: str) -> list[str]:
+        from rich.markup import escape
+
+        kind = getattr(operation, "class_name", type(operation).__name__)
+        row = [
+            f"{prefix}{escape(operation.name)} ({_colored(escape(kind), 33)})",
+            _output_shape(operation),
+            _params(operation),
+        ]
+        if self.connected:
+            row.append(self._connections(operation))
+        if self.show_trainable:
+            row.append(_trainable(operation))
+        return row
+
+    def _connections(self, operation: Any) -> str:
+        calls = [n for n in operation._inbound_nodes if self.nodes is None or id(n) in self.nodes]
+        sources = [t._keras_history for n in calls for t in n.input_tensors]
+        texts = [f"{op.name}[{_colored(node, 34)}][{_colored(k, 34)}]" for op, node, k in sources]
+        return ", ".join(texts) or "-"
+
+
+def is_chain(model: Any) -> bool:
+    """Does each layer of a functional model follow the one before, with no layer called twice?"""
+    nodes: list[CallNode] = model._graph.nodes
+    operations = {id(n.operation) for n in nodes}
+    feeds: dict[int, int] = {}
+    for node in nodes:
+        if len(node.input_tensors) > 1:
+            return False
+        for tensor in node.input_tensors:
+            feeds[id(tensor)] = feeds.get(id(tensor), 0) + 1
+    chained = len(model.inputs) == 1 and len(model.outputs) == 1
+    return chained and len(operations) == len(nodes) and all(count == 1 for count in feeds.values())
+
+
+def _output_shape(operation: Any) -> str:
+    if operation._inbound_nodes:
+        shapes = [_shape(t.shape) for t in operation._inbound_nodes[-1].output_tensors]
+    else:
+        known = getattr(operation, "_build_shapes", None)
+        if not known:
+            return "?"
+        try:
+            shapes = _flat_shapes(operation.compute_output_shape(*known.values()))
+        except (NotImplementedError, TypeError, ValueError):
+            return "?"
+    return shapes[0] if len(shapes) == 1 else "[" + ", ".join(shapes) + "]"
+
+
+def _flat_shapes(structure: Any) -> list[str]:
+    if isinstance(structure, tuple) and all(d is None or isinstance(d, int) for d in structure):
+        return [_shape(structure)]
+    items = structure.values() if isinstance(structure, dict) else structure
+    return [text for item in items for text in _flat_shapes(item)]
+
+
+def _shape(shape: Any) -> str:
+    return "(" + ", ".join(_colored(d, 45 if d is None else 34) for d in shape) + ")"
+
+
+def _params(operation: Any) -> str:
+    if not isinstance(operation, Layer):
+        return _colored(0, 34)
+    if not operation.built:
+        return f"{_colored(0, 34)} (unbuilt)"
+    return _colored(f"{operation.count_params():,}", 34)
+
+
+def _trainable(operation: Any) -> str:
+    if not getattr(operation, "weights", None):
+        return _bold("-")
+    return _bold("Y", 34) if operation.trainable else _bold("N", 9)
+
+
+def _totals(model: Any) -> Iterator[str]:
+    optimizer = getattr(model, "optimizer", None)
+    state = list(optimizer.variables) if optimizer is not None and getattr(optimizer, "built", False) else []
+    yield _total("Total", [*model.weights, *state])
+    yield _total("Trainable", model.trainable_weights)
+    yield _total("Non-trainable", model.non_trainable_weights)
+    if state:
+        yield _total("Optimizer", state)
+
+
+def _total(name: str, variables: list[Any]) -> str:
+    count = sum(math.prod(v.shape) for v in variables)
+    size = sum(math.prod(v.shape) * dtypes.itemsize(v.dtype) for v in variables)
+    return f"{_bold(f' {name} params: ')}{_colored(f'{count:,}', 34)} ({readable_size(size)})"
+
+
+def readable_size(size: float) -> str:
+    """Bytes in the largest unit of which there is at least one.
+
+    >>> readable_size(108), readable_size(2048), readable_size(4_900_000)
+    ('108.00 B', '2.00 KB', '4.67 MB')
+    """
+    units = ["B", "KB", "MB", "GB", "TB", "PB"]
+    while size >= 1024 and len(units) > 1:
+        size /= 1024
+        units.pop(0)
+    return f"{size:.2f} {units[0]}"
+
+
+def _in_range(operations: list[Any], layer_range: Any) -> list[Any]:
+    """The operations from the first that the first pattern matches to the last that the second does."""
+    if layer_range is None:
+        return list(operations)
+    if len(layer_range) != 2 or not all(isinstance(p, str) for p in layer_range):
+        raise ValueError(
+            f"layer_range must be a list or tuple of two names or patterns. Received: {layer_range}"
+        )
+    names = [op.name for op in operations]
+    first = [k for k, name in enumerate(names) if re.match(layer_range[0], name)]
+    last = [k for k, name in enumerate(names) if re.match(layer_range[1], name)]
+    if not first or not last:
+        raise ValueError(
+            f"Passed layer_names do not match the layer names in the model. Received: {layer_range}"
+        )
+    low, high = min(first[0], last[0]), max(first[-1], last[-1])
+    return list(operations)[low : high + 1]
+
+
+def _bold(text: str, color: int | None = None) -> str:
+    return f"[bold]{text}[/]" if color is None else f"[bold][color({color})]{text}[/][/]"
+
+
+def _colored(value: Any, color: int) -> str:
+    return f"[color({color})]{value}[/]"
