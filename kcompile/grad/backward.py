@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from kcompile.core import dtypes
-from kcompile.ir.graph import Value, topological
+from kcompile.ir.graph import Value, set_origin, topological
 from kcompile.ir.op import constant
 from kcompile.ops import elementwise as ew
 from kcompile.ops import movement
@@ -49,6 +49,14 @@ def pull_back(y: Value, dy: Any, wrt: Sequence[Value]) -> list[Value | None]:
 
 def node_vjp(node: Any, outputs: list[Any]) -> tuple[Any, ...]:
     """The cotangents of a node's inputs."""
+    before = set_origin(f"{node.origin} gradient" if node.origin else "gradient")
+    try:
+        return _node_vjp(node, outputs)
+    finally:
+        set_origin(before)
+
+
+def _node_vjp(node: Any, outputs: list[Any]) -> tuple[Any, ...]:
     op = node.op
     if not op.has("vjp"):
         if op.has("decompose"):

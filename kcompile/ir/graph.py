@@ -202,7 +202,9 @@ def rebuild(graph: Graph, rule: Callable[[Node, tuple[Value, ...]], tuple[Value,
     replaced: dict[Value, Value] = {}
     for old in graph.nodes():
         inputs = tuple(replaced[v] for v in old.inputs)
+        before_origin = set_origin(old.origin)  # what replaces a node belongs to the same layer
         new = rule(old, inputs)
+        set_origin(before_origin)
         if new is None:
             same = inputs == old.inputs
             new = (

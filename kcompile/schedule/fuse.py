@@ -138,11 +138,20 @@ class Fuser:
             return True
         if any(self._repeats(v, r) for r in readers):
             return False
+        if self._ends_epilogue(v, expr, axes, readers):
+            return False
         price = _price(expr)
         if len(readers) == 1 and v not in self.roots:
             return True
         full = [x for x in loads(expr) if len(x.attr[1]) == len(axes) and axes]
         return price <= INLINE_COST and len({x.attr for x in full}) <= 2
+
+    def _ends_epilogue(self, v: Value, expr: Expr, index: Index, readers: list[Node]) -> bool:
+        """Is v the last of an elementwise chain on a contraction? Then it is computed there, once, and stored."""
+        at_hand = [x for x in loads(expr) if x.attr[0] in self.contractions and x.attr[0].shape == v.shape]
+        if not any(load.attr[1] == index for load in at_hand):
+            return False
+        return len(readers) > 1 or any(r.values[0].shape != v.shape for r in readers)
 
     def _repeats(self, v: Value, reader: Node) -> bool:
         """Does the reader evaluate elements of v more than once each?"""
