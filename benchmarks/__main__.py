@@ -94,13 +94,14 @@ class Run:
     def startup(self) -> None:
         if self._wanted([STARTS_WITH]):
             rounds = max(1, self.pace.rounds // 3)
-            self.add(
-                measure_startup(STARTS_WITH, self.runners("model"), self.options.threads, rounds, self.say)
-            )
+            self.add(measure_startup(STARTS_WITH, self._starters(), self.options.threads, rounds, self.say))
 
     def memory(self) -> None:
         if self._wanted([STARTS_WITH]):
-            self.add(measure_memory(STARTS_WITH, self.runners("model"), self.options.threads, self.say))
+            self.add(measure_memory(STARTS_WITH, self._starters(), self.options.threads, self.say))
+
+    def _starters(self) -> list[Runner]:
+        return [runner for runner in self.runners("model") if runner[0].starts]
 
     def _wanted(self, tasks: list[str]) -> list[str]:
         return [task for task in tasks if self.options.only is None or task in self.options.only]
