@@ -112,7 +112,7 @@ def dropout(inputs: Any, rate: float, noise_shape: Any = None, seed: Any = None)
 def shuffle(x: Any, axis: int = 0, seed: Any = None) -> Any:
     """The slices of x along `axis` in random order."""
     x = ew.as_tensor(x)
-    k = movement._axis("shuffle", axis, len(x.shape))
+    k = movement.check_axis("shuffle", axis, len(x.shape))
     return indexing.take(x, draws.permutation(draw_seed(seed), x.shape[k]), axis=k)
 
 

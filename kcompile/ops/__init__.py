@@ -16,8 +16,11 @@ from kcompile.ops import (
     create,
     crossentropy,
     cumulative,
+    cutting,
+    elementary,
     elementwise,
     index,
+    joining,
     matrices,
     movement,
     nan,
@@ -25,11 +28,13 @@ from kcompile.ops import (
     numerics,
     order,
     pool,
+    products,
     reduce,
     scatter,
     slicing,
     soft_maximum,
     special,
+    subscript,
     tensor,
     transposed,
 )
@@ -44,9 +49,12 @@ _EXPORTS = {
         cos tan tanh sigmoid softplus erf floor ceil round relu equal not_equal less less_equal greater
         greater_equal logical_and logical_or logical_xor logical_not isnan isfinite isinf where cast""",
     reduce: "sum prod max amax=max min amin=min any all mean var std logsumexp argmax argmin count_nonzero",
-    movement: """reshape transpose broadcast_to flip pad concatenate stack expand_dims squeeze shape
-        get_item=getitem""",
-    contract: "matmul einsum tensordot dot",
+    movement: "reshape transpose broadcast_to expand_dims squeeze shape",
+    cutting: "flip pad",
+    joining: "concatenate stack",
+    subscript: "get_item=getitem",
+    contract: "einsum",
+    products: "matmul tensordot dot",
     convolution: "conv depthwise_conv separable_conv",
     transposed: "conv_transpose",
     bitwise: """bitwise_and bitwise_or bitwise_xor bitwise_not bitwise_invert=bitwise_not left_shift
@@ -69,9 +77,10 @@ _EXPORTS = {
         correlate bartlett blackman hamming hanning kaiser""",
     order: "argsort sort top_k argpartition in_top_k quantile median percentile",
     cumulative: "cumsum cumprod",
-    special: """sinh cosh arcsinh arccosh arctanh arcsin arccos arctan erfc erfinv logaddexp logaddexp2 hypot
-        exp2 cbrt sinc deg2rad rad2deg trunc fmod fmax fmin heaviside divide_no_nan ldexp isposinf isneginf
-        signbit fabs real conj=real conjugate=real imag isreal angle""",
+    special: """sinh cosh arcsinh arccosh arctanh arcsin arccos arctan erfc erfinv logaddexp logaddexp2
+        hypot""",
+    elementary: """exp2 cbrt sinc deg2rad rad2deg trunc fmod fmax fmin heaviside divide_no_nan ldexp isposinf
+        isneginf signbit fabs real conj=real conjugate=real imag isreal angle""",
     activation: """celu elu gelu glu hard_shrink hard_sigmoid hard_silu hard_swish=hard_silu
         hard_tanh leaky_relu log_sigmoid relu6 selu silu soft_shrink softsign sparse_plus sparse_sigmoid
         squareplus swish=silu tanh_shrink threshold""",

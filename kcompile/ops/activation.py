@@ -238,7 +238,7 @@ def threshold(x: Any, threshold: float, default_value: float) -> Any:
 def glu(x: Any, axis: int = -1) -> Any:
     """The first half of x along `axis` times the sigmoid of the second half."""
     x = floating(x)
-    k = movement._axis("glu", axis, len(x.shape))
+    k = movement.check_axis("glu", axis, len(x.shape))
     if isinstance(x.shape[k], int) and x.shape[k] % 2:
         raise ShapeError(
             message("glu: the axis must have an even size.", received=f"axis {axis} of {x.shape}")

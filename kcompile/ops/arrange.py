@@ -10,10 +10,10 @@ import numpy as np
 
 from kcompile.core.errors import ShapeError, message
 from kcompile.core.symbolic import Int
+from kcompile.ops import cutting, joining, movement
 from kcompile.ops import elementwise as ew
 from kcompile.ops import index as indexing
-from kcompile.ops import movement
-from kcompile.ops.movement import _axis
+from kcompile.ops.movement import check_axis
 
 
 def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
@@ -25,7 +25,7 @@ def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
     x = ew.as_tensor(x)
     if axis is None:
         x, axis = movement.reshape(x, (-1,)), 0
-    axis = _axis("repeat", axis, len(x.shape))
+    axis = check_axis("repeat", axis, len(x.shape))
     counts = np.asarray(repeats)
     if counts.size != 1:
         return indexing.take(x, np.repeat(np.arange(counts.size, dtype="int32"), counts), axis=axis)
@@ -65,20 +65,20 @@ def roll(x: Any, shift: Any, axis: Any = None) -> Any:
     axes = axis if isinstance(axis, (tuple, list)) else (axis,)
     shifts = shift if isinstance(shift, (tuple, list)) else (shift,) * len(axes)
     for a, by in zip(axes, shifts, strict=True):
-        k = _axis("roll", a, len(x.shape))
+        k = check_axis("roll", a, len(x.shape))
         d = x.shape[k]
         cut = int(by) % d if isinstance(d, int) and d else int(by)
         if cut:
-            x = movement.concatenate([part(x, k, d - cut, cut), part(x, k, 0, d - cut)], axis=k)
+            x = joining.concatenate([part(x, k, d - cut, cut), part(x, k, 0, d - cut)], axis=k)
     return x
 
 
 def part(x: Any, axis: int, start: Any, size: Any) -> Any:
     """`size` elements from `start` on along one axis."""
-    axis = _axis("slice", axis, len(x.shape))
+    axis = check_axis("slice", axis, len(x.shape))
     first = tuple(start if k == axis else 0 for k in range(len(x.shape)))
     extents = tuple(size if k == axis else d for k, d in enumerate(x.shape))
-    return movement.slice_op(x, start=first, size=extents, step=(1,) * len(first))
+    return cutting.slice_op(x, start=first, size=extents, step=(1,) * len(first))
 
 
 def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
@@ -88,7 +88,7 @@ def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     [[0, 1], [2, 3]]
     """
     x = ew.as_tensor(x)
-    axis = _axis("split", axis, len(x.shape))
+    axis = check_axis("split", axis, len(x.shape))
     d = x.shape[axis]
     if not isinstance(indices_or_sections, (int, np.integer)):
         return _cut(x, [int(k) for k in np.asarray(indices_or_sections)], axis)
@@ -117,7 +117,7 @@ def array_split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     x = ew.as_tensor(x)
     if not isinstance(indices_or_sections, (int, np.integer)):
         return split(x, indices_or_sections, axis)
-    d, n = x.shape[_axis("array_split", axis, len(x.shape))], int(indices_or_sections)
+    d, n = x.shape[check_axis("array_split", axis, len(x.shape))], int(indices_or_sections)
     if not isinstance(d, int):
         raise ShapeError(
             message("array_split: the dimension must be known.", received=f"axis {axis} of {x.shape}")
@@ -129,7 +129,7 @@ def array_split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
 def unstack(x: Any, num: int | None = None, axis: int = 0) -> list[Any]:
     """The tensors that were stacked along `axis`."""
     x = ew.as_tensor(x)
-    axis = _axis("unstack", axis, len(x.shape))
+    axis = check_axis("unstack", axis, len(x.shape))
     count = x.shape[axis] if num is None else num
     if not isinstance(count, int):
         raise ValueError(
@@ -142,7 +142,7 @@ def unstack(x: Any, num: int | None = None, axis: int = 0) -> list[Any]:
 def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
     """x with two axes exchanged."""
     x = ew.as_tensor(x)
-    a, b = (_axis("swapaxes", k, len(x.shape)) for k in (axis1, axis2))
+    a, b = (check_axis("swapaxes", k, len(x.shape)) for k in (axis1, axis2))
     order = list(range(len(x.shape)))
     order[a], order[b] = b, a
     return movement.transpose(x, order)
@@ -153,7 +153,7 @@ def moveaxis(x: Any, source: Any, destination: Any) -> Any:
     x = ew.as_tensor(x)
     rank = len(x.shape)
     left, right = (
-        [_axis("moveaxis", a, rank) for a in (v if isinstance(v, (tuple, list)) else (v,))]
+        [check_axis("moveaxis", a, rank) for a in (v if isinstance(v, (tuple, list)) else (v,))]
         for v in (source, destination)
     )
     order = [k for k in range(rank) if k not in left]
@@ -169,26 +169,26 @@ def ravel(x: Any) -> Any:
 
 def fliplr(x: Any) -> Any:
     """x with its second axis reversed."""
-    return movement.flip(x, 1)
+    return cutting.flip(x, 1)
 
 
 def flipud(x: Any) -> Any:
     """x with its first axis reversed."""
-    return movement.flip(x, 0)
+    return cutting.flip(x, 0)
 
 
 def rot90(array: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Any:
     """x turned by k right angles in the plane of two axes."""
     x = ew.as_tensor(array)
-    a, b = (_axis("rot90", axis, len(x.shape)) for axis in axes)
+    a, b = (check_axis("rot90", axis, len(x.shape)) for axis in axes)
     if a == b:
         raise ValueError(f"Invalid axes: {axes}. Axes must be a tuple of two different dimensions.")
     turns = k % 4
     if turns == 2:
-        return movement.flip(x, (a, b))
+        return cutting.flip(x, (a, b))
     if turns == 1:
-        return swapaxes(movement.flip(x, b), a, b)
-    return movement.flip(swapaxes(x, a, b), b) if turns == 3 else x
+        return swapaxes(cutting.flip(x, b), a, b)
+    return cutting.flip(swapaxes(x, a, b), b) if turns == 3 else x
 
 
 def _at_least(x: Any, rank: int) -> Any:
@@ -205,24 +205,24 @@ def append(x1: Any, x2: Any, axis: int | None = None) -> Any:
     """x2 behind x1 along `axis`; both flattened for None."""
     a, b = ew.operands(x1, x2)
     if axis is None:
-        return movement.concatenate([ravel(a), ravel(b)], axis=0)
-    return movement.concatenate([a, b], axis=axis)
+        return joining.concatenate([ravel(a), ravel(b)], axis=0)
+    return joining.concatenate([a, b], axis=axis)
 
 
 def hstack(xs: Sequence[Any]) -> Any:
     """Joined along the second axis, 1-D tensors along the first."""
     tensors = [_at_least(x, 1) for x in xs]
-    return movement.concatenate(tensors, axis=0 if len(tensors[0].shape) == 1 else 1)
+    return joining.concatenate(tensors, axis=0 if len(tensors[0].shape) == 1 else 1)
 
 
 def vstack(xs: Sequence[Any]) -> Any:
     """Joined along the first axis, 1-D tensors as rows."""
-    return movement.concatenate([_at_least(x, 2) for x in xs], axis=0)
+    return joining.concatenate([_at_least(x, 2) for x in xs], axis=0)
 
 
 def dstack(xs: Sequence[Any]) -> Any:
     """Joined along the third axis."""
-    return movement.concatenate([_at_least(x, 3) for x in xs], axis=2)
+    return joining.concatenate([_at_least(x, 3) for x in xs], axis=2)
 
 
 def hsplit(x: Any, indices_or_sections: Any) -> list[Any]:
@@ -269,7 +269,7 @@ def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     flat = movement.reshape(x, (*x.shape[:-2], n * m))
     start = (*(0,) * (len(x.shape) - 2), row * m + column if count else 0)
     step = (*(1,) * (len(x.shape) - 2), m + 1)
-    return movement.slice_op(flat, start=start, size=(*x.shape[:-2], count), step=step)
+    return cutting.slice_op(flat, start=start, size=(*x.shape[:-2], count), step=step)
 
 
 def diagflat(x: Any, k: int = 0) -> Any:
@@ -281,7 +281,7 @@ def diagflat(x: Any, k: int = 0) -> Any:
     if not isinstance(n, int):
         raise ShapeError(message("diag: the dimension must be known.", received=f"{x.shape}"))
     size = n + builtins.abs(k)
-    padded = movement.pad(x, [(builtins.max(k, 0), builtins.max(-k, 0))])
+    padded = cutting.pad(x, [(builtins.max(k, 0), builtins.max(-k, 0))])
     hit = create.eye(size, k=k, dtype="bool")
     return ew.where(hit, movement.reshape(padded, (1, size)), ew.zero_like(x))
 

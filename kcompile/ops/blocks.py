@@ -6,7 +6,7 @@ import itertools
 from typing import Any
 
 from kcompile.core.errors import ShapeError, message
-from kcompile.ops import arrange, movement
+from kcompile.ops import arrange, cutting, joining, movement
 from kcompile.ops import elementwise as ew
 from kcompile.ops.convolution import output_extent
 
@@ -59,12 +59,12 @@ def unfold(x: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride
     x = ew.as_tensor(x)
     k, d, p, s = (_two(v) for v in (kernel_size, dilation, padding, stride))
     rows, columns = _grid(x.shape[2:], k, d, p, s)
-    x = movement.pad(x, ((0, 0), (0, 0), (p[0], p[0]), (p[1], p[1])))
+    x = cutting.pad(x, ((0, 0), (0, 0), (p[0], p[0]), (p[1], p[1])))
     parts = []
     for i, j in itertools.product(*map(range, k)):
         start, size = (0, 0, i * d[0], j * d[1]), (*x.shape[:2], rows, columns)
-        parts.append(movement.slice_op(x, start=start, size=size, step=(1, 1, *s)))
-    stacked = movement.stack(parts, axis=2)
+        parts.append(cutting.slice_op(x, start=start, size=size, step=(1, 1, *s)))
+    stacked = joining.stack(parts, axis=2)
     return movement.reshape(stacked, (x.shape[0], x.shape[1] * len(parts), rows * columns))
 
 
@@ -84,8 +84,6 @@ def fold(
         reach = ((rows - 1) * s[0] + 1, (columns - 1) * s[1] + 1)
         after = (0, 0, h - before[2] - reach[0], w - before[3] - reach[1])
         part = movement.squeeze(arrange.part(x, 2, number, 1), 2)
-        spread = movement.pad_op(
-            part, before=before, after=after, inner=(0, 0, s[0] - 1, s[1] - 1), value=0.0
-        )
+        spread = cutting.pad_op(part, before=before, after=after, inner=(0, 0, s[0] - 1, s[1] - 1), value=0.0)
         total = spread if total is None else ew.add(total, spread)
     return total

@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 
 from kcompile.core.errors import ShapeError, message
-from kcompile.core.symbolic import Int, product
+from kcompile.core.symbolic import Int
 from kcompile.ir import loops
 from kcompile.ir.loops import Expr, Index
 from kcompile.ir.op import Op, Sample
 from kcompile.ir.types import Shape, TensorType
+from kcompile.ops import cutting, movement
 from kcompile.ops import elementwise as ew
-from kcompile.ops import movement
 
 # A map gives, per dimension of an operand, terms (coefficient, axis number) whose sum is the position there.
 Terms = tuple[tuple[int, int], ...]
@@ -140,7 +140,7 @@ def operand_gradient(
         before[a], inner[a] = reach, s - 1
         after[a] = shape[k] - 1 - (out[a] - 1) * s
     if windows:
-        dy = movement.pad_op(dy, before=tuple(before), after=tuple(after), inner=tuple(inner), value=0.0)
+        dy = cutting.pad_op(dy, before=tuple(before), after=tuple(after), inner=tuple(inner), value=0.0)
         other = _flip_axes(other, other_map, {r for _, _, _, r in windows.values()})
     renamed: Map = tuple(tuple((c, number[a]) for c, a in terms) for terms in other_map)
     return contract_op(
@@ -164,7 +164,7 @@ def _window(terms: Terms, outputs: int) -> tuple[int, int, int, int]:
 def _flip_axes(operand: Any, mapping: Map, axes: set[int]) -> Any:
     """The operand reversed along the dimensions that follow `axes`."""
     dims = tuple(k for k, terms in enumerate(mapping) if terms and terms[0][1] in axes)
-    return movement.flip(operand, dims) if dims else operand
+    return cutting.flip(operand, dims) if dims else operand
 
 
 # --- einsum and matmul --------------------------------------------------------------------------------------
@@ -312,108 +312,3 @@ def explicit(subscripts: str, ranks: list[int]) -> str:
             sorted(c for c in set(joined) if joined.count(c) == 1 and c not in widest)
         )
     return ",".join(spelled) + "->" + right.replace("...", widest)
-
-
-matmul_op = Op("matmul")
-
-
-def _matmul_letters(a: int, b: int) -> tuple[str, str, str]:
-    """Letters of two operands of these ranks (2 or more) and of the result."""
-    lead = "abcdefgh"[: max(a, b) - 2]
-    return lead[len(lead) - (a - 2) :] + "mk", lead[len(lead) - (b - 2) :] + "kn", lead + "mn"
-
-
-@matmul_op.infer
-def _matmul_infer(x: TensorType, w: TensorType) -> TensorType:
-    if x.shape[-1] != w.shape[-2]:
-        raise ShapeError(
-            message(
-                "matmul: the last dimension of one operand must equal the second to last of the other.",
-                received=f"{x!r} and {w!r}",
-            )
-        )
-    from kcompile.ir.types import broadcast_shapes
-
-    lead = broadcast_shapes(x.shape[:-2], w.shape[:-2], op="matmul")
-    return TensorType((*lead, x.shape[-2], w.shape[-1]), x.dtype)
-
-
-@matmul_op.reference
-def _matmul_reference(x: np.ndarray, w: np.ndarray) -> np.ndarray:
-    return np.matmul(x, w)
-
-
-@matmul_op.decompose
-def _matmul_decompose(x: Any, w: Any) -> Any:
-    lead: Any = None
-    if len(x.shape) > 2 and len(w.shape) == 2:  # a weight shared by all leading rows: one tall matrix product
-        lead = x.shape[:-1]
-        x = movement.reshape(x, (product(lead), x.shape[-1]))
-    a, b, c = _matmul_letters(len(x.shape), len(w.shape))
-    y = pair(x, a, w, b, c)
-    return y if lead is None else movement.reshape(y, (*lead, y.shape[-1]))
-
-
-@matmul_op.onnx
-def _matmul_onnx(g: Any, x: str, w: str) -> str:
-    return g.node("MatMul", x, w)
-
-
-@matmul_op.samples
-def _matmul_samples(rng: np.random.Generator) -> Iterator[Sample]:
-    shapes = [
-        ((3, 4), (4, 5)),
-        ((2, 3, 4), (4, 5)),
-        ((2, 3, 4), (2, 4, 5)),
-        ((1, 3, 4), (2, 4, 5)),
-        ((1, 1), (1, 1)),
-    ]
-    for a, b in shapes:
-        yield Sample(
-            (rng.normal(size=a).astype("float32"), rng.normal(size=b).astype("float32")), {}, f"{a}{b}"
-        )
-
-
-def matmul(x1: Any, x2: Any) -> Any:
-    """Matrix product over the last two axes; leading axes broadcast; 1-D operands as in NumPy.
-
-    >>> matmul(np.ones((2, 3), "float32"), np.ones((3,), "float32")).tolist()
-    [3.0, 3.0]
-    """
-    x, w = ew.operands(x1, x2)
-    if len(x.shape) == 0 or len(w.shape) == 0:
-        raise ShapeError(
-            message("matmul: operands must have at least one dimension.", received=f"{x.shape}, {w.shape}")
-        )
-    row, column = len(x.shape) == 1, len(w.shape) == 1
-    x = movement.expand_dims(x, 0) if row else x
-    w = movement.expand_dims(w, 1) if column else w
-    y = matmul_op(x, w)
-    gone = [-2] * row + [-1] * column
-    return movement.squeeze(y, gone) if gone else y
-
-
-def tensordot(x1: Any, x2: Any, axes: Any = 2) -> Any:
-    """Sum of products over the given axes of both operands, as numpy.tensordot."""
-    x, w = ew.operands(x1, x2)
-    a, b = len(x.shape), len(w.shape)
-    if isinstance(axes, int):
-        left, right = list(range(a - axes, a)), list(range(axes))
-    else:
-        left, right = ([v] if isinstance(v, int) else list(v) for v in axes)
-    letters = "abcdefghijklmnopqrstuvwxyz"
-    first = list(letters[:a])
-    second = list(letters[a : a + b])
-    for p, q in zip(left, right, strict=True):
-        second[q % b] = first[p % a]
-    shared = set(first) & set(second)
-    output = [c for c in first + second if c not in shared]
-    return einsum(f"{''.join(first)},{''.join(second)}->{''.join(output)}", x, w)
-
-
-def dot(x1: Any, x2: Any) -> Any:
-    """numpy.dot: a product with a scalar, or a sum over the last axis of x1 and the second to last of x2."""
-    x, w = ew.operands(x1, x2)
-    if len(x.shape) == 0 or len(w.shape) == 0:
-        return x * w
-    return tensordot(x, w, axes=([-1], [-2 if len(w.shape) > 1 else -1]))

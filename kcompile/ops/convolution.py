@@ -13,8 +13,8 @@ from kcompile.core.symbolic import Int
 from kcompile.ir.op import Op, Sample
 from kcompile.ir.types import Shape, TensorType
 from kcompile.ops import contract as contraction
+from kcompile.ops import cutting, movement
 from kcompile.ops import elementwise as ew
-from kcompile.ops import movement
 
 Pairs = tuple[tuple[int, int], ...]
 
@@ -109,7 +109,7 @@ def _padded(x: Any, pads: Pairs) -> Any:
     if not any(a or b for a, b in pads):
         return x
     before, after = ((0, *(p[k] for p in pads), 0) for k in (0, 1))
-    return movement.pad_op(x, before=before, after=after, inner=(0,) * len(before), value=0.0)
+    return cutting.pad_op(x, before=before, after=after, inner=(0,) * len(before), value=0.0)
 
 
 def _windows(spatial: int, first_out: int, first_over: int, strides: Any, dilations: Any) -> tuple[Any, ...]:

@@ -135,7 +135,7 @@ def one_hot(x: Any, num_classes: int, axis: int = -1, dtype: Any = None, sparse:
     no_sparse("one_hot", sparse)
     x = ew.as_tensor(x)
     x = x if dtypes.is_int(dtypes.standardize(x.dtype)) else ew.cast(x, "int32")
-    position = movement._axis("one_hot", axis, len(x.shape) + 1)
+    position = movement.check_axis("one_hot", axis, len(x.shape) + 1)
     return one_hot_op(x, classes=int(num_classes), axis=position, dtype=dtypes.standardize(dtype))
 
 
@@ -273,7 +273,7 @@ def linspace(
     width = ew.subtract(last, first)
     step = ew.true_divide(width, gaps if gaps > 0 else 1)
     rank = len(width.shape)
-    position = movement._axis("linspace", axis, rank + 1)
+    position = movement.check_axis("linspace", axis, rank + 1)
     counted = np.arange(num).reshape((1,) * position + (-1,) + (1,) * (rank - position)).astype(float_dtype)
     part = ew.multiply(counted, movement.expand_dims(step, position))
     y = ew.add(movement.expand_dims(movement.broadcast_to(first, width.shape), position), part)

@@ -109,7 +109,7 @@ def categorical_crossentropy(target: Any, output: Any, from_logits: bool = False
         raise ShapeError(
             message("categorical_crossentropy: at least rank 1 is needed.", received="0-d tensors")
         )
-    axis = movement._axis("categorical_crossentropy", axis, len(output.shape))
+    axis = movement.check_axis("categorical_crossentropy", axis, len(output.shape))
     log_p = soft_maximum.log_softmax(output, axis) if from_logits else _log_of_probabilities(output, axis)
     return ew.negative(reduce.sum(ew.multiply(target, log_p), axis=axis))
 
@@ -141,7 +141,7 @@ def sparse_categorical_crossentropy(
                 received=f"target.shape={tuple(target.shape)}, output.shape={tuple(output.shape)}",
             )
         )
-    axis = movement._axis("sparse_categorical_crossentropy", axis, rank)
+    axis = movement.check_axis("sparse_categorical_crossentropy", axis, rank)
     log_p = soft_maximum.log_softmax(output, axis) if from_logits else _log_of_probabilities(output, axis)
     known = ew.logical_and(
         ew.greater_equal(target, 0), ew.less(target, ew.as_tensor(output.shape[axis], "int32"))

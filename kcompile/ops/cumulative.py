@@ -15,8 +15,8 @@ from kcompile.ir import loops
 from kcompile.ir.loops import Expr, Index
 from kcompile.ir.op import Op, Sample
 from kcompile.ir.types import TensorType
+from kcompile.ops import cutting, movement
 from kcompile.ops import elementwise as ew
-from kcompile.ops import movement
 
 
 def _running(name: str, kind: str, neutral: int, reference: Any, vjp: Any, onnx: Any) -> Op:
@@ -56,7 +56,7 @@ def _sum_vjp(dy: Any, y: Any, x: Any, *, axis: int) -> tuple[Any]:
 
 def _from_the_end(dy: Any, axis: int) -> Any:
     """The sum of dy from each position to the end."""
-    return movement.flip(cumsum_op(movement.flip(dy, axis), axis=axis), axis)
+    return cutting.flip(cumsum_op(cutting.flip(dy, axis), axis=axis), axis)
 
 
 def _prod_vjp(dy: Any, y: Any, x: Any, *, axis: int) -> tuple[Any]:
@@ -88,7 +88,7 @@ def _run(op: Op, x: Any, axis: int | None, dtype: Any) -> Any:
         x = ew.cast(x, "int32")
     if axis is None:
         x, axis = movement.reshape(x, (-1,)), 0
-    return op(x, axis=movement._axis(op.name, axis, len(x.shape)))
+    return op(x, axis=movement.check_axis(op.name, axis, len(x.shape)))
 
 
 def cumsum(x: Any, axis: int | None = None, dtype: Any = None) -> Any:

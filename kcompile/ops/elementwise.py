@@ -14,6 +14,7 @@ from kcompile.ir.graph import Value
 from kcompile.ir.loops import Expr, Index
 from kcompile.ir.op import Op, Sample, unwrap
 from kcompile.ir.types import TensorType, broadcast_shapes
+from kcompile.ops import onnx_forms
 from kcompile.ops.operands import (  # noqa: F401  (other modules reach the operands' functions through this one)
     Rule,
     aligned,
@@ -37,28 +38,6 @@ from kcompile.ops.operands import (  # noqa: F401  (other modules reach the oper
 
 def erf_reference(x: np.ndarray) -> np.ndarray:
     return np.vectorize(math.erf, otypes=[np.float64])(x) if x.size else x.astype(np.float64)
-
-
-def _onnx_mod(g: Any, a: str, b: str) -> str:
-    """ONNX's Mod has the divisor's sign for ints only."""
-    if not g.dtype(a).startswith("float"):
-        return g.node("Mod", a, b)
-    return g.node("Sub", a, g.node("Mul", g.node("Floor", g.node("Div", a, b)), b))
-
-
-def _onnx_floor_divide(g: Any, a: str, b: str) -> str:
-    """ONNX's Div rounds ints towards zero."""
-    if g.dtype(a).startswith("float"):
-        return g.node("Floor", g.node("Div", a, b))
-    return g.node("Div", g.node("Sub", a, g.node("Mod", a, b)), b)
-
-
-def _onnx_arctan2(g: Any, a: str, b: str) -> str:
-    zero, turn = onnx_number(g, 0, a), onnx_number(g, math.pi, a)
-    angle = g.node("Atan", g.node("Div", a, b))
-    angle = g.node("Where", g.node("IsNaN", angle), zero, angle)
-    half = g.node("Where", g.node("Less", a, zero), g.node("Neg", turn), turn)
-    return g.node("Add", angle, g.node("Where", g.node("Less", b, zero), half, zero))
 
 
 # --- arithmetic ---------------------------------------------------------------------------------------------
@@ -91,7 +70,7 @@ floor_divide = binary(
     "floordiv",
     lambda dy, y, a, b: (None, None),
     domain=(0.6, 4.0),
-    onnx=lambda g, a, b: _onnx_floor_divide(g, a, b),
+    onnx=onnx_forms.floor_divide,
     inputs="number",
 )
 mod = binary(
@@ -100,7 +79,7 @@ mod = binary(
     "mod",
     lambda dy, y, a, b: (dy, negative(dy * floor(a / b))),
     domain=(0.6, 4.0),
-    onnx=lambda g, a, b: _onnx_mod(g, a, b),
+    onnx=onnx_forms.mod,
     inputs="number",
 )
 float_power = binary(
@@ -154,7 +133,7 @@ arctan2 = binary(
     np.arctan2,
     "atan2",
     lambda dy, y, a, b: (dy * b / (a * a + b * b), negative(dy * a / (a * a + b * b))),
-    onnx=lambda g, a, b: _onnx_arctan2(g, a, b),
+    onnx=onnx_forms.arctan2,
     inputs="float",
     domain=(0.2, 2.0),
 )

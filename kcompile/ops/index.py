@@ -144,7 +144,7 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Any:
     x, indices = ew.as_tensor(x), ew.as_tensor(indices)
     if axis is None:
         x, axis = movement.reshape(x, (-1,)), 0
-    return take_op(x, indices, axis=movement._axis("take", axis, len(x.shape)))
+    return take_op(x, indices, axis=movement.check_axis("take", axis, len(x.shape)))
 
 
 # --- scatter_add_rows --------------------------------------------------------------------------------------
@@ -293,7 +293,7 @@ def take_along_axis(x: Any, indices: Any, axis: int | None = None) -> Any:
     x, indices = ew.as_tensor(x), ew.as_tensor(indices)
     if axis is None:
         x, indices, axis = movement.reshape(x, (-1,)), movement.reshape(indices, (-1,)), 0
-    return take_along_axis_op(x, indices, axis=movement._axis("take_along_axis", axis, len(x.shape)))
+    return take_along_axis_op(x, indices, axis=movement.check_axis("take_along_axis", axis, len(x.shape)))
 
 
 # --- scatter_along_axis ------------------------------------------------------------------------------------

@@ -160,7 +160,7 @@ def batch_normalization(
     given = {"scale": scale, "offset": offset}
     parts = tuple(name for name, v in given.items() if v is not None)
     x, mean, variance, *rest = ew.operands(x, mean, variance, *(given[p] for p in parts))
-    k = movement._axis("batch_normalization", axis, len(x.shape))
+    k = movement.check_axis("batch_normalization", axis, len(x.shape))
     tensors = (floating(t) for t in (x, mean, variance, *rest))
     return batch_normalization_op(*tensors, axis=k, epsilon=float(epsilon), parts=parts)
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from kcompile.core import dtypes
 from kcompile.core.errors import ShapeError, message
-from kcompile.ops import arrange, contract, create, movement, reduce
+from kcompile.ops import arrange, create, cutting, joining, movement, products, reduce, subscript
 from kcompile.ops import elementwise as ew
 from kcompile.ops import index as indexing
 
@@ -47,7 +47,7 @@ def diff(a: Any, n: int = 1, axis: int = -1) -> Any:
     [3, 5]
     """
     a = ew.as_tensor(a)
-    k = movement._axis("diff", axis, len(a.shape))
+    k = movement.check_axis("diff", axis, len(a.shape))
     for _ in range(n):
         d = a.shape[k] - 1
         a = ew.subtract(arrange.part(a, k, 1, d), arrange.part(a, k, 0, d))
@@ -65,7 +65,7 @@ def inner(x1: Any, x2: Any) -> Any:
     a, b = ew.operands(x1, x2)
     if len(a.shape) == 0 or len(b.shape) == 0:
         return ew.multiply(a, b)
-    return contract.tensordot(a, b, axes=([-1], [-1]))
+    return products.tensordot(a, b, axes=([-1], [-1]))
 
 
 def vdot(x1: Any, x2: Any) -> Any:
@@ -100,11 +100,11 @@ def cross(
         return last
     first = ew.subtract(ew.multiply(q, w), ew.multiply(r, v))
     second = ew.subtract(ew.multiply(r, u), ew.multiply(p, w))
-    return movement.stack([first, second, last], axis=axisc)
+    return joining.stack([first, second, last], axis=axisc)
 
 
 def _three(t: Any) -> tuple[Any, Any, Any]:
-    parts = [movement.getitem(t, (..., k)) for k in range(t.shape[-1])]
+    parts = [subscript.getitem(t, (..., k)) for k in range(t.shape[-1])]
     return (*parts, create.zeros_like(parts[0])) if len(parts) == 2 else tuple(parts)  # type: ignore[return-value]
 
 
@@ -123,7 +123,7 @@ def average(x: Any, axis: Any = None, weights: Any = None) -> Any:
         return reduce.mean(x, axis=axis)
     x, w = ew.operands(x, weights, dtype=ew.float_of(ew.common_dtype(x, weights)))
     if len(w.shape) != len(x.shape):  # weights of one axis
-        k = movement._axis("average", axis, len(x.shape))
+        k = movement.check_axis("average", axis, len(x.shape))
         w = movement.reshape(w, [d if n == k else 1 for n, d in enumerate(x.shape)])
     w = movement.broadcast_to(w, x.shape)
     return ew.true_divide(reduce.sum(ew.multiply(x, w), axis=axis), reduce.sum(w, axis=axis))
@@ -247,7 +247,7 @@ def corrcoef(x: Any) -> Any:
     """Correlations between the rows of x."""
     x = ew.as_tensor(x, ew.float_of(ew.common_dtype(x)))
     centred = ew.subtract(x, reduce.mean(x, axis=-1, keepdims=True))
-    covariance = contract.matmul(centred, movement.transpose(centred))
+    covariance = products.matmul(centred, movement.transpose(centred))
     spread = ew.sqrt(arrange.diagonal(covariance))
     return clip(ew.true_divide(covariance, outer(spread, spread)), -1.0, 1.0)
 
@@ -260,11 +260,11 @@ def correlate(x1: Any, x2: Any, mode: str = "valid") -> Any:
     if mode not in edge:
         raise ValueError(f"Invalid mode: {mode!r}. Expected 'valid', 'same' or 'full'.")
     if n < m:
-        return movement.flip(correlate(b, a, mode))
+        return cutting.flip(correlate(b, a, mode))
     after = m - 1 - m // 2 if mode == "same" else edge[mode]
-    a = movement.pad(a, [(edge[mode], after)])
+    a = cutting.pad(a, [(edge[mode], after)])
     at = np.arange(a.shape[0] - m + 1, dtype="int32")[:, None] + np.arange(m, dtype="int32")
-    return contract.matmul(indexing.take(a, at), b)
+    return products.matmul(indexing.take(a, at), b)
 
 
 def _window(function: Any, text: str) -> Any:

@@ -16,7 +16,7 @@ from kcompile.core.errors import ShapeError, message
 from kcompile.core.symbolic import Int
 from kcompile.ir.op import Op, Sample
 from kcompile.ir.types import TensorType
-from kcompile.ops import create, movement, reduce
+from kcompile.ops import create, joining, movement, reduce, subscript
 from kcompile.ops import elementwise as ew
 from kcompile.ops import index as indexing
 
@@ -91,7 +91,7 @@ def _last(op: str, x: Any, axis: int | None) -> tuple[Any, int]:
     x = ew.as_tensor(x)
     if axis is None:
         return movement.reshape(x, (-1,)), 0
-    k = movement._axis(op, axis, len(x.shape))
+    k = movement.check_axis(op, axis, len(x.shape))
     return arrange.moveaxis(x, k, -1), k
 
 
@@ -168,7 +168,7 @@ def quantile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims:
         if keepdims
         else tuple(x.shape[k] for k in kept)
     )
-    return movement.reshape(movement.stack(parts), (*q.shape, *shape))
+    return movement.reshape(joining.stack(parts), (*q.shape, *shape))
 
 
 def _quantile(rows: Any, q: float, method: str) -> Any:
@@ -177,12 +177,12 @@ def _quantile(rows: Any, q: float, method: str) -> Any:
         raise ShapeError(message("quantile: the dimensions must be known.", received=f"{rows.shape}"))
     position = q * (size - 1)
     low, high = int(np.floor(position)), int(np.ceil(position))
-    a, b = movement.getitem(rows, (..., low)), movement.getitem(rows, (..., high))
+    a, b = subscript.getitem(rows, (..., low)), subscript.getitem(rows, (..., high))
     nearest = float(round(position) - low)
     weights = {"linear": position - low, "lower": 0.0, "higher": 1.0, "midpoint": 0.5, "nearest": nearest}
     weight = weights[method]
     mixed = ew.add(ew.multiply(a, 1.0 - weight), ew.multiply(b, weight)) if low != high else a
-    last = movement.getitem(rows, (..., -1))
+    last = subscript.getitem(rows, (..., -1))
     return ew.where(ew.isnan(last), last, mixed)  # NaN sorts last, and makes the whole quantile NaN
 
 

@@ -11,7 +11,7 @@ from kcompile.core import dtypes
 from kcompile.core.errors import ShapeError, message
 from kcompile.core.symbolic import product
 from kcompile.ir.graph import Value
-from kcompile.ops import create, movement, reduce
+from kcompile.ops import create, movement, reduce, subscript
 from kcompile.ops import elementwise as ew
 from kcompile.ops import index as indexing
 
@@ -22,7 +22,7 @@ def _flat(indices: Any, shape: Any) -> tuple[Any, tuple[Any, ...]]:
     n = indices.shape[-1]
     rows: Any = ew.as_tensor(0, ew.common_dtype(indices))
     for k in range(n):
-        part = movement.getitem(indices, (..., k))
+        part = subscript.getitem(indices, (..., k))
         if not dtypes.is_int(ew.common_dtype(part)):
             raise ShapeError(message("scatter: indices must be integers.", received=str(indices.dtype)))
         part = ew.where(ew.less(part, 0), ew.add(part, shape[k]), part)

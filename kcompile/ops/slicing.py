@@ -15,8 +15,8 @@ from kcompile.ir.graph import Value
 from kcompile.ir.loops import Expr, Index
 from kcompile.ir.op import Op, Sample, unwrap
 from kcompile.ir.types import Shape, TensorType
+from kcompile.ops import cutting, joining, movement
 from kcompile.ops import elementwise as ew
-from kcompile.ops import movement
 
 dynamic_slice_op = Op("dynamic_slice", cheap=True)
 dynamic_update_op = Op("dynamic_update")
@@ -126,7 +126,7 @@ def _update_scalar(i: Index, x: Any, start: Any, updates: Any, *, out: TensorTyp
     for k, n, d in zip(at, updates.type.shape, x.type.shape, strict=True):
         if n == d:
             continue
-        for test in (movement._compare("ge", k, 0), movement._compare("lt", k, n)):
+        for test in (cutting.compare("ge", k, 0), cutting.compare("lt", k, n)):
             inside = test if inside.op == "const" else loops.apply("and", inside, test, dtype="bool")
     return loops.guard(inside, updates(at), x(i))
 
@@ -171,12 +171,12 @@ def slice(inputs: Any, start_indices: Any, shape: Any) -> Any:
     _check("slice", x.type, TensorType(start.shape, "int32"), tuple(shape))
     starts = np.where(start < 0, start + np.array(x.shape), start)
     first = tuple(int(a) for a in np.clip(starts, 0, np.array(x.shape) - np.array(shape)))
-    return movement.slice_op(x, start=first, size=tuple(shape), step=(1,) * len(first))
+    return cutting.slice_op(x, start=first, size=tuple(shape), step=(1,) * len(first))
 
 
 def _index_vector(start: Any) -> Any:
     if isinstance(start, (tuple, list)):
-        return movement.stack([ew.as_tensor(a, "int32") for a in start])
+        return joining.stack([ew.as_tensor(a, "int32") for a in start])
     return ew.as_tensor(start)
 
 

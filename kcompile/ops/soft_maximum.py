@@ -9,7 +9,7 @@ import numpy as np
 
 from kcompile.ir.op import Op, Sample
 from kcompile.ir.types import TensorType
-from kcompile.ops import arrange, create, cumulative, movement, reduce
+from kcompile.ops import arrange, create, cumulative, cutting, reduce
 from kcompile.ops import elementwise as ew
 from kcompile.ops import order as sorting
 from kcompile.ops.autodiff import stop_gradient
@@ -113,7 +113,7 @@ def sparsemax(x: Any, axis: int = -1) -> Any:
     [1.0, 0.0]
     """
     x = arrange.moveaxis(floating(x), axis, -1)
-    order = movement.flip(sorting.sort(x), -1)
+    order = cutting.flip(sorting.sort(x), -1)
     count = ew.cast(ew.add(create.iota(x.shape[-1]), 1), ew.common_dtype(x))
     sums = cumulative.cumsum(order, axis=-1)
     inside = ew.greater(ew.add(ew.multiply(order, count), 1.0), sums)

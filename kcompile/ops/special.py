@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from kcompile.core import dtypes
-from kcompile.ops import create
 from kcompile.ops import elementwise as ew
 from kcompile.ops.composite import composite, floating
 
@@ -17,7 +16,7 @@ LOG2 = math.log(2)
 FAR = (-1e6, -50.0, 50.0, 1e6)
 
 
-def _signed(x: Any, magnitude: Any) -> Any:
+def signed(x: Any, magnitude: Any) -> Any:
     """An odd function from its values for |x|."""
     return ew.where(ew.less(x, 0), ew.negative(magnitude), magnitude)
 
@@ -35,7 +34,7 @@ def _sinh(x: Any) -> Any:
     e, half = ew.expm1(ew.minimum(a, 20.0)), ew.exp(ew.multiply(a, 0.5))
     near = ew.multiply(ew.add(e, ew.true_divide(e, ew.add(e, 1.0))), 0.5)
     # exp(89) overflows float32, sinh(89) does not.
-    return _signed(x, ew.where(ew.less(a, 20.0), near, ew.multiply(ew.multiply(half, 0.5), half)))
+    return signed(x, ew.where(ew.less(a, 20.0), near, ew.multiply(ew.multiply(half, 0.5), half)))
 
 
 def _cosh(x: Any) -> Any:
@@ -48,7 +47,7 @@ def _arcsinh(x: Any) -> Any:
     b = ew.minimum(a, 1e4)
     square = ew.square(b)
     near = ew.log1p(ew.add(b, ew.true_divide(square, ew.add(ew.sqrt(ew.add(square, 1.0)), 1.0))))
-    return _signed(x, ew.where(ew.less(a, 1e4), near, ew.add(ew.log(ew.maximum(a, 1.0)), LOG2)))
+    return signed(x, ew.where(ew.less(a, 1e4), near, ew.add(ew.log(ew.maximum(a, 1.0)), LOG2)))
 
 
 def _arccosh(x: Any) -> Any:
@@ -274,139 +273,21 @@ def erfinv(x: Any) -> Any:
     return erfinv_op(floating(x))
 
 
-def _two(x1: Any, x2: Any) -> tuple[Any, ...]:
+def two(x1: Any, x2: Any) -> tuple[Any, ...]:
     return ew.operands(x1, x2, dtype=ew.float_of(ew.common_dtype(x1, x2)))
 
 
 def logaddexp(x1: Any, x2: Any) -> Any:
     """log(exp(x1) + exp(x2)), without overflow."""
-    return logaddexp_op(*_two(x1, x2))
+    return logaddexp_op(*two(x1, x2))
 
 
 def logaddexp2(x1: Any, x2: Any) -> Any:
     """log2(2^x1 + 2^x2), without overflow."""
-    a, b = _two(x1, x2)
+    a, b = two(x1, x2)
     return ew.multiply(logaddexp_op(ew.multiply(a, LOG2), ew.multiply(b, LOG2)), 1 / LOG2)
 
 
 def hypot(x1: Any, x2: Any) -> Any:
     """sqrt(x1^2 + x2^2), without overflow."""
-    return hypot_op(*_two(x1, x2))
-
-
-def exp2(x: Any) -> Any:
-    """2^x."""
-    x = floating(x)
-    return ew.power(ew.as_tensor(2.0, dtypes.standardize(x.dtype)), x)
-
-
-def cbrt(x: Any) -> Any:
-    """The cube root, negative for negative x."""
-    x = floating(x)
-    return _signed(x, ew.power(ew.absolute(x), 1.0 / 3.0))
-
-
-def sinc(x: Any) -> Any:
-    """sin(pi x) / (pi x), and 1 at 0."""
-    x = floating(x)
-    angle = ew.multiply(ew.where(ew.equal(x, 0), 1.0, x), math.pi)
-    return ew.where(ew.equal(x, 0), 1.0, ew.true_divide(ew.sin(angle), angle))
-
-
-def deg2rad(x: Any) -> Any:
-    """Degrees as radians."""
-    return ew.multiply(floating(x), math.pi / 180)
-
-
-def rad2deg(x: Any) -> Any:
-    """Radians as degrees."""
-    return ew.multiply(floating(x), 180 / math.pi)
-
-
-def trunc(x: Any) -> Any:
-    """x without its fraction."""
-    x = ew.as_tensor(x)
-    return ew.where(ew.less(x, 0), ew.ceil(x), ew.floor(x)) if dtypes.is_float(ew.common_dtype(x)) else x
-
-
-def fmod(x1: Any, x2: Any) -> Any:
-    """The remainder that has the sign of x1."""
-    a, b = ew.operands(x1, x2, dtype=ew.number_of(ew.common_dtype(x1, x2)))
-    return _signed(a, ew.mod(ew.absolute(a), ew.absolute(b)))
-
-
-def fmax(x1: Any, x2: Any) -> Any:
-    """The larger of two; of a number and a NaN the number."""
-    a, b = ew.operands(x1, x2)
-    return ew.where(ew.isnan(a), b, ew.where(ew.isnan(b), a, ew.maximum(a, b)))
-
-
-def fmin(x1: Any, x2: Any) -> Any:
-    """The smaller of two; of a number and a NaN the number."""
-    a, b = ew.operands(x1, x2)
-    return ew.where(ew.isnan(a), b, ew.where(ew.isnan(b), a, ew.minimum(a, b)))
-
-
-def heaviside(x1: Any, x2: Any) -> Any:
-    """0 where x1 is negative, 1 where it is positive, x2 where it is 0."""
-    a, b = _two(x1, x2)
-    result = ew.where(ew.less(a, 0), 0.0, ew.where(ew.greater(a, 0), 1.0, b))
-    return ew.where(ew.isnan(a), a, result)
-
-
-def divide_no_nan(x1: Any, x2: Any) -> Any:
-    """x1 / x2, and 0 where x2 is 0."""
-    a, b = _two(x1, x2)
-    zero = ew.equal(b, 0)
-    return ew.where(zero, 0.0, ew.true_divide(a, ew.where(zero, 1.0, b)))
-
-
-def ldexp(x1: Any, x2: Any) -> Any:
-    """x1 2^x2."""
-    x = floating(x1)
-    return ew.multiply(x, ew.power(ew.as_tensor(2.0, dtypes.standardize(x.dtype)), ew.cast(x2, x.dtype)))
-
-
-def fabs(x: Any) -> Any:
-    """|x| as a float."""
-    return ew.absolute(floating(x))
-
-
-def real(x: Any) -> Any:
-    """The real part: x itself, as tensors are real."""
-    return ew.as_tensor(x)
-
-
-def imag(x: Any) -> Any:
-    """The imaginary part: zeros, as tensors are real."""
-    return create.zeros_like(x)
-
-
-def isreal(x: Any) -> Any:
-    """True everywhere, as tensors are real."""
-    x = ew.as_tensor(x)
-    return ew.logical_or(ew.equal(x, x), True)
-
-
-def angle(x: Any) -> Any:
-    """The angle in the complex plane: pi for negative numbers, else 0."""
-    x = floating(x)
-    return ew.where(ew.isnan(x), x, ew.where(signbit(x), ew.as_tensor(math.pi, ew.common_dtype(x)), 0.0))
-
-
-def isposinf(x: Any) -> Any:
-    """Is x positive infinity?"""
-    return ew.equal(x, math.inf)
-
-
-def isneginf(x: Any) -> Any:
-    """Is x negative infinity?"""
-    return ew.equal(x, -math.inf)
-
-
-def signbit(x: Any) -> Any:
-    """Is x negative? True for -0.0, too."""
-    x = ew.as_tensor(x)
-    if not dtypes.is_float(ew.common_dtype(x)):
-        return ew.less(x, 0)
-    return ew.less(ew.where(ew.equal(x, 0), ew.true_divide(1.0, x), x), 0)
+    return hypot_op(*two(x1, x2))

@@ -12,8 +12,8 @@ from kcompile.core.errors import ShapeError, message
 from kcompile.ir.op import Op, Sample
 from kcompile.ir.types import TensorType
 from kcompile.ops import contract as contraction
+from kcompile.ops import cutting, movement
 from kcompile.ops import elementwise as ew
-from kcompile.ops import movement
 from kcompile.ops.convolution import Pairs, _per_dimension, _windows
 
 conv_transpose_op = Op("conv_transpose")
@@ -63,8 +63,8 @@ def _reference(x: np.ndarray, w: np.ndarray, *, strides: Any, pads: Pairs, dilat
 def _decompose(x: Any, w: Any, *, strides: Any, pads: Pairs, dilations: Any) -> Any:
     spatial = len(strides)
     before, after = ((0, *(p[k] for p in pads), 0) for k in (0, 1))
-    x = movement.pad_op(x, before=before, after=after, inner=(0, *(s - 1 for s in strides), 0), value=0.0)
-    w = movement.flip(w, tuple(range(spatial)))
+    x = cutting.pad_op(x, before=before, after=after, inner=(0, *(s - 1 for s in strides), 0), value=0.0)
+    w = cutting.flip(w, tuple(range(spatial)))
     kernel = tuple(w.shape[:-2])
     out = [d - e * (k - 1) for d, k, e in zip(x.shape[1:-1], kernel, dilations, strict=True)]
     rank = spatial + 2  # axes: n, o..., f | k..., c

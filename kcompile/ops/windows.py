@@ -13,7 +13,7 @@ from kcompile.core.symbolic import Int
 from kcompile.ir import loops
 from kcompile.ir.loops import Expr, Index
 from kcompile.ir.types import Shape, TensorType
-from kcompile.ops import movement
+from kcompile.ops import cutting
 from kcompile.ops.convolution import Pairs, output_extent
 
 Window = tuple[int, ...]
@@ -91,9 +91,9 @@ def element(i: Index, bound: Index, x: Any, strides: Window, pads: Pairs, value:
         position = k * s + r - a
         at.append(position)
         if a:
-            tests.append(movement._compare("ge", position, 0))
+            tests.append(cutting.compare("ge", position, 0))
         if b:
-            tests.append(movement._compare("lt", position, d))
+            tests.append(cutting.compare("lt", position, d))
     return loops.guard(all_of(tests), x((*at, i[-1])), loops.const(value, x.type.dtype))
 
 
@@ -113,10 +113,10 @@ def covering(
         last = symbolic.floordiv(h + a, s)  # the last window that begins at or before this element
         q, offset = last - j, h + a - last * s + j * s
         if candidates * s > k:
-            tests.append(movement._compare("lt", offset, k))
+            tests.append(cutting.compare("lt", offset, k))
         if candidates > 1:
-            tests.append(movement._compare("ge", q, 0))
+            tests.append(cutting.compare("ge", q, 0))
         if not (isinstance(d, int) and isinstance(p, int) and (d + a - 1) // s < p):
-            tests.append(movement._compare("lt", q, p))
+            tests.append(cutting.compare("lt", q, p))
         at.append(q), inside.append(offset), axes.append(j)
     return (*at, i[-1]), tests, tuple(inside), tuple(axes)

@@ -1,0 +1,30 @@
+"""Arithmetic that ONNX has in another form."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from kcompile.ops.operands import onnx_number
+
+
+def mod(g: Any, a: str, b: str) -> str:
+    """ONNX's Mod has the divisor's sign for ints only."""
+    if not g.dtype(a).startswith("float"):
+        return g.node("Mod", a, b)
+    return g.node("Sub", a, g.node("Mul", g.node("Floor", g.node("Div", a, b)), b))
+
+
+def floor_divide(g: Any, a: str, b: str) -> str:
+    """ONNX's Div rounds ints towards zero."""
+    if g.dtype(a).startswith("float"):
+        return g.node("Floor", g.node("Div", a, b))
+    return g.node("Div", g.node("Sub", a, g.node("Mod", a, b)), b)
+
+
+def arctan2(g: Any, a: str, b: str) -> str:
+    zero, turn = onnx_number(g, 0, a), onnx_number(g, math.pi, a)
+    angle = g.node("Atan", g.node("Div", a, b))
+    angle = g.node("Where", g.node("IsNaN", angle), zero, angle)
+    half = g.node("Where", g.node("Less", a, zero), g.node("Neg", turn), turn)
+    return g.node("Add", angle, g.node("Where", g.node("Less", b, zero), half, zero))

@@ -1,0 +1,98 @@
+"""Subscripts: x[1], x[:, None, ::2], x[..., -1], x[indices], x[rows, columns]."""
+
+from __future__ import annotations
+
+import builtins
+from typing import Any
+
+import numpy as np
+
+from kcompile.core import dtypes, symbolic
+from kcompile.core.symbolic import Int
+from kcompile.ir.graph import Value
+from kcompile.ops import cutting
+from kcompile.ops import elementwise as ew
+from kcompile.ops import index as indexing
+from kcompile.ops.movement import reshape
+
+
+def getitem(x: Any, key: Any) -> Any:
+    """Basic and integer-array indexing: x[1], x[:, None, ::2], x[..., -1], x[indices]."""
+    key = key if isinstance(key, tuple) else (key,)
+    expanded = _expand_key(key, len(x.shape))
+    if builtins.any(_is_array(k) for k in expanded):
+        return _advanced(x, expanded)
+    start, size, step, final = [], [], [], []
+    dims = iter(x.shape)
+    for k in expanded:
+        if k is None:
+            final.append(1)
+            continue
+        d = next(dims)
+        a, n, s = _slice_of(k, d)
+        start.append(a), size.append(n), step.append(s)
+        if isinstance(k, slice):
+            final.append(n)
+    whole = tuple(size) == tuple(x.shape) and set(step) <= {1}  # then it starts at 0
+    cut = x if whole else cutting.slice_op(x, start=tuple(start), size=tuple(size), step=tuple(step))
+    return reshape(cut, tuple(final))
+
+
+def _is_array(k: Any) -> bool:
+    return not (k is None or k is Ellipsis or isinstance(k, (int, slice, np.integer, Int)))
+
+
+def _advanced(x: Any, key: list[Any]) -> Any:
+    """Subscripts with arrays of integers, which stand side by side: what is basic goes first."""
+    y = getitem(x, tuple(slice(None) if _is_array(k) else k for k in key))
+    axes, axis = [], 0
+    for k in key:
+        axes += [axis] * _is_array(k)
+        axis += not isinstance(k, (int, np.integer, Int))
+    if axes != list(range(axes[0], axes[0] + len(axes))):
+        raise NotImplementedError("arrays in a subscript must stand side by side; use ops.take instead")
+    extents = y.shape[axes[0] : axes[-1] + 1]
+    at: Any = 0
+    for indices, d in zip((ew.as_tensor(k) for k in key if _is_array(k)), extents, strict=True):
+        if not dtypes.is_int(ew.common_dtype(indices)):
+            raise IndexError("arrays in a subscript must hold integers; for a mask use ops.where")
+        wrapped = ew.where(ew.less(indices, 0), ew.add(indices, d), indices) if len(axes) > 1 else indices
+        at = wrapped if len(axes) == 1 else ew.add(ew.multiply(at, d), wrapped)
+    merged = reshape(y, (*y.shape[: axes[0]], symbolic.product(extents), *y.shape[axes[-1] + 1 :]))
+    return indexing.take(merged, at, axis=axes[0])
+
+
+def _expand_key(key: tuple[Any, ...], rank: int) -> list[Any]:
+    used = len([k for k in key if k is not None and k is not Ellipsis])
+    if used > rank:
+        raise IndexError(f"too many indices: {used} for a tensor of rank {rank}")
+    fill = [slice(None)] * (rank - used)
+    if builtins.any(k is Ellipsis for k in key):
+        at = [k is Ellipsis for k in key].index(True)
+        return [*key[:at], *fill, *key[at + 1 :]]
+    return [*key, *fill]
+
+
+def _slice_of(k: Any, d: int | Int) -> tuple[Any, Any, int]:
+    if not isinstance(k, slice):
+        if isinstance(k, (int, np.integer)) and isinstance(d, int) and not -d <= k < d:
+            raise IndexError(f"index {k} is out of bounds for a dimension of size {d}")
+        return (d + k if isinstance(k, (int, np.integer)) and k < 0 else k), 1, 1
+    if isinstance(d, int) and not any(isinstance(b, Int) for b in (k.start, k.stop)):
+        first, last, s = k.indices(d)
+        return first, max(0, -(-(last - first) // s)), s
+    s = k.step or 1
+    first = 0 if k.start is None else k.start if isinstance(k.start, Int) or k.start >= 0 else d + k.start
+    last = d if k.stop is None else k.stop if isinstance(k.stop, Int) or k.stop >= 0 else d + k.stop
+    if s < 0:
+        raise NotImplementedError(
+            "a negative step over a dimension that is known only at run time: use ops.flip"
+        )
+    return first, symbolic.floordiv(last - first + s - 1, s), s
+
+
+def _install() -> None:
+    Value.__getitem__ = lambda x, key: getitem(x, key)  # type: ignore[attr-defined]
+
+
+_install()
