@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Iterable
 from typing import IO, Any
@@ -22,7 +21,7 @@ class CSVLogger(Callback):
         super().__init__()
         self.filename, self.sep, self.append = os.fspath(filename), separator, append
         self.csv_file: IO[str] | None = None
-        self.writer: csv.DictWriter[str] | None = None
+        self.writer: Any = None
         self.keys: list[str] | None = None
         self.append_header = True
 
@@ -42,6 +41,8 @@ class CSVLogger(Callback):
             if not any(key.startswith("val_") for key in self.keys):  # a validation may come in later epochs
                 self.keys += [f"val_{key}" for key in self.keys]
         if self.writer is None:
+            import csv
+
             self.writer = csv.DictWriter(self.csv_file, ["epoch", *self.keys], delimiter=self.sep)
             if self.append_header:
                 self.writer.writeheader()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 
 _interactive = True
@@ -27,6 +26,8 @@ def is_interactive_logging_enabled() -> bool:
 def print_msg(text: str, line_break: bool = True) -> None:
     """One message; characters that the output's encoding lacks become question marks."""
     if not _interactive:
+        import logging
+
         logging.getLogger("kcompile").info(text)
         return
     text = text + "\n" if line_break else text

@@ -8,11 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from kcompile.compiler import compile_graph
 from kcompile.core import config, tree
 from kcompile.core.symbolic import Int, symbol
 from kcompile.layers import state
-from kcompile.runtime.reference import ReferenceExecutable
 from kcompile.trace.variable import Variable
 from kcompile.training import step as steps
 from kcompile.training.step import StepGraph, Structure
@@ -28,8 +26,13 @@ class StepProgram:
     @cached_property
     def run(self) -> Any:
         """The executable: called with arrays it returns the outputs, `repeat` runs it many times."""
-        graph = self.traced.graph
-        return ReferenceExecutable(graph) if self.eager else compile_graph(graph)
+        if self.eager:
+            from kcompile.runtime.reference import ReferenceExecutable
+
+            return ReferenceExecutable(self.traced.graph)
+        from kcompile.compiler import compile_graph  # here, because it loads the code generator
+
+        return compile_graph(self.traced.graph)
 
     def logs(self, outputs: list[np.ndarray]) -> dict[str, Any]:
         """The graph's outputs as logs: Python floats, and arrays where a metric has several values."""

@@ -24,7 +24,7 @@ from kcompile.training.data.arrays import (
     checked_batch_size,
     split_validation,
 )
-from kcompile.training.data.batches import BatchData, arrays_of, batch_data
+from kcompile.training.data.batches import BatchData, arrays_of, batch_data, short
 from kcompile.training.data.packing import unpack_x_y_sample_weight
 from kcompile.training.data.weights import class_weight_to_sample_weights
 from kcompile.training.programs import leaves_of
@@ -276,6 +276,11 @@ def _data(
         checked_batch_size(batch_size)
     if are_arrays(x, y, sample_weight):
         return array_data(x, y, sample_weight, batch_size, steps, shuffle, class_weight)
+    if x is not None and are_arrays(x):
+        what, value = ("y", y) if not are_arrays(y) else ("sample_weight", sample_weight)
+        raise ValueError(
+            f"Unrecognized data type: {what}={short(value)} (of type {type(value)}). Give NumPy arrays."
+        )
     return batch_data(x, y, sample_weight, shuffle, class_weight)
 
 

@@ -6,7 +6,6 @@ import itertools
 import random
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 
@@ -66,6 +65,8 @@ def batches_of(dataset: Any, shuffle: bool) -> Iterator[Any]:
         for index in indices(dataset, shuffle):
             yield dataset[index]
         return
+    from concurrent.futures import ThreadPoolExecutor
+
     ahead = max(1, getattr(dataset, "max_queue_size", 10))
     pool = ThreadPoolExecutor(workers, thread_name_prefix="PyDataset")
     try:
@@ -74,8 +75,8 @@ def batches_of(dataset: Any, shuffle: bool) -> Iterator[Any]:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _in_order(pool: ThreadPoolExecutor, dataset: Any, order: Iterator[int], ahead: int) -> Iterator[Any]:
-    waiting: deque[Future[Any]] = deque(
+def _in_order(pool: Any, dataset: Any, order: Iterator[int], ahead: int) -> Iterator[Any]:
+    waiting: deque[Any] = deque(
         pool.submit(dataset.__getitem__, index) for index in itertools.islice(order, ahead)
     )
     while waiting:

@@ -1,0 +1,243 @@
+"""Mistakes are met before anything is compiled, with Keras's type of error, the argument's name and a way
+out."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import kcompile as keras
+from kcompile.training import programs
+from tests.training.models import classifier, data, linear
+
+x, y = data()
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_compiled(monkeypatch):
+    def fail(self):
+        raise AssertionError("a program was compiled before the mistake was seen")
+
+    monkeypatch.setattr(programs.StepProgram, "run", property(fail))
+
+
+def generator(*batches):
+    yield from batches
+
+
+FIT_ERRORS = {
+    "empty": ((x[:0], y[:0]), {}, ValueError, "holds no samples"),
+    "lengths": ((x, y[:5]), {}, ValueError, r"cardinality is ambiguous.*'x' sizes: 20, 'y' sizes: 5"),
+    "weights' length": ((x, y), {"sample_weight": np.ones(9)}, ValueError, "'sample_weight' sizes: 9"),
+    "batch_size 0": ((x, y), {"batch_size": 0}, ValueError, "`batch_size` must be at least 1.*batch_size=0"),
+    "batch_size negative": ((x, y), {"batch_size": -3}, ValueError, "`batch_size` must be at least 1"),
+    "batch_size float": ((x, y), {"batch_size": 2.5}, TypeError, "`batch_size` must be an integer.*2.5"),
+    "Python numbers": (([1, 2, 3], [1, 2, 3]), {}, ValueError, "Unrecognized data type: x=.*NumPy arrays"),
+    "list of labels": ((x, [1.0] * 20), {}, ValueError, "Unrecognized data type"),
+    "strings": ((np.array(["a", "b"]), y[:2]), {}, ValueError, "Invalid dtype of `x`"),
+    "objects": ((x[:2], np.array([{}, {}])), {}, ValueError, "Invalid dtype of `y`: object"),
+    "0-d": ((np.array(1.0), np.array(1.0)), {}, ValueError, "`x` must have a first dimension"),
+    "no labels": ((x,), {}, ValueError, "compiled with a loss, but no labels `y`"),
+    "nothing": ((), {}, ValueError, "No data"),
+    "features": ((x[:, :2], y), {}, ValueError, r"expected axis -1 of input shape to have value 4"),
+    "labels' rank": (
+        (x, np.zeros((20, 2, 3))),
+        {},
+        ValueError,
+        r"loss 'mse'.*\(None, 2, 3\), y_pred \(None, 1\)",
+    ),
+    "weights' rank": ((x, y), {"sample_weight": np.ones((20, 2))}, ValueError, "sample_weight"),
+    "split 1": ((x, y), {"validation_split": 1.0}, ValueError, "not sufficient to split"),
+    "split negative": ((x, y), {"validation_split": -0.5}, ValueError, "not sufficient to split"),
+    "split of a generator": (
+        (generator((x, y)),),
+        {"validation_split": 0.1},
+        ValueError,
+        "only supported for tensors",
+    ),
+    "both weights": (
+        (x, y),
+        {"class_weight": {0: 1}, "sample_weight": np.ones(20)},
+        ValueError,
+        "at the same time",
+    ),
+    "frequency": (
+        (x, y),
+        {"validation_data": (x, y), "validation_freq": "a"},
+        ValueError,
+        "`validation_freq`",
+    ),
+    "four parts": ((x, y), {"validation_data": (x, y, y, y)}, ValueError, "in format `x`, .*4 elements"),
+    "validation lengths": ((x, y), {"validation_data": (x, y[:3])}, ValueError, "cardinality is ambiguous"),
+    "generator and y": (
+        (generator((x, y)), y),
+        {},
+        ValueError,
+        "`y` should not be passed.*part of the generator",
+    ),
+    "generator of lists": ((generator([x, y]),), {}, ValueError, "must yield tuples"),
+    "empty generator": ((generator(),), {}, ValueError, "at least one batch"),
+    "generator, class_weight": (
+        (generator((x, y)),),
+        {"class_weight": {0: 1}},
+        ValueError,
+        "`class_weight` is not",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FIT_ERRORS)
+def test_fit(name):
+    args, kwargs, error, text = FIT_ERRORS[name]
+    with pytest.raises(error, match=f"(?s){text}"):
+        linear().fit(*args, verbose=0, **kwargs)
+
+
+@pytest.mark.parametrize(
+    "labels, text",
+    [
+        (np.arange(20) % 4, "from 0 to 2.*from 0 to 3"),
+        (np.arange(20) % 3 - 1, "from -1 to 1"),
+        ((np.arange(20) % 4).astype("uint8"), "from 0 to 3"),
+        ((np.arange(20) % 4).astype("float32"), "from 0.0 to 3.0"),
+        ((np.arange(20) % 3)[:, None] + 1, "from 1 to 3"),
+    ],
+)
+def test_labels_outside_of_the_classes(labels, text):
+    model = classifier(3)
+    for call in (model.fit, model.evaluate):
+        with pytest.raises(ValueError, match=f"(?s)class numbers.*{text}"):
+            call(x, labels, verbose=0)
+    for call in (model.train_on_batch, model.test_on_batch):
+        with pytest.raises(ValueError, match=f"(?s){text}"):
+            call(x, labels)
+    with pytest.raises(ValueError, match=f"(?s){text}"):
+        model.fit(generator((x, labels)), verbose=0)
+
+
+def test_labels_of_an_ignored_class_are_not_checked():
+    loss = keras.losses.SparseCategoricalCrossentropy(ignore_class=-1)
+    with pytest.raises(AssertionError, match="compiled"):
+        classifier(3, loss=loss).train_on_batch(x, np.arange(20) % 4 - 1)
+
+
+def test_labels_of_the_second_output_are_named():
+    inputs = keras.Input((4,))
+    a, b = keras.layers.Dense(1)(inputs), keras.layers.Dense(3, activation="softmax")(inputs)
+    model = keras.Model(inputs, [a, b])
+    model.compile("sgd", ["mse", "sparse_categorical_crossentropy"])
+    with pytest.raises(ValueError, match="label array 1 of `y`"):
+        model.fit(x, [y, np.full(20, 3)], verbose=0)
+
+
+def test_one_hot_mistakes_get_a_hint():
+    labels = np.arange(20) % 3
+    with pytest.raises(ValueError, match="sparse_categorical_crossentropy"):
+        classifier(3, loss="categorical_crossentropy").fit(x, labels, verbose=0)
+    with pytest.raises(ValueError, match="loss='categorical_crossentropy'"):
+        classifier(3).fit(x, np.eye(3)[labels], verbose=0)
+
+
+@pytest.mark.parametrize("method", ["fit", "evaluate", "train_on_batch", "test_on_batch"])
+def test_a_model_that_was_not_compiled(method):
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+    with pytest.raises(ValueError, match=r"You must call `compile\(\)` before using the model"):
+        getattr(model, method)(x, y)
+
+
+@pytest.mark.parametrize(
+    "settings, text",
+    [
+        ({"optimizer": "adma"}, "optimizer: 'adma'.*'adam'"),
+        ({"optimizer": 3}, "Could not interpret optimizer identifier: 3"),
+        ({"loss": "msee"}, "loss identifier: msee.*'mse'"),
+        ({"loss": 3}, "loss identifier: 3"),
+        ({"loss": {"a": "msee"}}, "loss identifier: msee"),
+        ({"metrics": ["acuracy"]}, "metric identifier: acuracy.*'accuracy'"),
+        ({"metrics": [3]}, "metric identifier: 3"),
+        ({"metrics": "mae"}, "`metrics` argument to be a list, tuple, or dict"),
+        ({"weighted_metrics": "mae"}, "`weighted_metrics` argument"),
+        ({"loss_weights": "a"}, "`loss_weights` argument"),
+    ],
+)
+def test_compile(settings, text):
+    with pytest.raises(ValueError, match=f"(?s){text}"):
+        linear(**settings)
+
+
+def test_no_loss():
+    model = linear(loss=None)
+    with pytest.raises(ValueError, match="No loss to compute"):
+        model.fit(x, y, verbose=0)
+
+
+def test_no_optimizer():
+    with pytest.raises(ValueError, match="needs an optimizer"):
+        linear(optimizer=None).fit(x, y, verbose=0)
+
+
+def test_a_loss_without_reduction():
+    with pytest.raises(ValueError, match="one number, not one per sample"):
+        linear(loss=keras.losses.MeanSquaredError(reduction=None)).fit(x, y, verbose=0)
+
+
+def heads(**settings):
+    inputs = keras.Input((4,))
+    model = keras.Model(
+        inputs, [keras.layers.Dense(1, name="a")(inputs), keras.layers.Dense(1, name="b")(inputs)]
+    )
+    model.compile(optimizer="sgd", **settings)
+    return model
+
+
+@pytest.mark.parametrize(
+    "settings, labels, text",
+    [
+        ({"loss": {"a": "mse", "c": "mse"}}, [y, y], "output in `loss`: 'c'"),
+        ({"loss": ["mse"]}, [y, y], "`loss` must have one entry per output"),
+        ({"loss": ["mse", "mse", "mse"]}, [y, y], "`loss` must have one entry per output"),
+        (
+            {"loss": "mse", "loss_weights": [1.0]},
+            [y, y],
+            "must match the number of losses, got 2 losses and 1",
+        ),
+        ({"loss": "mse"}, [y], "y_true and y_pred have different structures"),
+        ({"loss": "mse"}, {"a": y, "c": y}, "output in labels `y`: 'c'"),
+        ({"loss": "mse", "metrics": {"c": ["mae"]}}, [y, y], "output in `metrics`: 'c'"),
+        ({"loss": "mse", "metrics": ["mae"]}, [y, y], "`metrics` must have one entry per output"),
+    ],
+)
+def test_several_outputs(settings, labels, text):
+    with pytest.raises(ValueError, match=f"(?s){text}"):
+        heads(**settings).fit(x, labels, verbose=0)
+
+
+def test_weights_of_another_structure():
+    with pytest.raises(ValueError, match="one `sample_weight` array per output"):
+        heads(loss="mse").fit(x, [y, y], sample_weight=[np.ones(20)] * 3, verbose=0)
+    with pytest.raises(ValueError, match="one scalar score per sample"):
+        heads(loss="mse").fit(x, [y, y], sample_weight=np.ones((20, 2)), verbose=0)
+
+
+def test_unknown_arguments_of_evaluate():
+    with pytest.raises(ValueError, match="Arguments not recognized: {'foo': 1}"):
+        linear().evaluate(x, y, foo=1)
+
+
+def test_a_custom_train_step_is_refused():
+    class Custom(keras.Model):
+        def call(self, inputs):
+            return inputs
+
+        def train_step(self, data):
+            return {}
+
+    with pytest.raises(NotImplementedError, match=r"train_step\(\), which is not supported.*compute_loss"):
+        Custom().compile("sgd", "mse")
+
+
+def test_predict_of_nothing():
+    with pytest.raises(ValueError, match="holds no samples"):
+        linear().predict(x[:0], verbose=0)
+    with pytest.raises(ValueError, match="no batch to predict"):
+        linear().predict(generator(), verbose=0)
