@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from kcompile.core import config
 from kcompile.ir.graph import Graph
 from kcompile.ir.text import dump
+from kcompile.ir.verify import verify
 from kcompile.passes import algebra, decompose, fold
 
 
@@ -32,7 +33,7 @@ def run(graph: Graph, passes: list[Pass] | None = None) -> Graph:
     """The graph after all passes."""
     settings = config.current()
     skipped = set(settings.skip.split(","))
-    dump(graph, "traced")
+    _check(graph, "traced")
     for one in PIPELINE if passes is None else passes:
         if one.name in skipped or (settings.noopt and not one.required):
             continue
@@ -40,5 +41,12 @@ def run(graph: Graph, passes: list[Pass] | None = None) -> Graph:
         graph = one.run(graph)
         if config.debugs("timings"):
             print(f"pass {one.name}: {(time.perf_counter() - started) * 1e3:.2f} ms")
-        dump(graph, one.name)
+        _check(graph, one.name)
     return graph
+
+
+def _check(graph: Graph, stage: str) -> None:
+    """What happens after every stage: the graph is shown where that is asked for, and verified."""
+    dump(graph, stage)
+    if config.current().verify:
+        verify(graph, stage)
