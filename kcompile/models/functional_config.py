@@ -1,4 +1,4 @@
-"""Functional models as data: Keras's JSON form, in which layers name the layers and calls that their inputs come from."""
+"""Functional models as data: Keras's JSON form, where layers name the calls that their inputs come from."""
 
 from __future__ import annotations
 
@@ -36,7 +36,20 @@ def config_of_graph(model: Any) -> Config:
 
 
 def _places(structure: Any, place: Callable[[KerasTensor], list[Any]]) -> Any:
-    return tree.map_structure(place, structure)
+    """Where a model's inputs or outputs come from."""
+
+    def counted(tensor: KerasTensor) -> list[Any]:
+        name, index, position = place(tensor)
+        return [name, index + _own_calls(tensor._keras_history[0]), position]
+
+    return tree.map_structure(counted, structure)
+
+
+def _own_calls(operation: Operation) -> int:
+    """Keras counts the making of a nested functional model as its first call, but only for inputs and outputs."""
+    from kcompile.models.functional import Functional
+
+    return int(isinstance(operation, Functional))
 
 
 def _operation_config(operation: Operation) -> Config:
@@ -85,7 +98,12 @@ def graph_from_config(config: Config, custom_objects: Any = None) -> tuple[Any, 
                 f"The config of model '{config.get('name')}' has calls whose inputs nobody makes: {left}"
             )
         waiting = left
-    return tuple(_restored(config[key], tensor_at) for key in ("input_layers", "output_layers"))  # type: ignore[return-value]
+
+    def counted(place: Any) -> KerasTensor | None:
+        name, index, position = place
+        return tensor_at([name, index - _own_calls(operations[name]), position])
+
+    return tuple(_restored(config[key], counted) for key in ("input_layers", "output_layers"))  # type: ignore[return-value]
 
 
 def _operation_from(data: Config, custom_objects: Any) -> Any:
