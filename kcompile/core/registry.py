@@ -109,3 +109,15 @@ def find_custom(name: str, custom_objects: Mapping[str, Any] | None = None) -> A
         if name in known:
             return known[name]
     return None
+
+
+def get_registered_object(
+    name: str, custom_objects: Mapping[str, Any] | None = None, module_objects: Mapping[str, Any] | None = None
+) -> Any:
+    """The class or function registered under a name, else one of `module_objects`; None if there is none.
+
+    >>> get_registered_object("nobody>Nothing") is None
+    True
+    """
+    found = find_custom(name, custom_objects)
+    return found if found is not None else (module_objects or {}).get(name)

@@ -26,10 +26,10 @@ LAMBDA_HINT = (
 
 
 class _Sharing(threading.local):
-    """Objects met in the file that is being written or read: id of an object -> its config, id in a file -> object."""
+    """Objects met in the file that is being written (id -> number, object) or read (number -> object)."""
 
-    configs: dict[int, Config] | None = None
-    objects: dict[Any, Any] | None = None
+    written: dict[int, tuple[int, Any]] | None = None
+    read: dict[int, Any] | None = None
 
 
 _sharing = _Sharing()
@@ -38,12 +38,33 @@ _sharing = _Sharing()
 @contextmanager
 def shared_objects() -> Iterator[None]:
     """Inside, an object that occurs twice stays one object: its configs carry the same `shared_object_id`."""
-    outer = _sharing.configs, _sharing.objects
-    _sharing.configs, _sharing.objects = {}, {}
+    outer = _sharing.written, _sharing.read
+    _sharing.written, _sharing.read = {}, {}
     try:
         yield
     finally:
-        _sharing.configs, _sharing.objects = outer
+        _sharing.written, _sharing.read = outer
+
+
+def serialize_shared(item: Any) -> Any:
+    """As `serialize_keras_object`, with `shared_object_id` where an object occurs more than once."""
+    with shared_objects():
+        config = serialize_keras_object(item)
+    counts: dict[int, int] = {}
+    waiting, marked = [config], []
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, (list, tuple)):
+            waiting.extend(part)
+        elif isinstance(part, dict):
+            waiting.extend(part.values())
+            if "shared_object_id" in part:
+                marked.append(part)
+                counts[part["shared_object_id"]] = counts.get(part["shared_object_id"], 0) + 1
+    for part in marked:
+        if counts[part["shared_object_id"]] == 1:
+            del part["shared_object_id"]
+    return config
 
 
 # --- to data ----------------------------------------------------------------------------------------------------
@@ -114,16 +135,8 @@ def _instance(item: Any) -> Config:
         config["build_config"] = serialize_keras_object(build)
     if getattr(item, "compiled", False) and (compiled := item.get_compile_config()):
         config["compile_config"] = serialize_keras_object(compiled)
-    return _shared(item, config)
-
-
-def _shared(item: Any, config: Config) -> Config:
-    """Mark the configs of an object that occurs more than once."""
-    if _sharing.configs is None:
-        return config
-    first = _sharing.configs.setdefault(id(item), config)
-    if first is not config:
-        number = first.setdefault("shared_object_id", id(item))
+    if _sharing.written is not None:
+        number, _ = _sharing.written.setdefault(id(item), (len(_sharing.written) + 1, item))
         config["shared_object_id"] = number
     return config
 
@@ -211,8 +224,8 @@ def _function_of(config: Config, module: str | None, custom_objects: Mapping[str
 
 def _object(config: Config, module: str | None, custom_objects: Mapping[str, Any] | None) -> Any:
     number = config.get("shared_object_id")
-    if _sharing.objects is not None and number is not None and number in _sharing.objects:
-        return _sharing.objects[number]
+    if _sharing.read is not None and number in _sharing.read:
+        return _sharing.read[number]
     kind = _class_of(config, module, custom_objects)
     if not inspect.isclass(kind):
         return kind  # a function that the user registered under the name
@@ -223,8 +236,8 @@ def _object(config: Config, module: str | None, custom_objects: Mapping[str, Any
             made.built = True
         if config.get("compile_config"):
             made.compile_from_config(config["compile_config"])
-    if _sharing.objects is not None and number is not None:
-        _sharing.objects[number] = made
+    if _sharing.read is not None and number is not None:
+        _sharing.read[number] = made
     return made
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import threading
 from collections.abc import Callable
 from contextlib import contextmanager
@@ -65,6 +66,25 @@ class _Writes:
 
 
 writes = _Writes()
+
+
+@contextmanager
+def allocation_limit(limit: int, what: str) -> Any:
+    """Inside, variables of more than `limit` bytes altogether are refused before anything is allocated."""
+    outer, _scopes.room = getattr(_scopes, "room", None), [limit, what]
+    try:
+        yield
+    finally:
+        _scopes.room = outer
+
+
+def _take_room(shape: tuple[int, ...], dtype: str) -> None:
+    room = getattr(_scopes, "room", None)
+    if room is None:
+        return
+    room[0] -= math.prod(shape) * dtypes.itemsize(dtype)
+    if room[0] < 0:
+        raise ValueError(message(f"A variable is larger than {room[1]}.", received=f"{dtype} {shape}"))
 
 
 class Variable:
@@ -209,6 +229,7 @@ def _initial(initializer: Any, shape: Any, dtype: Any) -> np.ndarray:
                 f"Received: initializer={initializer} and shape={shape}"
             )
         name = name or dtypes.standardize(None)
+        _take_room(tuple(shape), name)
         return np.asarray(initializer(tuple(shape), dtype=name), dtypes.numpy_dtype(name)).reshape(shape)
     array = np.asarray(initializer.numpy() if isinstance(initializer, Variable) else initializer)
     if name is None:

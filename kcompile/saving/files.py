@@ -1,0 +1,159 @@
+"""What `Model.save`, `save_weights`, `load_weights` and `load_model` do: pick the format, and replace files as a whole."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from kcompile.core import registry
+from kcompile.core.errors import message
+from kcompile.core.files import replacing
+from kcompile.saving import keras_file, legacy_h5
+from kcompile.saving.safe_hdf5 import Group, open_group
+from kcompile.saving.safe_zip import ModelArchive
+from kcompile.saving.weights import read_weights, write_weights
+
+FilePath = str | os.PathLike[str]
+LEGACY = (".h5", ".hdf5")
+WEIGHTS = ".weights.h5"
+
+
+def save_model(
+    model: Any, filepath: FilePath | BinaryIO, overwrite: bool = True, zipped: bool | None = None, **kwargs: Any
+) -> None:
+    """Save a model, its compile() arguments and its optimizer's state as a .keras file, which Keras can load too.
+
+    A failed save leaves an existing file as it was.
+
+    Args:    overwrite: if False, ask before an existing file is replaced. zipped: only True is supported.
+    Raises:  ValueError for another ending than .keras, and for what has no config (a lambda, say).
+    """
+    kwargs.pop("include_optimizer", None)
+    kwargs.pop("save_format", None)
+    if kwargs or zipped is False:
+        raise ValueError(f"The following argument(s) are not supported: {[*kwargs, 'zipped=False'][:1]}")
+    if isinstance(filepath, io.IOBase):
+        keras_file.write_model(model, filepath)  # type: ignore[arg-type]
+        return
+    path = _path(filepath)  # type: ignore[arg-type]
+    if path.suffix != ".keras":
+        raise ValueError(
+            message(
+                f"Invalid filepath extension for saving: {path.name!r}.",
+                expected="a `.keras` extension",
+                hint="model.save_weights('x.weights.h5') saves weights alone; model.export('x.onnx') exports",
+            )
+        )
+    if overwrite or _may_replace(path):
+        with replacing(path) as file:
+            keras_file.write_model(model, file)
+
+
+def load_model(
+    filepath: FilePath | BinaryIO, custom_objects: Any = None, compile: bool = True, safe_mode: bool = True
+) -> Any:
+    """Load a model from a .keras file, or from Keras's older .h5 format.
+
+    Reading is safe by design: a file can name only classes and functions of the library and those that were
+    registered or are in `custom_objects`. Weights that are missing, not used, or of another shape are errors.
+
+    Args:    custom_objects: a user's classes and functions by name. compile: also compile it as it was.
+             safe_mode: for Keras's signature; False makes nothing less strict.
+    Raises:  ValueError for a file that is damaged, hostile, or of a newer format.
+    """
+    with registry.CustomObjectScope(custom_objects):
+        if isinstance(filepath, io.IOBase):
+            return keras_file.read_model(filepath, "the file", custom_objects, compile)  # type: ignore[arg-type]
+        path = _existing(filepath)  # type: ignore[arg-type]
+        if path.suffix == ".keras":
+            with path.open("rb") as file:
+                return keras_file.read_model(file, path.name, custom_objects, compile)
+        if path.suffix in LEGACY:
+            size = path.stat().st_size
+            return _in_hdf5(
+                path, lambda root: legacy_h5.read_model(root, path.name, size, custom_objects, compile)
+            )
+    raise ValueError(
+        message(f"File format not supported: {path.name!r}.", expected="a .keras, .h5 or .hdf5 file")
+    )
+
+
+def save_weights(model: Any, filepath: FilePath, overwrite: bool = True, **kwargs: Any) -> None:
+    """Save the variables of a model and its optimizer to a `.weights.h5` file, in Keras's layout."""
+    if kwargs.pop("max_shard_size", None) is not None or kwargs:
+        raise ValueError("Weights in several files are not supported.")
+    path = _path(filepath)
+    if not path.name.endswith(WEIGHTS):
+        raise ValueError(f"The filename must end in `.weights.h5`. Received: filepath={filepath}")
+    _check_built(model, "saving")
+    if overwrite or _may_replace(path):
+        with replacing(path) as file:
+            write_weights(model, file)
+
+
+def load_weights(model: Any, filepath: FilePath, skip_mismatch: bool = False, **kwargs: Any) -> None:
+    """Load weights from a `.weights.h5`, `.keras` or older `.h5` file into a built model.
+
+    Args:    skip_mismatch: leave layers that the file does not fit as they are, with a warning.
+             by_name (older .h5 only): load into the layers of the same names.
+    Raises:  ValueError that names each weight that is missing, not used, or of another shape.
+    """
+    by_name = bool(kwargs.pop("by_name", False))
+    if kwargs:
+        raise ValueError(f"Invalid keyword arguments: {kwargs}")
+    _check_built(model, "loading")
+    path = _existing(filepath)
+    if by_name and (path.suffix not in LEGACY or path.name.endswith(WEIGHTS)):
+        raise ValueError(f"`by_name` only supports loading legacy '.h5' or '.hdf5' files. Received: {filepath}")
+    if path.suffix == ".keras":
+        with path.open("rb") as file:
+            keras_file.load_weights_of(model, ModelArchive(file, path.name), skip_mismatch)
+    elif path.name.endswith(WEIGHTS):
+        _in_hdf5(path, lambda root: read_weights(model, root, path.name, skip_mismatch))
+    elif path.suffix in LEGACY:
+        _in_hdf5(path, lambda root: legacy_h5.read_weights(model, root, path.name, skip_mismatch, by_name))
+    else:
+        raise ValueError(
+            message(f"File format not supported: {path.name!r}.", expected="a .weights.h5, .keras or .h5 file")
+        )
+
+
+def _in_hdf5(path: Path, use: Callable[[Group], Any]) -> Any:
+    opened, root = open_group(path, path.name)
+    with opened:
+        return use(root)
+
+
+def _path(filepath: FilePath) -> Path:
+    if "://" in os.fspath(filepath):
+        raise ValueError(f"Only local files are supported. Received: filepath={filepath}")
+    return Path(filepath)
+
+
+def _existing(filepath: FilePath) -> Path:
+    path = _path(filepath)
+    if not path.is_file():
+        raise ValueError(f"File not found: filepath={filepath}. Please ensure the file is an accessible file.")
+    return path
+
+
+def _check_built(model: Any, doing: str) -> None:
+    if not model.built:
+        raise ValueError(
+            message(
+                f"You are {doing} the weights of model {model.name!r}, which has not yet been built.",
+                hint="call it on some data, or use `model.build(input_shape)`",
+            )
+        )
+
+
+def _may_replace(path: Path) -> bool:
+    """Ask whether an existing file may be replaced."""
+    while path.exists():
+        answer = input(f"[WARNING] {path} already exists - overwrite? [y/n]").strip().lower()
+        if answer in ("y", "n"):
+            return answer == "y"
+    return True

@@ -1,0 +1,78 @@
+"""The .keras format: a zip archive of metadata.json, config.json and model.weights.h5, as Keras 3 reads and writes it."""
+
+from __future__ import annotations
+
+import datetime
+import io
+import json
+import shutil
+import tempfile
+import zipfile
+from typing import Any, BinaryIO
+
+import kcompile
+from kcompile.core.serialization import deserialize_keras_object, serialize_shared, shared_objects
+from kcompile.saving.safe_hdf5 import open_group
+from kcompile.saving.safe_json import MAX_BYTES, parse, refused
+from kcompile.saving.safe_zip import CONFIG, METADATA, WEIGHTS, ModelArchive
+from kcompile.saving.weights import read_weights, write_weights
+from kcompile.trace.variable import allocation_limit
+
+FORMAT = "3.15.1"  # the version of Keras whose format this is
+SLACK = 64 << 20  # bytes of variables that a file may ask for beyond what it holds: seeds, states of metrics
+GROWTH = 4  # and as a multiple of what it holds: slots of an optimizer that was never built, compressed weights
+
+
+def write_model(model: Any, file: BinaryIO) -> None:
+    """Write a model, its compile() arguments and its optimizer's state."""
+    config = json.dumps(serialize_shared(model), allow_nan=False)
+    metadata = {
+        "keras_version": FORMAT,
+        "date_saved": datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S"),
+        "kcompile_version": kcompile.__version__,
+    }
+    with zipfile.ZipFile(file, "w") as archive, tempfile.TemporaryFile() as weights:
+        archive.writestr(METADATA, json.dumps(metadata))
+        archive.writestr(CONFIG, config)
+        write_weights(model, weights)  # type: ignore[arg-type]
+        weights.seek(0)
+        with archive.open(WEIGHTS, "w", force_zip64=True) as member:
+            shutil.copyfileobj(weights, member, 1 << 20)
+
+
+def read_model(file: BinaryIO, name: str, custom_objects: Any = None, compile: bool = True) -> Any:
+    """The model that a file holds.
+
+    Raises:  ValueError for a file that is damaged, hostile or from a newer format, and for names that are unknown.
+    """
+    archive = ModelArchive(file, name)
+    check_metadata(archive)
+    config = parse(archive.read(CONFIG, MAX_BYTES), f"{name}: {CONFIG}")
+    if not isinstance(config, dict) or "class_name" not in config:
+        raise refused(f"{name}: {CONFIG}", "something else", "a model")
+    if not compile:
+        config["compile_config"] = None
+    limit = SLACK + GROWTH * archive.size(WEIGHTS)
+    with shared_objects(), allocation_limit(limit, f"the weights in {name}"):
+        model = deserialize_keras_object(config, custom_objects)
+    load_weights_of(model, archive)
+    return model
+
+
+def check_metadata(archive: ModelArchive) -> dict[str, Any]:
+    """The metadata of a file in a format that this version knows."""
+    metadata = parse(archive.read(METADATA, MAX_BYTES), f"{archive.name}: {METADATA}")
+    version = str(metadata.get("keras_version", "")) if isinstance(metadata, dict) else ""
+    major = version.split(".")[0]
+    if not major.isdigit():
+        raise refused(f"{archive.name}: {METADATA}", f"keras_version {version[:40]!r}", "a version")
+    if int(major) != int(FORMAT.split(".")[0]):
+        raise refused(archive.name, f"the format of Keras {version[:40]}", f"that of Keras {FORMAT}")
+    return metadata
+
+
+def load_weights_of(model: Any, archive: ModelArchive, skip_mismatch: bool = False) -> None:
+    """Load a model's variables from an archive."""
+    opened, root = open_group(io.BytesIO(archive.read(WEIGHTS)), f"{archive.name}: {WEIGHTS}")
+    with opened:
+        read_weights(model, root, archive.name, skip_mismatch)

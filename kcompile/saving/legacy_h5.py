@@ -1,0 +1,132 @@
+"""The older .h5 format of Keras, read only: config and weights as HDF5 attributes and groups, one group per layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from kcompile.core.errors import message
+from kcompile.core.serialization import deserialize_keras_object
+from kcompile.saving.safe_hdf5 import Group
+from kcompile.saving.safe_json import MAX_BYTES, parse, refused
+from kcompile.trace.variable import Variable, allocation_limit
+
+GROWTH = 4  # bytes of variables that a config may ask for, as a multiple of the file's size
+SLACK = 64 << 20
+
+
+def read_model(root: Group, file: str, size: int, custom_objects: Any = None, compile: bool = True) -> Any:
+    """The model in an .h5 file of `size` bytes; compiled as it was, with a new optimizer."""
+    text = root.text("model_config", MAX_BYTES)
+    if text is None:
+        raise ValueError(
+            message(
+                f"{file} holds no model, only weights.", hint="build the model, then model.load_weights(file)"
+            )
+        )
+    config = parse(text, f"{file}: model_config")
+    if not isinstance(config, dict) or "class_name" not in config:
+        raise refused(f"{file}: model_config", "something else", "a model")
+    with allocation_limit(SLACK + GROWTH * size, f"the weights in {file}"):
+        model = deserialize_keras_object(config, custom_objects)
+    read_weights(model, root, file)
+    training = root.text("training_config", MAX_BYTES) if compile else None
+    if training is not None:
+        model.compile(**_compile_arguments(parse(training, f"{file}: training_config"), custom_objects))
+    return model
+
+
+def _compile_arguments(config: dict[str, Any], custom_objects: Any) -> dict[str, Any]:
+    from kcompile import optimizers
+
+    names = ("loss", "loss_weights", "metrics", "weighted_metrics")
+    found = {name: deserialize_keras_object(config.get(name), custom_objects) for name in names}
+    described = config.get("optimizer_config")
+    return {**found, "optimizer": optimizers.deserialize(described, custom_objects) if described else "rmsprop"}
+
+
+def read_weights(
+    model: Any, root: Group, file: str, skip_mismatch: bool = False, by_name: bool = False
+) -> None:
+    """Load weights layer by layer, in order, or into the layers of the same names.
+
+    Raises:  ValueError for a different number of layers or weights, and for other shapes; nothing changes then.
+    """
+    outer = root.group("model_weights") if not root.texts("layer_names") else root
+    if outer is None:
+        raise refused(file, "no `layer_names`", "weights in Keras's .h5 format")
+    stored = [(name, _group(outer, name)) for name in outer.texts("layer_names")]
+    stored = [(name, group) for name, group in stored if group.texts("weight_names")]
+    changes: list[Callable[[], None]] = []
+    for layer, name, group in _pairs(model, stored, by_name, file):
+        changes += _changes(layer, name, group, skip_mismatch)
+    top = outer.group("top_level_model_weights")
+    if top is not None and top.texts("weight_names"):
+        changes += _changes(model, model.name, top, skip_mismatch, model._own_variables)
+    for change in changes:
+        change()
+
+
+def _pairs(
+    model: Any, stored: list[tuple[str, Group]], by_name: bool, file: str
+) -> list[tuple[Any, str, Group]]:
+    layers = [layer for layer in model.layers if weights_of(layer)]
+    if by_name:
+        return [(layer, name, group) for name, group in stored for layer in layers if layer.name == name]
+    if len(layers) != len(stored):
+        raise ValueError(
+            message(
+                f"Layer count mismatch when loading weights from {file}.",
+                expected=f"{len(layers)} layers: {[layer.name for layer in layers]}",
+                received=f"{len(stored)} saved layers: {[name for name, _ in stored]}",
+            )
+        )
+    return [(layer, name, group) for layer, (name, group) in zip(layers, stored, strict=True)]
+
+
+def weights_of(layer: Any) -> list[Variable]:
+    """A layer's weights in the order of this format: all trainable ones first."""
+    return [*layer.trainable_weights, *layer.non_trainable_weights]
+
+
+def _group(outer: Group, name: str) -> Group:
+    found = outer.group(name)
+    if found is None:
+        raise ValueError(f"The file lists the layer {name!r}, but has no weights of it.")
+    return found
+
+
+def _changes(
+    layer: Any, name: str, group: Group, skip_mismatch: bool, weights: list[Variable] | None = None
+) -> list[Callable[[], None]]:
+    """What puts a group's arrays into a layer, after all shapes were compared."""
+    weights = weights_of(layer) if weights is None else weights
+    paths = group.texts("weight_names")
+    homes = [_home(group, path) for path in paths]
+    shapes = [home.shape(leaf) for home, leaf in homes]
+    if shapes != [w.shape for w in weights]:
+        if skip_mismatch:
+            return []
+        raise ValueError(
+            message(
+                f"The weights of layer {layer.name!r} (named {name!r} in the file) do not fit.",
+                expected=", ".join(f"{w.name} {w.shape}" for w in weights),
+                received=", ".join(f"{p} {s}" for p, s in zip(paths, shapes, strict=True)),
+            )
+        )
+    arrays = [home.read(leaf, shape) for (home, leaf), shape in zip(homes, shapes, strict=True)]
+    return [_assignment(w, array) for w, array in zip(weights, arrays, strict=True)]
+
+
+def _home(group: Group, path: str) -> tuple[Group, str]:
+    front, _, leaf = path.rpartition("/")
+    home = group.group(front) if front else group
+    if home is None:
+        raise ValueError(f"The file lists the weight {path!r}, but does not hold it.")
+    return home, leaf
+
+
+def _assignment(variable: Variable, array: np.ndarray) -> Callable[[], None]:
+    return lambda: variable.assign(array)

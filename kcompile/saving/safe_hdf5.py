@@ -1,0 +1,168 @@
+"""HDF5 files from strangers: plain arrays behind plain links, whose shapes are known before anything is read."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from kcompile.core import dtypes
+from kcompile.saving.safe_json import refused
+
+MAX_DEPTH = 64
+MAX_RATIO = 100  # uncompressed size over stored size, where the shape is not known beforehand
+GZIP, SHUFFLE, FLETCHER = 1, 2, 3  # the filters that h5py itself applies
+
+
+class Group:
+    """A group of an HDF5 file, read only. Nothing behind it lies outside of the file.
+
+    Raises:  ValueError for soft and external links, external and virtual datasets, dtypes other than numbers, unknown
+             filters, and shapes other than asked for.
+    """
+
+    def __init__(self, group: Any, path: str, file: str):
+        self._group, self.path, self._file = group, path, file
+
+    def names(self) -> list[str]:
+        """Names of what it holds."""
+        return list(self._group)
+
+    def kind(self, name: str) -> str | None:
+        """ "group", "dataset", or None if there is no such name."""
+        import h5py
+
+        found = self._child(name)
+        if found is None:
+            return None
+        return "group" if isinstance(found, h5py.Group) else "dataset"
+
+    def group(self, path: str) -> Group | None:
+        """The group at a path below this one; None if there is none."""
+        current = self
+        for name in path.split("/"):
+            if current.kind(name) != "group":
+                return None
+            current = Group(current._child(name), current._join(name), self._file)
+        return current
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        return tuple(self._dataset(name).shape)
+
+    def read(self, name: str, shape: tuple[int, ...] | None = None) -> np.ndarray:
+        """An array; its shape must equal `shape`, or be covered by what is stored if none is given."""
+        found = self._dataset(name)
+        if shape is not None and tuple(found.shape) != tuple(shape):
+            raise refused(self._what(name), f"the shape {tuple(found.shape)}", f"{tuple(shape)}")
+        size = math.prod(found.shape) * found.dtype.itemsize
+        if shape is None and size > MAX_RATIO * max(found.id.get_storage_size(), 64):
+            raise refused(self._what(name), f"the shape {tuple(found.shape)}", "an array that is stored in full")
+        try:
+            array = np.array(found)
+        except (OSError, ValueError, RuntimeError) as error:
+            raise ValueError(f"{self._what(name)} is damaged: {error}") from error
+        return _as_bfloat16(found, array)
+
+    def text(self, name: str, limit: int) -> bytes | None:
+        """A text attribute; None if there is none."""
+        if name not in self._group.attrs:
+            return None
+        stored = self._group.attrs.get_id(name)
+        if math.prod(stored.shape) != 1 or stored.get_storage_size() > limit:
+            raise refused(f"{self._what()}: attribute {name!r}", "something else", "one text")
+        value = self._group.attrs[name]
+        value = value.item() if isinstance(value, np.ndarray) else value
+        return value.encode() if isinstance(value, str) else bytes(value)
+
+    def texts(self, name: str) -> list[str]:
+        """An attribute that holds a list of names; empty if there is none. Long lists come in numbered chunks."""
+        if name in self._group.attrs:
+            return _names(self._group.attrs[name])
+        found: list[str] = []
+        for k in range(len(self._group.attrs)):
+            if f"{name}{k}" not in self._group.attrs:
+                break
+            found += _names(self._group.attrs[f"{name}{k}"])
+        return found
+
+    def datasets(self, depth: int = 0) -> Iterator[str]:
+        """Paths of all arrays below. No object has two links, so there are no cycles."""
+        if depth > MAX_DEPTH:
+            raise refused(self._what(), "deeper nesting", f"at most {MAX_DEPTH} levels")
+        for name in self.names():
+            if self.kind(name) == "dataset":
+                yield self._join(name)
+            else:
+                inner = self.group(name)
+                assert inner is not None, name
+                yield from inner.datasets(depth + 1)
+
+    def _join(self, name: str) -> str:
+        return f"{self.path}/{name}" if self.path else name
+
+    def _what(self, name: str = "") -> str:
+        return f"{self._file}: {self._join(name) or 'the root'}"
+
+    def _child(self, name: str) -> Any:
+        import h5py
+
+        link = self._group.get(name, getlink=True) if name else None
+        if link is None:
+            return None
+        if not isinstance(link, h5py.HardLink):
+            raise refused(self._what(name), f"an HDF5 {type(link).__name__}", "data in the file itself")
+        found = self._group[name]
+        if not isinstance(found, (h5py.Group, h5py.Dataset)):
+            raise refused(self._what(name), f"an HDF5 {type(found).__name__}", "a group or an array")
+        if h5py.h5o.get_info(found.id).rc > 1:
+            raise refused(self._what(name), "an object with two hard links", "one name for each object")
+        return found
+
+    def _dataset(self, name: str) -> Any:
+        """The array's record, checked; nothing of it is read yet."""
+        import h5py
+
+        found = self._child(name)
+        if not isinstance(found, h5py.Dataset):
+            raise refused(self._what(name), "no array", "an array")
+        plan = found.id.get_create_plist()
+        if plan.get_external_count() or found.is_virtual:
+            raise refused(self._what(name), "data in another file", "data in the file itself")
+        if found.shape is None or found.dtype.kind not in "fiub" + _V or found.dtype.hasobject:
+            raise refused(self._what(name), f"the dtype {found.dtype}", "numbers")
+        filters = {plan.get_filter(k)[0] for k in range(plan.get_nfilters())}
+        if filters - {GZIP, SHUFFLE, FLETCHER}:
+            raise refused(self._what(name), f"the HDF5 filters {sorted(filters)}", "gzip at most")
+        return found
+
+
+_V = "V"  # how h5py shows bfloat16, two bytes
+
+
+def _as_bfloat16(dataset: Any, array: np.ndarray) -> np.ndarray:
+    """Keras marks bfloat16, which HDF5 does not know, by an attribute."""
+    if array.dtype.kind != _V:
+        return array
+    if array.dtype.itemsize != 2 or dataset.attrs.get("dtype") != "bfloat16":
+        raise refused("An HDF5 array", f"the dtype {array.dtype}", "numbers")
+    return array.view(dtypes.numpy_dtype("bfloat16"))
+
+
+def _names(value: Any) -> list[str]:
+    return [v.decode() if isinstance(v, bytes) else str(v) for v in np.asarray(value).reshape(-1)]
+
+
+def open_group(file: str | os.PathLike[str] | BinaryIO, name: str) -> tuple[Any, Group]:
+    """The file, to be closed by the caller, and its root group."""
+    import h5py
+
+    try:
+        opened = h5py.File(file, "r")
+    except OSError as error:
+        if isinstance(error, FileNotFoundError):
+            raise
+        raise ValueError(f"{name} is not an HDF5 file, or is damaged: {error}") from error
+    return opened, Group(opened, "", name)
