@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 import sys
 import tempfile
 from collections import deque
@@ -13,14 +12,15 @@ from contextlib import contextmanager
 import llvmlite.binding as llvm
 
 from kcompile.codegen.emit import emit_object, optimize
-from kcompile.codegen.helper import Helper
+from kcompile.codegen.helper import Helper, next_of
 from kcompile.codegen.source import KernelSource
 from kcompile.core.errors import CompileError, message
+from kcompile.kernels.host import host
 
-# From how many kernels a second process pays: it needs 0.4 s until its first kernel, during which this
-# process imports Numba too, unless it has already.
-_HELPED_FROM = 6
-_HELPED_FROM_WITH_NUMBA = 24
+# A helping process pays for so many kernels: it needs 0.4 s until its first one, during which this process
+# has to import Numba too, unless it has already.
+_KERNELS_PER_HELPER = 6
+_KERNELS_PER_HELPER_WITH_NUMBA = 12
 
 
 def build(sources: Sequence[KernelSource]) -> list[bytes]:
@@ -34,15 +34,14 @@ def build(sources: Sequence[KernelSource]) -> list[bytes]:
 
 def build_each(sources: Sequence[KernelSource]) -> Iterator[tuple[KernelSource, bytes]]:
     """(source, object file) in the order in which they are ready; equal sources once."""
-    waiting = deque({source.key: source for source in sources}.values())
-    helper = Helper.start(waiting) if _wants_help(len(waiting)) else None
-    while waiting:
-        try:
-            source = waiting.popleft()
-        except IndexError:  # the helper took the last one
-            break
+    distinct = {source.key: source for source in sources}.values()
+    waiting = deque(
+        sorted(distinct, key=lambda source: -len(source.text))
+    )  # long ones first: all end together
+    helpers = [helper for _ in range(_helpers(len(waiting))) if (helper := Helper.start(waiting))]
+    while source := next_of(waiting):
         yield source, build_one(source)
-    if helper is not None:
+    for helper in helpers:
         finished, left = helper.join()
         yield from finished
         yield from ((source, build_one(source)) for source in left)
@@ -91,6 +90,7 @@ def _compile_error(source: KernelSource, error: Exception) -> CompileError:
     )
 
 
-def _wants_help(count: int) -> bool:
-    enough = _HELPED_FROM_WITH_NUMBA if "numba" in sys.modules else _HELPED_FROM
-    return count >= enough and (os.cpu_count() or 1) > 1
+def _helpers(count: int) -> int:
+    """How many processes shall help to compile `count` kernels."""
+    per_helper = _KERNELS_PER_HELPER_WITH_NUMBA if "numba" in sys.modules else _KERNELS_PER_HELPER
+    return min(host().cores - 1, count // per_helper)

@@ -25,7 +25,7 @@ _SERVE = "import sys; sys.path[:] = {path!r}; from kcompile.codegen.helper impor
 
 
 class Helper:
-    """Takes sources from the end of `waiting` while its process compiles them."""
+    """Takes sources from `waiting` while its process compiles them."""
 
     def __init__(self, process: subprocess.Popen[bytes], waiting: deque[KernelSource]) -> None:
         self._process = process
@@ -62,13 +62,19 @@ class Helper:
     def _feed(self) -> None:
         sources, objects = self._process.stdin, self._process.stdout
         assert sources is not None and objects is not None
-        with suppress(OSError, IndexError, EOFError), sources, objects:
-            while True:
-                source = self._waiting.pop()
+        with suppress(OSError, EOFError), sources, objects:
+            while source := next_of(self._waiting):
                 self._left.append(source)
                 data = _ask(source, sources, objects)
                 if data is not None:
                     self._finished.append((self._left.pop(), data))
+
+
+def next_of(waiting: deque[KernelSource]) -> KernelSource | None:
+    """Take the first; several threads do."""
+    with suppress(IndexError):
+        return waiting.popleft()
+    return None
 
 
 def _ask(source: KernelSource, sources: IO[bytes], objects: IO[bytes]) -> bytes | None:

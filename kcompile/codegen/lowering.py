@@ -11,22 +11,19 @@ from __future__ import annotations
 
 import importlib
 import linecache
+from collections import Counter
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
 import numba
 import numpy as np
 from llvmlite import ir
-from numba.core import bytecode, compiler, errors, fastmathpass, funcdesc, lowering, types
+from numba.core import bytecode, compiler, errors, fastmathpass, funcdesc, interpreter, lowering, types
+from numba.core import ir as numba_ir
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.targetconfig import ConfigStack
 from numba.core.typed_passes import NopythonTypeInference
-from numba.core.untyped_passes import (
-    ExtractByteCode,
-    FixupArgs,
-    IRProcessing,
-    TranslateByteCode,
-)
 
 from kcompile.codegen.numba_types import ARGUMENTS, INT64, larger, mark_alias_scopes, smaller
 from kcompile.codegen.source import BASE_MODULES, KernelSource
@@ -35,40 +32,91 @@ from kcompile.codegen.target import kernel_target
 ENTRY = "kernel"  # the entry function's name in the IR text
 
 # NaN and infinity keep their meaning: masks are -inf and a NaN is news. Formulas keep their order: (a - b) +
-# c may be
-# written so for a reason. Only what a reduction adds up may be added in any order (`cpu_ops.add_up`).
+# c may be written so for a reason. Only what a reduction adds up may be added in any order
+# (`cpu_ops.add_up`).
 FAST_MATH = {"contract", "nsz", "arcp"}
 
 _SIGNATURE = (ARGUMENTS, types.int64, types.int64, types.int64)
-_PASSES = (
-    ExtractByteCode,
-    TranslateByteCode,
-    FixupArgs,
-    IRProcessing,
-    NopythonTypeInference,
-)
+
+
+class _Interpreter(interpreter.Interpreter):
+    """Numba's bytecode interpreter without the rewrites for `with`, `try`, star arguments, dictionaries."""
+
+    def post_process(self, peepholes: Any, func_ir: Any) -> Any:
+        return func_ir
 
 
 class _Lower(lowering.Lower):
-    """Numba's lowering without the environment global that only Python callers need."""
+    """Numba's lowering without environment, debug information and reference counts: for Python callers."""
+
+    loc: Any
 
     def lower(self) -> None:
         self.genlower = None
         self.lower_normal_function(self.fndesc)
 
-    loc: Any
+    def _find_singly_assigned_variable(self) -> None:
+        """Variables that need no stack slot: assigned once, and used only in the block that assigns them."""
+        assigned = Counter(
+            inst.target.name
+            for block in self.blocks.values()
+            for inst in block.body
+            if isinstance(inst, numba_ir.Assign)
+        )
+        shared: set[str] = set()
+        for block in self.blocks.values():
+            here: set[str] = set()
+            for inst in block.body:
+                shared.update(name for name in _names_used(inst) if name not in here)
+                if isinstance(inst, numba_ir.Assign):
+                    here.add(inst.target.name)
+        self._singly_assigned_vars = {name for name, count in assigned.items() if count == 1} - shared
+        self._blk_local_varmap: dict[str, ir.Value] = {}
+
+    def pre_block(self, block: Any) -> None:
+        self._cur_ir_block = block
 
     def lower_block(self, block: Any) -> None:
         self.pre_block(block)
         try:
-            for instruction in block.body:
-                self.loc = instruction.loc
-                self.lower_inst(instruction)
+            for inst in block.body:
+                self.loc = inst.loc
+                self.lower_inst(inst)
         except errors.NumbaError:
             raise
         except Exception as error:
             raise errors.LoweringError(str(error), loc=self.loc) from error
-        self.post_block(block)
+
+    def lower_inst(self, inst: Any) -> None:
+        if isinstance(inst, numba_ir.Assign):
+            self.storevar(self.lower_assign(self.typeof(inst.target.name), inst), inst.target.name)
+        else:
+            super().lower_inst(inst)
+
+    def storevar(self, value: ir.Value, name: str, argidx: int | None = None) -> None:
+        if name in self._singly_assigned_vars:
+            self._blk_local_varmap[name] = value
+        else:
+            self.builder.store(value, self.getvar(name))
+
+    def alloca_lltype(self, name: str, lltype: ir.Type, datamodel: Any = None) -> ir.Value:
+        with self.builder.goto_entry_block():
+            return self.builder.alloca(lltype, name=name)
+
+
+def _names_used(inst: Any) -> Iterator[str]:
+    """Names of the variables that an instruction reads."""
+    if not isinstance(inst, numba_ir.Assign):
+        yield from (var.name for var in inst.list_vars())
+    elif isinstance(inst.value, numba_ir.Var):
+        yield inst.value.name
+    elif isinstance(inst.value, numba_ir.Expr):
+        for part in inst.value._kws.values():
+            for item in part if isinstance(part, (list, tuple)) else (part,):
+                if isinstance(item, numba_ir.Var):
+                    yield item.name
+                elif isinstance(item, tuple):  # keyword arguments
+                    yield from (var.name for var in item if isinstance(var, numba_ir.Var))
 
 
 def lower(source: KernelSource) -> list[str]:
@@ -116,16 +164,15 @@ def _flags() -> Any:
 
 
 def _front_end(function: Any, flags: Any) -> Any:
-    """Numba's state after bytecode analysis, SSA and type inference."""
+    """Numba's state after bytecode analysis and type inference. There is no SSA: a variable has one type."""
     target = kernel_target()
     pipeline = compiler.Compiler(
         target.typing_context, target.target_context, None, _SIGNATURE, types.none, flags, locals={}
     )
     state = pipeline.state
     state.func_id = bytecode.FunctionIdentity.from_function(function)
-    state.lifted, state.lifted_from = (), None
-    for one_pass in _PASSES:
-        one_pass().run_pass(state)
+    state.func_ir = _Interpreter(state.func_id).interpret(bytecode.ByteCode(state.func_id))
+    NopythonTypeInference().run_pass(state)
     return state
 
 

@@ -18,7 +18,12 @@ from kcompile.kernels.host import host
 # What the text of every kernel may call. Their files are part of
 # every key, so editing one rebuilds the kernels.
 BASE_MODULES = ("kcompile.codegen.numba_types", "kcompile.kernels.math.numba_ops")
-_PIPELINE = ("kcompile.codegen.lowering", "kcompile.codegen.target", "kcompile.codegen.emit")
+_PIPELINE = (
+    "kcompile.codegen.lowering",
+    "kcompile.codegen.target",
+    "kcompile.codegen.ranges",
+    "kcompile.codegen.emit",
+)
 
 
 @dataclass(frozen=True)

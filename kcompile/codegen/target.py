@@ -15,6 +15,8 @@ from numba.core.imputils import builtin_registry
 from numba.core.target_extension import CPU, dispatcher_registry, target_registry
 from numba.core.typing import templates
 
+from kcompile.codegen.ranges import lowerings
+
 NAME = "kcompile"
 
 _OVERLOADED = {templates._OverloadFunctionTemplate, templates._OverloadAttributeTemplate}
@@ -86,6 +88,13 @@ class KernelTarget(cpu.CPUContext):
     def load_additional_registries(self) -> None:
         from numba.core import optional  # noqa: F401
         from numba.cpython import builtins, numbers, rangeobj, tupleobj  # noqa: F401
+
+    def insert_func_defn(self, definitions: Any) -> None:
+        """Take up Numba's lowerings, except where this target has a leaner one."""
+        lean = lowerings()
+        for implementation, function, arguments in definitions:
+            implementation = lean.get((function, arguments), implementation)
+            self._defns[function].append(implementation, arguments)
 
 
 class _Descriptor:

@@ -8,6 +8,7 @@ It is a kernel by ABI, so it is compiled and cached like any other: `args` is th
 from __future__ import annotations
 
 from enum import IntEnum
+from functools import cache
 
 from kcompile.codegen.source import KernelSource
 
@@ -322,6 +323,7 @@ return
 """
 
 
+@cache
 def executor_source() -> KernelSource:
     """Source of the executor."""
     constants = {

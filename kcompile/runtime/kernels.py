@@ -11,6 +11,7 @@ from kcompile.codegen.source import KernelSource
 from kcompile.core.errors import CompileError, message
 from kcompile.runtime import loader
 from kcompile.runtime.cache import default_cache
+from kcompile.runtime.executor import executor_source
 
 _addresses: dict[str, int] = {}  # by key
 _lock = threading.Lock()
@@ -22,7 +23,8 @@ def get_kernels(sources: Sequence[KernelSource]) -> list[int]:
     Raises: CompileError if a source does not compile or an external symbol is defined nowhere.
     """
     with _lock:
-        waves = list(_waves(sources))
+        # Who asks for kernels is about to run them: the executor is compiled in the same go.
+        waves = list(_waves([*sources, executor_source()]))
         objects = _objects([source for wave in waves for source in wave])
         for wave in waves:
             _load(wave, objects)

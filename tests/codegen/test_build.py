@@ -1,8 +1,8 @@
 """Sources to objects: identity, determinism, errors, externals, the helping process."""
 
-import os
 import sys
 from collections import deque
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from kcompile.codegen.build import build, build_each, build_one
 from kcompile.codegen.helper import Helper
 from kcompile.codegen.source import KernelSource
 from kcompile.core.errors import CompileError
+from kcompile.kernels.host import host
 
 FILL = """def kernel(args, begin, end, scratch):
     y = buffer_f32(args[0], 0)
@@ -127,7 +128,7 @@ def test_nothing_to_build():
 
 
 def helped(monkeypatch, texts):
-    monkeypatch.setattr(building, "_wants_help", lambda count: True)
+    monkeypatch.setattr(building, "_helpers", lambda count: 2)
     return dict(build_each([KernelSource(text, "fill") for text in texts]))
 
 
@@ -179,8 +180,7 @@ def test_an_interpreter_that_cannot_be_started_again_is_not(monkeypatch, executa
 
 
 def test_help_is_wanted_for_many_kernels_and_more_than_one_core(monkeypatch):
-    monkeypatch.setattr(os, "cpu_count", lambda: 2)
-    assert not building._wants_help(1)
-    assert building._wants_help(100)
-    monkeypatch.setattr(os, "cpu_count", lambda: 1)
-    assert not building._wants_help(100)
+    for cores, most in ((1, 0), (2, 1), (8, 7)):
+        monkeypatch.setattr(building, "host", lambda cores=cores: replace(host(), cores=cores))
+        assert building._helpers(5) == 0
+        assert building._helpers(1000) == most

@@ -14,6 +14,7 @@ from kcompile.codegen.source import KernelSource
 from kcompile.core.errors import CompileError
 from kcompile.runtime import kernels, loader
 from kcompile.runtime.cache import ObjectCache
+from kcompile.runtime.executor import executor_source
 from kcompile.runtime.kernels import get_kernels
 
 ADD = """def kernel(args, begin, end, scratch):
@@ -46,11 +47,17 @@ def call(address, array, begin=0, end=None):
     ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 4)(address)(block.ctypes.data, begin, end, 0)
 
 
+def forget_all_but_the_executor(monkeypatch):
+    executor = executor_source()
+    (address,) = get_kernels([executor])
+    monkeypatch.setattr(kernels, "_addresses", {executor.key: address})
+
+
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
-    """An empty cache and a process that has loaded nothing."""
+    """An empty cache and a process that has loaded nothing but the executor."""
+    forget_all_but_the_executor(monkeypatch)
     monkeypatch.setenv("KCOMPILE_CACHE_DIR", str(tmp_path / "cache"))
-    monkeypatch.setattr(kernels, "_addresses", {})
     return ObjectCache(tmp_path / "cache")
 
 
@@ -76,7 +83,7 @@ def test_equal_sources_have_one_address_and_are_built_once(cache, monkeypatch):
 def test_another_process_takes_the_object_from_the_cache(cache, monkeypatch):
     get_kernels([add(1)])
     assert cache.info().files == 1
-    monkeypatch.setattr(kernels, "_addresses", {})
+    forget_all_but_the_executor(monkeypatch)
     monkeypatch.setattr(kernels, "build_each", lambda sources: pytest.fail("built again") if sources else [])
     y = np.zeros(2, np.int64)
     call(get_kernels([add(1)])[0], y)
@@ -89,7 +96,7 @@ def test_a_damaged_cached_object_is_built_again_in_silence(cache, monkeypatch):
     with open(path, "r+b") as file:
         file.seek(200)
         file.write(b"\xff\xff\xff\xff")
-    monkeypatch.setattr(kernels, "_addresses", {})
+    forget_all_but_the_executor(monkeypatch)
     y = np.zeros(2, np.int64)
     call(get_kernels([add(1)])[0], y)
     assert y.tolist() == [1, 1]
@@ -168,6 +175,13 @@ def test_constants_and_calls_reach_however_far_the_code_lies(cache):
         call(get_kernels([KernelSource(FAR.format(number=i), "far", externals=("sched_yield",))])[0], y)
         np.testing.assert_allclose(y, 1.1234567, rtol=1e-15)
         held.append(np.zeros(2**28))
+
+
+def test_the_executor_comes_with_the_first_kernels(cache, monkeypatch):
+    monkeypatch.setattr(kernels, "_addresses", {})
+    get_kernels([add(1)])
+    assert cache.info().files == 2
+    assert executor_source().key in kernels._addresses
 
 
 def test_two_threads_ask_for_the_same_kernels(cache):
