@@ -68,8 +68,8 @@ def _dtypes_of(name: str) -> tuple[str, str]:
         dtype = dtypes.standardize(name)
     except ValueError:
         raise ValueError(
-            f"Cannot convert '{name}' to a DTypePolicy. Valid policies are 'mixed_float16', 'mixed_bfloat16' "
-            "and the name of a dtype such as 'float32'."
+            f"Cannot convert '{name}' to a DTypePolicy. Valid policies are 'mixed_float16', "
+            "'mixed_bfloat16' and the name of a dtype such as 'float32'."
         ) from None
     return dtype, dtype
 
@@ -106,8 +106,8 @@ def get(identifier: Any) -> DTypePolicy:
         return DTypePolicy(dtypes.standardize(identifier))
     except (ValueError, TypeError):
         raise ValueError(
-            "Cannot interpret `dtype` argument. Expected a string or an instance of DTypePolicy. "
-            f"Received: dtype={identifier}"
+            "Cannot interpret `dtype` argument. Expected a string or an instance of DTypePolicy. Received: "
+            f"dtype={identifier}"
         ) from None
 
 

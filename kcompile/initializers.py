@@ -85,8 +85,8 @@ class Identity(Initializer):
     def __call__(self, shape: Any, dtype: Any = None) -> np.ndarray:
         if len(shape) != 2:
             raise ValueError(
-                "Identity matrix initializer can only be used for 2D matrices. "
-                f"Received: shape={shape} of rank {len(shape)}."
+                f"Identity matrix initializer can only be used for 2D matrices. Received: shape={shape} of "
+                f"rank {len(shape)}."
             )
         return (self.gain * np.eye(*shape)).astype(dtypes.numpy_dtype(dtypes.standardize(dtype)))
 
@@ -312,8 +312,8 @@ class Orthogonal(RandomInitializer):
     def __call__(self, shape: Any, dtype: Any = None) -> np.ndarray:
         if len(shape) < 2:
             raise ValueError(
-                "The tensor to initialize must be at least two-dimensional. "
-                f"Received: shape={shape} of rank {len(shape)}."
+                f"The tensor to initialize must be at least two-dimensional. Received: shape={shape} of "
+                f"rank {len(shape)}."
             )
         rows, columns = math.prod(shape[:-1]), shape[-1]
         draw = self.generator().standard_normal((max(rows, columns), min(rows, columns)))

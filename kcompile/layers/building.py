@@ -13,7 +13,7 @@ from kcompile.trace.variable import current_path, name_scope
 
 
 def remembers_build(build: Callable[..., None]) -> Callable[..., None]:
-    """`build` in the scope of the layer's name; afterwards the layer is built, knows its shapes and is locked."""
+    """`build` in the scope of the layer's name; then the layer is built, locked and knows its shapes."""
     signature = inspect.signature(build)
 
     @functools.wraps(build)
@@ -63,7 +63,7 @@ def placeholders(shapes: Any, dtype: str) -> Any:
 
 
 def shapes_for(build: Callable[..., Any], shapes: dict[str, Any]) -> dict[str, Any]:
-    """The arguments of `build`: the first input's shape for a single parameter, else shapes by `<name>_shape`."""
+    """The arguments of `build`: the first input's shape for one parameter, else shapes by `<name>_shape`."""
     parameters = inspect.signature(build).parameters.values()
     names = [p.name for p in parameters if p.kind is not inspect.Parameter.VAR_KEYWORD]
     if len(names) == 1:
@@ -78,8 +78,8 @@ def input_shape_of(kwargs: dict[str, Any]) -> tuple[int | None, ...] | None:
     if shape is None and dim is None:
         return None
     warnings.warn(
-        "Do not pass an `input_shape`/`input_dim` argument to a layer. When using Sequential models, prefer using "
-        "an `Input(shape)` object as the first layer in the model instead.",
+        "Do not pass an `input_shape`/`input_dim` argument to a layer. When using Sequential models, "
+        "prefer using an `Input(shape)` object as the first layer in the model instead.",
         stacklevel=4,
     )
     return (dim,) if shape is None else tuple(shape)

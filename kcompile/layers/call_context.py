@@ -24,7 +24,7 @@ def current() -> CallContext | None:
 
 @contextmanager
 def entered(layer: Any) -> Iterator[CallContext]:
-    """The context of a call of `layer`; an outermost call makes a new one and forgets the losses of the last."""
+    """The context of a call of `layer`; an outermost call makes a new one and forgets losses."""
     outer = current()
     if outer is None:
         _local.context = CallContext(layer)

@@ -42,8 +42,8 @@ def check_positional(args: tuple[Any, ...]) -> None:
     for x in tree.flatten(list(args)):
         if x is not None and not is_tensor(x):
             raise ValueError(
-                "Only input tensors may be passed as positional arguments. The following argument value should be "
-                f"passed as a keyword argument: {x} (of type {type(x)})"
+                "Only input tensors may be passed as positional arguments. The following argument value "
+                f"should be passed as a keyword argument: {x} (of type {type(x)})"
             )
 
 
@@ -115,7 +115,7 @@ def shape_of(structure: Any) -> Any:
 
 
 def converted(x: Any, dtype: str | None) -> Any:
-    """An argument of a call: arrays of anything become NumPy arrays, floats take `dtype` unless it is None."""
+    """An argument of a call: arrays of any library become NumPy's, floats take `dtype` unless it is None."""
     if isinstance(x, KerasTensor):
         return _cast(x, dtype) if dtype and dtypes.is_float(x.dtype) and x.dtype != dtype else x
     method = getattr(x, "__kcompile_value__", None)

@@ -12,7 +12,8 @@ from kcompile.trace.keras_tensor import known_shape
 class InputSpec:
     """Requirements on one input; None means anything.
 
-    axes: size by axis, as {-1: 3}. allow_last_axis_squeeze: a missing or additional last axis of size 1 passes.
+    axes: size by axis, as {-1: 3}. allow_last_axis_squeeze: a missing or additional last axis of size 1
+    passes.
 
     >>> InputSpec(min_ndim=2, axes={-1: 3})
     InputSpec(min_ndim=2, axes={-1: 3})
@@ -79,8 +80,8 @@ def _in_order(specs: list[Any], inputs: Any) -> list[Any]:
         missing = [name for name in names if name not in inputs]
         if missing:
             raise ShapeError(
-                f'Missing data for input "{missing[0]}". You passed a data dictionary with keys {list(inputs)}. '
-                f"Expected the following keys: {names}"
+                f'Missing data for input "{missing[0]}". You passed a data dictionary with keys '
+                f"{list(inputs)}. Expected the following keys: {names}"
             )
         return [inputs[name] for name in names]
     return tree.flatten(inputs)
@@ -122,8 +123,8 @@ def _check_axes(spec: InputSpec, shape: tuple[int | None, ...], prefix: str) -> 
         present = -len(shape) <= axis < len(shape)
         if size is not None and (not present or shape[axis] not in (size, None)):
             raise ShapeError(
-                f"{prefix}expected axis {axis} of input shape to have value {size}, "
-                f"but received input with shape {shape}"
+                f"{prefix}expected axis {axis} of input shape to have value {size}, but received input with "
+                f"shape {shape}"
             )
 
 

@@ -27,13 +27,14 @@ ADD_WEIGHT_ORDER = ("shape", "initializer", "dtype", "trainable", "autocast", "r
 
 
 class Layer(State):
-    """What a user subclasses: `build(input_shape)` makes weights, `call(inputs)` computes with `kcompile.ops`.
+    """What users subclass: `build(input_shape)` makes weights, `call(inputs)` computes with `kcompile.ops`.
 
-    Called on arrays it computes at once; on traced values it adds to the trace; on placeholders it becomes part of a
-    functional model.
+    Called on arrays it computes at once; on traced values it adds to the trace; on placeholders it becomes
+    part of a functional model.
 
-    Args:    activity_regularizer: penalty on the outputs. trainable: whether `fit` changes the weights. dtype: a
-             dtype or policy. autocast: whether float inputs take the layer's dtype. name: the layer's name.
+    Args:    activity_regularizer: penalty on the outputs. trainable: whether `fit` changes the weights.
+             dtype: a dtype or policy. autocast: whether float inputs take the layer's dtype. name: the
+             layer's name.
 
     >>> from kcompile import ops
     >>> class Scale(Layer):
@@ -80,7 +81,7 @@ class Layer(State):
         if kwargs:
             raise ValueError(f"Unrecognized keyword arguments passed to {type(self).__name__}: {kwargs}")
 
-    # --- settings ---------------------------------------------------------------------------------------------
+    # --- settings -------------------------------------------------------------------------------------------
 
     @property
     def path(self) -> str:
@@ -123,7 +124,7 @@ class Layer(State):
     def supports_masking(self, value: bool) -> None:
         self.__dict__["_supports_masking"] = value
 
-    # --- building ---------------------------------------------------------------------------------------------
+    # --- building -------------------------------------------------------------------------------------------
 
     @remembers_build
     @default
@@ -176,8 +177,9 @@ class Layer(State):
     ) -> Variable:
         """A new variable of this layer.
 
-        Args:    shape: its shape, also the first positional argument. initializer: name, config or callable; by
-                 default "glorot_uniform" for floats, "zeros" for ints. dtype: the layer's unless given.
+        Args:    shape: its shape, also the first positional argument. initializer: name, config or
+                 callable; by default "glorot_uniform" for floats, "zeros" for ints. dtype: the layer's
+                 unless given.
         """
         given = {"shape": shape, "initializer": initializer, "dtype": dtype, "trainable": trainable}
         given |= {"autocast": autocast, "regularizer": regularizer, "constraint": constraint}
@@ -201,14 +203,14 @@ class Layer(State):
     def _track_variable(self, variable: Variable) -> None:
         self._tracker.add(variable)
 
-    # --- calling ----------------------------------------------------------------------------------------------
+    # --- calling --------------------------------------------------------------------------------------------
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Compute `call(*args, **kwargs)`, with inputs converted and checked, and the layer built if need be."""
+        """`call(*args, **kwargs)` with inputs converted and checked, and the layer built if need be."""
         if "_build_shapes" not in self.__dict__:
             raise RuntimeError(
-                f"In layer '{type(self).__name__}', you forgot to call `super().__init__()` as the first statement "
-                "in the `__init__()` method. Go add it!"
+                f"In layer '{type(self).__name__}', you forgot to call `super().__init__()` as the first "
+                "statement in the `__init__()` method. Go add it!"
             )
         check_positional(args)
         spec = self._bind(args, kwargs)
@@ -241,7 +243,7 @@ class Layer(State):
         return outputs
 
     def _call(self, *args: Any, **kwargs: Any) -> Any:
-        """`call` in the layer's scope: names of variables, origins of nodes, dtype of variables, errors that say where."""
+        """`call` in the layer's scope: names and dtypes of variables, origins of nodes, located errors."""
         mixed = self.compute_dtype if self.compute_dtype != self.variable_dtype and self.autocast else None
         with name_scope(self.name), autocast_scope(mixed):
             origin = set_origin(current_path())
@@ -257,7 +259,7 @@ class Layer(State):
         """The computation; to be overridden."""
         raise NotImplementedError(f"Layer {type(self).__name__} does not have a `call` method implemented.")
 
-    # --- what a call would give -------------------------------------------------------------------------------
+    # --- what a call would give -----------------------------------------------------------------------------
 
     @default
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
@@ -268,7 +270,7 @@ class Layer(State):
 
     @default
     def compute_output_shape(self, *args: Any, **kwargs: Any) -> Any:
-        """Shapes of the outputs for shapes of the inputs (tuples, None where unknown, or structures of them)."""
+        """Shapes of the outputs for shapes of the inputs: tuples with None where unknown, or structures."""
         args = tuple(placeholders(as_shapes(a), self.compute_dtype) for a in args)
         kwargs = {
             name.removesuffix("_shape"): placeholders(as_shapes(shape), self.compute_dtype)
@@ -288,9 +290,9 @@ class Layer(State):
         if not self.supports_masking:
             if any(m is not None for m in tree.flatten(previous)):
                 warnings.warn(
-                    f"Layer '{self.name}' (of type {type(self).__name__}) was passed an input with a mask attached to "
-                    "it. However, this layer does not support masking and will therefore destroy the mask "
-                    "information. Downstream layers will not see the mask.",
+                    f"Layer '{self.name}' (of type {type(self).__name__}) was passed an input with a mask "
+                    "attached to it. However, this layer does not support masking and will therefore "
+                    "destroy the mask information. Downstream layers will not see the mask.",
                     stacklevel=3,
                 )
             return
@@ -301,7 +303,7 @@ class Layer(State):
             if mask is not None and is_tensor(output) and mask_of(output) is None:
                 set_mask(output, mask)
 
-    # --- losses -----------------------------------------------------------------------------------------------
+    # --- losses ---------------------------------------------------------------------------------------------
 
     def add_loss(self, loss: Any) -> None:
         """Add 0-d losses, usually computed in `call`; a call of an outermost layer starts anew."""
@@ -331,7 +333,7 @@ class Layer(State):
             added = [loss for loss in added if not isinstance(loss, Value)]
         return added + [v.regularizer(v.value) for v in self.trainable_weights if v.regularizer is not None]
 
-    # --- config -----------------------------------------------------------------------------------------------
+    # --- config ---------------------------------------------------------------------------------------------
 
     @default
     def get_config(self) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 
 def locate(error: Exception, layer: Any, path: str) -> None:
-    """Add the layer to the message of an error raised inside `call`; the innermost layer does it, the type stays."""
+    """Add the layer to the message of an error from `call`; the innermost layer does it, the type stays."""
     if getattr(error, "_kcompile_layer", None) or not error.args or not isinstance(error.args[0], str):
         return
     where = f'layer "{layer.name}" ({type(layer).__name__})' + (

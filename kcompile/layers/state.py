@@ -1,4 +1,4 @@
-"""The state of a layer: its own and its nested variables, in Keras's order, and ways to read, set and store them."""
+"""The state of a layer: its own and its nested variables, in Keras's order, to read, set and store."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _version = 0
 
 
 def version() -> int:
-    """Grows with every change of an attribute of any layer, so that compiled programs know when they are stale."""
+    """Grows with every change of an attribute of any layer: compiled programs see that they are stale."""
     return _version
 
 
@@ -70,7 +70,7 @@ class State(Operation):
         changed()
         super().__delattr__(name)
 
-    # --- what was found ---------------------------------------------------------------------------------------
+    # --- what was found -------------------------------------------------------------------------------------
 
     @property
     def _own_variables(self) -> list[Variable]:
@@ -154,7 +154,7 @@ class State(Operation):
         for layer in self._layers:
             layer.trainable = value
 
-    # --- numbers in and out -----------------------------------------------------------------------------------
+    # --- numbers in and out ---------------------------------------------------------------------------------
 
     def get_weights(self) -> list[np.ndarray]:
         """Copies of the weights."""
@@ -168,14 +168,14 @@ class State(Operation):
         layer_weights = self.weights
         if len(layer_weights) != len(weights):
             raise ValueError(
-                f"You called `set_weights(weights)` on layer '{self.name}' with a weight list of length {len(weights)}, "
-                f"but the layer was expecting {len(layer_weights)} weights."
+                f"You called `set_weights(weights)` on layer '{self.name}' with a weight list of length "
+                f"{len(weights)}, but the layer was expecting {len(layer_weights)} weights."
             )
         for variable, value in zip(layer_weights, weights, strict=True):
             if variable.shape != np.shape(value):
                 raise ShapeError(
-                    f"Layer {self.name} weight shape {variable.shape} is not compatible with provided weight shape "
-                    f"{np.shape(value)} (weight {variable.path})."
+                    f"Layer {self.name} weight shape {variable.shape} is not compatible with provided "
+                    f"weight shape {np.shape(value)} (weight {variable.path})."
                 )
         for variable, value in zip(layer_weights, weights, strict=True):
             variable.assign(value)
@@ -184,8 +184,8 @@ class State(Operation):
         """The number of elements of all weights."""
         if not self.built:
             raise ValueError(
-                f"You tried to call `count_params` on layer '{self.name}', but the layer isn't built. "
-                "You can build it manually via: `layer.build(input_shape)`."
+                f"You tried to call `count_params` on layer '{self.name}', but the layer isn't built. You "
+                "can build it manually via: `layer.build(input_shape)`."
             )
         return sum(math.prod(v.shape) for v in self.weights)
 
@@ -209,12 +209,12 @@ class State(Operation):
         own = self._own_variables
         if own or self.built:
             return (
-                f"Layer '{self.name}' expected {len(own)} variables, but received {received} variables during loading. "
-                f"Expected: {[v.name for v in own]}"
+                f"Layer '{self.name}' expected {len(own)} variables, but received {received} variables "
+                f"during loading. Expected: {[v.name for v in own]}"
             )
         return message(
-            f"Layer '{self.name}' was never built and thus it doesn't have any variables. However the weights file lists "
-            f"{received} variables for this layer.",
+            f"Layer '{self.name}' was never built and thus it doesn't have any variables. However the "
+            f"weights file lists {received} variables for this layer.",
             hint="create all state, that of child layers included, in the parent's `build()`; or implement "
             "`build_from_config(config)` and `get_build_config()`, which load and save what build() needs",
         )

@@ -1,4 +1,4 @@
-"""Finds variables, layers, metrics and seed generators among the attributes of an object, lists and dicts included."""
+"""Finds variables, layers, metrics and seed generators among attributes, in lists and dicts too."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 LOCKED = (
-    "You cannot add new elements of state (variables or sub-layers) to a layer that is already built. All state must "
-    "be created in the `__init__()` method or in the `build()` method."
+    "You cannot add new elements of state (variables or sub-layers) to a layer that is already built. All "
+    "state must be created in the `__init__()` method or in the `build()` method."
 )
 
 
 class Tracker:
-    """Stores of what was found: `stores` maps a store's name to its list, `tests` tells which things belong into it."""
+    """What was found: `stores` maps a store's name to its list, `tests` tells which things belong into it."""
 
     def __init__(self, tests: dict[str, Callable[[Any], bool]]):
         self.tests = tests

@@ -14,8 +14,9 @@ from kcompile.trace.operation import CallNode, Operation
 class CallGraph:
     """What leads from `inputs` to `outputs` (flat lists of placeholders).
 
-    nodes: calls, each after those it needs. operations: their operations, by depth (the longest way to an output),
-    then in the order in which a walk from the outputs meets them; summaries and configs list them so.
+    nodes: calls, each after those it needs. operations: their operations, by depth (the longest way to an
+    output), then in the order in which a walk from the outputs meets them; summaries and configs list them
+    so.
     """
 
     def __init__(self, inputs: list[KerasTensor], outputs: list[KerasTensor]):
@@ -35,7 +36,8 @@ class CallGraph:
         for name, count in Counter(op.name for op in self.operations).items():
             if count > 1:
                 raise ValueError(
-                    f'The name "{name}" is used {count} times in the model. All operation names should be unique.'
+                    f'The name "{name}" is used {count} times in the model. All operation names should be '
+                    "unique."
                 )
 
     def index_of(self, node: CallNode) -> int:

@@ -24,11 +24,10 @@ def clone_model(
 ) -> Any:
     """A copy of a functional or Sequential model, with new layers and newly initialized weights.
 
-    Args:    input_tensors: placeholders to build on in place of new ones. clone_function: layer -> layer, instead of
-             `from_config(get_config())`. call_function: (layer, *args, **kwargs) -> outputs, instead of calling the
-             clone. recursive: clone nested models layer by layer too.
+    Args:    input_tensors: placeholders to build on in place of new ones. clone_function: layer -> layer,
+             instead of `from_config(get_config())`. call_function: (layer, *args, **kwargs) -> outputs,
+             instead of calling the clone. recursive: clone nested models layer by layer too.
     """
-
 
     def copy(layer: Any) -> Any:
         if recursive and isinstance(layer, (Functional, Sequential)):
@@ -43,8 +42,8 @@ def clone_model(
         raise ValueError(f"Expected a Model. Received: {model}")
     if clone_function is not None or input_tensors is not None or call_function is not None:
         raise ValueError(
-            "Arguments `clone_function`, `input_tensors` and `call_function` are only supported for Sequential models "
-            f"or Functional models. Received model of type '{type(model).__name__}'."
+            "Arguments `clone_function`, `input_tensors` and `call_function` are only supported for "
+            f"Sequential models or Functional models. Received model of type '{type(model).__name__}'."
         )
     return _copy(model)
 
@@ -70,11 +69,16 @@ def _clone_sequential(model: Sequential, copy: Callable[[Any], Any], input_tenso
 
 
 def _clone_functional(
-    model: Functional, copy: Callable[[Any], Any], call_function: Callable[..., Any] | None, input_tensors: Any
+    model: Functional,
+    copy: Callable[[Any], Any],
+    call_function: Callable[..., Any] | None,
+    input_tensors: Any,
 ) -> Any:
     fresh = tree.flatten(input_tensors) if input_tensors is not None else [_input(x) for x in model.inputs]
     if len(fresh) != len(model.inputs) or not all(isinstance(x, KerasTensor) for x in fresh):
-        raise ValueError(f"`input_tensors` must be {len(model.inputs)} placeholders. Received: {input_tensors}")
+        raise ValueError(
+            f"`input_tensors` must be {len(model.inputs)} placeholders. Received: {input_tensors}"
+        )
     copies: dict[Any, Any] = {}
 
     def call(operation: Any, args: Any, kwargs: Any) -> Any:

@@ -49,7 +49,7 @@ class CompiledCalls:
         )
 
     def known(self, x: np.ndarray) -> Callable[[np.ndarray], Any] | None:
-        """The way to run a call on one array without further arguments, if it was made before and nothing changed."""
+        """The way to run a call on one array alone, if such a call was made before and nothing changed."""
         state = self._state
         if not state or state[0] != version() or state[1] is not config.current() or tracer.is_tracing():
             return None

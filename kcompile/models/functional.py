@@ -18,7 +18,7 @@ from kcompile.trace.masks import set_mask
 
 
 class Functional(Model):
-    """A model of layers and ops, described by its inputs and outputs: tensors, or lists, tuples and dicts of them."""
+    """A model of layers and ops, given by its inputs and outputs: tensors, or structures of them."""
 
     def __init__(self, inputs: Any, outputs: Any, name: str | None = None, **kwargs: Any):
         trainable = kwargs.pop("trainable", None)
@@ -40,7 +40,7 @@ class Functional(Model):
                 self._tracker.add(operation)
         self.__dict__["built"] = True
 
-    # --- inputs and outputs -----------------------------------------------------------------------------------
+    # --- inputs and outputs ---------------------------------------------------------------------------------
 
     @property
     def inputs(self) -> list[KerasTensor]:
@@ -61,11 +61,11 @@ class Functional(Model):
 
     @property
     def input_shape(self) -> Any:
-        return tree.map_structure(lambda x: x.shape, self._inputs_struct)
+        return _one_or_all([x.shape for x in self.inputs])
 
     @property
     def output_shape(self) -> Any:
-        return tree.map_structure(lambda x: x.shape, self._outputs_struct)
+        return _one_or_all([x.shape for x in self.outputs])
 
     @property
     def input_names(self) -> list[str]:
@@ -103,7 +103,7 @@ class Functional(Model):
     def input_spec(self, value: Any) -> None:
         self.__dict__["_manual_input_spec"] = value
 
-    # --- calling ----------------------------------------------------------------------------------------------
+    # --- calling --------------------------------------------------------------------------------------------
 
     def call(self, inputs: Any, training: Any = None, mask: Any = None, **kwargs: Any) -> Any:
         tensors = [self._fitted(x, wanted) for x, wanted in zip(self._flat(inputs), self.inputs, strict=True)]
@@ -130,8 +130,8 @@ class Functional(Model):
             x = ops.expand_dims(x, -1)
         elif rank != target:
             raise ShapeError(
-                f"Invalid input shape for input '{wanted.name}' of model '{self.name}'. Expected shape {wanted.shape}, "
-                f"but input has incompatible shape {tuple(x.shape)}"
+                f"Invalid input shape for input '{wanted.name}' of model '{self.name}'. Expected shape "
+                f"{wanted.shape}, but input has incompatible shape {tuple(x.shape)}"
             )
         return ops.cast(x, wanted.dtype)
 
@@ -139,9 +139,9 @@ class Functional(Model):
         """Functional models are built when they are made."""
 
     def get_build_config(self) -> dict[str, Any] | None:
-        return None
+        return {"input_shape": None}
 
-    # --- config -----------------------------------------------------------------------------------------------
+    # --- config ---------------------------------------------------------------------------------------------
 
     def get_config(self) -> dict[str, Any]:
         if not self._is_plain():
@@ -156,6 +156,10 @@ class Functional(Model):
 registry.publish("keras.src.models.functional", {"Functional": Functional})
 
 
+def _one_or_all(shapes: list[Any]) -> Any:
+    return shapes[0] if len(shapes) == 1 else shapes
+
+
 def _call(operation: Any, args: Any, kwargs: Any, training: Any) -> Any:
     if training is not None and getattr(operation, "call_has_training", False):
         kwargs = {**kwargs, "training": training}
@@ -166,8 +170,8 @@ def _check_placeholders(what: str, structure: Any) -> None:
     for x in tree.flatten(structure):
         if not isinstance(x, KerasTensor):
             raise ValueError(
-                f"All `{what}` values must be KerasTensors. Received: {what}={structure} including invalid value {x} "
-                f"of type {type(x)}"
+                f"All `{what}` values must be KerasTensors. Received: {what}={structure} including invalid "
+                f"value {x} of type {type(x)}"
             )
 
 

@@ -18,7 +18,7 @@ from kcompile.training.trainer import Trainer
 
 
 class Model(Trainer, Layer):
-    """A functional model, `Model(inputs, outputs)`, or the base of a user's own with layers in `__init__` and `call`.
+    """A functional model, `Model(inputs, outputs)`, or the base of a user's own with `__init__` and `call`.
 
     Called on arrays, a model runs its compiled program; inside a trace or on placeholders it is a layer.
 
@@ -53,7 +53,7 @@ class Model(Trainer, Layer):
     def _initialize(self, *args: Any, **kwargs: Any) -> None:
         Layer.__init__(self, *args, **kwargs)
 
-    # --- calling ----------------------------------------------------------------------------------------------
+    # --- calling --------------------------------------------------------------------------------------------
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         calls: CompiledCalls | None = self.__dict__.get("_calls")
@@ -69,7 +69,7 @@ class Model(Trainer, Layer):
         return super().__call__(*args, **kwargs)
 
     def _run_compiled(self, inputs: Any, training: bool | None = None) -> Any:
-        """The outputs for arrays, by the program that is compiled for their dtypes and shapes (any batch size)."""
+        """The outputs for arrays, by the program compiled for their dtypes and shapes and any batch size."""
         if "_calls" not in self.__dict__:
             self.__dict__["_calls"] = CompiledCalls(self)
         return self.__dict__["_calls"](inputs, training)
@@ -97,7 +97,7 @@ class Model(Trainer, Layer):
             )  # the call builds what is inside
         super()._maybe_build(spec)
 
-    # --- layers -----------------------------------------------------------------------------------------------
+    # --- layers ---------------------------------------------------------------------------------------------
 
     @property
     def layers(self) -> list[Layer]:
@@ -120,7 +120,8 @@ class Model(Trainer, Layer):
         if index is not None:
             if len(self.layers) <= index:
                 raise ValueError(
-                    f"Was asked to retrieve layer at index {index} but model only has {len(self.layers)} layers."
+                    f"Was asked to retrieve layer at index {index} but model only has {len(self.layers)} "
+                    "layers."
                 )
             return self.layers[index]
         for layer in self.layers:
@@ -141,15 +142,15 @@ class Model(Trainer, Layer):
     ) -> None:
         """Print the layers with their output shapes and numbers of parameters.
 
-        Args:    positions: relative or absolute ends of the columns. print_fn: gets the text instead of standard
-                 output. expand_nested: show the layers of nested models. layer_range: names (or patterns of names)
-                 of the first and last layer to show.
+        Args:    positions: relative or absolute ends of the columns. print_fn: gets the text instead of
+                 standard output. expand_nested: show the layers of nested models. layer_range: names (or
+                 patterns of names) of the first and last layer to show.
         """
         from kcompile.models.summary import print_summary
 
         print_summary(self, line_length, positions, print_fn, expand_nested, show_trainable, layer_range)
 
-    # --- files ------------------------------------------------------------------------------------------------
+    # --- files ----------------------------------------------------------------------------------------------
 
     def save(self, filepath: Any, overwrite: bool = True, zipped: bool | None = None, **kwargs: Any) -> None:
         """Save architecture, weights, optimizer and compile settings to a `.keras` file."""
@@ -191,7 +192,7 @@ class Model(Trainer, Layer):
 
     @classmethod
     def _is_plain(cls) -> bool:
-        """Can the model be made from inputs and outputs alone? Not if a user's class has its own constructor."""
+        """Can the model be made from inputs and outputs alone? Not where a class has its own constructor."""
         return cls.__init__ is Model.__init__
 
     @classmethod
@@ -223,7 +224,7 @@ def _is_functional(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
 
 
 def _derive_from(cls: type, functional: type) -> None:
-    """Put `functional` between a user's class and Model, so that it is called as its inputs and outputs say."""
+    """Put `functional` between a user's class and Model: it is called as its inputs and outputs say."""
     if issubclass(cls, functional):
         return
     if Model in cls.__bases__:

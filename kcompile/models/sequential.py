@@ -16,7 +16,7 @@ from kcompile.trace.keras_tensor import KerasTensor
 
 
 class Sequential(Model):
-    """A stack of layers. It is built when its input shape is known: from an `Input`, from `build`, or from a first call.
+    """A stack of layers, built when its input shape is known: from an `Input`, `build` or a first call.
 
     >>> from kcompile import layers
     >>> model = Sequential([layers.Input((4,)), layers.Dense(2), layers.Dense(1)])
@@ -36,7 +36,7 @@ class Sequential(Model):
                 self.add(layer, rebuild=False)
             self._maybe_rebuild()
 
-    # --- the stack --------------------------------------------------------------------------------------------
+    # --- the stack ------------------------------------------------------------------------------------------
 
     def add(self, layer: Any, rebuild: bool = True) -> None:
         """Put a layer on top.
@@ -47,27 +47,34 @@ class Sequential(Model):
             layer = layer._keras_history[0]
         if not isinstance(layer, Layer):
             raise ValueError(
-                "Only instances of `keras.Layer` can be added to a Sequential model. "
-                f"Received: {layer} (of type {type(layer)})"
+                f"Only instances of `keras.Layer` can be added to a Sequential model. Received: {layer} (of "
+                f"type {type(layer)})"
             )
         if not self._stack and layer._input_shape_arg is not None:
             self.add(InputLayer(shape=layer._input_shape_arg), rebuild=False)
         if any(known.name == layer.name for known in self._stack):
             raise ValueError(
-                f"All layers added to a Sequential model should have unique names. Name '{layer.name}' is already the "
-                "name of a layer in this model. Update the `name` argument to pass a unique name."
+                f"All layers added to a Sequential model should have unique names. Name '{layer.name}' is "
+                "already the name of a layer in this model. Update the `name` argument to pass a unique "
+                "name."
             )
         if isinstance(layer, InputLayer) and self._stack:
             self._refuse_input(layer)
         self._stack.append(layer)
         self._changed(rebuild)
 
+    def _refuse_shape(self, shape: Any) -> None:
+        raise ValueError(
+            f"Sequential model '{self.name}' has already been configured to use input shape "
+            f"{self._stack[0].batch_shape}. You cannot build it with input_shape {shape}"
+        )
+
     def _refuse_input(self, layer: InputLayer) -> None:
         first = self._stack[0]
         if isinstance(first, InputLayer):
             raise ValueError(
-                f"Sequential model '{self.name}' has already been configured to use input shape {first.batch_shape}. "
-                "You cannot add a different Input layer to it."
+                f"Sequential model '{self.name}' has already been configured to use input shape "
+                f"{first.batch_shape}. You cannot add a different Input layer to it."
             )
         raise ValueError(
             f"Sequential model '{self.name}' has layers already; an Input must be the first of them."
@@ -83,11 +90,10 @@ class Sequential(Model):
     def _changed(self, rebuild: bool) -> None:
         self._tracker.locked = False
         self._tracker.stores["layers"][:] = list(self._stack)
-        known = None if self._functional is None else self._functional.input_shape
         self.__dict__.update(built=False, _functional=None)
         state.changed()
         if rebuild:
-            self._maybe_rebuild(known)
+            self._maybe_rebuild()
 
     def _maybe_rebuild(self, input_shape: Any = None) -> None:
         first = self._stack[0] if self._stack else None
@@ -102,25 +108,29 @@ class Sequential(Model):
         """The layers, without the input."""
         return [layer for layer in self._stack if not isinstance(layer, InputLayer)]
 
-    # --- building and calling ---------------------------------------------------------------------------------
+    # --- building and calling -------------------------------------------------------------------------------
 
     def build(self, input_shape: Any = None) -> None:
         """Make all weights, for inputs of this shape (batch included)."""
         shape = as_shapes(input_shape) if input_shape is not None else self._known_shape()
         if not is_shape(shape):
             raise ValueError(
-                f"Sequential model '{self.name}' takes one input; its shape must be a tuple. Received: {shape}"
+                f"Sequential model '{self.name}' takes one input; its shape must be a tuple. Received: "
+                f"{shape}"
             )
         if not self._stack:
             raise ValueError(
-                f"Sequential model {self.name} cannot be built because it has no layers. Call `model.add(layer)`."
+                f"Sequential model {self.name} cannot be built because it has no layers. Call "
+                "`model.add(layer)`."
             )
-        if not isinstance(self._stack[0], InputLayer):
-            dtype = self._stack[0].compute_dtype
-            x = InputLayer(batch_shape=shape, dtype=dtype).output
-        else:
-            x = self._stack[0].output
-        inputs = x
+        first = self._stack[0]
+        if not isinstance(first, InputLayer):
+            first = InputLayer(batch_shape=shape, dtype=first.compute_dtype)
+            self._stack.insert(0, first)
+            self._tracker.stores["layers"].insert(0, first)
+        elif first.batch_shape != shape:
+            self._refuse_shape(shape)
+        x = inputs = first.output
         for layer in self.layers:
             try:
                 x = layer(x)
@@ -171,7 +181,7 @@ class Sequential(Model):
             shape = layer.compute_output_shape(shape)
         return shape
 
-    # --- config -----------------------------------------------------------------------------------------------
+    # --- config ---------------------------------------------------------------------------------------------
 
     def get_config(self) -> dict[str, Any]:
         layers = [serialize_keras_object(layer) for layer in self._stack]

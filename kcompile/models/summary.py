@@ -1,4 +1,4 @@
-"""`model.summary()`: a table of the layers, their output shapes and numbers of parameters, as Keras prints it."""
+"""`model.summary()`: a table of the layers, their output shapes and parameters, as Keras prints it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import io
 import math
 import re
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Any
 
 from kcompile.core import console as messages
@@ -61,7 +62,7 @@ def _line_break(print_fn: Any) -> dict[str, bool]:
 
 def _widths(length: int, positions: Any) -> list[int]:
     ends = [int(length * p) for p in positions] if positions[-1] <= 1 else list(positions)
-    return [ends[0], *(b - a for a, b in zip(ends, ends[1:], strict=False))]
+    return [ends[0], *(b - a for a, b in pairwise(ends))]
 
 
 class Rows:

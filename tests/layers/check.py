@@ -96,7 +96,9 @@ def check_layer(
     return layer
 
 
-def _check_copy(cls: type[Layer], layer: Layer, inputs: list[np.ndarray], eager: Any, call: dict[str, Any]) -> None:
+def _check_copy(
+    cls: type[Layer], layer: Layer, inputs: list[np.ndarray], eager: Any, call: dict[str, Any]
+) -> None:
     config = layer.get_config()
     copy = cls.from_config(config)
     assert copy.get_config() == config

@@ -74,7 +74,9 @@ def test_description(case):
 @cases
 def test_inference(case):
     layer, wanted = made(case), expected(case)
-    np.testing.assert_allclose(layer(nested(case.inputs()), **call_of(case)), wanted["inference"], **TOLERANCE)
+    np.testing.assert_allclose(
+        layer(nested(case.inputs()), **call_of(case)), wanted["inference"], **TOLERANCE
+    )
     if "losses" in wanted:
         np.testing.assert_allclose([float(x) for x in layer.losses], wanted["losses"], **TOLERANCE)
 

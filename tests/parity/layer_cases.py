@@ -1,4 +1,4 @@
-"""What is compared with Keras, layer by layer: constructor arguments, shapes of inputs, and seeded numbers for them."""
+"""What is compared with Keras, layer by layer: arguments, shapes of inputs, and seeded numbers for them."""
 
 from __future__ import annotations
 
@@ -47,10 +47,15 @@ class Case:
     def weights(self, shapes: list[Shape]) -> list[np.ndarray]:
         """Positive numbers, because some weights are variances."""
         rng = np.random.default_rng(zlib.crc32(self.name.encode()) + 1)
-        return [rng.uniform(0.2, 1.2, s).astype("float32") * (-1) ** (k % 2 * (len(s) > 1)) for k, s in enumerate(shapes)]
+        return [
+            rng.uniform(0.2, 1.2, s).astype("float32") * (-1) ** (k % 2 * (len(s) > 1))
+            for k, s in enumerate(shapes)
+        ]
 
 
-def case(layer: str, shapes: Any, *, training: bool = False, ints: int = 0, mask: bool = False, **kwargs: Any) -> Case:
+def case(
+    layer: str, shapes: Any, *, training: bool = False, ints: int = 0, mask: bool = False, **kwargs: Any
+) -> Case:
     several = tuple(shapes) if isinstance(shapes[0], tuple) else (shapes,)
     return Case(layer, kwargs, several, training, ints, mask, ints == 0)
 
@@ -76,7 +81,15 @@ CASES = [
     case("Conv3D", VOLUME, filters=2, kernel_size=2, strides=2, padding="same"),
     case("DepthwiseConv1D", STEPS, kernel_size=3, depth_multiplier=2),
     case("DepthwiseConv2D", IMAGE, kernel_size=3),
-    case("DepthwiseConv2D", IMAGE, kernel_size=3, strides=2, padding="same", depth_multiplier=2, activation="relu"),
+    case(
+        "DepthwiseConv2D",
+        IMAGE,
+        kernel_size=3,
+        strides=2,
+        padding="same",
+        depth_multiplier=2,
+        activation="relu",
+    ),
     case("SeparableConv1D", STEPS, filters=3, kernel_size=3, padding="same"),
     case("SeparableConv2D", IMAGE, filters=3, kernel_size=3, strides=2, depth_multiplier=2),
     case("MaxPooling1D", STEPS, pool_size=2),

@@ -2,9 +2,9 @@
 
     KERAS_BACKEND=jax python tests/parity/make_layer_fixtures.py
 
-For each case: config, names and shapes of weights, output shape for an unknown batch, outputs for inference and (where they do not
-depend on random numbers) training, weights after the training call, losses, and gradients of sum(outputs ** 2) with respect to
-inputs and trainable weights.
+For each case: config, names and shapes of weights, output shape for an unknown batch, outputs for inference
+and (where they do not depend on random numbers) training, weights after the training call, losses, and
+gradients of sum(outputs ** 2) with respect to inputs and trainable weights.
 """
 
 from __future__ import annotations
@@ -40,7 +40,9 @@ def described(layer: Any, case: Case) -> dict[str, Any]:
     return {
         "config": plain(layer.get_config()),
         "build_config": plain(layer.get_build_config()),
-        "weights": [[w.path.removeprefix(layer.name + "/"), list(w.shape), bool(w.trainable)] for w in layer.weights],
+        "weights": [
+            [w.path.removeprefix(layer.name + "/"), list(w.shape), bool(w.trainable)] for w in layer.weights
+        ],
         "output_shape": list(output.shape),
         "output_dtype": output.dtype,
         "repr": repr(layer),
@@ -64,7 +66,7 @@ def measured(layer: Any, case: Case) -> dict[str, np.ndarray]:
         return jnp.sum(outputs**2), rest
 
     if case.differentiable:
-        grads, rest = jax.grad(loss, argnums=(0, 1), has_aux=True)(trainable, inputs)
+        grads, _ = jax.grad(loss, argnums=(0, 1), has_aux=True)(trainable, inputs)
         found |= {f"weight_gradient{k}": np.asarray(g) for k, g in enumerate(grads[0])}
         found |= {f"input_gradient{k}": np.asarray(g) for k, g in enumerate(grads[1])}
     if case.training:

@@ -74,8 +74,8 @@ class LeakyReLU(Elementwise):
         super().__init__(**kwargs)
         if negative_slope is None or negative_slope < 0:
             raise ValueError(
-                "The negative_slope value of a Leaky ReLU layer cannot be None or negative value. Expected a float. "
-                f"Received: negative_slope={negative_slope}"
+                "The negative_slope value of a Leaky ReLU layer cannot be None or negative value. Expected "
+                f"a float. Received: negative_slope={negative_slope}"
             )
         self.negative_slope = negative_slope
 

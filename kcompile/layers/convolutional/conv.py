@@ -33,8 +33,8 @@ class Windowed(Layer):
         self.input_spec = InputSpec(min_ndim=self.rank + 2)
         if max(self.strides) > 1 and max(self.dilation_rate) > 1:
             raise ValueError(
-                "`strides > 1` not supported in conjunction with `dilation_rate > 1`. "
-                f"Received: strides={self.strides} and dilation_rate={self.dilation_rate}"
+                "`strides > 1` not supported in conjunction with `dilation_rate > 1`. Received: "
+                f"strides={self.strides} and dilation_rate={self.dilation_rate}"
             )
 
     @property
@@ -103,8 +103,8 @@ def window_shape(x: Any, kernel: Any, strides: Any, padding: str, dilation: Any)
 class BaseConv(Windowed):
     """Base of convolutions.
 
-    Shapes:  channels_last: (n, d..., c) -> (n, o..., filters); kernel (k..., c / groups, filters), bias (filters,).
-             valid: o = (d - dilation (k - 1) - 1) // stride + 1; same: o = ceil(d / stride).
+    Shapes:  channels_last: (n, d..., c) -> (n, o..., filters); kernel (k..., c / groups, filters), bias
+             (filters,). valid: o = (d - dilation (k - 1) - 1) // stride + 1; same: o = ceil(d / stride).
     """
 
     def __init__(
@@ -145,12 +145,13 @@ class BaseConv(Windowed):
             value = getattr(self, name)
             if value is None or value <= 0:
                 raise ValueError(
-                    f"Invalid value for argument `{name}`. Expected a strictly positive value. Received {name}={value}."
+                    f"Invalid value for argument `{name}`. Expected a strictly positive value. Received "
+                    f"{name}={value}."
                 )
         if self.filters % self.groups:
             raise ValueError(
-                "The number of filters must be evenly divisible by the number of groups. "
-                f"Received: groups={self.groups}, filters={self.filters}."
+                "The number of filters must be evenly divisible by the number of groups. Received: "
+                f"groups={self.groups}, filters={self.filters}."
             )
 
     def build(self, input_shape: Any) -> None:
@@ -158,7 +159,8 @@ class BaseConv(Windowed):
         if channels % self.groups:
             raise ValueError(
                 "The number of input channels must be evenly divisible by the number of groups. Received "
-                f"groups={self.groups}, but the input has {channels} channels (full input shape is {input_shape})."
+                f"groups={self.groups}, but the input has {channels} channels (full input shape is "
+                f"{input_shape})."
             )
         self.kernel = self.add_weight(
             name="kernel",

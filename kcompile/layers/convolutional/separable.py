@@ -11,7 +11,8 @@ from kcompile.layers.convolutional.conv import Windowed
 class BaseSeparableConv(Windowed):
     """Base of depthwise convolutions followed by one with kernel size 1.
 
-    Shapes:  (n, d..., c) -> (n, o..., filters); depthwise_kernel (k..., c, m), pointwise_kernel (1..., c m, filters).
+    Shapes:  (n, d..., c) -> (n, o..., filters); depthwise_kernel (k..., c, m), pointwise_kernel (1..., c m,
+             filters).
     """
 
     def __init__(
@@ -41,7 +42,8 @@ class BaseSeparableConv(Windowed):
         for name, value in (("filters", filters), ("depth_multiplier", depth_multiplier)):
             if value is None or value <= 0:
                 raise ValueError(
-                    f"Invalid value for argument `{name}`. Expected a strictly positive value. Received {name}={value}."
+                    f"Invalid value for argument `{name}`. Expected a strictly positive value. Received "
+                    f"{name}={value}."
                 )
         self.filters, self.depth_multiplier, self.use_bias = filters, depth_multiplier, use_bias
         self.set_window(kernel_size, strides, padding, data_format, dilation_rate, causal=self.rank == 1)

@@ -34,14 +34,15 @@ class InputLayer(Layer):
             raise ValueError(f"Unrecognized keyword arguments passed to InputLayer: {kwargs}")
         if input_tensor is not None and not isinstance(input_tensor, KerasTensor):
             raise ValueError(
-                f"Argument `input_tensor` must be a KerasTensor. Received invalid type: input_tensor={input_tensor}"
+                "Argument `input_tensor` must be a KerasTensor. Received invalid type: "
+                f"input_tensor={input_tensor}"
             )
         if input_tensor is not None:
             batch_shape, dtype = input_tensor.shape, dtype or input_tensor.dtype
         self.batch_shape = _batch_shape(shape, batch_size, batch_shape)
         self._dtype = dtypes.standardize(dtype or config.floatx())
         self.optional = optional
-        output = input_tensor or KerasTensor(self.batch_shape, self._dtype, name=self.name)
+        output = input_tensor or KerasTensor(self.batch_shape, self._dtype, name=name)
         CallNode(self, (), {}, output)
         self._build_at_init()
 
@@ -66,7 +67,8 @@ class InputLayer(Layer):
 def _batch_shape(shape: Any, batch_size: int | None, batch_shape: Any) -> tuple[int | None, ...]:
     if (shape is None) == (batch_shape is None):
         raise ValueError(
-            f"You must pass exactly one of `shape` and `batch_shape`. Received: shape={shape}, batch_shape={batch_shape}"
+            f"You must pass exactly one of `shape` and `batch_shape`. Received: shape={shape}, "
+            f"batch_shape={batch_shape}"
         )
     if batch_shape is not None and batch_size is not None:
         raise ValueError("You cannot pass both `batch_shape` and `batch_size` at the same time.")

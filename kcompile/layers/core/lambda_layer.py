@@ -12,7 +12,8 @@ from kcompile.layers.layer import Layer
 class Lambda(Layer):
     """A function of tensors as a layer. It can be saved if the function has a registered name.
 
-    Args:    arguments: further keyword arguments of the function. mask: a mask, or a function (inputs, mask) -> mask.
+    Args:    arguments: further keyword arguments of the function. mask: a mask, or a function (inputs,
+             mask) -> mask.
     """
 
     def __init__(
@@ -53,7 +54,8 @@ class Wrapper(Layer):
     def __init__(self, layer: Layer, **kwargs: Any):
         if not isinstance(layer, Layer):
             raise ValueError(
-                f"Layer {layer} supplied to Wrapper isn't a supported layer type. Please ensure it is a Layer."
+                f"Layer {layer} supplied to Wrapper isn't a supported layer type. Please ensure it is a "
+                "Layer."
             )
         super().__init__(**kwargs)
         self.layer = layer

@@ -23,8 +23,8 @@ class Merge(Layer):
     def build(self, input_shape: Any) -> None:
         if not isinstance(input_shape, (list, tuple)) or not isinstance(input_shape[0], (list, tuple)):
             raise ValueError(
-                "A merge layer should be called on a list of inputs. "
-                f"Received: input_shape={input_shape} (not a list of shapes)"
+                f"A merge layer should be called on a list of inputs. Received: input_shape={input_shape} "
+                "(not a list of shapes)"
             )
         batches = {shape[0] for shape in input_shape if shape} - {None}
         if len(batches) > 1:

@@ -18,16 +18,16 @@ class Concatenate(Merge):
     def build(self, input_shape: Any) -> None:
         if len(input_shape) < 1 or not isinstance(input_shape[0], (tuple, list)):
             raise ValueError(
-                "A `Concatenate` layer should be called on a list of at least 1 input. "
-                f"Received: input_shape={input_shape}"
+                "A `Concatenate` layer should be called on a list of at least 1 input. Received: "
+                f"input_shape={input_shape}"
             )
         ranks = {len(shape) for shape in input_shape}
         others = {tuple(self._without_axis(shape)) for shape in input_shape} if len(ranks) == 1 else set()
         known = [{d for d in dims if d is not None} for dims in zip(*others, strict=True)] if others else []
         if len(ranks) > 1 or any(len(dims) > 1 for dims in known):
             raise ValueError(
-                "A `Concatenate` layer requires inputs with matching shapes except for the concatenation axis. "
-                f"Received: input_shape={input_shape}"
+                "A `Concatenate` layer requires inputs with matching shapes except for the concatenation "
+                f"axis. Received: input_shape={input_shape}"
             )
 
     def _without_axis(self, shape: Any) -> list[int | None]:

@@ -14,7 +14,8 @@ LETTERS = "abcdefghijklmnopqrstuvwxyz"
 def batch_dot(x: Any, y: Any, axes: tuple[int, int]) -> Any:
     """Sums over axes[0] of x and axes[1] of y; the first dimensions go together.
 
-    Shapes:  x (n, a..., k, b...), y (n, c..., k, d...) -> (n, a..., b..., c..., d...), or (n, 1) where nothing is left.
+    Shapes:  x (n, a..., k, b...), y (n, c..., k, d...) -> (n, a..., b..., c..., d...), or (n, 1) where
+             nothing is left.
     """
     left = "n" + LETTERS[: len(x.shape) - 1]
     right = "n" + LETTERS[len(x.shape) - 1 : len(x.shape) + len(y.shape) - 2]
@@ -55,8 +56,8 @@ class Dot(Merge):
         a, b = self._axes((len(first), len(second)))
         if first[a] is not None and second[b] is not None and first[a] != second[b]:
             raise ShapeError(
-                f"Incompatible input shapes: axis values {first[a]} (at axis {a}) != {second[b]} (at axis {b}). "
-                f"Full input shapes: {first}, {second}"
+                f"Incompatible input shapes: axis values {first[a]} (at axis {a}) != {second[b]} (at axis "
+                f"{b}). Full input shapes: {first}, {second}"
             )
 
     def merge(self, inputs: list[Any]) -> Any:

@@ -14,7 +14,8 @@ class BatchNormalization(Layer):
     """Normalizes each channel: by the batch's mean and variance in training, else by moving averages of them.
 
     Shapes:  as the input; gamma, beta and the moving averages are (c,), c the size of `axis`.
-    Args:    momentum: share of the old moving average that stays. A mask leaves elements out of the statistics.
+    Args:    momentum: share of the old moving average that stays. A mask leaves elements out of the
+             statistics.
     Source:  Ioffe and Szegedy 2015. A layer with trainable=False always uses the moving averages.
     """
 

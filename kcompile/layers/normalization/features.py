@@ -135,8 +135,8 @@ class UnitNormalization(Layer):
         super().__init__(**kwargs)
         if not isinstance(axis, (int, list, tuple)):
             raise TypeError(
-                "Invalid value for `axis` argument: expected an int or a list/tuple of ints. "
-                f"Received: axis={axis}"
+                "Invalid value for `axis` argument: expected an int or a list/tuple of ints. Received: "
+                f"axis={axis}"
             )
         self.axis = axis
         self.supports_masking = True

@@ -10,7 +10,7 @@ from kcompile.layers.layer import Layer
 
 
 class GroupNormalization(Layer):
-    """Mean 0 and variance 1 over the positions and the channels of each group; then gamma and beta by channel.
+    """Mean 0 and variance 1 over the positions and channels of each group; then gamma and beta by channel.
 
     Args:    groups: number of groups, a divisor of the channels; -1 is one group per channel.
     Source:  Wu and He 2018.
@@ -48,15 +48,15 @@ class GroupNormalization(Layer):
         channels = input_shape[self.axis]
         if channels is None:
             raise ValueError(
-                f"Axis {self.axis} of input tensor should have a defined dimension but the layer received an input "
-                f"with shape {input_shape}."
+                f"Axis {self.axis} of input tensor should have a defined dimension but the layer received "
+                f"an input with shape {input_shape}."
             )
         if self.groups == -1:
             self.groups = channels
         if channels < self.groups or channels % self.groups:
             raise ValueError(
-                f"Number of groups ({self.groups}) must be a divisor of the number of channels ({channels}) of "
-                f"layer '{self.name}'."
+                f"Number of groups ({self.groups}) must be a divisor of the number of channels ({channels}) "
+                f"of layer '{self.name}'."
             )
         self.input_spec = InputSpec(ndim=len(input_shape), axes={self.axis: channels})
         if self.scale:

@@ -16,8 +16,8 @@ from kcompile.trace.seed_generator import SeedGenerator
 def checked_rate(rate: Any) -> Any:
     if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 <= rate <= 1:
         raise ValueError(
-            "Invalid value received for argument `rate`. Expected a float value between 0 and 1. "
-            f"Received: rate={rate}"
+            "Invalid value received for argument `rate`. Expected a float value between 0 and 1. Received: "
+            f"rate={rate}"
         )
     return rate
 

@@ -85,8 +85,9 @@ class Cropping(Bordered):
         for extent, (before, after) in zip(inputs.shape, cuts, strict=True):
             if isinstance(extent, int) and before + after >= extent > 0:
                 raise ShapeError(
-                    "Values in `cropping` argument should be smaller than the corresponding spatial dimension of the "
-                    f"input. Received: inputs.shape={known_shape(inputs.shape)}, cropping={self.cropping}"
+                    "Values in `cropping` argument should be smaller than the corresponding spatial "
+                    f"dimension of the input. Received: inputs.shape={known_shape(inputs.shape)}, "
+                    f"cropping={self.cropping}"
                 )
         return inputs[tuple(slice(before, None if after == 0 else -after) for before, after in cuts)]
 
@@ -108,7 +109,7 @@ class Cropping1D(Cropping):
 
 
 class Cropping2D(Cropping):
-    """Cuts off the borders of images. cropping: an int, (rows, columns), or ((top, bottom), (left, right))."""
+    """Cuts off the borders of images: an int, (rows, columns), or ((top, bottom), (left, right))."""
 
     rank = 2
 

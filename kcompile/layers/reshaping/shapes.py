@@ -47,7 +47,8 @@ class Reshape(Layer):
         shape = (target_shape,) if isinstance(target_shape, int) else tuple(target_shape)
         if sum(d == -1 for d in shape) > 1:
             raise ValueError(
-                f"The `target_shape` argument must not contain more than one `-1` value. Received: target_shape={shape}"
+                "The `target_shape` argument must not contain more than one `-1` value. Received: "
+                f"target_shape={shape}"
             )
         self.target_shape = shape
         self._build_at_init()
@@ -56,8 +57,8 @@ class Reshape(Layer):
         given = known_shape(inputs.shape[1:])
         if None not in given and not self._fits(math.prod(d for d in given if d is not None)):
             raise ShapeError(
-                "The total size of the tensor must be unchanged. "
-                f"Received: input_shape={given}, target_shape={self.target_shape}"
+                f"The total size of the tensor must be unchanged. Received: input_shape={given}, "
+                f"target_shape={self.target_shape}"
             )
         known = product(d for d in self.target_shape if d != -1)
         rest = product(inputs.shape[1:]) // known if known else 0
@@ -84,8 +85,8 @@ class Permute(Layer):
         self.dims = tuple(dims)
         if sorted(self.dims) != list(range(1, len(self.dims) + 1)):
             raise ValueError(
-                "Invalid permutation argument `dims` for Permute Layer. The set of indices in `dims` must be consecutive "
-                f"and start from 1. Received dims={dims}"
+                "Invalid permutation argument `dims` for Permute Layer. The set of indices in `dims` must "
+                f"be consecutive and start from 1. Received dims={dims}"
             )
         self.input_spec = InputSpec(ndim=len(self.dims) + 1)
 
