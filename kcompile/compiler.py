@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
+
+import numpy as np
 
 from kcompile.codegen import cpu
 from kcompile.core import config
-from kcompile.ir.graph import Graph
+from kcompile.core.errors import unknown_name
+from kcompile.ir.graph import Graph, Value
 from kcompile.passes import pipeline
 from kcompile.runtime.executable import Executable
 from kcompile.runtime.kernels import get_kernels
 from kcompile.runtime.program import Program
 from kcompile.runtime.reference import ReferenceExecutable
 from kcompile.schedule.plan import plan_graph
+
+TARGETS = ("cpu", "cuda", "cuda-emulated", "reference")
 
 
 def compile_graph(graph: Graph) -> Any:
@@ -23,11 +29,29 @@ def compile_graph(graph: Graph) -> Any:
     symbols, steps)` runs
     it many times in one native call.
     """
-    if config.current().target == "reference":
+    target = config.current().target
+    if target not in TARGETS:
+        raise unknown_name("target", target, list(TARGETS))
+    if target == "reference":
         return ReferenceExecutable(graph)
     graph = pipeline.run(graph)  # composites -> primitives, rewrites
+    variables = {v.leaf: v.array for v in graph.variables.values()}
+    return _for_cpu(graph, variables) if target == "cpu" else _for_cuda(graph, variables, target)
+
+
+def _for_cpu(graph: Graph, variables: Mapping[Value, np.ndarray]) -> Executable:
     plan = plan_graph(graph, cpu.target())  # fusion, order, in-place updates
     specs = cpu.emit(plan)  # kernel IR -> source
     addresses = get_kernels([spec.source for spec in specs])  # source -> machine code, cached
-    variables = {v.leaf: v.array for v in graph.variables.values()}
     return Executable(Program(plan, specs, addresses, variables))
+
+
+def _for_cuda(graph: Graph, variables: Mapping[Value, np.ndarray], target: str) -> Executable:
+    from kcompile.codegen import cuda
+    from kcompile.runtime.cuda.device import device_of
+    from kcompile.runtime.cuda.executable import CudaExecutable
+    from kcompile.runtime.cuda.program import CudaProgram
+
+    device = device_of(target)
+    plan = plan_graph(graph, cuda.target())
+    return CudaExecutable(CudaProgram(plan, cuda.emit(plan), variables, device))

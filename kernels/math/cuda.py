@@ -39,6 +39,16 @@ def minimum(a: Any, b: Any) -> Any:
     return a if (a < b) | (a != a) else b
 
 
+def add_up(total: Any, x: Any) -> Any:
+    """One more term of a sum."""
+    return total + x
+
+
+def multiply_up(total: Any, x: Any) -> Any:
+    """One more factor of a product."""
+    return total * x
+
+
 def relu(x: Any) -> Any:
     """The larger of x and 0; NaN stays NaN."""
     return f32(0.0) if x < f32(0.0) else x
@@ -117,6 +127,6 @@ def narrow_u16(x: Any) -> Any:
 
 
 __all__ = [
-    "floor_quotient", "integer_power", "magnitude", "maximum", "minimum", "narrow_i8", "narrow_i16", "narrow_u8",
-    "narrow_u16", "normal_cdf", "relu", "remainder", "rsqrt", "select", "sigmoid", "sign_of", "softplus",
+    "add_up", "floor_quotient", "integer_power", "magnitude", "maximum", "minimum", "multiply_up", "narrow_i8", "narrow_i16",
+    "narrow_u8", "narrow_u16", "normal_cdf", "relu", "remainder", "rsqrt", "select", "sigmoid", "sign_of", "softplus",
 ]  # fmt: skip

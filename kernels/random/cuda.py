@@ -22,8 +22,8 @@ def philox2x32(counter_lo: Any, counter_hi: Any, key: Any) -> Any:
 
 
 def uniform_f32(counter_lo: Any, counter_hi: Any, key: Any) -> Any:
-    """A float32 in [0, 1): the upper 24 bits of the word."""
-    return f32(philox2x32(counter_lo, counter_hi, key) >> u32(8)) * f32(2.0**-24)
+    """A float32 in [0, 1): the upper 24 bits of the word, times 2 ** -24."""
+    return f32(philox2x32(counter_lo, counter_hi, key) >> u32(8)) * f32(5.9604644775390625e-08)
 
 
 __all__ = ["philox2x32", "uniform_f32"]

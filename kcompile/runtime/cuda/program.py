@@ -1,0 +1,123 @@
+"""A plan's kernels on a device: memory for its values, launches in order, copies around them."""
+
+from __future__ import annotations
+
+import threading
+import time
+import weakref
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from kcompile.codegen.cuda_source import CudaKernel
+from kcompile.core import symbolic
+from kcompile.ir.graph import Value
+from kcompile.runtime.cuda.device import Device
+from kcompile.runtime.cuda.launches import Buffer, LaunchPlan, bind
+from kcompile.schedule.plan import Plan
+
+
+class DeviceVariables:
+    """The variables' memory on one device, shared by all programs. current: the count of writes at which it was the host's."""
+
+    def __init__(self, device: Device):
+        self.device = device
+        self.views: weakref.WeakKeyDictionary[Value, Any] = weakref.WeakKeyDictionary()
+        self.current: weakref.WeakKeyDictionary[Value, int] = weakref.WeakKeyDictionary()
+
+    def view(self, b: Buffer) -> Any:
+        if b.value not in self.views:
+            self.views[b.value] = self.device.view(self.device.allocate(b.size), 0, b.elements, b.dtype)
+        return self.views[b.value]
+
+
+_variables: weakref.WeakKeyDictionary[Any, DeviceVariables] = weakref.WeakKeyDictionary()
+
+
+@dataclass
+class CudaBound:
+    """A program for given symbols: its launches and the memory of each buffer."""
+
+    plan: LaunchPlan
+    views: list[Any]
+    output_shapes: list[tuple[int, ...]]
+    lock: threading.Lock
+
+
+class CudaProgram:
+    """Kernels of a plan, loaded on a device."""
+
+    def __init__(self, plan: Plan, kernels: Sequence[CudaKernel], variables: Mapping[Value, np.ndarray], device: Device):
+        self.plan, self.specs, self.device = plan, list(kernels), device
+        self.host = variables
+        self.assigns = bool(plan.graph.assignments)
+        self.loaded = {k.source.key: device.load(k.source) for k in kernels}
+        self.variables = _variables.setdefault(device, DeviceVariables(device))
+
+    def bind(self, symbols: Mapping[str, int]) -> CudaBound:
+        """Launches and device memory for given symbols; constants are copied now."""
+        plan = bind(self.plan, self.specs, symbols)
+        arena = self.device.allocate(plan.arena)
+        views = [self._view(b, arena) for b in plan.buffers]
+        shapes = [tuple(symbolic.evaluate(d, symbols) for d in v.shape) for v in self.plan.graph.outputs]
+        return CudaBound(plan, views, shapes, threading.Lock())
+
+    def _view(self, b: Buffer, arena: Any) -> Any:
+        if b.kind == "variable":
+            return self.variables.view(b)
+        memory = arena if b.kind == "arena" else self.device.allocate(b.size)
+        view = self.device.view(memory, b.offset, b.elements, b.dtype)
+        if b.kind == "constant":
+            self.device.upload(view, b.value.node.attrs["value"].array)
+        return view
+
+    # -- one run -----------------------------------------------------------------------------------------
+
+    def upload(self, bound: CudaBound, arrays: Mapping[Value, np.ndarray], now: int) -> None:
+        """Inputs, and the variables that the host has written since; now: the count of writes to variables."""
+        for b, view in zip(bound.plan.buffers, bound.views, strict=True):
+            if b.kind == "input":
+                self.device.upload(view, arrays[b.value])
+            elif b.kind == "variable" and self.variables.current.get(b.value) != now:
+                self.device.upload(view, self.host[b.value])
+                self.variables.current[b.value] = now
+
+    def download(self, bound: CudaBound, outputs: Mapping[Value, np.ndarray], now: int) -> None:
+        """Outputs and assigned variables; the variables' memory is then the host's at count `now`."""
+        for b, view in zip(bound.plan.buffers, bound.views, strict=True):
+            if b.kind == "output":
+                self.device.download(view, outputs[b.value])
+            elif b.value in bound.plan.assigned:
+                self.device.download(view, self.host[b.value])
+            if b.kind == "variable":
+                self.variables.current[b.value] = now
+
+    def step(self, bound: CudaBound) -> None:
+        """All launches, queued in order."""
+        for position in range(len(bound.plan.launches)):
+            self._launch(bound, position)
+
+    def timed_step(self, bound: CudaBound) -> list[int]:
+        """Nanoseconds of each launch, waiting for each."""
+        times = []
+        for position in range(len(bound.plan.launches)):
+            start = time.perf_counter_ns()
+            self._launch(bound, position)
+            self.device.synchronize()
+            times.append(time.perf_counter_ns() - start)
+        return times
+
+    def _launch(self, bound: CudaBound, position: int) -> None:
+        plan, views = bound.plan, bound.views
+        launch = plan.launches[position]
+        for n in launch.writes:
+            if plan.buffers[n].first == position and plan.buffers[n].kind in ("arena", "output"):
+                self.device.begin(views[n])
+        written = [n in launch.writes for n in launch.buffers]
+        kernel = self.loaded[launch.kernel.source.key]
+        self.device.launch(kernel, launch.grid, [views[n] for n in launch.buffers], written, launch.numbers)
+        for n in dict.fromkeys(launch.buffers):
+            if plan.buffers[n].last == position and plan.buffers[n].kind == "arena":
+                self.device.end(views[n])
