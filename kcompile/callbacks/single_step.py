@@ -17,8 +17,8 @@ def print_single_step(seconds: float, verbose: Any) -> None:
     if verbose == 2:
         print_msg(f"1/1 - {seconds:.0f}s -{duration}\n", line_break=False)
         return
-    clock = f"{seconds:.0f}s"
-    text = f"{BAR} {BOLD}{clock}{PLAIN}{duration}"
-    width = WIDTH + 1 + len(clock) + len(duration)
+    width = WIDTH + len(" 0s") + len(duration)
     first, again = ("\r", "\b" * width + "\r") if rewrites_lines() else ("\n", "\n")
-    print_msg(f"{first}{text}{again}{text}\n", line_break=False)
+    done = f"{BAR} {BOLD}0s{PLAIN}{duration}"  # nothing remains
+    ended = f"{BAR} {BOLD}{seconds:.0f}s{PLAIN}{duration}"
+    print_msg(f"{first}{done}{again}{ended}\n", line_break=False)
