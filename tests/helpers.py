@@ -12,7 +12,7 @@ import kcompile.ops  # noqa: F401  (fills the registry)
 from kcompile.core import dtypes
 from kcompile.ir.op import REGISTRY, Op, Sample
 
-LEAVES = ("parameter", "variable", "constant")  # where values come from: no computation to test
+LEAVES = ("parameter", "variable", "constant", "memory")  # where values come from: no computation to test
 
 
 def all_ops() -> list[Op]:

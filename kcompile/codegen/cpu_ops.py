@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import ir
-from numba.core import cgutils, types
+from numba.core import types
 from numba.extending import intrinsic
 
 
@@ -101,16 +101,25 @@ def integer_power(typing_context: Any, base: types.Type, exponent: types.Type) -
     kind = types.uint64 if types.unliteral(base) == types.uint64 else types.int64
 
     def generate(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
-        total, square, left = (cgutils.alloca_once_value(builder, v) for v in (args[0].type(1), *args))
-        zero, one = args[0].type(0), args[0].type(1)
-        with cgutils.while_loop(builder, lambda: builder.icmp_signed(">", builder.load(left), zero)):
-            factor, bits = builder.load(square), builder.load(left)
-            odd = builder.trunc(bits, ir.IntType(1))
-            product = builder.mul(builder.load(total), factor)
-            builder.store(builder.select(odd, product, builder.load(total)), total)
-            builder.store(builder.mul(factor, factor), square)
-            builder.store(builder.lshr(bits, one), left)
-        return builder.load(total)
+        start, word = builder.block, args[0].type
+        test, step, after = (builder.append_basic_block(f"power.{name}") for name in ("test", "step", "after"))
+        builder.branch(test)
+        builder.position_at_end(test)
+        total, square, left = (builder.phi(word) for _ in range(3))
+        builder.cbranch(builder.icmp_signed(">", left, word(0)), step, after)
+        builder.position_at_end(step)
+        odd = builder.trunc(left, ir.IntType(1))
+        following = (
+            builder.select(odd, builder.mul(total, square), total),
+            builder.mul(square, square),
+            builder.lshr(left, word(1)),
+        )
+        builder.branch(test)
+        for phi, first, later in zip((total, square, left), (word(1), *args), following, strict=True):
+            phi.add_incoming(first, start)
+            phi.add_incoming(later, step)
+        builder.position_at_end(after)
+        return total
 
     return kind(kind, kind), generate
 
