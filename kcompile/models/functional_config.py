@@ -7,6 +7,7 @@ from typing import Any
 
 from kcompile.core import tree
 from kcompile.core.serialization import deserialize_keras_object, serialize_keras_object
+from kcompile.ops.public import has_symbolic
 from kcompile.trace.keras_tensor import KerasTensor
 from kcompile.trace.op_call import OpCall, op_from_config
 from kcompile.trace.operation import CallNode, Operation
@@ -136,6 +137,8 @@ def _called(operation: Any, node: Config, tensor_at: Callable[[Any], KerasTensor
         kwargs = {name: value(a) for name, a in node["kwargs"].items()}
     except _Missing:
         return False
+    if not has_symbolic([*args, *kwargs.values()]):  # it would run now, on whatever shapes a file asks for
+        raise ValueError(f"The config calls '{operation.name}' without a tensor.")
     operation(*args, **kwargs)
     return True
 

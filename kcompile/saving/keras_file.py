@@ -11,7 +11,9 @@ import zipfile
 from typing import Any, BinaryIO
 
 import kcompile
+from kcompile.core.errors import message
 from kcompile.core.serialization import deserialize_keras_object, serialize_shared, shared_objects
+from kcompile.models.model import Model
 from kcompile.saving.safe_hdf5 import open_group
 from kcompile.saving.safe_json import MAX_BYTES, parse, refused
 from kcompile.saving.safe_zip import CONFIG, METADATA, WEIGHTS, ModelArchive
@@ -52,10 +54,22 @@ def read_model(file: BinaryIO, name: str, custom_objects: Any = None, compile: b
         raise refused(f"{name}: {CONFIG}", "something else", "a model")
     if not compile:
         config["compile_config"] = None
-    limit = SLACK + GROWTH * archive.size(WEIGHTS)
-    with shared_objects(), allocation_limit(limit, f"the weights in {name}"):
-        model = deserialize_keras_object(config, custom_objects)
+    model = build_model(config, archive.size(WEIGHTS), f"{name}: {CONFIG}", custom_objects)
     load_weights_of(model, archive)
+    return model
+
+
+def build_model(config: Any, size: int, what: str, custom_objects: Any) -> Any:
+    """The model that a config describes; `size` bytes of weights belong to it."""
+    with shared_objects(), allocation_limit(SLACK + GROWTH * size, "the weights of this file allow"):
+        try:
+            model = deserialize_keras_object(config, custom_objects)
+        except (LookupError, AttributeError, ArithmeticError, RecursionError, AssertionError) as error:
+            # The config has the wrong form somewhere deep inside a class's from_config().
+            summary = f"{what} does not describe a model."
+            raise ValueError(message(summary, received=f"{type(error).__name__}: {error}")) from error
+    if not isinstance(model, Model):
+        raise refused(what, f"a {type(model).__name__}", "a model")
     return model
 
 

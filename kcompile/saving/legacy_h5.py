@@ -9,12 +9,10 @@ import numpy as np
 
 from kcompile.core.errors import message
 from kcompile.core.serialization import deserialize_keras_object
+from kcompile.saving.keras_file import build_model
 from kcompile.saving.safe_hdf5 import Group
 from kcompile.saving.safe_json import MAX_BYTES, parse, refused
-from kcompile.trace.variable import Variable, allocation_limit
-
-GROWTH = 4  # bytes of variables that a config may ask for, as a multiple of the file's size
-SLACK = 64 << 20
+from kcompile.trace.variable import Variable
 
 
 def read_model(root: Group, file: str, size: int, custom_objects: Any = None, compile: bool = True) -> Any:
@@ -29,8 +27,7 @@ def read_model(root: Group, file: str, size: int, custom_objects: Any = None, co
     config = parse(text, f"{file}: model_config")
     if not isinstance(config, dict) or "class_name" not in config:
         raise refused(f"{file}: model_config", "something else", "a model")
-    with allocation_limit(SLACK + GROWTH * size, f"the weights in {file}"):
-        model = deserialize_keras_object(config, custom_objects)
+    model = build_model(config, size, f"{file}: model_config", custom_objects)
     read_weights(model, root, file)
     training = root.text("training_config", MAX_BYTES) if compile else None
     if training is not None:

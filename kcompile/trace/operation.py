@@ -26,6 +26,7 @@ def is_default(method: Any) -> bool:
 class Operation:
     """Base of layers and recorded ops: a name, the calls on placeholders, and a config."""
 
+    name: str
     _init_arguments: tuple[tuple[Any, ...], dict[str, Any]]
     _inbound_nodes: list[CallNode]
 
@@ -67,7 +68,7 @@ class Operation:
         """What `from_config` needs; made from the constructor's arguments where a class does not say."""
         if not is_default(self.get_config):
             return {"name": self.name}
-        return {"name": self.name} | self._arguments_as_config()
+        return self._arguments_as_config() | {"name": self.name}
 
     def _arguments_as_config(self) -> dict[str, Any]:
         args, kwargs = self._init_arguments
