@@ -1,4 +1,57 @@
-"""Utilities, as in ``keras.utils``."""
+"""Utilities, as in ``keras.utils``. What lives elsewhere in the library loads on first use."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from kcompile.utils.downloads import get_file as get_file
 from kcompile.utils.numerical import to_categorical as to_categorical
+
+if TYPE_CHECKING:
+    from kcompile.callbacks.progbar import Progbar as Progbar
+    from kcompile.core.console import disable_interactive_logging as disable_interactive_logging
+    from kcompile.core.console import enable_interactive_logging as enable_interactive_logging
+    from kcompile.core.console import is_interactive_logging_enabled as is_interactive_logging_enabled
+    from kcompile.core.registry import CustomObjectScope as CustomObjectScope
+    from kcompile.core.registry import custom_object_scope as custom_object_scope
+    from kcompile.core.registry import get_custom_objects as get_custom_objects
+    from kcompile.core.registry import get_registered_name as get_registered_name
+    from kcompile.core.registry import register_keras_serializable as register_keras_serializable
+    from kcompile.core.serialization import deserialize_keras_object as deserialize_keras_object
+    from kcompile.core.serialization import serialize_keras_object as serialize_keras_object
+    from kcompile.training.data.packing import pack_x_y_sample_weight as pack_x_y_sample_weight
+    from kcompile.training.data.packing import unpack_x_y_sample_weight as unpack_x_y_sample_weight
+    from kcompile.training.data.py_dataset import PyDataset as PyDataset
+    from kcompile.utils.sessions import clear_session as clear_session
+    from kcompile.utils.sessions import set_random_seed as set_random_seed
+
+    Sequence = PyDataset
+
+_HOMES = {
+    "callbacks.progbar": "Progbar",
+    "core.console": """disable_interactive_logging enable_interactive_logging
+        is_interactive_logging_enabled""",
+    "core.registry": """CustomObjectScope custom_object_scope get_custom_objects get_registered_name
+        register_keras_serializable""",
+    "core.serialization": "deserialize_keras_object serialize_keras_object",
+    "training.data.packing": "pack_x_y_sample_weight unpack_x_y_sample_weight",
+    "training.data.py_dataset": "PyDataset Sequence=PyDataset",
+    "utils.sessions": "clear_session set_random_seed",
+}
+_NAMES = {
+    name.partition("=")[0]: (home, name.rpartition("=")[2])
+    for home, names in _HOMES.items()
+    for name in names.split()
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _NAMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home, own = _NAMES[name]
+    return globals().setdefault(name, getattr(import_module(f"kcompile.{home}"), own))
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_NAMES})
