@@ -36,12 +36,8 @@ def test_five_steps_at_once(name, optimizer):
     check(name, variables, optimizer)
 
 
-@pytest.mark.parametrize(
-    "name, optimizer", [pytest.param(*case, id=case[0]) for case in cases.optimizers(keras)]
-)
-def test_five_steps_traced(name, optimizer):
-    naming.reset()  # one slot of Nadam has an automatic name
-    variables = cases.variables(keras)
+def program_of(variables, optimizer):
+    """One update as a program of the gradients."""
     optimizer.build(variables)
     inputs = [make_parameter(f"g{k}", TensorType(shape, "float32")) for k, shape in enumerate(cases.SHAPES)]
 
@@ -49,8 +45,19 @@ def test_five_steps_traced(name, optimizer):
         optimizer.apply(list(gradients), variables)
         return ()
 
-    with config(target="reference"):
-        program = compile_graph(trace(step, inputs)[0])
+    return compile_graph(trace(step, inputs)[0])
+
+
+@pytest.mark.parametrize("target", ["reference", pytest.param("cpu", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "name, optimizer", [pytest.param(*case, id=case[0]) for case in cases.optimizers(keras)]
+)
+def test_five_steps_traced(name, optimizer, target):
+    naming.reset()
+    variables = cases.variables(keras)
+    optimizer = type(optimizer).from_config(optimizer.get_config())  # each target has its own slots
+    with config(target=target):
+        program = program_of(variables, optimizer)
     for gradients in cases.gradients():
         program(*gradients)
     check(name, variables, optimizer)
