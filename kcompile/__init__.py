@@ -31,6 +31,7 @@ _MODULES = frozenset(
         "config",
         "constraints",
         "datasets",
+        "dtype_policies",
         "export",
         "initializers",
         "layers",
@@ -47,6 +48,7 @@ _MODULES = frozenset(
 )
 # Public names -> the module that holds them.
 _NAMES = {
+    "DTypePolicy": "dtype_policies",
     "Initializer": "initializers",
     "Input": "layers",
     "InputSpec": "layers",
@@ -55,6 +57,7 @@ _NAMES = {
     "Loss": "losses",
     "Metric": "metrics",
     "Model": "models",
+    "Operation": "trace.operation",
     "Optimizer": "optimizers",
     "Regularizer": "regularizers",
     "Sequential": "models",
@@ -69,6 +72,7 @@ if TYPE_CHECKING:
     from kcompile import config as config
     from kcompile import constraints as constraints
     from kcompile import datasets as datasets
+    from kcompile import dtype_policies as dtype_policies
     from kcompile import export as export
     from kcompile import initializers as initializers
     from kcompile import layers as layers
@@ -81,6 +85,7 @@ if TYPE_CHECKING:
     from kcompile import regularizers as regularizers
     from kcompile import saving as saving
     from kcompile import utils as utils
+    from kcompile.dtype_policies import DTypePolicy as DTypePolicy
     from kcompile.initializers import Initializer as Initializer
     from kcompile.layers import Input as Input
     from kcompile.layers import InputSpec as InputSpec
@@ -92,6 +97,7 @@ if TYPE_CHECKING:
     from kcompile.optimizers import Optimizer as Optimizer
     from kcompile.regularizers import Regularizer as Regularizer
     from kcompile.trace.keras_tensor import KerasTensor as KerasTensor
+    from kcompile.trace.operation import Operation as Operation
     from kcompile.trace.variable import Variable as Variable
     from kcompile.trace.variable import name_scope as name_scope
 

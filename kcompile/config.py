@@ -6,3 +6,5 @@ from kcompile.core.config import image_data_format as image_data_format
 from kcompile.core.config import set_epsilon as set_epsilon
 from kcompile.core.config import set_floatx as set_floatx
 from kcompile.core.config import set_image_data_format as set_image_data_format
+from kcompile.dtype_policies import dtype_policy as dtype_policy
+from kcompile.dtype_policies import set_dtype_policy as set_dtype_policy

@@ -239,7 +239,7 @@ def compute_fans(shape: Any, input_axes: Any = None, output_axes: Any = None) ->
     """
     shape = tuple(shape)
     if input_axes is not None and output_axes is not None:
-        return tuple(math.prod(shape[a] for a in _axes(axes)) for axes in (input_axes, output_axes))  # type: ignore[return-value]
+        return tuple(math.prod(shape[a] for a in _axes(axes)) for axes in (input_axes, output_axes))
     if len(shape) < 2:
         return (int(shape[0]), int(shape[0])) if shape else (1, 1)
     window = math.prod(shape[:-2])

@@ -48,6 +48,17 @@ class Layer(State):
     ([[1.0, 1.0]], 'scale/factor')
     """
 
+    activity_regularizer: Any
+    input_spec: Any
+    autocast: bool
+    built: bool
+    _dtype_policy: dtype_policies.DTypePolicy
+    _losses: list[Any]
+    _build_shapes: dict[str, Any] | None
+    _path: str | None
+    _supports_masking: bool
+    _input_shape_arg: tuple[int | None, ...] | None
+
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
         if "build" in cls.__dict__:

@@ -69,7 +69,7 @@ class TrackedList(list):
     def extend(self, items: Iterable[Any]) -> None:
         super().extend([self._tracked(x) for x in items])
 
-    def __iadd__(self, items: Iterable[Any]) -> TrackedList:  # type: ignore[override,misc]
+    def __iadd__(self, items: Iterable[Any]) -> TrackedList:  # type: ignore[misc]
         self.extend(items)
         return self
 

@@ -81,12 +81,12 @@ class CompiledCalls:
         names = open_dimensions(inputs, getattr(self._model, "inputs", None))
         key = ("call", training, spec(inputs, names))
         program = self._model._training.programs._get(key, lambda: self._traced(inputs, training, names))
-        return None if program.traced.does_more else program  # type: ignore[attr-defined]
+        return None if program.traced.does_more else program
 
     def _traced(self, inputs: Any, training: bool | None, names: list[Any]) -> TracedCall:
         shapes = {id(leaf): shape for leaf, shape in zip(leaves_of(inputs), names, strict=True)}
         given, values = parameters(inputs, lambda leaf: shapes[id(leaf)])
-        more = []
+        more: list[Any] = []
 
         def run(*_: Value) -> Any:
             outputs = Layer.__call__(self._model, default_float(given), training=training)

@@ -20,6 +20,10 @@ from kcompile.trace.masks import set_mask
 class Functional(Model):
     """A model of layers and ops, given by its inputs and outputs: tensors, or structures of them."""
 
+    _inputs_struct: Any
+    _outputs_struct: Any
+    _graph: CallGraph
+
     def __init__(self, inputs: Any, outputs: Any, name: str | None = None, **kwargs: Any):
         trainable = kwargs.pop("trainable", None)
         _check_placeholders("inputs", inputs)

@@ -47,7 +47,8 @@ def _places(structure: Any, place: Callable[[KerasTensor], list[Any]]) -> Any:
 
 
 def _own_calls(operation: Operation) -> int:
-    """Keras counts the making of a nested functional model as its first call, but only for inputs and outputs."""
+    """Keras counts the making of a nested functional model as its first call, but only for inputs and "
+    "outputs."""
     from kcompile.models.functional import Functional
 
     return int(isinstance(operation, Functional))
@@ -104,7 +105,7 @@ def graph_from_config(config: Config, custom_objects: Any = None) -> tuple[Any, 
         name, index, position = place
         return tensor_at([name, index - _own_calls(operations[name]), position])
 
-    return tuple(_restored(config[key], counted) for key in ("input_layers", "output_layers"))  # type: ignore[return-value]
+    return tuple(_restored(config[key], counted) for key in ("input_layers", "output_layers"))
 
 
 def _operation_from(data: Config, custom_objects: Any) -> Any:

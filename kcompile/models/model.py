@@ -104,12 +104,6 @@ class Model(Trainer, Layer):
         """The layers directly inside."""
         return self._flatten_layers(include_self=False, recursive=False)
 
-    @layers.setter
-    def layers(self, _: Any) -> None:
-        raise AttributeError(
-            "`Model.layers` attribute is reserved and should not be used. Please use another name."
-        )
-
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
         """A layer by its name or its position."""
         if (name is None) == (index is None):

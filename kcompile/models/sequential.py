@@ -24,6 +24,9 @@ class Sequential(Model):
     ((None, 1), 2)
     """
 
+    _stack: list[Layer]
+    _functional: Functional | None
+
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         instance = super().__new__(cls, *args, **kwargs)
         instance.__dict__.update(_stack=[], _functional=None)
@@ -66,7 +69,7 @@ class Sequential(Model):
     def _refuse_shape(self, shape: Any) -> None:
         raise ValueError(
             f"Sequential model '{self.name}' has already been configured to use input shape "
-            f"{self._stack[0].batch_shape}. You cannot build it with input_shape {shape}"
+            f"{self._known_shape()}. You cannot build it with input_shape {shape}"
         )
 
     def _refuse_input(self, layer: InputLayer) -> None:

@@ -4,6 +4,8 @@ Each works on arrays (computed at once by the NumPy reference), on values of a t
 of a functional model. No module here may have the name of a public op: the op would hide it.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from kcompile.ops import (
     activation,
     arrange,
@@ -90,6 +92,11 @@ _EXPORTS = {
     pool: "max_pool average_pool",
     autodiff: "stop_gradient",
 }
+if TYPE_CHECKING:  # the names are made below
+
+    def __getattr__(name: str) -> Any: ...
+
+
 for _module, _names in _EXPORTS.items():
     for _name in _names.split():
         _exported, _, _own = _name.partition("=")

@@ -44,9 +44,14 @@ class KerasTensor(Symbolic):
         # (operation, index of its call, position among the call's outputs)
         self._keras_history: tuple[Any, int, int] = (None, 0, 0)
 
+    __array_ufunc__ = None  # an array on the left leaves the operator to the placeholder
+
     @property
     def ndim(self) -> int:
         return len(self.shape)
+
+    def __getitem__(self, key: Any) -> Any:
+        return _public_op("get_item")(self, key)
 
     def __repr__(self) -> str:
         return (
@@ -141,8 +146,6 @@ def _install_operators() -> None:
         setattr(KerasTensor, f"__{method}__", _binary(name, False))
     for method, name in {"neg": "negative", "abs": "absolute", "invert": "logical_not"}.items():
         setattr(KerasTensor, f"__{method}__", lambda a, name=name: _public_op(name)(a))
-    KerasTensor.__getitem__ = lambda a, key: _public_op("get_item")(a, key)
-    KerasTensor.__array_ufunc__ = None  # type: ignore[attr-defined]
 
 
 _install_operators()

@@ -98,6 +98,8 @@ class Variable:
     [1.0, 2.0]
     """
 
+    __array_ufunc__ = None  # an array on the left leaves the operator to the variable
+
     def __init__(
         self,
         initializer: Any,
@@ -195,6 +197,12 @@ class Variable:
     def __getitem__(self, key: Any) -> Any:
         return self.value[key]
 
+    def __neg__(self) -> Any:
+        return -self.value
+
+    def __abs__(self) -> Any:
+        return abs(self.value)
+
     def __len__(self) -> int:
         return self.shape[0]
 
@@ -252,9 +260,6 @@ def _install_operators() -> None:
             setattr(Variable, method, lambda a, b, m=method: _operate(a, b, m))
     for method in ("__lt__", "__le__", "__gt__", "__ge__"):
         setattr(Variable, method, lambda a, b, m=method: _operate(a, b, m))
-    Variable.__neg__ = lambda a: -a.value
-    Variable.__abs__ = lambda a: abs(a.value)  # type: ignore[attr-defined]
-    Variable.__array_ufunc__ = None  # type: ignore[attr-defined]
 
 
 def _operate(a: Variable, b: Any, method: str) -> Any:

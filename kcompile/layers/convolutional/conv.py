@@ -138,7 +138,7 @@ class BaseConv(Windowed):
         self.bias_regularizer = regularizers.get(bias_regularizer)
         self.kernel_constraint = constraints.get(kernel_constraint)
         self.bias_constraint = constraints.get(bias_constraint)
-        self.bias = None
+        self.bias: Any = None
 
     def _check_filters(self) -> None:
         for name in ("filters", "groups"):

@@ -52,7 +52,7 @@ class Dense(Layer):
         self.bias_constraint = constraints.get(bias_constraint)
         self.input_spec = InputSpec(min_ndim=2)
         self.supports_masking = True
-        self.bias = None
+        self.bias: Any = None
 
     def build(self, input_shape: Any) -> None:
         depth = input_shape[-1]

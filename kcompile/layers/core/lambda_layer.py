@@ -44,7 +44,9 @@ class Lambda(Layer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
-        named = {k: deserialize_keras_object(config[k]) for k in ("function", "mask") if k in config}
+        named: dict[str, Any] = {
+            k: deserialize_keras_object(config[k]) for k in ("function", "mask") if k in config
+        }
         return cls(**{**config, **named})
 
 

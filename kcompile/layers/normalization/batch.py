@@ -54,7 +54,8 @@ class BatchNormalization(Layer):
         self.gamma_constraint = constraints.get(gamma_constraint)
         self.renorm_momentum = renorm_momentum
         self.supports_masking = True
-        self.gamma = self.beta = None
+        self.gamma: Any = None
+        self.beta: Any = None
 
     def build(self, input_shape: Any) -> None:
         if not -len(input_shape) <= self.axis < len(input_shape):
@@ -81,7 +82,7 @@ class BatchNormalization(Layer):
                 constraint=self.beta_constraint,
                 autocast=False,
             )
-        moving = {"shape": shape, "trainable": False, "autocast": False}
+        moving: dict[str, Any] = {"shape": shape, "trainable": False, "autocast": False}
         self.moving_mean = self.add_weight(
             name="moving_mean", initializer=self.moving_mean_initializer, **moving
         )

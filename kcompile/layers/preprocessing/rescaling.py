@@ -42,9 +42,7 @@ class Rescaling(Layer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
-        return cls(
-            **{
-                **config,
-                **{k: deserialize_keras_object(config[k]) for k in ("scale", "offset") if k in config},
-            }
-        )
+        arrays: dict[str, Any] = {
+            name: deserialize_keras_object(config[name]) for name in ("scale", "offset") if name in config
+        }
+        return cls(**{**config, **arrays})
