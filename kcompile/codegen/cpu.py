@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from kcompile.codegen.contract_cpu import BLOCK_K, emit_contract, emit_pack
+from kcompile.codegen.contract_cpu import BLOCK_K, emit_contract
 from kcompile.codegen.loop_cpu import emit_loop
+from kcompile.codegen.pack_cpu import emit_pack
 from kcompile.codegen.scatter_cpu import emit_scatter
 from kcompile.codegen.spec import KernelSpec
 from kcompile.codegen.winograd_cpu import emit_filters, emit_winograd
