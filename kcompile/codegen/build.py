@@ -39,12 +39,15 @@ def build_each(sources: Sequence[KernelSource]) -> Iterator[tuple[KernelSource, 
         sorted(distinct, key=lambda source: -len(source.text))
     )  # long ones first: all end together
     helpers = [helper for _ in range(_helpers(len(waiting))) if (helper := Helper.start(waiting))]
-    while source := next_of(waiting):
-        yield source, build_one(source)
-    for helper in helpers:
-        finished, left = helper.join()
-        yield from finished
-        yield from ((source, build_one(source)) for source in left)
+    try:
+        while source := next_of(waiting):
+            yield source, build_one(source)
+        for helper in helpers:
+            finished, left = helper.join()
+            yield from finished
+            yield from ((source, build_one(source)) for source in left)
+    finally:
+        waiting.clear()  # after an error the helpers stop too
 
 
 def build_one(source: KernelSource) -> bytes:

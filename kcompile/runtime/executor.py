@@ -57,7 +57,8 @@ class Control(IntEnum):
     RUNS = 2  # runs opened so far
     THREADS = 3  # threads that may take part in the open run
     SPIN = 4  # ticks that an idle worker spins before it sleeps
-    GATE = 8  # number of the run that workers may join; CLOSED, SUMMONING or SHUTDOWN
+    ENDING = 5  # 1: the team ends; a run stops after its step
+    GATE = 8  # number of the run that workers may join, CLOSED or SUMMONING
     BUSY = 16  # 1: a Python thread uses the team
     ACTIVE = 24  # workers inside the run
     COMPLETED = 32  # chunks finished since the run began
@@ -66,11 +67,7 @@ class Control(IntEnum):
 
 
 NEEDS_WAKING = -1  # Request.RESULT: nothing ran; wake the workers marked TO_WAKE, then RESUME
-CLOSED, SHUTDOWN, SUMMONING = (
-    0,
-    -1,
-    -2,
-)  # Control.GATE: nothing to do; end; stay awake, a run is about to open
+CLOSED, SUMMONING = 0, -1  # Control.GATE: nothing to do; stay awake, a run is about to open
 AWAKE, ASLEEP, TO_WAKE, WAKING = 0, 1, 2, 3  # Control.SLEEPING + thread
 
 _START = """
@@ -82,6 +79,7 @@ busy = address(args, {Control.BUSY})
 active = address(args, {Control.ACTIVE})
 completed = address(args, {Control.COMPLETED})
 decided = address(args, {Control.DECIDED})
+ending = address(args, {Control.ENDING})
 asleep_at = address(args, {Control.SLEEPING} + begin)
 started = 0
 joined = 0
@@ -205,11 +203,11 @@ if end == {Mode.SERVE}:
     started = ticks()
     run = atomic_load(gate)
     while run == joined or run <= 0 or begin >= atomic_load(address(args, {Control.THREADS})):
-        if run == {SHUTDOWN}:
-            return
         pause()
         spins += 1
         if spins & 15 == 0:
+            if atomic_load(ending) != 0:
+                return
             patience = args[{Control.SPIN}] * {SUMMONED_SPIN} if run == {SUMMONING} else args[{Control.SPIN}]
             if ticks() - started > patience:
                 atomic_store(asleep_at, {ASLEEP})
@@ -247,6 +245,8 @@ while step < request[{Request.STEPS}]:
     allowed = atomic_load(decided)
     if allowed == step:
         allowed = step + 1
+        if atomic_load(ending) != 0:
+            allowed = -1 - step
         if step > 0 and request[{Request.STOP}] != 0:
             if atomic_load(request[{Request.STOP}]) != 0:
                 allowed = -1 - step
@@ -327,10 +327,15 @@ return
 def executor_source() -> KernelSource:
     """Source of the executor."""
     constants = {
-        "NEEDS_WAKING": NEEDS_WAKING, "CLOSED": CLOSED, "SHUTDOWN": SHUTDOWN, "SUMMONING": SUMMONING, "AWAKE":
-        AWAKE, "ASLEEP": ASLEEP, "TO_WAKE": TO_WAKE, "SPINS_BEFORE_YIELD": SPINS_BEFORE_YIELD,
+        "NEEDS_WAKING": NEEDS_WAKING,
+        "CLOSED": CLOSED,
+        "SUMMONING": SUMMONING,
+        "AWAKE": AWAKE,
+        "ASLEEP": ASLEEP,
+        "TO_WAKE": TO_WAKE,
+        "SPINS_BEFORE_YIELD": SPINS_BEFORE_YIELD,
         "SUMMONED_SPIN": SUMMONED_SPIN,
-    }  # fmt: skip
+    }
     head = "def kernel(args, begin, end, scratch):\n"
     body = _indented(_START + _PREPARE + _OPEN + _ALONE + "while True:\n", 1)
     loop = _indented(_JOIN + _WALK + _LEAVE, 2)

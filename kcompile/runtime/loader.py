@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import sys
 import threading
 from collections.abc import Mapping, Sequence
 from itertools import count
@@ -13,6 +14,8 @@ from kcompile.codegen.emit import target_machine
 from kcompile.core.errors import CompileError
 
 _symbols: dict[str, int] = {}
+if sys.platform == "win32":  # what the executor calls sched_yield
+    _symbols["sched_yield"] = ctypes.cast(ctypes.windll.kernel32.SwitchToThread, ctypes.c_void_p).value or 0
 
 
 class Loader:
@@ -24,6 +27,7 @@ class Loader:
         # an undefined symbol as an error; LLVM's older linker (MCJIT) ends the process instead.
         self._linker = llvm.create_lljit_compiler(use_jit_link=True, suppress_errors=True)
         self._loaded: list[llvm.ResourceTracker] = []
+        _keep_forever(self)  # a thread may still run loaded code while the interpreter shuts down
         self._names = (f"kernels {number}" for number in count())  # a name serves once, even if linking fails
 
     def load(
@@ -43,6 +47,10 @@ class Loader:
             raise CompileError(str(error)) from error
         self._loaded.append(loaded)
         return {name: loaded[name] for name in names}
+
+
+def _keep_forever(thing: object) -> None:
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(thing))
 
 
 _loader: Loader | None = None

@@ -25,7 +25,6 @@ from kcompile.runtime.executor import (
     COMMAND_WORDS,
     LINE_WORDS,
     NEEDS_WAKING,
-    SHUTDOWN,
     TO_WAKE,
     WAKING,
     Control,
@@ -36,6 +35,7 @@ from kcompile.runtime.executor import (
 from kcompile.runtime.kernels import get_kernels
 
 SPIN_SECONDS = 200e-6  # how long an idle worker spins for the next run before it sleeps
+_LONGEST_STEP = 5.0  # seconds: a run that is under way when the process ends stops after its step
 _LINE_BYTES = 8 * LINE_WORDS
 _PACK_REQUEST = struct.Struct(f"{Request.THREADS + 1}q").pack_into
 _teams: weakref.WeakSet[Team] = weakref.WeakSet()
@@ -99,7 +99,7 @@ class Team:
         return self._profiled(caller, listed, steps, wanted, scratch, profile)
 
     def close(self) -> None:
-        """End the workers; a later run starts them anew. No run may be under way."""
+        """End the workers; a later run starts them anew. A run that is under way stops after its step."""
         self._finalizer()
         self._reset()
 
@@ -222,18 +222,18 @@ def team() -> Team:
 def _serve(execute: Callable[..., None], control: np.ndarray, waker: threading.Lock, thread: int) -> None:
     """A worker's life: native code returns when there was nothing to do for a while."""
     address = _address(control)
-    while control[Control.GATE] != SHUTDOWN:
+    while not control[Control.ENDING]:
         execute(address, thread, Mode.SERVE, 0)
-        if control[Control.GATE] != SHUTDOWN:
+        if not control[Control.ENDING]:
             waker.acquire()
 
 
 def _shut_down(control: np.ndarray, workers: list[threading.Thread], wakers: list[threading.Lock]) -> None:
-    control[Control.GATE] = SHUTDOWN
+    control[Control.ENDING] = 1
     for waker in wakers:
         _wake(waker)
     for worker in workers:
-        worker.join()
+        worker.join(_LONGEST_STEP)
 
 
 def _wake(waker: threading.Lock) -> None:

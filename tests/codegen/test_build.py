@@ -151,6 +151,16 @@ def test_what_the_helper_cannot_compile_is_compiled_here_and_told(monkeypatch):
         helped(monkeypatch, texts)
 
 
+def test_after_an_error_the_helpers_stop(monkeypatch):
+    seen = []
+    start = Helper.start
+    monkeypatch.setattr(Helper, "start", lambda waiting: seen.append(waiting) or start(waiting))
+    texts = ["def kernel(args, begin, end, scratch):\n    wrong_name()\n" + "#" * 1000]
+    with pytest.raises(CompileError, match="wrong_name"):
+        helped(monkeypatch, texts + [FILL.format(value=i) for i in range(50)])
+    assert not seen[0]
+
+
 def test_a_helper_that_dies_costs_nothing_but_time(monkeypatch):
     monkeypatch.setattr(
         "kcompile.codegen.helper._SERVE", "import os, sys; sys.stdin.readline(); os._exit(3) #{path}"

@@ -427,6 +427,40 @@ def test_a_process_ends_while_workers_spin_or_sleep():
         assert (ended.returncode, ended.stderr) == (0, "")
 
 
+ENDS_DURING_A_RUN = LEAVES.replace(
+    "kept.run(commands)\nother.run(commands)\n",
+    """
+import threading, time
+for crew, threads in ((kept, 2), (other, 1)):
+    arguments = {"commands": commands, "steps": 10**12, "threads": threads}
+    threading.Thread(target=crew.run, kwargs=arguments, daemon=True).start()
+time.sleep(0.05)
+""",
+)
+
+
+def test_a_process_ends_while_another_thread_runs():
+    assert "10**12" in ENDS_DURING_A_RUN
+    for _ in range(3):
+        program = [sys.executable, "-c", ENDS_DURING_A_RUN]
+        ended = subprocess.run(program, capture_output=True, text=True, timeout=60)
+        assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_closing_ends_a_run_after_its_step(kernels):
+    crew = Team(2)
+    y = np.zeros(8, np.int64)
+    commands = Commands().add(kernels["spin"], y, 1000, tiles=8).array
+    done = []
+    runner = threading.Thread(target=lambda: done.append(crew.run(commands, 10**9)))
+    runner.start()
+    while y[0] == 0:
+        time.sleep(0.001)
+    crew.close()
+    runner.join(10)
+    assert 0 < done[0] < 10**9
+
+
 def test_the_number_of_threads(monkeypatch):
     assert team() is team()
     assert Team(3).threads == 3
