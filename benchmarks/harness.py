@@ -21,6 +21,7 @@ KEEP = 1.15  # a variant this much slower than its contender's fastest is not ru
 LAGGARD = 3.0  # a contender this much slower than the fastest runs in the first rounds only
 LAGGARD_ROUNDS = 3
 QUIET = 0.1  # a block in which others used more of the CPUs than this is run once more
+LEARNED = 0.5  # mean probability of the right classes after all steps; before them it is one tenth
 AGREEMENT = 1e-4  # how far the outputs of two contenders may lie apart
 
 
@@ -92,6 +93,7 @@ def race(task: str, lanes: Sequence[Lane], pace: Pace, outcome: Outcome) -> None
         for lane in running:
             if number < LAGGARD_ROUNDS or lane.trial <= LAGGARD * fastest:
                 lane.add(pace.seconds)
+    running = [lane for lane in running if lane.measure != "train" or _learned(task, lane, outcome)]
     outcome.series += [lane.series(task) for lane in running]
 
 
@@ -102,6 +104,17 @@ def _try(task: str, lane: Lane, pace: Pace, outcome: Outcome) -> bool:
         outcome.note_failure(task, f"{lane.worker.name}, {lane.variant}", error)
         return False
     return True
+
+
+def _learned(task: str, lane: Lane, outcome: Outcome) -> bool:
+    """Whether what was timed has trained the model: steps that teach nothing are no steps."""
+    confidence = float(lane.worker.ask("confidence", variant=lane.variant)["confidence"])
+    if not confidence > LEARNED:
+        name = f"{lane.worker.name}, {lane.variant}"
+        outcome.note_failure(
+            task, name, f"has not learned: the right classes have probability {confidence:.2g}"
+        )
+    return confidence > LEARNED
 
 
 def _best(lanes: Iterable[Lane], name: str) -> float:

@@ -19,9 +19,8 @@ from typing import Any
 
 from benchmarks.contenders import CONTENDERS
 from benchmarks.cpu_use import Watch
-from benchmarks.kernel_cases import CASES
-from benchmarks.peers import Session
-from benchmarks.workloads import WORKLOADS
+from benchmarks.kernel_cases import CASES, Case
+from benchmarks.workloads import WORKLOADS, Workload, data
 
 TASKS: dict[str, dict[str, Any]] = {"model": WORKLOADS, "kernel": CASES}
 MEASURES = {"model": ("train", "predict", "call"), "kernel": ("kernel",)}
@@ -31,13 +30,15 @@ class Worker:
     """Answers requests; ``open`` comes first."""
 
     def __init__(self) -> None:
-        self.session: Session
+        self.session: Any  # a Session, or a Trainer
+        self.work: Workload | Case
         self.runners: dict[tuple[str, str], Callable[[], Any]] = {}
 
     def open(self, kind: str, contender: str, task: str, threads: int) -> dict[str, Any]:
         row = CONTENDERS[kind][contender]
         adapter = importlib.import_module(f"benchmarks.peers.{row.adapter}")
-        self.session = adapter.open_session(row, TASKS[kind][task], threads)
+        self.work = TASKS[kind][task]
+        self.session = adapter.open_session(row, self.work, threads)
         return {
             "versions": self.session.versions(),
             "variants": {measure: self.session.variants(measure) for measure in MEASURES[kind]},
@@ -55,6 +56,13 @@ class Worker:
         timed = per_step if measure == "train" else per_call
         watch = Watch()
         return {"ms": 1e3 * timed(self.runners[key], seconds), "others": watch.others()}
+
+    def confidence(self, variant: str) -> dict[str, float]:
+        """Mean probability that a trained model gives to the right classes of the first batch."""
+        assert isinstance(self.work, Workload)
+        labels = data(self.work, self.work.batch)[1]
+        rows = self.session.probabilities(variant)
+        return {"confidence": statistics.fmean(row[label] for row, label in zip(rows, labels, strict=True))}
 
 
 def per_step(chunk: Callable[[], int], seconds: float) -> float:

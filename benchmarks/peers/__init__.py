@@ -38,6 +38,14 @@ class Session(Protocol):
         """Some outputs under the first weights: the proof that all contenders compute the same."""
         ...
 
+
+class Trainer(Session, Protocol):
+    """A session that has variants of ``train``."""
+
+    def probabilities(self, variant: str) -> list[list[float]]:
+        """Of the first batch, by the model that a variant's runner has trained so far."""
+        ...
+
     def first_step(self) -> None:
-        """One training step of a model, as a user's program runs it first."""
+        """One training step, as a user's program runs it first."""
         ...

@@ -84,6 +84,7 @@ class JaxSession:
 
     def __init__(self, work: Workload, scan: bool) -> None:
         self.work, self.scan = work, scan
+        self.trained: dict[str, State] = {}
 
     def versions(self) -> dict[str, str]:
         return {"jax": jax.__version__, "jaxlib": jaxlib.__version__}
@@ -100,7 +101,8 @@ class JaxSession:
 
     def runner(self, measure: str, variant: str) -> Chunk | Call:
         if measure == "train":
-            return self._scan(self._state(variant)) if self.scan else self._loop(self._state(variant))
+            self.trained[variant] = self._state(variant)
+            return self._scan(variant) if self.scan else self._loop(variant)
         predict, weights = self._predict()
         x = jnp.asarray(workloads.data(self.work, 1)[0])
         return lambda: predict(weights, x).block_until_ready()
@@ -110,28 +112,27 @@ class JaxSession:
         zeros = [[jnp.zeros_like(w) for w in weights] for _ in range(2)]
         return weights, zeros[0], zeros[1], jnp.zeros(()), jax.random.key(0, impl=generator)
 
-    def _loop(self, state: State) -> Chunk:
+    def _loop(self, variant: str) -> Chunk:
         step = jax.jit(train_step(self.work), donate_argnums=0)
         batches = [(jnp.asarray(x), jnp.asarray(y)) for x, y in zip(*self._batches(), strict=True)]
 
         def chunk() -> int:
-            nonlocal state
+            state = self.trained[variant]
             for batch in batches:
-                state, value = step(state, batch)
-            jax.block_until_ready((state, value))
+                state, _ = step(state, batch)
+            self.trained[variant] = jax.block_until_ready(state)
             return len(batches)
 
         return chunk
 
-    def _scan(self, state: State) -> Chunk:
+    def _scan(self, variant: str) -> Chunk:
         step = train_step(self.work)
         epoch = jax.jit(lambda state, batches: lax.scan(step, state, batches), donate_argnums=0)
         batches = tuple(jnp.asarray(part) for part in self._batches())
 
         def chunk() -> int:
-            nonlocal state
-            state, values = epoch(state, batches)
-            jax.block_until_ready((state, values))
+            state, _ = epoch(self.trained[variant], batches)
+            self.trained[variant] = jax.block_until_ready(state)
             return len(batches[0])
 
         return chunk
@@ -147,6 +148,10 @@ class JaxSession:
     def sample(self) -> list[float]:
         predict, weights = self._predict()
         return predict(weights, workloads.data(self.work, 4)[0]).ravel().tolist()
+
+    def probabilities(self, variant: str) -> list[list[float]]:
+        predict, _ = self._predict()
+        return predict(self.trained[variant][0], workloads.data(self.work, self.work.batch)[0]).tolist()
 
     def first_step(self) -> None:
         x, y = workloads.data(self.work, self.work.batch)

@@ -53,6 +53,7 @@ class KerasSession:
     def __init__(self, keras: Any, contender: Contender, work: Workload) -> None:
         self.keras, self.contender, self.work = keras, contender, work
         self.model = build(keras, work)
+        self.trained: dict[str, Any] = {}
 
     def versions(self) -> dict[str, str]:
         names = (self.contender.imports, self.contender.environment.get("KERAS_BACKEND"))
@@ -67,6 +68,7 @@ class KerasSession:
     def runner(self, measure: str, variant: str) -> Chunk | Call:
         model = self._fresh_model()
         if measure == "train":
+            self.trained[variant] = model
             return self._fit(model) if variant == "fit" else self._train_on_batch(model)
         x, _ = workloads.data(self.work, 1)
         if variant == "predict":
@@ -109,6 +111,10 @@ class KerasSession:
     def sample(self) -> list[float]:
         x, _ = workloads.data(self.work, 4)
         return self._array(self._fresh_model()(x)).ravel().tolist()
+
+    def probabilities(self, variant: str) -> list[list[float]]:
+        x, _ = workloads.data(self.work, self.work.batch)
+        return self.trained[variant].predict(x, verbose=0).tolist()
 
     def first_step(self) -> None:
         x, y = workloads.data(self.work, self.work.batch)

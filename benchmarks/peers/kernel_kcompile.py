@@ -8,13 +8,12 @@ import kcompile
 from benchmarks.contenders import Contender
 from benchmarks.kernel_cases import FILTERS, IMAGES, Case, operands, sample_of
 from benchmarks.peers import Call
+from kcompile import ops
 from kcompile.compiler import compile_graph
 from kcompile.grad.backward import pull_back
 from kcompile.ir.graph import Value
 from kcompile.ir.op import make_parameter
 from kcompile.ir.types import TensorType
-from kcompile.ops.contract import matmul
-from kcompile.ops.convolution import conv
 from kcompile.trace.tracer import trace
 
 
@@ -36,15 +35,15 @@ def _parameter(name: str, shape: tuple[int, ...]) -> Value:
 
 def _result(kind: str, left: Value, right: Value) -> Any:
     if kind == "matmul":
-        return matmul(left, right)
+        return ops.matmul(left, right)
     if kind == "forward":
-        return conv(left, right)
+        return ops.conv(left, right)
     # A convolution is linear in each operand: its gradient by one does not depend on that operand's values.
     if kind == "kernel_grad":
         filters = _parameter("filters", FILTERS)
-        return pull_back(conv(left, filters), right, [filters])[0]
+        return pull_back(ops.conv(left, filters), right, [filters])[0]
     images = _parameter("images", IMAGES)
-    return pull_back(conv(images, right), left, [images])[0]
+    return pull_back(ops.conv(images, right), left, [images])[0]
 
 
 class KcompileKernel:
@@ -65,6 +64,3 @@ class KcompileKernel:
 
     def sample(self) -> list[float]:
         return sample_of(self.case, self.program(*operands(self.case))[0])
-
-    def first_step(self) -> None:
-        raise NotImplementedError("a kernel does not train")

@@ -33,6 +33,3 @@ class NumpyKernel:
 
     def sample(self) -> list[float]:
         return sample_of(self.case, np.matmul(*operands(self.case)))
-
-    def first_step(self) -> None:
-        raise NotImplementedError("a kernel does not train")

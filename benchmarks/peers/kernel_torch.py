@@ -63,9 +63,6 @@ class TorchKernel:
             result = result.permute(np.argsort(_axes(self.case.result)).tolist())
         return sample_of(self.case, result.contiguous().numpy())
 
-    def first_step(self) -> None:
-        raise NotImplementedError("a kernel does not train")
-
 
 def _axes(shape: tuple[int, ...] | torch.Size) -> tuple[int, ...]:
     return (3, 2, 0, 1) if tuple(shape) == FILTERS else (0, 3, 1, 2)

@@ -112,6 +112,3 @@ class OnnxSession:
 
     def sample(self) -> list[float]:
         return self.session.run(None, {"x": self._input(workloads.data(self.work, 4)[0])})[0].ravel().tolist()
-
-    def first_step(self) -> None:
-        raise NotImplementedError("onnxruntime: only its inference is measured")

@@ -75,6 +75,7 @@ class TorchSession:
 
     def __init__(self, work: Workload, compiled: bool) -> None:
         self.work, self.compiled = work, compiled
+        self.trained: dict[str, tuple[nn.Sequential, str]] = {}
         self.has_images = len(work.input_shape) == 3
 
     def versions(self) -> dict[str, str]:
@@ -91,10 +92,13 @@ class TorchSession:
 
     def runner(self, measure: str, variant: str) -> Chunk | Call:
         way, layout = variant.split(", ")
-        return self._training(way, layout) if measure == "train" else self._call(way, layout)
-
-    def _training(self, adam: str, layout: str) -> Chunk:
+        if measure != "train":
+            return self._call(way, layout)
         model = self._model(layout)
+        self.trained[variant] = model, layout
+        return self._training(model, way, layout)
+
+    def _training(self, model: nn.Sequential, adam: str, layout: str) -> Chunk:
         optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, eps=1e-7, **{adam: True})
         batches = self._batches(layout)
         forward = torch.compile(model) if self.compiled else model
@@ -148,6 +152,14 @@ class TorchSession:
         x = self._tensor(workloads.data(self.work, 4)[0], "contiguous")
         with torch.inference_mode():
             return self._model("contiguous").eval()(x).softmax(-1).flatten().tolist()
+
+    def probabilities(self, variant: str) -> list[list[float]]:
+        model, layout = self.trained[variant]
+        ((x, _),) = self._batches(layout, self.work.batch)
+        with torch.inference_mode():
+            scores = model.eval()(x).softmax(-1).tolist()
+        model.train()
+        return scores
 
     def first_step(self) -> None:
         model = build(self.work)

@@ -11,10 +11,12 @@ from benchmarks.process import WorkerError
 class FakeWorker:
     """Answers blocks from a table of ms by variant, or of lists of (ms, share that others used)."""
 
-    def __init__(self, name, log, **ms):
-        self.name, self.log, self.ms = name, log, ms
+    def __init__(self, name, log, confidence=0.9, **ms):
+        self.name, self.log, self.confidence, self.ms = name, log, confidence, ms
 
     def ask(self, do, **request):
+        if do == "confidence":
+            return {"confidence": self.confidence}
         assert do == "block"
         found = self.ms[request["variant"]]
         if isinstance(found, Exception):
@@ -63,6 +65,13 @@ def test_a_disturbed_block_is_run_once_more():
     assert outcome.series[0].values == (2.0, 7.0, 3.0)
     assert outcome.series[0].others == (0.05, 0.3, 0.1)
     assert blocks == []
+
+
+@pytest.mark.parametrize("confidence", [0.1, float("nan")])
+def test_steps_that_teach_nothing_do_not_count(confidence):
+    outcome = run(2, FakeWorker("a", [], confidence, fit=1.0), FakeWorker("b", [], fit=2.0))
+    assert [one.contender for one in outcome.series] == ["b"]
+    assert "has not learned" in outcome.failed["t: a, fit"]
 
 
 def test_no_contender_at_all():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from benchmarks import worker
+from benchmarks.workloads import WORKLOADS, data
 
 
 @pytest.fixture
@@ -53,3 +54,16 @@ def test_a_call_is_its_median_after_a_warm_up(clock):
 def test_requests_before_a_model_is_open_fail():
     with pytest.raises(AttributeError):
         worker.Worker().block("train", "fit", 0.1)
+
+
+def test_confidence_is_in_the_right_classes():
+    work = WORKLOADS["digits"]
+    labels = data(work, work.batch)[1]
+
+    class Session:
+        def probabilities(self, variant):
+            return [[0.7 if column == label else 0.1 for column in range(10)] for label in labels]
+
+    one = worker.Worker()
+    one.session, one.work = Session(), work
+    assert one.confidence("fit") == {"confidence": pytest.approx(0.7)}
