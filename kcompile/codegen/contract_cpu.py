@@ -12,17 +12,18 @@ from collections.abc import Mapping
 from functools import cache
 
 from kcompile.codegen import scalar
+from kcompile.codegen.contraction_axes import axis_values
 from kcompile.codegen.expressions import Names, Statements, flat_offset, hoistable, resolve
+from kcompile.codegen.row_table import write_row_table
 from kcompile.codegen.source import KernelSource
 from kcompile.codegen.spec import MODULES, KernelSpec
 from kcompile.codegen.writer import Writer
 from kcompile.core import dtypes, symbolic
-from kcompile.core.symbolic import Atom, Int, product
+from kcompile.core.symbolic import Int, product
 from kcompile.ir.graph import Value
-from kcompile.ir.loops import Axis, Contract, Expr, Index, accumulator, axis_of, walk
+from kcompile.ir.loops import Axis, Contract, Expr, Index, accumulator, walk
 from kcompile.kernels.contract import micro, transpose
 from kcompile.kernels.host import host
-from kcompile.ops.movement import unflatten
 from kcompile.schedule.contraction import AxisRole, Contraction, hint
 
 BLOCK_K = 1024  # reduction steps of one pass of the micro-kernel: B's panel of it fits the second-level cache
@@ -67,7 +68,7 @@ class ContractEmitter:
         self.outer = [Axis(r.extent, "outer") for r in c.outer]
         self.names, self.w = Names(aliases), Writer()
         self.w.depth = 1
-        env = self._axis_values(kernel.index)
+        env = axis_values(c, kernel.index, self.row, self.lane, self.outer)
         offsets: dict[tuple[Value, Index], int | Int] = {}
         self.stores: Stores = []
         for store in kernel.stores:
@@ -77,25 +78,6 @@ class ContractEmitter:
         self.k_outer, self.k1, self.k0 = self._split_k()
         self.unit_k = self.k0.a == 1
         self.externals: list[KernelSource] = []
-
-    def _axis_values(self, index: Index) -> dict[Atom, int | Int]:
-        """Each output axis as a function of the kernel's own variables: row, lane and outer indices."""
-        env: dict[Atom, int | Int] = {}
-        shape = self.c.value.shape
-
-        def assign(numbers: tuple[int, ...], position: int | Int) -> None:
-            values = unflatten(position, tuple(shape[k] for k in numbers))
-            for k, value in zip(numbers, values, strict=True):
-                axis = axis_of(index[k])
-                if axis is not None:
-                    env[axis] = value
-
-        if self.c.m:
-            assign(tuple(k for r in self.c.m for k in r.numbers), Int.of(self.row))
-        assign(self.c.n.numbers, Int.of(self.lane))
-        for r, axis in zip(self.c.outer, self.outer, strict=True):
-            assign(r.numbers, Int.of(axis))
-        return env
 
     def _split_k(self) -> tuple[list[AxisRole], AxisRole, AxisRole]:
         """Reduction axes for the kernel's own loops, and the micro-kernel's outer and inner one."""
@@ -177,7 +159,7 @@ class ContractEmitter:
             exact = isinstance(c.n.extent, int) and c.n.extent % columns == 0
             w.line(f"lane1 = lane0 + {columns}" if exact else f"lane1 = min(lane0 + {columns}, {n})")
             self._addresses()
-            self._row_table()
+            write_row_table(c, w, s, self.item)
             self._reduction()
             self._epilogue()
 
@@ -222,48 +204,6 @@ class ContractEmitter:
         for r, axis in zip(c.outer, self.outer, strict=True):
             b = b + r.b * Int.of(axis)
         w.line(f"b0 = b + {self.s.integer(b * self.item)} + lane0 * {self.item}")
-
-    def _row_table(self) -> None:
-        """Addresses in A of the block's rows; the last one repeated up to a whole register tile."""
-        c, w, s = self.c, self.w, self.s
-        if not c.m:
-            w.line("table[0] = a0")
-            w.line("filled = 1")
-        elif len(c.m) == 1:
-            with w.block("for r in range(rows):"):
-                w.line(f"table[r] = a0 + (row0 + r) * {s.integer(c.m[0].a * self.item)}")
-            w.line("filled = rows")
-        else:
-            self._odometer()
-            w.line("filled = rows")
-        with w.block(f"for r in range(filled, filled + {c.rows - 1}):"):
-            w.line("table[r] = table[filled - 1]")
-
-    def _odometer(self) -> None:
-        """Rows that cross image lines: the position is counted up, not divided, for each row."""
-        c, w, s = self.c, self.w, self.s
-        names = [f"i{k}" for k in range(len(c.m))]
-        w.line("quotient = row0")
-        for name, r in reversed(list(zip(names, c.m, strict=True))[1:]):
-            w.line(f"{name} = quotient % {s.integer(r.extent)}")
-            w.line(f"quotient = index_div(quotient, {s.integer(r.extent)})")
-        w.line(f"{names[0]} = quotient")
-        start = " + ".join(f"{n} * {s.integer(r.a * self.item)}" for n, r in zip(names, c.m, strict=True))
-        w.line(f"at = a0 + {start}")
-        with w.block("for r in range(rows):"):
-            w.line("table[r] = at")
-            self._step(names, len(c.m) - 1)
-
-    def _step(self, names: list[str], k: int) -> None:
-        w, s, r = self.w, self.s, self.c.m[k]
-        w.line(f"at += {s.integer(r.a * self.item)}")
-        if k == 0:
-            return
-        w.line(f"{names[k]} += 1")
-        with w.block(f"if {names[k]} == {s.integer(r.extent)}:"):
-            w.line(f"{names[k]} = 0")
-            w.line(f"at -= {s.integer(r.a * r.extent * self.item)}")
-            self._step(names, k - 1)
 
     def _reduction(self) -> None:
         """All steps of the reduction (or of this part of it), in passes that the caches hold."""

@@ -1,4 +1,4 @@
-"""The packing of a contraction's B operand into panels, as Numba source: `columns` elements for every reduction step."""
+"""The packing of a contraction's B operand into panels, as Numba source: `columns` elements a reduction step."""
 
 from __future__ import annotations
 
