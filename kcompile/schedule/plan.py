@@ -59,13 +59,22 @@ class Plan:
 def plan_graph(graph: Graph, target: Target) -> Plan:
     """Fuse, lower, split and order."""
     graph = with_distinct_roots(graph)
-    groups = groups_of(graph, target)
-    kept = stored_values(groups, set(graph.roots()))
+    groups, kept = needed_groups(groups_of(graph, target), set(graph.roots()))
     lowered: list[tuple[Group, list[Kernel]]] = [(g, _Lowering(g, kept, target).kernels()) for g in groups]
     plan = Plan(graph, [])
     _order(plan, lowered)
     plan.find_prepared()
     return plan
+
+
+def needed_groups(groups: list[Group], roots: set[Value]) -> tuple[list[Group], set[Value]]:
+    """The groups that write something, and what they write; contractions look through others to their source."""
+    while True:
+        kept = stored_values(groups, roots)
+        needed = [g for g in groups if not kept.isdisjoint(g.index)]
+        if len(needed) == len(groups):
+            return groups, kept
+        groups = needed
 
 
 def with_distinct_roots(graph: Graph) -> Graph:
