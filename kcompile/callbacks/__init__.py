@@ -1,5 +1,6 @@
 """Callbacks, as in `keras.callbacks`."""
 
+from kcompile.callbacks.backup_and_restore import BackupAndRestore as BackupAndRestore
 from kcompile.callbacks.callback import Callback as Callback
 from kcompile.callbacks.callback_list import CallbackList as CallbackList
 from kcompile.callbacks.csv_logger import CSVLogger as CSVLogger
