@@ -41,7 +41,10 @@ def _emit(kernel: Kernel, plan: Plan) -> CudaKernel:
         return emit_contract(kernel, plan.aliases)
     if not isinstance(kernel, Loop):
         raise CompileError(
-            message(f"kernel {kernel.name}: a CUDA plan holds no {type(kernel).__name__}.", hint="the schedule's target")
+            message(
+                f"kernel {kernel.name}: a CUDA plan holds no {type(kernel).__name__}.",
+                hint="the schedule's target",
+            )
         )
     if len(kernel.stores) == 1 and scatter_of(kernel.stores[0].expr) is not None:
         return emit_scatter(kernel, plan.aliases)

@@ -82,7 +82,11 @@ class _ContractEmitter:
         w.line(f"down = index_div(thread, {SIDE})")
         w.line(f"across = thread - down * {SIDE}")
         names = [f"o{k}" for k in range(len(c.outer))]
-        self._digits("i64(cuda.blockIdx.x)", ["part", *names, "panel", "block"], [c.parts, *(r.extent for r in c.outer), across, down])
+        self._digits(
+            "i64(cuda.blockIdx.x)",
+            ["part", *names, "panel", "block"],
+            [c.parts, *(r.extent for r in c.outer), across, down],
+        )
         for axis, name in zip(self.outer, names, strict=True):
             s.axis_names[axis] = name
         if self.kernel.part is not None:
@@ -163,7 +167,15 @@ class _ContractEmitter:
         return place, step, found
 
     def _bring(
-        self, place: str, step: str, lines: list[tuple[str, str]], stride: str, buffer: str, first: int, length: int, zero: str
+        self,
+        place: str,
+        step: str,
+        lines: list[tuple[str, str]],
+        stride: str,
+        buffer: str,
+        first: int,
+        length: int,
+        zero: str,
     ) -> None:
         """One operand's tile from memory to shared memory, with zeros beyond the edges."""
         w = self.w

@@ -13,13 +13,12 @@ from collections.abc import Mapping
 
 from kcompile.codegen.cuda_source import CudaKernel, loaded_memory, source_of
 from kcompile.codegen.cuda_statements import CudaStatements, Team
-from kcompile.codegen.expressions import Names, hoistable, is_unrolled
+from kcompile.codegen.expressions import Names, hoistable, is_unrolled, size_of
 from kcompile.codegen.nest import Nest, StoreItem, column_reductions
 from kcompile.codegen.writer import Writer
 from kcompile.core import symbolic
-from kcompile.core.symbolic import product
 from kcompile.ir.graph import Value
-from kcompile.ir.loops import Axis, Expr, Loop
+from kcompile.ir.loops import Expr, Loop
 from kcompile.schedule.lower import loads
 from kcompile.schedule.roles import hint
 
@@ -43,7 +42,7 @@ class _LoopEmitter:
         self.shared_axes, self.items = self.nest.shared, self.nest.items
         self.loaded = {load.attr[0] for i in self.items for load in loads(i.expr)}
         self.common = list(dict.fromkeys(r for i in self.items for r in self._common_reductions(i.expr)))
-        self.points = product(a.extent or 1 for a in self.shared_axes)
+        self.points = size_of(self.shared_axes)
         self.names, self.w = Names(aliases), Writer()
         self.w.depth = 1
         self.s = CudaStatements(self.w, self.names, self.nest.offsets, self._team())
@@ -65,7 +64,7 @@ class _LoopEmitter:
         if not inner and self._is_columnar():
             few = hint(self.points) < MANY_POINTS and length >= SHORT_COLUMN
             return COLUMNS if few else Team(MAP_THREADS, 1)
-        sizes = [length, *(hint(product(a.extent or 1 for a in i.inner)) for i in self.items)]
+        sizes = [length, *(hint(size_of(i.inner)) for i in self.items)]
         workers = 1 << (max(sizes) - 1).bit_length()
         return Team(1, min(max(workers, ROW_WORKERS[0]), ROW_WORKERS[1]))
 
@@ -77,7 +76,7 @@ class _LoopEmitter:
         """Blocks for one row: more than one where nothing is reduced and every store has a row of its own."""
         if self.s.team.points > 1 or self.common or not all(i.inner for i in self.items):
             return 1
-        longest = max(hint(product(a.extent or 1 for a in i.inner)) for i in self.items)
+        longest = max(hint(size_of(i.inner)) for i in self.items)
         return -(-longest // (self.s.team.workers * STEPS_PER_THREAD))
 
     # -- text --------------------------------------------------------------------------------------------
@@ -158,7 +157,7 @@ class _LoopEmitter:
         with self.s.scope(), self.s.apart():
             for part in hoistable(item.expr, set(self.s.axis_names)):
                 self.s.emit(part)
-            size = self.s.bound(product(a.extent or 1 for a in item.inner))
+            size = self.s.bound(size_of(item.inner))
             step = self.w.name("k")
             stride = self.s.team.workers * self.chunks
             start = "first" if self.chunks > 1 else "worker"
@@ -176,11 +175,5 @@ class _LoopEmitter:
 
 def _length(r: Expr) -> int:
     _, axes, part = r.attr
-    total = hint(product(_extent(a) for a in axes))
+    total = hint(size_of(axes))
     return total if part is None else -(-total // part[1])
-
-
-def _extent(a: Axis) -> int | symbolic.Int:
-    return a.extent if a.extent is not None else 1
-
-

@@ -10,11 +10,10 @@ from collections.abc import Mapping
 from kcompile.codegen import scalar
 from kcompile.codegen.cuda_source import CudaKernel, loaded_memory, source_of
 from kcompile.codegen.cuda_statements import CudaStatements, Team
-from kcompile.codegen.expressions import Names, flat_offset, resolve
+from kcompile.codegen.expressions import Names, flat_offset, resolve, size_of
 from kcompile.codegen.nest import Offsets
 from kcompile.codegen.writer import Writer
 from kcompile.core import symbolic
-from kcompile.core.symbolic import product
 from kcompile.ir.graph import Value
 from kcompile.ir.loops import Axis, Loop, axis_of
 from kcompile.schedule.lower import loads
@@ -35,7 +34,7 @@ def emit_scatter(kernel: Loop, aliases: Mapping[Value, Value]) -> CudaKernel:
     s = CudaStatements(w, names, offsets, Team(THREADS, 1))
     names.buffer(store.target)
     columns = [a for a in (axis_of(i) for i in store.index) if a is not None and a is not found.row]
-    width, rows = product(a.extent or 1 for a in columns), found.row.extent or 1
+    width, rows = size_of(columns), size_of([found.row])
     w.line(f"thread = i64(cuda.blockIdx.x) * {THREADS} + i64(cuda.threadIdx.x)")
     with w.block(f"if thread < {s.bound(width * RANGES)}:"), s.scope():
         w.line(f"share = index_div(thread, {s.bound(width)})")
@@ -48,7 +47,7 @@ def emit_scatter(kernel: Loop, aliases: Mapping[Value, Value]) -> CudaKernel:
         with w.block("for row in range(low, high):"):
             w.line(f"{place} = {scalar.literal(0, store.target.dtype)}")
         _updates(s, found, store.expr.attr[1], place)
-    times = product(a.extent or 1 for a in store.expr.attr[1])
+    times = size_of(store.expr.attr[1])
     loaded = {load.attr[0] for load in loads(store.expr)}
     return CudaKernel(
         source_of(names, [], w, kernel.name, THREADS),

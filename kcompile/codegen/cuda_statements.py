@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from kcompile.codegen import scalar
-from kcompile.codegen.expressions import Names, Statements, hoistable, is_unrolled
+from kcompile.codegen.expressions import Names, Statements, hoistable, is_unrolled, size_of
 from kcompile.codegen.nest import Offsets
 from kcompile.codegen.writer import Writer
 from kcompile.core import dtypes
-from kcompile.core.symbolic import Int, product
+from kcompile.core.symbolic import Int
 from kcompile.ir.loops import Axis, Expr
 
 REGISTER_BYTES = {"f32": 4, "f64": 8, "i32": 4, "u32": 4, "i64": 8, "u64": 8, "bool": 1}
@@ -98,12 +98,16 @@ class CudaStatements(Statements):
         total = self.w.name("acc")
         self.w.line(f"{total} = {scalar.initial(kind, e.dtype)}")
         low, high = self.part_range(e, axes[0]) or ("0", self.extent(axes[0]))
-        rest = product(a.extent or 1 for a in axes[1:])
+        rest = size_of(axes[1:])
         if rest != 1:
             low, high = (text if text == "0" else f"({text}) * {self.bound(rest)}" for text in (low, high))
         start = "worker" if low == "0" else f"{low} + worker"
         step = self.w.name("k")
-        with self.w.block(f"for {step} in range({start}, {high}, {self.team.workers}):"), self.scope(), self.apart():
+        with (
+            self.w.block(f"for {step} in range({start}, {high}, {self.team.workers}):"),
+            self.scope(),
+            self.apart(),
+        ):
             self.decode(step, axes)
             self.w.line(f"{total} = {scalar.combine(kind, e.dtype, total, self.emit(e.args[0]))}")
             self.forget(axes)

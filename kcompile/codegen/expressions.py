@@ -4,7 +4,7 @@ to.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import product as combinations
 
@@ -184,8 +184,13 @@ class Statements:
 def is_unrolled(e: Expr) -> bool:
     """Is a reduction short enough to be written out?"""
     _, axes, part = e.attr
-    total = symbolic.product(a.extent or 1 for a in axes)
-    return part is None and isinstance(total, int) and total <= UNROLL
+    total = size_of(axes)
+    return part is None and isinstance(total, int) and 0 < total <= UNROLL
+
+
+def size_of(axes: Iterable[Atom]) -> int | Int:
+    """How many points axes span."""
+    return symbolic.product(1 if a.extent is None else a.extent for a in axes)
 
 
 def hoistable(e: Expr, bound: set[Atom]) -> list[Expr]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from kcompile.codegen import scalar
-from kcompile.codegen.expressions import Names, Statements, hoistable, resolve
+from kcompile.codegen.expressions import Names, Statements, hoistable, resolve, size_of
 from kcompile.codegen.nest import Nest, StoreItem, column_reductions
 from kcompile.codegen.source import KernelSource
 from kcompile.codegen.spec import MODULES, KernelSpec
@@ -82,7 +82,7 @@ class _LoopEmitter:
             self._level(0)
             return 1
         split = self._split_two()
-        outer = product(a.extent or 1 for a in self.shared[:split])
+        outer = size_of(self.shared[:split])
         inner = self._inner_size(split)
         chunk = max(1, TILE_ELEMENTS // inner)
         if self._columns_at(0):

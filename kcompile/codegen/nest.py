@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kcompile.codegen.collapse import can_join, joined, offsets_of
-from kcompile.codegen.expressions import flat_offset, is_unrolled, resolve
+from kcompile.codegen.expressions import flat_offset, is_unrolled, resolve, size_of
 from kcompile.core import symbolic
 from kcompile.core.symbolic import Int, product
 from kcompile.ir import loops
@@ -60,7 +60,7 @@ class Nest:
         total: int | Int = 0
         for item, size in zip(self.items, self.sizes, strict=True):
             axes = (a for e in loops.walk(item.expr) if e.op == "reduce" for a in e.attr[1])
-            total = total + size * product(a.extent or 1 for a in axes)
+            total = total + size * size_of(axes)
         return total
 
     @property
@@ -71,7 +71,7 @@ class Nest:
             inside = {p for e in reductions for p in loops.walk(e.args[0])}
             total = total + size * sum(1 for p in loops.walk(item.expr) if p not in inside and _counts(p))
             for e in reductions:
-                times = product(a.extent or 1 for a in (*e.attr[1], *e.free_axes))
+                times = size_of((*e.attr[1], *e.free_axes))
                 per = sum(1 for p in loops.walk(e.args[0]) if p.op == "reduce" or _counts(p))
                 total = total + times * (1 + per)
         return total
