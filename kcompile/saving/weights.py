@@ -78,7 +78,8 @@ def read_weights(
         plan = _Plan(path, holder, root.group(f"{path}/vars" if path else "vars"))
         found = plan.faults()
         if isinstance(holder, Optimizer) and found:
-            _warn_of_optimizer(holder, found)
+            if not plan.was_unbuilt():
+                _warn_of_optimizer(holder, found)
         elif found:
             faults += found
         else:
@@ -119,6 +120,10 @@ class _Plan:
             if shape != variable.shape:
                 faults.append(f"{self.path}: {variable.name} has the shape {variable.shape}, in the file {shape}")
         return faults
+
+    def was_unbuilt(self) -> bool:
+        """Is it the state of an optimizer that had no slots yet? Its config has all that it holds."""
+        return set(self.names) <= {"0", "1"}
 
     def prepare(self) -> Callable[[], None]:
         """Read the arrays; the returned function puts them into the variables."""

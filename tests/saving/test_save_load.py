@@ -71,6 +71,15 @@ def test_training_goes_on_as_if_nothing_had_happened(tmp_path):
     assert not saving.load_model(tmp_path / "m.keras", compile=False).compiled
 
 
+def test_a_compiled_model_that_was_never_trained(tmp_path):
+    small().save(tmp_path / "m.keras")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        copy = saving.load_model(tmp_path / "m.keras")
+    assert copy.compiled
+    assert copy.optimizer.built
+
+
 def test_a_layer_in_two_places_is_one_layer(tmp_path):
     shared = layers.Dense(2, name="shared")
     inner = kcompile.Sequential([kcompile.Input((2,)), shared], name="inner")
