@@ -35,7 +35,7 @@ def _contract_infer(
     return TensorType(tuple(shape), x.dtype)
 
 
-def _view(array: np.ndarray, mapping: Map, extents: tuple[int, ...]) -> np.ndarray:
+def _view(array: np.ndarray, mapping: Map, extents: Any) -> np.ndarray:
     """`array` as seen over all axes: a strided view in which absent axes have stride 0."""
     strides = [0] * len(extents)
     for terms, stride in zip(mapping, array.strides, strict=True):
@@ -46,7 +46,7 @@ def _view(array: np.ndarray, mapping: Map, extents: tuple[int, ...]) -> np.ndarr
 
 @contract_op.reference
 def _contract_reference(
-    x: np.ndarray, w: np.ndarray, *, shape: Shape, over: Shape, x_map: Map, w_map: Map
+    x: np.ndarray, w: np.ndarray, *, shape: Any, over: Any, x_map: Map, w_map: Map
 ) -> np.ndarray:
     extents = (*shape, *over)
     letters = list(range(len(extents)))
@@ -128,7 +128,8 @@ def operand_gradient(
     number: dict[int, int] = {a: len(shape) + k for k, a in enumerate(summed)}
     number.update({terms[0][1]: k for k, terms in enumerate(mapping) if k not in windows})
     dy_map: list[Terms] = []
-    before, after, inner = [0] * len(out), [0] * len(out), [0] * len(out)
+    before: list[Any] = [0] * len(out)
+    after, inner = list(before), list(before)
     for a in range(len(out)):
         if a not in replaced:
             dy_map.append(((1, number[a]),))

@@ -23,7 +23,7 @@ depthwise_op = Op("depthwise_conv")
 
 
 def output_extent(
-    extent: int | Int, kernel: int, stride: int, pads: tuple[int, int], dilation: int
+    extent: int | Int, kernel: int | Int, stride: int, pads: tuple[int, int], dilation: int
 ) -> int | Int:
     """Extent of a convolution's or a pool's output along one dimension."""
     return symbolic.floordiv(extent + pads[0] + pads[1] - dilation * (kernel - 1) - 1, stride) + 1

@@ -110,12 +110,14 @@ def _pad_reference(x: np.ndarray, *, before: Any, after: Any, inner: Any, value:
         b + d + max(d - 1, 0) * n + a for d, b, a, n in zip(x.shape, before, after, inner, strict=True)
     )
     y = np.full(tuple(max(d, 0) for d in shape), value, x.dtype)
-    into, take = [], []
+    into: list[np.ndarray] = []
+    taken: list[np.ndarray] = []
     for d, b, n in zip(x.shape, before, inner, strict=True):
         positions = b + np.arange(d) * (n + 1)
         ok = (positions >= 0) & (positions < y.shape[len(into)])
-        into.append(positions[ok]), take.append(np.arange(d)[ok])
-    y[np.ix_(*into)] = x[np.ix_(*take)]
+        into.append(positions[ok])
+        taken.append(np.arange(d)[ok])
+    y[np.ix_(*into)] = x[np.ix_(*taken)]
     return y
 
 

@@ -82,7 +82,7 @@ mod = binary(
     onnx=onnx_forms.mod,
     inputs="number",
 )
-float_power = binary(
+float_power: Any = binary(
     "power",
     np.power,
     "pow",
@@ -138,9 +138,9 @@ arctan2 = binary(
     domain=(0.2, 2.0),
 )
 
-negative = unary("negative", np.negative, "neg", lambda dy, y, x: negative(dy), onnx="Neg", cheap=True)
+negative: Any = unary("negative", np.negative, "neg", lambda dy, y, x: negative(dy), onnx="Neg", cheap=True)
 absolute = unary("absolute", np.abs, "abs", lambda dy, y, x: dy * sign(x), onnx="Abs", cheap=True)
-sign = unary("sign", np.sign, "sign", lambda dy, y, x: None, onnx="Sign", cheap=True)
+sign: Any = unary("sign", np.sign, "sign", lambda dy, y, x: None, onnx="Sign", cheap=True)
 square = unary(
     "square",
     np.square,
@@ -180,7 +180,7 @@ expm1 = unary(
     inputs="float",
     onnx=lambda g, x: g.node("Sub", g.node("Exp", x), onnx_number(g, 1, x)),
 )
-log = unary("log", np.log, "log", lambda dy, y, x: dy / x, onnx="Log", inputs="float", domain=(0.1, 4))
+log: Any = unary("log", np.log, "log", lambda dy, y, x: dy / x, onnx="Log", inputs="float", domain=(0.1, 4))
 log1p = unary(
     "log1p",
     np.log1p,
@@ -209,7 +209,7 @@ log10 = unary(
     domain=(0.1, 4),
 )
 sin = unary("sin", np.sin, "sin", lambda dy, y, x: dy * cos(x), onnx="Sin", inputs="float")
-cos = unary("cos", np.cos, "cos", lambda dy, y, x: negative(dy * sin(x)), onnx="Cos", inputs="float")
+cos: Any = unary("cos", np.cos, "cos", lambda dy, y, x: negative(dy * sin(x)), onnx="Cos", inputs="float")
 tan = unary(
     "tan",
     np.tan,
@@ -244,7 +244,7 @@ erf = unary(
     onnx="Erf",
     inputs="float",
 )
-floor = unary("floor", np.floor, "floor", lambda dy, y, x: None, onnx="Floor", inputs="float")
+floor: Any = unary("floor", np.floor, "floor", lambda dy, y, x: None, onnx="Floor", inputs="float")
 ceil = unary("ceil", np.ceil, "ceil", lambda dy, y, x: None, onnx="Ceil", inputs="float")
 round_half_even = unary("round", np.round, "round", lambda dy, y, x: None, onnx="Round")
 relu = unary(
@@ -270,10 +270,12 @@ not_equal = binary(
     onnx=lambda g, a, b: g.node("Not", g.node("Equal", a, b)),
     **_predicate,
 )
-less = binary("less", np.less, "lt", _none2, onnx="Less", **_predicate)
-less_equal = binary("less_equal", np.less_equal, "le", _none2, onnx="LessOrEqual", **_predicate)
-greater = binary("greater", np.greater, "gt", _none2, onnx="Greater", **_predicate)
-greater_equal = binary("greater_equal", np.greater_equal, "ge", _none2, onnx="GreaterOrEqual", **_predicate)
+less: Any = binary("less", np.less, "lt", _none2, onnx="Less", **_predicate)
+less_equal: Any = binary("less_equal", np.less_equal, "le", _none2, onnx="LessOrEqual", **_predicate)
+greater: Any = binary("greater", np.greater, "gt", _none2, onnx="Greater", **_predicate)
+greater_equal: Any = binary(
+    "greater_equal", np.greater_equal, "ge", _none2, onnx="GreaterOrEqual", **_predicate
+)
 logical_and = binary("logical_and", np.logical_and, "and", _none2, onnx="And", inputs="bool", **_predicate)
 logical_or = binary("logical_or", np.logical_or, "or", _none2, onnx="Or", inputs="bool", **_predicate)
 logical_xor = binary("logical_xor", np.logical_xor, "ne", _none2, onnx="Xor", inputs="bool", **_predicate)
@@ -380,11 +382,11 @@ def _install_operators() -> None:
     compare = {"lt": less, "le": less_equal, "gt": greater, "ge": greater_equal}
     for name, function in compare.items():
         setattr(Value, f"__{name}__", lambda a, b, f=function: f(a, b))
-    Value.__neg__ = lambda x: negative(x)  # type: ignore[attr-defined]
-    Value.__abs__ = lambda x: absolute(x)  # type: ignore[attr-defined]
-    Value.__invert__ = lambda x: logical_not(x)  # type: ignore[attr-defined]
-    Value.__array_priority__ = 1000.0  # type: ignore[attr-defined]  # ndarray + Value is the Value's to answer
-    Value.__array_ufunc__ = None  # type: ignore[attr-defined]
+    for name, function in {"neg": negative, "abs": absolute, "invert": logical_not}.items():
+        setattr(Value, f"__{name}__", lambda x, f=function: f(x))
+    # An array on the left leaves the operation to the value.
+    for name, mark in {"__array_priority__": 1000.0, "__array_ufunc__": None}.items():
+        setattr(Value, name, mark)
 
 
 _install_operators()

@@ -130,7 +130,7 @@ def solve_triangular(a: Any, b: Any, lower: bool = False) -> Any:
     return solve(np.tril(a) if lower else np.triu(a), b)
 
 
-def qr(x: Any, mode: str = "reduced") -> Any:
+def qr(x: Any, mode: Any = "reduced") -> Any:
     """Orthogonal and triangular factors. Arrays only."""
     if mode not in ("reduced", "complete"):
         raise ValueError(
@@ -140,7 +140,7 @@ def qr(x: Any, mode: str = "reduced") -> Any:
     return _as(x, tuple(np.linalg.qr(x, mode)))
 
 
-def svd(x: Any, full_matrices: bool = True, compute_uv: bool = True) -> Any:
+def svd(x: Any, full_matrices: bool = True, compute_uv: Any = True) -> Any:
     """Singular values, and vectors unless compute_uv=False. Arrays only."""
     x = _array("svd", x)
     found = np.linalg.svd(x, full_matrices=full_matrices, compute_uv=compute_uv)

@@ -307,6 +307,8 @@ def normalize(x: Any, axis: Any = -1, order: int = 2, epsilon: float | None = No
     epsilon = config.epsilon() if epsilon is None else epsilon
     if order == 2:
         squares = reduce.sum(ew.square(x), axis=axis, keepdims=True)
-        return ew.multiply(x, ew.minimum(ew.rsqrt(squares), 1.0 / epsilon))
+        dtype = dtypes.numpy_dtype(dtypes.standardize(x.dtype))
+        largest = min(1.0 / epsilon, 65504.0) if dtype.itemsize == 2 else 1.0 / epsilon
+        return ew.multiply(x, ew.minimum(ew.rsqrt(squares), largest))
     powers = reduce.sum(ew.power(ew.absolute(x), float(order)), axis=axis, keepdims=True)
     return ew.true_divide(x, ew.maximum(ew.power(powers, 1.0 / order), epsilon))

@@ -105,7 +105,8 @@ def cross(
 
 def _three(t: Any) -> tuple[Any, Any, Any]:
     parts = [subscript.getitem(t, (..., k)) for k in range(t.shape[-1])]
-    return (*parts, create.zeros_like(parts[0])) if len(parts) == 2 else tuple(parts)  # type: ignore[return-value]
+    p, q, r = parts if len(parts) == 3 else (*parts, create.zeros_like(parts[0]))
+    return p, q, r
 
 
 def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:

@@ -163,7 +163,12 @@ def elementwise(
 
     @op.samples
     def samples(rng: np.random.Generator) -> Iterator[Sample]:
-        shapes = [[(3, 5)] * arity, [()] * arity, [(0, 2)] * arity, [(17,)] * arity]
+        shapes: list[list[Any]] = [
+            [(3, 5)] * arity,
+            [()] * arity,
+            [(0, 2)] * arity,
+            [(17,)] * arity,
+        ]
         if arity > 1:
             shapes += [[(4, 1)] + [(1, 5)] * (arity - 1), [(2, 3, 4)] + [(4,)] * (arity - 1)]
         for case in shapes:

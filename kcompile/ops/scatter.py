@@ -44,7 +44,13 @@ def scatter(indices: Any, values: Any, shape: Any) -> Any:
     return movement.reshape(total, tuple(shape))
 
 
-REDUCTIONS = {None: None, "add": ew.add, "mul": ew.multiply, "max": ew.maximum, "min": ew.minimum}
+REDUCTIONS: dict[str | None, Any] = {
+    None: None,
+    "add": ew.add,
+    "mul": ew.multiply,
+    "max": ew.maximum,
+    "min": ew.minimum,
+}
 
 
 def scatter_update(inputs: Any, indices: Any, updates: Any, reduction: str | None = None) -> Any:
@@ -68,7 +74,7 @@ def scatter_update(inputs: Any, indices: Any, updates: Any, reduction: str | Non
         result = _overwritten(flat, rows, updates, count)
     else:
         kind = {"mul": "prod"}.get(reduction, reduction)
-        result = REDUCTIONS[reduction](flat, _segments(kind, updates, rows, count))  # type: ignore[misc]
+        result = REDUCTIONS[reduction](flat, _segments(kind, updates, rows, count))
     return movement.reshape(result, x.shape)
 
 

@@ -22,19 +22,12 @@ def getitem(x: Any, key: Any) -> Any:
     expanded = _expand_key(key, len(x.shape))
     if builtins.any(_is_array(k) for k in expanded):
         return _advanced(x, expanded)
-    start, size, step, final = [], [], [], []
     dims = iter(x.shape)
-    for k in expanded:
-        if k is None:
-            final.append(1)
-            continue
-        d = next(dims)
-        a, n, s = _slice_of(k, d)
-        start.append(a), size.append(n), step.append(s)
-        if isinstance(k, slice):
-            final.append(n)
-    whole = tuple(size) == tuple(x.shape) and set(step) <= {1}  # then it starts at 0
-    cut = x if whole else cutting.slice_op(x, start=tuple(start), size=tuple(size), step=tuple(step))
+    spans = [(k, (0, 1, 1) if k is None else _slice_of(k, next(dims))) for k in expanded]
+    final = [n for k, (_, n, _) in spans if k is None or isinstance(k, slice)]
+    start, size, step = (tuple(span[j] for k, span in spans if k is not None) for j in range(3))
+    whole = size == tuple(x.shape) and set(step) <= {1}  # then it starts at 0
+    cut = x if whole else cutting.slice_op(x, start=start, size=size, step=step)
     return reshape(cut, tuple(final))
 
 
@@ -77,13 +70,18 @@ def _slice_of(k: Any, d: int | Int) -> tuple[Any, Any, int]:
     if not isinstance(k, slice):
         if isinstance(k, (int, np.integer)) and isinstance(d, int) and not -d <= k < d:
             raise IndexError(f"index {k} is out of bounds for a dimension of size {d}")
-        return (d + k if isinstance(k, (int, np.integer)) and k < 0 else k), 1, 1
+        k = int(k) if isinstance(k, np.integer) else k
+        return (d + k if isinstance(k, int) and k < 0 else k), 1, 1
     if isinstance(d, int) and not any(isinstance(b, Int) for b in (k.start, k.stop)):
-        first, last, s = k.indices(d)
-        return first, max(0, -(-(last - first) // s)), s
+        a, b, s = k.indices(d)
+        return a, max(0, -(-(b - a) // s)), s
     s = k.step or 1
-    first = 0 if k.start is None else k.start if isinstance(k.start, Int) or k.start >= 0 else d + k.start
-    last = d if k.stop is None else k.stop if isinstance(k.stop, Int) or k.stop >= 0 else d + k.stop
+    first: int | Int = (
+        0 if k.start is None else k.start if isinstance(k.start, Int) or k.start >= 0 else d + k.start
+    )
+    last: int | Int = (
+        d if k.stop is None else k.stop if isinstance(k.stop, Int) or k.stop >= 0 else d + k.stop
+    )
     if s < 0:
         raise NotImplementedError(
             "a negative step over a dimension that is known only at run time: use ops.flip"
@@ -92,7 +90,9 @@ def _slice_of(k: Any, d: int | Int) -> tuple[Any, Any, int]:
 
 
 def _install() -> None:
-    Value.__getitem__ = lambda x, key: getitem(x, key)  # type: ignore[attr-defined]
+    """Subscripts of symbolic tensors."""
+    for name, function in {"__getitem__": getitem}.items():
+        setattr(Value, name, lambda x, key, f=function: f(x, key))
 
 
 _install()

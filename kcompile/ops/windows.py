@@ -118,5 +118,7 @@ def covering(
             tests.append(cutting.compare("ge", q, 0))
         if not (isinstance(d, int) and isinstance(p, int) and (d + a - 1) // s < p):
             tests.append(cutting.compare("lt", q, p))
-        at.append(q), inside.append(offset), axes.append(j)
+        at.append(q)
+        inside.append(offset)
+        axes.append(j)
     return (*at, i[-1]), tests, tuple(inside), tuple(axes)

@@ -13,7 +13,7 @@ Case = Callable[[Any, dict[str, np.ndarray]], Any]
 def inputs() -> dict[str, np.ndarray]:
     """Small arrays of several dtypes."""
     rng = np.random.default_rng(2024)
-    return {
+    arrays = {
         "f": rng.uniform(-2, 2, (3, 4)).astype("float32"),
         "g": rng.uniform(-2, 2, (3, 4)).astype("float32"),
         "p": rng.uniform(0.1, 0.9, (3, 4)).astype("float32"),
@@ -29,6 +29,23 @@ def inputs() -> dict[str, np.ndarray]:
         "k": rng.uniform(-1, 1, (3, 2, 3, 4)).astype("float32"),
         "l": np.array([1, 0, 3], "int32"),
         "e": np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1.5, -2.5, 88.0, -88.0], "float32"),
+    }
+    w = arrays["w"][:, :4]
+    return {
+        **arrays,
+        "j_turned": arrays["j"].T,
+        "b_turned": arrays["b"].T,
+        "b_float": arrays["b"].astype("float32"),
+        "v_size": np.abs(arrays["v"]),
+        "points": np.cumsum(arrays["p"][0]),
+        "k_turned": np.swapaxes(arrays["k"], 2, 3),
+        "x_first": np.moveaxis(arrays["x"], -1, 1),
+        "x_deep": arrays["x"][:, :, :, :1] * np.arange(1, 5, dtype="float32"),
+        "l_outside": np.array([1, -1, 4], "int32"),
+        "rows": np.eye(4, dtype="float32")[arrays["l"]],
+        "square": w + 3 * np.eye(4, dtype="float32"),
+        "positive": w @ w.T + np.eye(4, dtype="float32"),
+        "f_turned": arrays["f"].T,
     }
 
 
@@ -129,7 +146,7 @@ def conv_cases() -> dict[str, Case]:
             a["x"], a["k"], s, p, dilation_rate=r
         )
         found[f"conv_transpose-{strides}-{padding}-{rate}"] = lambda ops, a, s=strides, p=padding, r=rate: (
-            ops.conv_transpose(a["x"], np.swapaxes(a["k"], 2, 3), s, p, dilation_rate=r)
+            ops.conv_transpose(a["x"], a["k_turned"], s, p, dilation_rate=r)
         )
         found[f"depthwise-{strides}-{padding}-{rate}"] = lambda ops, a, s=strides, p=padding, r=rate: (
             ops.depthwise_conv(a["x"], a["k"][..., :2], s, p, dilation_rate=r)
@@ -203,9 +220,9 @@ MORE: dict[str, Case] = {
     "diff": lambda ops, a: ops.diff(a["f"], n=2),
     "cross": lambda ops, a: ops.cross(a["f"][:, :3], a["g"][:, :3]),
     "cross-2d": lambda ops, a: ops.cross(a["f"][:, :2], a["g"][:, :2]),
-    "average-weights": lambda ops, a: ops.average(a["f"], axis=1, weights=np.abs(a["v"])),
+    "average-weights": lambda ops, a: ops.average(a["f"], axis=1, weights=a["v_size"]),
     "trapezoid": lambda ops, a: ops.trapezoid(a["f"], dx=0.5),
-    "trapezoid-x": lambda ops, a: ops.trapezoid(a["f"], x=np.cumsum(a["p"][0])),
+    "trapezoid-x": lambda ops, a: ops.trapezoid(a["f"], x=a["points"]),
     "select": lambda ops, a: ops.select([a["b"], a["f"] > 0], [a["f"], a["g"]], default=7.0),
     "nan_to_num-values": lambda ops, a: ops.nan_to_num(a["e"], nan=1.0, posinf=2.0, neginf=-2.0),
     "vander": lambda ops, a: ops.vander(a["v"], 3),
@@ -218,9 +235,9 @@ MORE: dict[str, Case] = {
     ),
     "matmul": lambda ops, a: ops.matmul(a["f"], a["w"]),
     "matmul-vector": lambda ops, a: ops.matmul(a["f"], a["v"]),
-    "matmul-ints": lambda ops, a: ops.matmul(a["i"], a["j"].T),
+    "matmul-ints": lambda ops, a: ops.matmul(a["i"], a["j_turned"]),
     "matmul-mixed": lambda ops, a: ops.matmul(a["i"], a["w"]),
-    "matmul-bools": lambda ops, a: ops.matmul(a["b"], a["b"].T),
+    "matmul-bools": lambda ops, a: ops.matmul(a["b"], a["b_turned"]),
     "matmul-batch": lambda ops, a: ops.matmul(a["t"], a["w"]),
     "einsum": lambda ops, a: ops.einsum("nij,jk->nik", a["t"], a["w"]),
     "einsum-dots": lambda ops, a: ops.einsum("...j,jk->...k", a["t"], a["w"]),
@@ -241,7 +258,7 @@ MORE: dict[str, Case] = {
     "moments": lambda ops, a: ops.moments(a["t"], axes=[0, 2], keepdims=True),
     "moments-half": lambda ops, a: ops.moments(a["h"], axes=[0]),
     "batch_normalization": lambda ops, a: ops.batch_normalization(
-        a["t"], a["v"], np.abs(a["v"]), -1, offset=a["v"], scale=a["v"] + 2, epsilon=1e-3
+        a["t"], a["v"], a["v_size"], -1, offset=a["v"], scale=a["v"] + 2, epsilon=1e-3
     ),
     "layer_normalization-affine": lambda ops, a: ops.layer_normalization(a["t"], a["v"], a["v"] + 1, axis=-1),
     "layer_normalization-two": lambda ops, a: ops.layer_normalization(a["t"], axis=(1, 2), epsilon=0.1),
@@ -251,16 +268,12 @@ MORE: dict[str, Case] = {
     "normalize-3": lambda ops, a: ops.normalize(a["f"], order=3),
     "normalize-zero": lambda ops, a: ops.normalize(np.zeros((2, 3), "float32")),
     "psnr": lambda ops, a: ops.psnr(a["f"], a["g"], 4.0),
-    "binary_crossentropy": lambda ops, a: ops.binary_crossentropy(a["b"].astype("float32"), a["p"]),
+    "binary_crossentropy": lambda ops, a: ops.binary_crossentropy(a["b_float"], a["p"]),
     "binary_crossentropy-sure": lambda ops, a: ops.binary_crossentropy(
         np.array([0.0, 1.0, 0.0, 1.0], "float32"), np.array([0.0, 1.0, 1.0, 0.0], "float32")
     ),
-    "binary_crossentropy-logits": lambda ops, a: ops.binary_crossentropy(
-        a["b"].astype("float32"), a["f"] * 20, True
-    ),
-    "categorical_crossentropy": lambda ops, a: ops.categorical_crossentropy(
-        np.eye(4, dtype="float32")[a["l"]], a["p"]
-    ),
+    "binary_crossentropy-logits": lambda ops, a: ops.binary_crossentropy(a["b_float"], a["f"] * 20, True),
+    "categorical_crossentropy": lambda ops, a: ops.categorical_crossentropy(a["rows"], a["p"]),
     "categorical_crossentropy-logits": lambda ops, a: ops.categorical_crossentropy(a["p"], a["f"], True),
     "categorical_crossentropy-axis": lambda ops, a: ops.categorical_crossentropy(a["p"], a["p"], axis=0),
     "sparse_categorical_crossentropy": lambda ops, a: ops.sparse_categorical_crossentropy(a["l"], a["p"]),
@@ -268,7 +281,7 @@ MORE: dict[str, Case] = {
         a["l"][:, None], a["f"] * 30, True
     ),
     "sparse_categorical_crossentropy-outside": lambda ops, a: ops.sparse_categorical_crossentropy(
-        np.array([1, -1, 4], "int32"), a["p"]
+        a["l_outside"], a["p"]
     ),
     "sparse_categorical_crossentropy-softmax": lambda ops, a: ops.sparse_categorical_crossentropy(
         a["l"], ops.softmax(a["f"] * 30)
@@ -300,12 +313,10 @@ MORE: dict[str, Case] = {
     "attention-causal": lambda ops, a: ops.dot_product_attention(
         a["x"], a["x"] * 2, a["x"] * 3, is_causal=True
     ),
-    "depth_to_space": lambda ops, a: ops.depth_to_space(
-        a["x"][:, :, :, :1].repeat(4, -1) * np.arange(4, dtype="float32"), 2
-    ),
+    "depth_to_space": lambda ops, a: ops.depth_to_space(a["x_deep"], 2),
     "space_to_depth": lambda ops, a: ops.space_to_depth(a["x"][:, :6], 2),
-    "unfold": lambda ops, a: ops.unfold(np.moveaxis(a["x"], -1, 1), 2),
-    "fold": lambda ops, a: ops.fold(ops.unfold(np.moveaxis(a["x"], -1, 1), 2), (7, 6), 2),
+    "unfold": lambda ops, a: ops.unfold(a["x_first"], 2),
+    "fold": lambda ops, a: ops.fold(ops.unfold(a["x_first"], 2), (7, 6), 2),
     "tensor-erf-dtype": lambda ops, a: ops.erf(a["h"]),
     "cdist": lambda ops, a: ops.cdist(a["f"], a["g"]),
     "corrcoef": lambda ops, a: ops.corrcoef(a["f"]),
@@ -316,10 +327,10 @@ MORE: dict[str, Case] = {
     "hamming": lambda ops, a: ops.hamming(7),
     "hanning": lambda ops, a: ops.hanning(7),
     "kaiser": lambda ops, a: ops.kaiser(7, 3.0),
-    "inv": lambda ops, a: ops.inv(a["w"][:, :4] + 3 * np.eye(4, dtype="float32")),
-    "solve": lambda ops, a: ops.solve(a["w"][:, :4] + 3 * np.eye(4, dtype="float32"), a["f"].T),
-    "det": lambda ops, a: ops.det(a["w"][:, :4]),
-    "cholesky": lambda ops, a: ops.cholesky(a["w"] @ a["w"].T + np.eye(4, dtype="float32")),
+    "inv": lambda ops, a: ops.inv(a["square"]),
+    "solve": lambda ops, a: ops.solve(a["square"], a["f_turned"]),
+    "det": lambda ops, a: ops.det(a["square"]),
+    "cholesky": lambda ops, a: ops.cholesky(a["positive"]),
     "view_int": lambda ops, a: ops.view(a["f"], "int32"),
     "rearrange": lambda ops, a: ops.rearrange(a["t"], "a (b c) d -> a c (b d)", b=3),
     "vectorized_map": lambda ops, a: ops.vectorized_map(lambda r: ops.sum(r) * 2, a["f"]),

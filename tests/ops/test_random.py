@@ -1,0 +1,178 @@
+"""Random draws: reproducible, of the right distribution, independent of how they are computed."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from kcompile import ops, random
+from kcompile.core.errors import ShapeError
+from kcompile.core.symbolic import symbol
+from kcompile.grad.backward import pull_back
+from kcompile.ir.evaluate import evaluate
+from kcompile.ir.graph import Value, topological
+from kcompile.ir.op import make_parameter
+from kcompile.ir.types import TensorType
+from kcompile.ops import random as draws
+from kcompile.trace.tracer import trace
+
+KEY = np.array([11, 4], "uint32")
+COUNT = 40_000
+
+
+def moments(x: np.ndarray) -> tuple[float, float]:
+    return float(np.mean(x, dtype="f8")), float(np.var(x, dtype="f8"))
+
+
+def near(value: float, expected: float, deviation: float) -> bool:
+    """Within five standard errors of a mean of COUNT draws."""
+    return abs(value - expected) < 5 * deviation / math.sqrt(COUNT)
+
+
+def test_a_seed_gives_the_same_numbers():
+    assert np.array_equal(random.uniform((5,), seed=3), random.uniform((5,), seed=3))
+    assert not np.array_equal(random.uniform((5,), seed=3), random.uniform((5,), seed=4))
+
+
+def test_a_generator_gives_new_numbers_each_time():
+    first, second = random.SeedGenerator(3), random.SeedGenerator(3)
+    draws_of_first = [random.normal((4,), seed=first) for _ in range(3)]
+    assert not np.array_equal(draws_of_first[0], draws_of_first[1])
+    for x in draws_of_first:
+        assert np.array_equal(x, random.normal((4,), seed=second))
+
+
+def test_no_seed_uses_the_global_generator():
+    random.reset_global_seed_generator()
+    assert not np.array_equal(random.uniform((4,)), random.uniform((4,)))
+
+
+def test_the_seed_must_be_a_seed():
+    with pytest.raises(ValueError, match="must be either an integer or an instance of `SeedGenerator`"):
+        random.uniform((2,), seed="7")
+    with pytest.raises(ShapeError, match="pair of uint32"):
+        draws.uniform(np.zeros(3, "uint32"), (2,))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "bfloat16"])
+def test_uniform_lies_in_the_interval(dtype):
+    x = random.uniform((COUNT,), -2.0, 3.0, dtype=dtype, seed=1)
+    assert ops.dtype(x) == dtype
+    wide = np.asarray(x, "f8")
+    assert wide.min() >= -2
+    assert wide.max() <= 3
+    mean, variance = moments(wide)
+    assert near(mean, 0.5, math.sqrt(25 / 12))
+    assert abs(variance - 25 / 12) < 0.05
+
+
+def test_unit_draws_never_reach_one():
+    for dtype in ("float16", "float32", "float64", "bfloat16"):
+        assert float(np.max(draws.uniform(KEY, (COUNT,), dtype))) < 1
+
+
+def test_float64_draws_have_all_their_bits():
+    x = draws.uniform(KEY, (64,), "float64")
+    assert np.any(x.astype("float32").astype("float64") != x)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_normal(dtype):
+    x = random.normal((COUNT,), 2.0, 3.0, dtype=dtype, seed=5)
+    mean, variance = moments(x)
+    assert near(mean, 2, 3)
+    assert abs(variance / 9 - 1) < 0.05
+    assert abs(np.mean(((x - 2) / 3) ** 4) - 3) < 0.2  # kurtosis
+
+
+def test_truncated_normal():
+    x = random.truncated_normal((COUNT,), 1.0, 2.0, seed=5)
+    assert np.abs(x - 1).max() <= 4
+    mean, variance = moments(x)
+    assert near(mean, 1, 2)
+    assert abs(variance / 4 - 0.7737) < 0.03  # the variance of a normal cut at two deviations
+
+
+def test_randint_takes_every_value():
+    x = random.randint((COUNT,), -3, 4, seed=2)
+    values, counts = np.unique(x, return_counts=True)
+    assert values.tolist() == list(range(-3, 4))
+    assert np.abs(counts - COUNT / 7).max() < 6 * math.sqrt(COUNT / 7)
+    with pytest.raises(ValueError, match="integer `dtype`"):
+        random.randint((2,), 0, 3, dtype="float32")
+
+
+def test_categorical_follows_the_logits():
+    p = np.array([[0.5, 0.2, 0.3], [0.1, 0.8, 0.1]], "float32")
+    x = random.categorical(np.log(p), COUNT // 4, seed=9)
+    assert x.shape == (2, COUNT // 4)
+    shares = np.stack([np.bincount(row, minlength=3) / len(row) for row in x])
+    np.testing.assert_allclose(shares, p, atol=0.03)
+    with pytest.raises(ValueError, match="2-D"):
+        random.categorical(p[0], 3, seed=1)
+
+
+@pytest.mark.parametrize("alpha", [0.3, 1.0, 4.5])
+def test_gamma(alpha):
+    mean, variance = moments(random.gamma((COUNT,), alpha, seed=3))
+    assert near(mean, alpha, math.sqrt(alpha))
+    assert abs(variance / alpha - 1) < 0.1
+
+
+def test_beta_and_binomial():
+    mean, variance = moments(random.beta((COUNT,), 2.0, 3.0, seed=3))
+    assert near(mean, 0.4, 0.2)
+    assert abs(variance - 0.04) < 0.003
+    x = random.binomial((COUNT,), 10, 0.3, seed=3)
+    assert near(moments(x)[0], 3.0, math.sqrt(2.1))
+    assert abs(moments(x)[1] - 2.1) < 0.15
+
+
+def test_shuffle_keeps_the_rows():
+    x = np.arange(40).reshape(20, 2)
+    y = random.shuffle(x, seed=1)
+    assert not np.array_equal(x, y)
+    assert sorted(map(tuple, y)) == sorted(map(tuple, x))
+
+
+class TestDropout:
+    x = np.ones((200, 100), "float32")
+
+    def test_scale_and_rate(self):
+        y = random.dropout(self.x, 0.25, seed=1)
+        assert set(np.unique(y)) == {0.0, np.float32(1 / 0.75)}
+        assert abs(np.mean(y == 0) - 0.25) < 0.02
+
+    def test_noise_shape_repeats_the_choice(self):
+        y = random.dropout(self.x, 0.5, noise_shape=(None, 1), seed=1)
+        assert np.all((y == 0).all(axis=1) | (y != 0).all(axis=1))
+        assert 0 < np.mean(y == 0) < 1
+
+    def test_all_and_nothing_draw_no_numbers(self):
+        generator = random.SeedGenerator(1)
+        assert random.dropout(self.x, 0.0, seed=generator) is self.x
+        assert not random.dropout(self.x, 1.0, seed=generator).any()
+        assert generator.state.array.tolist() == [1, 0]
+
+    def test_the_gradient_has_the_mask_of_the_forward_pass(self):
+        x = make_parameter("x", TensorType((symbol("batch"), 4)))
+        y = draws.dropout(KEY, x, 0.5)
+        dy = make_parameter("dy", y.type)
+        (dx,) = pull_back(y, dy, [x])
+        assert isinstance(dx, Value)
+        drawn = {n for root in (y, dx) for n in topological([root]) if n.op is draws.random_uniform_op}
+        assert len(drawn) == 1  # one and the same draw
+        ones = np.ones((6, 4), "float32")
+        forward, backward = evaluate([y, dx], {x: ones, dy: ones}, {"batch": 6})
+        assert np.array_equal(forward, backward)
+
+
+def test_traced_draws_change_from_step_to_step():
+    generator = random.SeedGenerator(5)
+    graph, _ = trace(lambda: random.uniform((3,), seed=generator), [])
+    leaf = generator.state.leaf
+    values, state = evaluate(graph.roots(), {leaf: np.array([5, 7], "uint32")}, {})
+    assert np.array_equal(values, draws.uniform(np.array([5, 7], "uint32"), (3,)))
+    assert state.tolist() == [5, 8]

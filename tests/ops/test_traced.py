@@ -1,0 +1,74 @@
+"""Public ops in a trace, with leading dimensions known only at run time, give the numbers that Keras gives."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from kcompile import ops
+from kcompile.core import tree
+from kcompile.core.errors import ShapeError
+from kcompile.core.symbolic import symbol
+from kcompile.ir.evaluate import evaluate
+from kcompile.ir.op import constant, make_parameter
+from kcompile.ir.types import TensorType
+from tests.ops.test_parity import CASES, EXPECTED, INPUTS, compared
+
+SYMBOLIC = {
+    **dict.fromkeys("fgpijubhl", "n"),
+    "b_float": "n",
+    "l_outside": "n",
+    "rows": "n",
+    **dict.fromkeys("tx", "m"),
+    "x_first": "m",
+}
+
+# What cannot be traced like this, and the error that says so.
+NEED_NUMBERS = {"inv", "solve", "det", "cholesky"}
+NEED_EXTENTS = {
+    "median",
+    "quantile-nearest",
+    "percentile",
+    "diagflat",
+    "diag-2d",
+    "trace",
+    "corrcoef",
+    "pad-reflect",
+    "pad-symmetric",
+}
+
+
+def parameters() -> dict[str, object]:
+    found = {}
+    for name, array in INPUTS.items():
+        lead = symbol(SYMBOLIC[name]) if name in SYMBOLIC else array.shape[0]
+        found[name] = make_parameter(name, TensorType((lead, *array.shape[1:]), array.dtype.name))
+    return found
+
+
+PARAMETERS = parameters()
+
+
+def refused(name: str) -> type[Exception] | None:
+    if name in NEED_NUMBERS:
+        return NotImplementedError
+    family, _, rest = name.partition("-")
+    if name in NEED_EXTENTS or (family in NEED_EXTENTS and not rest.endswith(("--1", "special"))):
+        return ShapeError
+    return None
+
+
+@pytest.mark.parametrize("name", [n for n in compared() if refused(n) is None])
+def test_traced_as_keras(name):
+    leaves = [constant(leaf) for leaf in tree.flatten(CASES[name](ops, PARAMETERS))]
+    known = {value: INPUTS[key] for key, value in PARAMETERS.items()}
+    for actual, wanted in zip(evaluate(leaves, known, {"n": 3, "m": 2}), EXPECTED[name], strict=True):
+        assert (actual.shape, actual.dtype) == (wanted.shape, wanted.dtype)
+        near = 2e-3 if wanted.dtype == np.float16 else 2e-5
+        np.testing.assert_allclose(actual.astype("f8"), wanted.astype("f8"), rtol=near, atol=near / 10)
+
+
+@pytest.mark.parametrize("name", [n for n in compared() if refused(n) is not None])
+def test_what_cannot_be_traced_says_so(name):
+    with pytest.raises(refused(name)):
+        CASES[name](ops, PARAMETERS)
