@@ -14,6 +14,7 @@ COMMANDS = {
     "devices": "Show the CPU kernels are compiled for, and CUDA devices.",
     "explain": "Show a model's graph and kernels.",
     "export": "Export a model to ONNX.",
+    "inspect": "Show what a saved file holds, without building it.",
 }
 
 

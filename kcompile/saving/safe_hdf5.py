@@ -52,6 +52,10 @@ class Group:
     def shape(self, name: str) -> tuple[int, ...]:
         return tuple(self._dataset(name).shape)
 
+    def dtype(self, name: str) -> np.dtype:
+        """The dtype as stored."""
+        return np.dtype(self._dataset(name).dtype)
+
     def read(self, name: str, shape: tuple[int, ...] | None = None) -> np.ndarray:
         """An array; its shape must equal `shape`, or be covered by what is stored if none is given."""
         found = self._dataset(name)
