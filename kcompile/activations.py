@@ -131,7 +131,7 @@ def glu(x: Any, axis: int = -1) -> Any:
 
 def mish(x: Any) -> Any:
     """x * tanh(softplus(x))."""
-    return ops.mish(x)
+    return x * ops.tanh(ops.softplus(x))
 
 
 def tanh(x: Any) -> Any:

@@ -86,9 +86,10 @@ class _Walk:
     def _enter(self, tensor: KerasTensor) -> tuple[CallNode, Iterator[KerasTensor]] | None:
         """The call that made a tensor and the tensors it needs; None where there is nothing to do."""
         operation, index, _ = tensor._keras_history
+        given = id(tensor) in self.inputs
+        if not given and (operation is None or operation._inbound_nodes[index].is_input):
+            raise ValueError(f"{tensor} is not connected to `inputs`.")
         if operation is None:
-            if id(tensor) not in self.inputs:
-                raise ValueError(f"{tensor} was made by no layer: it does not come from `inputs`.")
             return None
         node = operation._inbound_nodes[index]
         if id(node) in self._state:
@@ -97,7 +98,7 @@ class _Walk:
             return None
         self._state[id(node)] = False
         self.order.setdefault(operation, len(self.order))
-        return node, iter([] if id(tensor) in self.inputs else node.input_tensors)
+        return node, iter([] if given else node.input_tensors)
 
 
 def _by_depth(walk: _Walk, inputs: list[KerasTensor]) -> list[Operation]:

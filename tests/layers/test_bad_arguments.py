@@ -1,0 +1,94 @@
+"""Wrong constructor arguments and inputs of single layers: the type and the sense of Keras's errors."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from kcompile import layers as L
+
+IMAGE = np.ones((1, 5, 5, 3), "float32")
+X = np.ones((2, 3), "float32")
+
+WRONG = [
+    (lambda: L.Dense(-1), r"`units`, expected a positive integer. Received: units=-1"),
+    (lambda: L.Dense(2.5), "expected a positive integer"),
+    (lambda: L.Dense("a"), "expected a positive integer"),
+    (lambda: L.Dense(2, activation="rleu"), r"(?s)Could not interpret activation function.*rleu.*'relu'"),
+    (lambda: L.Dense(2, kernel_initializer="glorot"), r"(?s)Could not interpret initializer.*'glorot_"),
+    (lambda: L.Dense(2, kernel_regularizer="l3"), "Could not interpret regularizer"),
+    (lambda: L.Conv2D(3, 3, padding="foo"), "`padding` argument must be one of"),
+    (lambda: L.Conv2D(3, 3, padding="causal"), "`padding` argument must be one of"),
+    (lambda: L.Conv2D(0, 3), "`filters`. Expected a strictly positive value"),
+    (lambda: L.Conv2D(3, (3, 3, 3)), r"`kernel_size` argument must be a tuple of 2 integers.*\(3, 3, 3\)"),
+    (lambda: L.Conv2D(3, 0), r"do not satisfy `value > 0`"),
+    (lambda: L.Conv2D(3, 3, strides=2, dilation_rate=2), "`strides > 1` not supported in conjunction"),
+    (lambda: L.Conv2D(3, 3, groups=2), "evenly divisible by the number of groups"),
+    (lambda: L.Conv2D(4, 3, groups=2)(IMAGE), "3 channels"),
+    (lambda: L.Conv2D(3, 3)(IMAGE[0]), "expected min_ndim=4, found ndim=3"),
+    (lambda: L.Conv2D(3, 7, name="big")(IMAGE), r"(?s)kernel is larger than the padded input.*layer \"big\""),
+    (lambda: L.Conv2D(3, 3, data_format="channels_middle"), "`data_format` argument must be one of"),
+    (lambda: L.DepthwiseConv2D(3, depth_multiplier=0), "depth_multiplier"),
+    (lambda: L.MaxPooling2D(0), "`pool_size`"),
+    (lambda: L.MaxPooling2D(2)(X), "expected ndim=4, found ndim=2"),
+    (lambda: L.Dropout(1.5), "`rate`. Expected a float value between 0 and 1"),
+    (lambda: L.Dropout("a"), "`rate`"),
+    (lambda: L.GaussianNoise(-0.1), "`stddev`"),
+    (lambda: L.Reshape((5,))(X), r"total size of the tensor must be unchanged.*\(3,\).*\(5,\)"),
+    (lambda: L.Reshape((-1, -1)), "more than one `-1`"),
+    (lambda: L.Permute((0, 1)), "consecutive and start from 1"),
+    (lambda: L.Permute((1, 3)), "consecutive and start from 1"),
+    (lambda: L.ZeroPadding2D((1, 2, 3)), "`padding` should have two elements"),
+    (lambda: L.ZeroPadding2D("a"), "`padding` should have two elements"),
+    (lambda: L.Cropping2D(3)(IMAGE), "`cropping` argument should be smaller"),
+    (lambda: L.Flatten("foo"), "`data_format` argument must be one of"),
+    (lambda: L.ReLU(-1), "max_value of a ReLU layer cannot be a negative value"),
+    (lambda: L.LeakyReLU(-1), "cannot be None or negative"),
+    (lambda: L.Activation("foo"), "Could not interpret activation function identifier: foo"),
+    (lambda: L.BatchNormalization(axis=5, name="bn")(X), r"Layer 'bn': axis=5 does not exist.*\(2, 3\)"),
+    (lambda: L.LayerNormalization(axis=5, name="ln")(X), "Layer 'ln': axis=5 does not exist"),
+    (lambda: L.GroupNormalization(2)(X), r"groups \(2\) must be a divisor of the number of channels \(3\)"),
+    (lambda: L.Add()(X), "should be called on a list of inputs"),
+    (lambda: L.Add()([X, np.ones((2, 4), "float32")]), r"incompatible shapes.*\(2, 3\) and \(2, 4\)"),
+    (lambda: L.Add()([X, np.ones((3, 3), "float32")]), "different batch sizes"),
+    (lambda: L.Subtract()([X, X, X]), "exactly 2 inputs"),
+    (lambda: L.Concatenate()([X, np.ones((3, 4), "float32")]), "matching shapes except for the concatenation
+    axis"), (lambda: L.Concatenate()(X), "at least 1 input"),
+    (lambda: L.Dot(1)([X, np.ones((2, 4), "float32")]), r"axis values 3 \(at axis 1\) != 4 \(at axis 1\)"),
+    (lambda: L.Input(), "exactly one of `shape` and `batch_shape`"),
+    (lambda: L.Input(shape=(3,), batch_shape=(None, 3)), "exactly one of `shape` and `batch_shape`"),
+    (lambda: L.Input(5), "must be a tuple"),
+    (lambda: L.Input((-2,)), "ints >= 0 or None"),
+]
+
+
+@pytest.mark.parametrize("wrong, text", WRONG, ids=range(len(WRONG)))
+def test_value_errors(wrong, text):
+    with pytest.raises(ValueError, match=text):
+        wrong()
+
+
+@pytest.mark.parametrize(
+    "wrong, text",
+    [
+        (lambda: L.RepeatVector("a"), "integer value for `n`"),
+        (lambda: L.Dot("a"), "`axes`"),
+        (lambda: L.UnitNormalization("a"), "`axis`"),
+    ],
+)
+def test_type_errors(wrong, text):
+    with pytest.raises(TypeError, match=text):
+        wrong()
+
+
+@pytest.mark.parametrize(
+    "wrong, text",
+    [
+        (lambda: L.Dense(2, lora_rank=4), "Dense: `lora_rank` is not supported"),
+        (lambda: L.BatchNormalization(renorm=True), "BatchNormalization: `renorm` is not supported"),
+        (lambda: L.UpSampling2D(2, interpolation="bilinear"), "nearest"),
+    ],
+)
+def test_what_is_missing_says_so(wrong, text):
+    with pytest.raises(NotImplementedError, match=text):
+        wrong()

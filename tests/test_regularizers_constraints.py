@@ -1,0 +1,70 @@
+"""Penalties and projections, against formulas and figures of Keras."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from kcompile import constraints, regularizers
+
+W = np.arange(6, dtype="float32").reshape(2, 3) - 2
+
+
+def test_penalties():
+    assert float(regularizers.L1(0.5)(W)) == 0.5 * np.abs(W).sum()
+    assert float(regularizers.L2(0.5)(W)) == 0.5 * (W**2).sum()
+    np.testing.assert_allclose(regularizers.L1L2(0.1, 0.2)(np.abs(W)), 0.1 * 9 + 0.2 * 19, rtol=1e-6)
+    assert float(regularizers.L1L2()(W)) == 0
+
+
+def test_orthogonal_penalty():
+    # Keras 3.15: OrthogonalRegularizer()(eye(3) + 0.1)
+    found = regularizers.OrthogonalRegularizer()(np.eye(3, dtype="float32") + 0.1)
+    np.testing.assert_allclose(found, 0.0018699191, rtol=1e-5)
+    columns = np.array([[1, 0, 1], [0, 1, 1]], "float32")
+    np.testing.assert_allclose(
+        regularizers.OrthogonalRegularizer(1.0, mode="columns")(columns), 2 / np.sqrt(2) / 3, rtol=1e-6
+    )
+
+
+def test_projections():
+    # Keras 3.15 on the same array.
+    wanted = {
+        "max_norm": [[-1.7888544, -0.8944272, 0.0], [0.8944272, 1.7888544, 2.0]],
+        "min_max_norm": [[-0.8944272, -0.4472136, 0.0], [0.4472136, 0.8944272, 1.0]],
+        "unit_norm": [[-0.8944272, -0.4472136, 0.0], [0.4472136, 0.8944272, 1.0]],
+        "non_neg": [[0.0, 0.0, 0.0], [1.0, 2.0, 3.0]],
+    }
+    for name, projected in wanted.items():
+        np.testing.assert_allclose(constraints.get(name)(W), projected, atol=1e-6, err_msg=name)
+    halfway = constraints.MinMaxNorm(min_value=4.0, max_value=5.0, rate=0.5, axis=None)
+    norm = np.sqrt((W**2).sum())
+    np.testing.assert_allclose(
+        np.sqrt((halfway(W) ** 2).sum()), (norm + 4.3588989) / 2 if norm > 4 else 0, rtol=1e-5
+    )
+
+
+@pytest.mark.parametrize(
+    "module, names", [(regularizers, ["L1", "L2", "L1L2"]), (constraints, ["MaxNorm", "UnitNorm"])]
+)
+def test_names_and_configs(module, names):
+    for name in names:
+        made = module.get(name)
+        data = module.serialize(made)
+        assert data["module"] == module.__name__.replace("kcompile", "keras") and data["class_name"] == name
+        assert module.deserialize(data).get_config() == made.get_config()
+    assert module.get(None) is None
+    assert module.get(len) is len
+
+
+def test_wrong_ones():
+    with pytest.raises(ValueError, match="l1: expected a non-negative float"):
+        regularizers.L1(-1)
+    with pytest.raises(ValueError, match="l2: expected a non-negative float"):
+        regularizers.L2("a")
+    with pytest.raises(ValueError, match='"rows", "columns"'):
+        regularizers.OrthogonalRegularizer(mode="x")
+    with pytest.raises(ValueError, match="rank 2"):
+        regularizers.OrthogonalRegularizer()(np.ones(3, "float32"))
+    with pytest.raises(ValueError, match="Could not interpret constraint identifier: 3"):
+        constraints.get(3)
