@@ -9,11 +9,13 @@ import kcompile as keras
 from kcompile import activations, layers
 
 # keras.activations of Keras 3.15
-NAMES = """celu elu exponential gelu glu hard_shrink hard_sigmoid hard_silu hard_swish hard_tanh leaky_relu
-linear log_sigmoid log_softmax mish relu relu6 selu sigmoid silu soft_shrink softmax softplus softsign
-    sparse_plus sparse_sigmoid sparsemax squareplus swish tanh tanh_shrink threshold""".split()
+NAMES = [
+    *("celu", "elu", "exponential", "gelu", "glu", "hard_shrink", "hard_sigmoid", "hard_silu", "hard_swish"),
+    *("hard_tanh", "leaky_relu", "linear", "log_sigmoid", "log_softmax", "mish", "relu", "relu6", "selu"),
+    *("sigmoid", "silu", "soft_shrink", "softmax", "softplus", "softsign", "sparse_plus", "sparse_sigmoid"),
+    *("sparsemax", "squareplus", "swish", "tanh", "tanh_shrink", "threshold"),
+]
 
-# What Keras 3.15 on JAX gives for X.
 X = np.array([-3.0, -1.0, -0.25, 0.0, 0.5, 2.0, 7.0], "float32")
 
 

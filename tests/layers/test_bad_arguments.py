@@ -52,8 +52,8 @@ WRONG = [
     (lambda: L.Add()([X, np.ones((2, 4), "float32")]), r"incompatible shapes.*\(2, 3\) and \(2, 4\)"),
     (lambda: L.Add()([X, np.ones((3, 3), "float32")]), "different batch sizes"),
     (lambda: L.Subtract()([X, X, X]), "exactly 2 inputs"),
-    (lambda: L.Concatenate()([X, np.ones((3, 4), "float32")]), "matching shapes except for the concatenation
-    axis"), (lambda: L.Concatenate()(X), "at least 1 input"),
+    (lambda: L.Concatenate()([X, np.ones((3, 4), "float32")]), "matching shapes except for the"),
+    (lambda: L.Concatenate()(X), "at least 1 input"),
     (lambda: L.Dot(1)([X, np.ones((2, 4), "float32")]), r"axis values 3 \(at axis 1\) != 4 \(at axis 1\)"),
     (lambda: L.Input(), "exactly one of `shape` and `batch_shape`"),
     (lambda: L.Input(shape=(3,), batch_shape=(None, 3)), "exactly one of `shape` and `batch_shape`"),

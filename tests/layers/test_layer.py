@@ -58,8 +58,7 @@ class Scale(layers.Layer):
         return inputs * self.gain * self.factor
 
 
-# --- state
-----------------------------------------------------------------------------------------------------
+# --- state --------------------------------------------------------------------------------------------------
 
 
 def test_nested_layers_are_found_and_named_by_their_place():
@@ -159,7 +158,7 @@ def test_count_params_needs_weights():
     assert dense.count_params() == 8
 
 
-@pytest.mark.parametrize("arguments", [((3,), "ones"), ("w", (3,), "ones")], ids=["shape first", "name first"])
+@pytest.mark.parametrize("arguments", [((3,), "ones"), ("w", (3,), "ones")], ids=["shape", "name"])
 def test_add_weight_in_both_orders(arguments):
     layer = layers.Layer(name="holder")
     weight = layer.add_weight(*arguments)
@@ -176,8 +175,7 @@ def test_add_weight_defaults():
     assert type(counter.constraint).__name__ == "NonNeg"
 
 
-# --- building
--------------------------------------------------------------------------------------------------
+# --- building -----------------------------------------------------------------------------------------------
 
 
 def test_build_config_round_trip():
@@ -234,8 +232,7 @@ def test_arguments_of_sequential_input():
         layers.Dense(2, unit=3)
 
 
-# --- training
--------------------------------------------------------------------------------------------------
+# --- training -----------------------------------------------------------------------------------------------
 
 
 def test_training_is_explicit_or_inherited_or_default():
@@ -308,8 +305,7 @@ def test_spatial_dropout_drops_whole_channels():
     assert (y == y[:, :1, :1, :]).all()
 
 
-# --- losses
----------------------------------------------------------------------------------------------------
+# --- losses -------------------------------------------------------------------------------------------------
 
 
 def test_losses_of_the_last_call_and_of_weights():
@@ -344,8 +340,7 @@ def test_added_losses_are_those_of_the_outermost_call():
     assert holder.losses == []  # a finished trace leaves no symbolic losses
 
 
-# --- masks
-----------------------------------------------------------------------------------------------------
+# --- masks --------------------------------------------------------------------------------------------------
 
 
 def test_masks_travel_and_are_used():
@@ -354,8 +349,12 @@ def test_masks_travel_and_are_used():
     x = embedding(ids)
     pooled = layers.GlobalAveragePooling1D()(layers.Dropout(0.5)(x))
     np.testing.assert_allclose(pooled[1], x[1, 0], rtol=1e-6)
-    found = traced(lambda v: layers.GlobalAveragePooling1D()(layers.Activation("linear")(embedding(v))),
-    [ids])[0] np.testing.assert_allclose(found, pooled, rtol=1e-6)
+
+    def model(x):
+        return layers.GlobalAveragePooling1D()(layers.Activation("linear")(embedding(x)))
+
+    [found] = traced(model, [ids])
+    np.testing.assert_allclose(found, pooled, rtol=1e-6)
 
 
 def test_a_layer_that_ignores_masks_says_so():
@@ -376,8 +375,9 @@ def test_masks_of_merged_inputs():
     joined = [masking(a), masking(b)]
     assert mask_of(layers.Add()(joined)).tolist() == [[True, False, False]]
     assert mask_of(layers.Concatenate(axis=1)(joined)).tolist() == [[True, True, False, True, False, False]]
-    assert mask_of(layers.Concatenate(axis=1)([joined[0], b])).tolist() == [[True, True, False, True, True,
-    True]]
+    assert mask_of(layers.Concatenate(axis=1)([joined[0], b])).tolist() == [
+        [True, True, False, True, True, True]
+    ]
 
 
 def test_a_masked_softmax_ignores_what_is_masked():
@@ -385,8 +385,7 @@ def test_a_masked_softmax_ignores_what_is_masked():
     np.testing.assert_allclose(y, [[0.5, 0, 0.5, 0]])
 
 
-# --- dtypes
----------------------------------------------------------------------------------------------------
+# --- dtypes -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -424,8 +423,7 @@ def test_ints_are_left_alone_where_nothing_is_computed():
         layers.Dense(2, dtype="floof")
 
 
-# --- placeholders
----------------------------------------------------------------------------------------------
+# --- placeholders -------------------------------------------------------------------------------------------
 
 
 def test_a_call_on_placeholders_is_remembered():
@@ -452,8 +450,7 @@ def test_output_shapes_of_own_layers():
     assert Split()(KerasTensor((None, 3)))["b"][1].shape == (None,)
 
 
-# --- errors
----------------------------------------------------------------------------------------------------
+# --- errors -------------------------------------------------------------------------------------------------
 
 
 def test_an_error_inside_names_the_innermost_layer_and_keeps_its_type():
@@ -516,8 +513,7 @@ def test_wrong_names(name):
         layers.Layer(name=name)
 
 
-# --- config
----------------------------------------------------------------------------------------------------
+# --- config -------------------------------------------------------------------------------------------------
 
 
 def test_a_config_made_from_constructor_arguments():
