@@ -102,7 +102,9 @@ def integer_power(typing_context: Any, base: types.Type, exponent: types.Type) -
 
     def generate(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
         start, word = builder.block, args[0].type
-        test, step, after = (builder.append_basic_block(f"power.{name}") for name in ("test", "step", "after"))
+        test, step, after = (
+            builder.append_basic_block(f"power.{name}") for name in ("test", "step", "after")
+        )
         builder.branch(test)
         builder.position_at_end(test)
         total, square, left = (builder.phi(word) for _ in range(3))

@@ -65,7 +65,7 @@ class Statements:
 
     def integer(self, value: int | Int) -> str:
         text = symbolic.code(value, self._atom)
-        return f"({text})" if isinstance(value, Int) and len(value.terms) > 1 else text
+        return f"({text})" if " " in text else text  # safe before and after any operator
 
     def _atom(self, atom: Atom) -> str:
         if isinstance(atom, FloorDiv):
