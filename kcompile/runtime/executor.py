@@ -88,12 +88,12 @@ if together:
     atomic_store(asleep_at, {AWAKE})
 """
 
-# Each command gets a line [group, chunks before it, chunks, grain], and one line [claim counter, first chunk,
-# chunks] for each thread: a thread takes the chunks of its own part first, so that the same rows stay in the
-# same core's cache from one command to the next, and then helps the others. Consecutive commands that one
-# thread runs, each after a barrier, form a group: one chunk, claimed once, without a barrier inside. A group
-# must end where a barrier follows, because who passes the next command's missing barrier could see the group
-# unfinished.
+# Each command gets a line [group, chunks before it, grain, chunks up to its end], and for each thread a line
+# [claim counter, first chunk, chunks]: a thread takes the chunks of its own part first, so that the same rows
+# stay in the same core's cache from one command to the next, and then helps the others.
+# Consecutive commands that one thread runs, each after a barrier, form a group: one chunk, claimed once,
+# without a barrier inside. A group must end where a barrier follows, because who passes the next command's
+# missing barrier could see the group unfinished.
 _PREPARE = """
 if end != {Mode.SERVE}:
     request = buffer_i64(scratch, 2)
@@ -125,7 +125,8 @@ if end != {Mode.SERVE}:
                             group -= 1
                 else:
                     chunks = index_div(program[row + 2] + grain - 1, grain)
-                line = command * (threads + 1) * 8
+                first_line = command * (threads + 1) * 8
+                line = first_line
                 lines[line] = group
                 lines[line + 1] = units if after_barrier else 0
                 lines[line + 2] = grain
@@ -136,6 +137,7 @@ if end != {Mode.SERVE}:
                     lines[line + 1] = start
                     lines[line + 2] = index_div((part + 1) * chunks + threads - 1, threads) - start
                 units += chunks
+                lines[first_line + 3] = units
                 command += max(group, 1)
             if group == commands:
                 atomic_store(busy, 0)
@@ -269,9 +271,10 @@ while step < request[{Request.STEPS}]:
                 pause()
             else:
                 call_external("sched_yield")
-        done = 0
+        all_done = lines[line + 3] + step * units
         part = begin
         for turn in range(threads):
+            done = 0
             part_line = line + 8 + part * 8
             claim = address(lines, part_line)
             start = lines[part_line + 1]
@@ -294,9 +297,10 @@ while step < request[{Request.STEPS}]:
                         times[begin * commands + command + one] += ticks() - started
                 done += 1
                 next += 1
+            if done > 0:
+                if atomic_add(completed, done) + done >= all_done:
+                    break
             part = 0 if part + 1 == threads else part + 1
-        if done > 0:
-            atomic_add(completed, done)
         command += max(group, 1)
     step += 1
 if request[{Request.FLUSH}] != 0:
