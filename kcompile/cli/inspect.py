@@ -12,7 +12,7 @@ from kcompile.cli.model_file import ModelFile
 @click.command()
 @click.argument("file", type=ModelFile())
 def command(file: Path) -> None:
-    """Show what FILE, a .keras, .weights.h5 or .h5 file, holds: settings of the layers, names and shapes of weights.
+    """Show what FILE, a .keras, .weights.h5 or .h5 file, holds: layers, names and shapes of weights.
 
     Nothing is built or run, so that a file from a stranger can be looked at.
     """

@@ -112,7 +112,9 @@ def find_custom(name: str, custom_objects: Mapping[str, Any] | None = None) -> A
 
 
 def get_registered_object(
-    name: str, custom_objects: Mapping[str, Any] | None = None, module_objects: Mapping[str, Any] | None = None
+    name: str,
+    custom_objects: Mapping[str, Any] | None = None,
+    module_objects: Mapping[str, Any] | None = None,
 ) -> Any:
     """The class or function registered under a name, else one of `module_objects`; None if there is none.
 

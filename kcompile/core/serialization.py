@@ -1,7 +1,8 @@
 """Objects as plain data and back: the `{module, class_name, config, registered_name}` form of Keras's files.
 
-Data may come from a file that a stranger made. So a name in it can only mean what the library publishes or what the user
-registered or passed: nothing is imported, evaluated or unpickled, and nothing in the data or in the process can change that.
+Data may come from a file that a stranger made. So a name in it can only mean what the library publishes or
+what the user registered or passed: nothing is imported, evaluated or unpickled, and nothing in the data or
+in the process can change that.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ def serialize_shared(item: Any) -> Any:
     return config
 
 
-# --- to data ----------------------------------------------------------------------------------------------------
+# --- to data ------------------------------------------------------------------------------------------------
 
 
 def serialize_keras_object(item: Any) -> Any:
@@ -141,7 +142,7 @@ def _instance(item: Any) -> Config:
     return config
 
 
-# --- from data --------------------------------------------------------------------------------------------------
+# --- from data ----------------------------------------------------------------------------------------------
 
 
 def deserialize_keras_object(
@@ -152,10 +153,10 @@ def deserialize_keras_object(
 ) -> Any:
     """The object that `serialize_keras_object` turned into data.
 
-    Args:    custom_objects: a user's objects by name. module: the public module that bare names belong to, such as
-             "keras.losses". safe_mode: for Keras's signature only; reading is always safe.
-    Raises:  ValueError for a name that is neither published, registered nor in `custom_objects`, and for a stored
-             lambda; TypeError for a config that its class does not take.
+    Args:    custom_objects: a user's objects by name. module: the public module that bare names belong to,
+             such as "keras.losses". safe_mode: for Keras's signature only; reading is always safe.
+    Raises:  ValueError for a name that is neither published, registered nor in `custom_objects`, and for a
+             stored lambda; TypeError for a config that its class does not take.
     """
     if isinstance(config, str) and module is not None:
         return find(config, module, custom_objects)

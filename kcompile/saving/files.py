@@ -1,12 +1,11 @@
-"""What `Model.save`, `save_weights`, `load_weights` and `load_model` do: pick the format, and replace files as a whole."""
+"""`save_model`, `load_model`, `save_weights`, `load_weights`: pick the format, replace files as a whole."""
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from kcompile.core import registry
 from kcompile.core.errors import message
@@ -22,23 +21,28 @@ WEIGHTS = ".weights.h5"
 
 
 def save_model(
-    model: Any, filepath: FilePath | BinaryIO, overwrite: bool = True, zipped: bool | None = None, **kwargs: Any
+    model: Any,
+    filepath: Any,
+    overwrite: bool = True,
+    zipped: bool | None = None,
+    **kwargs: Any,
 ) -> None:
-    """Save a model, its compile() arguments and its optimizer's state as a .keras file, which Keras can load too.
+    """Save a model, its compile() arguments and its optimizer's state as a .keras file, as Keras does.
 
     A failed save leaves an existing file as it was.
 
-    Args:    overwrite: if False, ask before an existing file is replaced. zipped: only True is supported.
+    Args:    filepath: a path, or an open binary file. overwrite: if False, ask before an existing file is
+             replaced. zipped: only True is supported.
     Raises:  ValueError for another ending than .keras, and for what has no config (a lambda, say).
     """
     kwargs.pop("include_optimizer", None)
     kwargs.pop("save_format", None)
     if kwargs or zipped is False:
         raise ValueError(f"The following argument(s) are not supported: {[*kwargs, 'zipped=False'][:1]}")
-    if isinstance(filepath, io.IOBase):
-        keras_file.write_model(model, filepath)  # type: ignore[arg-type]
+    if hasattr(filepath, "write"):
+        keras_file.write_model(model, filepath)
         return
-    path = _path(filepath)  # type: ignore[arg-type]
+    path = _path(filepath)
     if path.suffix != ".keras":
         raise ValueError(
             message(
@@ -53,21 +57,22 @@ def save_model(
 
 
 def load_model(
-    filepath: FilePath | BinaryIO, custom_objects: Any = None, compile: bool = True, safe_mode: bool = True
+    filepath: Any, custom_objects: Any = None, compile: bool = True, safe_mode: bool = True
 ) -> Any:
     """Load a model from a .keras file, or from Keras's older .h5 format.
 
     Reading is safe by design: a file can name only classes and functions of the library and those that were
     registered or are in `custom_objects`. Weights that are missing, not used, or of another shape are errors.
 
-    Args:    custom_objects: a user's classes and functions by name. compile: also compile it as it was.
-             safe_mode: for Keras's signature; False makes nothing less strict.
+    Args:    filepath: a path, or an open binary file. custom_objects: a user's classes and functions by
+             name. compile: also compile it as it was. safe_mode: for Keras's signature; False makes nothing
+             less strict.
     Raises:  ValueError for a file that is damaged, hostile, or of a newer format.
     """
     with registry.CustomObjectScope(custom_objects):
-        if isinstance(filepath, io.IOBase):
-            return keras_file.read_model(filepath, "the file", custom_objects, compile)  # type: ignore[arg-type]
-        path = _existing(filepath)  # type: ignore[arg-type]
+        if hasattr(filepath, "read"):
+            return keras_file.read_model(filepath, "the file", custom_objects, compile)
+        path = _existing(filepath)
         if path.suffix == ".keras":
             with path.open("rb") as file:
                 return keras_file.read_model(file, path.name, custom_objects, compile)
@@ -107,7 +112,9 @@ def load_weights(model: Any, filepath: FilePath, skip_mismatch: bool = False, **
     _check_built(model, "loading")
     path = _existing(filepath)
     if by_name and (path.suffix not in LEGACY or path.name.endswith(WEIGHTS)):
-        raise ValueError(f"`by_name` only supports loading legacy '.h5' or '.hdf5' files. Received: {filepath}")
+        raise ValueError(
+            f"`by_name` only supports loading legacy '.h5' or '.hdf5' files. Received: {filepath}"
+        )
     if path.suffix == ".keras":
         with path.open("rb") as file:
             keras_file.load_weights_of(model, ModelArchive(file, path.name), skip_mismatch)
@@ -117,7 +124,9 @@ def load_weights(model: Any, filepath: FilePath, skip_mismatch: bool = False, **
         _in_hdf5(path, lambda root: legacy_h5.read_weights(model, root, path.name, skip_mismatch, by_name))
     else:
         raise ValueError(
-            message(f"File format not supported: {path.name!r}.", expected="a .weights.h5, .keras or .h5 file")
+            message(
+                f"File format not supported: {path.name!r}.", expected="a .weights.h5, .keras or .h5 file"
+            )
         )
 
 
@@ -136,7 +145,9 @@ def _path(filepath: FilePath) -> Path:
 def _existing(filepath: FilePath) -> Path:
     path = _path(filepath)
     if not path.is_file():
-        raise ValueError(f"File not found: filepath={filepath}. Please ensure the file is an accessible file.")
+        raise ValueError(
+            f"File not found: filepath={filepath}. Please ensure the file is an accessible file."
+        )
     return path
 
 

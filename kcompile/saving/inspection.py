@@ -1,4 +1,4 @@
-"""What a saved file holds, as text. Nothing is built: names are shown as they stand in the file, arrays are not read."""
+"""What a saved file holds, as text. Nothing is built, and arrays are not read."""
 
 from __future__ import annotations
 
@@ -14,7 +14,14 @@ from kcompile.saving.safe_json import MAX_BYTES, parse
 from kcompile.saving.safe_zip import CONFIG, WEIGHTS, ModelArchive
 
 SHOWN = 60  # characters of one setting
-HIDDEN = ("layers", "dtype", "trainable", "sparse", "ragged", "optional")  # shown elsewhere, or hardly ever set
+HIDDEN = (
+    "layers",
+    "dtype",
+    "trainable",
+    "sparse",
+    "ragged",
+    "optional",
+)  # shown elsewhere, or hardly ever set
 
 
 def describe(path: Path) -> Iterator[str]:
@@ -64,7 +71,11 @@ def _object(config: Any, depth: int) -> Iterator[str]:
         yield from _object(layer, depth + 1)
     if isinstance(config.get("compile_config"), dict):
         chosen = {k: v for k, v in config["compile_config"].items() if v is not None}
-        yield "  " * depth + "compiled: " + ", ".join(f"{_printable(k)}={_setting(v)}" for k, v in chosen.items())
+        yield (
+            "  " * depth
+            + "compiled: "
+            + ", ".join(f"{_printable(k)}={_setting(v)}" for k, v in chosen.items())
+        )
 
 
 def _setting(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""The .keras format: a zip archive of metadata.json, config.json and model.weights.h5, as Keras 3 reads and writes it."""
+"""The .keras format: a zip archive of metadata.json, config.json and model.weights.h5, as in Keras 3."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ from kcompile.trace.variable import allocation_limit
 
 FORMAT = "3.15.1"  # the version of Keras whose format this is
 SLACK = 64 << 20  # bytes of variables that a file may ask for beyond what it holds: seeds, states of metrics
-GROWTH = 4  # and as a multiple of what it holds: slots of an optimizer that was never built, compressed weights
+GROWTH = (
+    4  # and as a multiple of what it holds: slots of an optimizer that was never built, compressed weights
+)
 
 
 def write_model(model: Any, file: BinaryIO) -> None:
@@ -36,7 +38,7 @@ def write_model(model: Any, file: BinaryIO) -> None:
     with zipfile.ZipFile(file, "w") as archive, tempfile.TemporaryFile() as weights:
         archive.writestr(METADATA, json.dumps(metadata))
         archive.writestr(CONFIG, config)
-        write_weights(model, weights)  # type: ignore[arg-type]
+        write_weights(model, weights)
         weights.seek(0)
         with archive.open(WEIGHTS, "w", force_zip64=True) as member:
             shutil.copyfileobj(weights, member, 1 << 20)
@@ -45,7 +47,8 @@ def write_model(model: Any, file: BinaryIO) -> None:
 def read_model(file: BinaryIO, name: str, custom_objects: Any = None, compile: bool = True) -> Any:
     """The model that a file holds.
 
-    Raises:  ValueError for a file that is damaged, hostile or from a newer format, and for names that are unknown.
+    Raises:  ValueError for a file that is damaged, hostile or from a newer format, and for names that are
+             unknown.
     """
     archive = ModelArchive(file, name)
     check_metadata(archive)

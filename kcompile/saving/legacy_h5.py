@@ -1,4 +1,4 @@
-"""The older .h5 format of Keras, read only: config and weights as HDF5 attributes and groups, one group per layer."""
+"""The older .h5 format of Keras, read only: config as HDF5 attributes, weights as one group per layer."""
 
 from __future__ import annotations
 
@@ -41,7 +41,10 @@ def _compile_arguments(config: dict[str, Any], custom_objects: Any) -> dict[str,
     names = ("loss", "loss_weights", "metrics", "weighted_metrics")
     found = {name: deserialize_keras_object(config.get(name), custom_objects) for name in names}
     described = config.get("optimizer_config")
-    return {**found, "optimizer": optimizers.deserialize(described, custom_objects) if described else "rmsprop"}
+    return {
+        **found,
+        "optimizer": optimizers.deserialize(described, custom_objects) if described else "rmsprop",
+    }
 
 
 def read_weights(
@@ -49,7 +52,8 @@ def read_weights(
 ) -> None:
     """Load weights layer by layer, in order, or into the layers of the same names.
 
-    Raises:  ValueError for a different number of layers or weights, and for other shapes; nothing changes then.
+    Raises:  ValueError for a different number of layers or weights, and for other shapes; nothing changes
+             then.
     """
     outer = root.group("model_weights") if not root.texts("layer_names") else root
     if outer is None:

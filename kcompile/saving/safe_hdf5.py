@@ -1,4 +1,4 @@
-"""HDF5 files from strangers: plain arrays behind plain links, whose shapes are known before anything is read."""
+"""HDF5 files from strangers: plain arrays behind plain links, of shapes known before anything is read."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ GZIP, SHUFFLE, FLETCHER = 1, 2, 3  # the filters that h5py itself applies
 class Group:
     """A group of an HDF5 file, read only. Nothing behind it lies outside of the file.
 
-    Raises:  ValueError for soft and external links, external and virtual datasets, dtypes other than numbers, unknown
-             filters, and shapes other than asked for.
+    Raises:  ValueError for soft and external links, external and virtual datasets, dtypes other than
+             numbers, unknown filters, and shapes other than asked for.
     """
 
     def __init__(self, group: Any, path: str, file: str):
@@ -63,7 +63,9 @@ class Group:
             raise refused(self._what(name), f"the shape {tuple(found.shape)}", f"{tuple(shape)}")
         size = math.prod(found.shape) * found.dtype.itemsize
         if shape is None and size > MAX_RATIO * max(found.id.get_storage_size(), 64):
-            raise refused(self._what(name), f"the shape {tuple(found.shape)}", "an array that is stored in full")
+            raise refused(
+                self._what(name), f"the shape {tuple(found.shape)}", "an array that is stored in full"
+            )
         try:
             array = np.array(found)
         except (OSError, ValueError, RuntimeError) as error:
@@ -82,7 +84,7 @@ class Group:
         return value.encode() if isinstance(value, str) else bytes(value)
 
     def texts(self, name: str) -> list[str]:
-        """An attribute that holds a list of names; empty if there is none. Long lists come in numbered chunks."""
+        """An attribute that lists names; empty if there is none. Long lists come in numbered chunks."""
         if name in self._group.attrs:
             return _names(self._group.attrs[name])
         found: list[str] = []

@@ -24,8 +24,8 @@ _ADDRESSES = ("class_name", "module", "registered_name")
 def parse(data: bytes | str, what: str) -> Any:
     """The data that a JSON text holds.
 
-    Raises:  ValueError, which names the file part `what`, for invalid JSON, NaN and infinities, duplicate keys, names
-             with odd characters, and whatever exceeds the limits above.
+    Raises:  ValueError, which names the file part `what`, for invalid JSON, NaN and infinities, duplicate
+             keys, names with odd characters, and whatever exceeds the limits above.
     """
     if len(data) > MAX_BYTES:
         raise refused(what, f"{len(data):,} bytes", f"at most {MAX_BYTES:,}")
@@ -66,7 +66,9 @@ def _object(pairs: list[tuple[str, Any]], what: str) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
-        raise refused(what, f"the key {next(n for n in names if names.count(n) > 1)!r} twice", "each key once")
+        raise refused(
+            what, f"the key {next(n for n in names if names.count(n) > 1)!r} twice", "each key once"
+        )
     return found
 
 

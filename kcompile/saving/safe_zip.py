@@ -20,8 +20,8 @@ LOCAL_HEADER = 30  # bytes before a member's name
 class ModelArchive:
     """The parts of a .keras file.
 
-    Raises:  ValueError for anything but a plain archive: damaged, encrypted, links, odd or duplicate names, members
-             that overlap or that claim to be far larger than what is stored.
+    Raises:  ValueError for anything but a plain archive: damaged, encrypted, links, odd or duplicate names,
+             members that overlap or that claim to be far larger than what is stored.
     """
 
     def __init__(self, file: BinaryIO, name: str):

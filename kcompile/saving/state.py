@@ -1,7 +1,8 @@
 """Which objects of a model hold variables, and under which path of a weights file Keras keeps them.
 
-A path is made of attribute names; in lists and dicts, of the class's name in snake case and a number from the second of that name
-on. Private attributes come last, and the layers of Sequential and functional models first, as `layers/...`.
+A path is made of attribute names; in lists and dicts, of the class's name in snake case and a number from
+the second of that name on. Private attributes come last, and the layers of Sequential and functional models
+first, as `layers/...`.
 """
 
 from __future__ import annotations
@@ -23,8 +24,7 @@ MIRRORS = {"_functional", "_stack", "operations", "_operations"}
 
 
 def holders(root: Any) -> Iterator[tuple[str, Any]]:
-    """(path, object) for the root (at path "") and every layer and optimizer in it, each at the first path that
-    reaches it."""
+    """(path, object) for the root (at "") and every layer and optimizer in it, at the first path to each."""
     yield from _walk(root, "", set())
 
 
@@ -41,7 +41,9 @@ def _walk(holder: Any, path: str, seen: set[int]) -> Iterator[tuple[str, Any]]:
             yield from _walk_container(child, below, seen, set())
 
 
-def _walk_container(container: Any, path: str, seen: set[int], entered: set[int]) -> Iterator[tuple[str, Any]]:
+def _walk_container(
+    container: Any, path: str, seen: set[int], entered: set[int]
+) -> Iterator[tuple[str, Any]]:
     if id(container) in entered:
         return
     entered.add(id(container))

@@ -66,8 +66,8 @@ def read_weights(
 ) -> None:
     """Load all variables of a model from a weights file; nothing changes unless the whole file fits.
 
-    Args:    skip_mismatch: leave a layer as it is where the file does not fit it, with a warning. optimizer: read
-             its state too, where the model has one.
+    Args:    skip_mismatch: leave a layer as it is where the file does not fit it, with a warning. optimizer:
+             read its state too, where the model has one.
     Raises:  ValueError that lists each missing, unused and mis-shaped weight.
     """
     plans, faults, known = [], [], set()
@@ -88,7 +88,9 @@ def read_weights(
     if faults and not skip_mismatch:
         raise ValueError(_listed(f"The weights in {file} do not fit the model {model.name!r}.", faults))
     if faults:
-        warnings.warn(_listed(f"Parts of {file} were skipped, because they do not fit.", faults), stacklevel=3)
+        warnings.warn(
+            _listed(f"Parts of {file} were skipped, because they do not fit.", faults), stacklevel=3
+        )
     for change in [plan.prepare() for plan in plans]:
         change()
 
@@ -112,13 +114,19 @@ class _Plan:
         faults = [
             f"{self.path}: {v.name} {v.shape} is missing" for k, v in expected.items() if k not in self.names
         ]
-        faults += [f"{self.path}: the file's array {name!r} is not used" for name in self.names if name not in expected]
+        faults += [
+            f"{self.path}: the file's array {name!r} is not used"
+            for name in self.names
+            if name not in expected
+        ]
         for name, variable in expected.items():
             if name not in self.names or self.group is None:
                 continue
             shape = self.group.shape(name)
             if shape != variable.shape:
-                faults.append(f"{self.path}: {variable.name} has the shape {variable.shape}, in the file {shape}")
+                faults.append(
+                    f"{self.path}: {variable.name} has the shape {variable.shape}, in the file {shape}"
+                )
         return faults
 
     def was_unbuilt(self) -> bool:
@@ -135,7 +143,7 @@ class _Plan:
 
 
 def _unused(root: Group, known: set[str]) -> list[str]:
-    """Arrays that belong to no layer of the model. Optimizer states may be left over: compiling is optional."""
+    """Arrays that belong to no layer of the model. Optimizer states may be left over."""
     return [
         f"{path}: not used by the model"
         for path in root.datasets()

@@ -26,9 +26,7 @@ def graph_of(function: Callable[..., Any], arrays: Sequence[np.ndarray], batch: 
     inputs = [
         make_parameter(
             f"x{k}",
-            TensorType(
-                (symbol("batch"), *a.shape[1:]) if batch else a.shape, dtypes.standardize(a.dtype)
-            ),
+            TensorType((symbol("batch"), *a.shape[1:]) if batch else a.shape, dtypes.standardize(a.dtype)),
         )
         for k, a in enumerate(arrays)
     ]

@@ -33,7 +33,9 @@ def same(function, *arrays, opset=18, batches=(2, 3)):
     """The model of a function with an open batch, which agrees with it for several batch sizes."""
     model = model_of(graph_of(function, arrays, batch=True), opset)
     for batch in batches:
-        given = [normal(batch, *a.shape[1:]) if a.dtype.kind == "f" else a[:1].repeat(batch, 0) for a in arrays]
+        given = [
+            normal(batch, *a.shape[1:]) if a.dtype.kind == "f" else a[:1].repeat(batch, 0) for a in arrays
+        ]
         for got, expected in zip(run(model, given), [function(*given)], strict=True):
             np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-5)  # the bound that export promises
     return model
@@ -43,7 +45,7 @@ def constants_of(model):
     return {c.name: onnx.numpy_helper.to_array(c) for c in model.graph.initializer}
 
 
-# --- layout -----------------------------------------------------------------------------------------------------
+# --- layout -------------------------------------------------------------------------------------------------
 
 
 def test_transposes_between_convolutions_and_pools_vanish_and_the_bias_joins_its_convolution():
@@ -87,7 +89,7 @@ def test_operands_that_broadcast_are_permuted_too():
     assert ops_of(model) == ["Transpose", "Conv", "Mul", "Relu", "Transpose"]
 
 
-# --- dimensions -------------------------------------------------------------------------------------------------
+# --- dimensions ---------------------------------------------------------------------------------------------
 
 
 def test_reshape_infers_the_batch_and_the_output_names_it():
@@ -120,15 +122,13 @@ def test_an_empty_batch():
     assert run(model, [normal(0, 2, 3)])[0].shape == (0, 6)
 
 
-# --- opsets -----------------------------------------------------------------------------------------------------
+# --- opsets -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("opset", [13, 17, 18, 20, LATEST])
 def test_composites_are_one_node_where_the_opset_has_them(opset):
     scale, offset = weight("scale", 5), weight("offset", 5)
-    normalized = same(
-        lambda x: ops.layer_normalization(x, scale, offset), normal(1, 3, 5), opset=opset
-    )
+    normalized = same(lambda x: ops.layer_normalization(x, scale, offset), normal(1, 3, 5), opset=opset)
     assert (ops_of(normalized) == ["LayerNormalization"]) == (opset >= 17)
     gelu = same(lambda x: ops.gelu(x, approximate=False), normal(1, 3), opset=opset)
     assert (ops_of(gelu) == ["Gelu"]) == (opset >= 20)
@@ -144,7 +144,7 @@ def test_the_file_says_its_opset_and_the_oldest_format_that_has_it(opset):
     assert model.producer_name == "kcompile"
 
 
-# --- clean-up ---------------------------------------------------------------------------------------------------
+# --- clean-up -----------------------------------------------------------------------------------------------
 
 
 def test_an_output_that_is_an_input_or_a_constant_or_another_output():
@@ -178,7 +178,7 @@ def test_a_weight_used_in_two_forms_keeps_both():
     assert {"net/layer/kernel", "net/layer/kernel:T3201"} <= constants_of(model).keys()
 
 
-# --- errors -----------------------------------------------------------------------------------------------------
+# --- errors -------------------------------------------------------------------------------------------------
 
 
 def test_all_unsupported_ops_are_listed_with_their_layers(tmp_path):

@@ -40,7 +40,10 @@ def check(model, path, inputs):
 
 
 def model_of(case):
-    inputs = [kcompile.Input(batch_shape=(None, *s[1:]), dtype=a.dtype.name) for s, a in zip(case.shapes, case.inputs(), strict=True)]
+    inputs = [
+        kcompile.Input(batch_shape=(None, *s[1:]), dtype=a.dtype.name)
+        for s, a in zip(case.shapes, case.inputs(), strict=True)
+    ]
     layer = getattr(layers, case.layer)(**case.kwargs)
     model = kcompile.Model(inputs, layer(inputs if len(inputs) > 1 else inputs[0]))
     model.set_weights(case.weights([w.shape for w in model.weights]))
@@ -80,22 +83,43 @@ def test_names_of_inputs_and_outputs(tmp_path):
 
 def test_weights_have_their_paths_and_the_batch_its_name(tmp_path):
     model = kcompile.Sequential(
-        [kcompile.Input((8, 8, 3)), layers.Conv2D(4, 3, name="c"), layers.Flatten(), layers.Dense(2, name="d")], name="net"
+        [
+            kcompile.Input((8, 8, 3)),
+            layers.Conv2D(4, 3, name="c"),
+            layers.Flatten(),
+            layers.Dense(2, name="d"),
+        ],
+        name="net",
     )
     model.export(tmp_path / "m.onnx", verbose=False)
     file = onnx.load(tmp_path / "m.onnx")
     stored = {c.name for c in file.graph.initializer}
     assert {w.path for w in model.weights} <= stored
     assert file.graph.name == "net"
-    assert [d.dim_param or d.dim_value for d in file.graph.input[0].type.tensor_type.shape.dim] == ["batch", 8, 8, 3]
-    assert all(n.name.startswith(("c", "net", "flatten", "d", "dense", "output", "Transpose")) for n in file.graph.node)
+    assert [d.dim_param or d.dim_value for d in file.graph.input[0].type.tensor_type.shape.dim] == [
+        "batch",
+        8,
+        8,
+        3,
+    ]
+    assert all(
+        n.name.startswith(("c", "net", "flatten", "d", "dense", "output", "Transpose"))
+        for n in file.graph.node
+    )
     assert ops_of(file) == ["Transpose", "Conv", "Transpose", "Reshape", "MatMul", "Add"]
 
 
 def test_an_image_network_has_two_transposes(tmp_path):
     block = [layers.Conv2D(4, 3, padding="same", use_bias=False), layers.BatchNormalization(), layers.ReLU()]
-    tail = [layers.MaxPooling2D(), layers.DepthwiseConv2D(3), layers.Activation("gelu"), layers.AveragePooling2D(2)]
-    model = kcompile.Sequential([kcompile.Input((16, 16, 3)), *block, *tail, layers.Flatten(), layers.Dense(3)])
+    tail = [
+        layers.MaxPooling2D(),
+        layers.DepthwiseConv2D(3),
+        layers.Activation("gelu"),
+        layers.AveragePooling2D(2),
+    ]
+    model = kcompile.Sequential(
+        [kcompile.Input((16, 16, 3)), *block, *tail, layers.Flatten(), layers.Dense(3)]
+    )
     model.export(tmp_path / "m.onnx", opset_version=20, verbose=False)
     check(model, tmp_path / "m.onnx", np.random.default_rng(0).normal(size=(2, 16, 16, 3)).astype("float32"))
     assert ops_of(onnx.load(tmp_path / "m.onnx")).count("Transpose") == 2
@@ -123,7 +147,9 @@ def test_a_signature_fixes_open_dimensions(tmp_path):
     x = kcompile.Input((None, 4))
     model = kcompile.Model(x, layers.Dense(2)(x))
     model.export(
-        tmp_path / "m.onnx", input_signature=[layers.InputSpec(shape=(1, 6, 4), dtype="float32")], verbose=False
+        tmp_path / "m.onnx",
+        input_signature=[layers.InputSpec(shape=(1, 6, 4), dtype="float32")],
+        verbose=False,
     )
     dims = onnx.load(tmp_path / "m.onnx").graph.input[0].type.tensor_type.shape.dim
     assert [d.dim_param or d.dim_value for d in dims] == ["batch", 6, 4]
@@ -164,12 +190,14 @@ def test_a_users_layer_written_with_ops(tmp_path):
 def test_a_pipeline_in_eager_mode_or_a_layer_alone(tmp_path):
     layer = layers.Dense(2)
     layer.build((None, 3))
-    onnx_export.export_onnx(layer, tmp_path / "m.onnx", verbose=False, input_signature=[np.ones((1, 3), "float32")])
+    onnx_export.export_onnx(
+        layer, tmp_path / "m.onnx", verbose=False, input_signature=[np.ones((1, 3), "float32")]
+    )
     x = np.ones((4, 3), "float32")
     np.testing.assert_allclose(run(tmp_path / "m.onnx", [x])[0], layer(x), **CLOSE)
 
 
-# --- errors -----------------------------------------------------------------------------------------------------
+# --- errors -------------------------------------------------------------------------------------------------
 
 
 class Noisy(layers.Layer):
@@ -181,7 +209,9 @@ class Noisy(layers.Layer):
 
 
 def test_unsupported_layers_are_named_and_nothing_is_written(tmp_path):
-    model = kcompile.Sequential([kcompile.Input((3,)), Noisy(name="first"), layers.Dense(2), Noisy(name="second")])
+    model = kcompile.Sequential(
+        [kcompile.Input((3,)), Noisy(name="first"), layers.Dense(2), Noisy(name="second")]
+    )
     (tmp_path / "m.onnx").write_bytes(b"old")
     with pytest.raises(UnsupportedOps) as caught:
         model.export(tmp_path / "m.onnx")
@@ -235,7 +265,7 @@ def test_verbose_says_where_the_file_lies(tmp_path, capsys):
     assert capsys.readouterr().out == f"Saved artifact at '{tmp_path / 'm.onnx'}'.\n"
 
 
-# --- large models -----------------------------------------------------------------------------------------------
+# --- large models -------------------------------------------------------------------------------------------
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import numpy as np
 from tests.parity.model_cases import BUILDERS, inputs_of
 
 NAMES = [
-    "chain", "deferred", "functional_chain", "with_ops", "masked", "shared_and_nested", "two_inputs", "frozen",
-    "subclassed",
+    "chain", "deferred", "functional_chain", "with_ops", "masked", "shared_and_nested", "two_inputs",
+    "frozen", "subclassed",
 ]  # fmt: skip
 # Trained for two steps and saved with optimizer, losses and metrics.
 TRAINED = ["chain", "two_inputs"]

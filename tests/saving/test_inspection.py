@@ -57,14 +57,20 @@ def file_with(tmp_path, config):
 
 
 def test_what_would_be_refused_is_shown_and_not_run(tmp_path):
-    config = {"module": "os", "class_name": "system", "config": {"command": "touch \x1b[31m" + str(tmp_path / "run")}}
+    config = {
+        "module": "os",
+        "class_name": "system",
+        "config": {"command": "touch \x1b[31m" + str(tmp_path / "run")},
+    }
     result = inspect(file_with(tmp_path, config))
     assert result.exit_code == 0
     assert "os.system(command=touch ?[31m" in result.output
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("config", [[], "x", {"config": [1]}, {"class_name": "A", "config": {"layers": [1, None, {}]}}])
+@pytest.mark.parametrize(
+    "config", [[], "x", {"config": [1]}, {"class_name": "A", "config": {"layers": [1, None, {}]}}]
+)
 def test_configs_that_make_no_sense(config, tmp_path):
     assert inspect(file_with(tmp_path, config)).exit_code == 0
 

@@ -61,7 +61,9 @@ def test_weights_that_keras_saved(name, expected):
     for suffix in (".weights.h5", ".keras", ".h5"):
         model = BUILDERS[name](kcompile)
         model.load_weights(FIXTURES / f"trained_{name}{suffix}")
-        np.testing.assert_allclose(model(inputs_of(name), training=False), expected[f"trained_{name}"], **CLOSE)
+        np.testing.assert_allclose(
+            model(inputs_of(name), training=False), expected[f"trained_{name}"], **CLOSE
+        )
 
 
 @pytest.mark.parametrize("name", TRAINED)
@@ -109,13 +111,15 @@ def outline(config):
     kept = {k: config[k] for k in ("module", "class_name", "registered_name") if k in config}
     if config.get("class_name") in LOCAL:
         kept.pop("module")
-    return kept | {k: outline(v) for k, v in config.items() if k in ("config", "layers", "inbound_nodes", "args")}
+    return kept | {
+        k: outline(v) for k, v in config.items() if k in ("config", "layers", "inbound_nodes", "args")
+    }
 
 
 LOCAL = {"Blocks"}  # a class of the tests: its module is known to neither
 
 
-# --- the other way ----------------------------------------------------------------------------------------------
+# --- the other way ------------------------------------------------------------------------------------------
 
 
 def keras_python():

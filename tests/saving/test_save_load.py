@@ -16,7 +16,9 @@ from tests.parity.layer_cases import CASES
 
 
 def small(**options):
-    model = kcompile.Sequential([kcompile.Input((3,)), layers.Dense(4, name="first"), layers.Dense(2)], **options)
+    model = kcompile.Sequential(
+        [kcompile.Input((3,)), layers.Dense(4, name="first"), layers.Dense(2)], **options
+    )
     model.compile("adam", "mse")
     return model
 
@@ -106,7 +108,11 @@ class Scaled(layers.Layer):
         return self.inner(x) * self.factor
 
     def get_config(self):
-        return {**super().get_config(), "inner": saving.serialize_keras_object(self.inner), "factor": self.factor}
+        return {
+            **super().get_config(),
+            "inner": saving.serialize_keras_object(self.inner),
+            "factor": self.factor,
+        }
 
     @classmethod
     def from_config(cls, config):
@@ -125,7 +131,9 @@ def bent(x):
 
 
 def test_registered_layers_losses_and_activations(tmp_path):
-    model = kcompile.Sequential([kcompile.Input((3,)), Scaled(layers.Dense(2, activation=bent)), layers.Lambda(bent)])
+    model = kcompile.Sequential(
+        [kcompile.Input((3,)), Scaled(layers.Dense(2, activation=bent)), layers.Lambda(bent)]
+    )
     model.compile(kcompile.optimizers.SGD(0.1), loss=shifted_square, metrics=[shifted_square])
     model.layers[0].count.assign(7)
     model.fit(X, Y, verbose=0)
@@ -152,7 +160,17 @@ def test_names_in_a_scope():
 
 @pytest.mark.parametrize(
     "item",
-    [None, 3, 0.5, "x", [1, (2, None)], {"a": slice(1, None, 2)}, Ellipsis, b"bytes", np.arange(6.0).reshape(2, 3)],
+    [
+        None,
+        3,
+        0.5,
+        "x",
+        [1, (2, None)],
+        {"a": slice(1, None, 2)},
+        Ellipsis,
+        b"bytes",
+        np.arange(6.0).reshape(2, 3),
+    ],
 )
 def test_plain_things_as_data(item):
     found = saving.deserialize_keras_object(saving.serialize_keras_object(item))
@@ -167,7 +185,7 @@ def test_files_in_memory():
     np.testing.assert_array_equal(saving.load_model(buffer)(X), model(X))
 
 
-# --- strict reading ---------------------------------------------------------------------------------------------
+# --- strict reading -----------------------------------------------------------------------------------------
 
 
 def weights_file(tmp_path, model):
@@ -177,7 +195,9 @@ def weights_file(tmp_path, model):
 
 def test_weights_into_a_model_that_they_do_not_fit(tmp_path):
     path = weights_file(tmp_path, small())
-    other = kcompile.Sequential([kcompile.Input((3,)), layers.Dense(5, name="a"), layers.Dense(2), layers.Dense(2)])
+    other = kcompile.Sequential(
+        [kcompile.Input((3,)), layers.Dense(5, name="a"), layers.Dense(2), layers.Dense(2)]
+    )
     before = other.get_weights()
     with pytest.raises(ValueError) as caught:
         other.load_weights(path)
@@ -240,7 +260,7 @@ def test_an_unbuilt_model_has_no_weights_to_save(tmp_path):
             use(tmp_path / "w.weights.h5")
 
 
-# --- whole files ------------------------------------------------------------------------------------------------
+# --- whole files --------------------------------------------------------------------------------------------
 
 
 class Broken(layers.Layer):

@@ -1,7 +1,7 @@
 """Run by real Keras: makes the files that kcompile must load, and loads the files that kcompile made.
 
-    KERAS_BACKEND=jax python tests/saving/with_keras.py make          # writes tests/saving/fixtures
-    KERAS_BACKEND=jax python tests/saving/with_keras.py load FOLDER   # see test_real_keras_loads_our_files
+KERAS_BACKEND=jax python tests/saving/with_keras.py make          # writes tests/saving/fixtures
+KERAS_BACKEND=jax python tests/saving/with_keras.py load FOLDER   # see test_real_keras_loads_our_files
 """
 
 from __future__ import annotations

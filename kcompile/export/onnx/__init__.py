@@ -1,4 +1,4 @@
-"""ONNX export: a traced inference graph goes in, a checked .onnx file comes out. `onnx` is imported when it runs."""
+"""ONNX export: a traced inference graph goes in, a checked .onnx file comes out."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ def export_onnx(
 ) -> None:
     """Write the inference call of a model (or a traced graph) to an ONNX file.
 
-    The batch dimension is open and named "batch". Operators such as LayerNormalization (opset 17) and Gelu (20)
-    are written as one node where the opset has them. The file is checked with ONNX's checker and full shape
-    inference, and replaces an old one only when all went well. More than 2 GB of weights go to
+    The batch dimension is open and named "batch". Operators such as LayerNormalization (opset 17) and Gelu
+    (20) are written as one node where the opset has them. The file is checked with ONNX's checker and full
+    shape inference, and replaces an old one only when all went well. More than 2 GB of weights go to
     `<filepath>.data`.
 
-    Args:    input_signature: a list with one structure of InputSpecs (or placeholders, or arrays) per positional
-             argument; by default what the model was built with. opset_version: 13 or later, 18 by default.
-             verbose: print where the file lies (the default).
-    Raises:  UnsupportedOps, which lists every operation without an ONNX form and its layer, before anything is
-             written; ValueError for an unknown opset or a model whose input shapes are unknown.
+    Args:    input_signature: a list with one structure of InputSpecs (or placeholders, or arrays) per
+             positional argument; by default what the model was built with. opset_version: 13 or later, 18 by
+             default. verbose: print where the file lies (the default).
+    Raises:  UnsupportedOps, which lists every operation without an ONNX form and its layer, before anything
+             is written; ValueError for an unknown opset or a model whose input shapes are unknown.
     """
     from kcompile.export.onnx import cleanup, write
     from kcompile.export.onnx.emit import emit_graph

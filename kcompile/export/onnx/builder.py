@@ -1,4 +1,4 @@
-"""The `g` of the ops' `onnx` rules: adds nodes to an ONNX graph and knows dtypes and shapes of what it made."""
+"""The `g` of the ops' `onnx` rules: adds nodes to an ONNX graph, and knows their dtypes and shapes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from kcompile.ir.types import Shape, TensorType
 # From this opset on, a reduction takes its axes as an input instead of an attribute.
 AXES_AS_INPUT = {"ReduceSum": 13}
 AXES_AS_INPUT_ALL = 18
-FOLD_LIMIT = 1 << 20  # a constant that grows by folding may have so many elements
 
 
 class Builder:
@@ -38,7 +37,7 @@ class Builder:
         self._constant_names: dict[Any, str] = {}
         self._once: dict[Any, str] = {}
 
-    # --- names and types --------------------------------------------------------------------------------------
+    # --- names and types ------------------------------------------------------------------------------------
 
     def name(self, wish: str) -> str:
         """A name that nothing else in the graph has."""
@@ -68,7 +67,7 @@ class Builder:
     def shape(self, name: str) -> Shape:
         return self.type(name).shape
 
-    # --- constants --------------------------------------------------------------------------------------------
+    # --- constants ------------------------------------------------------------------------------------------
 
     def constant(self, array: Any, name: str | None = None) -> str:
         """An array as a constant; equal small ones are kept once."""
@@ -83,10 +82,6 @@ class Builder:
             self._constant_names[key] = found
         return found
 
-    def value(self, name: str) -> np.ndarray | None:
-        """The array of a constant; None for what is computed."""
-        return self.constants.get(name)
-
     def _folded(self, name: str, how: str, change: Callable[[np.ndarray], np.ndarray]) -> str:
         """A changed constant, under a name that tells where it comes from; made once for each change."""
         key = ("folded", name, how)
@@ -94,7 +89,7 @@ class Builder:
             self._once[key] = self.constant(change(self.constants[name]), f"{name}:{how}")
         return self._once[key]
 
-    # --- nodes ------------------------------------------------------------------------------------------------
+    # --- nodes ----------------------------------------------------------------------------------------------
 
     def node(self, op: str, *inputs: str, outputs: int = 1, **attrs: Any) -> Any:
         """Apply an operator: the name of its output, or a tuple of names.
@@ -112,8 +107,10 @@ class Builder:
         self._makers.update(dict.fromkeys(names, made))
         return names[0] if outputs == 1 else names
 
-    def _wide_node(self, op: str, inputs: Any, wide: dict[str, tuple[str, str]], outputs: int, attrs: Any) -> Any:
-        """The operator between casts: it does not take the inputs' dtype, but one that holds the same numbers."""
+    def _wide_node(
+        self, op: str, inputs: Any, wide: dict[str, tuple[str, str]], outputs: int, attrs: Any
+    ) -> Any:
+        """The operator between casts, in a dtype that it takes and that holds the same numbers."""
         formal = schema.signature(op, self.opset)
         cast = [
             self.cast(x, wide[formal.variable(k)][1]) if x and formal.variable(k) in wide else x
@@ -160,7 +157,7 @@ class Builder:
         return str(self.node("Transpose", x, perm=axes))
 
     def reshape(self, x: str, shape: Shape) -> str:
-        """x in another shape; symbolic dimensions are copied from x, inferred, or computed from the inputs."""
+        """x in another shape; symbolic dimensions are copied from x, inferred, or computed."""
         given = self.shape(x)
         if tuple(given) == tuple(shape):
             return x
@@ -185,7 +182,7 @@ class Builder:
         first = make(self.transpose(x, [0, spatial + 1, *range(1, spatial + 1)]))
         return self.transpose(first, [0, *range(2, spatial + 2), 1])
 
-    # --- undoing ----------------------------------------------------------------------------------------------
+    # --- undoing --------------------------------------------------------------------------------------------
 
     def mark(self) -> int:
         """A point to go back to."""

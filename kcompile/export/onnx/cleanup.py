@@ -42,11 +42,9 @@ def name_outputs(graph: OnnxGraph) -> None:
         source = node.inputs[0]
         if source in makers and source not in graph.outputs and source not in names:
             names[source] = node.outputs[0]
-    done = {(old, new) for old, new in names.items()}
+    done = set(names.items())
     kept = [n for n in graph.nodes if not (n.op == "Identity" and (n.inputs[0], n.outputs[0]) in done)]
-    graph.nodes = [
-        replace(n.renamed(names), outputs=tuple(names.get(o, o) for o in n.outputs)) for n in kept
-    ]
+    graph.nodes = [replace(n.renamed(names), outputs=tuple(names.get(o, o) for o in n.outputs)) for n in kept]
 
 
 def drop_unused(graph: OnnxGraph) -> None:
@@ -90,7 +88,7 @@ def _fits(graph: OnnxGraph, conv: OnnxNode, bias: str) -> bool:
 
 
 def rename_constants(graph: OnnxGraph) -> None:
-    """A weight that is stored in a changed form only keeps its own name, without the suffix that tells the change."""
+    """A weight that is stored in one form only keeps its own name, whatever the form."""
     forms: dict[str, list[str]] = {}
     for name in graph.constants:
         forms.setdefault(name.split(":")[0], []).append(name)
@@ -102,4 +100,3 @@ def rename_constants(graph: OnnxGraph) -> None:
     }
     graph.constants = {names.get(name, name): array for name, array in graph.constants.items()}
     graph.nodes = [node.renamed(names) for node in graph.nodes]
-

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,7 @@ def compare(
     worst = 0.0
     for batch in batches:
         rng = np.random.default_rng(batch)
-        arguments = [tree.map_structure(lambda s, n=batch, r=rng: random_input(s, n, r), a) for a in specs]
+        arguments = [tree.map_structure(partial(random_input, batch=batch, rng=rng), a) for a in specs]
         flat = tree.flatten(arguments)
         # An input that no output depends on is still an input of the file.
         found = session.run(None, dict(zip(names, flat, strict=True)))
@@ -58,7 +59,7 @@ def random_input(spec: Spec, batch: int, rng: np.random.Generator) -> np.ndarray
 
 
 def difference(actual: np.ndarray, expected: np.ndarray) -> float:
-    """The largest difference, relative to the largest expected number or 1; infinite where shapes or NaNs differ."""
+    """The largest difference, over the largest expected number or 1; infinite where shapes or NaNs differ."""
     if actual.shape != expected.shape or actual.dtype != expected.dtype:
         return float("inf")
     a, b = actual.astype(np.float64), expected.astype(np.float64)

@@ -1,9 +1,8 @@
-"""Walks a traced graph: an op with an `onnx` rule writes itself, any other is decomposed until rules exist."""
+"""Walks a traced graph: an op with an `onnx` rule writes itself, others are decomposed until rules exist."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 

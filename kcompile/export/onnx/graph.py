@@ -15,7 +15,7 @@ DOMAIN = ""  # of the standard operators
 
 @dataclass(frozen=True)
 class OnnxNode:
-    """One application of an ONNX operator. An empty input name stands for an optional input that is left out."""
+    """One application of an ONNX operator. An empty input name: an optional input is left out."""
 
     op: str
     inputs: tuple[str, ...]

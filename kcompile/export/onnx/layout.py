@@ -1,7 +1,8 @@
 """Moves transposes towards the outputs until pairs of them meet and vanish.
 
-Our tensors have channels last, ONNX's convolutions and pools have them second, so each of those comes between two
-transposes. Elementwise operators work in any layout: a transpose of their input is as good after them.
+Our tensors have channels last, ONNX's convolutions and pools have them second, so each of those comes
+between two transposes. Elementwise operators work in any layout: a transpose of their input is as good after
+them.
 """
 
 from __future__ import annotations
@@ -14,10 +15,60 @@ import numpy as np
 from kcompile.export.onnx.graph import OnnxGraph, OnnxNode
 
 UNARY = frozenset(
-    """Relu LeakyRelu Sigmoid Tanh Elu Selu Celu Softplus Softsign HardSigmoid HardSwish Gelu Mish
-    Exp Log Sqrt Abs Neg Sign Floor Ceil Round Reciprocal Erf Sin Cos Tan Not Cast IsNaN IsInf Clip""".split()
+    [
+        "Relu",
+        "LeakyRelu",
+        "Sigmoid",
+        "Tanh",
+        "Elu",
+        "Selu",
+        "Celu",
+        "Softplus",
+        "Softsign",
+        "HardSigmoid",
+        "HardSwish",
+        "Gelu",
+        "Mish",
+        "Exp",
+        "Log",
+        "Sqrt",
+        "Abs",
+        "Neg",
+        "Sign",
+        "Floor",
+        "Ceil",
+        "Round",
+        "Reciprocal",
+        "Erf",
+        "Sin",
+        "Cos",
+        "Tan",
+        "Not",
+        "Cast",
+        "IsNaN",
+        "IsInf",
+        "Clip",
+    ]
 )
-VARIADIC = frozenset("Add Sub Mul Div Pow Max Min Where Equal Less Greater LessOrEqual GreaterOrEqual And Or".split())
+VARIADIC = frozenset(
+    [
+        "Add",
+        "Sub",
+        "Mul",
+        "Div",
+        "Pow",
+        "Max",
+        "Min",
+        "Where",
+        "Equal",
+        "Less",
+        "Greater",
+        "LessOrEqual",
+        "GreaterOrEqual",
+        "And",
+        "Or",
+    ]
+)
 
 
 @dataclass(frozen=True)
@@ -73,7 +124,7 @@ class _Sinking:
         else:
             self.nodes.append(OnnxNode("Transpose", (found.source,), (name,), {"perm": list(found.perm)}))
 
-    # --- elementwise ------------------------------------------------------------------------------------------
+    # --- elementwise ----------------------------------------------------------------------------------------
 
     def _sinks(self, node: OnnxNode) -> bool:
         """Can the node work on the tensors before their transposes?"""

@@ -16,7 +16,7 @@ from kcompile.ir.types import TensorType
 
 
 class NotInOpset(NotImplementedError):
-    """The operator set lacks an operator, an attribute or a dtype; the op is decomposed instead, if it can be."""
+    """The operator set lacks an operator, an attribute or a dtype; the op is decomposed, if it can be."""
 
 
 @cache
@@ -39,7 +39,7 @@ def _versions(op: str) -> list[Any]:
 
 @dataclass(frozen=True)
 class Signature:
-    """Type variables of an operator's inputs (the last repeats) and outputs, and the dtypes that each may be."""
+    """Type variables of an operator's inputs (the last repeats) and outputs, and their dtypes."""
 
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
@@ -146,7 +146,7 @@ def infer(g: Any, node: OnnxNode) -> dict[str, TensorType]:
         schema_of(node.op, g.opset),
         node_proto(node),
         {name: type_proto(g.type(name), g.symbols) for name in node.inputs if name},
-        {name: tensor_proto(name, g.value(name)) for name in node.inputs if g.value(name) is not None},
+        {name: tensor_proto(name, g.constants[name]) for name in node.inputs if name in g.constants},
         opset_imports=[onnx.helper.make_opsetid(DOMAIN, g.opset)],
     )
     return {name: _tensor_type(proto, g.symbols) for name, proto in found.items()}
@@ -172,7 +172,7 @@ def node_proto(node: OnnxNode) -> Any:
     return onnx.helper.make_node(node.op, node.inputs, node.outputs, name=node.outputs[0], **node.attrs)
 
 
-def tensor_proto(name: str, array: np.ndarray | None) -> Any:
+def tensor_proto(name: str, array: np.ndarray) -> Any:
     """An array as ONNX stores it."""
     import onnx
 

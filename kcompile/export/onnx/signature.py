@@ -23,7 +23,7 @@ class Spec:
     name: str
 
     def type(self, position: int, shared: bool) -> TensorType:
-        """The first dimension varies with the batch; others by names of their own, or of their axis if `shared`."""
+        """The first dimension is the batch; others have names of their own, or of their axis if `shared`."""
         dims = ["batch", *(f"dim{k}" if shared else f"dim_{position}_{k}" for k in range(1, len(self.shape)))]
         shape = [symbol(name) if d is None else d for name, d in zip(dims, self.shape, strict=False)]
         return TensorType(tuple(shape), self.dtype)
@@ -42,8 +42,8 @@ class Traced:
 def trace_inference(model: Any, input_signature: Any = None) -> Traced:
     """Trace model(*inputs, training=False).
 
-    Args:    input_signature: a list with one structure of InputSpecs, placeholders or arrays per positional argument;
-             by default what the model was built with. The first dimension is always the batch.
+    Args:    input_signature: a list with one structure of InputSpecs, placeholders or arrays per positional
+             argument; by default what the model was built with. The first dimension is always the batch.
     Raises:  ValueError if the model was never built and no signature is given.
     """
     given = default_signature(model) if input_signature is None else list(input_signature)
