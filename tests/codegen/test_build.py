@@ -194,3 +194,20 @@ def test_help_is_wanted_for_many_kernels_and_more_than_one_core(monkeypatch):
         monkeypatch.setattr(building, "host", lambda cores=cores: replace(host(), cores=cores))
         assert building._helpers(5) == 0
         assert building._helpers(1000) == most
+
+
+def test_numba_and_kernels_do_not_disturb_each_other():
+    import numba
+    import numpy as np
+
+    @numba.njit
+    def total(x):
+        parts = [x[i] for i in range(len(x)) if i % 2]
+        return sum(parts) + max(3, 4) + np.exp(x).sum()
+
+    x = np.arange(6.0)
+    expected = 9 + 4 + np.exp(x).sum()
+    build_one(fill(71))
+    np.testing.assert_allclose(total(x), expected)
+    assert build_one(fill(72)) != build_one(fill(71))
+    np.testing.assert_allclose(total(x[:4]), 4 + 4 + np.exp(x[:4]).sum())
