@@ -37,6 +37,16 @@ from kcompile.metrics.accuracy import (
     sparse_top_k_categorical_accuracy,
     top_k_categorical_accuracy,
 )
+from kcompile.metrics.confusion import (
+    AUC,
+    FalseNegatives,
+    FalsePositives,
+    Precision,
+    Recall,
+    TrueNegatives,
+    TruePositives,
+)
+from kcompile.metrics.f_score import F1Score, FBetaScore
 from kcompile.metrics.metric import Metric
 from kcompile.metrics.probabilistic import (
     BinaryCrossentropy,
@@ -61,6 +71,17 @@ from kcompile.metrics.regression import (
 from kcompile.trace.naming import to_snake_case
 
 CLASSES = (
+    *(
+        AUC,
+        F1Score,
+        FBetaScore,
+        FalseNegatives,
+        FalsePositives,
+        Precision,
+        Recall,
+        TrueNegatives,
+        TruePositives,
+    ),
     *(
         Accuracy,
         BinaryAccuracy,

@@ -18,9 +18,9 @@ def test_results(name, metric, kind):
     values = []
     for part in (slice(0, 4), slice(4, 7)):
         metric.update_state(y_true[part], y_pred[part])
-        values.append(float(metric.result()))
+        values.append(np.array(metric.result()))
     metric.update_state(y_true, y_pred, sample_weight=weight)
-    values.append(float(metric.result()))
+    values.append(np.array(metric.result()))
     np.testing.assert_allclose(values, fixtures.training()[f"metric/{name}"], rtol=2e-5, atol=1e-6)
     metric.reset_state()
     assert all((v.numpy() == 0).all() for v in metric.variables)

@@ -44,9 +44,9 @@ def make_metrics() -> None:
         values = []
         for part in (slice(0, 4), slice(4, 7)):
             metric.update_state(y_true[part], y_pred[part])
-            values.append(float(metric.result()))
+            values.append(np.array(metric.result()))
         metric.update_state(y_true, y_pred, sample_weight=weight)
-        results[f"metric/{name}"] = np.array([*values, float(metric.result())])
+        results[f"metric/{name}"] = np.array([*values, np.array(metric.result())])
 
 
 def make_optimizers() -> None:

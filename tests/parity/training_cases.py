@@ -111,6 +111,23 @@ def metrics(keras: Any) -> Iterator[tuple[str, Any, str]]:
     yield "CategoricalCrossentropy", k.CategoricalCrossentropy(), "onehot"
     yield "SparseCategoricalCrossentropy", k.SparseCategoricalCrossentropy(), "sparse"
     yield "SparseCategoricalCrossentropy-steps", k.SparseCategoricalCrossentropy(), "steps"
+    for name in ("TruePositives", "FalsePositives", "TrueNegatives", "FalseNegatives"):
+        yield name, getattr(k, name)(), "binary"
+        yield name + "-thresholds", getattr(k, name)(thresholds=[0.2, 0.5, 0.8]), "binary"
+    for name in ("Precision", "Recall"):
+        yield name, getattr(k, name)(), "binary"
+        yield name + "-thresholds", getattr(k, name)(thresholds=[0.2, 0.5, 0.8]), "binary"
+        yield name + "-class", getattr(k, name)(class_id=1), "onehot"
+        yield name + "-top", getattr(k, name)(top_k=2), "onehot"
+    for curve in ("ROC", "PR"):
+        for method in ("interpolation", "minoring", "majoring"):
+            yield f"AUC-{curve}-{method}", k.AUC(curve=curve, summation_method=method), "binary"
+    yield "AUC-thresholds", k.AUC(thresholds=[0.1, 0.6, 0.7]), "binary"
+    yield "AUC-labels", k.AUC(multi_label=True, num_labels=3, label_weights=[1.0, 2.0, 0.5]), "binary"
+    yield "AUC-logits", k.AUC(from_logits=True), "binary_logits"
+    for average in (None, "micro", "macro", "weighted"):
+        yield f"F1Score-{average}", k.F1Score(average=average), "onehot"
+    yield "FBetaScore", k.FBetaScore(average="macro", beta=2.0, threshold=0.3), "onehot"
     yield "MeanMetricWrapper", k.MeanMetricWrapper(keras.losses.mean_squared_error), "plain"
 
 
