@@ -15,6 +15,7 @@ from kcompile.layers.building import as_shapes, input_shape_of, placeholders, re
 from kcompile.layers.call_spec import CallSpec, check_positional, converted, is_tensor, shape_of, signature_of
 from kcompile.layers.input_spec import check_inputs
 from kcompile.layers.locating import locate
+from kcompile.layers.pickling import reduced
 from kcompile.layers.state import State
 from kcompile.ops.public import has_symbolic
 from kcompile.trace import tracer
@@ -365,6 +366,9 @@ class Layer(State):
                     f"{cls.__name__} cannot be made from its config.", received=f"{config}", hint=str(error)
                 )
             ) from error
+
+    def __reduce__(self) -> Any:
+        return reduced(self)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"

@@ -13,6 +13,7 @@ from kcompile.ir.graph import Value
 from kcompile.layers import call_context
 from kcompile.layers.layer import Layer
 from kcompile.layers.state import version
+from kcompile.ops.public import Symbolic
 from kcompile.trace import tracer
 from kcompile.trace.masks import mask_of
 from kcompile.trace.tracer import trace
@@ -20,6 +21,12 @@ from kcompile.training.programs import StepProgram, leaves_of, open_dimensions, 
 from kcompile.training.step import StepGraph, default_float, parameters
 
 MOST_SHAPES = 64  # fast entries kept; variable lengths would make ever more of them
+
+
+def as_array(x: Any) -> Any:
+    """Tensors of other libraries as NumPy arrays; what is kcompile's own stays."""
+    own = isinstance(x, (np.ndarray, Value, Symbolic)) or hasattr(x, "__kcompile_value__")
+    return np.asarray(x) if not own and hasattr(x, "__array__") else x
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from kcompile.core import registry
+from kcompile.core import registry, tree
 from kcompile.core.errors import message
 from kcompile.layers.building import as_shapes, placeholders, remembers_build
 from kcompile.layers.call_spec import CallSpec
 from kcompile.layers.layer import Layer
-from kcompile.models.compiled_call import CompiledCalls
+from kcompile.models.compiled_call import CompiledCalls, as_array
 from kcompile.trace.operation import default
 from kcompile.training.trainer import Trainer
 
@@ -64,6 +64,7 @@ class Model(Trainer, Layer):
         return self._call_anew(args, kwargs)
 
     def _call_anew(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        args = tuple(tree.map_structure(as_array, list(args)))
         if len(args) == 1 and kwargs.keys() <= {"training"} and CompiledCalls.apply_to(self, args[0]):
             return self._run_compiled(args[0], kwargs.get("training"))
         return super().__call__(*args, **kwargs)

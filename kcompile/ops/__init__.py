@@ -4,7 +4,8 @@ Each works on arrays (computed at once by the NumPy reference), on values of a t
 of a functional model. No module here may have the name of a public op: the op would hide it.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
 
 from kcompile.ops import (
     activation,
@@ -92,9 +93,9 @@ _EXPORTS = {
     pool: "max_pool average_pool",
     autodiff: "stop_gradient",
 }
-if TYPE_CHECKING:  # the names are made below
+if _TYPE_CHECKING:  # the names are made below
 
-    def __getattr__(name: str) -> Any: ...
+    def __getattr__(name: str) -> _Any: ...
 
 
 for _module, _names in _EXPORTS.items():

@@ -11,23 +11,32 @@ from kcompile.core import config as settings_of
 from kcompile.core.errors import unknown_name
 from kcompile.ops.public import Symbolic, has_symbolic, set_recorder
 from kcompile.trace.keras_tensor import infer_output
-from kcompile.trace.naming import auto_name, to_snake_case
+from kcompile.trace.naming import auto_name
 from kcompile.trace.operation import CallNode, Operation
 
 # Where Keras keeps the class of an op; all others are in `numpy`.
-_NN = """relu relu6 sigmoid sparse_sigmoid softplus softsign soft_shrink sparse_plus silu squareplus
-    log_sigmoid leaky_relu hard_sigmoid hard_silu elu selu gelu celu glu tanh_shrink hard_tanh hard_shrink
-    threshold softmax log_softmax sparsemax max_pool average_pool conv depthwise_conv separable_conv
-    conv_transpose one_hot multi_hot binary_crossentropy categorical_crossentropy
-    sparse_categorical_crossentropy moments batch_normalization
-    layer_normalization rms_normalization normalize psnr"""
-_CORE = "cast stop_gradient shape slice slice_update scatter scatter_update unstack"
-_MATH = "segment_sum segment_max top_k in_top_k logsumexp erf erfinv rsqrt"
+_NN = """Relu Relu6 Sigmoid SparseSigmoid Softplus Softsign SoftShrink SparsePlus Silu Squareplus LogSigmoid
+    LeakyRelu HardSigmoid HardSilu Elu Selu Gelu Celu Glu TanhShrink HardTanh HardShrink Threshold Softmax
+    LogSoftmax Sparsemax MaxPool AveragePool AdaptiveAveragePool AdaptiveMaxPool Conv DepthwiseConv
+    SeparableConv ConvTranspose OneHot MultiHot BinaryCrossentropy CategoricalCrossentropy
+    SparseCategoricalCrossentropy Moments BatchNorm LayerNorm RMSNorm Normalize PSNR DotProductAttention
+    DepthToSpace SpaceToDepth Fold Unfold"""
+_CORE = """Cast SaturateCast ConvertToTensor StopGradient Slice SliceUpdate Scatter ScatterUpdate Unstack"""
+_MATH = """SegmentSum SegmentMax SegmentMin SegmentProd TopK InTopK Logsumexp Erf Erfc Erfinv Rsqrt Logdet
+    CDist ExtractSequences"""
+_LINALG = """Cholesky CholeskyInverse Det Eig Eigh Inv Lstsq LuFactor MatrixRank Norm Pinv Qr Solve
+    SolveTriangular SVD"""
 HOMES = {
     name: f"keras.src.ops.{home}"
-    for home, names in (("nn", _NN), ("core", _CORE), ("math", _MATH))
+    for home, names in (("nn", _NN), ("core", _CORE), ("math", _MATH), ("linalg", _LINALG))
     for name in names.split()
 }
+# Classes that are not called as their function is.
+CLASSES = {
+    "abs": "Absolute", "allclose": "AllClose", "batch_normalization": "BatchNorm", "cdist": "CDist",
+    "hard_swish": "HardSilu", "isin": "IsIn", "layer_normalization": "LayerNorm", "psnr": "PSNR",
+    "rms_normalization": "RMSNorm", "searchsorted": "SearchSorted", "svd": "SVD", "swish": "Silu",
+}  # fmt: skip
 # Parameters that take tensors: they are arguments of the call. All others are the operation's settings.
 TENSORS = {
     "x", "x1", "x2", "xs", "inputs", "kernel", "depthwise_kernel", "pointwise_kernel", "condition",
@@ -46,8 +55,7 @@ def _functions() -> dict[str, Callable[..., Any]]:
 def class_name(function: Callable[..., Any]) -> str:
     """Keras's class name of an op: `log_softmax` -> `LogSoftmax`."""
     name = next((n for n, f in _functions().items() if f is function), function.__name__)
-    name = "absolute" if name == "abs" else name
-    return "".join(part.capitalize() for part in name.split("_"))
+    return CLASSES.get(name) or "".join(part.capitalize() for part in name.split("_"))
 
 
 class OpCall(Operation):
@@ -84,7 +92,7 @@ class OpCall(Operation):
 
     @property
     def module(self) -> str:
-        return HOMES.get(to_snake_case(self.class_name), "keras.src.ops.numpy")
+        return HOMES.get(self.class_name, "keras.src.ops.numpy")
 
 
 def op_from_config(name: str, config: dict[str, Any]) -> OpCall:

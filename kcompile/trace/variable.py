@@ -197,6 +197,17 @@ class Variable:
     def __getitem__(self, key: Any) -> Any:
         return self.value[key]
 
+    def __reduce__(self) -> Any:
+        """A copy is another variable: programs know variables by their identity."""
+        made = {
+            "trainable": self.trainable,
+            "autocast": self.autocast,
+            "name": self.name,
+            "dtype": self.dtype,
+        }
+        rest = {"path": self.path, "regularizer": self.regularizer, "constraint": self.constraint}
+        return _copied, (self.numpy(), made, rest)
+
     def __neg__(self) -> Any:
         return -self.value
 
@@ -214,6 +225,12 @@ class Variable:
 
     def __bool__(self) -> bool:
         raise TypeError("A Variable cannot be used as a boolean.")
+
+
+def _copied(value: np.ndarray, made: dict[str, Any], rest: dict[str, Any]) -> Variable:
+    variable = Variable(value, **made)
+    variable.__dict__.update(rest)
+    return variable
 
 
 def _cast_float(value: Any, dtype: str) -> Any:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -350,3 +352,28 @@ def test_clone_with_a_function_and_new_inputs():
     nested = keras.Model(y, functional(y))
     recursive = keras.models.clone_model(nested, recursive=True)
     assert recursive.layers[1] is not functional and recursive.layers[1].layers[1] is not functional.layers[1]
+
+
+# --- copies ---------------------------------------------------------------------------------------------------
+
+
+def test_copies_have_their_own_state():
+    model = chain()
+    model.compile("adam", "mse")
+    model.fit(X, X[:, :2], verbose=0)
+    for copied in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        np.testing.assert_array_equal(copied(X), model(X))
+        assert copied.optimizer.iterations.numpy() == 1
+        copied.layers[0].kernel.assign(np.zeros((3, 4), "float32"))
+        assert model.layers[0].kernel.numpy().any()
+        assert not {id(v) for v in copied.variables} & {id(v) for v in model.variables}
+    layer = copy.deepcopy(model.layers[1])
+    np.testing.assert_array_equal(layer.kernel.numpy(), model.layers[1].kernel.numpy())
+
+
+def test_copies_of_own_classes():
+    model = Residual()
+    y = model(X)
+    copied = copy.deepcopy(model)
+    assert type(copied) is Residual
+    np.testing.assert_array_equal(copied(X), y)
