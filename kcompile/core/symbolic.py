@@ -21,10 +21,11 @@ Monomial = tuple["Atom", ...]
 class Atom:
     """A named non-negative integer. `extent` (exclusive upper bound, if known) lets divisions simplify."""
 
-    __slots__ = ("extent", "low", "name")
+    __slots__ = ("extent", "is_signed", "low", "name")
 
     def __init__(self, name: str, low: int = 0, extent: int | Int | None = None):
         self.name, self.low, self.extent = name, low, extent
+        self.is_signed = False  # may it be negative after all, so that `low` says nothing?
 
     def __repr__(self) -> str:
         return self.name
@@ -53,6 +54,7 @@ class FloorDiv(Atom):
     def __init__(self, numerator: Int, divisor: int | Int):
         super().__init__(f"(({numerator})//({divisor}))")
         self.numerator, self.divisor = numerator, divisor
+        self.is_signed = not is_nonnegative(numerator)
 
     def substitute(self, env: Mapping[Atom, int | Int]) -> int | Int:
         return substitute(self.numerator, env) // substitute(self.divisor, env)
@@ -133,6 +135,9 @@ class Int:
 
     def __mod__(self, other: int | Int) -> int | Int:
         return self - other * floordiv(self, other)
+
+    def __rmod__(self, other: int) -> int | Int:
+        return other - self * floordiv(other, self)
 
     def __bool__(self) -> bool:
         return True
@@ -284,7 +289,7 @@ def is_nonnegative(x: int | Int) -> bool:
         bound = 1
         for atom in monomial:
             bound *= atom.low
-        if coefficient < 0 and monomial:
+        if monomial and (coefficient < 0 or any(atom.is_signed for atom in monomial)):
             return False
         low += coefficient * bound
     return low >= 0
