@@ -27,6 +27,7 @@ __version__ = "0.1.0"
 _MODULES = frozenset(
     {
         "activations",
+        "backend",
         "callbacks",
         "config",
         "constraints",
@@ -68,6 +69,7 @@ _NAMES = {
 # What type checkers and editors see; tests/test_packaging.py keeps it equal to the tables above.
 if TYPE_CHECKING:
     from kcompile import activations as activations
+    from kcompile import backend as backend
     from kcompile import callbacks as callbacks
     from kcompile import config as config
     from kcompile import constraints as constraints

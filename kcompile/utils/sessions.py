@@ -6,6 +6,7 @@ import random as python_random
 
 import numpy as np
 
+from kcompile.random import reset_global_seed_generator
 from kcompile.trace import naming
 
 
@@ -26,8 +27,10 @@ def set_random_seed(seed: int) -> None:
         )
     python_random.seed(seed)
     np.random.seed(seed)
+    reset_global_seed_generator()
 
 
 def clear_session(free_memory: bool = True) -> None:
-    """Count automatic names from the start: the next Dense is "dense" again."""
+    """Count automatic names from the start: the next Dense is "dense" again; and a new global generator."""
     naming.reset()
+    reset_global_seed_generator()

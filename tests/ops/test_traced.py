@@ -1,4 +1,4 @@
-"""Public ops in a trace, with leading dimensions known only at run time, give the numbers that Keras gives."""
+"""Public ops in a trace, with leading dimensions known only at run time, against the numbers of Keras."""
 
 from __future__ import annotations
 
