@@ -16,7 +16,7 @@ from benchmarks.contenders import CONTENDERS, OURS
 from benchmarks.harness import Outcome, Pace, Say, measure_task
 from benchmarks.kernel_cases import CASES
 from benchmarks.memory import measure_memory
-from benchmarks.results import Results
+from benchmarks.results import Results, merged
 from benchmarks.startup import Runner, measure_startup
 from benchmarks.workloads import WORKLOADS
 
@@ -43,7 +43,14 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     add("--quick", action="store_true", help="few short rounds: to see that all works, not to quote")
     add("--threads", type=int, default=2)
     add("--python", action="append", default=[], metavar="PATH", help="an interpreter that has other peers")
-    add("--from", dest="source", type=Path, metavar="JSON", help="report an earlier run")
+    add(
+        "--from",
+        dest="sources",
+        type=Path,
+        action="append",
+        metavar="JSON",
+        help="report earlier runs together",
+    )
     add("--out", type=Path, default=FOLDER, help="folder of the JSON and the plot")
     add("--readme", action="store_true", help="write the comparison into README.md")
     return parser.parse_args(arguments)
@@ -71,14 +78,15 @@ class Run:
         self.pace = Pace(options.rounds or (3 if quick else 9), options.seconds or (0.1 if quick else 0.3))
         date = datetime.datetime.now().astimezone().isoformat(timespec="minutes")
         self.results = Results(environment.machine(), options.threads, date)
+        self.path = options.out / f"{date.replace(':', '')}.json"
 
-    def measure(self) -> Results:
+    def measure(self) -> None:
         environment.pin(self.options.threads)
         for part in [self.options.part] if self.options.part else PARTS:
             self.measure_peak()
             getattr(self, part)()
         self.measure_peak()
-        return self.results
+        self.results.save(self.path)
 
     def models(self) -> None:
         self._tasks("model", list(WORKLOADS))
@@ -119,6 +127,7 @@ class Run:
         self.results.series += outcome.series
         self.results.versions |= outcome.versions
         self.results.failed |= outcome.failed
+        self.results.save(self.path)  # so that a run that is stopped has not been in vain
 
     def measure_peak(self) -> None:
         """The machine's peak, measured between the parts; kcompile's interpreter does it."""
@@ -153,13 +162,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     def say(text: str) -> None:
         progress.print(text, style="dim", markup=False, highlight=False)
 
-    if options.source:
-        results, path = Results.load(options.source), options.source
+    if options.sources:
+        results = merged([Results.load(source) for source in options.sources])
+        path = options.out / "merged.json"
+        results.save(path)
     else:
         run = Run(options, say)
-        results = run.measure()
-        path = options.out / f"{results.date.replace(':', '')}.json"
-        results.save(path)
+        run.measure()
+        results, path = run.results, run.path
         say(f"raw samples: {path}")
     report.print_report(results, console)
     draw(path.resolve(), environment.interpreters(options.python), say)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -104,3 +104,21 @@ class Results:
             Series(**(one | {name: tuple(one[name]) for name in lists})) for one in fields.pop("series")
         ]
         return cls(series=series, **fields)
+
+
+def merged(runs: Sequence[Results]) -> Results:
+    """Runs of one machine as one: what was measured again counts in its latest form, whole rows at a time.
+
+    Raises: ValueError if machine or threads differ.
+    """
+    first, last = runs[0], runs[-1]
+    if any((run.machine["cpu"], run.threads) != (first.machine["cpu"], first.threads) for run in runs):
+        raise ValueError("runs of different machines or thread counts cannot be compared")
+    result = Results(last.machine, last.threads, last.date)
+    for run in runs:
+        again = {(one.task, one.measure) for one in run.series}
+        result.series = [one for one in result.series if (one.task, one.measure) not in again] + run.series
+        result.versions |= run.versions
+        result.raise_peak(run.peak)
+    result.missing, result.failed = last.missing, last.failed
+    return result

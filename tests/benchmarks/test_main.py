@@ -57,7 +57,7 @@ def test_an_earlier_run_is_reported_again(tmp_path, monkeypatch, capsys):
     run = results(series("kcompile", (1.0,), task="cnn"), series("torch", (4.0,), "fused", task="cnn"))
     run.missing, run.failed = ["jax"], {"cnn: keras-jax": "ImportError: [gone]"}
     run.save(tmp_path / "r.json")
-    command.main(["--from", str(tmp_path / "r.json")])
+    command.main(["--from", str(tmp_path / "r.json"), "--out", str(tmp_path / "out")])
     printed = capsys.readouterr().out
     assert "0.25x" in printed and "jax: not installed" in printed and "ImportError: [gone]" in printed
 

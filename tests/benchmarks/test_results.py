@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.results import Results, Series, ratio
+from benchmarks.results import Results, Series, merged, ratio
 
 
 def series(contender="a", values=(1.0,), variant="", task="t", measure="train"):
@@ -60,6 +60,27 @@ def test_disturbance_is_the_median_over_all_blocks():
         Series("t", "train", "a", "", (1.0,) * 3, others) for others in [(0.1, 0.2, 0.9), (0.2, 0.2, 0.3)]
     ]
     assert results(*rows).disturbance() == 0.2
+
+
+def test_merging_replaces_whole_rows_by_later_ones():
+    early = results(series("a", (1.0,)), series("b", (1.0,)), series("a", (7.0,), measure="call"))
+    late = results(series("a", (2.0,)))
+    early.raise_peak({"gflops": 9.0})
+    late.date = "tomorrow"
+    found = merged([early, late])
+    assert [(one.contender, one.measure, one.values) for one in found.series] == [
+        ("a", "call", (7.0,)),
+        ("a", "train", (2.0,)),
+    ]
+    assert found.peak == {"gflops": 9.0} and found.date == "tomorrow"
+    assert len(early.series) == 3
+
+
+def test_runs_of_two_machines_are_not_merged():
+    other = results()
+    other.machine = {"cpu": "another"}
+    with pytest.raises(ValueError, match="different machines"):
+        merged([results(), other])
 
 
 @pytest.mark.parametrize("values", [(2.0,), (1.0, 2.0, 9.0), (1.0, 3.0)])
