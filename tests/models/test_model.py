@@ -354,7 +354,7 @@ def test_clone_with_a_function_and_new_inputs():
     assert recursive.layers[1] is not functional and recursive.layers[1].layers[1] is not functional.layers[1]
 
 
-# --- copies ---------------------------------------------------------------------------------------------------
+# --- copies -------------------------------------------------------------------------------------------------
 
 
 def test_copies_have_their_own_state():
