@@ -24,8 +24,8 @@ def explain(model: Any, x: Any = None, y: Any = None, batch_size: int = 32, file
     """Print what became of a model: its inference program, and its training step if it is compiled.
 
     Args:    x: arrays to run on; default zeros of the model's input shapes with `batch_size` samples (32 for
-             open dimensions). y: labels for the training step; default zeros that fit the loss. file: where to
-             print, standard output by default. Weights are as before afterwards.
+             open dimensions). y: labels for the training step; default zeros that fit the loss. file: where
+             to print, standard output by default. Weights are as before afterwards.
     """
     x = _zeros_for(model, batch_size) if x is None else x
     programs = model._training.programs

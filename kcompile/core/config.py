@@ -32,7 +32,7 @@ def _from_environment() -> Config:
         text = os.environ.get(f"KCOMPILE_{field.name.upper()}")
         if text is None:
             continue
-        kind = type(field.default)
+        kind: Any = type(field.default)
         values[field.name] = (
             (text not in ("", "0")) if kind is bool else int(text or 0) if kind is int else text
         )

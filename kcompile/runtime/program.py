@@ -52,6 +52,7 @@ class Program:
         self.assigns = bool(plan.graph.assignments)
         self._prepared: dict[Value, np.ndarray] = {}
         self._prepared_at = -1
+        self._preparing = threading.Lock()  # programs bound to several batch sizes share what is prepared
         self.external = set(plan.graph.inputs) | set(plan.graph.outputs)
 
     def bind(self, symbols: Mapping[str, int]) -> Bound:
@@ -99,13 +100,14 @@ class Program:
         """
         if self._prepared_at == now:
             return
-        for spec, address in self.preparation:
-            values = [self._address(v) for v in spec.buffers]
-            arguments = np.array([*values, *(symbolic.evaluate(n, {}) for n in spec.numbers)], np.int64)
-            command = np.zeros((1, COMMAND_WORDS), np.int64)
-            command[0, :4] = address, arguments.ctypes.data, symbolic.evaluate(spec.tiles, {}), 1
-            team().run(command, 1, scratch=symbolic.evaluate(spec.scratch, {}) + SCRATCH_SLACK)
-        self._prepared_at = now
+        with self._preparing:
+            for spec, address in self.preparation:
+                values = [self._address(v) for v in spec.buffers]
+                arguments = np.array([*values, *(symbolic.evaluate(n, {}) for n in spec.numbers)], np.int64)
+                command = np.zeros((1, COMMAND_WORDS), np.int64)
+                command[0, :4] = address, arguments.ctypes.data, symbolic.evaluate(spec.tiles, {}), 1
+                team().run(command, 1, scratch=symbolic.evaluate(spec.scratch, {}) + SCRATCH_SLACK)
+            self._prepared_at = now
 
     def _bytes(self, v: Value, symbols: Mapping[str, int]) -> int:
         return symbolic.evaluate(v.type.size, symbols) * dtypes.itemsize(v.dtype)

@@ -147,7 +147,9 @@ class Fuser:
         return price <= INLINE_COST and len({x.attr for x in full}) <= 2
 
     def _ends_epilogue(self, v: Value, expr: Expr, index: Index, readers: list[Node]) -> bool:
-        """Is v the last of an elementwise chain on a contraction? Then it is computed there, once, and stored."""
+        """Is v the last of an elementwise chain on a contraction? Then it is computed there, once, and
+        stored.
+        """
         at_hand = [x for x in loads(expr) if x.attr[0] in self.contractions and x.attr[0].shape == v.shape]
         if not any(load.attr[1] == index for load in at_hand):
             return False
