@@ -10,24 +10,39 @@ from kcompile.core import dtypes
 from kcompile.core.errors import DTypeError, message
 from kcompile.ops import elementwise as ew
 
+
+def _onnx_left(g: Any, a: str, b: str) -> str:
+    """ONNX shifts unsigned numbers only."""
+    dtype = g.dtype(a)
+    unsigned = f"u{dtype.removeprefix('u')}"
+    return g.cast(g.node("BitShift", g.cast(a, unsigned), g.cast(b, unsigned), direction="LEFT"), dtype)
+
+
+def _onnx_right(g: Any, a: str, b: str) -> str:
+    """Signed numbers are divided by 2**b, rounding down."""
+    dtype = g.dtype(a)
+    if dtype in dtypes.UNSIGNED:
+        return g.node("BitShift", a, b, direction="RIGHT")
+    steps = g.node("Min", g.cast(b, "int64"), g.constant(np.array(62, np.int64)))
+    one = g.constant(np.array(1, np.uint64))
+    power = g.cast(g.node("BitShift", one, g.cast(steps, "uint64"), direction="LEFT"), "int64")
+    wide = g.cast(a, "int64")
+    return g.cast(g.node("Div", g.node("Sub", wide, g.node("Mod", wide, power)), power), dtype)
+
+
 _ROWS = {  # NumPy's function, scalar code, ONNX
     "bitwise_and": (np.bitwise_and, "and", "BitwiseAnd"),
     "bitwise_or": (np.bitwise_or, "or", "BitwiseOr"),
     "bitwise_xor": (np.bitwise_xor, "xor", "BitwiseXor"),
-    "left_shift": (np.left_shift, "shl", None),
-    "right_shift": (np.right_shift, "shr", None),
+    "left_shift": (np.left_shift, "shl", _onnx_left),
+    "right_shift": (np.right_shift, "shr", _onnx_right),
 }
-
-
-def _shift(direction: str) -> Any:
-    return lambda g, a, b: g.node("BitShift", a, b, direction=direction)
 
 
 def _register(name: str) -> Any:
     reference, code, onnx = _ROWS[name]
-    rule = onnx or _shift("LEFT" if code == "shl" else "RIGHT")
     call = ew.binary(
-        name, reference, code, lambda dy, y, a, b: (None, None), onnx=rule, inputs="int", cheap=True
+        name, reference, code, lambda dy, y, a, b: (None, None), onnx=onnx, inputs="int", cheap=True
     )
 
     def function(x: Any, y: Any) -> Any:

@@ -25,7 +25,9 @@ NO_ONNX = {
     "random_uniform": RANDOM,
 }
 # The opset from which on an op can be written, where it is not the first.
-SINCE = {"scatter_add_rows": 16, "scatter_along_axis": 16}
+SINCE = {"scatter_add_rows": 16, "scatter_along_axis": 16} | dict.fromkeys(
+    ("bitwise_and", "bitwise_or", "bitwise_xor"), 18
+)
 # Samples that mean something else to ONNX: (op, sample's name) -> why.
 NOT_ONNX = {
     ("take", "outside"): OUTSIDE,
