@@ -32,6 +32,7 @@ class Executable:
         self._dtypes = [dtypes.numpy_dtype(v.dtype) for v in self.inputs]
         self._output_dtypes = [dtypes.numpy_dtype(v.dtype) for v in self.outputs]
         self._symbols = [_symbols_of(v) for v in self.inputs]
+        self._by_shapes: dict[tuple[tuple[int, ...], ...], Bound] = {}
         self._bound: OrderedDict[tuple[tuple[str, int], ...], Bound] = OrderedDict()
 
     def __call__(self, *arrays: np.ndarray, symbols: Mapping[str, int] | None = None) -> list[np.ndarray]:
@@ -39,12 +40,12 @@ class Executable:
 
         Raises: ShapeError if an array does not have the shape that its parameter has.
         """
-        arrays = tuple(self._prepared(arrays))
-        bound = self._bind(arrays, symbols)
+        prepared = self._prepared(arrays)
+        bound = self._bind(prepared, symbols)
         results = [np.empty(s, d) for s, d in zip(bound.output_shapes, self._output_dtypes, strict=True)]
         with bound.lock:
-            self._before(bound, arrays, results)
-            team().run(bound.commands, 1, threads=bound.threads, scratch=bound.scratch)
+            self._before(bound, prepared, results)
+            team().run(bound.listed, 1, threads=bound.threads, scratch=bound.scratch)
         return results
 
     def repeat(
@@ -59,7 +60,7 @@ class Executable:
         stop: int64[1]; once it is not 0, no further step begins. Returns the number of steps done.
         """
         arrays = self._prepared(arrays)
-        bound = self._bind(tuple(arrays), symbols)
+        bound = self._bind(arrays, symbols)
         results = [np.empty(s, d) for s, d in zip(bound.output_shapes, self._output_dtypes, strict=True)]
         with bound.lock:
             self._before(bound, arrays, results)
@@ -68,7 +69,7 @@ class Executable:
     def timed(self, arrays: Sequence[np.ndarray], symbols: Mapping[str, int], repeats: int) -> np.ndarray:
         """Nanoseconds of each command in each of `repeats` runs: int64[repeats, threads, commands]."""
         arrays = self._prepared(arrays)
-        bound = self._bind(tuple(arrays), symbols)
+        bound = self._bind(arrays, symbols)
         results = [np.empty(s, d) for s, d in zip(bound.output_shapes, self._output_dtypes, strict=True)]
         times = np.zeros((repeats, team().threads, len(bound.commands)), np.int64)
         with bound.lock:
@@ -96,6 +97,18 @@ class Executable:
         return [_contiguous(a, d) for a, d in zip(arrays, self._dtypes, strict=True)]
 
     def _bind(self, arrays: Sequence[np.ndarray], symbols: Mapping[str, int] | None) -> Bound:
+        """The program for arrays of these shapes; a call like an earlier one looks up its shapes alone."""
+        shapes = tuple([a.shape for a in arrays]) if not symbols else None
+        bound = self._by_shapes.get(shapes) if shapes is not None else None
+        if bound is None:
+            bound = self._bind_checked(arrays, symbols)
+            if shapes is not None:
+                if len(self._by_shapes) >= BOUND_LIMIT:
+                    self._by_shapes.clear()
+                self._by_shapes[shapes] = bound
+        return bound
+
+    def _bind_checked(self, arrays: Sequence[np.ndarray], symbols: Mapping[str, int] | None) -> Bound:
         found = dict(symbols or {})
         for value, places, array in zip(self.inputs, self._symbols, arrays, strict=True):
             if array.ndim != len(value.shape):
@@ -127,9 +140,18 @@ class Executable:
         self._patch(bound, arrays, results)
 
     def _patch(self, bound: Bound, arrays: Sequence[np.ndarray], results: Sequence[np.ndarray]) -> None:
-        for value, array in zip((*self.inputs, *self.outputs), (*arrays, *results), strict=True):
-            for position in bound.patches.get(value, ()):
-                bound.arguments[position] = array.ctypes.data
+        arguments = bound.arguments
+        for places, array in zip(self._places(bound), (*arrays, *results), strict=True):
+            if places:
+                address = array.__array_interface__["data"][0]
+                for position in places:
+                    arguments[position] = address
+
+    def _places(self, bound: Bound) -> list[list[int]]:
+        """Where the address of each input and output belongs in the argument blocks."""
+        if bound.places is None:
+            bound.places = [bound.patches.get(v, []) for v in (*self.inputs, *self.outputs)]
+        return bound.places
 
 
 def _contiguous(x: Any, dtype: np.dtype) -> np.ndarray:

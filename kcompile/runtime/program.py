@@ -12,7 +12,7 @@ from kcompile.codegen.spec import KernelSpec
 from kcompile.core import dtypes, symbolic
 from kcompile.ir.graph import Value
 from kcompile.runtime.executor import BARRIER, COMMAND_WORDS, SERIAL
-from kcompile.runtime.team import team
+from kcompile.runtime.team import CommandList, team
 from kcompile.schedule.memory import Lifetime, place
 from kcompile.schedule.plan import Plan
 
@@ -25,6 +25,7 @@ class Bound:
     """A program for given symbols: commands, argument blocks, arena, and where arrays are patched in."""
 
     commands: np.ndarray
+    listed: CommandList
     arguments: np.ndarray
     arena: np.ndarray
     patches: dict[Value, list[int]]
@@ -32,6 +33,7 @@ class Bound:
     threads: int | None  # 1 where waking others costs more than it saves
     output_shapes: list[tuple[int, ...]]
     lock: threading.Lock
+    places: list[list[int]] | None = None  # patches in the order of inputs and outputs
 
 
 class Program:
@@ -90,7 +92,17 @@ class Program:
         scratch = max((symbolic.evaluate(s.scratch, symbols) for s in self.specs), default=0) + SCRATCH_SLACK
         shapes = [tuple(symbolic.evaluate(d, symbols) for d in v.shape) for v in self.plan.graph.outputs]
         threads = 1 if work < SMALL_WORK else None
-        return Bound(commands, arguments, arena, patches, scratch, threads, shapes, threading.Lock())
+        return Bound(
+            commands,
+            CommandList(commands),
+            arguments,
+            arena,
+            patches,
+            scratch,
+            threads,
+            shapes,
+            threading.Lock(),
+        )
 
     def prepare(self, now: int) -> None:
         """Fill what depends on unchanging variables only, if any variable was written since it was last
