@@ -1,0 +1,116 @@
+"""Random graphs: compiled and interpreted, fused and not, on one thread and two, at several batch sizes."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+from hypothesis import HealthCheck, given, settings
+
+from kcompile.codegen import loop_cpu
+from kcompile.compiler import compile_graph
+from kcompile.core.config import config
+from kcompile.ir.evaluate import bind_symbols, evaluate
+from kcompile.ir.graph import Graph
+from kcompile.runtime.executor import SERIAL
+from kcompile.runtime.team import Team
+from tests.helpers import assert_close
+from tests.schedule.random_graphs import BATCHES, Computation, computations
+
+EXAMPLES = int(os.environ.get("KCOMPILE_TEST_EXAMPLES", "25"))
+TERMS = 1 << 12  # roundings that add up along a chain of ten steps
+
+
+def each(count: int = EXAMPLES) -> Any:
+    """The same examples in every run, so that their kernels come out of the cache."""
+    return settings(
+        max_examples=count,
+        deadline=None,
+        database=None,
+        derandomize="KCOMPILE_TEST_EXAMPLES" not in os.environ,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    )
+
+
+def reference(graph: Graph, arrays: list[np.ndarray]) -> tuple[list[np.ndarray], float]:
+    """The outputs, and the largest number that occurs on the way to them."""
+    values = [v for node in graph.nodes() for v in node.values]
+    leaves = dict(zip(graph.inputs, arrays, strict=True))
+    found = evaluate(values, leaves, bind_symbols(graph.inputs, arrays))
+    floats = [np.abs(a) for a in found if a.dtype.kind == "f" and a.size]
+    largest = max((float(a[np.isfinite(a)].max(initial=0)) for a in floats), default=0.0)
+    by_value = dict(zip(values, found, strict=True))
+    return [by_value[v] for v in graph.outputs], largest
+
+
+def compare(program: Any, graph: Graph, arrays: list[np.ndarray]) -> list[np.ndarray]:
+    expected, largest = reference(graph, arrays)
+    found = program(*arrays)
+    for got, want in zip(found, expected, strict=True):
+        assert_close(got, want, TERMS, scale=largest)
+    return found
+
+
+def sizes_of(c: Computation) -> tuple[int, ...]:
+    return BATCHES if any(not p.type.is_static for p in c.parameters) else (1,)
+
+
+@each()
+@given(computations())
+def test_compiled_is_the_reference_at_every_batch_size(c):
+    graph = c.graph()
+    program = compile_graph(graph)
+    for batch in (5, *sizes_of(c)):
+        compare(program, graph, c.arrays(batch, seed=batch))
+
+
+@each()
+@given(computations(gradients=True, dtype="float64"))
+def test_gradients_are_the_references(c):
+    graph = c.graph()
+    program = compile_graph(graph)
+    for batch in sizes_of(c)[2:4]:
+        compare(program, graph, c.arrays(batch))
+
+
+@each()
+@given(computations())
+def test_fused_is_unfused(c):
+    graph, arrays = c.graph(), c.arrays(5)
+    fused = compare(compile_graph(graph), graph, arrays)
+    with config(noopt=True):
+        unfused = compile_graph(graph)
+    _, largest = reference(graph, arrays)
+    for got, want in zip(fused, unfused(*arrays), strict=True):
+        assert_close(got, want, TERMS, scale=largest)
+
+
+@each()
+@given(computations(gradients=True))
+def test_two_threads_give_the_bits_of_one(c):
+    graph, arrays = c.graph(), c.arrays(129)
+    whole = loop_cpu.TILE_ELEMENTS
+    loop_cpu.TILE_ELEMENTS = 256  # many tiles even here
+    try:
+        program = compile_graph(graph)
+    finally:
+        loop_cpu.TILE_ELEMENTS = whole
+    alone = program(*arrays)
+    for _ in range(3):
+        for got, want in zip(run_by_two(program, arrays), alone, strict=True):
+            np.testing.assert_array_equal(got, want)
+
+
+def run_by_two(program: Any, arrays: list[np.ndarray]) -> list[np.ndarray]:
+    """The program by two threads, which share even the commands that are too small to be worth it."""
+    bound = program._bind(tuple(arrays), None)
+    results = [np.full(s, -1, v.dtype) for s, v in zip(bound.output_shapes, program.outputs, strict=True)]
+    commands = bound.commands.copy()
+    commands[:, 4] &= ~SERIAL
+    program._before(bound, arrays, results)
+    TWO.run(commands, 1, threads=2, scratch=bound.scratch)
+    return results
+
+
+TWO = Team(2)
