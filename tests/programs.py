@@ -42,7 +42,7 @@ class Case:
 def make_case(
     name: str, function: Callable[..., Any], arrays: Sequence[np.ndarray], shapes: Sequence[Any] | None = None
 ) -> Case:
-    """function over new parameters that have the arrays' dtypes and, unless other ones are given, their shapes."""
+    """function over new parameters: of the arrays' dtypes and, unless other ones are given, their shapes."""
     shapes = shapes or [a.shape for a in arrays]
     inputs = [
         make_parameter(f"{name} {k}", TensorType(tuple(s), dtypes.standardize(a.dtype)))
@@ -53,7 +53,7 @@ def make_case(
 
 
 def gradients_of(case: Case, seed: int = 0) -> Case | None:
-    """The gradients of the sum of the case's float outputs times random numbers; None where there are none."""
+    """The gradients of the sum of the float outputs times random numbers; None where there are none."""
     rng = np.random.default_rng(seed)
     losses = [
         reduce.sum(ew.multiply(y, rng.normal(size=concrete(y.shape)).astype(y.dtype)))
@@ -71,14 +71,14 @@ def gradients_of(case: Case, seed: int = 0) -> Case | None:
 
 
 def concrete(shape: Sequence[int | Int]) -> tuple[int, ...]:
-    """A shape without symbols: random weights cover all other axes and are the same along the symbolic ones."""
+    """A shape without symbols: random weights are the same along symbolic axes."""
     return tuple(d if isinstance(d, int) else 1 for d in shape)
 
 
 def failures(cases: Sequence[Case]) -> list[str]:
     """All cases as one compiled program against their references: what differs."""
     graph = Graph(
-        [x for x in dict.fromkeys(x for case in cases for x in case.inputs)],
+        list(dict.fromkeys(x for case in cases for x in case.inputs)),
         [y for case in cases for y in case.outputs],
     )
     arrays = {x: a for case in cases for x, a in zip(case.inputs, case.arrays, strict=True)}
