@@ -82,19 +82,26 @@ def _node_config(node: CallNode, place: Callable[[KerasTensor], list[Any]]) -> C
 def graph_from_config(config: Config, custom_objects: Any = None) -> tuple[Any, Any]:
     """Inputs and outputs of the model that a config describes; its layers are made and called."""
     operations: dict[str, Any] = {}
+    made: dict[str, list[CallNode]] = {}  # a layer that other models share has calls of theirs too
     waiting: list[tuple[str, Config]] = []
     for data in config["layers"]:
         name = data["name"]
         operations[name] = _operation_from(data, custom_objects)
+        made[name] = [node for node in operations[name]._inbound_nodes if node.is_input]
         waiting.extend((name, node) for node in data["inbound_nodes"])
 
     def tensor_at(place: Any) -> KerasTensor | None:
         name, index, position = place
-        nodes = operations[name]._inbound_nodes
-        return nodes[index].output_tensors[position] if index < len(nodes) else None
+        return made[name][index].output_tensors[position] if index < len(made[name]) else None
+
+    def call(name: str, node: Config) -> bool:
+        if not _called(operations[name], node, tensor_at):
+            return False
+        made[name].append(operations[name]._inbound_nodes[-1])
+        return True
 
     while waiting:
-        left = [(name, node) for name, node in waiting if not _called(operations[name], node, tensor_at)]
+        left = [(name, node) for name, node in waiting if not call(name, node)]
         if len(left) == len(waiting):
             raise ValueError(
                 f"The config of model '{config.get('name')}' has calls whose inputs nobody makes: {left}"
