@@ -30,6 +30,7 @@ class ReferenceExecutable:
         results = run(self.graph, leaves, bound)
         outputs, assigned = results[: len(self.graph.outputs)], results[len(self.graph.outputs) :]
         outputs = [np.array(o) for o in outputs]
+        assigned = [np.array(a) for a in assigned]  # one may be another variable's memory: a swap
         for leaf, new in zip(self.graph.assignments, assigned, strict=True):
             np.copyto(self._leaves[leaf].array, new)
         return outputs
