@@ -51,7 +51,7 @@ class ArrayRun:
     def start(self) -> None:
         order = [] if self._rng is None else [self.data.order(self._rng)]
         self._inputs = [*self._arrays, *order]
-        self._next = 0
+        self._next, self.logs = 0, {}
 
     def ready(self) -> bool:
         """Is there another step?"""
@@ -110,7 +110,7 @@ class BatchRun:
         return program
 
     def start(self) -> None:
-        self._batches = Batches(self.data.epoch())
+        self._batches, self.logs = Batches(self.data.epoch()), {}
 
     def ready(self) -> bool:
         self._batches.look_ahead()

@@ -173,7 +173,7 @@ class Trainer(Compiled):
         run.data.on_epoch_begin()
         done = run_epoch(self, "test", run, callbacks, steps or run.num_batches, Pace())
         run.data.on_epoch_end()
-        if steps is not None and done < steps and not self.stop_evaluating:
+        if (done == 0 or (steps is not None and done < steps)) and not self.stop_evaluating:
             warnings.warn(RAN_OUT, stacklevel=3)
         logs = pythonify_logs(run.logs)
         callbacks.on_test_end(logs)
