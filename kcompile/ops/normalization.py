@@ -283,6 +283,15 @@ def _rms_decompose(x: Any, *rest: Any, axes: tuple[int, ...], epsilon: float, pa
     return _affine(ew.multiply(x, ew.rsqrt(ew.add(power, epsilon))), x, axes, parts, rest)
 
 
+@rms_normalization_op.onnx
+def _rms_onnx(g: Any, x: str, *rest: str, axes: tuple[int, ...], epsilon: float, parts: Parts) -> str | None:
+    shape, named = g.shape(x), _named(parts, rest)
+    if axes != tuple(range(axes[0], len(shape))) or "offset" in named:
+        return None  # ONNX normalizes the last axes only, and adds nothing
+    scale = named.get("scale") or g.constant(np.ones([shape[a] for a in axes], g.dtype(x)))
+    return g.node("RMSNormalization", x, scale, axis=axes[0], epsilon=epsilon)
+
+
 @rms_normalization_op.samples
 def _rms_samples(rng: np.random.Generator) -> Iterator[Sample]:
     yield from _feature_samples(("scale",), rng)

@@ -132,6 +132,8 @@ def test_composites_are_one_node_where_the_opset_has_them(opset):
     assert (ops_of(normalized) == ["LayerNormalization"]) == (opset >= 17)
     gelu = same(lambda x: ops.gelu(x, approximate=False), normal(1, 3), opset=opset)
     assert (ops_of(gelu) == ["Gelu"]) == (opset >= 20)
+    scaled = same(lambda x: ops.rms_normalization(x, scale), normal(1, 3, 5), opset=opset)
+    assert (ops_of(scaled) == ["RMSNormalization"]) == (opset >= 23)
     reduced = same(lambda x: ops.mean(x, axis=1), normal(1, 3), opset=opset)
     assert len(reduced.graph.node[0].input) == (2 if opset >= 18 else 1)
 
