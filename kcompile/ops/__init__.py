@@ -10,6 +10,7 @@ from typing import Any as _Any
 from kcompile.ops import (
     activation,
     arrange,
+    arrays,
     attention,
     autodiff,
     bitwise,
@@ -67,6 +68,8 @@ _EXPORTS = {
     tensor: "convert_to_tensor convert_to_numpy array is_tensor dtype copy size ndim saturate_cast",
     matrices: """norm inv det slogdet logdet eigh cholesky cholesky_inverse solve solve_triangular qr svd
         lstsq pinv matrix_rank""",
+    arrays: """gcd lcm nextafter i0 nonzero histogram nanquantile nanpercentile nanmedian fft fft2 ifft2 rfft
+        irfft""",
     nan: "nansum nanprod nanmax nanmin nanmean nanvar nanstd nanargmax nanargmin nancumsum nancumprod",
     attention: "dot_product_attention",
     blocks: "depth_to_space space_to_depth unfold fold",

@@ -9,7 +9,7 @@ import numpy as np
 
 from kcompile.core.errors import ShapeError, message
 from kcompile.ops import elementwise as ew
-from kcompile.ops import movement
+from kcompile.ops import movement, special
 from kcompile.ops.composite import composite, floating
 
 FAR = (-1e4, -90.0, -20.0, 20.0, 90.0, 1e4)
@@ -94,14 +94,12 @@ def _gelu_reference(x: np.ndarray, *, approximate: bool) -> np.ndarray:
 
 
 def _gelu_decompose(x: Any, *, approximate: bool) -> Any:
-    if approximate:
-        cubic = ew.multiply(
-            ew.add(x, ew.multiply(ew.multiply(ew.square(x), x), 0.044715)), math.sqrt(2 / math.pi)
-        )
-        bent = ew.tanh(cubic)
-    else:
-        bent = ew.erf(ew.multiply(x, 1 / math.sqrt(2)))
-    return ew.multiply(ew.multiply(x, 0.5), ew.add(bent, 1))
+    if not approximate:
+        return ew.multiply(x, special.normal_cdf(x))
+    cubic = ew.multiply(
+        ew.add(x, ew.multiply(ew.multiply(ew.square(x), x), 0.044715)), math.sqrt(2 / math.pi)
+    )
+    return ew.multiply(ew.multiply(x, 0.5), ew.add(ew.tanh(cubic), 1))
 
 
 gelu_op = composite(

@@ -27,7 +27,7 @@ DIFFERENT = {
 
 # Names of keras.ops that are not there yet.
 ABSENT = {
-    "associative_scan", "cond", "fori_loop", "gcd", "lcm", "map", "nanmedian", "nextafter", "rearrange",
+    "associative_scan", "cond", "fori_loop", "map", "rearrange",
     "scan", "switch", "vectorized_map", "view_int", "while_loop",
 }  # fmt: skip
 
