@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -114,7 +114,7 @@ def _only_top(y_pred: Any, k: int) -> Any:
 class _Count(Metric):
     """One of the four counts, at one threshold or several."""
 
-    count: Callable[[Decisions], Any]
+    counted: str  # the method of `Decisions`
 
     def __init__(self, thresholds: Any = None, name: str | None = None, dtype: Any = None):
         super().__init__(name=name, dtype=dtype)
@@ -124,7 +124,7 @@ class _Count(Metric):
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         decisions = Decisions(y_true, y_pred, self.thresholds, sample_weight)
-        self.accumulator.assign(self.accumulator.value + type(self).count(decisions))
+        self.accumulator.assign(self.accumulator.value + getattr(decisions, self.counted)())
 
     def result(self) -> Any:
         counts = self.accumulator.value
@@ -137,25 +137,25 @@ class _Count(Metric):
 class TruePositives(_Count):
     """How many samples of class 1 are predicted as such."""
 
-    count = Decisions.true_positives
+    counted = "true_positives"
 
 
 class FalsePositives(_Count):
     """How many samples of class 0 are predicted as class 1."""
 
-    count = Decisions.false_positives
+    counted = "false_positives"
 
 
 class TrueNegatives(_Count):
     """How many samples of class 0 are predicted as such."""
 
-    count = Decisions.true_negatives
+    counted = "true_negatives"
 
 
 class FalseNegatives(_Count):
     """How many samples of class 1 are predicted as class 0."""
 
-    count = Decisions.false_negatives
+    counted = "false_negatives"
 
 
 class _Share(Metric):
