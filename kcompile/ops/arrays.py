@@ -52,7 +52,7 @@ def nonzero(x: Any) -> tuple[Any, ...]:
 
 
 def histogram(x: Any, bins: int = 10, range: tuple[float, float] | None = None) -> tuple[Any, Any]:
-    """How many elements (as floats) of a 1-D tensor lie in each of `bins` intervals; the edges. Arrays only."""
+    """How many elements of a 1-D tensor lie in each of `bins` intervals, and the edges. Arrays only."""
     (x,) = _floats("histogram", x)
     counts, edges = np.histogram(x, bins=bins, range=range)
     return counts.astype(x.dtype), edges.astype(x.dtype)
