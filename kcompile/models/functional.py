@@ -13,7 +13,7 @@ from kcompile.layers.layer import Layer
 from kcompile.models.call_graph import CallGraph, cut_at
 from kcompile.models.functional_config import config_of_graph
 from kcompile.models.model import Model
-from kcompile.trace.keras_tensor import KerasTensor
+from kcompile.trace.keras_tensor import KerasTensor, known_shape
 from kcompile.trace.masks import set_mask
 
 
@@ -92,7 +92,7 @@ class Functional(Model):
     def input_spec(self) -> Any:
         if "_manual_input_spec" in self.__dict__:
             return self.__dict__["_manual_input_spec"]
-        names = _names_of(self._inputs_struct) or [x.name for x in self.inputs]
+        names = _names_of(self._inputs_struct) or self.input_names
         return [
             InputSpec(
                 shape=(None, *x.shape[1:]),
@@ -134,8 +134,8 @@ class Functional(Model):
             x = ops.expand_dims(x, -1)
         elif rank != target:
             raise ShapeError(
-                f"Invalid input shape for input '{wanted.name}' of model '{self.name}'. Expected shape "
-                f"{wanted.shape}, but input has incompatible shape {tuple(x.shape)}"
+                f"Invalid input shape for '{wanted._keras_history[0].name}' of model '{self.name}'. "
+                f"Expected shape {wanted.shape}, but input has incompatible shape {known_shape(x.shape)}"
             )
         return ops.cast(x, wanted.dtype)
 

@@ -47,8 +47,7 @@ def _places(structure: Any, place: Callable[[KerasTensor], list[Any]]) -> Any:
 
 
 def _own_calls(operation: Operation) -> int:
-    """Keras counts the making of a nested functional model as its first call, but only for inputs and "
-    "outputs."""
+    """Keras counts the making of a nested functional model as its first call, at inputs and outputs alone."""
     from kcompile.models.functional import Functional
 
     return int(isinstance(operation, Functional))

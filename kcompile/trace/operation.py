@@ -68,7 +68,10 @@ class Operation:
         """What `from_config` needs; made from the constructor's arguments where a class does not say."""
         if not is_default(self.get_config):
             return {"name": self.name}
-        return self._arguments_as_config() | {"name": self.name}
+        config = self._arguments_as_config()
+        parameters = inspect.signature(type(self).__init__).parameters.values()
+        takes_name = any(p.name == "name" or p.kind is p.VAR_KEYWORD for p in parameters)
+        return config | {"name": self.name} if takes_name else config
 
     def _arguments_as_config(self) -> dict[str, Any]:
         args, kwargs = self._init_arguments
@@ -81,13 +84,10 @@ class Operation:
                 config |= value
             elif kinds[name] is not inspect.Parameter.VAR_POSITIONAL:
                 config[name] = value
-        open_ended = inspect.Parameter.VAR_KEYWORD in kinds.values()
         config.pop("dtype", None)  # a layer writes its policy itself
         plain = all(isinstance(leaf, PLAIN) for leaf in tree.flatten(config))
         if plain and not any(k is inspect.Parameter.VAR_POSITIONAL for k in kinds.values()):
-            return (
-                config if open_ended or "name" in kinds else {k: v for k, v in config.items() if k != "name"}
-            )
+            return config
         raise NotImplementedError(
             message(
                 f"Object {type(self).__name__} was created by passing non-serializable argument values in "

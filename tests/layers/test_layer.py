@@ -538,3 +538,12 @@ def test_layers_are_serialized_by_public_name():
     data = layers.serialize(layers.Dense(2, name="d"))
     assert (data["module"], data["class_name"]) == ("keras.layers", "Dense")
     assert layers.deserialize(data).units == 2
+
+
+def test_an_automatic_config_names_only_what_the_constructor_takes():
+    class Closed(layers.Layer):
+        def __init__(self, units):
+            super().__init__()
+            self.units = units
+
+    assert Closed(3).get_config().keys() == {"units", "trainable", "dtype"}

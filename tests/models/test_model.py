@@ -12,6 +12,7 @@ import pytest
 import kcompile as keras
 from kcompile import layers, ops
 from kcompile.core.config import config
+from kcompile.core.serialization import shared_objects
 from kcompile.models.functional import Functional
 
 X = np.random.default_rng(0).normal(size=(4, 3)).astype("float32")
@@ -377,3 +378,18 @@ def test_copies_of_own_classes():
     copied = copy.deepcopy(model)
     assert type(copied) is Residual
     np.testing.assert_array_equal(copied(X), y)
+
+
+def test_a_layer_shared_with_a_nested_model_is_read_back():
+    shared = layers.Dense(3, name="shared")
+    inner = keras.Sequential([keras.Input((3,)), shared], name="inner")
+    x = keras.Input((3,))
+    model = keras.Model(x, inner(shared(x)))
+    with shared_objects():
+        data = model.to_json()
+    with shared_objects():
+        copied = keras.models.model_from_json(data)
+    assert copied.get_layer("inner").layers[0] is copied.get_layer("shared")
+    copied.set_weights(model.get_weights())
+    np.testing.assert_allclose(copied(X), model(X), rtol=1e-6)
+    np.testing.assert_allclose(model(X), inner(shared(X)), rtol=1e-6)
