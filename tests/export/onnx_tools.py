@@ -18,7 +18,7 @@ from kcompile.ir.op import make_parameter
 from kcompile.ir.types import TensorType
 from kcompile.trace.tracer import trace
 
-LATEST = 26  # the newest opset that onnxruntime runs
+LATEST = onnx.defs.onnx_opset_version()  # the newest that the installed onnx writes
 
 
 def graph_of(function: Callable[..., Any], arrays: Sequence[np.ndarray], batch: bool = False) -> Graph:
