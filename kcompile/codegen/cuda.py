@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kcompile.codegen import scalar
 from kcompile.codegen.cuda_contract import emit_contract
 from kcompile.codegen.cuda_loop import emit_loop
 from kcompile.codegen.cuda_scatter import emit_scatter
@@ -46,6 +47,11 @@ def _emit(kernel: Kernel, plan: Plan) -> CudaKernel:
                 hint="the schedule's target",
             )
         )
-    if len(kernel.stores) == 1 and scatter_of(kernel.stores[0].expr) is not None:
-        return emit_scatter(kernel, plan.aliases)
-    return emit_loop(kernel, plan.aliases)
+    return emit_scatter(kernel, plan.aliases) if _is_scatter(kernel) else emit_loop(kernel, plan.aliases)
+
+
+def _is_scatter(kernel: Loop) -> bool:
+    """Is the only store a scatter, into memory as wide as registers, where the sums may grow?"""
+    store, *others = kernel.stores
+    wide = scalar.register(store.target.dtype) == scalar.SHORT[store.target.dtype]
+    return not others and wide and scatter_of(store.expr) is not None

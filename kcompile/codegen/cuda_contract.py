@@ -212,7 +212,7 @@ class _ContractEmitter:
                 s.axis_names |= {self.row: "row", self.lane: "lane"}
                 texts = [s.emit(e) for _, _, e in self.stores]
                 for (target, at, _), text in zip(self.stores, texts, strict=True):
-                    w.line(f"{self.names.buffer(target)}[at({s.integer(flat_offset(target, at))})] = {text}")
+                    s.store(target, flat_offset(target, at), text)
 
     def _hoist(self) -> None:
         bound = set(self.s.axis_names)

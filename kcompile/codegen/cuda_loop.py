@@ -170,7 +170,7 @@ class _LoopEmitter:
         """All expressions before the first store: a store may overwrite what another expression reads."""
         texts = [self.s.emit(i.expr) for i in items]
         for item, text in zip(items, texts, strict=True):
-            self.w.line(f"{self.names.buffer(item.target)}[at({self.s.integer(item.offset)})] = {text}")
+            self.s.store(item.target, item.offset, text)
 
 
 def _length(r: Expr) -> int:

@@ -59,6 +59,10 @@ class CudaKernel:
     fused: tuple[str, ...] = ()
 
     @property
+    def tiles(self) -> int | Int:
+        return self.blocks
+
+    @property
     def reads(self) -> tuple[Value, ...]:
         """Buffers that the kernel only reads."""
         return tuple(v for v in self.buffers if v not in self.writes)

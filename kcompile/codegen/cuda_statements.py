@@ -12,6 +12,7 @@ from kcompile.codegen.nest import Offsets
 from kcompile.codegen.writer import Writer
 from kcompile.core import dtypes
 from kcompile.core.symbolic import Int
+from kcompile.ir.graph import Value
 from kcompile.ir.loops import Axis, Expr
 
 REGISTER_BYTES = {"f32": 4, "f64": 8, "i32": 4, "u32": 4, "i64": 8, "u64": 8, "bool": 1}
@@ -77,8 +78,15 @@ class CudaStatements(Statements):
     def element(self, e: Expr) -> str:
         value, _ = e.attr
         text = f"{self.names.buffer(value)}[at({self.integer(self.offsets[e.attr])})]"
+        if value.dtype == "bfloat16":
+            return f"from_bf16({text})"
         kind = scalar.register(value.dtype)
         return text if kind == scalar.SHORT[value.dtype] else f"{kind}({text})"
+
+    def store(self, target: Value, offset: int | Int, text: str) -> None:
+        """A number to its place in memory, which may be narrower than registers are."""
+        stored = f"to_bf16({text})" if target.dtype == "bfloat16" else text
+        self.w.line(f"{self.names.buffer(target)}[at({self.integer(offset)})] = {stored}")
 
     def _guard(self, e: Expr) -> str:
         self.emit(e.args[0])

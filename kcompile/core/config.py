@@ -19,7 +19,7 @@ class Config:
     dump: str = ""  # folder that receives graphs, plans and kernels of every compilation
     skip: str = ""  # passes to skip, comma-separated
     noopt: bool = False  # no rewrites and no fusion: every operation its own kernel
-    target: str = "cpu"  # cpu | reference | cuda-emulated
+    target: str = "cpu"  # cpu | cuda | cuda-emulated | reference
     check: bool = False  # compare every kernel's output with the NumPy reference
     verify: bool = False  # verify the graph after every pass
     num_threads: int = 0  # size of the thread team; 0: the cores this process may use

@@ -10,6 +10,7 @@ import numpy as np
 from kcompile.core import dtypes, symbolic
 from kcompile.runtime.executable import Executable
 from kcompile.runtime.team import team
+from kcompile.trace.variable import writes
 
 REPEATS = 11
 
@@ -50,6 +51,7 @@ def profile(
     finally:
         for leaf, array in saved.items():
             program.variables[leaf][...] = array
+        writes.count += 1
     found = executable.symbols_of(arrays, symbols or {})
     times = np.median(ticks.sum(axis=1), axis=0)
     result = []

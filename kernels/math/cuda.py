@@ -9,9 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 from kcompile.kernels.math.cuda_primitives import (
+    bits_f32,
     erfc,
     exp,
     f32,
+    f32_bits,
     floor,
     fma,
     i8,
@@ -21,6 +23,7 @@ from kcompile.kernels.math.cuda_primitives import (
     sqrt,
     u8,
     u16,
+    u32,
 )
 
 
@@ -110,6 +113,18 @@ def integer_power(base: Any, exponent: Any) -> Any:
     return total
 
 
+def from_bf16(word: Any) -> Any:
+    """The float32 whose upper half a uint16 is."""
+    return bits_f32(u32(u32(word) << u32(16)))
+
+
+def to_bf16(x: Any) -> Any:
+    """The upper half of a float32 as uint16, rounded to nearest, ties to even; NaN stays NaN."""
+    word = f32_bits(x)
+    rounded = u32(word + u32(0x7FFF) + u32(u32(word >> u32(16)) & u32(1)))
+    return u16(u32(0x7FC0) if x != x else u32(rounded >> u32(16)))
+
+
 def narrow_i8(x: Any) -> Any:
     return i64(i8(i64(x)))
 
@@ -127,6 +142,7 @@ def narrow_u16(x: Any) -> Any:
 
 
 __all__ = [
-    "add_up", "floor_quotient", "integer_power", "magnitude", "maximum", "minimum", "multiply_up", "narrow_i8", "narrow_i16",
+    "add_up", "floor_quotient", "from_bf16", "integer_power", "magnitude", "maximum", "minimum", "multiply_up", "narrow_i8", "narrow_i16",
     "narrow_u8", "narrow_u16", "normal_cdf", "relu", "remainder", "rsqrt", "select", "sigmoid", "sign_of", "softplus",
+    "to_bf16",
 ]  # fmt: skip

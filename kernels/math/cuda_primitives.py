@@ -36,6 +36,16 @@ def fma(a: Any, b: Any, c: Any) -> Any:
     return (np.multiply(a, b, dtype=np.float64) + c).astype(np.float32)
 
 
+def bits_f32(word: Any) -> Any:
+    """The float32 that the bits of a uint32 stand for."""
+    return word.view(np.float32)
+
+
+def f32_bits(x: Any) -> Any:
+    """The bits of a float32 as uint32."""
+    return x.view(np.uint32)
+
+
 def erf(x: Any) -> Any:
     return _elementwise(math.erf, x)
 
@@ -49,6 +59,7 @@ def _elementwise(function: Any, x: Any) -> Any:
 
 
 __all__ = [
-    "arctan2", "at", "ceil", "cos", "erf", "erfc", "exp", "expm1", "f16", "f32", "f64", "floor", "fma", "i8", "i16",
-    "i32", "i64", "index_div", "log", "log1p", "pow", "round", "sin", "sqrt", "tanh", "u8", "u16", "u32", "u64",
+    "arctan2", "at", "bits_f32", "ceil", "cos", "erf", "erfc", "exp", "expm1", "f16", "f32", "f32_bits", "f64",
+    "floor", "fma", "i8", "i16", "i32", "i64", "index_div", "log", "log1p", "pow", "round", "sin", "sqrt", "tanh",
+    "u8", "u16", "u32", "u64",
 ]  # fmt: skip

@@ -37,7 +37,9 @@ class Touched:
 class GlobalArray:
     """An argument of a kernel. written: one flag per element, or None where all are."""
 
-    def __init__(self, name: str, data: np.ndarray, written: np.ndarray | None, may_write: bool, threads: int):
+    def __init__(
+        self, name: str, data: np.ndarray, written: np.ndarray | None, may_write: bool, threads: int
+    ):
         self.name, self.data, self.written, self.may_write = name, data, written, may_write
         self.ledger = Ledger(data.size, threads) if may_write else None
         self.touched = Touched()
@@ -45,7 +47,9 @@ class GlobalArray:
     def load(self, index: Any, t: Threads) -> Any:
         cells = self._cells(index, t)
         if self.written is not None and not self.written[cells].all():
-            raise DeviceFault(f"{self.name}[{_first(cells, self.written[cells] == 0)}] is read before it is written")
+            raise DeviceFault(
+                f"{self.name}[{_first(cells, self.written[cells] == 0)}] is read before it is written"
+            )
         if self.ledger is not None:
             who, when = _active(t.number, t), _active(t.passed, t)
             _check(self.ledger.read(_spread(cells, who), who, when), cells, who, self.name, "read")
@@ -65,7 +69,9 @@ class GlobalArray:
         cells = np.asarray(index if is_uniform(index) else _active(index, t)).astype(np.int64)
         low, high = int(cells.min()), int(cells.max())
         if low < 0 or high >= self.data.size:
-            raise DeviceFault(f"{self.name}[{low if low < 0 else high}] lies outside of {self.data.size} elements")
+            raise DeviceFault(
+                f"{self.name}[{low if low < 0 else high}] lies outside of {self.data.size} elements"
+            )
         self.touched.note(low, high)
         return cells
 
@@ -99,7 +105,9 @@ class SharedArray:
         places = _active(np.broadcast_to(index, t.count), t).astype(np.int64)
         low, high = int(places.min()), int(places.max())
         if low < 0 or high >= self.size:
-            raise DeviceFault(f"shared {self.name}[{low if low < 0 else high}] lies outside of {self.size} elements")
+            raise DeviceFault(
+                f"shared {self.name}[{low if low < 0 else high}] lies outside of {self.size} elements"
+            )
         return _active(t.block_in_group, t) * self.size + places
 
 
@@ -135,4 +143,6 @@ def _check(race: np.ndarray, cells: np.ndarray, who: np.ndarray, name: str, verb
     if race.any():
         k = int(race.argmax())
         cell = int(np.broadcast_to(cells, race.shape)[k])
-        raise DeviceFault(f"race: {name}[{cell}] is {verb} by thread {int(who[k])} and used by another with no barrier between")
+        raise DeviceFault(
+            f"race: {name}[{cell}] is {verb} by thread {int(who[k])} and used by another with no barrier between"
+        )

@@ -39,7 +39,9 @@ class Device(Protocol):
     def load(self, source: CudaSource) -> Any:
         """A kernel, ready to be launched."""
 
-    def launch(self, kernel: Any, grid: int, arrays: Sequence[Any], written: Sequence[bool], numbers: Sequence[int]) -> None:
+    def launch(
+        self, kernel: Any, grid: int, arrays: Sequence[Any], written: Sequence[bool], numbers: Sequence[int]
+    ) -> None:
         """Queue a kernel over `grid` blocks; `written` says which arrays it may write."""
 
     def synchronize(self) -> None:

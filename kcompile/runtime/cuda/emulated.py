@@ -74,7 +74,9 @@ class EmulatedDevice:
 
     def download(self, view: View, array: np.ndarray) -> None:
         if not view.flags.all():
-            raise DeviceFault(f"element {int(view.flags.argmin())} is copied to the host before it is written")
+            raise DeviceFault(
+                f"element {int(view.flags.argmin())} is copied to the host before it is written"
+            )
         array.reshape(-1).view(view.dtype)[...] = view.data
 
     def begin(self, view: View) -> None:
@@ -88,7 +90,12 @@ class EmulatedDevice:
         return source
 
     def launch(
-        self, kernel: CudaSource, grid: int, arrays: Sequence[View], written: Sequence[bool], numbers: Sequence[int]
+        self,
+        kernel: CudaSource,
+        grid: int,
+        arrays: Sequence[View],
+        written: Sequence[bool],
+        numbers: Sequence[int],
     ) -> None:
         globals_ = [
             GlobalArray(f"x{k}", v.data, None if v.flags.all() else v.flags, may_write, kernel.threads)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,45 +24,46 @@ class CudaExecutable(Executable):
         super().__init__(program)  # type: ignore[arg-type]
 
     def __call__(self, *arrays: np.ndarray, symbols: Mapping[str, int] | None = None) -> list[np.ndarray]:
-        results, _ = self._run(arrays, symbols, 1, None)
-        return results
+        return self._run(arrays, symbols, self.program.step)
 
     def repeat(
         self, arrays: Sequence[np.ndarray], symbols: Mapping[str, int], steps: int, stop: np.ndarray | None = None
     ) -> int:
-        """`steps` runs; inputs, outputs and variables are copied once. Returns the number of steps done."""
-        return self._run(arrays, symbols, steps, stop)[1]
+        """`steps` runs; inputs, outputs and variables are copied once. Returns the number of steps done.
+
+        stop: int64[1]; once it is not 0, no further step begins.
+        """
+        done = 0
+
+        def run(bound: CudaBound) -> None:
+            nonlocal done
+            while done < steps and (done == 0 or stop is None or not stop[0]):
+                self.program.step(bound)
+                done += 1
+
+        if steps > 0 and (stop is None or not stop[0]):
+            self._run(arrays, symbols, run)
+        return done
 
     def timed(self, arrays: Sequence[np.ndarray], symbols: Mapping[str, int], repeats: int) -> np.ndarray:
         """Nanoseconds of each launch in each of `repeats` runs: int64[repeats, 1, launches]."""
-        prepared = self._prepared(arrays)
-        bound: CudaBound = self._bind(tuple(prepared), symbols)  # type: ignore[assignment]
-        with bound.lock:
-            self._upload(bound, prepared)
-            times = [self.program.timed_step(bound) for _ in range(repeats)]
-            self._download(bound)
+        times: list[list[int]] = []
+        self._run(arrays, symbols, lambda bound: times.extend(map(self.program.timed_step, [bound] * repeats)))
         return np.array(times, np.int64).reshape(repeats, 1, -1)
 
     def _run(
-        self, arrays: Sequence[np.ndarray], symbols: Mapping[str, int] | None, steps: int, stop: np.ndarray | None
-    ) -> tuple[list[np.ndarray], int]:
+        self, arrays: Sequence[np.ndarray], symbols: Mapping[str, int] | None, steps: Callable[[CudaBound], None]
+    ) -> list[np.ndarray]:
+        """Copies to the device, steps, copies back: outputs as new arrays, variables in place."""
         prepared = self._prepared(arrays)
         bound: CudaBound = self._bind(tuple(prepared), symbols)  # type: ignore[assignment]
-        done = 0
-        with bound.lock:
-            self._upload(bound, prepared)
-            while done < steps and (stop is None or not stop[0]):
-                self.program.step(bound)
-                done += 1
-            return (self._download(bound) if done else []), done
-
-    def _upload(self, bound: CudaBound, arrays: Sequence[np.ndarray]) -> None:
-        self.program.upload(bound, dict(zip(self.inputs, arrays, strict=True)), writes.count)
-
-    def _download(self, bound: CudaBound) -> list[np.ndarray]:
-        """Outputs as new arrays; variables in place, and word that they have changed."""
         results = [np.empty(s, d) for s, d in zip(bound.output_shapes, self._output_dtypes, strict=True)]
-        if self.program.assigns:
-            writes.count += 1
-        self.program.download(bound, dict(zip(self.outputs, results, strict=True)), writes.count)
+        with bound.lock:
+            before = writes.count
+            self.program.upload(bound, dict(zip(self.inputs, prepared, strict=True)), before)
+            steps(bound)
+            undisturbed = writes.count == before
+            writes.count += self.program.assigns
+            now = writes.count if undisturbed else None
+            self.program.download(bound, dict(zip(self.outputs, results, strict=True)), now)
         return results

@@ -44,7 +44,10 @@ class Buffer:
 
 @dataclass(frozen=True)
 class Launch:
-    """A kernel over `grid` blocks. buffers, reads, writes: numbers of buffers; `buffers` in the order of the arguments."""
+    """A kernel over `grid` blocks; over none, it is left out.
+
+    buffers, reads, writes: numbers of buffers, `buffers` in the order of the arguments.
+    """
 
     kernel: CudaKernel
     grid: int
@@ -92,19 +95,17 @@ def bind(plan: Plan, kernels: Sequence[CudaKernel], symbols: Mapping[str, int]) 
 
     Raises: CompileError for a program that a device could not run, or that would read what was not written.
     """
-    run = [(k, symbolic.evaluate(k.blocks, symbols)) for k in kernels]
-    run = [(k, grid) for k, grid in run if grid > 0]
-    buffers = _buffers(plan, [k for k, _ in run], symbols)
+    buffers = _buffers(plan, kernels, symbols)
     number = {b.value: n for n, b in enumerate(buffers)}
     launches = [
         Launch(
-            k, grid,
+            k, symbolic.evaluate(k.blocks, symbols),
             tuple(number[v] for v in k.buffers),
             tuple(symbolic.evaluate(n, symbols) for n in k.numbers),
             tuple(number[v] for v in k.loads),
             tuple(dict.fromkeys(number[v] for v in k.writes)),
         )
-        for k, grid in run
+        for k in kernels
     ]  # fmt: skip
     arena = max((b.offset + b.size for b in buffers if b.kind == "arena"), default=0)
     bound = LaunchPlan(tuple(buffers), tuple(launches), arena, frozenset(plan.graph.assignments))
@@ -155,9 +156,17 @@ def check(plan: LaunchPlan) -> None:
 
 def _check_limits(plan: LaunchPlan, launch: Launch) -> None:
     source = launch.kernel.source
-    _require(source.threads <= MOST_THREADS, launch, f"has blocks of {source.threads} threads, the limit is {MOST_THREADS}")
-    _require(launch.kernel.shared <= MOST_SHARED, launch, f"needs {launch.kernel.shared} bytes of shared memory")
-    largest = max([launch.grid * source.threads, *launch.numbers, *(plan.buffers[n].elements for n in launch.buffers)])
+    _require(
+        source.threads <= MOST_THREADS,
+        launch,
+        f"has blocks of {source.threads} threads, the limit is {MOST_THREADS}",
+    )
+    _require(
+        launch.kernel.shared <= MOST_SHARED, launch, f"needs {launch.kernel.shared} bytes of shared memory"
+    )
+    largest = max(
+        [launch.grid * source.threads, *launch.numbers, *(plan.buffers[n].elements for n in launch.buffers)]
+    )
     _require(largest <= MOST, launch, f"counts to {largest}, more than 2**31 - 1")
 
 
@@ -167,7 +176,9 @@ def _check_overlaps(plan: LaunchPlan) -> None:
         for m, b in arena[k + 1 :]:
             apart = a.offset + a.size <= b.offset or b.offset + b.size <= a.offset
             if not apart and a.first <= b.last and b.first <= a.last:
-                _require(False, plan.launches[max(a.first, b.first)], f"finds buffers {n} and {m} in one place")
+                _require(
+                    False, plan.launches[max(a.first, b.first)], f"finds buffers {n} and {m} in one place"
+                )
 
 
 def _require(holds: bool, launch: Launch, what: str) -> None:

@@ -20,7 +20,10 @@ from kcompile.schedule.plan import Plan
 
 
 class DeviceVariables:
-    """The variables' memory on one device, shared by all programs. current: the count of writes at which it was the host's."""
+    """The variables' memory on one device, shared by all programs.
+
+    current: for each variable, the count of writes to variables at which device and host held the same.
+    """
 
     def __init__(self, device: Device):
         self.device = device
@@ -49,12 +52,14 @@ class CudaBound:
 class CudaProgram:
     """Kernels of a plan, loaded on a device."""
 
-    def __init__(self, plan: Plan, kernels: Sequence[CudaKernel], variables: Mapping[Value, np.ndarray], device: Device):
+    def __init__(
+        self, plan: Plan, kernels: Sequence[CudaKernel], variables: Mapping[Value, np.ndarray], device: Device
+    ):
         self.plan, self.specs, self.device = plan, list(kernels), device
-        self.host = variables
+        self.variables = variables
         self.assigns = bool(plan.graph.assignments)
         self.loaded = {k.source.key: device.load(k.source) for k in kernels}
-        self.variables = _variables.setdefault(device, DeviceVariables(device))
+        self.on_device = _variables.setdefault(device, DeviceVariables(device))
 
     def bind(self, symbols: Mapping[str, int]) -> CudaBound:
         """Launches and device memory for given symbols; constants are copied now."""
@@ -66,7 +71,7 @@ class CudaProgram:
 
     def _view(self, b: Buffer, arena: Any) -> Any:
         if b.kind == "variable":
-            return self.variables.view(b)
+            return self.on_device.view(b)
         memory = arena if b.kind == "arena" else self.device.allocate(b.size)
         view = self.device.view(memory, b.offset, b.elements, b.dtype)
         if b.kind == "constant":
@@ -76,23 +81,26 @@ class CudaProgram:
     # -- one run -----------------------------------------------------------------------------------------
 
     def upload(self, bound: CudaBound, arrays: Mapping[Value, np.ndarray], now: int) -> None:
-        """Inputs, and the variables that the host has written since; now: the count of writes to variables."""
+        """Inputs, and variables that may have been written since; now: the count of writes to variables."""
         for b, view in zip(bound.plan.buffers, bound.views, strict=True):
             if b.kind == "input":
                 self.device.upload(view, arrays[b.value])
-            elif b.kind == "variable" and self.variables.current.get(b.value) != now:
-                self.device.upload(view, self.host[b.value])
-                self.variables.current[b.value] = now
+            elif b.kind == "variable" and self.on_device.current.get(b.value) != now:
+                self.device.upload(view, self.variables[b.value])
 
-    def download(self, bound: CudaBound, outputs: Mapping[Value, np.ndarray], now: int) -> None:
-        """Outputs and assigned variables; the variables' memory is then the host's at count `now`."""
+    def download(self, bound: CudaBound, outputs: Mapping[Value, np.ndarray], now: int | None) -> None:
+        """Outputs and assigned variables.
+
+        now: the count of writes at which this program's variables are the same on device and host; None if somebody
+        else wrote some meanwhile.
+        """
         for b, view in zip(bound.plan.buffers, bound.views, strict=True):
             if b.kind == "output":
                 self.device.download(view, outputs[b.value])
             elif b.value in bound.plan.assigned:
-                self.device.download(view, self.host[b.value])
+                self.device.download(view, self.variables[b.value])
             if b.kind == "variable":
-                self.variables.current[b.value] = now
+                self.on_device.current[b.value] = -1 if now is None else now
 
     def step(self, bound: CudaBound) -> None:
         """All launches, queued in order."""
@@ -117,7 +125,9 @@ class CudaProgram:
                 self.device.begin(views[n])
         written = [n in launch.writes for n in launch.buffers]
         kernel = self.loaded[launch.kernel.source.key]
-        self.device.launch(kernel, launch.grid, [views[n] for n in launch.buffers], written, launch.numbers)
+        if launch.grid:
+            arrays = [views[n] for n in launch.buffers]
+            self.device.launch(kernel, launch.grid, arrays, written, launch.numbers)
         for n in dict.fromkeys(launch.buffers):
             if plan.buffers[n].last == position and plan.buffers[n].kind == "arena":
                 self.device.end(views[n])

@@ -132,7 +132,9 @@ class Group:
         if not isinstance(node, ast.Call) or ast.unparse(node.func) != "cuda.shared.array":
             return None
         size, kind = node.args
-        return SharedArray(ast.unparse(target), int(self._value(size)), self._type(kind), self.blocks, self.threads)
+        return SharedArray(
+            ast.unparse(target), int(self._value(size)), self._type(kind), self.blocks, self.threads
+        )
 
     def _type(self, node: ast.expr) -> Any:
         return np.bool_ if ast.unparse(node) == "np.bool_" else namespace()[ast.unparse(node)]
@@ -156,7 +158,9 @@ class Group:
             missing = arrived.any(1) & ~arrived.all(1)
             if missing.any():
                 k = int(missing.argmax())
-                raise DeviceFault(f"barrier reached by {int(arrived[k].sum())} of {self.threads} threads of a block")
+                raise DeviceFault(
+                    f"barrier reached by {int(arrived[k].sum())} of {self.threads} threads of a block"
+                )
         self.passed = self.passed + (1 if self.mask is None else self.mask.astype(np.int32))
 
     def _if(self, node: ast.If) -> None:
@@ -260,7 +264,12 @@ class Group:
 
     def _attribute(self, node: ast.Attribute) -> Any:
         text = ast.unparse(node)
-        places = {"cuda.threadIdx.x": self.thread, "cuda.blockIdx.x": self.block, "np.nan": np.float64(np.nan), "np.inf": np.float64(np.inf)}
+        places = {
+            "cuda.threadIdx.x": self.thread,
+            "cuda.blockIdx.x": self.block,
+            "np.nan": np.float64(np.nan),
+            "np.inf": np.float64(np.inf),
+        }
         if text not in places:
             raise DeviceFault(f"{text} is not known")
         return places[text]
@@ -273,7 +282,11 @@ class Group:
         arguments = [self._value(a) for a in node.args]
         if isinstance(function, type):
             return convert(arguments[0], function)
-        if isinstance(function, FunctionType) and function.__module__ != cuda_primitives.__name__ and name not in ("min", "max"):
+        if (
+            isinstance(function, FunctionType)
+            and function.__module__ != cuda_primitives.__name__
+            and name not in ("min", "max")
+        ):
             return self._interpreted(source_of(function), arguments)
         return self._single(function(*arguments))
 
