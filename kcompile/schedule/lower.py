@@ -112,13 +112,21 @@ def reads_each_once(axes: tuple[Axis, ...], load: Expr, expr: Expr) -> bool:
             return False
         used.append(moving[0][0][0])
     around = [a for part in reductions(expr) for a in part.attr[1] if load in loops.walk(part.args[0])]
-    deepest = max((k for k, a in enumerate(axes) if a in used), default=-1)
-    return len(set(used)) == len(used) and set(axes[: deepest + 1]) | set(around) <= set(used)
+    outer = _loops_around(axes, load, expr)
+    return len(set(used)) == len(used) and set(outer) | set(around) <= set(used)
 
 
 def evaluations(axes: tuple[Axis, ...], load: Expr, expr: Expr) -> int | Int:
-    """How often a load is evaluated: once per value of the axes down to the deepest one it uses."""
+    """How often a load is evaluated: once per value of the loops around it."""
     bound = [a for part in reductions(expr) for a in part.attr[1] if a in load.free_axes]
-    deepest = max((k for k, a in enumerate(axes) if a in load.free_axes), default=-1)
-    extents = [a.extent or 1 for a in axes[: deepest + 1]]
-    return product([*extents, *(a.extent or 1 for a in bound)])
+    return product(a.extent or 1 for a in (*_loops_around(axes, load, expr), *bound))
+
+
+def _loops_around(axes: tuple[Axis, ...], load: Expr, expr: Expr) -> tuple[Axis, ...]:
+    """The axes down to the deepest one that the load uses, or that a reduction does whose axes it uses."""
+    needed = set(load.free_axes)
+    for part in reductions(expr):
+        if not load.free_axes.isdisjoint(part.attr[1]):
+            needed |= part.free_axes
+    deepest = max((k for k, a in enumerate(axes) if a in needed), default=-1)
+    return axes[: deepest + 1]

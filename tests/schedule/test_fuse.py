@@ -1,0 +1,147 @@
+"""What becomes one kernel: counts and contents, before any number is computed."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kcompile import ops
+from kcompile import random as krandom
+from kcompile.codegen import cpu
+from kcompile.core.config import config
+from kcompile.core.symbolic import symbol
+from kcompile.grad.backward import gradients
+from kcompile.ir.loops import Contract, Loop, Pack, walk
+from kcompile.ir.op import make_parameter
+from kcompile.ir.types import TensorType
+from kcompile.passes import pipeline
+from kcompile.schedule.lower import reductions
+from kcompile.schedule.plan import plan_graph
+from kcompile.trace.tracer import trace
+from kcompile.trace.variable import Variable
+
+BATCH = symbol("batch")
+
+
+def parameter(name, *shape, dtype="float32"):
+    return make_parameter(name, TensorType(shape, dtype))
+
+
+def variable(*shape):
+    return Variable(np.ones(shape, "float32"))
+
+
+def plan(function, *parameters):
+    graph, _ = trace(function, list(parameters))
+    return plan_graph(pipeline.run(graph), cpu.target())
+
+
+def kinds(made):
+    return [type(k) for k in made.kernels]
+
+
+def test_an_elementwise_chain_is_one_kernel_with_one_store():
+    made = plan(lambda x: ops.tanh(ops.exp(x) * 2 + 1) - x, parameter("x", BATCH, 64))
+    assert kinds(made) == [Loop]
+    assert len(made.kernels[0].stores) == 1
+
+
+def test_a_softmax_row_is_one_kernel():
+    made = plan(ops.softmax, parameter("x", BATCH, 64))
+    assert kinds(made) == [Loop]
+    assert made.kernels[0].fused == ("max", "sum", "true_divide")
+    assert len(made.kernels[0].stores) == 1
+
+
+def test_a_layer_norm_is_one_kernel():
+    gamma, beta = variable(64), variable(64)
+    made = plan(
+        lambda x: ops.layer_normalization(x, gamma=gamma.value, beta=beta.value), parameter("x", BATCH, 64)
+    )
+    assert kinds(made) == [Loop]
+    assert len(made.kernels[0].stores) == 1
+
+
+def test_bias_activation_and_dropout_are_the_epilogue_of_the_product():
+    w, b, seed = variable(64, 32), variable(32), krandom.SeedGenerator(1)
+
+    def dense(x):
+        return krandom.dropout(ops.relu(ops.matmul(x, w.value) + b.value), 0.5, seed=seed)
+
+    made = plan(dense, parameter("x", BATCH, 64))
+    contractions = [k for k in made.kernels if isinstance(k, Contract)]
+    assert len(contractions) == 1
+    assert [s.target for s in contractions[0].stores] == made.graph.outputs
+    others = [k for k in made.kernels if not isinstance(k, Contract | Pack)]
+    assert [s.target.shape for k in others for s in k.stores] == [seed.state.shape]  # the seed's next state
+
+
+def test_adam_is_the_epilogue_of_the_weights_gradient():
+    w, m, v = variable(64, 32), variable(64, 32), variable(64, 32)
+
+    def step(x, y):
+        loss = ops.mean(ops.square(ops.matmul(x, w.value) - y))
+        (g,) = gradients(loss, [w.value])
+        m.assign(m * 0.9 + g * 0.1)
+        v.assign(v * 0.999 + ops.square(g) * 0.001)
+        w.assign(w - 0.001 * m / (ops.sqrt(v.value) + 1e-7))
+        return loss
+
+    made = plan(step, parameter("x", BATCH, 64), parameter("y", BATCH, 32))
+    (update,) = [
+        k for k in made.kernels if {made.aliases.get(s.target) for s in getattr(k, "stores", ())} - {None}
+    ]
+    assert {made.aliases[s.target] for s in update.stores} == {w.leaf, m.leaf, v.leaf}
+    assert isinstance(update, Contract)
+
+
+def test_a_loss_of_all_rows_is_one_kernel():
+    made = plan(
+        lambda x, y: ops.mean(ops.square(x - y)), parameter("x", BATCH, 64), parameter("y", BATCH, 64)
+    )
+    assert all(k.fused != ("subtract",) for k in made.kernels)
+    assert len(made.kernels) <= 2  # parts of the long sum, and their sum
+
+
+def test_views_of_operands_cost_no_kernel():
+    w = variable(32, 64)
+
+    def product(x):
+        return ops.matmul(ops.reshape(x, (x.shape[0], 64)), ops.transpose(w.value))
+
+    made = plan(product, parameter("x", BATCH, 8, 8))
+    assert [k for k in kinds(made) if k is Loop] == []
+
+
+def test_a_costly_value_read_many_times_is_stored():
+    made = plan(
+        lambda x: ops.sum(ops.expand_dims(ops.exp(x), 2) * ops.expand_dims(ops.exp(x), 1), axis=2),
+        parameter("x", 16, 64),
+    )
+    sums = [r for k in made.kernels for s in k.stores for r in reductions(s.expr)]
+    assert len(sums) == 1
+    repeated = [
+        e for e in walk(sums[0].args[0]) if e.op == "exp" and not e.free_axes.isdisjoint(sums[0].attr[1])
+    ]
+    assert repeated == []
+
+
+def test_without_optimization_every_operation_is_a_kernel():
+    with config(noopt=True):
+        made = plan(lambda x: ops.tanh(ops.exp(x)) - x, parameter("x", 8, 8))
+    assert [k.fused for k in made.kernels] == [("exp",), ("tanh",), ("subtract",)]
+
+
+def test_the_same_function_gives_the_same_plan():
+    def shapes():
+        made = plan(lambda x: ops.softmax(ops.matmul(x, ops.transpose(x))), parameter("x", BATCH, 16))
+        return [(type(k), k.fused) for k in made.kernels]
+
+    assert shapes() == shapes()
+
+
+def test_a_value_that_nobody_reads_is_not_computed():
+    def unused(x):
+        ops.exp(x)
+        return ops.tanh(x)
+
+    assert [k.fused for k in plan(unused, parameter("x", 8)).kernels] == [("tanh",)]
