@@ -30,7 +30,7 @@ class Axis(Atom):
     __slots__ = ()
 
     def __init__(self, extent: int | Int, name: str = ""):
-        super().__init__(f"{name or 'i'}{next(_axis_numbers)}", 0, extent)
+        super().__init__(f"{name or 'i'}{next(_axis_numbers):06}", 0, extent)  # terms are sorted by name
 
 
 def axis(extent: int | Int, name: str = "") -> int | Int:
