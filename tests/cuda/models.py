@@ -22,15 +22,16 @@ def mnist_cnn(filters: tuple[int, int] = (32, 64), units: int = 128, side: int =
     model = keras.Sequential(
         [
             keras.Input((side, side, 1)),
-            layers.Conv2D(filters[0], 3, activation="relu"),
-            layers.Conv2D(filters[1], 3, activation="relu"),
-            layers.MaxPooling2D(2),
-            layers.Dropout(0.25),
-            layers.Flatten(),
-            layers.Dense(units, activation="relu"),
-            layers.Dropout(0.5),
-            layers.Dense(10, activation="softmax"),
-        ]
+            layers.Conv2D(filters[0], 3, activation="relu", name="conv_1"),
+            layers.Conv2D(filters[1], 3, activation="relu", name="conv_2"),
+            layers.MaxPooling2D(2, name="pool"),
+            layers.Dropout(0.25, name="dropout_1"),
+            layers.Flatten(name="flatten"),
+            layers.Dense(units, activation="relu", name="dense_1"),
+            layers.Dropout(0.5, name="dropout_2"),
+            layers.Dense(10, activation="softmax", name="dense_2"),
+        ],
+        name="cnn",
     )
     model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
     return model
