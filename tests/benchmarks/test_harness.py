@@ -34,7 +34,7 @@ def run(rounds, *workers):
 
 
 def test_contenders_take_turns():
-    log = []
+    log: list[tuple[str, str, float]] = []
     run(2, FakeWorker("a", log, fit=1.0), FakeWorker("b", log, fit=1.1))
     trials, rounds = log[:4], log[4:]
     assert [seconds for *_, seconds in trials] == [0, 0.05, 0, 0.05]
