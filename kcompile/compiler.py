@@ -8,10 +8,13 @@ from typing import Any
 import numpy as np
 
 from kcompile.codegen import cpu
+from kcompile.codegen.report import report
 from kcompile.core import config
 from kcompile.core.errors import unknown_name
+from kcompile.core.timing import timed
 from kcompile.ir.graph import Graph, Value
 from kcompile.passes import pipeline
+from kcompile.runtime.check import CheckedExecutable
 from kcompile.runtime.executable import Executable
 from kcompile.runtime.kernels import get_kernels
 from kcompile.runtime.program import Program
@@ -40,10 +43,15 @@ def compile_graph(graph: Graph) -> Any:
 
 
 def _for_cpu(graph: Graph, variables: Mapping[Value, np.ndarray]) -> Executable:
-    plan = plan_graph(graph, cpu.target())  # fusion, order, in-place updates
-    specs = cpu.emit(plan)  # kernel IR -> source
-    addresses = get_kernels([spec.source for spec in specs])  # source -> machine code, cached
-    return Executable(Program(plan, specs, addresses, variables))
+    with timed("plan"):
+        plan = plan_graph(graph, cpu.target())  # fusion, order, in-place updates
+    with timed("source"):
+        specs = cpu.emit(plan)  # kernel IR -> source
+    report(plan, specs)
+    with timed("kernels"):
+        addresses = get_kernels([spec.source for spec in specs])  # source -> machine code, cached
+    program = Program(plan, specs, addresses, variables)
+    return CheckedExecutable(program) if config.current().check else Executable(program)
 
 
 def _for_cuda(graph: Graph, variables: Mapping[Value, np.ndarray], target: str) -> Executable:

@@ -1,4 +1,4 @@
-"""A contraction's output axes as functions of a kernel's own variables: row, lane and outer indices. The same for all targets."""
+"""A contraction's output axes as functions of a kernel's own variables: row, lane and outer indices."""
 
 from __future__ import annotations
 

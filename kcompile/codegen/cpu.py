@@ -9,7 +9,6 @@ from kcompile.codegen.scatter_cpu import emit_scatter
 from kcompile.codegen.spec import KernelSpec
 from kcompile.codegen.winograd_cpu import emit_filters, emit_winograd
 from kcompile.codegen.winograd_gradient_cpu import emit_filter_gradient, emit_filter_sum
-from kcompile.core import config
 from kcompile.ir.loops import Contract, Finish, Kernel, Loop
 from kcompile.kernels.contract.micro import choose
 from kcompile.kernels.host import host
@@ -33,11 +32,7 @@ def _tile(columns: int, dtype: str) -> tuple[int, int]:
 
 def emit(plan: Plan) -> list[KernelSpec]:
     """The specs of a plan's kernels, in order."""
-    specs = [_emit(kernel, plan) for kernel in plan.kernels]
-    if config.debugs("source"):
-        for spec in {s.source.text: s for s in specs}.values():
-            print(f"--- kernel {spec.name}\n{spec.source.text}")
-    return specs
+    return [_emit(kernel, plan) for kernel in plan.kernels]
 
 
 def _emit(kernel: Kernel, plan: Plan) -> KernelSpec:

@@ -1,4 +1,4 @@
-"""Kernel IR -> CUDA kernels, and what the schedule must know of a CUDA device. Target-independent of any driver: text only."""
+"""Kernel IR -> CUDA kernels as text, and what the schedule must know of a CUDA device. Needs no driver."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from kcompile.schedule.target import Target
 
 
 def target() -> Target:
-    """A CUDA device as the schedule sees it: any layout is read as it lies, and work is cut for some hundred blocks."""
+    """A CUDA device as the schedule sees it: any layout is read as it lies, and work is cut for some hundred
+    blocks.
+    """
     return Target(
         "cuda", _tile, packs=False, turns=False, winograd=False,
         long=2048, few=1 << 16, parts=32, sum_parts=64,

@@ -1,6 +1,6 @@
-"""CUDA source -> PTX or a launchable kernel. The only module that knows numba-cuda's compiler; importing it imports numba.cuda.
+"""CUDA source -> PTX or a launchable kernel: the only module that knows numba-cuda's compiler.
 
-Another compiler for CUDA Python takes its place by offering `ptx` and `launchable`.
+Importing it imports numba.cuda. Another compiler takes its place by offering `ptx` and `launchable`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from kcompile.kernels.math import cuda as device_math
 from kcompile.kernels.math import cuda_primitives
 from kcompile.kernels.random import cuda as device_random
 
-is_simulated = bool(cuda.config.ENABLE_CUDASIM)  # by Numba, in Python
+is_simulated = bool(getattr(cuda.config, "ENABLE_CUDASIM", False))  # by Numba, in Python
 _LIBRARY = {"floor": "floor", "ceil": "ceil", "round": "rint", "fma": "fma"}  # libdevice's names
 
 
@@ -51,7 +51,9 @@ def launchable(source: CudaSource) -> Any:
 
 def _compile_error(source: CudaSource, error: Exception) -> CompileError:
     received = str(error).strip() or type(error).__name__
-    return CompileError(message(f"kernel {source.name} does not compile for CUDA.", received=received, at=source.text))
+    return CompileError(
+        message(f"kernel {source.name} does not compile for CUDA.", received=received, at=source.text)
+    )
 
 
 def _signature(source: CudaSource) -> Any:
@@ -60,11 +62,15 @@ def _signature(source: CudaSource) -> Any:
 
 
 def _element(dtype: str) -> Any:
-    return types.uint16 if dtype == "bfloat16" else types.boolean if dtype == "bool" else getattr(types, dtype)
+    return (
+        types.uint16 if dtype == "bfloat16" else types.boolean if dtype == "bool" else getattr(types, dtype)
+    )
 
 
 def function_of(source: CudaSource) -> FunctionType:
-    """The Python function that the text defines, with everything that it may call; linecache lets errors show its lines."""
+    """The Python function that the text defines, with everything that it may call; linecache lets errors show
+    its lines.
+    """
     filename = f"<cuda {source.name} {source.key[:16]}>"
     linecache.cache[filename] = (len(source.text), None, source.text.splitlines(True), filename)
     scope = dict(_namespace())
@@ -72,7 +78,8 @@ def function_of(source: CudaSource) -> FunctionType:
     return scope["kernel"]
 
 
-# -- what kernels may call ------------------------------------------------------------------------------------
+# -- what kernels may call
+# ------------------------------------------------------------------------------------
 
 
 @cache
@@ -91,7 +98,10 @@ def _primitives() -> dict[str, Any]:
         return hosts
     found = {name: host if isinstance(host, type) else _in_math(name) for name, host in hosts.items()}
     found |= {name: _library(name, called) for name, called in _LIBRARY.items()}
-    found |= {"bits_f32": _same_bits(types.uint32, types.float32), "f32_bits": _same_bits(types.float32, types.uint32)}
+    found |= {
+        "bits_f32": _same_bits(types.uint32, types.float32),
+        "f32_bits": _same_bits(types.float32, types.uint32),
+    }
     return found | {"at": np.uint64, "index_div": _index_div()}
 
 
@@ -101,7 +111,9 @@ def _in_math(name: str) -> Any:
 
 
 def _inlined(function: Any, names: dict[str, Any]) -> Any:
-    """A device function that the compiler copies into its caller: that needs no current device while compiling."""
+    """A device function that the compiler copies into its caller: that needs no current device while
+    compiling.
+    """
     bound = FunctionType(function.__code__, names, function.__name__)
     return cuda.jit(device=True, inline="always")(bound)
 

@@ -1,7 +1,8 @@
-"""`Contract` kernels as CUDA source: tiles in shared memory, sums in registers, the epilogue's expressions over the finished tile.
+"""`Contract` kernels as CUDA source: tiles in shared memory, sums in registers, then the epilogue.
 
-A block is (part of the reduction, outer index, panel of output columns, block of output rows). A thread finds its places in A and B from
-the axes' strides once per block and once per step of the reduction, so images need no im2col and no operand is packed.
+A block is (part of the reduction, outer index, panel of output columns, block of output rows). A thread finds
+its places in A and B from the axes' strides once per block and once per step of the reduction, so images need
+no im2col and no operand is packed.
 """
 
 from __future__ import annotations
@@ -74,7 +75,9 @@ class _ContractEmitter:
     # -- where ------------------------------------------------------------------------------------------
 
     def _places(self) -> int | Int:
-        """The block's place in the output and the operands, the thread's rows and columns; returns the number of blocks."""
+        """The block's place in the output and the operands, the thread's rows and columns; returns the number
+        of blocks.
+        """
         c, w, s, tile = self.c, self.w, self.s, self.tile
         down = symbolic.floordiv(c.m_extent + (tile.rows - 1), tile.rows)
         across = symbolic.floordiv(c.n.extent + (tile.columns - 1), tile.columns)
@@ -151,9 +154,11 @@ class _ContractEmitter:
     def _lines(
         self, roles: Sequence[AxisRole], start: str, size: int, stride: str, side_by_side: bool
     ) -> tuple[str, str, list[tuple[str, str]]]:
-        """What a thread loads of one operand: its variables along the line and along the reduction; (inside?, offset) of its lines.
+        """What a thread loads of one operand: its variables along the line and along the reduction; (inside?,
+        offset) of its lines.
 
-        Neighbouring threads take neighbours in memory: along the lines if those lie side by side, else along the reduction.
+        Neighbouring threads take neighbours in memory: along the lines if those lie side by side, else along
+        the reduction.
         """
         place, step = ("across", "down") if side_by_side else ("down", "across")
         extent = product(r.extent for r in roles)

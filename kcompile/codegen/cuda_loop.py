@@ -2,9 +2,10 @@
 
 - map: a thread per point of the shared axes; whatever is reduced, a thread reduces alone.
 - columns: 32 neighbouring points per block, 8 workers for each; for sums down columns.
-- rows: one point per block, all threads its workers; for sums along rows, and stores with inner axes of their own.
+- rows: one point per block, all threads its workers; for sums along rows, and stores with inner axes.
 
-Neighbouring threads touch neighbouring elements in all three. Nothing is atomic, so the same inputs give the same bits.
+Neighbouring threads touch neighbouring elements in all three. Nothing is atomic, so the same inputs give the
+same bits.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Scatter kernels as CUDA source: a thread owns one column of a range of rows, and adds what belongs there in order.
+"""Scatter kernels as CUDA source: a thread owns one column of a range of rows and adds there in order.
 
 No two threads write one element, so nothing is atomic and the same inputs give the same bits.
 """

@@ -1,4 +1,4 @@
-"""What the CUDA generator hands to the runtime: a kernel's text, its launch, and what it reads and writes. No Numba here."""
+"""What the CUDA generator hands to the runtime: a kernel's text, launch and buffers. No Numba here."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from kcompile.ir.graph import Value
 class CudaSource:
     """Text of one kernel.
 
-    text     defines `def kernel(x0, ..., n0, ...)`: arrays of one dimension, then int64 numbers. It may use `cuda`, `np`
+    text     defines `def kernel(x0, ..., n0, ...)`: arrays of one dimension, then int64 numbers. It may use
+    `cuda`, `np`
              and the public names of kernels.math.cuda, kernels.math.cuda_primitives and kernels.random.cuda.
     name     for people; not part of the identity.
     arrays   dtypes of the arrays.
@@ -42,8 +43,8 @@ class CudaSource:
 class CudaKernel:
     """A kernel of a plan.
 
-    buffers: values whose memory the arrays are. numbers: symbolic integers. blocks: of the grid, known when the symbols
-    are; none are launched where it is 0. shared: bytes of shared memory of a block.
+    buffers: values whose memory the arrays are. numbers: symbolic integers. blocks: of the grid, known when
+    the symbols are; none are launched where it is 0. shared: bytes of shared memory of a block.
     """
 
     source: CudaSource

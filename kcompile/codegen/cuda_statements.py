@@ -1,4 +1,4 @@
-"""Expressions as statements of a CUDA kernel: the CPU's, with reductions that a block's threads compute together."""
+"""Expressions as statements of a CUDA kernel, with reductions that a block's threads compute together."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ class Team:
 
 
 class CudaStatements(Statements):
-    """Emits expressions. `together` says that all threads of a block pass here: only there may they wait for each other."""
+    """Emits expressions. `together` says that all threads of a block pass here: only there may they wait for
+    each other.
+    """
 
     def __init__(self, writer: Writer, names: Names, offsets: Offsets, team: Team):
         super().__init__(writer, names, offsets)

@@ -1,4 +1,4 @@
-"""The packing of a contraction's B operand into panels, as Numba source: `columns` elements a reduction step."""
+"""The packing of a contraction's B operand into panels, as Numba source: `columns` elements a step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The addresses in A of a block of output rows, as Numba source: what makes images readable without im2col."""
+"""The addresses in A of a block of output rows, as Numba source: images are read without im2col."""
 
 from __future__ import annotations
 

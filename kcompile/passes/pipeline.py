@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from kcompile.core import config
+from kcompile.core.timing import timed
 from kcompile.ir.graph import Graph
 from kcompile.ir.text import dump
 from kcompile.ir.verify import verify
@@ -37,10 +37,8 @@ def run(graph: Graph, passes: list[Pass] | None = None) -> Graph:
     for one in PIPELINE if passes is None else passes:
         if one.name in skipped or (settings.noopt and not one.required):
             continue
-        started = time.perf_counter()
-        graph = one.run(graph)
-        if config.debugs("timings"):
-            print(f"pass {one.name}: {(time.perf_counter() - started) * 1e3:.2f} ms")
+        with timed(f"pass {one.name}"):
+            graph = one.run(graph)
         _check(graph, one.name)
     return graph
 

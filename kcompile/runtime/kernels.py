@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from kcompile.codegen.build import build_each
 from kcompile.codegen.source import KernelSource
+from kcompile.core import config
 from kcompile.core.errors import CompileError, message
 from kcompile.runtime import loader
 from kcompile.runtime.cache import default_cache
@@ -45,6 +46,8 @@ def _objects(sources: list[KernelSource]) -> dict[str, bytes]:
     cache = default_cache()
     found = {source.key: cache.get(source.key) for source in sources}
     missing = [source for source in sources if found[source.key] is None]
+    if config.debugs("cache") and sources:
+        print(f"cache: {len(sources) - len(missing)} kernels found, {len(missing)} to compile")
     for source, data in build_each(missing):
         cache.put(source.key, data)
         found[source.key] = data

@@ -68,7 +68,7 @@ def plan_graph(graph: Graph, target: Target) -> Plan:
 
 
 def needed_groups(groups: list[Group], roots: set[Value]) -> tuple[list[Group], set[Value]]:
-    """The groups that write something, and what they write; contractions look through others to their source."""
+    """The groups that write something, and what they write; contractions look through others."""
     while True:
         kept = stored_values(groups, roots)
         needed = [g for g in groups if not kept.isdisjoint(g.index)]

@@ -1,9 +1,10 @@
 """Contractions on CUDA: tiles in shared memory, each thread with a block of sums in registers.
 
-A block of 16 x 16 threads computes `rows` x `columns` sums. Per step of `depth` along the reduction it brings both operands' tiles to
-shared memory, A as [depth, rows + 1] and B as [depth, columns + 1] (the odd length keeps threads that write down a column off
-each other's memory banks); then every thread multiplies. Thread (i, j) owns rows i, i + 16, ... and columns j, j + 16, ...,
-so that neighbours read and store neighbouring elements.
+A block of 16 x 16 threads computes `rows` x `columns` sums. Per step of `depth` along the reduction it brings
+both operands' tiles to shared memory, A as [depth, rows + 1] and B as [depth, columns + 1] (the odd length
+keeps threads that write down a column off each other's memory banks); then every thread multiplies. Thread
+(i, j) owns rows i, i + 16, ... and columns j, j + 16, ..., so that neighbours read and store neighbouring
+elements.
 """
 
 from __future__ import annotations
@@ -69,7 +70,9 @@ def panel_columns(columns: int) -> int:
 
 
 def multiplication(tile: Tile) -> list[str]:
-    """Statements of one step of the reduction: `kk` is its place in the tile, (down, across) the thread's place in the block."""
+    """Statements of one step of the reduction: `kk` is its place in the tile, (down, across) the thread's
+    place in the block.
+    """
     rows, columns = range(tile.rows // SIDE), range(tile.columns // SIDE)
     a_line, b_line = f"kk * {tile.row_stride} + down", f"kk * {tile.column_stride} + across"
     first = tile.depth * tile.row_stride

@@ -1,7 +1,7 @@
-"""The mathematics of CUDA kernels beyond the device's own functions: plain Python, inlined by the compiler of a device.
+"""The mathematics of CUDA kernels beyond the device's own: plain Python, inlined by a device's compiler.
 
-The names are those that expressions are written with on every target. Constants are float32 that float64 holds exactly, so that
-one text serves both.
+The names are those that expressions are written with on every target. Constants are float32 that float64
+holds exactly, so that one text serves both.
 """
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ def narrow_u16(x: Any) -> Any:
 
 
 __all__ = [
-    "add_up", "floor_quotient", "from_bf16", "integer_power", "magnitude", "maximum", "minimum", "multiply_up", "narrow_i8", "narrow_i16",
-    "narrow_u8", "narrow_u16", "normal_cdf", "relu", "remainder", "rsqrt", "select", "sigmoid", "sign_of", "softplus",
-    "to_bf16",
+    "add_up", "floor_quotient", "from_bf16", "integer_power", "magnitude", "maximum", "minimum",
+    "multiply_up", "narrow_i8", "narrow_i16", "narrow_u8", "narrow_u16", "normal_cdf", "relu", "remainder",
+    "rsqrt", "select", "sigmoid", "sign_of", "softplus", "to_bf16",
 ]  # fmt: skip

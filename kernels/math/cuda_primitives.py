@@ -1,7 +1,7 @@
-"""The operations that CUDA kernels find ready-made, as NumPy computes them: for emulated devices, and to say what each one means.
+"""The operations that CUDA kernels find ready-made, as NumPy computes them: for emulated devices.
 
-A compiler for a real device puts instructions or library functions in their place, by name. float32 arguments give
-float32 results everywhere.
+They also say what each one means. A compiler for a real device puts instructions or library functions in
+their place, by name. float32 arguments give float32 results everywhere.
 """
 
 from __future__ import annotations
@@ -59,7 +59,9 @@ def _elementwise(function: Any, x: Any) -> Any:
 
 
 __all__ = [
-    "arctan2", "at", "bits_f32", "ceil", "cos", "erf", "erfc", "exp", "expm1", "f16", "f32", "f32_bits", "f64",
-    "floor", "fma", "i8", "i16", "i32", "i64", "index_div", "log", "log1p", "pow", "round", "sin", "sqrt", "tanh",
+    "arctan2", "at", "bits_f32", "ceil", "cos", "erf", "erfc", "exp", "expm1", "f16",
+    "f32", "f32_bits", "f64",
+    "floor", "fma", "i8", "i16", "i32", "i64", "index_div", "log", "log1p", "pow", "round",
+    "sin", "sqrt", "tanh",
     "u8", "u16", "u32", "u64",
 ]  # fmt: skip

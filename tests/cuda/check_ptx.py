@@ -1,4 +1,5 @@
-"""Every kernel of some models through PTX and ptxas, for all supported capabilities; prints a table and what is wrong.
+"""Every kernel of some models through PTX and ptxas, for all supported capabilities; prints a table and what
+is wrong.
 
     python -m venv v && v/bin/pip install -e ".[cuda13]"
     v/bin/python -m tests.cuda.check_ptx
@@ -17,7 +18,7 @@ from tests.cuda.ptx import CAPABILITIES, Figures, faults, figures, missing
 
 
 def kernels() -> list[CudaKernel]:
-    """All different kernels of the MNIST CNN's training and test steps, and of a model with other families."""
+    """All different kernels of the MNIST CNN's steps, and of a model with other families."""
     steps = [
         *(step_kernels(mnist_cnn(optimizer=name), digits(2)) for name in ("adam", "adadelta")),
         step_kernels(mnist_cnn(), digits(2), "test"),
@@ -38,13 +39,18 @@ def family(kernel: CudaKernel) -> str:
 
 
 def rows(found: list[tuple[CudaKernel, dict[tuple[int, int], Figures]]]) -> Iterator[str]:
-    yield "| kernel | layout | threads | registers " + " ".join(f"sm_{a}{b}" for a, b in CAPABILITIES) + " | shared | barriers |"
+    yield (
+        "| kernel | layout | threads | registers "
+        + " ".join(f"sm_{a}{b}" for a, b in CAPABILITIES)
+        + " | shared | barriers |"
+    )
     yield "| --- | --- | --- | --- | --- | --- |"
     for kernel, by_cc in found:
         one = next(iter(by_cc.values()))
         registers = " ".join(str(f.registers) for f in by_cc.values())
         name = f"{kernel.name.rpartition('/')[2]}: {', '.join(dict.fromkeys(kernel.fused))}"[:72]
-        yield f"| {name} | {family(kernel)} | {kernel.source.threads} | {registers} | {one.shared} | {one.barriers} |"
+        sizes = f"{kernel.source.threads} | {registers} | {one.shared} | {one.barriers}"
+        yield f"| {name} | {family(kernel)} | {sizes} |"
 
 
 def main() -> int:

@@ -17,7 +17,9 @@ from kcompile.schedule.plan import Plan, plan_graph
 layers = keras.layers
 
 
-def mnist_cnn(filters: tuple[int, int] = (32, 64), units: int = 128, side: int = 28, optimizer: Any = "adam") -> Any:
+def mnist_cnn(
+    filters: tuple[int, int] = (32, 64), units: int = 128, side: int = 28, optimizer: Any = "adam"
+) -> Any:
     """The MNIST example's network, or a narrower one, compiled to train."""
     model = keras.Sequential(
         [
@@ -38,7 +40,9 @@ def mnist_cnn(filters: tuple[int, int] = (32, 64), units: int = 128, side: int =
 
 
 def token_classifier(words: int = 50, width: int = 24) -> Any:
-    """What the CNN lacks: gather and scatter by index, normalization along rows and down columns, wide outputs."""
+    """What the CNN lacks: gather and scatter by index, normalization along rows and down columns, wide
+    outputs.
+    """
     model = keras.Sequential(
         [
             keras.Input((12,), dtype="int32"),
@@ -63,7 +67,9 @@ def digits(count: int, side: int = 28, seed: int = 0) -> tuple[np.ndarray, np.nd
 
 def tokens(count: int, words: int = 50, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
-    return rng.integers(0, words, (count, 12)).astype(np.int32), rng.integers(0, words, count).astype(np.int32)
+    return rng.integers(0, words, (count, 12)).astype(np.int32), rng.integers(0, words, count).astype(
+        np.int32
+    )
 
 
 def step_graph(model: Any, data: Sequence[np.ndarray], kind: str = "train") -> Graph:

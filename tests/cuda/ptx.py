@@ -1,4 +1,6 @@
-"""PTX of a kernel, assembled by ptxas: the figures that tell whether it fits a device. Needs the CUDA wheels, no device."""
+"""PTX of a kernel, assembled by ptxas: the figures that tell whether it fits a device. Needs the CUDA wheels,
+no device.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +63,14 @@ def figures(kernel: CudaKernel, cc: tuple[int, int]) -> Figures:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "kernel.ptx")
         path.write_text(text)
-        command = [ptxas(), "-v", f"-arch=sm_{cc[0]}{cc[1]}", str(path), "-o", str(path.with_suffix(".cubin"))]
+        command = [
+            ptxas(),
+            "-v",
+            f"-arch=sm_{cc[0]}{cc[1]}",
+            str(path),
+            "-o",
+            str(path.with_suffix(".cubin")),
+        ]
         done = subprocess.run(command, capture_output=True, text=True)
 
     def number(pattern: str) -> int:
@@ -84,9 +93,12 @@ def faults(kernel: CudaKernel, found: Figures) -> list[str]:
     checks = {
         f"ptxas: {found.error}": bool(found.error),
         f"{found.spills} bytes of spills": found.spills > 0,
-        f"{found.registers} registers x {kernel.source.threads} threads": found.registers * kernel.source.threads > REGISTERS,
+        f"{found.registers} registers x {kernel.source.threads} threads": found.registers
+        * kernel.source.threads
+        > REGISTERS,
         f"{found.shared} bytes of shared memory": found.shared > SHARED,
-        f"{found.shared} bytes of shared memory, the plan says {kernel.shared}": found.shared != kernel.shared,
+        f"{found.shared} bytes of shared memory, the plan says {kernel.shared}": found.shared
+        != kernel.shared,
         f"{found.doubles} float64 operations": found.doubles > 0 and "float64" not in kernel.source.arrays,
     }
     return [text for text, wrong in checks.items() if wrong]

@@ -33,8 +33,9 @@ def device(monkeypatch) -> Iterator[EmulatedDevice]:
     found.record = []
     copies: dict[str, int] = {"upload": 0, "download": 0}
     for name in copies:
+        real = getattr(found, name)
 
-        def counted(*arguments, name=name, real=getattr(found, name)):
+        def counted(*arguments, name=name, real=real):
             copies[name] += 1
             real(*arguments)
 
@@ -62,7 +63,8 @@ def counting() -> tuple[Variable, Graph]:
     return total, graph
 
 
-# -- no device ------------------------------------------------------------------------------------------------
+# -- no device
+# ------------------------------------------------------------------------------------------------
 
 MISSING = """
 from kcompile.core.config import config
@@ -77,7 +79,9 @@ except Exception as error:
 
 
 def test_without_a_device_one_line_says_what_is_missing():
-    done = subprocess.run([sys.executable, "-c", MISSING], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-c", MISSING], cwd=ROOT, capture_output=True, text=True, timeout=120
+    )
     if not done.stdout:
         pytest.skip("there is a device")
     (line,) = done.stdout.splitlines()
@@ -92,7 +96,8 @@ def test_unknown_targets_are_named_with_their_neighbours():
 
 def test_other_targets_never_import_cuda():
     code = (
-        "import sys, numpy as np\nfrom kcompile.core.config import config\nfrom kcompile.compiler import compile_graph\n"
+        "import sys, numpy as np\nfrom kcompile.core.config import config\n"
+        "from kcompile.compiler import compile_graph\n"
         "from tests.cuda.test_device import doubled\n"
         "for target in ('cuda-emulated', 'cpu'):\n"
         "    with config(target=target): compile_graph(doubled())(np.ones(40, 'float32'))\n"
@@ -102,7 +107,8 @@ def test_other_targets_never_import_cuda():
     assert done.stdout.strip() == "[]", done.stderr
 
 
-# -- memory and copies ----------------------------------------------------------------------------------------
+# -- memory and copies
+# ----------------------------------------------------------------------------------------
 
 
 def test_results_are_copied_from_memory_of_the_device(device):

@@ -16,7 +16,8 @@ def apply(text: str, *inputs: np.ndarray, dtype: type = np.float32) -> np.ndarra
     """An expression of v0, v1 ... for each element."""
     names = [f"x{k}" for k in range(len(inputs))]
     loads = "".join(f"        v{k} = {name}[at(i)]\n" for k, name in enumerate(names))
-    body = f"    i = i64(cuda.blockIdx.x) * 32 + i64(cuda.threadIdx.x)\n    if i < n0:\n{loads}        y[at(i)] = {text}\n"
+    body = "    i = i64(cuda.blockIdx.x) * 32 + i64(cuda.threadIdx.x)\n"
+    body += f"    if i < n0:\n{loads}        y[at(i)] = {text}\n"
     result = np.zeros(inputs[0].size, dtype)
     arrays = [GlobalArray(n, a, None, False, 32) for n, a in zip(names, inputs, strict=True)]
     out = GlobalArray("y", result, None, True, 32)
@@ -80,4 +81,6 @@ def test_bfloat16_is_rounded_to_nearest_even():
 
 def test_integer_powers_wrap_around():
     base, exponent = np.array([3, -2, 10, 0], np.int64), np.array([5, 63, 20, 0], np.int64)
-    assert apply("integer_power(v0, v1)", base, exponent, dtype=np.int64).tolist() == (base**exponent).tolist()
+    assert (
+        apply("integer_power(v0, v1)", base, exponent, dtype=np.int64).tolist() == (base**exponent).tolist()
+    )

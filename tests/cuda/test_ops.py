@@ -1,4 +1,5 @@
-"""Every op on an emulated device against its NumPy reference: values, gradients, integers and symbolic extents.
+"""Every op on an emulated device against its NumPy reference: values, gradients, integers and symbolic
+extents.
 
 The emulator also checks that kernels stay in bounds, read only what is written, and have neither races nor
 barriers that some threads miss.

@@ -1,4 +1,6 @@
-"""Kernels through PTX and ptxas. Skipped without the CUDA wheels (0.8 GB); `tests.cuda.check_ptx` prints the figures."""
+"""Kernels through PTX and ptxas. Skipped without the CUDA wheels (0.8 GB); `tests.cuda.check_ptx` prints the
+figures.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +24,8 @@ def test_a_kernel_that_numba_refuses_is_named():
     from kcompile.codegen.cuda_build import ptx as compiled
     from kcompile.core.errors import CompileError
 
-    source = replace(kernels()[0].source, text="def kernel(x0):\n    x0[at(0)] = nowhere\n", arrays=("float32",), numbers=0)
+    source = replace(
+        kernels()[0].source, text="def kernel(x0):\n    x0[at(0)] = nowhere\n", arrays=("float32",), numbers=0
+    )
     with pytest.raises(CompileError, match="does not compile for CUDA"):
         compiled(source, (8, 0))

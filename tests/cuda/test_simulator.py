@@ -1,4 +1,4 @@
-"""A second opinion: the path of a real device, run by Numba's own simulator of CUDA in a process of its own."""
+"""A second opinion: the path of a real device, run by Numba's simulator of CUDA in another process."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ found = []
 for target in ("cpu", "cuda"):
     keras.utils.set_random_seed(0)
     with config(target=target):
-        layers = [keras.Input((3,)), keras.layers.Dense(4, "relu"), keras.layers.Dropout(0.5), keras.layers.Dense(2)]
-        model = keras.Sequential(layers)
+        layers = [keras.Input((3,)), keras.layers.Dense(4, "relu"), keras.layers.Dropout(0.5),
+        keras.layers.Dense(2)] model = keras.Sequential(layers)
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         model.compile(keras.optimizers.SGD(0.1, momentum=0.9), loss, metrics=["accuracy"])
         found.append([*model.train_on_batch(x, y), *model.get_weights(), model.predict_on_batch(x)])

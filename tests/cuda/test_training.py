@@ -1,4 +1,6 @@
-"""Training on an emulated device against training on the CPU, from the same weights, with the same random bits."""
+"""Training on an emulated device against training on the CPU, from the same weights, with the same random
+bits.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,9 @@ def narrow_cnn() -> Any:
 
 
 def test_mnist_cnn_step():
-    """Convolutions, pooling, both dropouts, both dense layers, the loss, all gradients, the update, the metrics."""
+    """Convolutions, pooling, both dropouts, both dense layers, the loss, all gradients, the update, the
+    metrics.
+    """
     assert_same_training(narrow_cnn, digits(6, 12), 3)
 
 
@@ -67,6 +71,10 @@ def test_fit_evaluate_and_predict():
         with config(target=target):
             model = mnist_cnn((2, 3), 4, side=10, optimizer="sgd")
             history = model.fit(x, y, batch_size=8, epochs=2, verbose=0).history
-            found[target] = [*history["loss"], *model.evaluate(x, y, verbose=0), model.predict(x[:3], verbose=0)]
+            found[target] = [
+                *history["loss"],
+                *model.evaluate(x, y, verbose=0),
+                model.predict(x[:3], verbose=0),
+            ]
     for got, want in zip(found["cuda-emulated"], found["cpu"], strict=True):
         np.testing.assert_allclose(got, want, rtol=TOLERANCE)

@@ -1,4 +1,4 @@
-"""Views against NumPy: the same offset and strides for the same transposes, slices, reshapes and broadcasts."""
+"""Views against NumPy: the same elements for the same transposes, slices, reshapes and broadcasts."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Programs on CUDA devices: launch plans, device memory, a real device through numba-cuda, and an emulated one."""
+"""Programs on CUDA devices: launch plans, device memory, a real device by numba-cuda, and an emulated one."""

@@ -1,4 +1,4 @@
-"""Arrays that emulated threads read and write: every access is within bounds, of written memory, and free of races."""
+"""Arrays of emulated threads: every access is within bounds, of written memory, and free of races."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from kcompile.runtime.cuda.numbers import convert, is_uniform
 
 
 class Threads(Protocol):
-    """The threads that run in lock step: their numbers in the grid and in the group, passed barriers, and who is active."""
+    """The threads that run in lock step: their numbers in the grid and in the group, passed barriers, and who
+    is active.
+    """
 
     count: int
     mask: np.ndarray | None
@@ -144,5 +146,6 @@ def _check(race: np.ndarray, cells: np.ndarray, who: np.ndarray, name: str, verb
         k = int(race.argmax())
         cell = int(np.broadcast_to(cells, race.shape)[k])
         raise DeviceFault(
-            f"race: {name}[{cell}] is {verb} by thread {int(who[k])} and used by another with no barrier between"
+            f"race: {name}[{cell}] is {verb} by thread {int(who[k])} "
+            "and used by another with no barrier between"
         )

@@ -1,4 +1,4 @@
-"""A CUDA device made of NumPy arrays: memory of its own, kernels run by `simt`. Needs neither driver nor CUDA packages."""
+"""A CUDA device made of NumPy arrays, with memory of its own. Needs neither driver nor CUDA packages."""
 
 from __future__ import annotations
 

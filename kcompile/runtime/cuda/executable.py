@@ -13,7 +13,8 @@ from kcompile.trace.variable import writes
 
 
 class CudaExecutable(Executable):
-    """Inputs and changed variables are copied to the device, outputs and assigned variables back, once per call.
+    """Inputs and changed variables are copied to the device, outputs and assigned variables back, once per
+    call.
 
     Variables keep their memory on the device between calls, and between programs.
     """
@@ -27,7 +28,11 @@ class CudaExecutable(Executable):
         return self._run(arrays, symbols, self.program.step)
 
     def repeat(
-        self, arrays: Sequence[np.ndarray], symbols: Mapping[str, int], steps: int, stop: np.ndarray | None = None
+        self,
+        arrays: Sequence[np.ndarray],
+        symbols: Mapping[str, int],
+        steps: int,
+        stop: np.ndarray | None = None,
     ) -> int:
         """`steps` runs; inputs, outputs and variables are copied once. Returns the number of steps done.
 
@@ -48,11 +53,16 @@ class CudaExecutable(Executable):
     def timed(self, arrays: Sequence[np.ndarray], symbols: Mapping[str, int], repeats: int) -> np.ndarray:
         """Nanoseconds of each launch in each of `repeats` runs: int64[repeats, 1, launches]."""
         times: list[list[int]] = []
-        self._run(arrays, symbols, lambda bound: times.extend(map(self.program.timed_step, [bound] * repeats)))
+        self._run(
+            arrays, symbols, lambda bound: times.extend(map(self.program.timed_step, [bound] * repeats))
+        )
         return np.array(times, np.int64).reshape(repeats, 1, -1)
 
     def _run(
-        self, arrays: Sequence[np.ndarray], symbols: Mapping[str, int] | None, steps: Callable[[CudaBound], None]
+        self,
+        arrays: Sequence[np.ndarray],
+        symbols: Mapping[str, int] | None,
+        steps: Callable[[CudaBound], None],
     ) -> list[np.ndarray]:
         """Copies to the device, steps, copies back: outputs as new arrays, variables in place."""
         prepared = self._prepared(arrays)

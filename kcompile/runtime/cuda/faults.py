@@ -6,4 +6,6 @@ from kcompile.core.errors import CompileError
 
 
 class DeviceFault(CompileError):
-    """A kernel did what is wrong on a real device: a race, a barrier that some threads miss, memory out of bounds..."""
+    """A kernel did what is wrong on a real device: a race, a barrier that some threads miss, memory out of
+    bounds...
+    """

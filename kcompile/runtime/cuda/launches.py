@@ -1,4 +1,4 @@
-"""A plan bound to numbers: which kernel runs on how many blocks, over which memory, and which copies lie around it."""
+"""A plan bound to numbers: which kernel runs on how many blocks, over which memory, between which copies."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ MOST = 2**31 - 1  # blocks of a grid, and positions that kernels count in 32 bit
 class Buffer:
     """Device memory of one value.
 
-    kind: input, output, variable and constant have memory of their own; arena: a range of the arena from `offset`
-    bytes on. first, last: the launches that use it.
+    kind: input, output, variable and constant have memory of their own; arena: a range of the arena from
+    `offset` bytes on. first, last: the launches that use it.
     """
 
     value: Value
@@ -71,7 +71,14 @@ class LaunchPlan:
         return {
             "arena": self.arena,
             "buffers": [
-                {"kind": b.kind, "dtype": b.dtype, "elements": b.elements, "offset": b.offset, "first": b.first, "last": b.last}
+                {
+                    "kind": b.kind,
+                    "dtype": b.dtype,
+                    "elements": b.elements,
+                    "offset": b.offset,
+                    "first": b.first,
+                    "last": b.last,
+                }
                 for b in self.buffers
             ],
             "upload": [k for k, b in enumerate(self.buffers) if b.kind in ("input", "variable", "constant")],
@@ -134,7 +141,8 @@ def _kind(v: Value, plan: Plan) -> str:
     return "input" if v in plan.graph.inputs else "arena"
 
 
-# -- what must hold -------------------------------------------------------------------------------------------
+# -- what must hold
+# -------------------------------------------------------------------------------------------
 
 
 def check(plan: LaunchPlan) -> None:

@@ -1,4 +1,7 @@
-"""Who read and wrote each cell of memory, and when: two threads that meet at one with no barrier between them are a race."""
+"""Who read and wrote each cell of memory, and when.
+
+Two threads that meet at a cell, one of them writing, with no barrier between them are a race.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,8 @@ _NOBODY = np.iinfo(np.int32).max
 
 
 class Ledger:
-    """Per cell: the last writer, the lowest and highest reader, and the barriers that their blocks had passed then.
+    """Per cell: the last writer, the lowest and highest reader, and the barriers that their blocks had passed
+    then.
 
     Threads are numbered over the whole grid; a barrier orders the threads of one block only.
     """

@@ -1,4 +1,4 @@
-"""A real CUDA device through numba-cuda, one stream, everything queued in order. Importing this imports numba.cuda."""
+"""A real CUDA device through numba-cuda; everything is queued in order. Importing this imports numba.cuda."""
 
 from __future__ import annotations
 

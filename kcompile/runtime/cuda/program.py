@@ -91,8 +91,8 @@ class CudaProgram:
     def download(self, bound: CudaBound, outputs: Mapping[Value, np.ndarray], now: int | None) -> None:
         """Outputs and assigned variables.
 
-        now: the count of writes at which this program's variables are the same on device and host; None if somebody
-        else wrote some meanwhile.
+        now: the count of writes at which this program's variables are the same on device and host; None if
+        somebody else wrote some meanwhile.
         """
         for b, view in zip(bound.plan.buffers, bound.views, strict=True):
             if b.kind == "output":

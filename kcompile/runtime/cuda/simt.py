@@ -1,8 +1,9 @@
-"""Runs the text of CUDA kernels: all threads of a group of blocks in lock step, one statement at a time, on NumPy arrays.
+"""Runs the text of CUDA kernels on NumPy arrays: all threads of a group of blocks in lock step.
 
-A variable is an array with one number per thread, or one number where all agree. Branches and loops run under a mask of the
-threads that take them, so a barrier that not all threads of a block reach is seen, and so are races (`ledger`), reads of
-unwritten or foreign memory (`arrays`), and float64 arithmetic in a kernel that has no float64 argument.
+A variable is an array with one number per thread, or one number where all agree. Branches and loops run under
+a mask of the threads that take them, so a barrier that not all threads of a block reach is seen, and so are
+races (`ledger`), reads of unwritten or foreign memory (`arrays`), and float64 arithmetic in a kernel that has
+no float64 argument.
 """
 
 from __future__ import annotations
@@ -204,8 +205,8 @@ class Group:
         low, high = bounds[:2] if len(bounds) > 1 else (np.int64(0), bounds[0])
         step = bounds[2] if len(bounds) > 2 else np.int64(1)
         if is_uniform(low) and is_uniform(high):
-            for i in range(int(low), int(high), int(step)):
-                self.env[node.target.id] = np.int64(i)
+            for count in range(int(low), int(high), int(step)):
+                self.env[node.target.id] = np.int64(count)
                 self._body(node.body)
             return
         outer, i = self.mask, np.broadcast_to(low, self.count)

@@ -1,0 +1,138 @@
+"""Each rewrite: where it fires, where it must not, and that the numbers stay the same."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from kcompile import ops
+from kcompile.core.config import config
+from kcompile.core.symbolic import symbol
+from kcompile.ir.evaluate import evaluate
+from kcompile.ir.graph import Graph
+from kcompile.ir.op import REGISTRY, constant, make_parameter
+from kcompile.ir.types import TensorType
+from kcompile.ops.movement import broadcast_op, reshape_op, transpose_op
+from kcompile.passes import algebra, decompose, fold, pipeline
+
+BATCH = symbol("batch")
+
+
+def parameter(*shape, dtype="float32", name="x"):
+    return make_parameter(name, TensorType(shape, dtype))
+
+
+def rewritten(y, rules=algebra):
+    """y after a pass; the same bits as before for random inputs."""
+    inputs = [v for node in Graph([], [y]).nodes() for v in node.values if v.op.name == "parameter"]
+    (new,) = rules.run(Graph(inputs, [y])).outputs
+    rng = np.random.default_rng(0)
+    shapes = [tuple(d if isinstance(d, int) else 3 for d in v.shape) for v in inputs]
+    leaves = {v: rng.normal(size=s).astype(v.dtype) for v, s in zip(inputs, shapes, strict=True)}
+    before, after = (evaluate([v], leaves, {"batch": 3})[0] for v in (y, new))
+    np.testing.assert_array_equal(before, after)
+    return new
+
+
+def ones(*shape):
+    return ops.broadcast_to(constant(np.float32(1)), shape)
+
+
+X = parameter(2, 6)
+
+
+@pytest.mark.parametrize(
+    "y, expected",
+    [
+        (ops.reshape(ops.reshape(X, (3, 4)), (12,)), ops.reshape(X, (12,))),
+        (ops.reshape(ops.reshape(X, (3, 4)), (2, 6)), X),
+        (reshape_op(X, shape=(2, 6)), X),
+        (ops.transpose(ops.transpose(X)), X),
+        (
+            ops.transpose(ops.transpose(parameter(2, 3, 4), (1, 2, 0)), (1, 2, 0)),
+            ops.transpose(parameter(2, 3, 4), (2, 0, 1)),
+        ),
+        (broadcast_op(X, shape=(2, 6)), X),
+        (ops.multiply(X, 1.0), X),
+        (ops.multiply(ones(6), X), X),
+        (ops.true_divide(X, 1.0), X),
+    ],
+    ids=str,
+)
+def test_algebra_fires(y, expected):
+    assert rewritten(y) is expected
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        ops.reshape(X, (3, 4)),
+        ops.transpose(X),
+        ops.broadcast_to(X, (3, 2, 6)),
+        ops.multiply(X, 2.0),
+        ops.multiply(X, ones(3, 2, 6)),  # it also broadcasts
+        ops.true_divide(X, 2.0),
+        ops.true_divide(ones(2, 6), X),
+        ops.add(X, 1.0),
+        transpose_op(ops.exp(X), axes=(1, 0)),
+    ],
+    ids=str,
+)
+def test_algebra_does_not_fire(y):
+    assert rewritten(y) is y
+
+
+def test_algebra_reaches_through_a_chain():
+    y = ops.transpose(ops.multiply(ops.transpose(ops.exp(X)), 1.0))
+    assert rewritten(y) is ops.exp(X)
+
+
+def test_symbolic_reshapes_are_joined():
+    x = parameter(BATCH, 8, 4)
+    assert rewritten(ops.reshape(ops.reshape(x, (BATCH, 32)), (BATCH, 8, 4))) is x
+
+
+def test_constants_are_folded():
+    y = ops.add(ops.exp(constant(np.float32(1.0))), constant(np.float32(2.0)))
+    (new,) = fold.run(Graph([], [y])).outputs
+    assert new.op.name == "constant"
+    assert new.node.attrs["value"].array == np.exp(np.float32(1.0)) + np.float32(2.0)
+
+
+def test_what_depends_on_an_input_is_not_folded():
+    y = ops.add(X, 1.0)
+    assert fold.run(Graph([X], [y])).outputs == [y]
+
+
+def test_large_constants_are_not_folded():
+    y = ops.broadcast_to(constant(np.float32(1.0)), (fold.LIMIT + 1,))
+    assert fold.run(Graph([], [y])).outputs == [y]
+
+
+def test_decomposition_leaves_primitives_only():
+    gamma = np.ones(6, "float32")
+    graph = Graph([X], [ops.softmax(ops.gelu(ops.layer_normalization(X, gamma=gamma, beta=gamma)))])
+    assert not all(decompose.is_primitive(n) for n in graph.nodes())
+    done = decompose.run(graph)
+    assert all(decompose.is_primitive(n) for n in done.nodes())
+    assert all("scalar" in n.op.rules for n in done.nodes() if n.op.name not in decompose.LEAVES)
+
+
+def test_stop_gradient_is_nothing_at_run_time():
+    assert decompose.run(Graph([X], [ops.stop_gradient(X)])).outputs == [X]
+
+
+def test_passes_are_skipped_by_name():
+    y = ops.multiply(X, 1.0)
+    graph = Graph([X], [y])
+    assert pipeline.run(graph).outputs == [X]
+    with config(skip="algebra,fold"):
+        assert pipeline.run(graph).outputs == [y]
+    with config(noopt=True):
+        assert pipeline.run(graph).outputs == [y]
+
+
+def test_what_codegen_needs_is_not_skipped_by_noopt():
+    with config(noopt=True):
+        done = pipeline.run(Graph([X], [ops.softmax(X)]))
+    assert all(n.op is not REGISTRY["softmax"] for n in done.nodes())
