@@ -23,8 +23,8 @@ found = []
 for target in ("cpu", "cuda"):
     keras.utils.set_random_seed(0)
     with config(target=target):
-        layers = [keras.Input((3,)), keras.layers.Dense(4, "relu"), keras.layers.Dropout(0.5),
-        keras.layers.Dense(2)] model = keras.Sequential(layers)
+        hidden = [keras.layers.Dense(4, "relu"), keras.layers.Dropout(0.5)]
+        model = keras.Sequential([keras.Input((3,)), *hidden, keras.layers.Dense(2)])
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         model.compile(keras.optimizers.SGD(0.1, momentum=0.9), loss, metrics=["accuracy"])
         found.append([*model.train_on_batch(x, y), *model.get_weights(), model.predict_on_batch(x)])
