@@ -220,11 +220,12 @@ class ContractEmitter:
         if self.c.parts > 1:
             w.line(f"first_pass = {count} * part // {self.c.parts}")
             w.line(f"last_pass = {count} * (part + 1) // {self.c.parts}")
-            with w.block("if first_pass == last_pass:"), w.block(f"for j in range(rows * {self.c.columns}):"):
-                w.line(f"c[j] = {scalar.literal(0, self.c.value.dtype)}")
         else:
             w.line("first_pass = 0")
             w.line(f"last_pass = {count}")
+        if self.c.parts > 1 or isinstance(self.c.k_extent, Int):  # a part, or a batch, may be empty
+            with w.block("if first_pass == last_pass:"), w.block(f"for j in range(rows * {self.c.columns}):"):
+                w.line(f"c[j] = {scalar.literal(0, self.c.value.dtype)}")
         if blocked or self.k_outer:
             w.line("moved = 0")
         with w.block("for k_pass in range(first_pass, last_pass):"):

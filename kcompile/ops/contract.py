@@ -49,6 +49,8 @@ def _contract_reference(
     x: np.ndarray, w: np.ndarray, *, shape: Any, over: Any, x_map: Map, w_map: Map
 ) -> np.ndarray:
     extents = (*shape, *over)
+    if 0 in extents:
+        return np.zeros(shape, x.dtype)
     letters = list(range(len(extents)))
     used_x = sorted({a for terms in x_map for _, a in terms})
     used_w = sorted({a for terms in w_map for _, a in terms})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from typing import Any
 
 import numpy as np
@@ -57,7 +58,7 @@ def windows(x: np.ndarray, window: Window, strides: Window, pads: Pairs, value: 
     axes = tuple(range(1, x.ndim - 1))
     views = np.lib.stride_tricks.sliding_window_view(padded, window, axes)
     views = views[(slice(None), *(slice(None, None, s) for s in strides))]
-    return views.reshape((*views.shape[: x.ndim], -1))
+    return views.reshape((*views.shape[: x.ndim], math.prod(window)))
 
 
 def scattered(

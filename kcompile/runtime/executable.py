@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from kcompile.core import dtypes
+from kcompile.core import dtypes, symbolic
 from kcompile.core.errors import ShapeError, message
 from kcompile.core.symbolic import Int
 from kcompile.ir.graph import Value
@@ -117,8 +117,10 @@ class Executable:
                 extent = array.shape[axis]
                 name = places[axis]
                 expected = found.setdefault(name, extent) if name else dim
-                if expected != extent:
+                if expected != extent and (name or isinstance(dim, int)):
                     raise _shape_error(value, array)
+        for value, array in zip(self.inputs, arrays, strict=True):
+            self._check_derived(value, array, found)
         key = tuple(sorted(found.items()))
         bound = self._bound.get(key)
         if bound is None:
@@ -128,6 +130,12 @@ class Executable:
         else:
             self._bound.move_to_end(key)
         return bound
+
+    def _check_derived(self, value: Value, array: np.ndarray, symbols: Mapping[str, int]) -> None:
+        """Dimensions that are computed from symbols, as 2 * batch, fit once the symbols are known."""
+        for dim, extent in zip(value.shape, array.shape, strict=True):
+            if isinstance(dim, Int) and symbolic.evaluate(dim, symbols) != extent:
+                raise _shape_error(value, array)
 
     def _before(self, bound: Bound, arrays: Sequence[np.ndarray], results: Sequence[np.ndarray]) -> None:
         """What a run needs: packed weights up to date, addresses of inputs and outputs; and word that

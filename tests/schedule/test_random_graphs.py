@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from kcompile.codegen import loop_cpu
 from kcompile.compiler import compile_graph
 from kcompile.core.config import config
 from kcompile.ir.evaluate import bind_symbols, evaluate
-from kcompile.ir.graph import Graph
+from kcompile.ir.graph import Graph, Value
 from kcompile.runtime.executor import SERIAL
 from kcompile.runtime.team import Team
 from tests.helpers import assert_close
@@ -33,10 +34,12 @@ def each(count: int = EXAMPLES) -> Any:
     )
 
 
-def reference(graph: Graph, arrays: list[np.ndarray]) -> tuple[list[np.ndarray], float]:
+def reference(
+    graph: Graph, arrays: list[np.ndarray], state: Mapping[Value, np.ndarray]
+) -> tuple[list[np.ndarray], float]:
     """The outputs, and the largest number that occurs on the way to them."""
     values = [v for node in graph.nodes() for v in node.values]
-    leaves = dict(zip(graph.inputs, arrays, strict=True))
+    leaves = {**dict(zip(graph.inputs, arrays, strict=True)), **state}
     found = evaluate(values, leaves, bind_symbols(graph.inputs, arrays))
     floats = [np.abs(a) for a in found if a.dtype.kind == "f" and a.size]
     largest = max((float(a[np.isfinite(a)].max(initial=0)) for a in floats), default=0.0)
@@ -44,8 +47,11 @@ def reference(graph: Graph, arrays: list[np.ndarray]) -> tuple[list[np.ndarray],
     return [by_value[v] for v in graph.outputs], largest
 
 
-def compare(program: Any, graph: Graph, arrays: list[np.ndarray]) -> list[np.ndarray]:
-    expected, largest = reference(graph, arrays)
+def compare(
+    program: Any, graph: Graph, arrays: list[np.ndarray], state: Mapping[Value, np.ndarray] | None = None
+) -> list[np.ndarray]:
+    """The program's outputs, which must be the references'. state: arrays of variables."""
+    expected, largest = reference(graph, arrays, state or {})
     found = program(*arrays)
     for got, want in zip(found, expected, strict=True):
         assert_close(got, want, TERMS, scale=largest)
@@ -81,7 +87,7 @@ def test_fused_is_unfused(c):
     fused = compare(compile_graph(graph), graph, arrays)
     with config(noopt=True):
         unfused = compile_graph(graph)
-    _, largest = reference(graph, arrays)
+    _, largest = reference(graph, arrays, {})
     for got, want in zip(fused, unfused(*arrays), strict=True):
         assert_close(got, want, TERMS, scale=largest)
 
