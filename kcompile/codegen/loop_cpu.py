@@ -40,7 +40,7 @@ class _LoopEmitter:
         self.names = Names(aliases)
         self.w = Writer()
         self.s = Statements(self.w, self.names, nest.offsets)
-        self.scratch: int | Int = 0
+        self.column_sizes: list[int | Int] = []
 
     # -- the nest ----------------------------------------------------------------------------------------
 
@@ -65,7 +65,7 @@ class _LoopEmitter:
             tiles,
             written,
             self.name,
-            scratch=self.scratch,
+            scratch=sum(self.column_sizes, start=0),
             flops=self.flops,
             work=self.work,
             fused=self.fused,
@@ -225,7 +225,9 @@ class _LoopEmitter:
             size = 8 * extent
             self.w.line(f"{name} = buffer_{kind}(scratch + {self.s.integer(size * number)}, {100 + number})")
             sums[r] = name
-        self.scratch = 8 * extent * len(found)
+        own = 8 * extent * len(found)
+        if own not in self.column_sizes:  # loops that follow each other share the memory: this is plenty
+            self.column_sizes.append(own)
         for r, name in sums.items():
             with self.w.block(f"for j in range({high} - {low}):"):
                 self.w.line(f"{name}[j] = {scalar.initial(r.attr[0], r.dtype)}")

@@ -199,8 +199,8 @@ class _Caller:
             self._line_count = commands * (threads + 1)
             self._lines = _aligned(self._line_count * LINE_WORDS)
             self.lines = _address(self._lines)
-        if threads * scratch > self._scratch_bytes or scratch > self.stride:
-            self.stride = -(-scratch // _LINE_BYTES) * _LINE_BYTES
+        if scratch > self.stride or threads * self.stride > self._scratch_bytes:
+            self.stride = max(self.stride, -(-scratch // _LINE_BYTES) * _LINE_BYTES)
             self._scratch_bytes = threads * self.stride
             self._scratch = _aligned(self._scratch_bytes // 8)
             self.scratch = _address(self._scratch)
