@@ -1,4 +1,4 @@
-"""Every layer against the contract, and against the numbers of Keras in tests/parity/layers.npz."""
+"""Every layer against the contract, and against the numbers of Keras in tests/parity/layers."""
 
 from __future__ import annotations
 
@@ -13,26 +13,33 @@ import pytest
 import kcompile as keras
 from kcompile.trace import naming
 from tests.layers.check import TOLERANCE, check_layer, gradients_of, nested, traced
-from tests.parity.layer_cases import CASES, Case
+from tests.parity.layer_cases import CASES, FAMILIES, Case
 
-PARITY = Path(__file__).resolve().parents[1] / "parity"
+PARITY = Path(__file__).resolve().parents[1] / "parity" / "layers"
+FAMILY = {case.name: family for family, cases in FAMILIES.items() for case in cases}
 cases = pytest.mark.parametrize("case", CASES, ids=[c.name for c in CASES])
 
 
 @cache
-def descriptions() -> dict[str, Any]:
-    return json.loads((PARITY / "layers.json").read_text())
+def descriptions(family: str) -> dict[str, Any]:
+    return json.loads((PARITY / f"{family}.json").read_text())
 
 
 @cache
-def numbers() -> dict[str, np.ndarray]:
-    with np.load(PARITY / "layers.npz") as file:
+def numbers(family: str) -> dict[str, np.ndarray]:
+    with np.load(PARITY / f"{family}.npz") as file:
         return dict(file)
 
 
+def described(case: Case) -> dict[str, Any]:
+    return descriptions(FAMILY[case.name])[case.name]
+
+
 def expected(case: Case) -> dict[str, np.ndarray]:
-    prefix = f"{descriptions()[case.name]['number']}."
-    return {key.removeprefix(prefix): a for key, a in numbers().items() if key.startswith(prefix)}
+    prefix = f"{described(case)['number']}."
+    return {
+        key.removeprefix(prefix): a for key, a in numbers(FAMILY[case.name]).items() if key.startswith(prefix)
+    }
 
 
 def made(case: Case) -> Any:
@@ -60,7 +67,7 @@ def test_description(case):
     layer = getattr(keras.layers, case.layer)(**case.kwargs)
     kind = "int32" if case.ints else "float32"
     output = layer(nested([keras.Input(s[1:], dtype=kind) for s in case.shapes]))
-    wanted = descriptions()[case.name]
+    wanted = described(case)
     assert json.loads(json.dumps(layer.get_config())) == wanted["config"]
     assert json.loads(json.dumps(layer.get_build_config())) == wanted["build_config"]
     found = [[w.path.removeprefix(layer.name + "/"), list(w.shape), w.trainable] for w in layer.weights]

@@ -1,6 +1,6 @@
-"""Makes layers.npz and layers.json: what Keras 3 (on JAX) says about each case of layer_cases.py.
+"""Makes layers/FAMILY.npz and .json: what Keras 3 (on JAX) says about each case of layer_cases/FAMILY.py.
 
-    KERAS_BACKEND=jax python tests/parity/make_layer_fixtures.py
+    KERAS_BACKEND=jax python tests/parity/make_layer_fixtures.py [FAMILY ...]
 
 For each case: config, names and shapes of weights, output shape for an unknown batch, outputs for inference
 and (where they do not depend on random numbers) training, weights after the training call, losses, and
@@ -17,13 +17,14 @@ from typing import Any
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE))
+sys.path.insert(0, str(HERE.parents[1]))
 
 import jax  # noqa: E402
 import jax.numpy as jnp  # noqa: E402
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
-from layer_cases import CASES, Case  # noqa: E402
+
+from tests.parity.layer_cases import FAMILIES, Case  # noqa: E402
 
 
 def nested(xs: list[Any]) -> Any:
@@ -75,18 +76,23 @@ def measured(layer: Any, case: Case) -> dict[str, np.ndarray]:
     return found
 
 
-def main() -> None:
+def make(family: str) -> None:
     arrays: dict[str, np.ndarray] = {}
     described_cases = {}
-    for number, case in enumerate(CASES):
+    for number, case in enumerate(FAMILIES[family]):
         keras.utils.clear_session()
         layer = getattr(keras.layers, case.layer)(**case.kwargs)
         described_cases[case.name] = described(layer, case)
         arrays |= {f"{number}.{key}": array for key, array in measured(layer, case).items()}
         described_cases[case.name]["number"] = number
-    np.savez_compressed(HERE / "layers.npz", **arrays)
-    (HERE / "layers.json").write_text(json.dumps(described_cases, indent=0, sort_keys=True))
-    print(f"{len(CASES)} cases, Keras {keras.__version__}")
+    np.savez_compressed(HERE / "layers" / f"{family}.npz", **arrays)
+    (HERE / "layers" / f"{family}.json").write_text(json.dumps(described_cases, indent=0, sort_keys=True))
+    print(f"{family}: {len(FAMILIES[family])} cases, Keras {keras.__version__}")
+
+
+def main() -> None:
+    for family in sys.argv[1:] or FAMILIES:
+        make(family)
 
 
 if __name__ == "__main__":

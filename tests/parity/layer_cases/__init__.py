@@ -1,0 +1,33 @@
+"""What is compared with Keras, layer by layer: a module and a pair of fixture files per family of layers."""
+
+from tests.parity.layer_cases import (
+    activations,
+    convolutional,
+    core,
+    merging,
+    normalization,
+    pooling,
+    preprocessing,
+    regularization,
+    reshaping,
+)
+from tests.parity.layer_cases.case import Case
+
+FAMILIES = {
+    module.__name__.rpartition(".")[2]: module.CASES
+    for module in (
+        activations,
+        convolutional,
+        core,
+        merging,
+        normalization,
+        pooling,
+        preprocessing,
+        regularization,
+        reshaping,
+    )
+}
+CASES = [one for family in FAMILIES.values() for one in family]
+assert len({c.name for c in CASES}) == len(CASES)
+
+__all__ = ["CASES", "FAMILIES", "Case"]
