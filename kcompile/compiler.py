@@ -9,6 +9,7 @@ import numpy as np
 
 from kcompile.codegen import cpu
 from kcompile.codegen.report import report
+from kcompile.codegen.spec import flat
 from kcompile.core import config
 from kcompile.core.errors import unknown_name
 from kcompile.core.timing import timed
@@ -49,7 +50,7 @@ def _for_cpu(graph: Graph, variables: Mapping[Value, np.ndarray]) -> Executable:
         specs = cpu.emit(plan)  # kernel IR -> source
     report(plan, specs)
     with timed("kernels"):
-        addresses = get_kernels([spec.source for spec in specs])  # source -> machine code, cached
+        addresses = get_kernels([spec.source for spec in flat(specs)])  # source -> machine code, cached
     program = Program(plan, specs, addresses, variables)
     return CheckedExecutable(program) if config.current().check else Executable(program)
 

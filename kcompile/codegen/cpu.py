@@ -5,11 +5,12 @@ from __future__ import annotations
 from kcompile.codegen.contract_cpu import BLOCK_K, emit_contract
 from kcompile.codegen.loop_cpu import emit_loop
 from kcompile.codegen.pack_cpu import emit_pack
+from kcompile.codegen.scan_cpu import emit_scan
 from kcompile.codegen.scatter_cpu import emit_scatter
 from kcompile.codegen.spec import KernelSpec
 from kcompile.codegen.winograd_cpu import emit_filters, emit_winograd
 from kcompile.codegen.winograd_gradient_cpu import emit_filter_gradient, emit_filter_sum
-from kcompile.ir.loops import Contract, Finish, Kernel, Loop
+from kcompile.ir.loops import Contract, Finish, Kernel, Loop, Scan
 from kcompile.kernels.contract.micro import choose
 from kcompile.kernels.host import host
 from kcompile.schedule.plan import Plan
@@ -40,6 +41,8 @@ def _emit(kernel: Kernel, plan: Plan) -> KernelSpec:
         if len(kernel.stores) == 1 and scatter_of(kernel.stores[0].expr) is not None:
             return emit_scatter(kernel, plan.aliases)
         return emit_loop(kernel, plan.aliases)
+    if isinstance(kernel, Scan):
+        return emit_scan(kernel, plan.aliases, emit)
     if isinstance(kernel, Finish):
         return emit_filter_sum(kernel, plan.aliases)
     window = kernel.contraction.window

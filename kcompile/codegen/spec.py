@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from kcompile.codegen.source import KernelSource
-from kcompile.core.symbolic import Int
-from kcompile.ir.graph import Value
+from kcompile.core.symbolic import Atom, Int
+from kcompile.ir.graph import Node, Value
 
 MODULES = ("kcompile.codegen.cpu_ops",)
 
@@ -30,7 +31,32 @@ class KernelSpec:
     flops: int | Int = 0
     work: int | Int = 0  # elements touched: decides whether other threads are worth waking
     fused: tuple[str, ...] = field(default=())
+    nested: Nested | None = None
 
     @property
     def reads(self) -> tuple[Value, ...]:
         return tuple(v for v in self.buffers if v not in self.writes)
+
+
+@dataclass(frozen=True)
+class Nested:
+    """What the kernel of a loop repeats; the address of its description is the first of its arguments.
+
+    specs: the body's kernels in order. parameters, outputs: the body's, in the order of the node's. rows: the
+    symbol along which blocks of `block` rows run by themselves.
+    """
+
+    node: Node
+    specs: tuple[KernelSpec, ...]
+    parameters: tuple[Value, ...]
+    outputs: tuple[Value, ...]
+    rows: Atom | None
+    block: int
+
+
+def flat(specs: Iterable[KernelSpec]) -> Iterator[KernelSpec]:
+    """All specs, each followed by those that it repeats."""
+    for spec in specs:
+        yield spec
+        if spec.nested is not None:
+            yield from flat(spec.nested.specs)

@@ -4,7 +4,7 @@ Keras does.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 
@@ -32,7 +32,7 @@ def map_structure(function: Callable[[Any], Any], structure: Any) -> Any:
     return function(structure)
 
 
-def pack_as(structure: Any, leaves: list[Any]) -> Any:
+def pack_as(structure: Any, leaves: Sequence[Any]) -> Any:
     """`leaves` in the form of `structure`.
 
     >>> pack_as({"b": 0, "a": [0, 0]}, [1, 2, 3])

@@ -25,13 +25,20 @@ def gradients(loss: Value, wrt: Sequence[Value]) -> list[Value | None]:
 
 def pull_back(y: Value, dy: Any, wrt: Sequence[Value]) -> list[Value | None]:
     """Cotangents of `wrt` for the cotangent `dy` of y."""
-    nodes = topological([y])
+    return pull_back_all([y], [dy], wrt)
+
+
+def pull_back_all(ys: Sequence[Value], dys: Sequence[Any], wrt: Sequence[Value]) -> list[Value | None]:
+    """Cotangents of `wrt` for the cotangents of several values."""
+    nodes = topological(ys)
     sources = {v.node for v in wrt}  # where the walk ends
     needed = set(sources)
     for node in nodes:  # only paths that lead to `wrt` are walked
         if any(v.node in needed for v in node.inputs):
             needed.add(node)
-    cotangents: dict[Value, Any] = {y: dy}
+    cotangents: dict[Value, Any] = {}
+    for y, dy in zip(ys, dys, strict=True):
+        cotangents[y] = cotangents[y] + dy if y in cotangents else dy
     wanted = set(wrt)
     for node in reversed(nodes):
         if node not in needed or node in sources:
@@ -67,6 +74,8 @@ def _node_vjp(node: Any, outputs: list[Any]) -> tuple[Any, ...]:
         )
     if op.outputs == 1:
         return op.rules["vjp"](outputs[0], node.values[0], *node.inputs, **node.attrs)
+    if op.has_bodies:
+        return op.rules["vjp"](outputs, node.values, *node.inputs, pull_back=pull_back_all, **node.attrs)
     filled = tuple(zeros_like(v) if d is None else d for v, d in zip(node.values, outputs, strict=True))
     return op.rules["vjp"](filled, node.values, *node.inputs, **node.attrs)
 

@@ -38,7 +38,7 @@ def concrete(attr: Any, symbols: Mapping[str, int]) -> Any:
         return symbolic.evaluate(attr, symbols)
     if isinstance(attr, (tuple, list)):
         return type(attr)(concrete(a, symbols) for a in attr)
-    return attr
+    return attr.concrete(symbols) if hasattr(attr, "concrete") else attr
 
 
 def bind_symbols(values: list[Value], arrays: list[np.ndarray]) -> dict[str, int]:

@@ -148,6 +148,7 @@ class Graph:
     inputs: `parameter` values in call order. outputs: returned values. assignments: variable value -> new
     value.
     variables: the objects behind `variable` leaves, by their uid.
+    stable: inputs that are the same in many runs.
     """
 
     inputs: list[Value]
@@ -155,6 +156,7 @@ class Graph:
     assignments: dict[Value, Value] = field(default_factory=dict)
     variables: dict[int, Any] = field(default_factory=dict)
     name: str = "graph"
+    stable: frozenset[Value] = frozenset()
 
     def roots(self) -> list[Value]:
         return [*self.outputs, *self.assignments.values()]
@@ -171,6 +173,7 @@ class Graph:
             {var: change(v) for var, v in self.assignments.items()},
             self.variables,
             self.name,
+            self.stable,
         )
 
 
@@ -203,8 +206,10 @@ def rebuild(graph: Graph, rule: Callable[[Node, tuple[Value, ...]], tuple[Value,
     for old in graph.nodes():
         inputs = tuple(replaced[v] for v in old.inputs)
         before_origin = set_origin(old.origin)  # what replaces a node belongs to the same layer
-        new = rule(old, inputs)
-        set_origin(before_origin)
+        try:
+            new = rule(old, inputs)
+        finally:
+            set_origin(before_origin)
         if new is None:
             same = inputs == old.inputs
             new = (
@@ -215,3 +220,36 @@ def rebuild(graph: Graph, rule: Callable[[Node, tuple[Value, ...]], tuple[Value,
         for before, after in zip(old.values, new, strict=True):
             replaced[before] = after
     return graph.map(lambda v: replaced[v])
+
+
+def depending_on(roots: Iterable[Value], leaves: Iterable[Value]) -> set[Value]:
+    """Of the values that the roots need, those that depend on some of the leaves, these included."""
+    found = set(leaves)
+    for current in topological(roots):
+        if any(v in found for v in current.inputs):
+            found.update(current.values)
+    return found
+
+
+def substitute(roots: Iterable[Value], replaced: dict[Value, Value]) -> list[Value]:
+    """The roots with values replaced. What is replaced is not looked into."""
+    known = dict(replaced)
+    roots = list(roots)
+    stack = [(v.node, False) for v in reversed(roots)]
+    while stack:
+        current, ready = stack.pop()
+        if all(v in known for v in current.values):
+            continue
+        if not ready:
+            stack.append((current, True))
+            stack.extend((v.node, False) for v in current.inputs if v not in known)
+            continue
+        inputs = tuple(known[v] for v in current.inputs)
+        made = current.values
+        if inputs != current.inputs:
+            before = set_origin(current.origin)
+            made = node(current.op, inputs, current.attrs, tuple(v.type for v in current.values)).values
+            set_origin(before)
+        for old, new in zip(current.values, made, strict=True):
+            known.setdefault(old, new)
+    return [known[v] for v in roots]

@@ -315,10 +315,32 @@ class Finish:
         return {self.source}
 
 
-Kernel = Loop | Contract | Pack | Finish
+@dataclass(frozen=True)
+class Scan:
+    """A `loop` node: the kernels of its body (`plan`, a `schedule.plan.Plan`), repeated for every step.
+
+    packed: memory that its body reads and other kernels fill. rows: the symbol of an axis along which the
+    steps of the body are independent, so that blocks of rows run through all steps side by side.
+    """
+
+    node: Any
+    plan: Any
+    packed: tuple[Value, ...]
+    rows: Atom | None
+    name: str
+    fused: tuple[str, ...] = ()
+
+    @property
+    def reads(self) -> set[Any]:
+        return {*self.node.inputs, *self.packed}
+
+
+Kernel = Loop | Contract | Pack | Finish | Scan
 
 
 def writes(kernel: Kernel) -> tuple[Value, ...]:
+    if isinstance(kernel, Scan):
+        return tuple(kernel.node.values)
     return (kernel.target,) if isinstance(kernel, (Pack, Finish)) else tuple(s.target for s in kernel.stores)
 
 

@@ -37,13 +37,17 @@ class Op:
     decompose(*inputs, **attrs) -> Value             a composite in terms of other ops
     onnx(g, *names, **attrs)                         ONNX nodes
     samples(rng) -> Sample...                        inputs that the op contract is tested with
+
+    Of an op with bodies (functions as attributes), `vjp` gets the cotangents as they are, None where there is
+    none, and `pull_back(ys, dys, wrt)` besides, to differentiate the bodies.
     """
 
-    def __init__(self, name: str, *, outputs: int = 1, cheap: bool = False):
+    def __init__(self, name: str, *, outputs: int | None = 1, cheap: bool = False, has_bodies: bool = False):
         if name in REGISTRY:
             raise ValueError(f"op {name!r} is already registered")
-        self.name, self.outputs = name, outputs
+        self.name, self.outputs = name, outputs  # None: as many as the types that `infer` gives
         self.cheap = cheap  # computing it again costs less than storing it
+        self.has_bodies = has_bodies
         self.rules: dict[str, Callable[..., Any]] = {}
         REGISTRY[name] = self
 

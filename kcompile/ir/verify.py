@@ -29,7 +29,7 @@ def _fault_of(node: Node) -> str:
     """What is wrong with one node; empty where nothing is."""
     if REGISTRY.get(node.op.name) is not node.op:
         return "its op is not registered"
-    if len(node.values) != node.op.outputs:
+    if len(node.values) != node.op.outputs and node.op.outputs is not None:
         return f"it has {len(node.values)} values, its op gives {node.op.outputs}"
     for number, value in enumerate(node.inputs):
         if not isinstance(value, Value) or value.node.values[value.index] is not value:

@@ -16,6 +16,7 @@ from kcompile.ops import (
     bitwise,
     blocks,
     contract,
+    control,
     convolution,
     create,
     crossentropy,
@@ -25,6 +26,7 @@ from kcompile.ops import (
     elementwise,
     index,
     joining,
+    loop,  # noqa: F401
     matrices,
     movement,
     nan,
@@ -94,7 +96,8 @@ _EXPORTS = {
     crossentropy: "binary_crossentropy categorical_crossentropy sparse_categorical_crossentropy",
     normalization: "moments batch_normalization layer_normalization rms_normalization normalize",
     pool: "max_pool average_pool",
-    autodiff: "stop_gradient",
+    autodiff: "stop_gradient custom_gradient",
+    control: "scan map vectorized_map while_loop fori_loop cond switch associative_scan",
 }
 if _TYPE_CHECKING:  # the names are made below
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from kcompile.core.errors import ShapeError, message
 from kcompile.core.symbolic import product
+from kcompile.ir.graph import Value
 from kcompile.ir.op import Op, Sample
 from kcompile.ir.types import TensorType, broadcast_shapes
 from kcompile.ops import contract, movement
@@ -115,3 +116,12 @@ def dot(x1: Any, x2: Any) -> Any:
     if len(x.shape) == 0 or len(w.shape) == 0:
         return x * w
     return tensordot(x, w, axes=([-1], [-2 if len(w.shape) > 1 else -1]))
+
+
+def _install_operators() -> None:
+    """`x @ w` on symbolic tensors."""
+    for name, function in {"__matmul__": matmul, "__rmatmul__": lambda a, b: matmul(b, a)}.items():
+        setattr(Value, name, function)
+
+
+_install_operators()

@@ -11,7 +11,7 @@ LEAVES = {"parameter", "variable", "constant"}
 def is_primitive(node: Node) -> bool:
     """Can the scheduler lower it?"""
     op = node.op
-    return op.name in LEAVES or (op.has("scalar") and op is not REGISTRY["stop_gradient"])
+    return op.name in LEAVES or op.has_bodies or (op.has("scalar") and op is not REGISTRY["stop_gradient"])
 
 
 def run(graph: Graph) -> Graph:

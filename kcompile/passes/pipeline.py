@@ -10,7 +10,7 @@ from kcompile.core.timing import timed
 from kcompile.ir.graph import Graph
 from kcompile.ir.text import dump
 from kcompile.ir.verify import verify
-from kcompile.passes import algebra, decompose, fold
+from kcompile.passes import algebra, decompose, fold, loops
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class Pass:
 
 PIPELINE = [
     Pass("decompose", decompose.run, required=True),  # composites -> primitives
+    Pass("loops", lambda graph: loops.run(graph, run), required=True),  # bodies pass through this list, too
     Pass("fold", fold.run),  # constant subgraphs -> constants
     Pass("algebra", algebra.run),  # local rules that keep every bit
 ]

@@ -61,7 +61,7 @@ class CheckedExecutable(Executable):
         for number, (kernel, spec) in enumerate(zip(kernels, self.program.specs, strict=True)):
             command = bound.commands[number : number + 1]
             team().run(command.copy(), 1, threads=bound.threads, scratch=bound.scratch)
-            first = (int(command[0, 1]) - bound.arguments.ctypes.data) // 8
+            first = (int(command[0, 1]) - bound.arguments.ctypes.data) // 8 + (spec.nested is not None)
             addresses = dict(zip(spec.buffers, bound.arguments[first:].tolist(), strict=False))
             self._check(number, kernel, spec, addresses, known, symbols)
 

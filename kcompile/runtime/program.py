@@ -12,6 +12,7 @@ from kcompile.codegen.spec import KernelSpec
 from kcompile.core import dtypes, symbolic
 from kcompile.ir.graph import Value
 from kcompile.runtime.executor import BARRIER, COMMAND_WORDS, SERIAL
+from kcompile.runtime.nested import Description, describe, kernels_of
 from kcompile.runtime.team import CommandList, team
 from kcompile.schedule.memory import Lifetime, place
 from kcompile.schedule.plan import Plan
@@ -33,6 +34,7 @@ class Bound:
     threads: int | None  # 1 where waking others costs more than it saves
     output_shapes: list[tuple[int, ...]]
     lock: threading.Lock
+    described: list[Description]  # of the loops among the commands
     places: list[list[int]] | None = None  # patches in the order of inputs and outputs
 
 
@@ -46,11 +48,13 @@ class Program:
         addresses: Sequence[int],
         variables: Mapping[Value, np.ndarray],
     ):
-        pairs = list(zip(specs, addresses, strict=True))
+        rest = iter(addresses)
+        rows = [(s, next(rest), [next(rest) for _ in range(kernels_of(s) - 1)]) for s in specs]
         self.plan, self.variables = plan, variables
-        self.preparation = [(s, a) for s, a in pairs if set(s.writes) <= plan.prepared]
-        run = [(s, a) for s, a in pairs if not set(s.writes) <= plan.prepared]
-        self.specs, self.addresses = [s for s, _ in run], [a for _, a in run]
+        self.preparation = [(s, a) for s, a, _ in rows if set(s.writes) <= plan.prepared]
+        run = [row for row in rows if not set(row[0].writes) <= plan.prepared]
+        self.specs, self.addresses = [s for s, _, _ in run], [a for _, a, _ in run]
+        self.repeated = [within for _, _, within in run]  # addresses of the kernels that each one repeats
         self.assigns = bool(plan.graph.assignments)
         self._prepared: dict[Value, np.ndarray] = {}
         self._prepared_at = -1
@@ -68,8 +72,12 @@ class Program:
         patches: dict[Value, list[int]] = {}
         commands = np.zeros((len(self.specs), COMMAND_WORDS), np.int64)
         starts = []
-        for spec in self.specs:
+        described: list[Description] = []
+        for spec, within in zip(self.specs, self.repeated, strict=True):
             starts.append(len(blocks))
+            if spec.nested is not None:
+                described.append(describe(spec.nested, spec.buffers, iter(within), symbols))
+                blocks.append(described[-1].address)
             for v in spec.buffers:
                 if v in offsets:
                     blocks.append(base + offsets[v])
@@ -89,7 +97,8 @@ class Program:
             work += own
             flags = (BARRIER if barriers[k] else 0) | (SERIAL if tiles <= 1 or own < SMALL_WORK // 8 else 0)
             commands[k, :5] = self.addresses[k], arguments.ctypes.data + 8 * starts[k], tiles, 1, flags
-        scratch = max((symbolic.evaluate(s.scratch, symbols) for s in self.specs), default=0) + SCRATCH_SLACK
+        needed = [symbolic.evaluate(s.scratch, symbols) for s in self.specs] + [d.scratch for d in described]
+        scratch = max(needed, default=0) + SCRATCH_SLACK
         shapes = [tuple(symbolic.evaluate(d, symbols) for d in v.shape) for v in self.plan.graph.outputs]
         threads = 1 if work < SMALL_WORK else None
         return Bound(
@@ -102,6 +111,7 @@ class Program:
             threads,
             shapes,
             threading.Lock(),
+            described,
         )
 
     def prepare(self, now: int) -> None:

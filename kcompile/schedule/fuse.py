@@ -37,11 +37,17 @@ STORE_LIMIT = 16
 
 
 class Group:
-    """A kernel in the making: values over shared outer axes, perhaps the epilogue of a contraction."""
+    """A kernel in the making: values over shared outer axes, perhaps the epilogue of a contraction.
 
-    def __init__(self, axes: tuple[Axis, ...], contraction: Contraction | None = None):
+    node: a node with bodies, which is a kernel by itself.
+    """
+
+    def __init__(
+        self, axes: tuple[Axis, ...], contraction: Contraction | None = None, node: Node | None = None
+    ):
         self.axes = axes
         self.contraction = contraction
+        self.node = node
         self.index: dict[Value, Index] = {}  # each value's own index, beginning with the shared axes
         self.exprs: dict[Value, Expr] = {}
         self.reads: set[Value] = set()
@@ -111,6 +117,8 @@ class Fuser:
                 if found is not None:
                     self.contractions[v] = found
                     self.named |= {x for x in (found.a.base, found.b.base) if not is_leaf(x)}
+            elif v.op.has_bodies:
+                self.named |= {v, *(x for x in v.node.inputs if not is_leaf(x))}
         self.named |= {v for v in self.roots if not is_leaf(v)} | set(self.contractions)
 
     def _name(self) -> None:
@@ -167,17 +175,22 @@ class Fuser:
     # -- kernels -----------------------------------------------------------------------------------------
 
     def _start(self, v: Value) -> None:
+        if v in self.group_of:
+            return
         index = new_axes(v)
         axes = tuple(a for a in (axis_of(i) for i in index) if a is not None)
-        group = Group(axes, self.contractions.get(v))
-        group.index[v] = index
+        group = Group(axes, self.contractions.get(v), v.node if v.op.has_bodies else None)
+        group.index.update(dict.fromkeys(v.node.values, ()) if group.node else {v: index})
         group.number = len(self.groups)
         self._refresh(group)
         self.groups.append(group)
-        self.group_of[v] = group
+        self.group_of.update(dict.fromkeys(group.index, group))
 
     def _refresh(self, group: Group) -> None:
         """Expressions and reads from the group's present members."""
+        if group.node is not None:
+            group.reads = set(group.node.inputs)
+            return
         elements = GroupElements(self.named, group)
         group.exprs = {v: elements.compute(v, i) for v, i in group.index.items()}
         group.reads = {load.attr[0] for e in group.exprs.values() for load in loads(e)}
@@ -200,6 +213,8 @@ class Fuser:
                 consumer = merged
 
     def _merge(self, producer: Group, consumer: Group) -> Group | None:
+        if producer.node is not None or consumer.node is not None:
+            return None
         if producer.contraction is not None and consumer.contraction is not None:
             return None
         if consumer.contraction is not None:
@@ -353,7 +368,7 @@ def _fits_epilogue(group: Group) -> bool:
 def stable_values(graph: Graph) -> frozenset[Value]:
     """Leaves that hold the same from run to run: constants, and variables that are not assigned."""
     leaves = {v for node in graph.nodes() for v in node.values if v.op.name in ("variable", "constant")}
-    return frozenset(leaves - set(graph.assignments))
+    return graph.stable.union(leaves - set(graph.assignments))
 
 
 def groups_of(graph: Graph, target: Target) -> list[Group]:

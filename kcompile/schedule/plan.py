@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from kcompile.core.symbolic import Int, product
 from kcompile.ir import graph as graphs
 from kcompile.ir import loops
-from kcompile.ir.graph import Graph, Value
-from kcompile.ir.loops import Axis, Contract, Expr, Finish, Index, Kernel, Loop, Pack, Store, axis_of, writes
+from kcompile.ir.graph import Graph, Node, Value
+from kcompile.ir.loops import (
+    Axis,
+    Contract,
+    Expr,
+    Finish,
+    Index,
+    Kernel,
+    Loop,
+    Pack,
+    Scan,
+    Store,
+    axis_of,
+    writes,
+)
 from kcompile.ir.op import Op
 from kcompile.ir.types import TensorType
 from kcompile.ops.movement import copy_op
 from kcompile.schedule.contraction import Contraction, hint, packed_size
 from kcompile.schedule.fuse import Group, groups_of, stable_values, stored_values
 from kcompile.schedule.lower import is_leaf, loads
+from kcompile.schedule.rows import independent_rows
 from kcompile.schedule.scatter import scatter_of
 from kcompile.schedule.target import Target
 
@@ -98,13 +112,30 @@ class _Lowering:
 
     def __init__(self, group: Group, kept: set[Value], target: Target):
         self.group, self.target = group, target
-        self.stores = [Store(v, group.index[v], group.exprs[v]) for v in group.index if v in kept]
+        self.stores = [
+            Store(v, group.index[v], group.exprs[v]) for v in group.index if v in kept and group.node is None
+        ]
         origins = dict.fromkeys(v.node.origin for v in group.index if v.node.origin)
         self.fused = tuple(v.op.name for v in group.index)
-        self.name = ",".join([*origins][:2]) or self.stores[-1].target.op.name
+        self.name = ",".join([*origins][:2]) or next(reversed(group.index)).op.name
 
     def kernels(self) -> list[Kernel]:
+        if self.group.node is not None:
+            return self._scan(self.group.node)
         return self._contract() if self.group.contraction is not None else self._loop(self.stores)
+
+    def _scan(self, node: Node) -> list[Kernel]:
+        """The kernel of a loop; what its body packs of captured values is packed once, before it."""
+        graph = node.attrs["body"].graph(f"{self.name} body")
+        number = node.attrs["carries"] + node.attrs["slices"]
+        graph.stable = frozenset(graph.inputs[number:])
+        plan = plan_graph(graph, self.target)
+        outside = dict(zip(graph.inputs, node.inputs, strict=True))
+        packs = [k for k in plan.kernels if isinstance(k, Pack) and k.target in plan.prepared]
+        plan.kernels = [k for k in plan.kernels if k not in packs]
+        moved = [replace(k, contraction=_on(k.contraction, outside), name=f"{self.name} pack") for k in packs]
+        rows = independent_rows(graph, graph.inputs[: node.attrs["carries"]])
+        return [*moved, Scan(node, plan, tuple(k.target for k in packs), rows, self.name, ("loop",))]
 
     def _contract(self) -> list[Kernel]:
         group, c = self.group, self.group.contraction
@@ -200,6 +231,11 @@ class _Lowering:
         return order
 
 
+def _on(c: Contraction, outside: dict[Value, Value]) -> Contraction:
+    """A contraction with B read from the value outside of a loop."""
+    return replace(c, b=replace(c.b, base=outside.get(c.b.base, c.b.base)))
+
+
 def _sum_of_parts(partial: Value, parts: int, index: Index) -> Expr:
     again = loops.axis(parts, "part")
     return loops.reduce("sum", (again,), loops.load(partial, (again, *index), partial.dtype))
@@ -265,7 +301,7 @@ def _order(plan: Plan, lowered: list[tuple[Group, list[Kernel]]]) -> None:
 
 def _updates_in_place(group: Group, kernel: Kernel, leaf: Value, new: Value) -> bool:
     """Does the kernel read the variable only at the element that it then overwrites?"""
-    if isinstance(kernel, (Pack, Finish)) or (
+    if isinstance(kernel, (Pack, Finish, Scan)) or (
         isinstance(kernel, Contract) and leaf in (kernel.contraction.a.base, kernel.b_memory)
     ):
         return False

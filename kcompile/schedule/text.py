@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from kcompile.core.symbolic import Int
 from kcompile.ir import loops
 from kcompile.ir.graph import Value
-from kcompile.ir.loops import Contract, Kernel, Loop, writes
+from kcompile.ir.loops import Contract, Kernel, Loop, Scan, writes
 from kcompile.schedule.plan import Plan
 
 
@@ -22,6 +22,8 @@ def plan_text(plan: Plan, tiles: Sequence[int | Int] | None = None) -> str:
         when = ", prepared once" if set(writes(kernel)) <= plan.prepared else ""
         lines.append(f"{number}: {_kind(kernel)} {kernel.name}{cut}{when}")
         lines += [f"    {name:<7}{text}" for name, text in _rows(kernel, plan) if text]
+        if isinstance(kernel, Scan):
+            lines += ["    " + line for line in plan_text(kernel.plan).splitlines()]
     return "\n".join(lines)
 
 
@@ -32,6 +34,13 @@ def _kind(kernel: Kernel) -> str:
 
 def _rows(kernel: Kernel, plan: Plan) -> list[tuple[str, str]]:
     rows = [
+        (
+            "steps",
+            str(kernel.node.attrs["steps"] or "while the first carry holds")
+            if isinstance(kernel, Scan)
+            else "",
+        ),
+        ("blocks", f"of rows of {kernel.rows}" if isinstance(kernel, Scan) and kernel.rows else ""),
         ("fused", " ".join(kernel.fused)),
         ("axes", " ".join(f"{a.name}<{a.extent}" for a in kernel.axes) if isinstance(kernel, Loop) else ""),
         ("reads", _listed(sorted(kernel.reads, key=lambda v: v.node.serial))),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from kcompile.core import tree
 from kcompile.ir.graph import Graph, Value
 from kcompile.ops import elementwise as ew
+from kcompile.ops import state
 
 if TYPE_CHECKING:
     from kcompile.trace.variable import Variable
@@ -46,6 +47,23 @@ class Tracer:
         self.current[variable] = self.assigned[variable] = new
         return new
 
+    @contextmanager
+    def branch(self, held: dict[Variable, Value]) -> Iterator[dict[Variable, Value]]:
+        """Inside, variables in `held` have these values; afterwards all are as before.
+
+        Gives a dictionary that is filled, at the end, with the new values of those that were assigned.
+        """
+        before, assigned = dict(self.current), dict(self.assigned)
+        changes: dict[Variable, Value] = {}
+        self.current |= held
+        self.assigned = {}
+        try:
+            yield changes
+            changes.update(self.assigned)
+        finally:
+            read = self.current
+            self.current, self.assigned = {v: before.get(v, v.leaf) for v in read}, assigned
+
 
 def active() -> Tracer | None:
     """The innermost trace of this thread."""
@@ -54,6 +72,9 @@ def active() -> Tracer | None:
 
 def is_tracing() -> bool:
     return active() is not None
+
+
+state.install(active)
 
 
 @contextmanager

@@ -18,6 +18,7 @@ OUTSIDE = "ONNX leaves indices outside of a tensor undefined, and onnxruntime re
 # Ops that no ONNX file can hold, and why.
 NO_ONNX = {
     "contract": "made by decomposing matmul, einsum and the convolutions, which ONNX knows",
+    "loop": "not written as ONNX's Scan or Loop yet",
     "max_pool_gradient": GRADIENT,
     "max_pool_position": GRADIENT,
     "sum_pool_gradient": GRADIENT,

@@ -1,0 +1,354 @@
+"""Control flow: on arrays, in traces against the references, compiled, and what a body may do."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from kcompile import ops
+from kcompile.compiler import compile_graph
+from kcompile.core.config import config
+from kcompile.core.symbolic import symbol
+from kcompile.grad.check import gradient_error
+from kcompile.ir.graph import Graph, topological
+from kcompile.ir.op import make_parameter
+from kcompile.ir.types import TensorType
+from kcompile.passes import pipeline
+from kcompile.trace.tracer import trace
+from kcompile.trace.variable import Variable
+from tests.programs import differences, gradients_of, make_case
+
+RNG = np.random.default_rng(7)
+BATCH, STEPS = symbol("batch"), symbol("steps")
+
+
+def normal(*shape, dtype="float32"):
+    return RNG.normal(size=shape).astype(dtype)
+
+
+def lstm(x, kernel, recurrent, bias):
+    """Batch-major steps, the usual cell; gives the last state and all outputs."""
+    start = ops.zeros_like(ops.matmul(x[:, 0], kernel[:, : recurrent.shape[0]]))
+
+    def step(carry, x):
+        h, s = carry
+        z = ops.matmul(x, kernel) + ops.matmul(h, recurrent) + bias
+        i, f, g, o = ops.split(z, 4, axis=-1)
+        s = ops.sigmoid(f) * s + ops.sigmoid(i) * ops.tanh(g)
+        h = ops.sigmoid(o) * ops.tanh(s)
+        return (h, s), h
+
+    (h, s), ys = ops.scan(step, (start, start), ops.transpose(x, (1, 0, 2)))
+    return h, s, ys
+
+
+def lstm_arrays(batch, steps, units=5, depth=3):
+    return [
+        normal(batch, steps, depth), normal(depth, 4 * units) * 0.3,
+        normal(units, 4 * units) * 0.3, normal(4 * units) * 0.3,
+    ]  # fmt: skip
+
+
+def run(case, arrays=None):
+
+    return compile_graph(Graph(case.inputs, case.outputs))(*(case.arrays if arrays is None else arrays))
+
+
+CASES = {
+    "lstm": (lstm, lstm_arrays(3, 4)),
+    "last-slice-first": (
+        lambda x: ops.scan(lambda c, x: (c * 0.5 + x, c), x[0], x, reverse=True)[1],
+        [normal(4, 3)],
+    ),
+    "length": (lambda x: ops.scan(lambda c, _: (c * 0.5, c), x, length=3)[1], [normal(3)]),
+    "nested-structures": (
+        lambda x, y: ops.scan(
+            lambda c, xs: ({"a": c["a"] + xs["x"], "b": [c["b"][0] * xs["y"]]}, (xs["x"], {"z": c["a"]})),
+            {"a": x[0], "b": [y[0]]}, {"x": x, "y": y},
+        )[0]["b"][0],
+        [normal(5, 3), normal(5, 2)],
+    ),
+    "product": (
+        lambda x, w: ops.scan(lambda c, x: (c + ops.matmul(x, w), ops.matmul(c, w)), x[0], x)[1],
+        [normal(4, 3, 3), normal(3, 3)],
+    ),
+    "map": (lambda x, w: ops.map(lambda row: ops.exp(row) @ w, x), [normal(6, 4), normal(4, 4)]),
+    "vectorized-map": (
+        lambda x, y: ops.vectorized_map(lambda pair: ops.sum(pair[0] * pair[1]), (x, y)),
+        [normal(6, 4), normal(6, 4)],
+    ),
+    "fori": (lambda x: ops.fori_loop(2, 6, lambda i, v: v * 0.5 + ops.cast(i, "float32"), x), [normal(3)]),
+    "fori-empty": (lambda x: ops.fori_loop(3, 1, lambda i, v: v * 2.0, x), [normal(3)]),
+    "loop-in-loop": (
+        lambda x: ops.scan(
+            lambda c, row: (ops.fori_loop(0, 3, lambda _, v: v * 0.5 + row, c), c), x[0], x
+        )[1],
+        [normal(4, 3)],
+    ),
+    "cond": (
+        lambda x: ops.cond(ops.sum(x) > 0, lambda: x * 2.0, lambda: ops.exp(x)),
+        [normal(3)],
+    ),
+    "switch": (
+        lambda x: ops.switch(ops.argmax(x), [lambda v: v, lambda v: v * 2.0, lambda v: v * v], x),
+        [normal(3)],
+    ),
+    "associative": (
+        lambda x: ops.associative_scan(lambda a, b: a * b + a, x),
+        [normal(7, 2) * 0.1],
+    ),
+    "associative-backwards": (
+        lambda x, y: ops.associative_scan(
+            lambda a, b: (a[0] * b[0], a[1] * b[0] + b[1]), (x, y), reverse=True, axis=1
+        )[1],
+        [normal(2, 6), normal(2, 6)],
+    ),
+}  # fmt: skip
+cases = pytest.mark.parametrize("name", CASES)
+
+
+@cases
+def test_traced_is_eager(name):
+    function, arrays = CASES[name]
+    case = make_case(name, function, arrays)
+    eager = function(*arrays)
+    eager = list(eager) if isinstance(eager, tuple) else [eager]
+    for got, want in zip(case.expected(), eager, strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-6)
+
+
+@cases
+@pytest.mark.parametrize(
+    "settings", [{}, {"noopt": True}, {"skip": "hoist"}], ids=["fused", "unfused", "in-place"]
+)
+def test_compiled_is_the_reference(name, settings):
+    function, arrays = CASES[name]
+    case = make_case(name, function, arrays)
+    with config(verify=True, **settings):
+        assert differences(case, run(case)) == []
+        gradient = gradients_of(case)
+        assert gradient is not None
+        assert differences(gradient, run(gradient)) == []
+
+
+@cases
+def test_gradients_are_the_finite_differences(name):
+    function, arrays = CASES[name]
+    if "switch" in name:
+        pytest.skip("argmax has kinks")
+
+    def first(*xs):
+        found = function(*xs)
+        return found[-1] if isinstance(found, tuple) else found
+
+    assert gradient_error(first, *[a.astype("float64") for a in arrays]) < 1e-6
+
+
+@pytest.mark.parametrize("batch", [1, 5, 16, 17, 35])
+@pytest.mark.parametrize("steps", [1, 4])
+def test_one_program_for_every_batch_and_length(batch, steps):
+    """Blocks of rows, the last one smaller, run side by side; the step count is a number of the run too."""
+    case = make_case("lstm", lstm, lstm_arrays(2, 3), [(BATCH, STEPS, 3), (3, 20), (5, 20), (20,)])
+    gradient = gradients_of(case)
+    arrays = lstm_arrays(batch, steps)
+    for one in (case, gradient):
+        assert differences(one, run(one, arrays), arrays) == []
+
+
+def test_rows_are_blocks():
+    case = make_case("lstm", lstm, lstm_arrays(2, 3), [(BATCH, 3, 3), (3, 20), (5, 20), (20,)])
+
+    plan = compile_graph(Graph(case.inputs, case.outputs)).program.plan
+    [scan] = [k for k in plan.kernels if type(k).__name__ == "Scan"]
+    assert str(scan.rows) == "batch"
+
+
+def test_a_sum_over_the_batch_is_not_cut_into_blocks():
+    def coupled(x):
+        return ops.scan(lambda c, _: (c + ops.sum(c, axis=0), None), x, length=3)[0]
+
+    case = make_case("coupled", coupled, [normal(20, 3)], [(BATCH, 3)])
+    assert differences(case, run(case)) == []
+
+
+def test_a_row_number_is_not_cut_into_blocks():
+    def counted(x):
+        rows = ops.cast(ops.reshape(ops.cumsum(ops.ones_like(x[:, 0])), (-1, 1)), "float32")
+        return ops.scan(lambda c, _: (c * 0.5 + rows * c, None), x, length=3)[0]
+
+    case = make_case("counted", counted, [normal(35, 3)], [(BATCH, 3)])
+    assert differences(case, run(case)) == []
+
+
+def nodes_of(function, *arrays):
+    case = make_case("case", function, arrays)
+
+    gradient = gradients_of(case)
+    graph = pipeline.run(Graph(case.inputs, [*case.outputs, *gradient.outputs]))
+    return graph.nodes()
+
+
+def test_forward_runs_once_and_backward_has_no_products_of_weights():
+    """The gradient extends the forward loop instead of repeating it, and sums of products leave the loop."""
+    loops = [n for n in nodes_of(lstm, *lstm_arrays(3, 4)) if n.op.name == "loop"]
+    assert len(loops) == 2
+    for loop in loops:
+        inside = [n for n in topological(loop.attrs["body"].outputs) if n.op.name == "contract"]
+        assert len(inside) == 1  # h times the recurrent weights, and its transpose on the way back
+
+
+def test_results_that_nobody_reads_are_dropped():
+    def last(x):
+        return ops.scan(lambda c, x: (c + x, ops.exp(x)), x[0], x)[0]
+
+    case = make_case("last", last, [normal(4, 3)])
+
+    [loop] = [n for n in pipeline.run(Graph(case.inputs, case.outputs)).nodes() if n.op.name == "loop"]
+    assert len(loop.values) == 1
+
+
+def compiled(function, *arrays):
+    """The function traced and compiled, with its variables."""
+    values = [make_parameter(f"x{k}", TensorType(a.shape, a.dtype.name)) for k, a in enumerate(arrays)]
+    graph, _ = trace(function, values)
+    return compile_graph(graph)(*arrays)
+
+
+@pytest.mark.parametrize("limit", [None, 2, 100])
+def test_while_loop(limit):
+    def halve(x):
+        return ops.while_loop(
+            lambda n, x: ops.sum(x) > 1.0, lambda n, x: (n + 1, x * 0.5), (np.int32(0), x), limit
+        )
+
+    x = np.full(4, 8.0, "float32")
+    steps, last = halve(x)
+    assert int(steps) == (5 if limit != 2 else 2)
+    got = compiled(halve, x)
+    assert int(got[0]) == int(steps)
+    np.testing.assert_allclose(got[1], last)
+
+
+def test_while_loop_that_never_runs():
+    def never(x):
+        return ops.while_loop(lambda v: ops.sum(v) < 0, lambda v: v * 2.0, x)
+
+    x = np.ones(3, "float32")
+    np.testing.assert_array_equal(compiled(never, x)[0], x)
+
+
+def test_while_loop_has_no_gradient():
+    case = make_case(
+        "w", lambda x: ops.while_loop(lambda v: ops.sum(v) > 1, lambda v: v * 0.5, x), [normal(3)]
+    )
+    with pytest.raises(NotImplementedError, match="scan or fori_loop"):
+        gradients_of(case)
+
+
+def test_bounds_of_a_run():
+    def count(n, x):
+        return ops.fori_loop(0, n, lambda i, v: v + 1.0, x)
+
+    for n in (0, 3):
+        [got] = compiled(count, np.array(n, "int32"), np.zeros(2, "float32"))
+        assert got.tolist() == [n, n]
+
+
+@pytest.mark.parametrize("eager", [True, False])
+def test_variables_that_a_body_assigns_are_carried(eager):
+    counter = Variable(np.zeros((), "float32"), name="counter")
+
+    def counting(x):
+        def step(c, x):
+            counter.assign_add(ops.sum(x))
+            return c + counter.value, c
+
+        return ops.scan(step, ops.zeros(()), x)[0]
+
+    x = np.array([[1.0], [2.0], [3.0]], "float32")
+    got = counting(x) if eager else compiled(counting, x)[0]
+    assert float(got) == 1 + 3 + 6
+    assert float(counter.numpy()) == 6
+
+
+@pytest.mark.parametrize("flag", [True, False])
+@pytest.mark.parametrize("eager", [True, False])
+def test_variables_that_a_branch_assigns(eager, flag):
+    counter = Variable(np.zeros((), "float32"), name="counter")
+
+    def counting(flag):
+        def up():
+            counter.assign_add(1.0)
+            return counter.value * 2.0
+
+        return ops.cond(flag, up, lambda: counter.value - 1.0)
+
+    flag = np.array(flag)
+    got = counting(flag) if eager else compiled(counting, flag)[0]
+    assert (float(got), float(counter.numpy())) == ((2.0, 1.0) if flag else (-1.0, 0.0))
+
+
+def test_custom_gradient():
+    @ops.custom_gradient
+    def log1pexp(x):
+        e = ops.exp(x)
+        return ops.log(1 + e), lambda upstream: upstream * (1 - 1 / (1 + e))
+
+    x = np.array([-3.0, 0.0, 100.0], "float32")
+    case = make_case("custom", log1pexp, [x])
+    gradient = gradients_of(case)
+    plain = gradients_of(make_case("plain", lambda x: ops.log(1 + ops.exp(x)), [x]))
+    [found], [other] = gradient.expected(), plain.expected()
+    assert np.isfinite(found).all()
+    assert np.isnan(other[2])
+    np.testing.assert_allclose(found[:2], other[:2], rtol=1e-6)
+
+
+def test_custom_gradient_is_used_not_the_derivative():
+    tripled = ops.custom_gradient(lambda x: (x * x, lambda upstream: upstream * 3.0))
+    case = make_case("tripled", tripled, [normal(4)])
+    [found] = run(gradients_of(case))
+    [plain] = run(gradients_of(make_case("tripled", lambda x: x * 3.0, case.arrays)))
+    np.testing.assert_allclose(found, plain)
+
+
+BAD = [
+    (lambda: ops.scan(1, 0, np.zeros(3)), TypeError, "callable"),
+    (lambda: ops.scan(lambda c, x: (c, x), 0), ValueError, "length"),
+    (lambda: ops.scan(lambda c, x: (c, x), 0, [np.zeros(3), np.zeros(4)]), ValueError, "agree"),
+    (lambda: ops.scan(lambda c, x: (c, x), 0, np.zeros(3), unroll=0), ValueError, "unroll"),
+    (lambda: ops.while_loop(1, lambda x: x, 0), TypeError, "callable"),
+    (lambda: ops.cond(True, 1, lambda: 2), TypeError, "callable"),
+    (lambda: ops.switch(0, []), ValueError, "empty"),
+    (lambda: ops.map(None, np.zeros(3)), TypeError, "callable"),
+]
+
+
+@pytest.mark.parametrize(("call", "error", "text"), BAD, ids=range(len(BAD)))
+def test_bad_arguments(call, error, text):
+    with pytest.raises(error, match=text):
+        call()
+
+
+def test_a_carry_that_changes_its_type():
+    with pytest.raises(TypeError, match="keep the shapes and dtypes"):
+        make_case("bad", lambda x: ops.scan(lambda c, x: (ops.sum(c), None), x, length=2)[0], [normal(3)])
+
+
+def test_branches_of_different_structure():
+    with pytest.raises(ValueError, match="same structure"):
+        make_case("bad", lambda x: ops.cond(ops.sum(x) > 0, lambda: x, lambda: (x, x)), [normal(3)])
+
+
+def test_same_bits_with_one_thread_and_two():
+    from kcompile.runtime.team import team
+
+    case = make_case("lstm", lstm, lstm_arrays(2, 3), [(BATCH, STEPS, 3), (3, 20), (5, 20), (20,)])
+    executable = compile_graph(Graph(case.inputs, case.outputs))
+    arrays = lstm_arrays(150, 60)
+    bound = executable._bind([np.ascontiguousarray(a) for a in arrays], None)
+    assert team().threads == 1 or bound.threads is None  # enough work to share
+    many = executable(*arrays)
+    bound.threads = 1
+    for a, b in zip(many, executable(*arrays), strict=True):
+        np.testing.assert_array_equal(a, b)
