@@ -10,7 +10,7 @@ from kcompile.core.timing import timed
 from kcompile.ir.graph import Graph
 from kcompile.ir.text import dump
 from kcompile.ir.verify import verify
-from kcompile.passes import algebra, decompose, fold, loops
+from kcompile.passes import algebra, decompose, fold, loops, masks
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ PIPELINE = [
     Pass("loops", lambda graph: loops.run(graph, run), required=True),  # bodies pass through this list, too
     Pass("fold", fold.run),  # constant subgraphs -> constants
     Pass("algebra", algebra.run),  # local rules that keep every bit
+    Pass("masks", masks.run),  # what is masked twice is masked by a value's sign
 ]
 
 

@@ -13,7 +13,7 @@ from kcompile.ir.graph import Graph
 from kcompile.ir.op import REGISTRY, constant, make_parameter
 from kcompile.ir.types import TensorType
 from kcompile.ops.movement import broadcast_op, reshape_op, transpose_op
-from kcompile.passes import algebra, decompose, fold, pipeline
+from kcompile.passes import algebra, decompose, fold, masks, pipeline
 
 BATCH = symbol("batch")
 
@@ -136,3 +136,45 @@ def test_what_codegen_needs_is_not_skipped_by_noopt():
     with config(noopt=True):
         done = pipeline.run(Graph([X], [ops.softmax(X)]))
     assert all(n.op is not REGISTRY["softmax"] for n in done.nodes())
+
+
+def dropped(x, keep, scale=1.25):
+    return ops.where(keep, ops.relu(x) * scale, 0.0)
+
+
+def both_ways(scale=1.25, back=1.25):
+    """A masked value, and a cotangent masked as its gradient is."""
+    x, dy = parameter(4, 5), parameter(4, 5, name="dy")
+    keep = ops.less(parameter(4, 5, name="u"), 0.5)
+    y = dropped(x, keep, scale)
+    return y, ops.where(ops.greater(ops.relu(x), 0.0), ops.where(keep, dy, 0.0) * back, 0.0)
+
+
+def of_both(y, dx):
+    inputs = [v for n in Graph([], [y, dx]).nodes() for v in n.values if v.op.name == "parameter"]
+    found = masks.run(Graph(inputs, [y, dx])).outputs
+    rng = np.random.default_rng(0)
+    leaves = {v: rng.normal(size=v.shape).astype("float32") for v in inputs}
+    for before, after in zip(evaluate([y, dx], leaves, {}), evaluate(found, leaves, {}), strict=True):
+        np.testing.assert_array_equal(before, after)
+    return found
+
+
+def test_what_two_masks_hide_is_masked_by_the_sign_of_a_value():
+    y, dx = of_both(*both_ways())
+    nodes = Graph([], [dx]).nodes()
+    assert y.node in nodes
+    assert [n.op.name for n in nodes].count("where") == 2  # that of y, and one by its sign
+
+
+@pytest.mark.parametrize("scale, back", [(0.5, 1.25), (1.25, -1.0)])
+def test_a_scale_that_may_change_a_sign_is_left(scale, back):
+    """0.5 times a tiny positive number is 0; a negative factor would make -0 of what is masked."""
+    before = both_ways(scale, back)
+    assert of_both(*before)[1] is before[1]
+
+
+def test_a_mask_alone_is_left():
+    x, keep = parameter(4, 5), ops.less(parameter(4, 5, name="u"), 0.5)
+    y, dx = dropped(x, keep), ops.where(ops.greater(ops.relu(x), 0.0), parameter(4, 5, name="dy"), 0.0)
+    assert of_both(y, dx)[1] is dx

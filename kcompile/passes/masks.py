@@ -1,0 +1,83 @@
+"""Masks that a value shows.
+
+A value `where(keep, relu(x) * s, 0)` is positive exactly where `keep` and `x > 0` hold. What is masked by
+both on the way back may then be masked by the value's own sign instead: it lies in memory anyway, so neither
+are the random numbers behind `keep` drawn again, nor is relu(x) stored.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+
+from kcompile.ir.graph import Graph, Node, Value, rebuild
+from kcompile.ir.graph import node as make_node
+from kcompile.ops import elementwise as ew
+from kcompile.passes.algebra import constant_value
+
+Masks = frozenset[Value]
+
+
+def run(graph: Graph) -> Graph:
+    shown = dict(_shown(graph.nodes()))
+    if not shown:
+        return graph
+
+    def rule(node: Node, inputs: tuple[Value, ...]) -> tuple[Value, ...] | None:
+        if node.op.name != "where":
+            return None
+        old = node.values[0]
+        masks, inner = _unmasked(make_node(node.op, inputs, node.attrs, (old.type,)).values[0], 0.0)
+        value = shown.get(masks)
+        if value is None or old in shown.values() or value.shape != old.shape or inner.shape != old.shape:
+            return None
+        zero = ew.as_tensor(0, old.dtype)
+        return (ew.where(ew.greater(value, ew.as_tensor(0, value.dtype)), inner, zero),)
+
+    return rebuild(graph, rule)
+
+
+def _shown(nodes: Iterable[Node]) -> Iterator[tuple[Masks, Value]]:
+    """Pairs of two or more masks and a value that is positive exactly where they all hold."""
+    nodes = list(nodes)
+    tests = [n for n in nodes if n.op.name == "greater" and constant_value(n.inputs[1]) == 0]
+    positive = {n.inputs[0]: n.values[0] for n in tests if n.inputs[0].op.name == "relu"}
+    for node in nodes:
+        if node.op.name != "where":
+            continue
+        masks, inner = _unmasked(node.values[0], 1.0)
+        sign = positive.get(_unscaled(inner))
+        if masks and sign is not None:
+            yield masks | {sign}, node.values[0]
+
+
+def _unmasked(v: Value, least: float) -> tuple[Masks, Value]:
+    """The masks of nested `where(mask, ..., 0)`, and the value without them.
+
+    Between them it may be scaled by a number from `least` on.
+    """
+    if v.op.name == "where" and constant_value(v.node.inputs[2]) == 0 and v.node.inputs[1].shape == v.shape:
+        masks, inner = _unmasked(v.node.inputs[1], least)
+        return masks | {v.node.inputs[0]}, inner
+    scaled = _scaled(v, least)
+    if scaled is not None:
+        masks, inner = _unmasked(scaled[0], least)
+        return masks, (ew.multiply(inner, scaled[1]) if masks else v)
+    return frozenset(), v
+
+
+def _unscaled(v: Value) -> Value:
+    """v without factors of at least 1, which let no positive number become 0."""
+    while (scaled := _scaled(v, 1.0)) is not None:
+        v = scaled[0]
+    return v
+
+
+def _scaled(v: Value, least: float) -> tuple[Value, Value] | None:
+    if v.op.name != "multiply":
+        return None
+    for x, other in (v.node.inputs, v.node.inputs[::-1]):
+        factor = constant_value(other)
+        if factor is not None and least <= factor and 0 < factor < math.inf and x.shape == v.shape:
+            return x, other
+    return None
