@@ -17,6 +17,7 @@ from kcompile.ir.graph import Value
 from kcompile.ir.loops import Axis, Expr
 
 UNROLL = 16  # a reduction of at most so many known elements is written out
+FEW = 4  # ... even where each takes an exponential, which a masked vector computes for all at once
 CONSTANT_EXTENT = 32  # longer loops take their bound from the argument block, so that kernels are shared
 
 
@@ -182,10 +183,20 @@ class Statements:
 
 
 def is_unrolled(e: Expr) -> bool:
-    """Is a reduction short enough to be written out?"""
+    """Is a reduction short enough to be written out, and no better as a vector loop of its own?"""
     _, axes, part = e.attr
     total = size_of(axes)
-    return part is None and isinstance(total, int) and 0 < total <= UNROLL
+    if part is not None or not isinstance(total, int) or not 0 < total <= UNROLL:
+        return False
+    return total <= FEW or not _is_costly_row(e)
+
+
+def _is_costly_row(e: Expr) -> bool:
+    """Does a reduction compute something costly of elements that lie side by side?"""
+    _, axes, _ = e.attr
+    parts = loops.walk(e.args[0])
+    beside = any(p.op == "load" and p.attr[1] and loops.axis_of(p.attr[1][-1]) is axes[-1] for p in parts)
+    return len(axes) == 1 and beside and any(p.op in scalar.COSTLY for p in parts)
 
 
 def size_of(axes: Iterable[Atom]) -> int | Int:

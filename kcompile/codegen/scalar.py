@@ -26,6 +26,11 @@ _CALLS = {
     "sqrt", "rsqrt", "floor", "ceil", "round", "maximum", "minimum", "relu", "sign", "abs", "floordiv", "mod",
     "philox_uniform", "philox_bits", "atan2",
 }  # fmt: skip
+# Functions of some ten operations or more.
+COSTLY = {
+    "exp", "log", "log1p", "expm1", "tanh", "sigmoid", "erf", "normal_cdf", "softplus", "sin", "cos", "pow",
+    "philox_uniform", "philox_bits", "atan2",
+}  # fmt: skip
 _SPELLING = {
     "sign": "sign_of", "philox_uniform": "uniform_f32", "philox_bits": "philox2x32", "abs": "magnitude",
     "floordiv": "floor_quotient", "mod": "remainder", "atan2": "arctan2",
