@@ -50,6 +50,7 @@ _MODULES = frozenset(
 # Public names -> the module that holds them.
 _NAMES = {
     "DTypePolicy": "dtype_policies",
+    "GradientTape": "grad.tape",
     "Initializer": "initializers",
     "Input": "layers",
     "InputSpec": "layers",
@@ -63,7 +64,9 @@ _NAMES = {
     "Regularizer": "regularizers",
     "Sequential": "models",
     "Variable": "trace.variable",
+    "jit": "compiled_function",
     "name_scope": "trace.variable",
+    "value_and_grad": "grad.functional",
 }
 
 # What type checkers and editors see; tests/test_packaging.py keeps it equal to the tables above.
@@ -87,7 +90,10 @@ if TYPE_CHECKING:
     from kcompile import regularizers as regularizers
     from kcompile import saving as saving
     from kcompile import utils as utils
+    from kcompile.compiled_function import jit as jit
     from kcompile.dtype_policies import DTypePolicy as DTypePolicy
+    from kcompile.grad.functional import value_and_grad as value_and_grad
+    from kcompile.grad.tape import GradientTape as GradientTape
     from kcompile.initializers import Initializer as Initializer
     from kcompile.layers import Input as Input
     from kcompile.layers import InputSpec as InputSpec

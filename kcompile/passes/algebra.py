@@ -53,7 +53,13 @@ def divide_by_one(node: Node, inputs: tuple[Value, ...]) -> Value | None:
     return x if constant_value(other) == 1 and x.type == node.values[0].type else None
 
 
+def copy_is_its_operand(node: Node, inputs: tuple[Value, ...]) -> Value | None:
+    """Copies keep values apart while gradients are made; the planner makes its own."""
+    return inputs[0]
+
+
 RULES: dict[str, tuple[Rule, ...]] = {
+    "copy": (copy_is_its_operand,),
     "reshape": (reshape_of_reshape,),
     "transpose": (transpose_of_transpose,),
     "broadcast_to": (broadcast_to_same_shape,),

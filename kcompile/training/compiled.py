@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # a model is a `Compiled` and, behind it, a layer
 else:
     _Layer = object
 
-UNSUPPORTED = ("train_step", "test_step", "predict_step", "make_train_function", "make_test_function")
+UNSUPPORTED = ("make_train_function", "make_test_function", "make_predict_function")
 
 
 @dataclass
@@ -39,13 +39,16 @@ class Training:
     run_eagerly: bool = False
     steps_per_execution: int = 1
     jit_compile: Any = "auto"
+    label_ranges: tuple[tuple[int, int], ...] = ()  # of the step traced last
     stop_training: bool = False
     stop_evaluating: bool = False
     stop_predicting: bool = False
     _initial_epoch: int | None = None
 
 
-HELD = frozenset(Training.__dataclass_fields__) - {"programs", "compile_loss", "compile_metrics", "arguments"}
+HELD = frozenset(Training.__dataclass_fields__) - {
+    "programs", "compile_loss", "compile_metrics", "arguments", "loss_tracker", "label_ranges",
+}  # fmt: skip
 
 
 def _held(name: str) -> Any:
@@ -55,7 +58,7 @@ def _held(name: str) -> Any:
 class Compiled(_Layer):
     """Optimizer, loss, metrics: given to `compile`, used by every step."""
 
-    optimizer, loss, loss_tracker, history = map(_held, ("optimizer", "loss", "loss_tracker", "history"))
+    optimizer, loss, history = map(_held, ("optimizer", "loss", "history"))
     compiled, run_eagerly, jit_compile = map(_held, ("compiled", "run_eagerly", "jit_compile"))
     stop_training, stop_evaluating = map(_held, ("stop_training", "stop_evaluating"))
     stop_predicting, steps_per_execution = map(_held, ("stop_predicting", "steps_per_execution"))
@@ -143,8 +146,7 @@ class Compiled(_Layer):
             if hasattr(type(self), name):
                 raise NotImplementedError(
                     f"{type(self).__name__} defines {name}(), which is not supported: a step is traced as "
-                    "a whole. "
-                    "Override compute_loss() or compute_metrics() instead, or use add_loss() in call()."
+                    "a whole. Override train_step(), test_step() or predict_step() instead."
                 )
 
     def _assert_compile_called(self, method_name: str | None = None) -> None:

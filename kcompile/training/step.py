@@ -15,11 +15,12 @@ from kcompile.core import dtypes, tree
 from kcompile.core.symbolic import Int, symbol
 from kcompile.grad.backward import gradients
 from kcompile.ir.graph import Graph, Value
-from kcompile.ir.op import make_parameter
+from kcompile.ir.op import constant, make_parameter, unwrap
 from kcompile.ir.types import TensorType
 from kcompile.ops.create import iota
 from kcompile.trace import tracer
 from kcompile.trace.tracer import trace
+from kcompile.training.data.packing import pack_x_y_sample_weight, unpack_x_y_sample_weight
 
 Structure = Any  # a tensor, or lists, tuples and dicts of tensors
 
@@ -93,14 +94,14 @@ def trace_batch(
 ) -> StepGraph:
     """A training or test step on one batch given as arrays; with `alone` its metrics forget earlier
     batches."""
-    build(model, data)
+    build(model, kind, data)
     given, inputs = batch_inputs(list(data))
     notes = _Notes()
 
     def run(*_: Value) -> Any:
         if alone:
             model.reset_metrics()
-        return STEPS[kind](model, *default_float(given), notes)
+        return run_step(model, kind, default_float(given), notes)
 
     graph, _ = trace(run, inputs, name=kind)
     return StepGraph(graph, notes.names, None, notes.label_ranges)
@@ -115,7 +116,7 @@ def trace_epoch(
     run takes the `batch` rows from `cursor` on and moves the cursor behind them, so that repeating it is an
     epoch.
     """
-    build(model, data)
+    build(model, kind, data)
     given, inputs = parameters(list(data), lambda array: (symbol("samples"), *array.shape[1:]))
     order = make_parameter("order", TensorType((symbol("samples"),), "int64")) if shuffled else None
     notes = _Notes()
@@ -124,7 +125,7 @@ def trace_epoch(
         rows = cursor.value + iota(symbol("batch"), "int64")
         rows = rows if order is None else ops.take(order, rows, axis=0)
         batch = tree.map_structure(lambda a: None if a is None else ops.take(a, rows, axis=0), given)
-        logs = STEPS[kind](model, *default_float(batch), notes)
+        logs = run_step(model, kind, default_float(batch), notes)
         cursor.assign(cursor.value + ops.cast(symbol("batch"), "int64"))
         return logs
 
@@ -137,13 +138,23 @@ def trace_predict(
 ) -> StepGraph:
     """The model's outputs for a batch."""
     given, inputs = parameters(x, shape_of)
-    graph, result = trace(lambda *_: model(default_float(given), training=False), inputs, name="predict")
+    graph, result = trace(
+        lambda *_: model.predict_step(pack_x_y_sample_weight(default_float(given))), inputs, name="predict"
+    )
     return StepGraph(graph, result=tree.map_structure(lambda _: None, result))
 
 
-def build(model: Any, data: tuple[Structure, Structure, Structure]) -> None:
-    """Make what is still missing: weights, losses and metrics resolved by name, slots of the optimizer."""
+def build(model: Any, kind: str, data: tuple[Structure, Structure, Structure]) -> None:
+    """Make what is still missing: weights, losses and metrics resolved by name, slots of the optimizer.
+
+    A step of the model's own is run once for that, in a trace that is thrown away.
+    """
     training = model._training
+    if not is_default_step(model, kind):
+        given, _ = batch_inputs(list(data))
+        with tracer.Tracer():
+            run_step(model, kind, default_float(given), _Notes())
+        return
     parts = [*model._flatten_layers(), training.compile_loss, training.compile_metrics]
     if not all(part is None or part.built for part in parts):
         given, _ = batch_inputs(list(data))
@@ -156,26 +167,57 @@ def build(model: Any, data: tuple[Structure, Structure, Structure]) -> None:
         training.optimizer.build(model.trainable_variables)
 
 
-def train_step(model: Any, x: Structure, y: Structure, sample_weight: Structure, notes: _Notes) -> Any:
+def is_default_step(model: Any, kind: str) -> bool:
+    """Is a step the one below, not overridden?"""
+    own = getattr(type(model), f"{kind}_step")
+    return getattr(own, "is_default", False) and f"{kind}_step" not in vars(model)
+
+
+def run_step(model: Any, kind: str, data: tuple[Structure, Structure, Structure], notes: _Notes) -> list[Any]:
+    """The model's own `train_step` or `test_step` on a batch; its logs as graph outputs.
+
+    A step that takes (state, data), as Keras on JAX has it, gets and gives the variables' values.
+    """
+    step = getattr(model, f"{kind}_step")
+    packed = pack_x_y_sample_weight(*data)
+    takes = [p for p in inspect.signature(step).parameters.values() if p.default is p.empty]
+    logs = with_state(model, kind, packed) if len(takes) == 2 else step(packed)
+    if not isinstance(logs, dict):
+        raise ValueError(
+            f"{type(model).__name__}.{kind}_step() must return a dict of logs. "
+            f"Received: {type(logs).__name__}"
+        )
+    notes.label_ranges = model._training.label_ranges
+    flat = {name: _log(name, value) for name, value in flat_logs(logs).items()}
+    notes.names = tuple(flat)
+    return list(flat.values())
+
+
+def _log(name: str, value: Any) -> Any:
+    """A log as a tensor."""
+    value = unwrap(value)
+    return value if isinstance(value, Value) else constant(ops.convert_to_tensor(value))
+
+
+def train_step(model: Any, data: Any) -> dict[str, Any]:
     """Forward, loss, gradients, update, metrics."""
+    x, y, weight = unpack_x_y_sample_weight(data)
     optimizer = model.optimizer
     y_pred = model(x, training=True)
-    loss = compute_loss(model, x, y, y_pred, sample_weight, training=True)
+    loss = compute_loss(model, x, y, y_pred, weight, training=True)
     variables = model.trainable_variables
     if variables:
         slopes = gradients(optimizer.scale_loss(loss), [v.leaf for v in variables])
         optimizer.apply(slopes, variables)
-    return _finish(model, x, y, y_pred, sample_weight, loss, notes)
+    return _finish(model, x, y, y_pred, weight, loss)
 
 
-def test_step(model: Any, x: Structure, y: Structure, sample_weight: Structure, notes: _Notes) -> Any:
+def test_step(model: Any, data: Any) -> dict[str, Any]:
     """Forward, loss, metrics."""
+    x, y, weight = unpack_x_y_sample_weight(data)
     y_pred = model(x, training=False)
-    loss = compute_loss(model, x, y, y_pred, sample_weight, training=False)
-    return _finish(model, x, y, y_pred, sample_weight, loss, notes)
-
-
-STEPS: dict[str, Callable[..., Any]] = {"train": train_step, "test": test_step}
+    loss = compute_loss(model, x, y, y_pred, weight, training=False)
+    return _finish(model, x, y, y_pred, weight, loss)
 
 
 def compute_loss(model: Any, x: Any, y: Any, y_pred: Any, sample_weight: Any, training: bool) -> Any:
@@ -186,16 +228,27 @@ def compute_loss(model: Any, x: Any, y: Any, y_pred: Any, sample_weight: Any, tr
 
 
 def _finish(
-    model: Any, x: Structure, y: Structure, y_pred: Structure, weight: Structure, loss: Any, notes: _Notes
-) -> list[Any]:
-    """Update the metrics; the logs as graph outputs."""
+    model: Any, x: Structure, y: Structure, y_pred: Structure, weight: Structure, loss: Any
+) -> dict[str, Any]:
+    """Update the metrics; the logs."""
     size = next(leaf for leaf in tree.flatten(x) if leaf is not None).shape[0]
     model._training.loss_tracker.update_state(loss, sample_weight=size)
-    notes.label_ranges = model._label_ranges(y, y_pred)
-    logs = model.compute_metrics(x, y, y_pred, sample_weight=weight)
-    flat = flat_logs(logs)
-    notes.names = tuple(flat)
-    return list(flat.values())
+    model._training.label_ranges = model._label_ranges(y, y_pred)
+    return model.compute_metrics(x, y, y_pred, sample_weight=weight)
+
+
+def with_state(model: Any, kind: str, data: Any) -> dict[str, Any]:
+    """A step that maps (state, data) to (logs, new state); the state is lists of the variables' values."""
+    groups = [model.trainable_variables, model.non_trainable_variables]
+    if kind == "train":
+        groups.append(model.optimizer.variables)
+    groups.append(model.metrics_variables)
+    state = tuple([v.value for v in group] for group in groups)
+    logs, new = getattr(model, f"{kind}_step")(state, data)
+    for group, values in zip(groups, new, strict=True):
+        for variable, value in zip(group, values, strict=True):
+            variable.assign(value)
+    return logs
 
 
 def flat_logs(logs: dict[str, Any]) -> dict[str, Any]:

@@ -29,6 +29,8 @@ from kcompile.training.data.packing import unpack_x_y_sample_weight
 from kcompile.training.data.weights import class_weight_to_sample_weights
 from kcompile.training.programs import leaves_of
 from kcompile.training.runs import ArrayRun, BatchRun, Pace, PredictRun, run_epoch
+from kcompile.training.step import test_step as default_test_step
+from kcompile.training.step import train_step as default_train_step
 
 RAN_OUT = (
     "Your input ran out of data; interrupting training. Make sure that your dataset or generator can "
@@ -39,6 +41,31 @@ RAN_OUT = (
 
 class Trainer(Compiled):
     """Training and inference over data. `Model` is this and a layer."""
+
+    # --- steps, to be overridden ----------------------------------------------------------------------------
+
+    def train_step(self, data: Any) -> dict[str, Any]:
+        """One update from a batch: forward, loss, gradients, optimizer, metrics.
+
+        `fit` traces and compiles it. An override is written with ops, the model, `GradientTape` or
+        `value_and_grad`, optimizers and metrics.
+
+        Args:    data: `x`, `(x, y)` or `(x, y, sample_weight)`, symbolic;
+                 `keras.utils.unpack_x_y_sample_weight` takes it apart.
+        Returns: logs by name.
+        """
+        return default_train_step(self, data)
+
+    def test_step(self, data: Any) -> dict[str, Any]:
+        """Loss and metrics of a batch, for `evaluate`; as `train_step`, without an update."""
+        return default_test_step(self, data)
+
+    def predict_step(self, data: Any) -> Any:
+        """The outputs for a batch, for `predict`."""
+        x, _, _ = unpack_x_y_sample_weight(data)
+        return self(x, training=False)
+
+    train_step.is_default = test_step.is_default = True  # type: ignore[attr-defined]
 
     # --- fit -----------------------------------------------------------------------------------------------
 

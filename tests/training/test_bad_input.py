@@ -224,15 +224,15 @@ def test_unknown_arguments_of_evaluate():
         linear().evaluate(x, y, foo=1)
 
 
-def test_a_custom_train_step_is_refused():
+def test_a_custom_train_function_is_refused():
     class Custom(keras.Model):
         def call(self, inputs):
             return inputs
 
-        def train_step(self, data):
-            return {}
+        def make_train_function(self, force=False):
+            return None
 
-    with pytest.raises(NotImplementedError, match=r"train_step\(\), which is not supported.*compute_loss"):
+    with pytest.raises(NotImplementedError, match=r"make_train_function\(\).*train_step\(\)"):
         Custom().compile("sgd", "mse")
 
 

@@ -1,0 +1,104 @@
+"""GradientTape: gradients of what a traced step computes.
+
+In a trace everything is recorded anyway, as a graph. The tape remembers which value each variable had when it
+began, so that gradients are those of what was computed inside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from kcompile.core import tree
+from kcompile.grad.backward import pull_back_all, zeros_like
+from kcompile.ir.graph import Value
+from kcompile.ir.op import constant, unwrap
+from kcompile.ops import elementwise as ew
+from kcompile.ops.movement import broadcast_to
+from kcompile.trace import tracer
+from kcompile.trace.variable import Variable
+
+
+class GradientTape:
+    """Records the computations of a `train_step` (or of a function given to `kcompile.jit`) for gradients.
+
+    Tapes may be nested: the gradients of an inner one can be differentiated by an outer one. `persistent` and
+    `watch_accessed_variables` are accepted for TensorFlow's sake: every tape may be asked many times.
+
+    Raises: RuntimeError where no trace runs, because then there is no graph to differentiate.
+    """
+
+    def __init__(self, persistent: bool = False, watch_accessed_variables: bool = True) -> None:
+        self._held: dict[Variable, Value] = {}
+        self._open = False
+
+    def __enter__(self) -> GradientTape:
+        scope = tracer.active()
+        if scope is None:
+            raise RuntimeError(
+                "GradientTape: nothing is traced here. Use it in `train_step`, which `fit` traces, or in a "
+                "function decorated with `kcompile.jit`; outside, use `kcompile.value_and_grad(function)`."
+            )
+        self._held = dict(scope.current)
+        self._open = True
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open = False
+
+    def watch(self, tensor: Any) -> None:
+        """Accepted: every tensor may be a source."""
+
+    def stop_recording(self) -> Any:
+        """A context whose computations are recorded all the same; use `ops.stop_gradient` to hide some."""
+        raise NotImplementedError(
+            "GradientTape.stop_recording: use ops.stop_gradient on what is to be hidden."
+        )
+
+    def gradient(
+        self,
+        target: Any,
+        sources: Any,
+        output_gradients: Any = None,
+        unconnected_gradients: str = "none",
+    ) -> Any:
+        """d sum(target) / d each source.
+
+        Args:    target: a tensor, or nested ones, whose gradients are added. sources: variables and tensors,
+                 nested as you like. output_gradients: cotangents of the targets, ones by default.
+                 unconnected_gradients: "none" or "zero": what a source gets that no target depends on.
+        Returns: gradients nested as the sources.
+        """
+        if unconnected_gradients not in ("none", "zero"):
+            raise ValueError(
+                f"`unconnected_gradients` must be 'none' or 'zero'. Received: {unconnected_gradients}"
+            )
+        targets = [_value(t) for t in tree.flatten(target)]
+        given = tree.flatten(output_gradients) if output_gradients is not None else [None] * len(targets)
+        slopes = [ones_like(t) if d is None else _value(d) for t, d in zip(targets, given, strict=True)]
+        leaves = [self._source(s) for s in tree.flatten(sources)]
+        found: Sequence[Any] = pull_back_all(targets, slopes, leaves)
+        if unconnected_gradients == "zero":
+            found = [zeros_like(v) if g is None else g for g, v in zip(found, leaves, strict=True)]
+        return tree.pack_as(sources, found)
+
+    def _source(self, source: Any) -> Value:
+        """A variable's value when the tape began; a tensor itself."""
+        if isinstance(source, Variable):
+            return self._held.get(source, source.leaf)
+        value = unwrap(source)
+        if not isinstance(value, Value):
+            raise ValueError(
+                "GradientTape.gradient: a source must be a variable or a tensor of the trace. "
+                f"Received: {type(source).__name__}"
+            )
+        return value
+
+
+def _value(x: Any) -> Value:
+    x = unwrap(x)
+    return x if isinstance(x, Value) else constant(x)
+
+
+def ones_like(x: Value) -> Value:
+    return broadcast_to(ew.as_tensor(1, x.dtype), x.shape)
