@@ -54,6 +54,7 @@ from kcompile.layers.pooling.window import (
     MaxPooling2D,
     MaxPooling3D,
 )
+from kcompile.layers.preprocessing import feature_space as _feature_space  # files may name its classes
 from kcompile.layers.preprocessing.category_encoding import CategoryEncoding
 from kcompile.layers.preprocessing.discretization import Discretization
 from kcompile.layers.preprocessing.hashing import HashedCrossing, Hashing

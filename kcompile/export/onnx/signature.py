@@ -98,7 +98,9 @@ def default_signature(model: Any) -> list[Any]:
                 hint="call it on data once, or give `input_signature=[InputSpec(shape=..., dtype=...)]`",
             )
         )
-    return [_of_shapes(shape, model.input_dtype) for shape in shapes.values()]
+    inputs = getattr(model, "inputs", None) or []
+    dtype = inputs[0].dtype if len(inputs) == 1 else model.input_dtype
+    return [_of_shapes(shape, dtype) for shape in shapes.values()]
 
 
 def _of_shapes(shapes: Any, dtype: str) -> Any:
