@@ -292,8 +292,10 @@ class IndexLookup(DataLayer):
         tokens = lines_of(path.read_text("utf-8"))
         if not tokens and self.output_mode == "int":
             return  # saved before it had any
-        weights = {"idf_weights": self.idf_weights} if self.output_mode == "tf_idf" else {}
-        self.set_vocabulary([self._token(line) for line in tokens], **weights)
+        weights = None
+        if self.output_mode == "tf_idf" and self.idf_weights is not None:
+            weights = self.idf_weights[: len(tokens)]  # behind them zeros fill up to max_tokens
+        self.set_vocabulary([self._token(line) for line in tokens], weights)
 
 
 def _listed(x: Any) -> Any:
