@@ -41,6 +41,7 @@ _MODULES = frozenset(
         "models",
         "ops",
         "optimizers",
+        "preprocessing",
         "random",
         "regularizers",
         "saving",
@@ -86,6 +87,7 @@ if TYPE_CHECKING:
     from kcompile import models as models
     from kcompile import ops as ops
     from kcompile import optimizers as optimizers
+    from kcompile import preprocessing as preprocessing
     from kcompile import random as random
     from kcompile import regularizers as regularizers
     from kcompile import saving as saving

@@ -19,6 +19,7 @@ LIMIT = 400  # lines of a source file
 # Imports inside functions that go up the order, each with its reason. At module level there are none.
 UPWARD: dict[tuple[str, str], str] = {
     ("models", "saving"): "Keras has save and load_weights as methods of Model, and keras.models.load_model",
+    ("layers", "saving"): "Keras has save as a method of FeatureSpace",
     ("models", "export"): "Keras has export as a method of Model",
 }
 

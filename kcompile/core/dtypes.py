@@ -11,6 +11,9 @@ FLOATS = ("float16", "bfloat16", "float32", "float64")
 SIGNED = ("int8", "int16", "int32", "int64")
 UNSIGNED = ("uint8", "uint16", "uint32", "uint64")
 DTYPES = ("bool", *UNSIGNED, *SIGNED, *FLOATS)
+STRING = (
+    "string"  # the dtype of placeholders for text, which exists on the host only: no op or kernel knows it
+)
 _ALIASES = {"float": "float32", "int": "int32", "half": "float16", "double": "float64", "bool_": "bool"}
 
 
@@ -30,7 +33,7 @@ def standardize(dtype: Any) -> str:
         from kcompile.core.config import floatx
 
         return floatx()
-    if isinstance(dtype, str) and dtype in DTYPES:
+    if isinstance(dtype, str) and (dtype in DTYPES or dtype == STRING):
         return dtype
     if dtype is int:
         return "int32"
@@ -54,6 +57,15 @@ def is_float(dtype: str) -> bool:
 
 def is_int(dtype: str) -> bool:
     return dtype in SIGNED or dtype in UNSIGNED
+
+
+def is_text(x: Any) -> bool:
+    """Is this an array of strings, as NumPy has them: of str, of bytes, or of objects?
+
+    >>> is_text(np.array(["a"])), is_text(np.array([b"a", None], object)), is_text(np.array([1]))
+    (True, True, False)
+    """
+    return isinstance(x, np.ndarray) and x.dtype.kind in "USOT"
 
 
 def itemsize(dtype: str) -> int:

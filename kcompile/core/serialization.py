@@ -31,6 +31,7 @@ class _Sharing(threading.local):
 
     written: dict[int, tuple[int, Any]] | None = None
     read: dict[int, Any] | None = None
+    depth: int = 0  # of objects that are being made from data
 
 
 _sharing = _Sharing()
@@ -45,6 +46,11 @@ def shared_objects() -> Iterator[None]:
         yield
     finally:
         _sharing.written, _sharing.read = outer
+
+
+def is_reading() -> bool:
+    """Are objects being made from data? It may come from a stranger's file, and must open no others."""
+    return _sharing.depth > 0
 
 
 def serialize_shared(item: Any) -> Any:
@@ -230,13 +236,17 @@ def _object(config: Config, module: str | None, custom_objects: Mapping[str, Any
     kind = _class_of(config, module, custom_objects)
     if not inspect.isclass(kind):
         return kind  # a function that the user registered under the name
-    with registry.CustomObjectScope(custom_objects):
-        made = _build(kind, config)
-        if config.get("build_config") and not made.built:
-            made.build_from_config(config["build_config"])
-            made.built = True
-        if config.get("compile_config"):
-            made.compile_from_config(config["compile_config"])
+    _sharing.depth += 1
+    try:
+        with registry.CustomObjectScope(custom_objects):
+            made = _build(kind, config)
+            if config.get("build_config") and not made.built:
+                made.build_from_config(config["build_config"])
+                made.built = True
+            if config.get("compile_config"):
+                made.compile_from_config(config["compile_config"])
+    finally:
+        _sharing.depth -= 1
     if _sharing.read is not None and number is not None:
         _sharing.read[number] = made
     return made

@@ -54,7 +54,15 @@ from kcompile.layers.pooling.window import (
     MaxPooling2D,
     MaxPooling3D,
 )
+from kcompile.layers.preprocessing import feature_space as _feature_space  # files may name its classes
+from kcompile.layers.preprocessing.category_encoding import CategoryEncoding
+from kcompile.layers.preprocessing.discretization import Discretization
+from kcompile.layers.preprocessing.hashing import HashedCrossing, Hashing
+from kcompile.layers.preprocessing.integer_lookup import IntegerLookup
+from kcompile.layers.preprocessing.normalization import Normalization
 from kcompile.layers.preprocessing.rescaling import Rescaling
+from kcompile.layers.preprocessing.string_lookup import StringLookup
+from kcompile.layers.preprocessing.text_vectorization import TextVectorization
 from kcompile.layers.regularization.dropout import (
     AlphaDropout,
     Dropout,

@@ -115,7 +115,7 @@ def shape_of(structure: Any) -> Any:
 
 
 def converted(x: Any, dtype: str | None) -> Any:
-    """An argument of a call: arrays of any library become NumPy's, floats take `dtype` unless it is None."""
+    """An argument of a call: arrays of any library as NumPy's, floats in `dtype` unless it is None."""
     if isinstance(x, KerasTensor):
         return _cast(x, dtype) if dtype and dtypes.is_float(x.dtype) and x.dtype != dtype else x
     method = getattr(x, "__kcompile_value__", None)
@@ -124,6 +124,8 @@ def converted(x: Any, dtype: str | None) -> Any:
         if not is_tensor(x):
             return x
         x = x if isinstance(x, np.ndarray) else np.asarray(x)
+        if dtypes.is_text(x):
+            return x
     name = x.dtype if isinstance(x, Value) else dtypes.standardize(x.dtype)
     return _cast(x, dtype) if dtype and name != dtype and dtypes.is_float(name) else x
 

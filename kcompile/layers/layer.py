@@ -59,6 +59,9 @@ class Layer(State):
     _path: str | None
     _supports_masking: bool
     _input_shape_arg: tuple[int | None, ...] | None
+    # Whether a functional model should call the layer on arrays, before its compiled program, where its
+    # inputs are there by then. Calls on text always are made so.
+    runs_on_host: bool = False
 
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,10 +17,11 @@ def reduced(layer: Any) -> tuple[Callable[..., Any], tuple[Any, ...]]:
     """What `pickle` stores. Classes of the user go by reference, as with any object."""
     kinds = {type(inner) for inner in layer._flatten_layers()}
     own = {registry.get_registered_name(kind): kind for kind in kinds if registry.address_of(kind) is None}
-    return restored, (serialize_keras_object(layer), own, [v.numpy() for v in _state(layer)])
+    kept = [_kept(inner) for inner in _with_assets(layer)]
+    return restored, (serialize_keras_object(layer), own, [v.numpy() for v in _state(layer)], kept)
 
 
-def restored(data: dict[str, Any], classes: dict[str, type], arrays: list[np.ndarray]) -> Any:
+def restored(data: dict[str, Any], classes: dict[str, type], arrays: list[np.ndarray], kept: Any = ()) -> Any:
     """A layer with its own variables, equal to the one that was reduced."""
     layer = deserialize_keras_object(data, custom_objects=classes)
     optimizer = getattr(layer, "optimizer", None)
@@ -26,7 +29,30 @@ def restored(data: dict[str, Any], classes: dict[str, type], arrays: list[np.nda
         optimizer.build(layer.trainable_variables)
     for variable, array in zip(_state(layer), arrays, strict=True):
         variable.assign(array)
+    for inner, (own, files) in zip(_with_assets(layer), kept, strict=True):
+        inner.load_own_variables(own)
+        with tempfile.TemporaryDirectory() as folder:
+            for name, content in files.items():
+                path = Path(folder, name)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
+            inner.load_assets(folder)
     return layer
+
+
+def _with_assets(layer: Any) -> list[Any]:
+    """The layers whose state is more than their variables."""
+    return [inner for inner in layer._flatten_layers() if hasattr(inner, "save_assets")]
+
+
+def _kept(layer: Any) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """What a layer writes as its variables and as its assets."""
+    own: dict[str, Any] = {}
+    layer.save_own_variables(own)
+    with tempfile.TemporaryDirectory() as folder:
+        layer.save_assets(folder)
+        files = [path for path in Path(folder).rglob("*") if path.is_file()]
+        return own, {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
 def _state(layer: Any) -> list[Any]:

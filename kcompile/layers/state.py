@@ -18,7 +18,7 @@ from kcompile.trace.variable import Variable
 def is_metric(x: Any) -> bool:
     """Metrics come after layers in the order of imports, so they are known by what they do."""
     kind = type(x)
-    return hasattr(kind, "update_state") and hasattr(kind, "reset_state")
+    return all(hasattr(kind, name) for name in ("update_state", "reset_state", "result"))
 
 
 _TESTS: dict[str, Callable[[Any], bool]] = {

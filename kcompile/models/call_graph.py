@@ -16,23 +16,27 @@ class CallGraph:
 
     nodes: calls, each after those it needs. operations: their operations, by depth (the longest way to an
     output), then in the order in which a walk from the outputs meets them; summaries and configs list them
-    so.
+    so. unique_names: whether two operations of one name are an error.
     """
 
-    def __init__(self, inputs: list[KerasTensor], outputs: list[KerasTensor]):
+    def __init__(self, inputs: list[KerasTensor], outputs: list[KerasTensor], unique_names: bool = True):
         self.inputs, self.outputs = inputs, outputs
         walk = _Walk({id(x) for x in inputs})
         for tensor in outputs:
             walk.visit(tensor)
         self.nodes = walk.finished
         self.operations = _by_depth(walk, inputs)
-        self._check()
+        self._check_connected()
+        if unique_names:
+            self._check_names()
 
-    def _check(self) -> None:
+    def _check_connected(self) -> None:
         made = {id(t) for node in self.nodes for t in node.output_tensors} | {id(x) for x in self.inputs}
         for tensor in self.outputs:
             if id(tensor) not in made:
                 raise ValueError(f"Output {tensor} is not connected to `inputs`.")
+
+    def _check_names(self) -> None:
         for name, count in Counter(op.name for op in self.operations).items():
             if count > 1:
                 raise ValueError(
@@ -49,7 +53,7 @@ class CallGraph:
         """Values of the outputs for values of the inputs; `call(operation, args, kwargs)` makes each call."""
         values = {id(x): value for x, value in zip(self.inputs, inputs, strict=True)}
         for node in self.nodes:
-            if node.is_input:
+            if node.is_input or any(id(t) in values for t in node.output_tensors):  # given, not computed
                 continue
             results = call(node.operation, *node.fill(values))
             for tensor, value in zip(node.output_tensors, tree.flatten(results), strict=True):

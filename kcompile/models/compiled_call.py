@@ -85,7 +85,7 @@ class CompiledCalls:
 
     def _program(self, inputs: Any, training: bool | None) -> StepProgram | None:
         """The program for such inputs; None if the call does more than compute outputs."""
-        names = open_dimensions(inputs, getattr(self._model, "inputs", None))
+        names = open_dimensions(inputs, self._model._placeholders(inputs))
         key = ("call", training, spec(inputs, names))
         program = self._model._training.programs._get(key, lambda: self._traced(inputs, training, names))
         return None if program.traced.does_more else program

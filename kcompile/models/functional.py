@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from kcompile import ops
-from kcompile.core import registry, tree
+from kcompile.core import dtypes, registry, tree
+from kcompile.core.dtypes import is_text
 from kcompile.core.errors import ShapeError
 from kcompile.layers.core.input_layer import InputLayer
-from kcompile.layers.input_spec import InputSpec
+from kcompile.layers.input_spec import InputSpec, check_inputs
 from kcompile.layers.layer import Layer
 from kcompile.models.call_graph import CallGraph, cut_at
 from kcompile.models.functional_config import config_of_graph
+from kcompile.models.host_stage import HostStage, Staged, caller, fitted_dtype, host_array, stage_of
 from kcompile.models.model import Model
 from kcompile.trace.keras_tensor import KerasTensor, known_shape
 from kcompile.trace.masks import set_mask
@@ -110,12 +112,48 @@ class Functional(Model):
     # --- calling --------------------------------------------------------------------------------------------
 
     def call(self, inputs: Any, training: Any = None, mask: Any = None, **kwargs: Any) -> Any:
+        if isinstance(inputs, Staged) and (stage := self._host_stage()) is not None:
+            return tree.pack_as(self._outputs_struct, stage.finish(inputs, training))
         tensors = [self._fitted(x, wanted) for x, wanted in zip(self._flat(inputs), self.inputs, strict=True)]
         for x, m in zip(tensors, tree.flatten(mask), strict=False):
             if m is not None:
                 set_mask(x, m)
-        results = self._graph.run(tensors, lambda operation, a, k: _call(operation, a, k, training))
+        results = self._graph.run(tensors, caller(training))
         return tree.pack_as(self._outputs_struct, results)
+
+    def compute_output_spec(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
+        flat = self._flat(inputs)
+        if not any(getattr(x, "dtype", None) == dtypes.STRING for x in flat):
+            return super().compute_output_spec(inputs, training=training, mask=mask)
+        specs = self._graph.run(flat, lambda operation, a, k: operation.compute_output_spec(*a, **k))
+        return tree.pack_as(self._outputs_struct, specs)
+
+    def _inner_calls(self) -> CallGraph:
+        return self._graph
+
+    def _host_stage(self) -> HostStage | None:
+        if "_stage" not in self.__dict__:
+            self.__dict__["_stage"] = stage_of(self._graph)
+        return self.__dict__["_stage"]
+
+    def _host_stage_for(self, x: Any) -> HostStage | None:
+        return self._host_stage()
+
+    def _on_host(self, x: Any) -> Any:
+        stage = self._host_stage()
+        if stage is None or isinstance(x, Staged):
+            return x
+        check_inputs(self.input_spec, tree.map_structure(host_array, x), self.name)
+        return stage(
+            [self._fitted(host_array(a), w) for a, w in zip(self._flat(x), self.inputs, strict=True)]
+        )
+
+    def _makes_text(self) -> bool:
+        return any(x.dtype == dtypes.STRING for x in self.outputs)
+
+    def _placeholders(self, x: Any) -> Any:
+        stage = self._host_stage()
+        return stage.inputs if stage is not None and isinstance(x, Staged) else self.inputs
 
     def _flat(self, inputs: Any) -> list[Any]:
         if isinstance(inputs, dict):
@@ -129,15 +167,15 @@ class Functional(Model):
             return None
         rank, target = len(x.shape), len(wanted.shape)
         if rank == target + 1 and x.shape[-1] == 1:
-            x = ops.squeeze(x, -1)
+            x = x[..., 0] if is_text(x) else ops.squeeze(x, -1)
         elif rank == target - 1 and wanted.shape[-1] == 1:
-            x = ops.expand_dims(x, -1)
+            x = x[..., None] if is_text(x) else ops.expand_dims(x, -1)
         elif rank != target:
             raise ShapeError(
                 f"Invalid input shape for '{wanted._keras_history[0].name}' of model '{self.name}'. "
                 f"Expected shape {wanted.shape}, but input has incompatible shape {known_shape(x.shape)}"
             )
-        return ops.cast(x, wanted.dtype)
+        return fitted_dtype(x, wanted)
 
     def build(self, input_shape: Any = None) -> None:
         """Functional models are built when they are made."""
@@ -162,12 +200,6 @@ registry.publish("keras.src.models.functional", {"Functional": Functional})
 
 def _one_or_all(shapes: list[Any]) -> Any:
     return shapes[0] if len(shapes) == 1 else shapes
-
-
-def _call(operation: Any, args: Any, kwargs: Any, training: Any) -> Any:
-    if training is not None and getattr(operation, "call_has_training", False):
-        kwargs = {**kwargs, "training": training}
-    return operation(*args, **kwargs)
 
 
 def _check_placeholders(what: str, structure: Any) -> None:

@@ -65,8 +65,9 @@ class Model(Trainer, Layer):
 
     def _call_anew(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         args = tuple(tree.map_structure(as_array, list(args)))
-        if len(args) == 1 and kwargs.keys() <= {"training"} and CompiledCalls.apply_to(self, args[0]):
-            return self._run_compiled(args[0], kwargs.get("training"))
+        compiled = len(args) == 1 and kwargs.keys() <= {"training"} and not self._makes_text()
+        if compiled and CompiledCalls.apply_to(self, args[0]):
+            return self._run_compiled(self._on_host(args[0]), kwargs.get("training"))
         return super().__call__(*args, **kwargs)
 
     def _run_compiled(self, inputs: Any, training: bool | None = None) -> Any:

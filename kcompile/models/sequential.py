@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from kcompile.core import registry
+from kcompile.core import dtypes, registry
 from kcompile.core.serialization import deserialize_keras_object, serialize_keras_object
 from kcompile.layers import state
 from kcompile.layers.building import as_shapes, is_shape
 from kcompile.layers.core.input_layer import InputLayer
 from kcompile.layers.layer import Layer
 from kcompile.models.functional import Functional
+from kcompile.models.host_stage import host_array
 from kcompile.models.model import Model
 from kcompile.trace.keras_tensor import KerasTensor
 
@@ -156,6 +157,35 @@ class Sequential(Model):
             more = {"training": training} if layer.call_has_training and training is not None else {}
             inputs = layer(inputs, **more)
         return inputs
+
+    def compute_output_spec(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
+        if self._functional is not None and getattr(inputs, "dtype", None) == dtypes.STRING:
+            return self._functional.compute_output_spec(inputs, training=training, mask=mask)
+        return super().compute_output_spec(inputs, training=training, mask=mask)
+
+    # --- text: see Functional -------------------------------------------------------------------------------
+
+    def _host_stage_for(self, x: Any) -> Any:
+        x = host_array(x) if hasattr(x, "__array__") else x
+        if self._functional is None and not self.built and dtypes.is_text(x):
+            self.build((None, *x.shape[1:]))
+        return None if self._functional is None else self._functional._host_stage_for(x)
+
+    def _on_host(self, x: Any) -> Any:
+        return x if self._host_stage_for(x) is None else self._functional._on_host(x)  # type: ignore[union-attr]
+
+    def _placeholders(self, x: Any) -> Any:
+        return None if self._functional is None else self._functional._placeholders(x)
+
+    def _makes_text(self) -> bool:
+        return self._functional is not None and self._functional._makes_text()
+
+    def _inner_calls(self) -> Any:
+        """The calls inside, for a model around this one."""
+        return None if self._functional is None else self._functional._graph
+
+    def _flat(self, inputs: Any) -> list[Any]:
+        return [inputs]
 
     @property
     def input_shape(self) -> Any:

@@ -193,7 +193,8 @@ def digitize(x: Any, bins: Any) -> Any:
     [1, 3]
     """
     a, b = ew.operands(x, bins)
-    return reduce.sum(ew.cast(ew.less_equal(b, movement.expand_dims(a, -1)), "int32"), axis=-1)
+    reached = ew.logical_not(ew.less(movement.expand_dims(a, -1), b))  # NaN reaches all, as in NumPy
+    return reduce.sum(ew.cast(reached, "int32"), axis=-1)
 
 
 def searchsorted(sorted_sequence: Any, values: Any, side: str = "left") -> Any:

@@ -1,4 +1,4 @@
-"""The .keras format: a zip archive of metadata.json, config.json and model.weights.h5, as in Keras 3."""
+"""The .keras format, as in Keras 3: a zip of metadata.json, config.json, model.weights.h5 and assets."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from typing import Any, BinaryIO
 import kcompile
 from kcompile.core.errors import message
 from kcompile.core.serialization import deserialize_keras_object, serialize_shared, shared_objects
-from kcompile.models.model import Model
+from kcompile.layers.layer import Layer
+from kcompile.saving.assets import read_assets, write_assets
 from kcompile.saving.safe_hdf5 import open_group
 from kcompile.saving.safe_json import MAX_BYTES, parse, refused
 from kcompile.saving.safe_zip import CONFIG, METADATA, WEIGHTS, ModelArchive
@@ -42,6 +43,7 @@ def write_model(model: Any, file: BinaryIO) -> None:
         weights.seek(0)
         with archive.open(WEIGHTS, "w", force_zip64=True) as member:
             shutil.copyfileobj(weights, member, 1 << 20)
+        write_assets(model, archive)
 
 
 def read_model(file: BinaryIO, name: str, custom_objects: Any = None, compile: bool = True) -> Any:
@@ -59,6 +61,7 @@ def read_model(file: BinaryIO, name: str, custom_objects: Any = None, compile: b
         config["compile_config"] = None
     model = build_model(config, archive.size(WEIGHTS), f"{name}: {CONFIG}", custom_objects)
     load_weights_of(model, archive)
+    read_assets(model, archive)
     return model
 
 
@@ -71,7 +74,7 @@ def build_model(config: Any, size: int, what: str, custom_objects: Any) -> Any:
             # The config has the wrong form somewhere deep inside a class's from_config().
             summary = f"{what} does not describe a model."
             raise ValueError(message(summary, received=f"{type(error).__name__}: {error}")) from error
-    if not isinstance(model, Model):
+    if not isinstance(model, Layer):  # a model, or a layer that is saved alone, as a FeatureSpace is
         raise refused(what, f"a {type(model).__name__}", "a model")
     return model
 

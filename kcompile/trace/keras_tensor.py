@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from kcompile.core import dtypes, tree
+from kcompile.core.errors import DTypeError, message
 from kcompile.core.symbolic import Int, symbol
 from kcompile.ir.graph import Value
 from kcompile.ir.op import constant, make_parameter, unwrap
@@ -83,7 +84,18 @@ def symbolic_dim(position: int, dim: int | None) -> int | Int:
 
 
 def type_of(tensor: Any) -> TensorType:
-    """The type that a placeholder stands for in a trace."""
+    """The type that a placeholder stands for in a trace.
+
+    Raises:  DTypeError for text, which no op takes.
+    """
+    if tensor.dtype == dtypes.STRING:
+        raise DTypeError(
+            message(
+                "Text cannot be computed with: it has to become numbers first.",
+                received=f"{tensor}",
+                hint="put StringLookup, TextVectorization or Hashing in front",
+            )
+        )
     return TensorType(tuple(symbolic_dim(k, d) for k, d in enumerate(tensor.shape)), tensor.dtype)
 
 

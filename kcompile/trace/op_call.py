@@ -69,10 +69,13 @@ class OpCall(Operation):
 
     def __call__(self, *tensors: Any, **more: Any) -> Any:
         if has_symbolic(tensors) or has_symbolic(more.values()):
-            outputs = infer_output(self.run, *tensors, **more)
+            outputs = self.compute_output_spec(*tensors, **more)
             CallNode(self, tensors, more, outputs)
             return outputs
         return self.run(*tensors, **more)
+
+    def compute_output_spec(self, *tensors: Any, **more: Any) -> Any:
+        return infer_output(self.run, *tensors, **more)
 
     def run(self, *tensors: Any, **more: Any) -> Any:
         parameters = self.signature.parameters.values()

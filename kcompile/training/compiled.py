@@ -157,6 +157,24 @@ class Compiled(_Layer):
                 f"`{method_name}()` needs an optimizer: call `compile(optimizer=..., ...)` with one."
             )
 
+    # --- what comes before the compiled program -------------------------------------------------------------
+
+    def _on_host(self, x: Any) -> Any:
+        """Inputs as the compiled program takes them; functional models over text turn it into numbers."""
+        return x
+
+    def _host_stage_for(self, x: Any) -> Any:
+        """What `_on_host` calls, if it does anything. Its `is_fixed(samples)`: may all data go in at once?"""
+        return None
+
+    def _placeholders(self, x: Any) -> Any:
+        """The placeholders that these inputs of the compiled program belong to, if the model has any."""
+        return getattr(self, "inputs", None)
+
+    def _makes_text(self) -> bool:
+        """Are there outputs that no compiled program can make?"""
+        return False
+
     # --- what a step computes ------------------------------------------------------------------------------
 
     def compute_loss(

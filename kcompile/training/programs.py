@@ -96,7 +96,7 @@ class Programs:
     def predict(self, x: Structure) -> StepProgram:
         """The outputs for a batch. Dimensions that the model leaves open are known only when the program
         runs."""
-        names = open_dimensions(x, getattr(self._model, "inputs", None))
+        names = open_dimensions(x, self._model._placeholders(x))
         shapes = {id(leaf): shape for leaf, shape in zip(leaves_of(x), names, strict=True)}
         return self._get(
             ("predict", spec(x, names)), lambda: steps.trace_predict(self._model, x, lambda a: shapes[id(a)])

@@ -20,11 +20,11 @@ from kcompile.training.data.arrays import (
     DEFAULT_BATCH_SIZE,
     ArrayData,
     are_arrays,
-    array_data,
     checked_batch_size,
     split_validation,
 )
 from kcompile.training.data.batches import BatchData, arrays_of, batch_data, short
+from kcompile.training.data.hosted import in_memory
 from kcompile.training.data.packing import unpack_x_y_sample_weight
 from kcompile.training.data.weights import class_weight_to_sample_weights
 from kcompile.training.programs import leaves_of
@@ -106,7 +106,7 @@ class Trainer(Compiled):
             (x, y, sample_weight), validation_data = split_validation(x, y, sample_weight, validation_split)
         _check_frequency(validation_freq)
         rng = np.random.default_rng(np.random.randint(2**31))  # follows the seed that the user has set
-        data = _data(x, y, sample_weight, batch_size, steps_per_epoch, shuffle, class_weight)
+        data = _data(self, x, y, sample_weight, batch_size, steps_per_epoch, shuffle, class_weight)
         run = self._open("train", data, rng)
         evaluation = None
         if validation_data is not None:
@@ -161,7 +161,7 @@ class Trainer(Compiled):
         x, y, sample_weight = data, None, None
         if isinstance(data, (list, tuple)):
             x, y, sample_weight = unpack_x_y_sample_weight(data)
-        return self._open("test", _data(x, y, sample_weight, batch_size, steps))
+        return self._open("test", _data(self, x, y, sample_weight, batch_size, steps))
 
     # --- evaluate ------------------------------------------------------------------------------------------
 
@@ -185,7 +185,7 @@ class Trainer(Compiled):
         self._assert_compile_called("evaluate")
         if kwargs:
             raise ValueError(f"Arguments not recognized: {kwargs}")
-        run = self._open("test", _data(x, y, sample_weight, batch_size, steps))
+        run = self._open("test", _data(self, x, y, sample_weight, batch_size, steps))
         if not isinstance(callbacks, CallbackList):
             params = {"verbose": verbose, "epochs": 1, "steps": steps or run.num_batches}
             callbacks = CallbackList(callbacks, add_progbar=verbose != 0, model=self, **params)
@@ -228,7 +228,7 @@ class Trainer(Compiled):
                 if verbose:
                     print_single_step(time.time() - began, verbose)
                 return outputs
-        run = PredictRun(self, _data(x, None, None, batch_size, steps))
+        run = PredictRun(self, _data(self, x, None, None, batch_size, steps))
         if not isinstance(callbacks, CallbackList):
             params = {"verbose": verbose, "epochs": 1, "steps": steps or run.num_batches}
             callbacks = CallbackList(callbacks, add_progbar=verbose != 0, model=self, **params)
@@ -268,7 +268,11 @@ class Trainer(Compiled):
         return self._on_batch("test", x, y, sample_weight, return_dict)
 
     def _on_batch(self, kind: str, x: Any, y: Any, sample_weight: Any, return_dict: bool) -> Any:
-        data = (arrays_of(x, "x"), arrays_of(y, "y"), arrays_of(sample_weight, "sample_weight"))
+        data = (
+            arrays_of(self._on_host(x), "x"),
+            arrays_of(y, "y"),
+            arrays_of(sample_weight, "sample_weight"),
+        )
         program = self._training.programs.batch(kind, data)
         if program.traced.label_ranges:
             check_labels(data[1], program.traced.label_ranges)
@@ -283,13 +287,14 @@ class Trainer(Compiled):
 
     def predict_on_batch(self, x: Any) -> Any:
         """The model's outputs for one batch, as arrays."""
-        x = arrays_of(x, "x")
+        x = arrays_of(self._on_host(x), "x")
         program = self._training.programs.predict(x)
         outputs = program.run(*leaves_of(x))
         return tree.pack_as(program.traced.result, outputs)
 
 
 def _data(
+    model: Any,
     x: Any,
     y: Any = None,
     sample_weight: Any = None,
@@ -302,13 +307,14 @@ def _data(
     if batch_size is not None:
         checked_batch_size(batch_size)
     if are_arrays(x, y, sample_weight):
-        return array_data(x, y, sample_weight, batch_size, steps, shuffle, class_weight)
+        how: dict[str, Any] = {"batch_size": batch_size, "steps": steps, "shuffle": shuffle}
+        return in_memory(model, x, y, sample_weight, class_weight=class_weight, **how)
     if x is not None and are_arrays(x):
         what, value = ("y", y) if not are_arrays(y) else ("sample_weight", sample_weight)
         raise ValueError(
             f"Unrecognized data type: {what}={short(value)} (of type {type(value)}). Give NumPy arrays."
         )
-    return batch_data(x, y, sample_weight, shuffle, class_weight)
+    return batch_data(x, y, sample_weight, shuffle, class_weight, model._on_host)
 
 
 def _check_frequency(validation_freq: Any) -> None:

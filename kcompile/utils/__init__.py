@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from kcompile.utils.downloads import get_file as get_file
 from kcompile.utils.numerical import to_categorical as to_categorical
+from kcompile.utils.sequences import pad_sequences as pad_sequences
 
 if TYPE_CHECKING:
     from kcompile.callbacks.progbar import Progbar as Progbar
@@ -20,11 +21,15 @@ if TYPE_CHECKING:
     from kcompile.core.registry import register_keras_serializable as register_keras_serializable
     from kcompile.core.serialization import deserialize_keras_object as deserialize_keras_object
     from kcompile.core.serialization import serialize_keras_object as serialize_keras_object
+    from kcompile.layers.preprocessing.feature_space import FeatureSpace as FeatureSpace
     from kcompile.training.data.packing import pack_x_y_sample_weight as pack_x_y_sample_weight
     from kcompile.training.data.packing import unpack_x_y_sample_weight as unpack_x_y_sample_weight
     from kcompile.training.data.py_dataset import PyDataset as PyDataset
     from kcompile.utils.sessions import clear_session as clear_session
     from kcompile.utils.sessions import set_random_seed as set_random_seed
+    from kcompile.utils.splitting import split_dataset as split_dataset
+    from kcompile.utils.text_datasets import text_dataset_from_directory as text_dataset_from_directory
+    from kcompile.utils.timeseries import timeseries_dataset_from_array as timeseries_dataset_from_array
 
     Sequence = PyDataset
 
@@ -35,9 +40,13 @@ _HOMES = {
     "core.registry": """CustomObjectScope custom_object_scope get_custom_objects get_registered_name
         register_keras_serializable""",
     "core.serialization": "deserialize_keras_object serialize_keras_object",
+    "layers.preprocessing.feature_space": "FeatureSpace",
     "training.data.packing": "pack_x_y_sample_weight unpack_x_y_sample_weight",
     "training.data.py_dataset": "PyDataset Sequence=PyDataset",
     "utils.sessions": "clear_session set_random_seed",
+    "utils.splitting": "split_dataset",
+    "utils.text_datasets": "text_dataset_from_directory",
+    "utils.timeseries": "timeseries_dataset_from_array",
 }
 _NAMES = {
     name.partition("=")[0]: (home, name.rpartition("=")[2])

@@ -50,11 +50,30 @@ def trace_inference(model: Any, input_signature: Any = None) -> Traced:
     count = iter(range(len(tree.flatten(given))))
     specs = [tree.map_structure(lambda x: make_spec(x, next(count)), argument) for argument in given]
     flat = tree.flatten(specs)
+    _refuse_text(model, flat)
     try:
         graph, result = _trace(model, specs, flat, shared=False)
     except ShapeError:  # two inputs must agree in a dimension that the signature leaves open
         graph, result = _trace(model, specs, flat, shared=True)
     return Traced(graph, specs, [s.name for s in flat], output_names(model, result))
+
+
+def _refuse_text(model: Any, specs: list[Spec]) -> None:
+    """Raise NotImplementedError for inputs that are text, naming the layers that take it."""
+    text = [spec.name for spec in specs if spec.dtype == dtypes.STRING]
+    if text:
+        layers = [layer.name for layer in model._flatten_layers(False) if _takes_text(layer)]
+        raise NotImplementedError(
+            message(
+                f"Model {model.name!r} takes text, which cannot be written to ONNX.",
+                received=f"text inputs {', '.join(text)}; layers for them: {', '.join(layers)}",
+                hint="export the part behind them: Model(layer.output, model.output)",
+            )
+        )
+
+
+def _takes_text(layer: Any) -> bool:
+    return any(x.dtype == dtypes.STRING for node in layer._inbound_nodes for x in node.input_tensors)
 
 
 def _trace(model: Any, specs: list[Any], flat: list[Spec], shared: bool) -> tuple[Graph, Any]:
@@ -79,7 +98,9 @@ def default_signature(model: Any) -> list[Any]:
                 hint="call it on data once, or give `input_signature=[InputSpec(shape=..., dtype=...)]`",
             )
         )
-    return [_of_shapes(shape, model.input_dtype) for shape in shapes.values()]
+    inputs = getattr(model, "inputs", None) or []
+    dtype = inputs[0].dtype if len(inputs) == 1 else model.input_dtype
+    return [_of_shapes(shape, dtype) for shape in shapes.values()]
 
 
 def _of_shapes(shapes: Any, dtype: str) -> Any:

@@ -1,1 +1,1 @@
-"""Preparation of inputs."""
+"""Preparation of inputs: of numbers inside compiled programs, of text on the host in front of them."""

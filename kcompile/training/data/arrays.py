@@ -56,9 +56,12 @@ class ArrayData:
 
     def batch(self, start: int) -> tuple[Any, Any, Any]:
         """Samples from `start` on as (x, y, sample_weight), views without a copy."""
-        rows = slice(start, start + self.batch_size)
+        return self.rows(slice(start, start + self.batch_size))
+
+    def rows(self, which: Any) -> tuple[Any, Any, Any]:
+        """Samples by a slice or an array of their numbers."""
         x, y, weight = (
-            tree.map_structure(lambda a: None if a is None else a[rows], part)
+            tree.map_structure(lambda a: None if a is None else a[which], part)
             for part in (self.x, self.y, self.sample_weight)
         )
         return x, y, weight
@@ -77,14 +80,15 @@ def array_data(
     steps: int | None = None,
     shuffle: Any = False,
     class_weight: Mapping[int, float] | None = None,
+    text: bool = False,
 ) -> ArrayData:
     """The data of `fit`, `evaluate` and `predict`, checked.
 
-    Args:    steps: without batch_size, as many steps of equal size as this.
+    Args:    steps: without batch_size, as many steps of equal size as this. text: whether x may hold any.
     Raises:  ValueError for lengths that differ, no samples at all, a batch_size below 1, and weights that
              do not fit.
     """
-    x, y = _converted(x, "x"), _converted(y, "y")
+    x, y = _converted(x, "x", text), _converted(y, "y")
     sample_weight = _converted(sample_weight, "sample_weight")
     check_lengths(x, y, sample_weight)
     weight = _weights(y, sample_weight, class_weight)
@@ -96,8 +100,8 @@ def array_data(
     return ArrayData(x, y, weight, checked_batch_size(batch_size), shuffle)
 
 
-def _converted(structure: Any, what: str) -> Any:
-    return tree.map_structure(lambda a: None if a is None else as_array(a, what), structure)
+def _converted(structure: Any, what: str, text: bool = False) -> Any:
+    return tree.map_structure(lambda a: None if a is None else as_array(a, what, text), structure)
 
 
 def checked_batch_size(batch_size: Any) -> int:

@@ -21,7 +21,7 @@ Batch = tuple[Any, Any, Any]
 class BatchData:
     """A source of batches. `epoch()` iterates over one pass; a generator goes on where it was.
 
-    num_batches: batches in a pass, None if unknown.
+    num_batches: batches in a pass, None if unknown. prepare: what is done with the inputs of each batch.
     """
 
     def __init__(
@@ -32,10 +32,11 @@ class BatchData:
         class_weight: Mapping[int, float] | None = None,
         begin: Callable[[], None] = lambda: None,
         end: Callable[[], None] = lambda: None,
+        prepare: Callable[[Any], Any] = lambda x: x,
     ):
         self.num_batches, self.restarts = num_batches, restarts
         self.on_epoch_begin, self.on_epoch_end = begin, end
-        self._start, self._class_weight = start, class_weight
+        self._start, self._class_weight, self._prepare = start, class_weight, prepare
         self.tuples_only = False  # a list could be a batch, or several inputs
         self._first: Batch | None = None
         self._running: Iterator[Any] | None = None
@@ -76,7 +77,7 @@ class BatchData:
             if weight is not None:
                 raise ValueError("You cannot specify `class_weight` and `sample_weight` at the same time.")
             weight = class_weight_to_sample_weights(y, self._class_weight)
-        return arrays_of(x, "x"), arrays_of(y, "y"), arrays_of(weight, "sample_weight")
+        return arrays_of(self._prepare(x), "x"), arrays_of(y, "y"), arrays_of(weight, "sample_weight")
 
 
 def arrays_of(structure: Any, what: str) -> Any:
@@ -99,6 +100,7 @@ def batch_data(
     sample_weight: Any = None,
     shuffle: Any = False,
     class_weight: Mapping[int, float] | None = None,
+    prepare: Callable[[Any], Any] = lambda x: x,
 ) -> BatchData:
     """A source of batches from a PyDataset, a generator, or any object that iterates over batches.
 
@@ -123,13 +125,14 @@ def batch_data(
             class_weight,
             x.on_epoch_begin,
             x.on_epoch_end,
+            prepare,
         )
     if isinstance(x, types.GeneratorType) and class_weight is not None:
         raise ValueError(
             "Argument `class_weight` is not supported for Python generator inputs. Received: "
             f"class_weight={class_weight}"
         )
-    data = BatchData(lambda: iter(x), _length(x), iter(x) is not x, class_weight)
+    data = BatchData(lambda: iter(x), _length(x), iter(x) is not x, class_weight, prepare=prepare)
     data.tuples_only = isinstance(x, types.GeneratorType)
     return data
 

@@ -17,11 +17,11 @@ def is_array_like(x: Any) -> bool:
     return isinstance(x, np.ndarray) or hasattr(x, "__array__") or hasattr(x, "toarray")
 
 
-def as_array(x: Any, what: str) -> np.ndarray:
+def as_array(x: Any, what: str, text: bool = False) -> np.ndarray:
     """A contiguous array of a dtype that kernels know; numbers keep their dtype, a column of a table is (n,
     1).
 
-    what: the argument's name, for errors.
+    what: the argument's name, for errors. text: whether text may be among the data.
     Raises:  ValueError for dtypes without numbers, such as strings and objects, and for 0-d data.
     """
     array = np.asarray(_dense(x))
@@ -31,6 +31,8 @@ def as_array(x: Any, what: str) -> np.ndarray:
         )
     if array.ndim == 1 and hasattr(x, "to_frame"):  # a pandas Series
         array = array[:, None]
+    if text and dtypes.is_text(array):
+        return array
     try:
         dtypes.standardize(array.dtype)
     except ValueError:

@@ -1,0 +1,1 @@
+"""What the preprocessing layers of real Keras return, and what these are compared with."""
