@@ -211,7 +211,7 @@ def rebuild(graph: Graph, rule: Callable[[Node, tuple[Value, ...]], tuple[Value,
         finally:
             set_origin(before_origin)
         if new is None:
-            same = inputs == old.inputs
+            same = same_values(inputs, old.inputs)
             new = (
                 old.values
                 if same
@@ -220,6 +220,11 @@ def rebuild(graph: Graph, rule: Callable[[Node, tuple[Value, ...]], tuple[Value,
         for before, after in zip(old.values, new, strict=True):
             replaced[before] = after
     return graph.map(lambda v: replaced[v])
+
+
+def same_values(a: Iterable[Value], b: Iterable[Value]) -> bool:
+    """Are these the same objects? In a trace `==` compares elements."""
+    return all(x is y for x, y in zip(a, b, strict=True))
 
 
 def depending_on(roots: Iterable[Value], leaves: Iterable[Value]) -> set[Value]:
@@ -246,7 +251,7 @@ def substitute(roots: Iterable[Value], replaced: dict[Value, Value]) -> list[Val
             continue
         inputs = tuple(known[v] for v in current.inputs)
         made = current.values
-        if inputs != current.inputs:
+        if not same_values(inputs, current.inputs):
             before = set_origin(current.origin)
             made = node(current.op, inputs, current.attrs, tuple(v.type for v in current.values)).values
             set_origin(before)

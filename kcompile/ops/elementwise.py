@@ -14,7 +14,7 @@ from kcompile.ir.graph import Value
 from kcompile.ir.loops import Expr, Index
 from kcompile.ir.op import Op, Sample, unwrap
 from kcompile.ir.types import TensorType, broadcast_shapes
-from kcompile.ops import onnx_forms
+from kcompile.ops import onnx_forms, state
 from kcompile.ops.operands import (  # noqa: F401  (other modules reach the operands' functions through this one)
     Rule,
     aligned,
@@ -370,6 +370,12 @@ def where(condition: Any, x1: Any = None, x2: Any = None) -> Any:
     return where_op(as_tensor(condition, "bool"), a, b)
 
 
+def _compared(a: Value, b: Any, function: Any) -> Any:
+    """Elementwise in a trace, where users compare tensors; elsewhere values are the same or not."""
+    known = isinstance(unwrap(b), (Value, np.ndarray, np.generic, int, float))
+    return function(a, b) if known and state.is_tracing() else NotImplemented
+
+
 def _install_operators() -> None:
     """Python operators on symbolic tensors."""
     table = {
@@ -382,6 +388,8 @@ def _install_operators() -> None:
     compare = {"lt": less, "le": less_equal, "gt": greater, "ge": greater_equal}
     for name, function in compare.items():
         setattr(Value, f"__{name}__", lambda a, b, f=function: f(a, b))
+    for name, function in {"eq": equal, "ne": not_equal}.items():
+        setattr(Value, f"__{name}__", lambda a, b, f=function: _compared(a, b, f))
     for name, function in {"neg": negative, "abs": absolute, "invert": logical_not}.items():
         setattr(Value, f"__{name}__", lambda x, f=function: f(x))
     # An array on the left leaves the operation to the value.

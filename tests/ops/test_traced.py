@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from kcompile import ops
+from kcompile.compiler import compile_graph
 from kcompile.core import tree
 from kcompile.core.errors import ShapeError
 from kcompile.core.symbolic import symbol
@@ -75,3 +76,18 @@ def test_traced_as_keras(name):
 def test_what_cannot_be_traced_says_so(name):
     with pytest.raises(refused(name)):
         CASES[name](ops, PARAMETERS)
+
+
+def test_equality_of_traced_tensors_is_elementwise():
+    """As in Keras's compiled steps; outside of a trace values are the same object or not."""
+    from kcompile.trace.tracer import trace
+
+    x, y = (make_parameter(n, TensorType((3,))) for n in "ab")
+    assert (x == y) is False
+    graph, _ = trace(lambda a, b: (a == b, a != 0.0, a != a, (a == None) is False), [x, y])  # noqa: E711, PLR0124
+    a, b = np.array([0.0, 1.0, np.nan], "float32"), np.array([0.0, 2.0, 3.0], "float32")
+    same, nonzero, odd, never = compile_graph(graph)(a, b)
+    assert same.tolist() == [True, False, False]
+    assert nonzero.tolist() == [False, True, True]
+    assert odd.tolist() == [False, False, True]
+    assert never
