@@ -1,16 +1,19 @@
 """Running sums and products.
 
-There is no scan kernel yet: in a compiled program each element sums what is before it.
+A long one is made of short ones: within blocks, of the blocks' totals, and the two together. In a short one
+each element sums what is before it, which costs little, because neighbours do so in one vector.
+Source: Blelloch, Prefix sums and their applications (1990).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
-from kcompile.core import dtypes
+from kcompile.core import dtypes, symbolic
+from kcompile.core.symbolic import Int
 from kcompile.ir import loops
 from kcompile.ir.loops import Expr, Index
 from kcompile.ir.op import Op, Sample
@@ -18,9 +21,13 @@ from kcompile.ir.types import TensorType
 from kcompile.ops import cutting, movement
 from kcompile.ops import elementwise as ew
 
+BLOCK = 32
+LEVELS = 3  # of blocks in blocks, where the extent is known only at run time: enough for a million
 
-def _running(name: str, kind: str, neutral: int, reference: Any, vjp: Any, onnx: Any) -> Op:
-    op = Op(name)
+
+def _short(name: str, kind: str, neutral: int, reference: Any, vjp: Any, onnx: Any) -> Op:
+    """The primitive for short extents."""
+    op = Op(f"short_{name}")
 
     @op.infer
     def infer(x: TensorType, *, axis: int) -> TensorType:
@@ -40,14 +47,68 @@ def _running(name: str, kind: str, neutral: int, reference: Any, vjp: Any, onnx:
         return loops.reduce(kind, (j,), loops.select(seen, value, loops.const(neutral, out.dtype)))
 
     op.onnx(onnx)
+    op.samples(_samples(12))
+    return op
 
-    @op.samples
+
+def _samples(longest: int) -> Callable[[np.random.Generator], Iterator[Sample]]:
     def samples(rng: np.random.Generator) -> Iterator[Sample]:
         yield Sample((rng.uniform(0.5, 1.5, (3, 5)).astype("float32"),), {"axis": 1})
         yield Sample((rng.uniform(0.5, 1.5, (4, 2)).astype("float32"),), {"axis": 0}, "first")
         yield Sample((rng.integers(-2, 3, (6,)).astype("int32"),), {"axis": 0}, "ints")
+        yield Sample((rng.uniform(0.9, 1.1, (longest, 2)).astype("float32"),), {"axis": 0}, "long")
 
+    return samples
+
+
+def _running(name: str, short: Op, combine: Any, neutral: int, reference: Any, vjp: Any, onnx: Any) -> Op:
+    op = Op(name)
+
+    @op.infer
+    def infer(x: TensorType, *, axis: int) -> TensorType:
+        return x
+
+    @op.reference
+    def evaluate(x: np.ndarray, *, axis: int) -> np.ndarray:
+        return reference(x, axis=axis, dtype=x.dtype)
+
+    op.vjp(vjp)
+
+    @op.decompose
+    def decompose(x: Any, *, axis: int) -> Any:
+        return _in_blocks(x, axis, short, combine, neutral, LEVELS)
+
+    op.onnx(onnx)
+    op.samples(_samples(2 * BLOCK + 7))
     return op
+
+
+def _in_blocks(x: Any, axis: int, short: Op, combine: Any, neutral: int, levels: int) -> Any:
+    n = x.shape[axis]
+    if (isinstance(n, int) and n <= BLOCK) or levels == 0:
+        return short(x, axis=axis)
+    blocks = symbolic.floordiv(n + (BLOCK - 1), BLOCK)
+    shape = (*x.shape[:axis], blocks, BLOCK, *x.shape[axis + 1 :])
+    padded = _with_gap(x, axis, 0, blocks * BLOCK - n, neutral)
+    within = short(movement.reshape(padded, shape), axis=axis + 1)
+    totals = movement.squeeze(_cut(within, axis + 1, BLOCK - 1, 1), [axis + 1])
+    sums = _in_blocks(totals, axis, short, combine, neutral, levels if isinstance(n, int) else levels - 1)
+    before = _cut(_with_gap(sums, axis, 1, 0, neutral), axis, 0, blocks)
+    full = movement.reshape(combine(within, movement.expand_dims(before, axis + 1)), padded.shape)
+    return _cut(full, axis, 0, n)
+
+
+def _with_gap(x: Any, axis: int, before: int | Int, after: int | Int, neutral: int) -> Any:
+    """x with neutral elements before and after it."""
+    none = (0,) * len(x.shape)
+    sides = [(*none[:axis], side, *none[axis + 1 :]) for side in (before, after)]
+    return cutting.pad_op(x, before=sides[0], after=sides[1], inner=none, value=float(neutral))
+
+
+def _cut(x: Any, axis: int, start: int, size: int | Int) -> Any:
+    starts = tuple(start if k == axis else 0 for k in range(len(x.shape)))
+    sizes = tuple(size if k == axis else d for k, d in enumerate(x.shape))
+    return cutting.slice_op(x, start=starts, size=sizes, step=(1,) * len(x.shape))
 
 
 def _sum_vjp(dy: Any, y: Any, x: Any, *, axis: int) -> tuple[Any]:
@@ -78,8 +139,10 @@ def _prod_onnx(g: Any, x: str, *, axis: int) -> str:
     return g.reduce("ReduceProd", kept, [axis + 1], False)
 
 
-cumsum_op = _running("cumsum", "sum", 0, np.cumsum, _sum_vjp, _sum_onnx)
-cumprod_op = _running("cumprod", "prod", 1, np.cumprod, _prod_vjp, _prod_onnx)
+short_cumsum_op = _short("cumsum", "sum", 0, np.cumsum, _sum_vjp, _sum_onnx)
+short_cumprod_op = _short("cumprod", "prod", 1, np.cumprod, _prod_vjp, _prod_onnx)
+cumsum_op = _running("cumsum", short_cumsum_op, ew.add, 0, np.cumsum, _sum_vjp, _sum_onnx)
+cumprod_op = _running("cumprod", short_cumprod_op, ew.multiply, 1, np.cumprod, _prod_vjp, _prod_onnx)
 
 
 def _run(op: Op, x: Any, axis: int | None, dtype: Any) -> Any:
