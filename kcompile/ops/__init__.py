@@ -45,6 +45,9 @@ from kcompile.ops import (
     transposed,
 )
 from kcompile.ops import (
+    image as image,
+)
+from kcompile.ops import (
     random as random,
 )
 from kcompile.ops.public import public as _public

@@ -26,22 +26,27 @@ _MATH = """SegmentSum SegmentMax SegmentMin SegmentProd TopK InTopK Logsumexp Er
     CDist ExtractSequences"""
 _LINALG = """Cholesky CholeskyInverse Det Eig Eigh Inv Lstsq LuFactor MatrixRank Norm Pinv Qr Solve
     SolveTriangular SVD"""
+_IMAGE = """AffineTransform CropImages ElasticTransform ExtractPatches GaussianBlur HSVToRGB MapCoordinates
+    PadImages PerspectiveTransform RGBToGrayscale RGBToHSV Resize SSIM ScaleAndTranslate SobelEdges"""
 HOMES = {
     name: f"keras.src.ops.{home}"
-    for home, names in (("nn", _NN), ("core", _CORE), ("math", _MATH), ("linalg", _LINALG))
+    for home, names in {"nn": _NN, "core": _CORE, "math": _MATH, "linalg": _LINALG, "image": _IMAGE}.items()
     for name in names.split()
 }
 # Classes that are not called as their function is.
 CLASSES = {
     "abs": "Absolute", "allclose": "AllClose", "batch_normalization": "BatchNorm", "cdist": "CDist",
-    "hard_swish": "HardSilu", "isin": "IsIn", "layer_normalization": "LayerNorm", "psnr": "PSNR",
-    "rms_normalization": "RMSNorm", "searchsorted": "SearchSorted", "svd": "SVD", "swish": "Silu",
+    "extract_patches_3d": "ExtractPatches", "hard_swish": "HardSilu", "hsv_to_rgb": "HSVToRGB",
+    "isin": "IsIn", "layer_normalization": "LayerNorm", "psnr": "PSNR",
+    "rgb_to_grayscale": "RGBToGrayscale", "rgb_to_hsv": "RGBToHSV", "rms_normalization": "RMSNorm",
+    "searchsorted": "SearchSorted", "ssim": "SSIM", "svd": "SVD", "swish": "Silu",
 }  # fmt: skip
 # Parameters that take tensors: they are arguments of the call. All others are the operation's settings.
 TENSORS = {
     "x", "x1", "x2", "xs", "inputs", "kernel", "depthwise_kernel", "pointwise_kernel", "condition",
     "operands", "indices", "key", "variable", "values", "target", "output", "mean",
-    "variance", "beta", "gamma", "scale",
+    "variance", "beta", "gamma", "scale", "images", "volumes", "transform", "coordinates", "start_points",
+    "end_points", "image1", "image2",
 }  # fmt: skip
 
 
@@ -49,7 +54,8 @@ TENSORS = {
 def _functions() -> dict[str, Callable[..., Any]]:
     from kcompile import ops
 
-    return {name: item for name, item in vars(ops).items() if callable(item) and not name.startswith("_")}
+    every = {**vars(ops), **vars(ops.image)}
+    return {name: item for name, item in every.items() if callable(item) and not name.startswith("_")}
 
 
 def class_name(function: Callable[..., Any]) -> str:
