@@ -60,6 +60,37 @@ from kcompile.layers.preprocessing.discretization import Discretization
 from kcompile.layers.preprocessing.hashing import HashedCrossing, Hashing
 from kcompile.layers.preprocessing.integer_lookup import IntegerLookup
 from kcompile.layers.preprocessing.normalization import Normalization
+from kcompile.layers.preprocessing.image.affine import (
+    RandomRotation,
+    RandomShear,
+    RandomTranslation,
+    RandomZoom,
+)
+from kcompile.layers.preprocessing.image.clahe import ContrastLimitedAdaptiveHistogramEqualization
+from kcompile.layers.preprocessing.image.color import (
+    RandomColorDegeneration,
+    RandomColorJitter,
+    RandomGrayscale,
+    RandomHue,
+    RandomSaturation,
+)
+from kcompile.layers.preprocessing.image.cropping import CenterCrop, RandomCrop
+from kcompile.layers.preprocessing.image.equalization import AutoContrast, Equalization
+from kcompile.layers.preprocessing.image.flip import RandomFlip
+from kcompile.layers.preprocessing.image.max_number import MaxNumBoundingBoxes
+from kcompile.layers.preprocessing.image.mixing import CutMix, MixUp, RandomErasing
+from kcompile.layers.preprocessing.image.perspective import RandomElasticTransform, RandomPerspective
+from kcompile.layers.preprocessing.image.policies import AugMix, RandAugment
+from kcompile.layers.preprocessing.image.resizing import Resizing
+from kcompile.layers.preprocessing.image.smoothing import RandomGaussianBlur, RandomSharpness
+from kcompile.layers.preprocessing.image.tone import (
+    RandomBrightness,
+    RandomContrast,
+    RandomInvert,
+    RandomPosterization,
+    Solarization,
+)
+from kcompile.layers.preprocessing.pipeline import Pipeline
 from kcompile.layers.preprocessing.rescaling import Rescaling
 from kcompile.layers.preprocessing.string_lookup import StringLookup
 from kcompile.layers.preprocessing.text_vectorization import TextVectorization

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -30,3 +31,29 @@ def load(path: Path) -> dict[str, list[np.ndarray]]:
         offset += array.nbytes
         found.setdefault(name, []).append(array)
     return found
+
+
+# --- nested structures --------------------------------------------------------------------------------------
+
+
+def taken_apart(value: Any, arrays: list[np.ndarray]) -> Any:
+    """Plain data in the place of a structure, whose arrays go into the list."""
+    if isinstance(value, dict):
+        return {"dict": {k: taken_apart(v, arrays) for k, v in value.items()}}
+    if isinstance(value, (list, tuple)):
+        return {type(value).__name__: [taken_apart(v, arrays) for v in value]}
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return {"plain": value}
+    arrays.append(np.asarray(value))
+    return {"array": len(arrays) - 1}
+
+
+def put_together(form: Any, arrays: Sequence[np.ndarray]) -> Any:
+    """The structure that `taken_apart` was given."""
+    [(kind, value)] = form.items()
+    if kind == "dict":
+        return {k: put_together(v, arrays) for k, v in value.items()}
+    if kind in ("list", "tuple"):
+        items = [put_together(v, arrays) for v in value]
+        return items if kind == "list" else tuple(items)
+    return arrays[value] if kind == "array" else value

@@ -1,0 +1,1 @@
+"""Images prepared and augmented, inside of a model and in a data pipeline."""

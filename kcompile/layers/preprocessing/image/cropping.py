@@ -1,0 +1,192 @@
+"""Parts of images: CenterCrop and RandomCrop."""
+
+from __future__ import annotations
+
+import random as python_random
+from typing import Any
+
+from kcompile import ops
+from kcompile.core.symbolic import Int
+from kcompile.layers.preprocessing.image.base import BaseImagePreprocessingLayer
+from kcompile.layers.preprocessing.image.boxes import clip_to_image_size, convert_format
+
+
+def largest_part(height: int, width: int, rows: int, columns: int) -> tuple[int, int, int, int]:
+    """(top, left, height, width) of the largest middle part with the shape of rows x columns."""
+    part_height = max(min(height, int(float(width * rows) / columns)), 1)
+    part_width = max(min(width, int(float(height * columns) / rows)), 1)
+    return int(float(height - part_height) / 2), int(float(width - part_width) / 2), part_height, part_width
+
+
+class Crop(BaseImagePreprocessingLayer):
+    """Base: images of the size (height, width)."""
+
+    height: int
+    width: int
+
+    def _cut(self, images: Any, top: Any, left: Any, height: Any, width: Any) -> Any:
+        """Rows and columns from (top, left) on, as many of them as there are."""
+        at: list[Any] = [slice(None)] * len(images.shape)
+        at[self.height_axis] = slice(top, top + height)
+        at[self.width_axis] = slice(left, left + width)
+        return images[tuple(at)]
+
+    def _resized(self, images: Any) -> Any:
+        y = ops.image.resize(images, (self.height, self.width), data_format=self.data_format)
+        return ops.cast(y, self.compute_dtype)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        shape = list(input_shape)
+        if isinstance(shape[0], (list, tuple)) or len(shape) not in (3, 4):
+            raise ValueError(
+                "`input_shape` must be a non-nested tuple or list of rank-1 with size 3 (unbatched) or 4 "
+                f"(batched). Received: input_shape={input_shape}"
+            )
+        shape[self.height_axis], shape[self.width_axis] = self.height, self.width
+        return tuple(shape)
+
+
+class CenterCrop(Crop):
+    """The middle of images; where an image is too small, its largest middle part in the new size.
+
+    Shapes:  (h, w, c) or (n, h, w, c) -> (..., height, width, c).
+
+    >>> import numpy as np
+    >>> CenterCrop(1, 2)(np.arange(4.0).reshape(1, 4, 1)).ravel().tolist()
+    [1.0, 2.0]
+    """
+
+    _USE_BASE_FACTOR = False
+
+    def __init__(self, height: int, width: int, data_format: str | None = None, **kwargs: Any):
+        super().__init__(data_format=data_format, **kwargs)
+        self.height, self.width = height, width
+
+    def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
+        return {"input_shape": self._drawn_for(data)[0]}
+
+    def transform_images(self, images: Any, transformation: Any = None, training: bool = True) -> Any:
+        images = ops.cast(images, self.compute_dtype)
+        height, width = images.shape[self.height_axis], images.shape[self.width_axis]
+        down, across = height - self.height, width - self.width
+        if all(isinstance(d, Int) or d >= 0 for d in (down, across)):
+            return self._cut(images, down // 2, across // 2, self.height, self.width)
+        if isinstance(height, Int) or isinstance(width, Int):
+            raise ValueError(
+                f"CenterCrop: an image that is smaller than {self.height}x{self.width} in one direction must "
+                f"have a known size in the other. Received: images.shape={images.shape}"
+            )
+        part = largest_part(height, width, self.height, self.width)
+        return self._resized(self._cut(images, *part))
+
+    def transform_segmentation_masks(
+        self, segmentation_masks: Any, transformation: Any = None, training: bool = True
+    ) -> Any:
+        return self.transform_images(segmentation_masks, transformation, training=training)
+
+    def transform_bounding_boxes(
+        self, bounding_boxes: dict[str, Any], transformation: Any, training: bool = True
+    ) -> dict[str, Any]:
+        shape = transformation["input_shape"]
+        size = height, width = shape[self.height_axis], shape[self.width_axis]
+        own = (self.height, self.width)
+        found = convert_format(dict(bounding_boxes), self.bounding_box_format or "", "xyxy", *size)
+        if height >= self.height and width >= self.width:
+            top, left = int((height - self.height) / 2), int((width - self.width) / 2)
+            found["boxes"] = self._inside(found["boxes"], top, left, *own)
+        else:
+            part: tuple[Any, Any]
+            top, left, *part = largest_part(height, width, *own)  # type: ignore[assignment]
+            found["boxes"] = self._inside(found["boxes"], top, left, *part)
+            found = convert_format(found, "xyxy", "rel_xyxy", *part)
+            found = convert_format(found, "rel_xyxy", "xyxy", *own)
+        found = clip_to_image_size(found, *own)
+        return convert_format(found, "xyxy", self.bounding_box_format or "", *own)
+
+    @staticmethod
+    def _inside(boxes: Any, top: Any, left: Any, height: Any, width: Any) -> Any:
+        """Corners that lie outside go to the border of the part."""
+        limits = ((left, left + width), (top, top + height))
+        parts = zip(ops.split(boxes, 4, axis=-1), (*limits, *limits), strict=True)
+        return ops.concatenate([ops.clip(p, a, b) - a for p, (a, b) in parts], axis=-1)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "height": self.height, "width": self.width}
+
+
+class RandomCrop(Crop):
+    """In training a part of each batch's images at a random place; in inference the images as they are.
+
+    An image that is not larger in both directions gives its largest part with the new shape, resized.
+
+    Shapes:  (h, w, c) or (n, h, w, c) -> (..., height, width, c).
+    """
+
+    def __init__(
+        self,
+        height: int,
+        width: int,
+        seed: int | None = None,
+        data_format: str | None = None,
+        name: str | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(name=name, data_format=data_format, **kwargs)
+        self.height, self.width = height, width
+        self._make_generator(seed)
+        self.seed = python_random.randint(1, int(1e9)) if seed is None else seed
+
+    def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
+        """(top, left) of the part."""
+        shape, _, (height, width) = self._drawn_for(data)
+        if isinstance(height, Int) or isinstance(width, Int):
+            raise ValueError(
+                "RandomCrop requires the input to have a fully defined height and width. Received: "
+                f"images.shape={shape}"
+            )
+        if not training or height <= self.height or width <= self.width:
+            return largest_part(height, width, self.height, self.width)[:2]
+        room = (float(height - self.height + 1), float(width - self.width + 1))
+        return tuple(ops.cast(self._uniform((), 0.0, limit, seed), "int32") for limit in room)
+
+    def transform_images(self, images: Any, transformation: Any, training: bool = True) -> Any:
+        if not training:
+            return images
+        images = ops.cast(images, self.compute_dtype)
+        top, left = transformation
+        if isinstance(top, int) and isinstance(left, int):
+            part = self._cut(images, top, left, self.height, self.width)
+        else:
+            part = self._dynamic_cut(images, top, left)
+        own = (part.shape[self.height_axis], part.shape[self.width_axis])
+        return part if own == (self.height, self.width) else self._resized(part)
+
+    def _dynamic_cut(self, images: Any, top: Any, left: Any) -> Any:
+        start: list[Any] = [0] * len(images.shape)
+        size = list(images.shape)
+        start[self.height_axis], start[self.width_axis] = top, left
+        size[self.height_axis], size[self.width_axis] = self.height, self.width
+        return ops.slice(images, ops.stack([ops.cast(k, "int32") for k in start]), size)
+
+    def transform_segmentation_masks(
+        self, segmentation_masks: Any, transformation: Any, training: bool = True
+    ) -> Any:
+        return self.transform_images(segmentation_masks, transformation)
+
+    def transform_bounding_boxes(
+        self, bounding_boxes: dict[str, Any], transformation: Any, training: bool = True
+    ) -> dict[str, Any]:
+        if not training:
+            return bounding_boxes
+        own: dict[str, Any] = {"height": self.height, "width": self.width}
+        form = self.bounding_box_format or ""
+        boxes = convert_format(bounding_boxes["boxes"], form, "xyxy", **own)
+        first, second = (ops.cast(v, boxes.dtype) for v in transformation)
+        # Keras takes the rows from the first and third corner numbers and the columns from the others.
+        moved = [ops.maximum(boxes[..., k] - (first, second)[k % 2], 0) for k in range(4)]
+        boxes = convert_format(ops.stack(moved, axis=-1), "xyxy", form, **own)
+        return {"boxes": boxes, "labels": bounding_boxes["labels"]}
+
+    def get_config(self) -> dict[str, Any]:
+        config = {"height": self.height, "width": self.width, "seed": self.seed}
+        return {**super().get_config(), **config}
