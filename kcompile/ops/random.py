@@ -237,9 +237,9 @@ def gamma(key: Any, shape: Any, alpha: Any, dtype: Any = None) -> Any:
         ew.multiply(ew.square(x), 0.5), ew.multiply(d, ew.add(ew.subtract(1.0, safe), ew.log(safe)))
     )
     accepted = ew.logical_and(inside, ew.less(ew.log(u), bound))
-    result = safe[ATTEMPTS - 1]
-    for k in reversed(range(ATTEMPTS - 1)):
-        result = ew.where(accepted[k], safe[k], result)
+    number = np.arange(ATTEMPTS, dtype=np.int32).reshape((-1,) + (1,) * len(dims))
+    first = reduce.min(ew.where(accepted, number, ATTEMPTS - 1), axis=0)
+    result = reduce.sum(ew.where(ew.equal(number, first), safe, 0.0), axis=0)
     boost = ew.power(
         ew.subtract(1.0, uniform(folded(key, 2), dims, name)), ew.reciprocal(ew.where(small, alpha, 1.0))
     )

@@ -9,8 +9,8 @@ import numpy as np
 
 from kcompile.ops import convolution, create, cutting, movement
 from kcompile.ops import elementwise as ew
-from kcompile.ops import index as indexing
 from kcompile.ops.image import layout
+from kcompile.ops.image.reading import pick
 
 
 def extract_patches(
@@ -119,4 +119,4 @@ def _along(x: Any, axis: int, p: int, s: int, e: int, o: Any) -> Any:
         cut = cutting.slice_op(x, start=start, size=whole, step=(1,) * len(x.shape))
         return movement.reshape(cut, (*before, o, p, *after))
     first = movement.reshape(ew.multiply(create.iota(o), s), (-1, 1))
-    return indexing.take(x, ew.add(first, np.arange(p, dtype=np.int32) * np.int32(e)), axis=axis)
+    return pick(x, ew.add(first, np.arange(p, dtype=np.int32) * np.int32(e)), axis=axis)

@@ -13,8 +13,8 @@ from kcompile.ir.op import Op, Sample
 from kcompile.ir.types import TensorType
 from kcompile.ops import contract, cutting, movement, reduce, tensor
 from kcompile.ops import elementwise as ew
-from kcompile.ops import index as indexing
 from kcompile.ops.image import kernels, layout
+from kcompile.ops.image.reading import pick
 
 METHODS = ("bilinear", "nearest", "lanczos3", "lanczos5", "bicubic")
 resample_op = Op("resample")
@@ -65,7 +65,7 @@ def _gathered(x: Any, axis: int, positions: Any, weights: Any) -> Any:
     after = len(x.shape) - axis - 1
     shares = ew.as_tensor(weights, dtypes.standardize(x.dtype))
     shares = movement.reshape(shares, (*shares.shape, *(1,) * after))
-    return reduce.sum(ew.multiply(indexing.take(x, positions, axis=axis), shares), axis=axis + 1)
+    return reduce.sum(ew.multiply(pick(x, positions, axis=axis), shares), axis=axis + 1)
 
 
 @resample_op.onnx
@@ -128,7 +128,7 @@ def _open_resample(x: Any, axis: int, n: int, method: str, antialias: bool) -> A
     """As `resample_op`, with weights that are computed when the extent is known."""
     m = x.shape[axis]
     if method == "nearest":
-        return indexing.take(x, kernels.nearest(m, n), axis=axis)
+        return pick(x, kernels.nearest(m, n), axis=axis)
     dtype = kernels.weights_dtype(dtypes.standardize(x.dtype))
     inverse = kernels.pixels_per_output(m, n, dtype)
     if not antialias:

@@ -6,12 +6,14 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from kcompile.core import dtypes, symbolic
 from kcompile.core.symbolic import Int
-from kcompile.ops import create, joining, movement
+from kcompile.ops import create, cutting, joining, movement, reduce
 from kcompile.ops import elementwise as ew
-from kcompile.ops import index as indexing
 from kcompile.ops.image import layout
+from kcompile.ops.image.reading import pick
 
 FILL_MODES = ("constant", "nearest", "wrap", "mirror", "reflect")
 ORDERS = {"nearest": 0, "bilinear": 1}
@@ -90,7 +92,7 @@ def read(
             valid = inside if valid is None else ew.logical_and(inside, valid)
             weight = share if weight is None else ew.multiply(share, weight)
             stride = stride * d
-        values = indexing.take(rows, position, axis=0)
+        values = pick(rows, position)
         if valid is not None:
             values = ew.where(_spread(valid, tail), values, ew.as_tensor(fill, own))
         part = values if weight is None else ew.multiply(_spread(weight, tail), _weighable(values))
@@ -213,24 +215,23 @@ def affine_transform(
 # --- four points to four points -----------------------------------------------------------------------------
 
 
-def _basis(points: Any) -> list[list[Any]]:
-    """The map (rows of a matrix) that takes the unit vectors and (1, 1, 1) to four points (n, 4, 2)."""
-    x, y = ([points[:, k, axis] for k in range(4)] for axis in (0, 1))
+def _basis(points: Any) -> Any:
+    """The images (n, 3, 3), in homogeneous coordinates, of the unit vectors under the map that takes them and
+    (1, 1, 1) to four points (n, 4, 2).
+    """
+    corners = pick(points, np.array([[3, 1, 2], [0, 3, 2], [0, 1, 3]], "int32"), axis=1)
+    a, b = (ew.subtract(corners[:, :, k], corners[:, :, 0]) for k in (1, 2))
+    areas = ew.subtract(ew.multiply(a[..., 0], b[..., 1]), ew.multiply(b[..., 0], a[..., 1]))
+    areas = movement.expand_dims(areas, -1)
+    return ew.multiply(cutting.pad(points[:, :3], ((0, 0), (0, 0), (0, 1)), constant_values=1.0), areas)
 
-    def area(i: int, j: int, k: int) -> Any:  # twice the signed area of a triangle
-        first = ew.multiply(ew.subtract(x[j], x[i]), ew.subtract(y[k], y[i]))
-        return ew.subtract(first, ew.multiply(ew.subtract(x[k], x[i]), ew.subtract(y[j], y[i])))
 
-    shares = [area(3, 1, 2), area(0, 3, 2), area(0, 1, 3)]
-    return [[ew.multiply(p, s) for p, s in zip(ps, shares, strict=False)] for ps in (x, y)] + [shares]
-
-
-def _adjugate(m: list[list[Any]]) -> list[list[Any]]:
-    def cofactor(i: int, j: int) -> Any:
-        (a, b), (c, d) = ([m[(i + r) % 3][(j + s) % 3] for s in (1, 2)] for r in (1, 2))
-        return ew.subtract(ew.multiply(a, d), ew.multiply(b, c))
-
-    return [[cofactor(j, i) for j in range(3)] for i in range(3)]
+def _crossed(m: Any) -> Any:
+    """For vectors (n, 3, 3) the cross products of the next two: the rows of the adjugate."""
+    turned = [np.array(order, "int32") for order in ([1, 2, 0], [2, 0, 1])]
+    a, b = (pick(m, order, axis=1) for order in turned)
+    first = ew.multiply(pick(a, turned[0], axis=2), pick(b, turned[1], axis=2))
+    return ew.subtract(first, ew.multiply(pick(a, turned[1], axis=2), pick(b, turned[0], axis=2)))
 
 
 def compute_homography_matrix(start_points: Any, end_points: Any) -> Any:
@@ -239,17 +240,9 @@ def compute_homography_matrix(start_points: Any, end_points: Any) -> Any:
     Source: P. Heckbert, "Fundamentals of Texture Mapping and Image Warping" (1989), section 2.2.3.
     """
     start, end = (ew.as_tensor(p, "float32") for p in (start_points, end_points))
-    inverse = _adjugate(_basis(end))
-    rows = [
-        [
-            ew.add(ew.add(ew.multiply(r[0], inverse[0][j]), ew.multiply(r[1], inverse[1][j])),
-                   ew.multiply(r[2], inverse[2][j]))
-            for j in range(3)
-        ]
-        for r in _basis(start)
-    ]  # fmt: skip
-    flat = [v for row in rows for v in row]
-    return joining.stack([ew.true_divide(v, flat[8]) for v in flat[:8]], axis=-1)
+    first, back = movement.expand_dims(_basis(start), -1), movement.expand_dims(_crossed(_basis(end)), -2)
+    maps = movement.reshape(reduce.sum(ew.multiply(first, back), axis=1), (start.shape[0], 9))
+    return ew.true_divide(maps[:, :8], maps[:, 8:])
 
 
 def _checked_points(start: Any, end: Any) -> tuple[Any, Any]:
