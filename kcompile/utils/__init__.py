@@ -25,6 +25,12 @@ if TYPE_CHECKING:
     from kcompile.training.data.packing import pack_x_y_sample_weight as pack_x_y_sample_weight
     from kcompile.training.data.packing import unpack_x_y_sample_weight as unpack_x_y_sample_weight
     from kcompile.training.data.py_dataset import PyDataset as PyDataset
+    from kcompile.utils import bounding_boxes as bounding_boxes
+    from kcompile.utils.image_datasets import image_dataset_from_directory as image_dataset_from_directory
+    from kcompile.utils.images import array_to_img as array_to_img
+    from kcompile.utils.images import img_to_array as img_to_array
+    from kcompile.utils.images import load_img as load_img
+    from kcompile.utils.images import save_img as save_img
     from kcompile.utils.sessions import clear_session as clear_session
     from kcompile.utils.sessions import set_random_seed as set_random_seed
     from kcompile.utils.splitting import split_dataset as split_dataset
@@ -43,6 +49,8 @@ _HOMES = {
     "layers.preprocessing.feature_space": "FeatureSpace",
     "training.data.packing": "pack_x_y_sample_weight unpack_x_y_sample_weight",
     "training.data.py_dataset": "PyDataset Sequence=PyDataset",
+    "utils.image_datasets": "image_dataset_from_directory",
+    "utils.images": "array_to_img img_to_array load_img save_img",
     "utils.sessions": "clear_session set_random_seed",
     "utils.splitting": "split_dataset",
     "utils.text_datasets": "text_dataset_from_directory",
@@ -56,6 +64,8 @@ _NAMES = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "bounding_boxes":  # a module
+        return import_module("kcompile.utils.bounding_boxes")
     if name not in _NAMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     home, own = _NAMES[name]
@@ -63,4 +73,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_NAMES})
+    return sorted({*globals(), *_NAMES, "bounding_boxes"})

@@ -1,7 +1,10 @@
-"""Numbers of real Keras (on JAX) for images.  python tests/parity/make_image_fixtures.py [ops] [layers]
+"""Numbers of real Keras (on JAX) for images.
+
+    python tests/parity/make_image_fixtures.py [ops] [layers] [boxes]
 
 Writes image_ops.npz, the result of every case in image_op_cases.py, and image_layers.npz and .json: for each
-case in image_layer_cases.py the config, a transformation that the layer drew, and what it makes of the data.
+case in image_layer_cases.py the config, a transformation that the layer drew, and what it makes of the data;
+image_boxes.npz, the results of box_cases.py.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1]))
 
 from tests.parity import packed  # noqa: E402
+from tests.parity.box_cases import box_cases  # noqa: E402
 from tests.parity.image_layer_cases import CASES, CONFIGS, ImageCase  # noqa: E402
 from tests.parity.image_op_cases import cases, inputs  # noqa: E402
 
@@ -87,12 +91,26 @@ def make_layers() -> None:
     print(len(arrays), "layers")
 
 
+def make_boxes() -> None:
+    from keras.utils import bounding_boxes
+
+    found = {
+        name: [np.asarray(case(bounding_boxes))] if not isinstance(case(bounding_boxes), dict)
+        else [np.asarray(v) for _, v in sorted(case(bounding_boxes).items())]
+        for name, case in box_cases().items()
+    }  # fmt: skip
+    packed.save(HERE / "image_boxes.npz", found)
+    print(len(found), "results of bounding boxes")
+
+
 def main() -> None:
-    wanted = sys.argv[1:] or ["ops", "layers"]
+    wanted = sys.argv[1:] or ["ops", "layers", "boxes"]
     if "ops" in wanted:
         make_ops()
     if "layers" in wanted:
         make_layers()
+    if "boxes" in wanted:
+        make_boxes()
 
 
 if __name__ == "__main__":

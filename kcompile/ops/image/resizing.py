@@ -34,9 +34,21 @@ def _resample_infer(
 
 @resample_op.reference
 def _resample_reference(x: np.ndarray, *, axis: int, transposed: bool, **how: Any) -> np.ndarray:
-    weights = _matrix(dtypes.standardize(x.dtype), **how)
-    y = np.tensordot(np.moveaxis(x, axis, -1), weights.T if transposed else weights, 1)
-    return np.moveaxis(y, -1, axis)
+    positions, weights = _tables(dtypes.standardize(x.dtype), transposed=transposed, **how)
+    if positions.shape[1] > FEW:
+        full = _matrix(dtypes.standardize(x.dtype), **how)
+        y = np.tensordot(np.moveaxis(x, axis, -1), full.T if transposed else full, 1)
+        return np.moveaxis(y, -1, axis)
+    shape = (-1,) + (1,) * (x.ndim - axis - 1)
+    parts = zip(positions.T, weights.T.astype(x.dtype), strict=True)
+    return sum(np.take(x, at, axis=axis) * share.reshape(shape) for at, share in parts)
+
+
+FEW = 12  # positions that are faster to add one by one than as a product with a matrix
+
+
+def _tables(dtype: str, *, extents: Any, method: str, antialias: bool, transposed: bool) -> Any:
+    return kernels.tables(*extents, method, antialias, transposed, kernels.weights_dtype(dtype))
 
 
 def _matrix(dtype: str, *, extents: tuple[int, int], method: str, antialias: bool) -> np.ndarray:
@@ -51,13 +63,8 @@ def _resample_vjp(dy: Any, y: Any, x: Any, *, transposed: bool, **how: Any) -> t
 
 
 @resample_op.decompose
-def _resample_decompose(
-    x: Any, *, axis: int, extents: tuple[int, int], method: str, antialias: bool, transposed: bool
-) -> Any:
-    positions, weights = kernels.tables(
-        *extents, method, antialias, transposed, kernels.weights_dtype(dtypes.standardize(x.dtype))
-    )
-    return _gathered(x, axis, positions, weights)
+def _resample_decompose(x: Any, *, axis: int, **how: Any) -> Any:
+    return _gathered(x, axis, *_tables(dtypes.standardize(x.dtype), **how))
 
 
 def _gathered(x: Any, axis: int, positions: Any, weights: Any) -> Any:
