@@ -171,8 +171,8 @@ def affine_transform(
     >>> import numpy as np
     >>> turn, zero, one = np.array([90.0]), np.zeros(1), np.ones(1)
     >>> box = np.array([[[0.0, 0.0, 2.0, 4.0]]])
-    >>> affine_transform(box, turn, zero, zero, one, zero, zero, 9, 9).round(3).tolist()
-    [[[4.0, 0.0, 8.0, 2.0]]]
+    >>> affine_transform(box, turn, zero, zero, one, zero, zero, 9, 9).round().astype(int).tolist()
+    [[[0, 6, 4, 8]]]
     """
     if bounding_box_format != "xyxy":
         raise NotImplementedError(f"affine_transform: format {bounding_box_format!r}")
