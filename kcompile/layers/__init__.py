@@ -58,8 +58,6 @@ from kcompile.layers.preprocessing import feature_space as _feature_space  # fil
 from kcompile.layers.preprocessing.category_encoding import CategoryEncoding
 from kcompile.layers.preprocessing.discretization import Discretization
 from kcompile.layers.preprocessing.hashing import HashedCrossing, Hashing
-from kcompile.layers.preprocessing.integer_lookup import IntegerLookup
-from kcompile.layers.preprocessing.normalization import Normalization
 from kcompile.layers.preprocessing.image.affine import (
     RandomRotation,
     RandomShear,
@@ -90,6 +88,8 @@ from kcompile.layers.preprocessing.image.tone import (
     RandomPosterization,
     Solarization,
 )
+from kcompile.layers.preprocessing.integer_lookup import IntegerLookup
+from kcompile.layers.preprocessing.normalization import Normalization
 from kcompile.layers.preprocessing.pipeline import Pipeline
 from kcompile.layers.preprocessing.rescaling import Rescaling
 from kcompile.layers.preprocessing.string_lookup import StringLookup
