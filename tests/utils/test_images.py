@@ -222,6 +222,7 @@ def test_forms(folder):
 
 
 def test_fit_takes_it(folder):
+    keras.utils.set_random_seed(1)
     data = image_dataset_from_directory(folder, image_size=(6, 6), batch_size=4, seed=1, verbose=False)
     model = keras.Sequential(
         [
@@ -232,9 +233,9 @@ def test_fit_takes_it(folder):
         ]
     )
     model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
-    history = model.fit(data, epochs=3, verbose=0)
-    assert len(history.history["loss"]) == 3
-    assert history.history["loss"][-1] < history.history["loss"][0]
+    history = model.fit(data, epochs=40, verbose=0)
+    assert len(history.history["loss"]) == 40
+    assert history.history["loss"][-1] < 0.8 * history.history["loss"][0]
     assert model.predict(data.map(lambda x, y: x), verbose=0).shape == (8, 2)
 
 
