@@ -50,10 +50,11 @@ def write_weights(model: Any, file: BinaryIO) -> None:
             group = root.create_group(f"{path}/vars" if path else "vars")
             group.attrs["name"] = holder.name
             for name, array in store.items():
-                _write(group, name, array)
+                write_array(group, name, array)
 
 
-def _write(group: Any, name: str, array: np.ndarray) -> None:
+def write_array(group: Any, name: str, array: np.ndarray) -> None:
+    """An array as an HDF5 dataset."""
     if array.dtype.name != "bfloat16":
         group[name] = array
         return
