@@ -217,6 +217,8 @@ class Layer(State):
 
     def _track_variable(self, variable: Variable) -> None:
         self._tracker.add(variable)
+        if not self._trainable:  # it stays among the trainable ones, for when the layer is unfrozen
+            variable.trainable = False
 
     # --- calling --------------------------------------------------------------------------------------------
 

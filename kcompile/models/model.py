@@ -146,6 +146,23 @@ class Model(Trainer, Layer):
 
         print_summary(self, line_length, positions, print_fn, expand_nested, show_trainable, layer_range)
 
+    def get_state_tree(self, value_format: str = "backend_tensor") -> dict[str, Any]:
+        """All numbers of the model, its optimizer and its metrics as nested dicts.
+
+        Args:    value_format: "backend_tensor" or "numpy_array"; both give NumPy arrays, copies.
+        Returns: {"trainable_variables", "non_trainable_variables", "optimizer_variables",
+                 "metrics_variables"}, each by the parts of the variables' paths.
+        """
+        from kcompile.models.state_tree import get_state_tree
+
+        return get_state_tree(self, value_format)
+
+    def set_state_tree(self, state_tree: dict[str, Any]) -> None:
+        """Assign what `get_state_tree` returned, or a part of it."""
+        from kcompile.models.state_tree import set_state_tree
+
+        set_state_tree(self, state_tree)
+
     # --- files ----------------------------------------------------------------------------------------------
 
     def save(self, filepath: Any, overwrite: bool = True, zipped: bool | None = None, **kwargs: Any) -> None:
