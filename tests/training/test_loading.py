@@ -396,3 +396,30 @@ def test_parts_of_a_memory_map(tmp_path):
     history = linear().fit(mapped, y, batch_size=4, epochs=2, verbose=0, shuffle=False).history
     expected = linear().fit(mapped.astype("float32"), y, batch_size=4, epochs=2, verbose=0, shuffle=False)
     np.testing.assert_allclose(history["loss"], expected.history["loss"], rtol=1e-6)
+
+
+@pytest.mark.compiled
+def test_kernels_read_the_same_numbers_from_everywhere(tmp_path, everything_is_large):
+    """uint8 images in a memory map, in HDF5, in a PyDataset and in memory: cast inside the compiled step."""
+    images = np.random.default_rng(1).integers(0, 255, (20, 4), "uint8")
+    mapped = np.memmap(tmp_path / "x", "uint8", "w+", shape=images.shape)
+    mapped[:] = images
+
+    class Parts(PyDataset):
+        def __len__(self):
+            return 5
+
+        def __getitem__(self, index):
+            time.sleep(2 * SLOW)
+            return images[4 * index : 4 * index + 4], y[4 * index : 4 * index + 4]
+
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file["x"] = images
+        results = []
+        for source in ((images, y), (mapped, y), (file["x"], y), (Parts(workers=2),), (Parts(),)):
+            model = linear("adam")
+            batch = {} if isinstance(source[0], PyDataset) else {"batch_size": 4}
+            losses = model.fit(*source, epochs=3, shuffle=False, verbose=0, **batch).history["loss"]
+            results.append(losses + model.predict(source[0], verbose=0, **batch).ravel().tolist())
+    for other in results[1:]:
+        np.testing.assert_allclose(other, results[0], rtol=1e-5, atol=1e-5)
