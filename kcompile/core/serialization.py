@@ -299,6 +299,8 @@ def _build(kind: Any, config: Config) -> Any:
         )
     try:
         return kind.from_config(_settings(config))
+    except UnknownObjectError:  # of something inside: it says what is missing
+        raise
     except TypeError as error:
         summary = f"{kind} could not be deserialized: its from_config() does not take this config."
         raise TypeError(message(summary, received=_shown(config), hint=str(error))) from error

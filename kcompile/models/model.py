@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from kcompile.core import registry, tree
-from kcompile.core.errors import message
+from kcompile.core.errors import UnknownObjectError, message
 from kcompile.layers.building import as_shapes, placeholders, remembers_build
 from kcompile.layers.call_spec import CallSpec
 from kcompile.layers.layer import Layer
@@ -219,6 +219,8 @@ class Model(Trainer, Layer):
         with registry.CustomObjectScope(custom_objects):
             try:
                 return cls(**config)
+            except UnknownObjectError:
+                raise
             except TypeError as error:
                 hint = "`get_config()` must return everything that the constructor takes, and nothing else"
                 text = message(

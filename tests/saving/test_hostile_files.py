@@ -126,8 +126,9 @@ def test_objects_that_the_caller_passes_are_found(tmp_path):
 
     path = tmp_path / "m.keras"
     kcompile.Sequential([kcompile.Input((3,)), Twice()]).save(path)
-    with pytest.raises(ValueError, match="Could not locate class 'Twice'"):
-        saving.load_model(path)
+    for kind in (ValueError, TypeError):  # Keras raises the latter
+        with pytest.raises(kind, match="^Could not locate class 'Twice'"):
+            saving.load_model(path)
     model = saving.load_model(path, custom_objects={"Twice": Twice})
     assert model(np.ones((1, 3), "float32")).tolist() == [[2, 2, 2]]
 
