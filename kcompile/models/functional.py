@@ -120,12 +120,15 @@ class Functional(Model):
 
     def call(self, inputs: Any, training: Any = None, mask: Any = None, **kwargs: Any) -> Any:
         if isinstance(inputs, Staged) and (stage := self._host_stage()) is not None:
-            return tree.pack_as(self._outputs_struct, stage.finish(inputs, training))
+            return self._packed(stage.finish(inputs, training))
         tensors = [self._fitted(x, wanted) for x, wanted in zip(self._flat(inputs), self.inputs, strict=True)]
         for x, m in zip(tensors, tree.flatten(mask), strict=False):
             if m is not None:
                 set_mask(x, m)
-        results = self._graph.run(tensors, caller(training))
+        return self._packed(self._graph.run(tensors, caller(training)))
+
+    def _packed(self, results: list[Any]) -> Any:
+        """Results in the structure of the outputs; one alone, without its list."""
         outputs = tree.pack_as(self._outputs_struct, results)
         return outputs[0] if isinstance(outputs, (list, tuple)) and len(outputs) == 1 else outputs
 
@@ -139,7 +142,9 @@ class Functional(Model):
         if not any(getattr(x, "dtype", None) == dtypes.STRING for x in tree.flatten(inputs)):
             found = super().compute_output_spec(inputs, training=training, mask=mask)
             return tree.pack_as(self._outputs_struct, tree.flatten(found))  # a list of one stays a list here
-        specs = self._graph.run(self._flat(inputs), lambda operation, a, k: operation.compute_output_spec(*a, **k))
+        specs = self._graph.run(
+            self._flat(inputs), lambda operation, a, k: operation.compute_output_spec(*a, **k)
+        )
         return tree.pack_as(self._outputs_struct, specs)
 
     def _inner_calls(self) -> CallGraph:

@@ -355,7 +355,9 @@ def test_training_is_the_same_as_from_memory(shuffle, file, everything_is_large)
 def test_class_weights_with_arrays_on_disk(everything_is_large):
     labels = Counting(np.arange(20)[:, None] % 3)
     found = array_data(x, np.asarray(labels.array), class_weight={1: 3.0})
-    batches = batches_of_arrays(array_data(Counting(x), labels.array, class_weight={1: 3.0}, batch_size=5), None)
+    batches = batches_of_arrays(
+        array_data(Counting(x), labels.array, class_weight={1: 3.0}, batch_size=5), None
+    )
     np.testing.assert_array_equal(next(batches.epoch())[2], found.sample_weight[:5])
 
 
@@ -376,7 +378,7 @@ def test_sparse_matrices_of_any_size(everything_is_large):
 
     found = array_data(Csr())
     assert found.is_stored
-    np.testing.assert_array_equal(found.take(np.array([3, 1]))[0], x[[3, 1]])
+    np.testing.assert_array_equal(found.rows(np.array([3, 1]))[0], x[[3, 1]])
 
 
 def test_dtypes_of_arrays_on_disk(tmp_path, everything_is_large):

@@ -199,7 +199,8 @@ def split_validation(
             "Argument `validation_split` is only supported for tensors or NumPy arrays. "
             f"Found incompatible type in the input: {others}"
         )
-    x, y, sample_weight = _converted(x, "x"), _converted(y, "y"), _converted(sample_weight, "sample_weight")
+    x, y = _converted(x, "x", text=True), _converted(y, "y")  # whether text may be there is seen later
+    sample_weight = _converted(sample_weight, "sample_weight")
     samples = next((len(a) for a in tree.flatten([x, y, sample_weight]) if a is not None), 0)
     at = math.floor(samples * (1.0 - validation_split))
     if not 0 < at < samples:

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from kcompile.core import tree
 from kcompile.training.data.arrays import ArrayData, array_data
 from kcompile.training.data.batches import BatchData, batches_of_arrays
+from kcompile.training.data.rows import first_row
 
 
 def in_memory(
@@ -20,7 +22,7 @@ def in_memory(
     each batch as it comes where they can: texts are padded to the longest of their batch. Arrays that are too
     large to be read at once are batches too.
     """
-    prepare = model._host_stage_for(x)
+    prepare = model._host_stage_for(tree.map_structure(first_row, x))
     data = array_data(x, y, sample_weight, **more, text=prepare is not None)
     if data.is_stored or (prepare is not None and not prepare.is_fixed(data.samples)):
         return batches_of_arrays(data, rng, model._on_host)

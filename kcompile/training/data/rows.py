@@ -73,6 +73,13 @@ def rows_of(x: Any) -> Rows:
     return Rows(x.tocsr() if hasattr(x, "tocsr") else x)
 
 
+def first_row(x: Any) -> Any:
+    """For a look at dtype and shape: of what is not read yet, the first row; anything else as it is."""
+    if is_stored(x):
+        x = Rows(x.tocsr() if hasattr(x, "tocsr") else x)
+    return x[:1] if isinstance(x, Rows) else x
+
+
 def take_rows(array: Any, rows: np.ndarray) -> np.ndarray:
     """Rows of an array or of `Rows`."""
     return array.read(rows) if isinstance(array, Rows) else array[rows]
