@@ -15,6 +15,10 @@ class DTypeError(KCompileError, TypeError, ValueError):
     """dtypes do not fit."""
 
 
+class UnknownObjectError(KCompileError, TypeError, ValueError):
+    """A config names a class that nobody published, registered or passed. Keras raises a TypeError."""
+
+
 class CompileError(KCompileError, RuntimeError):
     """A fault of kcompile itself (a pass, a kernel, Numba): names the stage and the generated file."""
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from kcompile.core import dtypes, registry
-from kcompile.core.errors import message, unknown_name
+from kcompile.core.errors import UnknownObjectError, message, unknown_name
 
 Config = dict[str, Any]
 LAMBDA_HINT = (
@@ -269,7 +269,7 @@ def _class_of(config: Config, module: str | None, custom_objects: Mapping[str, A
         return find(name, None, custom_objects)
     if "module" not in config:
         return find(name, module, custom_objects)
-    raise ValueError(
+    raise UnknownObjectError(
         message(
             f"Could not locate class {name!r}: it is neither a class of the library nor registered.",
             received=_shown(config),
@@ -299,6 +299,8 @@ def _build(kind: Any, config: Config) -> Any:
         )
     try:
         return kind.from_config(_settings(config))
+    except UnknownObjectError:  # of something inside: it says what is missing
+        raise
     except TypeError as error:
         summary = f"{kind} could not be deserialized: its from_config() does not take this config."
         raise TypeError(message(summary, received=_shown(config), hint=str(error))) from error

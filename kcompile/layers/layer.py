@@ -8,7 +8,7 @@ from typing import Any
 
 from kcompile import constraints, dtype_policies, initializers, regularizers
 from kcompile.core import dtypes, tree
-from kcompile.core.errors import message
+from kcompile.core.errors import UnknownObjectError, message
 from kcompile.ir.graph import Value, set_origin
 from kcompile.layers import call_context
 from kcompile.layers.building import as_shapes, input_shape_of, placeholders, remembers_build, shapes_for
@@ -217,6 +217,8 @@ class Layer(State):
 
     def _track_variable(self, variable: Variable) -> None:
         self._tracker.add(variable)
+        if not self._trainable:  # it stays among the trainable ones, for when the layer is unfrozen
+            variable.trainable = False
 
     # --- calling --------------------------------------------------------------------------------------------
 
@@ -363,6 +365,8 @@ class Layer(State):
         """A layer from what `get_config` returned."""
         try:
             return cls(**config)
+        except UnknownObjectError:
+            raise
         except TypeError as error:
             raise TypeError(
                 message(

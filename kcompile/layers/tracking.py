@@ -23,13 +23,16 @@ class Tracker:
         """Put an item into its store; False where it belongs into none."""
         for name, belongs in self.tests.items():
             if belongs(item):
-                store = self.stores[name]
-                if not any(known is item for known in store):
+                if not self.knows(item):
                     if self.locked:
                         raise ValueError(LOCKED)
-                    store.append(item)
+                    self.stores[name].append(item)
                 return True
         return False
+
+    def knows(self, item: Any) -> bool:
+        """Is it in a store already? A variable stays in its own when it becomes frozen."""
+        return any(known is item for store in self.stores.values() for known in store)
 
     def remove(self, item: Any) -> None:
         for store in self.stores.values():

@@ -45,7 +45,10 @@ def clone_model(
             "Arguments `clone_function`, `input_tensors` and `call_function` are only supported for "
             f"Sequential models or Functional models. Received model of type '{type(model).__name__}'."
         )
-    return _copy(model)
+    clone = _copy(model)
+    if model.built and not clone.built:
+        clone.build_from_config(model.get_build_config())
+    return clone
 
 
 def _copy(layer: Any) -> Any:
@@ -92,9 +95,8 @@ def _clone_functional(
     outputs = model._graph.run(fresh, call)
     inputs = tree.pack_as(model._inputs_struct, fresh)
     cls = type(model) if model._is_plain() else Functional
-    clone = cls(inputs, tree.pack_as(model._outputs_struct, outputs), name=model.name)
-    clone.trainable = model.trainable
-    return clone
+    outputs = tree.pack_as(model._outputs_struct, outputs)
+    return cls(inputs, outputs, name=model.name, trainable=model.trainable)
 
 
 def _input(x: KerasTensor) -> KerasTensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from kcompile import ops
@@ -14,6 +15,7 @@ from kcompile.layers.layer import Layer
 from kcompile.models.call_graph import CallGraph, cut_at
 from kcompile.models.functional_config import config_of_graph
 from kcompile.models.host_stage import HostStage, Staged, caller, fitted_dtype, host_array, stage_of
+from kcompile.models.inputs import flat_inputs
 from kcompile.models.model import Model
 from kcompile.trace.keras_tensor import KerasTensor, known_shape
 from kcompile.trace.masks import set_mask
@@ -30,15 +32,16 @@ class Functional(Model):
         trainable = kwargs.pop("trainable", None)
         _check_placeholders("inputs", inputs)
         _check_placeholders("outputs", outputs)
+        _warn_of_names(inputs)
         if not all(_is_input(x) for x in tree.flatten(inputs)):
             fresh, cut = cut_at(tree.flatten(inputs), tree.flatten(outputs), _input)
             inputs, outputs = tree.pack_as(inputs, fresh), tree.pack_as(outputs, cut)
         self._initialize(name=name, **kwargs)
         graph = CallGraph(tree.flatten(inputs), tree.flatten(outputs))
         self.__dict__.update(_inputs_struct=inputs, _outputs_struct=outputs, _graph=graph)
-        self._take_layers()
         if trainable is not None:
-            self.trainable = trainable
+            self.trainable = trainable  # before it has layers: each of them keeps what it says of itself
+        self._take_layers()
 
     def _take_layers(self) -> None:
         for operation in self._graph.operations:
@@ -94,7 +97,11 @@ class Functional(Model):
     def input_spec(self) -> Any:
         if "_manual_input_spec" in self.__dict__:
             return self.__dict__["_manual_input_spec"]
-        names = _names_of(self._inputs_struct) or self.input_names
+        names = self.input_names
+        if isinstance(self._inputs_struct, dict):
+            if any(isinstance(x, (list, tuple, dict)) for x in self._inputs_struct.values()):
+                return None  # `call` compares the structures
+            names = sorted(self._inputs_struct)
         return [
             InputSpec(
                 shape=(None, *x.shape[1:]),
@@ -113,19 +120,31 @@ class Functional(Model):
 
     def call(self, inputs: Any, training: Any = None, mask: Any = None, **kwargs: Any) -> Any:
         if isinstance(inputs, Staged) and (stage := self._host_stage()) is not None:
-            return tree.pack_as(self._outputs_struct, stage.finish(inputs, training))
+            return self._packed(stage.finish(inputs, training))
         tensors = [self._fitted(x, wanted) for x, wanted in zip(self._flat(inputs), self.inputs, strict=True)]
         for x, m in zip(tensors, tree.flatten(mask), strict=False):
             if m is not None:
                 set_mask(x, m)
-        results = self._graph.run(tensors, caller(training))
-        return tree.pack_as(self._outputs_struct, results)
+        return self._packed(self._graph.run(tensors, caller(training)))
+
+    def _packed(self, results: list[Any]) -> Any:
+        """Results in the structure of the outputs; one alone, without its list."""
+        outputs = tree.pack_as(self._outputs_struct, results)
+        return outputs[0] if isinstance(outputs, (list, tuple)) and len(outputs) == 1 else outputs
+
+    def add_loss(self, loss: Any) -> None:
+        raise NotImplementedError(
+            f"add_loss() of the functional model '{self.name}' is not supported: a layer may call it in its "
+            "call()."
+        )
 
     def compute_output_spec(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
-        flat = self._flat(inputs)
-        if not any(getattr(x, "dtype", None) == dtypes.STRING for x in flat):
-            return super().compute_output_spec(inputs, training=training, mask=mask)
-        specs = self._graph.run(flat, lambda operation, a, k: operation.compute_output_spec(*a, **k))
+        if not any(getattr(x, "dtype", None) == dtypes.STRING for x in tree.flatten(inputs)):
+            found = super().compute_output_spec(inputs, training=training, mask=mask)
+            return tree.pack_as(self._outputs_struct, tree.flatten(found))  # a list of one stays a list here
+        specs = self._graph.run(
+            self._flat(inputs), lambda operation, a, k: operation.compute_output_spec(*a, **k)
+        )
         return tree.pack_as(self._outputs_struct, specs)
 
     def _inner_calls(self) -> CallGraph:
@@ -156,10 +175,7 @@ class Functional(Model):
         return stage.inputs if stage is not None and isinstance(x, Staged) else self.inputs
 
     def _flat(self, inputs: Any) -> list[Any]:
-        if isinstance(inputs, dict):
-            names = _names_of(self._inputs_struct) or self.input_names
-            return [inputs[name] for name in names]
-        return tree.flatten(inputs)
+        return flat_inputs(inputs, self._inputs_struct, self.input_names, self.name)
 
     def _fitted(self, x: Any, wanted: KerasTensor) -> Any:
         """An input in the dtype of its placeholder, and with a last axis of size 1 added or taken away."""
@@ -219,5 +235,13 @@ def _input(shape: Any, dtype: str, name: str) -> KerasTensor:
     return InputLayer(batch_shape=shape, dtype=dtype, name=name).output
 
 
-def _names_of(structure: Any) -> list[str] | None:
-    return sorted(structure) if isinstance(structure, dict) else None
+def _warn_of_names(inputs: Any) -> None:
+    """A dict of inputs should be keyed by their names: that is how data and configs address them."""
+    for key, x in inputs.items() if isinstance(inputs, dict) else ():
+        name = x._keras_history[0].name if isinstance(x, KerasTensor) and x._keras_history[0] else key
+        if name != key:
+            warnings.warn(
+                f"The input with the key '{key}' has the name '{name}'. Give it the same name: "
+                f"Input(..., name='{key}').",
+                stacklevel=4,
+            )

@@ -155,4 +155,4 @@ def _restored(places: Any, tensor_at: Callable[[Any], KerasTensor | None]) -> An
         return {key: _restored(p, tensor_at) for key, p in places.items()}
     if len(places) == 3 and isinstance(places[0], str):
         return tensor_at(places)
-    return [_restored(p, tensor_at) for p in places]
+    return type(places)(_restored(p, tensor_at) for p in places)

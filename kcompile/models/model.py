@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from kcompile.core import registry, tree
-from kcompile.core.errors import message
+from kcompile.core.errors import UnknownObjectError, message
 from kcompile.layers.building import as_shapes, placeholders, remembers_build
 from kcompile.layers.call_spec import CallSpec
 from kcompile.layers.layer import Layer
@@ -146,6 +146,23 @@ class Model(Trainer, Layer):
 
         print_summary(self, line_length, positions, print_fn, expand_nested, show_trainable, layer_range)
 
+    def get_state_tree(self, value_format: str = "backend_tensor") -> dict[str, Any]:
+        """All numbers of the model, its optimizer and its metrics as nested dicts.
+
+        Args:    value_format: "backend_tensor" or "numpy_array"; both give NumPy arrays, copies.
+        Returns: {"trainable_variables", "non_trainable_variables", "optimizer_variables",
+                 "metrics_variables"}, each by the parts of the variables' paths.
+        """
+        from kcompile.models.state_tree import get_state_tree
+
+        return get_state_tree(self, value_format)
+
+    def set_state_tree(self, state_tree: dict[str, Any]) -> None:
+        """Assign what `get_state_tree` returned, or a part of it."""
+        from kcompile.models.state_tree import set_state_tree
+
+        set_state_tree(self, state_tree)
+
     # --- files ----------------------------------------------------------------------------------------------
 
     def save(self, filepath: Any, overwrite: bool = True, zipped: bool | None = None, **kwargs: Any) -> None:
@@ -202,6 +219,8 @@ class Model(Trainer, Layer):
         with registry.CustomObjectScope(custom_objects):
             try:
                 return cls(**config)
+            except UnknownObjectError:
+                raise
             except TypeError as error:
                 hint = "`get_config()` must return everything that the constructor takes, and nothing else"
                 text = message(

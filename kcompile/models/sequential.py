@@ -166,9 +166,10 @@ class Sequential(Model):
     # --- text: see Functional -------------------------------------------------------------------------------
 
     def _host_stage_for(self, x: Any) -> Any:
-        x = host_array(x) if hasattr(x, "__array__") else x
-        if self._functional is None and not self.built and dtypes.is_text(x):
-            self.build((None, *x.shape[1:]))
+        if self._functional is None and not self.built:
+            x = host_array(x) if hasattr(x, "__array__") else x
+            if dtypes.is_text(x):
+                self.build((None, *x.shape[1:]))
         return None if self._functional is None else self._functional._host_stage_for(x)
 
     def _on_host(self, x: Any) -> Any:

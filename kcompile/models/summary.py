@@ -210,7 +210,9 @@ def _in_range(operations: list[Any], layer_range: Any) -> list[Any]:
         raise ValueError(
             f"Passed layer_names do not match the layer names in the model. Received: {layer_range}"
         )
-    low, high = min(first[0], last[0]), max(first[-1], last[-1])
+    low, high = first[0], last[-1]
+    if low > high:
+        low, high = last[0], first[-1]
     return list(operations)[low : high + 1]
 
 

@@ -8,6 +8,7 @@ from kcompile.core.registry import get_registered_object as get_registered_objec
 from kcompile.core.registry import register_keras_serializable as register_keras_serializable
 from kcompile.core.serialization import deserialize_keras_object as deserialize_keras_object
 from kcompile.core.serialization import serialize_keras_object as serialize_keras_object
+from kcompile.saving.file_editor import KerasFileEditor as KerasFileEditor
 from kcompile.saving.files import load_model as load_model
 from kcompile.saving.files import load_weights as load_weights
 from kcompile.saving.files import save_model as save_model

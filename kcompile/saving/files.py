@@ -10,7 +10,7 @@ from typing import Any
 from kcompile.core import registry
 from kcompile.core.errors import message
 from kcompile.core.files import replacing
-from kcompile.saving import keras_file, legacy_h5
+from kcompile.saving import keras_file, legacy_h5, legacy_write
 from kcompile.saving.safe_hdf5 import Group, open_group
 from kcompile.saving.safe_zip import ModelArchive
 from kcompile.saving.weights import read_weights, write_weights
@@ -29,13 +29,15 @@ def save_model(
 ) -> None:
     """Save a model, its compile() arguments and its optimizer's state as a .keras file, as Keras does.
 
-    A failed save leaves an existing file as it was.
+    With the ending .h5 or .hdf5 the file has Keras's older format. A failed save leaves an existing file as
+    it was.
 
     Args:    filepath: a path, or an open binary file. overwrite: if False, ask before an existing file is
-             replaced. zipped: only True is supported.
-    Raises:  ValueError for another ending than .keras, and for what has no config (a lambda, say).
+             replaced. zipped: only True is supported. include_optimizer (for .h5): False leaves out what
+             belongs to compile().
+    Raises:  ValueError for another ending, and for what has no config (a lambda, say).
     """
-    kwargs.pop("include_optimizer", None)
+    include_optimizer = bool(kwargs.pop("include_optimizer", True))
     kwargs.pop("save_format", None)
     if kwargs or zipped is False:
         raise ValueError(f"The following argument(s) are not supported: {[*kwargs, 'zipped=False'][:1]}")
@@ -43,17 +45,20 @@ def save_model(
         keras_file.write_model(model, filepath)
         return
     path = _path(filepath)
-    if path.suffix != ".keras":
+    if path.suffix not in (".keras", *LEGACY):
         raise ValueError(
             message(
                 f"Invalid filepath extension for saving: {path.name!r}.",
-                expected="a `.keras` extension",
+                expected="a `.keras` extension, or `.h5` for Keras's older format",
                 hint="model.save_weights('x.weights.h5') saves weights alone; model.export('x.onnx') exports",
             )
         )
     if overwrite or _may_replace(path):
         with replacing(path) as file:
-            keras_file.write_model(model, file)
+            if path.suffix == ".keras":
+                keras_file.write_model(model, file)
+            else:
+                legacy_write.write_model(model, file, include_optimizer)
 
 
 def load_model(
@@ -72,12 +77,12 @@ def load_model(
     with registry.CustomObjectScope(custom_objects):
         if hasattr(filepath, "read"):
             return keras_file.read_model(filepath, "the file", custom_objects, compile)
-        path = _existing(filepath)
+        path = _path(filepath)
         if path.suffix == ".keras":
-            with path.open("rb") as file:
+            with _existing(path).open("rb") as file:
                 return keras_file.read_model(file, path.name, custom_objects, compile)
         if path.suffix in LEGACY:
-            size = path.stat().st_size
+            size = _existing(path).stat().st_size
             return _in_hdf5(
                 path, lambda root: legacy_h5.read_model(root, path.name, size, custom_objects, compile)
             )
@@ -145,9 +150,8 @@ def _path(filepath: FilePath) -> Path:
 def _existing(filepath: FilePath) -> Path:
     path = _path(filepath)
     if not path.is_file():
-        raise ValueError(
-            f"File not found: filepath={filepath}. Please ensure the file is an accessible file."
-        )
+        kind = FileNotFoundError if path.suffix in LEGACY else ValueError  # as in Keras
+        raise kind(f"File not found: filepath={filepath}. Please ensure the file is an accessible file.")
     return path
 
 

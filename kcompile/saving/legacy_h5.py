@@ -1,7 +1,8 @@
-"""The older .h5 format of Keras, read only: config as HDF5 attributes, weights as one group per layer."""
+"""The older .h5 format of Keras, read: config as HDF5 attributes, weights as one group per layer."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -10,13 +11,14 @@ import numpy as np
 from kcompile.core.errors import message
 from kcompile.core.serialization import deserialize_keras_object
 from kcompile.saving.keras_file import build_model
+from kcompile.saving.legacy_config import modern_compile, modern_model
 from kcompile.saving.safe_hdf5 import Group
 from kcompile.saving.safe_json import MAX_BYTES, parse, refused
 from kcompile.trace.variable import Variable
 
 
 def read_model(root: Group, file: str, size: int, custom_objects: Any = None, compile: bool = True) -> Any:
-    """The model in an .h5 file of `size` bytes; compiled as it was, with a new optimizer."""
+    """The model in an .h5 file of `size` bytes, compiled as it was, with the optimizer's state."""
     text = root.text("model_config", MAX_BYTES)
     if text is None:
         raise ValueError(
@@ -27,24 +29,49 @@ def read_model(root: Group, file: str, size: int, custom_objects: Any = None, co
     config = parse(text, f"{file}: model_config")
     if not isinstance(config, dict) or "class_name" not in config:
         raise refused(f"{file}: model_config", "something else", "a model")
-    model = build_model(config, size, f"{file}: model_config", custom_objects)
+    model = build_model(modern_model(config), size, f"{file}: model_config", custom_objects)
     read_weights(model, root, file)
     training = root.text("training_config", MAX_BYTES) if compile else None
     if training is not None:
         model.compile(**_compile_arguments(parse(training, f"{file}: training_config"), custom_objects))
+        _read_optimizer(model, root.group("optimizer_weights"))
     return model
 
 
 def _compile_arguments(config: dict[str, Any], custom_objects: Any) -> dict[str, Any]:
     from kcompile import optimizers
 
+    if not isinstance(config, dict):
+        raise TypeError("The training_config of an .h5 file must be a dict.")
     names = ("loss", "loss_weights", "metrics", "weighted_metrics")
-    found = {name: deserialize_keras_object(config.get(name), custom_objects) for name in names}
-    described = config.get("optimizer_config")
+    found = {
+        name: deserialize_keras_object(modern_compile(config.get(name)), custom_objects) for name in names
+    }
+    described = modern_compile(config.get("optimizer_config"))
     return {
         **found,
         "optimizer": optimizers.deserialize(described, custom_objects) if described else "rmsprop",
     }
+
+
+def _read_optimizer(model: Any, group: Group | None) -> None:
+    """Load the optimizer's state; with a warning where it does not fit."""
+    optimizer = model.optimizer
+    if group is None or optimizer is None or not model.built:
+        return
+    optimizer.build(model.trainable_variables)
+    variables = list(optimizer.variables)
+    homes = [_home(group, path) for path in group.texts("weight_names")]
+    shapes = [home.shape(leaf) for home, leaf in homes]
+    if shapes != [v.shape for v in variables]:
+        warnings.warn(
+            f"The state of optimizer {optimizer.name!r} is not loaded: the file holds arrays of shapes "
+            f"{shapes}.",
+            stacklevel=4,
+        )
+        return
+    for variable, (home, leaf) in zip(variables, homes, strict=True):
+        variable.assign(home.read(leaf, variable.shape))
 
 
 def read_weights(
@@ -65,7 +92,7 @@ def read_weights(
         changes += _changes(layer, name, group, skip_mismatch)
     top = outer.group("top_level_model_weights")
     if top is not None and top.texts("weight_names"):
-        changes += _changes(model, model.name, top, skip_mismatch, model._own_variables)
+        changes += _changes(model, model.name, top, skip_mismatch, top_level_weights(model))
     for change in changes:
         change()
 
@@ -92,6 +119,11 @@ def weights_of(layer: Any) -> list[Variable]:
     return [*layer.trainable_weights, *layer.non_trainable_weights]
 
 
+def top_level_weights(model: Any) -> list[Variable]:
+    """A model's own weights, apart from those of its layers."""
+    return list(model._own_variables)
+
+
 def _group(outer: Group, name: str) -> Group:
     found = outer.group(name)
     if found is None:
@@ -107,9 +139,11 @@ def _changes(
     paths = group.texts("weight_names")
     homes = [_home(group, path) for path in paths]
     shapes = [home.shape(leaf) for home, leaf in homes]
-    if shapes != [w.shape for w in weights]:
-        if skip_mismatch:
-            return []
+    if shapes == [w.shape for w in weights]:
+        places = list(range(len(weights)))
+    elif skip_mismatch:
+        places = _fitting(layer, weights, shapes)
+    else:
         raise ValueError(
             message(
                 f"The weights of layer {layer.name!r} (named {name!r} in the file) do not fit.",
@@ -117,8 +151,21 @@ def _changes(
                 received=", ".join(f"{p} {s}" for p, s in zip(paths, shapes, strict=True)),
             )
         )
-    arrays = [home.read(leaf, shape) for (home, leaf), shape in zip(homes, shapes, strict=True)]
-    return [_assignment(w, array) for w, array in zip(weights, arrays, strict=True)]
+    arrays = [homes[k][0].read(homes[k][1], shapes[k]) for k in places]
+    return [_assignment(weights[k], array) for k, array in zip(places, arrays, strict=True)]
+
+
+def _fitting(layer: Any, weights: list[Variable], shapes: list[tuple[int, ...]]) -> list[int]:
+    """Positions of the weights that can be loaded all the same; a warning names the others."""
+    same = len(weights) == len(shapes)
+    found = [k for k, w in enumerate(weights) if same and w.shape == shapes[k]]
+    skipped = [w.path for k, w in enumerate(weights) if k not in found]
+    warnings.warn(
+        f"Skipping {', '.join(skipped)} of layer {layer.name!r}, because the file's arrays have the shapes "
+        f"{shapes}.",
+        stacklevel=6,
+    )
+    return found
 
 
 def _home(group: Group, path: str) -> tuple[Group, str]:

@@ -45,15 +45,27 @@ def write_weights(model: Any, file: BinaryIO) -> None:
 
     with h5py.File(file, "w") as root:
         for path, holder in holders(model):
-            store = Store()
-            holder.save_own_variables(store)
             group = root.create_group(f"{path}/vars" if path else "vars")
             group.attrs["name"] = holder.name
-            for name, array in store.items():
-                _write(group, name, array)
+            for name, array in arrays_of(holder).items():
+                write_array(group, name, array)
 
 
-def _write(group: Any, name: str, array: np.ndarray) -> None:
+def arrays_of(holder: Any) -> dict[str, np.ndarray]:
+    """What a layer or an optimizer stores of itself."""
+    store = Store()
+    holder.save_own_variables(store)
+    return store.arrays
+
+
+def holder_arrays(model: Any) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
+    """(path, arrays) for each layer and optimizer of a model."""
+    for path, holder in holders(model):
+        yield path, arrays_of(holder)
+
+
+def write_array(group: Any, name: str, array: np.ndarray) -> None:
+    """An array as an HDF5 dataset."""
     if array.dtype.name != "bfloat16":
         group[name] = array
         return

@@ -104,6 +104,11 @@ class OpCall(Operation):
         return HOMES.get(self.class_name, "keras.src.ops.numpy")
 
 
+def is_op_class(name: str) -> bool:
+    """Is it Keras's class name of an op?"""
+    return any(class_name(function) == name for function in _functions().values())
+
+
 def op_from_config(name: str, config: dict[str, Any]) -> OpCall:
     """The operation that Keras's class name and config describe."""
     for candidate in _functions().values():

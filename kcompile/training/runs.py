@@ -48,10 +48,14 @@ class ArrayRun:
         self._next = self.num_batches  # the step to come; before `start` there is none
         self.logs: dict[str, Any] = {}
 
-    def start(self) -> None:
+    def start(self, limit: int | None = None) -> None:
+        """Begin a pass. limit: how many steps will be asked for; nothing is read ahead here."""
         order = [] if self._rng is None else [self.data.order(self._rng)]
         self._inputs = [*self._arrays, *order]
         self._next, self.logs = 0, {}
+
+    def close(self) -> None:
+        """Nothing reads ahead."""
 
     def ready(self) -> bool:
         """Is there another step?"""
@@ -93,6 +97,11 @@ class Batches:
         if self._next is None:
             self._next = next(self._batches, None)
 
+    def close(self) -> None:
+        """Stop whatever reads ahead."""
+        if hasattr(self._batches, "close"):
+            self._batches.close()
+
 
 class BatchRun:
     """Training or test steps on batches from a source."""
@@ -109,8 +118,16 @@ class BatchRun:
         check_labels(batch[1], program.traced.label_ranges)
         return program
 
-    def start(self) -> None:
-        self._batches, self.logs = Batches(self.data.epoch()), {}
+    def start(self, limit: int | None = None) -> None:
+        """Begin a pass, of which at most `limit` batches will be asked for."""
+        self._batches.close()
+        self._batches, self.logs = Batches(self.data.epoch(limit)), {}
+        self.num_batches = self.data.num_batches
+
+    def close(self) -> None:
+        """No more batches are wanted."""
+        self._batches.close()
+        self.data.close()
 
     def ready(self) -> bool:
         self._batches.look_ahead()
@@ -139,13 +156,14 @@ class PredictRun:
         self._form: Any = None
         self.logs: dict[str, Any] = {}
 
-    def start(self) -> None:
+    def start(self, limit: int | None = None) -> None:
+        """Begin a pass, of which at most `limit` batches will be asked for."""
         data = self.data
         if isinstance(data, ArrayData):
             starts = range(0, data.samples, data.batch_size)
             self._batches = Batches(data.batch(start) for start in starts)
         else:
-            self._batches = Batches(data.epoch())
+            self._batches = Batches(data.epoch(limit))
 
     def ready(self) -> bool:
         self._batches.look_ahead()
@@ -162,6 +180,11 @@ class PredictRun:
             done += 1
         self.logs = {"outputs": tree.pack_as(self._form, self._outputs[-1])}
         return done
+
+    def close(self) -> None:
+        """No more batches are wanted."""
+        self._batches.close()
+        self.data.close()
 
     def result(self) -> Any:
         """The outputs in the form in which the model gives them.

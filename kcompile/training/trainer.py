@@ -34,8 +34,8 @@ from kcompile.training.step import train_step as default_train_step
 
 RAN_OUT = (
     "Your input ran out of data; interrupting training. Make sure that your dataset or generator can "
-    "generate at "
-    "least `steps_per_epoch * epochs` batches."
+    "generate at least `steps_per_epoch * epochs` batches. You may need to use the `.repeat()` function when "
+    "building your dataset."
 )
 
 
@@ -106,7 +106,7 @@ class Trainer(Compiled):
             (x, y, sample_weight), validation_data = split_validation(x, y, sample_weight, validation_split)
         _check_frequency(validation_freq)
         rng = np.random.default_rng(np.random.randint(2**31))  # follows the seed that the user has set
-        data = _data(self, x, y, sample_weight, batch_size, steps_per_epoch, shuffle, class_weight)
+        data = _data(self, x, y, sample_weight, batch_size, steps_per_epoch, shuffle, class_weight, rng)
         run = self._open("train", data, rng)
         evaluation = None
         if validation_data is not None:
@@ -124,7 +124,7 @@ class Trainer(Compiled):
         callbacks.on_train_begin()
         try:
             for epoch in range(self._initial_epoch or initial_epoch, epochs):
-                done, logs = self._epoch(epoch, run, steps_per_epoch, callbacks, pace)
+                done, logs = self._epoch(epoch, epochs, run, steps_per_epoch, callbacks, pace)
                 if evaluation is not None and _is_due(epoch, validation_freq):
                     val_logs = self._evaluate(evaluation, validation_steps, callbacks)
                     logs.update({f"val_{name}": value for name, value in val_logs.items()})
@@ -132,6 +132,9 @@ class Trainer(Compiled):
                 if self.stop_training or not done:
                     break
         finally:
+            for opened in (run, evaluation):
+                if opened is not None:
+                    opened.close()
             if epochs > 0 and self.optimizer is not None:
                 self.optimizer.finalize_variable_values(self.trainable_variables)
         callbacks.on_train_end(logs)
@@ -143,14 +146,14 @@ class Trainer(Compiled):
         return ArrayRun(self, kind, data, rng)
 
     def _epoch(
-        self, epoch: int, run: Any, steps: int | None, callbacks: Any, pace: Pace
+        self, epoch: int, epochs: int, run: Any, steps: int | None, callbacks: Any, pace: Pace
     ) -> tuple[int, dict[str, Any]]:
         """One epoch of training: the steps done, and the logs."""
         self.reset_metrics()
         callbacks.on_epoch_begin(epoch)
-        if steps is None or not run.ready():  # with given steps, an epoch goes on where the last one stopped
-            run.start()
         run.data.on_epoch_begin()
+        if steps is None or not run.ready():  # with given steps, an epoch goes on where the last one stopped
+            run.start(None if steps is None else steps * (epochs - epoch))
         done = run_epoch(self, "train", run, callbacks, steps or run.num_batches, pace)
         run.data.on_epoch_end()
         if not self.stop_training and (done == 0 or (steps is not None and done < steps)):
@@ -189,15 +192,18 @@ class Trainer(Compiled):
         if not isinstance(callbacks, CallbackList):
             params = {"verbose": verbose, "epochs": 1, "steps": steps or run.num_batches}
             callbacks = CallbackList(callbacks, add_progbar=verbose != 0, model=self, **params)
-        logs = self._evaluate(run, steps, callbacks)
+        try:
+            logs = self._evaluate(run, steps, callbacks)
+        finally:
+            run.close()
         return logs if return_dict else self._flatten_metrics_in_order(logs)
 
     def _evaluate(self, run: Any, steps: int | None, callbacks: Any) -> dict[str, Any]:
         self.stop_evaluating = False
         callbacks.on_test_begin()
         self.reset_metrics()
-        run.start()
         run.data.on_epoch_begin()
+        run.start(steps)
         done = run_epoch(self, "test", run, callbacks, steps or run.num_batches, Pace())
         run.data.on_epoch_end()
         if (done == 0 or (steps is not None and done < steps)) and not self.stop_evaluating:
@@ -234,8 +240,15 @@ class Trainer(Compiled):
             callbacks = CallbackList(callbacks, add_progbar=verbose != 0, model=self, **params)
         self.stop_predicting = False
         callbacks.on_predict_begin()
-        run.start()
-        run_epoch(self, "predict", run, callbacks, steps or run.num_batches, Pace())
+        try:
+            run.data.on_epoch_begin()
+            run.start(steps)
+            done = run_epoch(self, "predict", run, callbacks, steps or run.num_batches, Pace())
+            run.data.on_epoch_end()
+        finally:
+            run.close()
+        if steps is not None and done < steps and not self.stop_predicting:
+            warnings.warn(RAN_OUT, stacklevel=2)
         callbacks.on_predict_end()
         return run.result()
 
@@ -302,13 +315,14 @@ def _data(
     steps: int | None = None,
     shuffle: Any = False,
     class_weight: Mapping[int, float] | None = None,
+    rng: np.random.Generator | None = None,
 ) -> ArrayData | BatchData:
     """Arrays as a whole, or a source of batches."""
     if batch_size is not None:
         checked_batch_size(batch_size)
     if are_arrays(x, y, sample_weight):
         how: dict[str, Any] = {"batch_size": batch_size, "steps": steps, "shuffle": shuffle}
-        return in_memory(model, x, y, sample_weight, class_weight=class_weight, **how)
+        return in_memory(model, x, y, sample_weight, rng, class_weight=class_weight, **how)
     if x is not None and are_arrays(x):
         what, value = ("y", y) if not are_arrays(y) else ("sample_weight", sample_weight)
         raise ValueError(

@@ -44,6 +44,7 @@ def test_model_of_inputs_and_outputs_is_functional():
         assert type(model) is Functional and model.input is x and model.output is y
 
 
+@pytest.mark.filterwarnings("ignore:The input with the key")
 def test_structures_of_inputs_and_outputs():
     a, b = keras.Input((3,), name="left"), keras.Input((2,), name="right")
     outputs = {"sum": layers.Dense(2)(a) + b, "all": [a * 2, (b,)]}

@@ -15,7 +15,7 @@ from kcompile.core import tree
 from kcompile.core.config import config
 from kcompile.trace import naming
 from tests.layers.check import TOLERANCE
-from tests.parity.model_cases import BUILDERS, SUMMARIES, inputs_of, weights_like
+from tests.parity.model_cases import BUILDERS, SUBCLASSED, SUMMARIES, inputs_of, summary_text, weights_like
 
 FIXTURE = Path(__file__).resolve().parents[1] / "parity" / "models.json"
 
@@ -40,9 +40,7 @@ def plain(x: Any) -> Any:
 def test_summary(case):
     _, model, wanted = case
     for options, text in zip(SUMMARIES, wanted["summaries"], strict=True):
-        lines: list[str] = []
-        model.summary(print_fn=lines.append, **options)
-        assert "\n".join(lines) == text
+        assert summary_text(model, options) == text
 
 
 def test_names_and_weights(case):
@@ -82,7 +80,7 @@ def test_outputs(case, target):
 def test_from_config_of_keras(case):
     """A model made from Keras's own config computes what Keras computed."""
     name, model, wanted = case
-    if "outputs" not in wanted or name == "subclassed":
+    if "outputs" not in wanted or name in SUBCLASSED:
         pytest.skip("cannot be made from its config")
     naming.reset()
     copy = type(model).from_config(wanted["config"])

@@ -18,13 +18,7 @@ sys.path.insert(0, str(HERE))
 
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
-from model_cases import BUILDERS, SUMMARIES, inputs_of, weights_like  # noqa: E402
-
-
-def summary(model: Any, options: dict[str, Any]) -> str:
-    lines: list[str] = []
-    model.summary(print_fn=lambda text, line_break=False: lines.append(text), **options)
-    return "\n".join(lines)
+from model_cases import BUILDERS, SUBCLASSED, SUMMARIES, inputs_of, summary_text, weights_like  # noqa: E402
 
 
 def attribute(model: Any, name: str) -> Any:
@@ -40,7 +34,7 @@ def described(name: str) -> dict[str, Any]:
     found: dict[str, Any] = {
         "name": model.name,
         "repr": repr(model),
-        "summaries": [summary(model, options) for options in SUMMARIES],
+        "summaries": [summary_text(model, options) for options in SUMMARIES],
         "variables": [[v.path, list(v.shape), v.trainable] for v in model.variables],
         "weights": [v.path for v in model.weights],
         "trainable_weights": [v.path for v in model.trainable_weights],
@@ -56,7 +50,7 @@ def described(name: str) -> dict[str, Any]:
         outputs = model(inputs_of(name))
         found["outputs"] = [np.asarray(x).tolist() for x in keras.tree.flatten(outputs)]
         found["losses"] = [float(x) for x in model.losses]
-        if name != "subclassed":
+        if name not in SUBCLASSED:
             copy = keras.models.clone_model(model)
             found["clone"] = [[v.path for v in copy.weights], [layer.name for layer in copy.layers]]
     return found

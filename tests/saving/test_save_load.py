@@ -241,7 +241,7 @@ def test_an_optimizer_that_does_not_fit_is_a_warning(tmp_path):
         uncompiled.load_weights(path)
 
 
-@pytest.mark.parametrize("name", ["m", "m.txt", "m.weights", "m.h5", "hf://me/model"])
+@pytest.mark.parametrize("name", ["m", "m.txt", "m.weights", "hf://me/model"])
 def test_names_to_save_under(name, tmp_path):
     model = small()
     path = name if "://" in name else tmp_path / name
@@ -249,8 +249,16 @@ def test_names_to_save_under(name, tmp_path):
         model.save(path)
     with pytest.raises(ValueError, match=r"must end in|Only local"):
         model.save_weights(path)
-    with pytest.raises(ValueError, match=r"not found|Only local"):
+    with pytest.raises(ValueError, match=r"not supported|Only local"):
         saving.load_model(path)
+
+
+def test_files_that_are_not_there(tmp_path):
+    for name, kind in (("m.keras", ValueError), ("m.h5", FileNotFoundError)):
+        with pytest.raises(kind, match="File not found"):
+            saving.load_model(tmp_path / name)
+    with pytest.raises(FileNotFoundError, match="File not found"):
+        small().load_weights(tmp_path / "m.weights.h5")
 
 
 def test_an_unbuilt_model_has_no_weights_to_save(tmp_path):

@@ -11,7 +11,8 @@ import numpy as np
 
 from kcompile.core import tree
 from kcompile.core.errors import message
-from kcompile.training.data.convert import as_array, is_array_like
+from kcompile.training.data.convert import as_rows, is_array_like
+from kcompile.training.data.rows import Rows, take_rows
 from kcompile.training.data.weights import class_weight_to_sample_weights
 
 DEFAULT_BATCH_SIZE = 32
@@ -22,7 +23,7 @@ class ArrayData:
     """Arrays of equally many samples, in the structures in which the user gave them.
 
     batch_size: samples per step. shuffle: False, True, or "batch" for an order that is random within
-    batches only.
+    batches only. An array may be `Rows` that are read when they are due.
     """
 
     x: Any
@@ -30,7 +31,7 @@ class ArrayData:
     sample_weight: Any
     batch_size: int
     shuffle: Any = False
-    arrays: list[np.ndarray] = field(init=False)  # of x, y and sample_weight, those that are there
+    arrays: list[Any] = field(init=False)  # of x, y and sample_weight, those that are there
 
     def __post_init__(self) -> None:
         self.arrays = [a for a in tree.flatten([self.x, self.y, self.sample_weight]) if a is not None]
@@ -41,6 +42,14 @@ class ArrayData:
 
     def on_epoch_end(self) -> None:
         """Nothing to clean up."""
+
+    def close(self) -> None:
+        """Nothing reads ahead."""
+
+    @property
+    def is_stored(self) -> bool:
+        """Does any part of it have to be read while it is used?"""
+        return any(isinstance(a, Rows) for a in self.arrays)
 
     @property
     def num_batches(self) -> int:
@@ -61,7 +70,7 @@ class ArrayData:
     def rows(self, which: Any) -> tuple[Any, Any, Any]:
         """Samples by a slice or an array of their numbers."""
         x, y, weight = (
-            tree.map_structure(lambda a: None if a is None else a[which], part)
+            tree.map_structure(lambda a: None if a is None else take_rows(a, which), part)
             for part in (self.x, self.y, self.sample_weight)
         )
         return x, y, weight
@@ -101,7 +110,7 @@ def array_data(
 
 
 def _converted(structure: Any, what: str, text: bool = False) -> Any:
-    return tree.map_structure(lambda a: None if a is None else as_array(a, what, text), structure)
+    return tree.map_structure(lambda a: None if a is None else as_rows(a, what, text), structure)
 
 
 def checked_batch_size(batch_size: Any) -> int:
@@ -190,7 +199,9 @@ def split_validation(
             "Argument `validation_split` is only supported for tensors or NumPy arrays. "
             f"Found incompatible type in the input: {others}"
         )
-    samples = len(leaves[0]) if leaves else 0
+    x, y = _converted(x, "x", text=True), _converted(y, "y")  # whether text may be there is seen later
+    sample_weight = _converted(sample_weight, "sample_weight")
+    samples = next((len(a) for a in tree.flatten([x, y, sample_weight]) if a is not None), 0)
     at = math.floor(samples * (1.0 - validation_split))
     if not 0 < at < samples:
         raise ValueError(

@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 
 from kcompile.core import tree
+from kcompile.training.data.arrays import ArrayData
 from kcompile.training.data.convert import as_array
 from kcompile.training.data.packing import unpack_x_y_sample_weight
-from kcompile.training.data.py_dataset import PyDataset, batches_of
+from kcompile.training.data.py_dataset import PyDataset, indices
+from kcompile.training.data.read_ahead import ReadAhead
 from kcompile.training.data.weights import class_weight_to_sample_weights
 
 Batch = tuple[Any, Any, Any]
@@ -30,16 +32,23 @@ class BatchData:
         num_batches: int | None,
         restarts: bool,
         class_weight: Mapping[int, float] | None = None,
-        begin: Callable[[], None] = lambda: None,
-        end: Callable[[], None] = lambda: None,
+        peek: Callable[[], Any] | None = None,
         prepare: Callable[[Any], Any] = lambda x: x,
     ):
         self.num_batches, self.restarts = num_batches, restarts
-        self.on_epoch_begin, self.on_epoch_end = begin, end
-        self._start, self._class_weight, self._prepare = start, class_weight, prepare
+        self._start, self._class_weight, self._peek, self._prepare = start, class_weight, peek, prepare
         self.tuples_only = False  # a list could be a batch, or several inputs
         self._first: Batch | None = None
         self._running: Iterator[Any] | None = None
+
+    def on_epoch_begin(self) -> None:
+        """Called before a pass, and before the look at the first batch."""
+
+    def on_epoch_end(self) -> None:
+        """Called after them."""
+
+    def close(self) -> None:
+        """Called when no more batches are wanted."""
 
     def first(self) -> Batch:
         """The first batch, which stays in the source.
@@ -47,17 +56,24 @@ class BatchData:
         Raises:  ValueError if there is none.
         """
         if self._first is None:
-            iterator = self._iterator()
-            batch = next(iterator, None)
-            if batch is None:
-                raise ValueError("The data must give at least one batch. Received an empty source.")
-            self._first = self._standard(batch)
-            if not self.restarts:
-                self._running = itertools.chain([batch], iterator)
+            self.on_epoch_begin()
+            self._first = self._standard(self._look())
+            self.on_epoch_end()
         return self._first
 
-    def epoch(self) -> Iterator[Batch]:
-        return map(self._standard, self._iterator())
+    def _look(self) -> Any:
+        if self._peek is not None and self.num_batches != 0:
+            return self._peek()
+        iterator = self._iterator()
+        for batch in iterator:
+            if not self.restarts:
+                self._running = itertools.chain([batch], iterator)
+            return batch
+        raise ValueError("The data must give at least one batch. Received an empty source.")
+
+    def epoch(self, limit: int | None = None) -> Iterator[Batch]:
+        """The batches of a pass, read ahead where they take long; at most `limit` are read."""
+        return ReadAhead(map(self._standard, self._iterator()), limit)
 
     def _iterator(self) -> Iterator[Any]:
         if self.restarts:
@@ -118,23 +134,77 @@ def batch_data(
                 f"as part of the {kind}."
             )
     if isinstance(x, PyDataset):
-        return BatchData(
-            lambda: batches_of(x, bool(shuffle)),
-            x.num_batches,
-            True,
-            class_weight,
-            x.on_epoch_begin,
-            x.on_epoch_end,
-            prepare,
-        )
+        return DatasetBatches(x, bool(shuffle), class_weight, prepare)
     if isinstance(x, types.GeneratorType) and class_weight is not None:
         raise ValueError(
             "Argument `class_weight` is not supported for Python generator inputs. Received: "
             f"class_weight={class_weight}"
         )
-    data = BatchData(lambda: iter(x), _length(x), iter(x) is not x, class_weight, prepare=prepare)
+    restarts = not isinstance(x, Iterator)
+    data = BatchData(lambda: iter(x), _length(x), restarts, class_weight, prepare=prepare)
     data.tuples_only = isinstance(x, types.GeneratorType)
     return data
+
+
+class DatasetBatches(BatchData):
+    """The batches of a PyDataset, which is told of every pass."""
+
+    def __init__(
+        self,
+        dataset: PyDataset,
+        shuffle: bool,
+        class_weight: Mapping[int, float] | None = None,
+        prepare: Callable[[Any], Any] = lambda x: x,
+    ):
+        super().__init__(self._pass, dataset.num_batches, True, class_weight, lambda: dataset[0], prepare)
+        self._dataset, self._shuffle, self._workers = dataset, shuffle, None
+        if dataset.workers > 1 or (dataset.workers > 0 and dataset.use_multiprocessing):
+            from kcompile.training.data.workers import Workers  # loads multiprocessing
+
+            self._workers = Workers(
+                dataset, dataset.workers, dataset.use_multiprocessing, dataset.max_queue_size
+            )
+
+    def _pass(self) -> Iterator[Any]:
+        order = indices(self._dataset, self._shuffle)  # here: by the caller's thread, after `on_epoch_begin`
+        if self._workers is None:
+            return (self._dataset[index] for index in order)
+        return self._workers.batches(order)
+
+    def epoch(self, limit: int | None = None) -> Iterator[Batch]:
+        if self._workers is None:
+            return super().epoch(limit)
+        return map(self._standard, self._iterator())  # the workers read ahead
+
+    def on_epoch_begin(self) -> None:
+        self._dataset.on_epoch_begin()
+
+    def on_epoch_end(self) -> None:
+        self._dataset.on_epoch_end()
+        self.num_batches = self._dataset.num_batches  # a data set may grow and shrink between epochs
+
+    def close(self) -> None:
+        if self._workers is not None:
+            self._workers.close()
+
+
+def batches_of_arrays(
+    data: ArrayData, rng: np.random.Generator | None, prepare: Callable[[Any], Any] = lambda x: x
+) -> BatchData:
+    """Arrays as a source of batches, in the order in which native calls would take them.
+
+    For arrays that are read row by row, and for inputs that are prepared batch by batch.
+    """
+    size = data.batch_size
+
+    def start() -> Iterator[Any]:
+        order = np.arange(data.samples) if rng is None else data.order(rng)
+        return (data.rows(order[k : k + size]) for k in range(0, data.samples, size))
+
+    def peek() -> Any:
+        return data.rows(np.arange(min(size, data.samples)))
+
+    return BatchData(start, data.num_batches, True, peek=peek, prepare=prepare)
 
 
 def _kind(x: Any) -> str:

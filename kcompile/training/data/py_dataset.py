@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections import deque
+import warnings
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -14,14 +14,56 @@ class PyDataset:
 
     A batch is a tuple (x,), (x, y) or (x, y, sample_weight), or x alone.
 
-    Args:    workers: threads that prepare batches ahead; 1 prepares none ahead. use_multiprocessing:
-             accepted; threads are used, because programs run outside of Python's lock. max_queue_size:
-             batches held ready.
+    Args:    workers: threads that prepare batches ahead. With 1, batches that take long are prepared by one
+             thread, in order. use_multiprocessing: processes instead of threads; they are spawned, so the
+             data set must be picklable. max_queue_size: batches held ready.
+
+    >>> class Squares(PyDataset):
+    ...     def __len__(self):
+    ...         return 3
+    ...     def __getitem__(self, index):
+    ...         return [index], [index**2]
+    >>> list(Squares())
+    [([0], [0]), ([1], [1]), ([2], [4])]
     """
 
     def __init__(self, workers: int = 1, use_multiprocessing: bool = False, max_queue_size: int = 10):
-        self.workers, self.use_multiprocessing = workers, use_multiprocessing
-        self.max_queue_size = max_queue_size
+        self._workers, self._use_multiprocessing = workers, use_multiprocessing
+        self._max_queue_size = max_queue_size
+
+    def _setting(self, name: str, default: Any) -> Any:
+        if name not in self.__dict__:
+            self.__dict__[name] = default
+            warnings.warn(
+                f"The constructor of `{type(self).__name__}` does not call `super().__init__(**kwargs)`, "
+                "which takes `workers`, `use_multiprocessing` and `max_queue_size`. The defaults are used.",
+                stacklevel=3,
+            )
+        return self.__dict__[name]
+
+    @property
+    def workers(self) -> int:
+        return int(self._setting("_workers", 1))
+
+    @workers.setter
+    def workers(self, value: int) -> None:
+        self._workers = value
+
+    @property
+    def use_multiprocessing(self) -> bool:
+        return bool(self._setting("_use_multiprocessing", False))
+
+    @use_multiprocessing.setter
+    def use_multiprocessing(self, value: bool) -> None:
+        self._use_multiprocessing = value
+
+    @property
+    def max_queue_size(self) -> int:
+        return int(self._setting("_max_queue_size", 10))
+
+    @max_queue_size.setter
+    def max_queue_size(self, value: int) -> None:
+        self._max_queue_size = value
 
     def __getitem__(self, index: int) -> Any:
         """Batch number `index`."""
@@ -56,31 +98,3 @@ def indices(dataset: Any, shuffle: bool) -> Iterable[int]:
     if shuffle:
         random.shuffle(order)
     return order
-
-
-def batches_of(dataset: Any, shuffle: bool) -> Iterator[Any]:
-    """One epoch of batches, in order; with several workers they are computed ahead."""
-    workers = getattr(dataset, "workers", 1)
-    if workers <= 1:
-        for index in indices(dataset, shuffle):
-            yield dataset[index]
-        return
-    from concurrent.futures import ThreadPoolExecutor
-
-    ahead = max(1, getattr(dataset, "max_queue_size", 10))
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="PyDataset")
-    try:
-        yield from _in_order(pool, dataset, iter(indices(dataset, shuffle)), ahead)
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _in_order(pool: Any, dataset: Any, order: Iterator[int], ahead: int) -> Iterator[Any]:
-    waiting: deque[Any] = deque(
-        pool.submit(dataset.__getitem__, index) for index in itertools.islice(order, ahead)
-    )
-    while waiting:
-        batch = waiting.popleft().result()  # an error in a worker is raised here
-        for index in itertools.islice(order, 1):
-            waiting.append(pool.submit(dataset.__getitem__, index))
-        yield batch

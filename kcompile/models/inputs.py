@@ -1,0 +1,64 @@
+"""What users give a functional model, brought into the order of its inputs."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+from kcompile.core import tree
+from kcompile.core.errors import message
+
+
+def flat_inputs(given: Any, wanted: Any, names: list[str], model: str) -> list[Any]:
+    """The tensors in `given` for the inputs in the structure `wanted`, in its order.
+
+    A list may be given for a dict if the dict's keys are sorted, and a dict for a list, by the inputs' names.
+
+    Raises:  ValueError where something is missing or cannot be told apart.
+    """
+    if isinstance(given, dict) and not isinstance(wanted, dict):
+        _check_keys(given, names)
+        return [given[name] for name in names]
+    if isinstance(wanted, dict) and not isinstance(given, dict):
+        if list(wanted) != sorted(wanted):
+            raise ValueError(
+                _mismatch(given, wanted, model, hint=f"give a dict with the keys {list(wanted)}")
+            )
+        warnings.warn(_mismatch(given, wanted, model), stacklevel=4)
+        return tree.flatten(given)
+    return _pick(given, wanted, model) if isinstance(wanted, dict) else tree.flatten(given)
+
+
+def _pick(given: Any, wanted: Any, model: str) -> list[Any]:
+    """What `wanted` has, of what is given; more may be given."""
+    if isinstance(wanted, dict):
+        if not isinstance(given, dict):
+            raise ValueError(_mismatch(given, wanted, model))
+        _check_keys(given, list(wanted))
+        return [x for key in sorted(wanted) for x in _pick(given[key], wanted[key], model)]
+    if isinstance(wanted, (list, tuple)):
+        if not isinstance(given, (list, tuple)) or len(given) != len(wanted):
+            raise ValueError(_mismatch(given, wanted, model))
+        return [x for pair in zip(given, wanted, strict=True) for x in _pick(*pair, model)]
+    return [given]
+
+
+def _check_keys(given: dict[str, Any], names: list[str]) -> None:
+    for name in names:
+        if name not in given:
+            raise ValueError(
+                f'Missing data for input "{name}". You passed a data dictionary with keys {list(given)}. '
+                f"Expected the following keys: {names}"
+            )
+
+
+def _mismatch(given: Any, wanted: Any, model: str, hint: str = "") -> str:
+    def shape(x: Any) -> Any:
+        return f"Tensor(shape={tuple(getattr(x, 'shape', ()))})"
+
+    return message(
+        f"The structure of the inputs is not that of the model '{model}'.",
+        expected=f"{tree.map_structure(lambda x: x.name, wanted)}",
+        received=f"{tree.map_structure(shape, given)}",
+        hint=hint,
+    )
