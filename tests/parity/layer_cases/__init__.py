@@ -2,6 +2,7 @@
 
 from tests.parity.layer_cases import (
     activations,
+    adaptive,
     convolutional,
     core,
     merging,
@@ -10,6 +11,7 @@ from tests.parity.layer_cases import (
     preprocessing,
     regularization,
     reshaping,
+    transposed,
 )
 from tests.parity.layer_cases.case import Case
 
@@ -17,6 +19,7 @@ FAMILIES = {
     module.__name__.rpartition(".")[2]: module.CASES
     for module in (
         activations,
+        adaptive,
         convolutional,
         core,
         merging,
@@ -25,6 +28,7 @@ FAMILIES = {
         preprocessing,
         regularization,
         reshaping,
+        transposed,
     )
 }
 CASES = [one for family in FAMILIES.values() for one in family]
