@@ -16,8 +16,11 @@ from kcompile.layers.convolutional.transpose import Conv1DTranspose, Conv2DTrans
 from kcompile.layers.core.dense import Dense
 from kcompile.layers.core.embedding import Embedding
 from kcompile.layers.core.input_layer import Input, InputLayer
-from kcompile.layers.core.lambda_layer import Lambda, Wrapper
+from kcompile.layers.core.lambda_layer import Lambda
 from kcompile.layers.core.masking import Identity, Masking
+from kcompile.layers.core.reversible_embedding import ReversibleEmbedding
+from kcompile.layers.core.time_distributed import TimeDistributed
+from kcompile.layers.core.wrapper import Wrapper
 from kcompile.layers.input_spec import InputSpec
 from kcompile.layers.layer import Layer
 from kcompile.layers.merging.arithmetic import (
@@ -39,6 +42,7 @@ from kcompile.layers.merging.dot import Dot, dot
 from kcompile.layers.normalization.batch import BatchNormalization
 from kcompile.layers.normalization.features import LayerNormalization, RMSNormalization, UnitNormalization
 from kcompile.layers.normalization.group import GroupNormalization
+from kcompile.layers.normalization.spectral import SpectralNormalization
 from kcompile.layers.pooling.adaptive import (
     AdaptiveAveragePooling1D,
     AdaptiveAveragePooling2D,
