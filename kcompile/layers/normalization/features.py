@@ -9,6 +9,16 @@ from kcompile import constraints, initializers, ops, regularizers
 from kcompile.layers.layer import Layer
 
 
+def _given_axis(axis: Any) -> Any:
+    """An int or a list of ints, or a TypeError."""
+    if not isinstance(axis, (int, list, tuple)):
+        raise TypeError(
+            "Invalid value for `axis` argument: expected an int or a list/tuple of ints. Received: "
+            f"axis={axis!r}"
+        )
+    return list(axis) if isinstance(axis, (list, tuple)) else axis
+
+
 def axis_list(axis: Any) -> list[int]:
     return list(axis) if isinstance(axis, (list, tuple)) else [axis]
 
@@ -53,12 +63,7 @@ class LayerNormalization(Layer):
                 stacklevel=2,
             )
         super().__init__(**kwargs)
-        if not isinstance(axis, (int, list, tuple)):
-            raise TypeError(
-                "Expected an int or a list/tuple of ints for the argument 'axis', but received: "
-                f"axis={axis!r}"
-            )
-        self.axis = list(axis) if isinstance(axis, (list, tuple)) else axis
+        self.axis = _given_axis(axis)
         self.epsilon, self.center, self.scale = float(epsilon), center, scale
         self.beta_initializer = initializers.get(beta_initializer)
         self.gamma_initializer = initializers.get(gamma_initializer)
@@ -124,8 +129,7 @@ class RMSNormalization(Layer):
 
     def __init__(self, axis: Any = -1, epsilon: float = 1e-6, **kwargs: Any):
         super().__init__(**kwargs)
-        self.axis = list(axis) if isinstance(axis, (list, tuple)) else axis
-        self.epsilon = float(epsilon)
+        self.axis, self.epsilon = _given_axis(axis), float(epsilon)
 
     def build(self, input_shape: Any) -> None:
         self.axis = sorted(axis_list(self.axis))
@@ -147,12 +151,7 @@ class UnitNormalization(Layer):
 
     def __init__(self, axis: Any = -1, **kwargs: Any):
         super().__init__(**kwargs)
-        if not isinstance(axis, (int, list, tuple)):
-            raise TypeError(
-                "Invalid value for `axis` argument: expected an int or a list/tuple of ints. Received: "
-                f"axis={axis}"
-            )
-        self.axis = list(axis) if isinstance(axis, (list, tuple)) else axis
+        self.axis = _given_axis(axis)
         self.supports_masking = True
         self._build_at_init()
 
