@@ -145,7 +145,6 @@ def test_type_errors(wrong, text):
     "wrong, text",
     [
         (lambda: L.Dense(2, lora_rank=4), "Dense: `lora_rank` is not supported"),
-        (lambda: L.UpSampling2D(2, interpolation="bilinear"), "nearest"),
     ],
 )
 def test_what_is_missing_says_so(wrong, text):

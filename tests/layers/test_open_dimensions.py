@@ -34,6 +34,7 @@ CASES = {
     "padded": (lambda: L.ZeroPadding2D(((1, 2), (0, 1))), (None, None, None, 2)),
     "cropped": (lambda: L.Cropping2D(((1, 2), (0, 1))), (None, None, None, 2)),
     "larger": (lambda: L.UpSampling2D((2, 3)), (None, None, None, 2)),
+    "interpolated": (lambda: L.UpSampling2D((2, 3), interpolation="bicubic"), (None, None, None, 2)),
     "group": (lambda: L.GroupNormalization(2), (None, None, None, 2)),
     "batch": (lambda: L.BatchNormalization(), (None, None, None, 2)),
 }

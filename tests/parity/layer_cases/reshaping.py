@@ -49,4 +49,12 @@ CASES = [
     case("UpSampling2D", IMAGE_FIRST, size=[3, 1], data_format=FIRST),
     case("UpSampling3D", VOLUME, size=[1, 3, 2]),
     case("UpSampling3D", VOLUME_FIRST, size=2, data_format=FIRST),
+    *(
+        case("UpSampling2D", IMAGE, size=[2, 3], interpolation=method)
+        for method in ("bilinear", "bicubic", "lanczos3", "lanczos5")
+    ),
+    case("UpSampling2D", (2, 3, 1, 2), size=4, interpolation="bilinear"),
+    case("UpSampling2D", (2, 2, 3, 2), size=[1, 5], interpolation="bicubic"),
+    case("UpSampling2D", (1, 3, 4, 3), size=2, interpolation="lanczos5"),
+    case("UpSampling2D", IMAGE_FIRST, size=[3, 2], interpolation="bilinear", data_format=FIRST),
 ]
