@@ -12,11 +12,15 @@ from kcompile.layers.activations.activations import ELU, Activation, LeakyReLU, 
 from kcompile.layers.convolutional.conv import Conv1D, Conv2D, Conv3D
 from kcompile.layers.convolutional.depthwise import DepthwiseConv1D, DepthwiseConv2D
 from kcompile.layers.convolutional.separable import SeparableConv1D, SeparableConv2D
+from kcompile.layers.convolutional.transpose import Conv1DTranspose, Conv2DTranspose, Conv3DTranspose
 from kcompile.layers.core.dense import Dense
 from kcompile.layers.core.embedding import Embedding
 from kcompile.layers.core.input_layer import Input, InputLayer
-from kcompile.layers.core.lambda_layer import Lambda, Wrapper
+from kcompile.layers.core.lambda_layer import Lambda
 from kcompile.layers.core.masking import Identity, Masking
+from kcompile.layers.core.reversible_embedding import ReversibleEmbedding
+from kcompile.layers.core.time_distributed import TimeDistributed
+from kcompile.layers.core.wrapper import Wrapper
 from kcompile.layers.input_spec import InputSpec
 from kcompile.layers.layer import Layer
 from kcompile.layers.merging.arithmetic import (
@@ -38,6 +42,15 @@ from kcompile.layers.merging.dot import Dot, dot
 from kcompile.layers.normalization.batch import BatchNormalization
 from kcompile.layers.normalization.features import LayerNormalization, RMSNormalization, UnitNormalization
 from kcompile.layers.normalization.group import GroupNormalization
+from kcompile.layers.normalization.spectral import SpectralNormalization
+from kcompile.layers.pooling.adaptive import (
+    AdaptiveAveragePooling1D,
+    AdaptiveAveragePooling2D,
+    AdaptiveAveragePooling3D,
+    AdaptiveMaxPooling1D,
+    AdaptiveMaxPooling2D,
+    AdaptiveMaxPooling3D,
+)
 from kcompile.layers.pooling.whole import (
     GlobalAveragePooling1D,
     GlobalAveragePooling2D,
@@ -116,7 +129,8 @@ from kcompile.layers.reshaping.up_sampling import UpSampling1D, UpSampling2D, Up
 # Second names.
 Convolution1D, Convolution2D, Convolution3D = Conv1D, Conv2D, Conv3D
 SeparableConvolution1D, SeparableConvolution2D = SeparableConv1D, SeparableConv2D
-DepthwiseConvolution1D, DepthwiseConvolution2D = DepthwiseConv1D, DepthwiseConv2D
+Convolution1DTranspose, Convolution2DTranspose = Conv1DTranspose, Conv2DTranspose
+Convolution3DTranspose = Conv3DTranspose
 MaxPool1D, MaxPool2D, MaxPool3D = MaxPooling1D, MaxPooling2D, MaxPooling3D
 AvgPool1D, AvgPool2D, AvgPool3D = AveragePooling1D, AveragePooling2D, AveragePooling3D
 GlobalAvgPool1D, GlobalAvgPool2D = GlobalAveragePooling1D, GlobalAveragePooling2D

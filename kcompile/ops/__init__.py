@@ -9,6 +9,7 @@ from typing import Any as _Any
 
 from kcompile.ops import (
     activation,
+    adaptive,
     arrange,
     arrays,
     attention,
@@ -99,6 +100,7 @@ _EXPORTS = {
     crossentropy: "binary_crossentropy categorical_crossentropy sparse_categorical_crossentropy",
     normalization: "moments batch_normalization layer_normalization rms_normalization normalize",
     pool: "max_pool average_pool",
+    adaptive: "adaptive_average_pool adaptive_max_pool",
     autodiff: "stop_gradient custom_gradient",
     control: "scan map vectorized_map while_loop fori_loop cond switch associative_scan",
 }

@@ -41,22 +41,40 @@ def padding_pairs(
         return tuple((0, 0) for _ in kernel)
     if padding != "same":
         raise ValueError(f"Invalid padding: {padding!r}. Expected 'valid' or 'same'.")
-    pairs = []
+    pairs: list[tuple[Any, Any]] = []
     for extent, k, s, d in zip(extents, kernel, strides, dilations, strict=True):
         reach = d * (k - 1) + 1
-        if isinstance(extent, int):
+        if s == 1:
+            total: Any = reach - 1
+        elif isinstance(extent, int):
             total = max((-(-extent // s) - 1) * s + reach - extent, 0)
-        elif s == 1:
-            total = reach - 1
         else:
-            raise ShapeError(
-                message(
-                    "conv: padding 'same' with a stride needs known spatial dimensions.",
-                    received=f"{extents}",
-                )
-            )
+            pairs.append(_symbolic_pair(extent, reach, s))
+            continue
         pairs.append((total // 2, total - total // 2))
     return tuple(pairs)
+
+
+def _symbolic_pair(extent: Int, reach: int, stride: int) -> tuple[Any, Any]:
+    """As above for an extent known at run time; elements that no window reads count as negative padding."""
+    last = symbolic.floordiv(extent - 1, stride)  # the last window
+    total = last * stride + reach - extent
+    if reach >= stride:
+        missing = total
+    else:  # max(total, 0) without a maximum: how many of 0 ... reach - 2 the rest of the division reaches
+        rest = extent - 1 - last * stride
+        missing = 0
+        for j in range(reach - 1):
+            missing = missing + 1 - symbolic.floordiv(rest + stride - 1 - j, stride)
+    before = symbolic.floordiv(missing, 2)
+    return before, total - before
+
+
+def padded_apart(x: Any, pads: Pairs, value: Any = 0.0) -> tuple[Any, Pairs]:
+    """x and its padding; where that is known only at run time, x with it added, and no padding."""
+    if all(isinstance(p, int) for pair in pads for p in pair):
+        return x, pads
+    return _padded(x, pads, value), tuple((0, 0) for _ in pads)
 
 
 def _infer(
@@ -105,11 +123,11 @@ def _conv_infer(
     return _infer("conv", x, w, strides, pads, dilations, channels // groups, w.shape[-1])
 
 
-def _padded(x: Any, pads: Pairs) -> Any:
+def _padded(x: Any, pads: Pairs, value: Any = 0.0) -> Any:
     if not any(a or b for a, b in pads):
         return x
     before, after = ((0, *(p[k] for p in pads), 0) for k in (0, 1))
-    return cutting.pad_op(x, before=before, after=after, inner=(0,) * len(before), value=0.0)
+    return cutting.pad_op(x, before=before, after=after, inner=(0,) * len(before), value=value)
 
 
 def _windows(spatial: int, first_out: int, first_over: int, strides: Any, dilations: Any) -> tuple[Any, ...]:
@@ -265,7 +283,7 @@ def _convolution(
     if first:
         x = movement.transpose(x, (0, *range(2, spatial + 2), 1))
     s, d = _per_dimension(strides, spatial), _per_dimension(rate, spatial)
-    pads = padding_pairs(padding.lower(), x.shape[1:-1], tuple(w.shape[:-2]), s, d)
+    x, pads = padded_apart(x, padding_pairs(padding.lower(), x.shape[1:-1], tuple(w.shape[:-2]), s, d))
     y = op(x, w, strides=s, pads=pads, dilations=d, **attrs)
     return movement.transpose(y, (0, spatial + 1, *range(1, spatial + 1))) if first else y
 

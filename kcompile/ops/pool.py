@@ -16,7 +16,7 @@ from kcompile.ir.op import Op, Sample
 from kcompile.ir.types import Shape, TensorType
 from kcompile.ops import create, movement
 from kcompile.ops import elementwise as ew
-from kcompile.ops.convolution import Pairs, padding_pairs
+from kcompile.ops.convolution import Pairs, padded_apart, padding_pairs
 from kcompile.ops.windows import Window, all_of, covering, element, identity, pooled, scattered, windows
 
 max_pool_op = Op("max_pool")
@@ -253,6 +253,11 @@ def _average_reference(x: np.ndarray, *, window: Window, strides: Window, pads: 
 @average_pool_op.decompose
 def _average_decompose(x: Any, *, window: Window, strides: Window, pads: Pairs) -> Any:
     total = sum_pool_op(x, window=window, strides=strides, pads=pads)
+    return _divided(total, x, window, strides, pads)
+
+
+def _divided(total: Any, x: Any, window: Window, strides: Window, pads: Pairs) -> Any:
+    """Sums of windows as means of the elements of x in them."""
     dtype = dtypes.standardize(x.dtype)
     if not any(a or b for a, b in pads):
         return ew.multiply(total, 1.0 / float(np.prod(window)))
@@ -264,9 +269,9 @@ def _average_decompose(x: Any, *, window: Window, strides: Window, pads: Pairs) 
     return total
 
 
-def _elements(windows: int | Int, window: int, stride: int, before: int, extent: int | Int) -> Any:
+def _elements(windows: int | Int, window: int, stride: int, before: int | Int, extent: int | Int) -> Any:
     """How many elements, padding not counted, each window has along one dimension."""
-    first = ew.subtract(ew.multiply(create.iota(windows), stride), before)
+    first = ew.subtract(ew.multiply(create.iota(windows), stride), ew.as_tensor(before, "int32"))
     last = ew.minimum(ew.add(first, window), ew.as_tensor(extent, "int32"))
     return ew.subtract(last, ew.maximum(first, 0))
 
@@ -296,8 +301,18 @@ def _pool(op: Op, inputs: Any, pool_size: Any, strides: Any, padding: str, data_
     if first:
         x = movement.transpose(x, (0, *range(2, spatial + 2), 1))
     pads = padding_pairs(padding.lower(), x.shape[1:-1], window, steps, (1,) * spatial)
-    y = op(x, window=window, strides=steps, pads=pads)
+    y = _slide(op, x, window, steps, pads)
     return movement.transpose(y, (0, spatial + 1, *range(1, spatial + 1))) if first else y
+
+
+def _slide(op: Op, x: Any, window: Window, strides: Window, pads: Pairs) -> Any:
+    """The pooling of x; padding that is known only at run time is added before, and does not count."""
+    value = identity("max", dtypes.standardize(x.dtype)) if op is max_pool_op else 0
+    inner, left = padded_apart(x, pads, value)
+    if left == pads or op is max_pool_op:
+        return op(inner, window=window, strides=strides, pads=left)
+    total = sum_pool_op(inner, window=window, strides=strides, pads=left)
+    return _divided(total, x, window, strides, pads)
 
 
 def max_pool(

@@ -1,7 +1,8 @@
-"""Transposed convolution: a convolution of the input spread by the stride, with the kernel turned round."""
+"""Transposed convolution: the gradient of a convolution, as one with stride 1 and interleaved outputs."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -61,18 +62,59 @@ def _reference(x: np.ndarray, w: np.ndarray, *, strides: Any, pads: Pairs, dilat
 
 @conv_transpose_op.decompose
 def _decompose(x: Any, w: Any, *, strides: Any, pads: Pairs, dilations: Any) -> Any:
-    spatial = len(strides)
-    before, after = ((0, *(p[k] for p in pads), 0) for k in (0, 1))
-    x = cutting.pad_op(x, before=before, after=after, inner=(0, *(s - 1 for s in strides), 0), value=0.0)
-    w = cutting.flip(w, tuple(range(spatial)))
+    """One convolution with stride 1 whose prod(strides) times as many features interleave to the output.
+
+    Position q s + p of the full output reads the kernel's elements p, p + s, ... alone. So along each
+    dimension the kernel becomes s kernels of ceil(k / s) elements, and no zero between inputs is multiplied.
+    """
+    out, spatial = _out(x, w, strides, pads, dilations), len(strides)
+    cut = [e * (k - 1) - a for k, e, (a, _) in zip(w.shape[:-2], dilations, pads, strict=True)]
+    w, dilations = _phases(w, strides, dilations)
     kernel = tuple(w.shape[:-2])
-    out = [d - e * (k - 1) for d, k, e in zip(x.shape[1:-1], kernel, dilations, strict=True)]
-    rank = spatial + 2  # axes: n, o..., f | k..., c
+    first = [c // s for c, s in zip(cut, strides, strict=True)]  # the first q that is needed
+    before = (0, *(e * (k - 1) - q for k, e, q in zip(kernel, dilations, first, strict=True)), 0)
+    after = (0, *(b // s for (_, b), s in zip(pads, strides, strict=True)), 0)
+    x = cutting.pad_op(x, before=before, after=after, inner=(0,) * (spatial + 2), value=0.0)
+    count = [d - e * (k - 1) for d, k, e in zip(x.shape[1:-1], kernel, dilations, strict=True)]
+    rank = spatial + 2  # axes: n, q..., f | k..., c
     over_k, c = rank, rank + spatial
     x_map = (((1, 0),), *_windows(spatial, 1, over_k, (1,) * spatial, dilations), ((1, c),))
     w_map = (*(((1, over_k + k),) for k in range(spatial)), ((1, rank - 1),), ((1, c),))
-    shape, over = (x.shape[0], *out, w.shape[-2]), (*kernel, w.shape[-1])
-    return contraction.contract_op(x, w, shape=shape, over=over, x_map=x_map, w_map=w_map)
+    shape, over = (x.shape[0], *count, w.shape[-2]), (*kernel, w.shape[-1])
+    y = contraction.contract_op(x, w, shape=shape, over=over, x_map=x_map, w_map=w_map)
+    if all(s == 1 for s in strides):
+        return y
+    y = _interleaved(y, strides)
+    before = (0, *(q * s - c for q, s, c in zip(first, strides, cut, strict=True)), 0)
+    after = (0, *(n - d - b for n, d, b in zip(out, y.shape[1:-1], before[1:-1], strict=True)), 0)
+    return cutting.pad_op(y, before=before, after=after, inner=(0,) * rank, value=0.0)
+
+
+def _phases(w: Any, strides: Any, dilations: Any) -> tuple[Any, tuple[int, ...]]:
+    """The kernel (k..., f, c) turned round as (ceil(k / s)..., s... f, c), and what is left of dilations."""
+    spatial = len(strides)
+    kernel = tuple(w.shape[:-2])
+    spread = [e - 1 if s > 1 else 0 for s, e in zip(strides, dilations, strict=True)]
+    reach = [k + (k - 1) * g for k, g in zip(kernel, spread, strict=True)]
+    if any(s > 1 for s in strides):
+        after = (*(-k % s for k, s in zip(reach, strides, strict=True)), 0, 0)
+        w = cutting.pad_op(w, before=(0,) * len(after), after=after, inner=(*spread, 0, 0), value=0.0)
+        apart = [d for k, s in zip(w.shape[:-2], strides, strict=True) for d in (k // s, s)]
+        w = movement.reshape(w, (*apart, *w.shape[-2:]))
+        order = (*range(0, 2 * spatial, 2), *range(1, 2 * spatial, 2), 2 * spatial, 2 * spatial + 1)
+        w = movement.transpose(w, order)
+        w = movement.reshape(w, (*w.shape[:spatial], -1, w.shape[-1]))
+    left = tuple(1 if g else e for g, e in zip(spread, dilations, strict=True))
+    return cutting.flip(w, tuple(range(spatial))), left
+
+
+def _interleaved(y: Any, strides: Any) -> Any:
+    """(n, q..., s... f) as (n, q s..., f)."""
+    spatial, (n, *count, features) = len(strides), y.shape
+    y = movement.reshape(y, (n, *count, *strides, features // math.prod(strides)))
+    pairs = [k for d in range(spatial) for k in (1 + d, 1 + spatial + d)]
+    y = movement.transpose(y, (0, *pairs, 2 * spatial + 1))
+    return movement.reshape(y, (n, *(q * s for q, s in zip(count, strides, strict=True)), y.shape[-1]))
 
 
 @conv_transpose_op.onnx
@@ -98,6 +140,9 @@ def _samples(rng: np.random.Generator) -> Iterator[Sample]:
         ((1, 3, 4, 2), (3, 3, 5, 2), (2, 2), ((1, 2), (2, 1)), (1, 1)),
         ((2, 4, 3), (2, 2, 3), (3,), ((1, 2),), (1,)),
         ((1, 4, 3, 2), (3, 2, 2, 2), (1, 1), ((4, 4), (2, 2)), (2, 2)),
+        ((1, 1, 3, 2), (1, 2, 2, 2), (4, 3), ((0, 3), (1, 2)), (1, 1)),
+        ((2, 3, 2), (3, 2, 2), (2,), ((2, 4),), (2,)),
+        ((1, 2, 3, 2, 2), (3, 2, 2, 2, 2), (2, 1, 2), ((1, 2), (1, 0), (1, 1)), (1, 1, 1)),
     ]
     for xs, ws, strides, pads, dilations in cases:
         arrays = (rng.normal(size=xs).astype("float32"), rng.normal(size=ws).astype("float32"))
@@ -108,17 +153,21 @@ def _samples(rng: np.random.Generator) -> Iterator[Sample]:
 def padding_around(
     kernel: int, stride: int, dilation: int, padding: str, output_padding: int | None
 ) -> tuple[int, int]:
-    """Zeros before and after the spread input that give Keras's output size along one dimension."""
+    """Zeros before and after the spread input that give Keras's output size along one dimension.
+
+    Where "same" leaves an odd zero, it goes before: the mirror image of the forward convolution's padding.
+    """
     reach = dilation * (kernel - 1)
     size = reach + 1
     if padding == "valid":
-        extra = max(size - stride, 0) + stride - size if output_padding is None else output_padding
+        extra = max(size, stride) - size if output_padding is None else output_padding
         return reach, reach + extra
-    if output_padding is None:
-        left = max(size - stride, 0) // 2
-        return reach - left, reach - (size - stride - left)
-    left = size // 2  # as PyTorch counts: what is cut at both ends
-    return reach - left, reach - left + output_padding
+    if padding != "same":
+        raise ValueError(f"conv_transpose: `padding` must be 'valid' or 'same'. Received: padding={padding}")
+    # The output is d s long, or (d - 1) s + size % 2 + output_padding.
+    total = stride + size - 2 if output_padding is None else size + size % 2 - 2 + output_padding
+    before = min(total - total // 2, reach)
+    return before, total - before
 
 
 def conv_transpose(
@@ -132,9 +181,10 @@ def conv_transpose(
 ) -> Any:
     """The transpose (gradient) of a convolution, which enlarges images.
 
-    Shapes:  inputs (n, d..., c), kernel (k..., f, c) -> (n, o..., f);
-             valid: o = (d - 1) s + max(k, s), same: o = d s.
-    Raises:  ShapeError if the kernel does not fit.
+    Shapes:  inputs (n, d..., c), kernel (k..., f, c) -> (n, o..., f), with e = dilation (k - 1) + 1:
+             valid: o = (d - 1) s + max(e, s), same: o = d s;
+             with output_padding p: (d - 1) s + e + p, and (d - 1) s + e % 2 + p.
+    Raises:  ShapeError if the kernel does not fit; ValueError for another padding.
 
     >>> conv_transpose(np.ones((1, 2, 1)), np.ones((3, 1, 1)), strides=2)[0, :, 0].tolist()
     [1.0, 1.0, 2.0, 1.0, 1.0]

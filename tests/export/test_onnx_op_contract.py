@@ -17,6 +17,8 @@ OUTSIDE = "ONNX leaves indices outside of a tensor undefined, and onnxruntime re
 
 # Ops that no ONNX file can hold, and why.
 NO_ONNX = {
+    "adaptive_max_gradient": GRADIENT,
+    "adaptive_max_position": GRADIENT,
     "contract": "made by decomposing matmul, einsum and the convolutions, which ONNX knows",
     "loop": "not written as ONNX's Scan or Loop yet",
     "max_pool_gradient": GRADIENT,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from kcompile import activations, constraints, initializers, ops, regularizers
+from kcompile.core.errors import ShapeError
 from kcompile.layers.input_spec import InputSpec
 from kcompile.layers.layer import Layer
+from kcompile.trace.keras_tensor import known_shape
 
 
 class Elementwise(Layer):
@@ -70,7 +73,9 @@ class LeakyReLU(Elementwise):
     """x above 0, negative_slope * x below."""
 
     def __init__(self, negative_slope: float = 0.3, **kwargs: Any):
-        negative_slope = kwargs.pop("alpha", negative_slope)  # its name in Keras 2
+        if "alpha" in kwargs:
+            negative_slope = kwargs.pop("alpha")
+            warnings.warn("Argument `alpha` is deprecated. Use `negative_slope` instead.", stacklevel=2)
         super().__init__(**kwargs)
         if negative_slope is None or negative_slope < 0:
             raise ValueError(
@@ -101,16 +106,32 @@ class ELU(Elementwise):
 
 
 class Softmax(Elementwise):
-    """exp(x) over its sum along `axis` (an int or several). Where `mask` is False the result is 0."""
+    """exp(x) over its sum along `axis` (an int or several).
+
+    A mask that broadcasts with the input (True, or above 0.5: keep) takes elements out: they become 0.
+    """
 
     def __init__(self, axis: Any = -1, **kwargs: Any):
         super().__init__(**kwargs)
         self.axis = axis
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
-        if mask is not None:
-            inputs = ops.where(ops.cast(mask, "bool"), inputs, -3e4 if inputs.dtype == "float16" else -1e9)
-        return activations.softmax(inputs, axis=self.axis)
+        if mask is None:
+            return activations.softmax(inputs, axis=self.axis)
+        self._check_mask(inputs, mask)
+        kept = mask if mask.dtype == "bool" else ops.greater(mask, 0.5)
+        least = -3e4 if inputs.dtype == "float16" else -1e9
+        y = activations.softmax(ops.where(kept, inputs, least), axis=self.axis)
+        return ops.where(kept, y, 0)  # where all is masked, the softmax of equal numbers is not 0
+
+    def _check_mask(self, inputs: Any, mask: Any) -> None:
+        given, wanted = known_shape(mask.shape), known_shape(inputs.shape)
+        pairs = zip(reversed(given), reversed(wanted), strict=False)
+        if len(given) > len(wanted) or any(m not in (1, None, d) and d is not None for m, d in pairs):
+            raise ShapeError(
+                f"Layer '{self.name}': the `mask` must be broadcastable to `inputs`, with each dimension "
+                f"1 or that of the inputs. Received: inputs.shape={wanted}, mask.shape={given}"
+            )
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "axis": self.axis}

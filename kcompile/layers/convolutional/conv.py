@@ -8,7 +8,7 @@ from kcompile import activations, constraints, initializers, ops, regularizers
 from kcompile.layers.arguments import data_format_name, int_tuple, padding_name
 from kcompile.layers.input_spec import InputSpec
 from kcompile.layers.layer import Layer
-from kcompile.trace.keras_tensor import known_shape
+from kcompile.trace.keras_tensor import KerasTensor, infer_output, known_shape
 
 
 class Windowed(Layer):
@@ -36,6 +36,16 @@ class Windowed(Layer):
                 "`strides > 1` not supported in conjunction with `dilation_rate > 1`. Received: "
                 f"strides={self.strides} and dilation_rate={self.dilation_rate}"
             )
+
+    @staticmethod
+    def positive(name: str, value: Any) -> int:
+        """`value`, if it is an int above 0."""
+        if isinstance(value, bool) or not hasattr(value, "__index__") or value <= 0:
+            raise ValueError(
+                f"Invalid value for argument `{name}`. Expected a strictly positive value. Received "
+                f"{name}={value}."
+            )
+        return value
 
     @property
     def channel_axis(self) -> int:
@@ -66,17 +76,16 @@ class Windowed(Layer):
         return y + (bias if self.channel_axis == -1 else ops.reshape(bias, (1, -1) + (1,) * self.rank))
 
     def output_shape_of(self, input_shape: Any, filters: int) -> Any:
-        kernel = (*self.kernel_size, 1, 1)
-        x = (
-            1,
-            *(d for k, d in enumerate(input_shape[1:], 1) if k != self.channel_axis % len(input_shape)),
-            1,
-        )
+        channel = self.channel_axis % len(input_shape)
+        spatial = (d for k, d in enumerate(input_shape[1:], 1) if k != channel)
+        x, kernel = KerasTensor((1, *spatial, 1), name="x"), KerasTensor((*self.kernel_size, 1, 1), name="k")
+        found = known_shape(infer_output(self.slide, x, kernel).shape[1:-1])
+        return (input_shape[0], *found, filters) if channel > 1 else (input_shape[0], filters, *found)
+
+    def slide(self, x: Any, kernel: Any) -> Any:
+        """What the windows make of x, channels last: the shape of the output follows from this."""
         padding = "same" if self.padding == "causal" else self.padding
-        spatial = known_shape(window_shape(x, kernel, self.strides, padding, self.dilation_rate))
-        if self.channel_axis == -1:
-            return (input_shape[0], *spatial, filters)
-        return (input_shape[0], filters, *spatial)
+        return ops.conv(x, kernel, self.strides, padding, "channels_last", self.dilation_rate)
 
     def window_config(self) -> dict[str, Any]:
         return {
@@ -86,18 +95,6 @@ class Windowed(Layer):
             "data_format": self.data_format,
             "dilation_rate": self.dilation_rate,
         }
-
-
-def window_shape(x: Any, kernel: Any, strides: Any, padding: str, dilation: Any) -> tuple[Any, ...]:
-    """Spatial dimensions after a window slid over x (1, d..., 1)."""
-    from kcompile.trace.keras_tensor import KerasTensor, infer_output
-
-    y = infer_output(
-        lambda a, k: ops.conv(a, k, strides, padding, "channels_last", dilation),
-        KerasTensor(x, name="x"),
-        KerasTensor(kernel, name="kernel"),
-    )
-    return tuple(y.shape[1:-1])
 
 
 class BaseConv(Windowed):
@@ -128,8 +125,13 @@ class BaseConv(Windowed):
         **kwargs: Any,
     ):
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
-        self.filters, self.groups, self.use_bias = filters, groups, use_bias
-        self._check_filters()
+        self.filters, self.groups = self.positive("filters", filters), self.positive("groups", groups)
+        self.use_bias = use_bias
+        if filters % groups:
+            raise ValueError(
+                "The number of filters must be evenly divisible by the number of groups. Received: "
+                f"groups={groups}, filters={filters}."
+            )
         self.set_window(kernel_size, strides, padding, data_format, dilation_rate, causal=self.rank == 1)
         self.activation = activations.get(activation)
         self.kernel_initializer = initializers.get(kernel_initializer)
@@ -139,20 +141,6 @@ class BaseConv(Windowed):
         self.kernel_constraint = constraints.get(kernel_constraint)
         self.bias_constraint = constraints.get(bias_constraint)
         self.bias: Any = None
-
-    def _check_filters(self) -> None:
-        for name in ("filters", "groups"):
-            value = getattr(self, name)
-            if value is None or value <= 0:
-                raise ValueError(
-                    f"Invalid value for argument `{name}`. Expected a strictly positive value. Received "
-                    f"{name}={value}."
-                )
-        if self.filters % self.groups:
-            raise ValueError(
-                "The number of filters must be evenly divisible by the number of groups. Received: "
-                f"groups={self.groups}, filters={self.filters}."
-            )
 
     def build(self, input_shape: Any) -> None:
         channels = self.channels_of(input_shape)

@@ -34,12 +34,8 @@ class BaseDepthwiseConv(Windowed):
         **kwargs: Any,
     ):
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
-        if depth_multiplier is None or depth_multiplier <= 0:
-            raise ValueError(
-                "Invalid value for argument `depth_multiplier`. Expected a strictly positive value. "
-                f"Received depth_multiplier={depth_multiplier}."
-            )
-        self.depth_multiplier, self.use_bias = depth_multiplier, use_bias
+        self.depth_multiplier = self.positive("depth_multiplier", depth_multiplier)
+        self.use_bias = use_bias
         self.set_window(kernel_size, strides, padding, data_format, dilation_rate)
         self.activation = activations.get(activation)
         self.depthwise_initializer = initializers.get(depthwise_initializer)

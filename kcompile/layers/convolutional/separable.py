@@ -39,14 +39,10 @@ class BaseSeparableConv(Windowed):
         **kwargs: Any,
     ):
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
-        for name, value in (("filters", filters), ("depth_multiplier", depth_multiplier)):
-            if value is None or value <= 0:
-                raise ValueError(
-                    f"Invalid value for argument `{name}`. Expected a strictly positive value. Received "
-                    f"{name}={value}."
-                )
-        self.filters, self.depth_multiplier, self.use_bias = filters, depth_multiplier, use_bias
-        self.set_window(kernel_size, strides, padding, data_format, dilation_rate, causal=self.rank == 1)
+        self.filters = self.positive("filters", filters)
+        self.depth_multiplier = self.positive("depth_multiplier", depth_multiplier)
+        self.use_bias = use_bias
+        self.set_window(kernel_size, strides, padding, data_format, dilation_rate)
         self.activation = activations.get(activation)
         self.depthwise_initializer = initializers.get(depthwise_initializer)
         self.pointwise_initializer = initializers.get(pointwise_initializer)
@@ -85,14 +81,12 @@ class BaseSeparableConv(Windowed):
             )
 
     def call(self, inputs: Any) -> Any:
-        causal = self.padding == "causal"
-        x = self.causally_padded(inputs) if causal else inputs
         y = ops.separable_conv(
-            x,
+            inputs,
             self.depthwise_kernel,
             self.pointwise_kernel,
             self.strides,
-            "valid" if causal else self.padding,
+            self.padding,
             self.data_format,
             self.dilation_rate,
         )

@@ -8,7 +8,7 @@ import numpy as np
 
 from kcompile import constraints, initializers, ops, regularizers
 from kcompile.core import dtypes
-from kcompile.layers.arguments import not_supported
+from kcompile.layers.arguments import not_supported, positive_int
 from kcompile.layers.layer import Layer
 
 
@@ -39,7 +39,8 @@ class Embedding(Layer):
         )
         kwargs.pop("input_length", None)  # Keras 2 had it; it says nothing that the input does not
         super().__init__(**kwargs)
-        self.input_dim, self.output_dim = input_dim, output_dim
+        self.input_dim = positive_int("input_dim", input_dim)
+        self.output_dim = positive_int("output_dim", output_dim)
         self.embeddings_initializer = initializers.get(embeddings_initializer)
         self.embeddings_regularizer = regularizers.get(embeddings_regularizer)
         self.embeddings_constraint = constraints.get(embeddings_constraint)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kcompile import ops
+from kcompile.core.serialization import deserialize_keras_object
 from kcompile.layers.layer import Layer
 
 
@@ -28,6 +29,8 @@ class Masking(Layer):
 
     def __init__(self, mask_value: Any = 0.0, **kwargs: Any):
         super().__init__(**kwargs)
+        if isinstance(mask_value, dict):  # an array in a saved config
+            mask_value = deserialize_keras_object(mask_value)
         self.mask_value = mask_value
         self.supports_masking = True
         self._build_at_init()
@@ -37,7 +40,7 @@ class Masking(Layer):
 
     def call(self, inputs: Any) -> Any:
         kept = ops.any(ops.not_equal(inputs, self.mask_value), axis=-1, keepdims=True)
-        return inputs * ops.cast(kept, inputs.dtype)
+        return ops.where(kept, inputs, 0)  # a product would keep a NaN
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "mask_value": self.mask_value}

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from kcompile import constraints, initializers, ops, regularizers
-from kcompile.layers.arguments import not_supported
+from kcompile.core import config, dtypes
+from kcompile.core.errors import ShapeError
 from kcompile.layers.input_spec import InputSpec
 from kcompile.layers.layer import Layer
 
@@ -14,9 +15,13 @@ class BatchNormalization(Layer):
     """Normalizes each channel: by the batch's mean and variance in training, else by moving averages of them.
 
     Shapes:  as the input; gamma, beta and the moving averages are (c,), c the size of `axis`.
-    Args:    momentum: share of the old moving average that stays. A mask leaves elements out of the
-             statistics.
-    Source:  Ioffe and Szegedy 2015. A layer with trainable=False always uses the moving averages.
+    Args:    momentum: share of the old moving average that stays. renorm: in training too, normalize as the
+             averages `renorm_mean` and `renorm_stddev` would (with the momentum `renorm_momentum`), while
+             gradients see the batch. renorm_clipping: how far that may go, a dict with "rmin" and "rmax" for
+             the ratio of deviations and "dmax" for the distance of means. synchronized: has no effect: there
+             is one device. A mask (n, ...), without the last axis, leaves elements out of the statistics.
+    Source:  Ioffe and Szegedy 2015; Ioffe 2017 (renorm). A layer with trainable=False always uses the moving
+             averages.
     """
 
     def __init__(
@@ -40,7 +45,6 @@ class BatchNormalization(Layer):
         synchronized: bool = False,
         **kwargs: Any,
     ):
-        not_supported("BatchNormalization", renorm=renorm, synchronized=synchronized)
         super().__init__(**kwargs)
         self.axis, self.momentum, self.epsilon = int(axis), float(momentum), float(epsilon)
         self.center, self.scale = center, scale
@@ -52,7 +56,8 @@ class BatchNormalization(Layer):
         self.gamma_regularizer = regularizers.get(gamma_regularizer)
         self.beta_constraint = constraints.get(beta_constraint)
         self.gamma_constraint = constraints.get(gamma_constraint)
-        self.renorm_momentum = renorm_momentum
+        self.synchronized, self.renorm, self.renorm_momentum = synchronized, renorm, renorm_momentum
+        self.renorm_clipping = _checked_clipping(renorm_clipping or {}) if renorm else renorm_clipping
         self.supports_masking = True
         self.gamma: Any = None
         self.beta: Any = None
@@ -89,34 +94,81 @@ class BatchNormalization(Layer):
         self.moving_variance = self.add_weight(
             name="moving_variance", initializer=self.moving_variance_initializer, **moving
         )
+        if self.renorm:
+            self._add_renorm_weights(moving)
         self.input_spec = InputSpec(ndim=len(input_shape), axes={self.axis: channels})
 
+    def _add_renorm_weights(self, moving: dict[str, Any]) -> None:
+        start = self.moving_variance_initializer
+
+        def deviation(shape: Any, dtype: Any = None) -> Any:
+            return ops.sqrt(start(shape, dtype=dtype))
+
+        self.moving_stddev = self.add_weight(name="moving_stddev", initializer=deviation, **moving)
+        self.renorm_mean = self.add_weight(
+            name="renorm_mean", initializer=self.moving_mean_initializer, **moving
+        )
+        self.renorm_stddev = self.add_weight(name="renorm_stddev", initializer=deviation, **moving)
+
     def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
-        x = ops.cast(inputs, "float32") if inputs.dtype in ("float16", "bfloat16") else inputs
+        if mask is not None and len(mask.shape) != len(inputs.shape) - 1:
+            raise ShapeError(
+                f"Layer '{self.name}': the mask provided should be one dimension less than the inputs. "
+                f"Received: mask.shape={mask.shape}, inputs.shape={inputs.shape}"
+            )
+        # In half precision the squares of large inputs would overflow.
+        x = ops.cast(inputs, dtypes.promote(dtypes.standardize(inputs.dtype), "float32"))
+        gamma, beta = self.gamma, self.beta
         if training and self.trainable:
             mean, variance = self._moments(x, mask)
-            self._move(self.moving_mean, mean)
-            self._move(self.moving_variance, variance)
+            if self.renorm:
+                gamma, beta = self._renormalized(mean, variance)
+                self._move_renorm(mean, variance)
+            else:
+                _move(self.moving_mean, mean, self.momentum)
+                _move(self.moving_variance, variance, self.momentum)
         else:
             mean, variance = self.moving_mean, self.moving_variance
-        y = ops.batch_normalization(x, mean, variance, self.axis, self.beta, self.gamma, self.epsilon)
+        y = ops.batch_normalization(x, mean, variance, self.axis, beta, gamma, self.epsilon)
         return ops.cast(y, self.compute_dtype)
-
-    def _move(self, average: Any, value: Any) -> None:
-        average.assign(average * self.momentum + ops.cast(value, average.dtype) * (1.0 - self.momentum))
 
     def _moments(self, x: Any, mask: Any) -> tuple[Any, Any]:
         axes = [k for k in range(len(x.shape)) if k != self.axis % len(x.shape)]
         if mask is None:
             return ops.moments(x, axes=axes)
-        weights = ops.cast(mask, x.dtype)
-        for _ in range(len(x.shape) - len(weights.shape)):
-            weights = ops.expand_dims(weights, -1)
-        weights = ops.broadcast_to(weights, ops.shape(x))
-        total = ops.sum(weights, axis=axes, keepdims=True) + 1e-7
-        mean = ops.sum(weights * x, axis=axes, keepdims=True) / total
-        variance = ops.sum(weights * ops.square(x - mean), axis=axes, keepdims=True) / total
+        kept = ops.broadcast_to(ops.expand_dims(ops.cast(mask, "bool"), -1), ops.shape(x))
+        count = ops.sum(ops.cast(kept, x.dtype), axis=axes, keepdims=True) + config.epsilon()
+        mean = ops.sum(ops.where(kept, x, 0), axis=axes, keepdims=True) / count
+        squares = ops.square(ops.where(kept, x - mean, 0))
+        variance = ops.sum(squares, axis=axes, keepdims=True) / count
         return ops.squeeze(mean, axes), ops.squeeze(variance, axes)
+
+    def _renormalized(self, mean: Any, variance: Any) -> tuple[Any, Any]:
+        """Scale and offset after which the batch's normalization is that of the averages."""
+        least = ops.sqrt(ops.cast(self.epsilon, mean.dtype))  # averages may begin at 0
+        average = ops.maximum(ops.cast(self.renorm_stddev, mean.dtype), least)
+        ratio = ops.sqrt(variance + self.epsilon) / average
+        distance = (mean - ops.cast(self.renorm_mean, mean.dtype)) / average
+        limits = {name: self.renorm_clipping.get(name) for name in ("rmin", "rmax", "dmax")}
+        if limits["rmin"] is not None:
+            ratio = ops.maximum(ratio, limits["rmin"])
+        if limits["rmax"] is not None:
+            ratio = ops.minimum(ratio, limits["rmax"])
+        if limits["dmax"] is not None:
+            distance = ops.clip(distance, -limits["dmax"], limits["dmax"])
+        scale, offset = ops.stop_gradient(ratio), ops.stop_gradient(distance)
+        if self.gamma is not None:
+            scale, offset = scale * self.gamma, offset * self.gamma
+        return scale, offset if self.beta is None else offset + self.beta
+
+    def _move_renorm(self, mean: Any, variance: Any) -> None:
+        deviation = ops.sqrt(variance + self.epsilon)
+        _move(self.renorm_mean, mean, self.renorm_momentum)
+        _move(self.renorm_stddev, deviation, self.renorm_momentum)
+        _move(self.moving_mean, mean, self.momentum)
+        _move(self.moving_stddev, deviation, self.momentum)
+        moved = self.moving_stddev.value
+        self.moving_variance.assign(ops.relu(moved * moved - self.epsilon))
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape
@@ -137,8 +189,31 @@ class BatchNormalization(Layer):
             "gamma_regularizer": regularizers.serialize(self.gamma_regularizer),
             "beta_constraint": constraints.serialize(self.beta_constraint),
             "gamma_constraint": constraints.serialize(self.gamma_constraint),
-            "synchronized": False,
-            "renorm": False,
-            "renorm_clipping": None,
+            "synchronized": self.synchronized,
+            "renorm": self.renorm,
+            "renorm_clipping": self.renorm_clipping,
             "renorm_momentum": self.renorm_momentum,
         }
+
+
+def _move(average: Any, value: Any, momentum: float) -> None:
+    average.assign(average * momentum + ops.cast(value, average.dtype) * (1.0 - momentum))
+
+
+def _checked_clipping(limits: dict[str, Any]) -> dict[str, Any]:
+    names = ("rmax", "rmin", "dmax")
+    if set(limits) - set(names):
+        raise ValueError(
+            f"Received invalid keys for `renorm_clipping` argument: {limits}. Supported values: {names}."
+        )
+    rmax, rmin, dmax = (limits.get(name) for name in names)
+    if rmax is not None and rmin is not None and rmax < rmin:
+        raise ValueError(
+            "rmax should be greater than rmin in the `renorm_clipping` argument. Received: "
+            f"rmax={rmax}, rmin={rmin}."
+        )
+    if dmax is not None and dmax < 0:
+        raise ValueError(
+            f"dmax should be non-negative in the `renorm_clipping` argument. Received: dmax={dmax}."
+        )
+    return limits

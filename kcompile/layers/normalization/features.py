@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from kcompile import constraints, initializers, ops, regularizers
 from kcompile.layers.layer import Layer
+
+
+def _given_axis(axis: Any) -> Any:
+    """An int or a list of ints, or a TypeError."""
+    if not isinstance(axis, (int, list, tuple)):
+        raise TypeError(
+            "Invalid value for `axis` argument: expected an int or a list/tuple of ints. Received: "
+            f"axis={axis!r}"
+        )
+    return list(axis) if isinstance(axis, (list, tuple)) else axis
 
 
 def axis_list(axis: Any) -> list[int]:
@@ -45,8 +56,14 @@ class LayerNormalization(Layer):
         **kwargs: Any,
     ):
         self.rms_scaling = kwargs.pop("rms_scaling", False)
+        if self.rms_scaling:
+            warnings.warn(
+                "You passed `rms_scaling=True`, which is deprecated: it scales by the deviation, not by the "
+                "root mean square. Please use `keras.layers.RMSNormalization` instead.",
+                stacklevel=2,
+            )
         super().__init__(**kwargs)
-        self.axis = axis_list(axis)
+        self.axis = _given_axis(axis)
         self.epsilon, self.center, self.scale = float(epsilon), center, scale
         self.beta_initializer = initializers.get(beta_initializer)
         self.gamma_initializer = initializers.get(gamma_initializer)
@@ -60,6 +77,7 @@ class LayerNormalization(Layer):
         self.beta: Any = None
 
     def build(self, input_shape: Any) -> None:
+        self.axis = sorted(axis_list(self.axis))
         shape = checked_axes(self, self.axis, input_shape)
         if self.scale or self.rms_scaling:
             self.gamma = self.add_weight(
@@ -81,12 +99,10 @@ class LayerNormalization(Layer):
             )
 
     def call(self, inputs: Any) -> Any:
-        x = ops.cast(inputs, self.compute_dtype)
-        if not self.rms_scaling:
-            return ops.layer_normalization(x, self.gamma, self.beta, self.axis, self.epsilon)
-        spread = ops.var(x, axis=self.axis, keepdims=True)
-        shape = [d if k in [a % len(x.shape) for a in self.axis] else 1 for k, d in enumerate(x.shape)]
-        return x * ops.rsqrt(spread + self.epsilon) * ops.reshape(self.gamma, shape)
+        y = ops.layer_normalization(
+            inputs, self.gamma, self.beta, self.axis, self.epsilon, rms_scaling=self.rms_scaling
+        )
+        return ops.cast(y, self.compute_dtype)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape
@@ -94,7 +110,7 @@ class LayerNormalization(Layer):
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
-            "axis": list(self.axis),
+            "axis": self.axis,
             "epsilon": self.epsilon,
             "center": self.center,
             "scale": self.scale,
@@ -113,9 +129,10 @@ class RMSNormalization(Layer):
 
     def __init__(self, axis: Any = -1, epsilon: float = 1e-6, **kwargs: Any):
         super().__init__(**kwargs)
-        self.axis, self.epsilon = axis_list(axis), float(epsilon)
+        self.axis, self.epsilon = _given_axis(axis), float(epsilon)
 
     def build(self, input_shape: Any) -> None:
+        self.axis = sorted(axis_list(self.axis))
         shape = checked_axes(self, self.axis, input_shape)
         self.scale = self.add_weight(name="scale", shape=shape, initializer="ones")
 
@@ -126,7 +143,7 @@ class RMSNormalization(Layer):
         return input_shape
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "axis": list(self.axis), "epsilon": self.epsilon}
+        return {**super().get_config(), "axis": self.axis, "epsilon": self.epsilon}
 
 
 class UnitNormalization(Layer):
@@ -134,12 +151,7 @@ class UnitNormalization(Layer):
 
     def __init__(self, axis: Any = -1, **kwargs: Any):
         super().__init__(**kwargs)
-        if not isinstance(axis, (int, list, tuple)):
-            raise TypeError(
-                "Invalid value for `axis` argument: expected an int or a list/tuple of ints. Received: "
-                f"axis={axis}"
-            )
-        self.axis = axis
+        self.axis = _given_axis(axis)
         self.supports_masking = True
         self._build_at_init()
 

@@ -45,6 +45,11 @@ class Reshape(Layer):
     def __init__(self, target_shape: Any, **kwargs: Any):
         super().__init__(**kwargs)
         shape = (target_shape,) if isinstance(target_shape, int) else tuple(target_shape)
+        if any(isinstance(d, bool) or not hasattr(d, "__index__") or d < -1 for d in shape):
+            raise ValueError(
+                "Each dimension in `target_shape` must be a non-negative integer, or `-1` for a single "
+                f"unknown dimension. Received: target_shape={shape}"
+            )
         if sum(d == -1 for d in shape) > 1:
             raise ValueError(
                 "The `target_shape` argument must not contain more than one `-1` value. Received: "
@@ -102,8 +107,10 @@ class RepeatVector(Layer):
 
     def __init__(self, n: int, **kwargs: Any):
         super().__init__(**kwargs)
-        if not isinstance(n, int):
+        if not isinstance(n, int) or isinstance(n, bool):
             raise TypeError(f"Expected an integer value for `n`, got {type(n)}.")
+        if n <= 0:
+            raise ValueError(f"Argument `n` should be a positive integer. Received: n={n}")
         self.n = n
         self.input_spec = InputSpec(ndim=2)
 

@@ -2,6 +2,7 @@
 
 from tests.parity.layer_cases import (
     activations,
+    adaptive,
     convolutional,
     core,
     images,
@@ -11,6 +12,7 @@ from tests.parity.layer_cases import (
     preprocessing,
     regularization,
     reshaping,
+    transposed,
 )
 from tests.parity.layer_cases.case import Case
 
@@ -18,6 +20,7 @@ FAMILIES = {
     module.__name__.rpartition(".")[2]: module.CASES
     for module in (
         activations,
+        adaptive,
         convolutional,
         core,
         images,
@@ -27,6 +30,7 @@ FAMILIES = {
         preprocessing,
         regularization,
         reshaping,
+        transposed,
     )
 }
 CASES = [one for family in FAMILIES.values() for one in family]

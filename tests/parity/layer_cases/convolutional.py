@@ -2,18 +2,61 @@
 
 from tests.parity.layer_cases.case import IMAGE, STEPS, VOLUME, case
 
+FIRST = "channels_first"
+IMAGE_FIRST, STEPS_FIRST, VOLUME_FIRST = (2, 4, 6, 7), (2, 4, 7), (2, 2, 4, 5, 4)
+
 CASES = [
     case("Conv1D", STEPS, filters=3, kernel_size=3),
     case("Conv1D", STEPS, filters=3, kernel_size=3, padding="causal", dilation_rate=2),
     case("Conv1D", STEPS, filters=4, kernel_size=2, strides=2, padding="same", groups=2),
+    case("Conv1D", STEPS, filters=3, kernel_size=4, strides=3, padding="causal", activation="elu"),
+    case("Conv1D", STEPS, filters=3, kernel_size=2, dilation_rate=3, padding="same", use_bias=False),
+    case("Conv1D", STEPS, filters=3, kernel_size=1, strides=3, padding="same"),
+    case("Conv1D", STEPS, filters=4, kernel_size=2, groups=4),
+    case("Conv1D", STEPS_FIRST, filters=3, kernel_size=3, padding="causal", data_format=FIRST),
+    case("Conv1D", STEPS_FIRST, filters=4, kernel_size=3, strides=2, groups=2, data_format=FIRST),
     case("Conv2D", IMAGE, filters=3, kernel_size=3),
     case("Conv2D", IMAGE, filters=3, kernel_size=[2, 3], strides=2, padding="same", activation="tanh"),
     case("Conv2D", IMAGE, filters=3, kernel_size=3, dilation_rate=[2, 1], padding="same", use_bias=False),
     case("Conv2D", IMAGE, filters=6, kernel_size=3, groups=2, activation="relu"),
     case("Conv2D", (2, 4, 6, 7), filters=3, kernel_size=3, data_format="channels_first"),
+    case("Conv2D", IMAGE, filters=3, kernel_size=[1, 4], strides=[3, 1]),
+    case("Conv2D", IMAGE, filters=3, kernel_size=1, strides=[2, 3], padding="same"),
+    case("Conv2D", IMAGE, filters=2, kernel_size=[4, 2], dilation_rate=[1, 3]),
+    case("Conv2D", IMAGE, filters=4, kernel_size=2, strides=2, groups=4, padding="same"),
+    case(
+        "Conv2D",
+        IMAGE_FIRST,
+        filters=4,
+        kernel_size=[3, 2],
+        strides=[1, 2],
+        padding="same",
+        groups=2,
+        data_format=FIRST,
+        activation="sigmoid",
+    ),
+    case("Conv2D", IMAGE_FIRST, filters=3, kernel_size=2, dilation_rate=2, padding="same", data_format=FIRST),
+    case(
+        "Conv2D",
+        IMAGE,
+        filters=2,
+        kernel_size=3,
+        kernel_regularizer="l2",
+        bias_regularizer="l2",
+        activity_regularizer="l2",
+        kernel_constraint="max_norm",
+        bias_constraint="non_neg",
+    ),
     case("Conv3D", VOLUME, filters=3, kernel_size=2),
     case("Conv3D", VOLUME, filters=2, kernel_size=2, strides=2, padding="same"),
+    case("Conv3D", VOLUME, filters=2, kernel_size=[1, 2, 3], dilation_rate=[2, 1, 1], padding="same"),
+    case("Conv3D", VOLUME, filters=4, kernel_size=2, groups=2, strides=[1, 2, 1], activation="relu"),
+    case("Conv3D", VOLUME_FIRST, filters=2, kernel_size=2, padding="same", data_format=FIRST),
+    case("Conv3D", VOLUME_FIRST, filters=2, kernel_size=3, strides=2, use_bias=False, data_format=FIRST),
     case("DepthwiseConv1D", STEPS, kernel_size=3, depth_multiplier=2),
+    case("DepthwiseConv1D", STEPS, kernel_size=3, strides=2, padding="same", use_bias=False),
+    case("DepthwiseConv1D", STEPS, kernel_size=2, dilation_rate=2, padding="same", activation="relu"),
+    case("DepthwiseConv1D", STEPS_FIRST, kernel_size=3, depth_multiplier=2, data_format=FIRST),
     case("DepthwiseConv2D", IMAGE, kernel_size=3),
     case(
         "DepthwiseConv2D",
@@ -24,6 +67,20 @@ CASES = [
         depth_multiplier=2,
         activation="relu",
     ),
+    case("DepthwiseConv2D", IMAGE, kernel_size=[2, 3], dilation_rate=[2, 1]),
+    case("DepthwiseConv2D", IMAGE, kernel_size=[1, 3], strides=[3, 3], use_bias=False),
+    case(
+        "DepthwiseConv2D", IMAGE_FIRST, kernel_size=2, padding="same", depth_multiplier=3, data_format=FIRST
+    ),
     case("SeparableConv1D", STEPS, filters=3, kernel_size=3, padding="same"),
+    case("SeparableConv1D", STEPS, filters=3, kernel_size=3, padding="same", dilation_rate=2),
+    case("SeparableConv1D", STEPS_FIRST, filters=3, kernel_size=2, depth_multiplier=2, data_format=FIRST),
+    case("SeparableConv1D", STEPS, filters=2, kernel_size=3, strides=2, use_bias=False, activation="relu"),
     case("SeparableConv2D", IMAGE, filters=3, kernel_size=3, strides=2, depth_multiplier=2),
+    case("SeparableConv2D", IMAGE, filters=3, kernel_size=[2, 3], dilation_rate=[1, 2], padding="same"),
+    case(
+        "SeparableConv2D", IMAGE_FIRST, filters=3, kernel_size=3, strides=2, padding="same", data_format=FIRST
+    ),
+    case("Convolution2D", IMAGE, filters=2, kernel_size=2),
+    case("SeparableConvolution2D", IMAGE, filters=2, kernel_size=2),
 ]

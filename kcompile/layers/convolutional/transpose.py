@@ -1,0 +1,137 @@
+"""Conv1DTranspose, Conv2DTranspose, Conv3DTranspose."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kcompile import activations, constraints, initializers, ops, regularizers
+from kcompile.layers.arguments import int_tuple
+from kcompile.layers.convolutional.conv import Windowed
+
+
+class BaseConvTranspose(Windowed):
+    """Base of transposed convolutions: the gradient of a convolution, which enlarges its input.
+
+    Shapes:  channels_last: (n, d..., c) -> (n, o..., filters); kernel (k..., filters, c), bias (filters,).
+             With reach e = dilation (k - 1) + 1, valid: o = (d - 1) stride + max(e, stride); same: o = d
+             stride.
+    Args:    output_padding: how far the output goes beyond (d - 1) stride + e (valid) or (d - 1) stride +
+             e % 2 (same); an int below `stride`, or one for each dimension.
+    Source:  Zeiler et al. 2010, "Deconvolutional networks".
+    """
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Any,
+        strides: Any = 1,
+        padding: str = "valid",
+        output_padding: Any = None,
+        data_format: str | None = None,
+        dilation_rate: Any = 1,
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        **kwargs: Any,
+    ):
+        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
+        self.filters, self.use_bias = self.positive("filters", filters), use_bias
+        self.set_window(kernel_size, strides, padding, data_format, dilation_rate)
+        self.output_padding = self._checked_output_padding(output_padding)
+        self.activation = activations.get(activation)
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+        self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.kernel_constraint = constraints.get(kernel_constraint)
+        self.bias_constraint = constraints.get(bias_constraint)
+        self.bias: Any = None
+
+    def _checked_output_padding(self, given: Any) -> tuple[int, ...] | None:
+        if given is None:
+            return None
+        sizes = int_tuple("output_padding", given, self.rank, allow_zero=True)
+        if any(p >= s for p, s in zip(sizes, self.strides, strict=True)):
+            raise ValueError(
+                "`output_padding` must be strictly less than `strides` for all dimensions. Received: "
+                f"output_padding={sizes}, strides={self.strides}"
+            )
+        return sizes
+
+    def build(self, input_shape: Any) -> None:
+        self.kernel = self.add_weight(
+            name="kernel",
+            shape=(*self.kernel_size, self.filters, self.channels_of(input_shape)),
+            initializer=self.kernel_initializer,
+            regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint,
+        )
+        if self.use_bias:
+            self.bias = self.add_weight(
+                name="bias",
+                shape=(self.filters,),
+                initializer=self.bias_initializer,
+                regularizer=self.bias_regularizer,
+                constraint=self.bias_constraint,
+            )
+
+    def call(self, inputs: Any) -> Any:
+        y = self._transposed(inputs, self.kernel, self.data_format)
+        return self.activation(self.with_bias(y, self.bias))
+
+    def slide(self, x: Any, kernel: Any) -> Any:
+        return self._transposed(x, kernel, "channels_last")
+
+    def _transposed(self, x: Any, kernel: Any, data_format: str) -> Any:
+        return ops.conv_transpose(
+            x, kernel, self.strides, self.padding, self.output_padding, data_format, self.dilation_rate
+        )
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return self.output_shape_of(input_shape, self.filters)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            **self.window_config(),
+            "output_padding": self.output_padding,
+            "activation": activations.serialize(self.activation),
+            "use_bias": self.use_bias,
+            "kernel_initializer": initializers.serialize(self.kernel_initializer),
+            "bias_initializer": initializers.serialize(self.bias_initializer),
+            "kernel_regularizer": regularizers.serialize(self.kernel_regularizer),
+            "bias_regularizer": regularizers.serialize(self.bias_regularizer),
+            "activity_regularizer": regularizers.serialize(self.activity_regularizer),
+            "kernel_constraint": constraints.serialize(self.kernel_constraint),
+            "bias_constraint": constraints.serialize(self.bias_constraint),
+        }
+
+
+class Conv1DTranspose(BaseConvTranspose):
+    """Transposed convolution over steps: (n, steps, c) -> (n, steps', filters)."""
+
+    rank = 1
+
+
+class Conv2DTranspose(BaseConvTranspose):
+    """Transposed convolution over images: (n, h, w, c) -> (n, h', w', filters).
+
+    >>> import numpy as np
+    >>> Conv2DTranspose(4, 3, strides=2, padding="same")(np.ones((1, 5, 5, 2), "float32")).shape
+    (1, 10, 10, 4)
+    """
+
+    rank = 2
+
+
+class Conv3DTranspose(BaseConvTranspose):
+    """Transposed convolution over volumes: (n, d, h, w, c) -> (n, d', h', w', filters)."""
+
+    rank = 3
