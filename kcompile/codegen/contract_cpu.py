@@ -336,7 +336,8 @@ class ContractEmitter:
         del s.axis_names[first]
 
     def _write_stores(self) -> None:
-        texts = [self.s.emit(e) for _, _, e in self.stores]  # all loads before the first store
+        # All loads before the first store.
+        texts = [self.s.emit(scalar.unrounded(e, target.dtype)) for target, _, e in self.stores]
         for (target, at, _), text in zip(self.stores, texts, strict=True):
             self.w.line(f"{self.names.buffer(target)}[{self.s.integer(flat_offset(target, at))}] = {text}")
 
