@@ -110,8 +110,8 @@ class Op:
             )
         with np.errstate(all="ignore"):
             result = self.rules["reference"](*arrays, **attrs)
-        results = result if isinstance(result, tuple) else (result,)
-        cast = tuple(_as(r, t) for r, t in zip(results, types, strict=True))
+            results = result if isinstance(result, tuple) else (result,)
+            cast = tuple(_as(r, t) for r, t in zip(results, types, strict=True))
         return cast[0] if self.outputs == 1 else cast
 
 
