@@ -179,3 +179,12 @@ def test_losses_and_metrics_take_a_dtype(dtype):
     assert metric.total.dtype == dtype
     assert keras.metrics.Mean(dtype=keras.DTypePolicy(f"mixed_{dtype}")).dtype == dtype
     assert keras.metrics.Mean().dtype == "float32"
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "bfloat16"])
+def test_every_kernel_agrees_with_the_reference(policy):
+    """Kernels round less often than the references do, and not by more than that explains."""
+    from kcompile.core.config import config
+
+    with config(check=True):
+        cases.training(keras, "mlp", policy)
