@@ -145,7 +145,7 @@ class _Lowering:
         kernels: list[Kernel] = []
         memory = c.b.base
         if c.packed:
-            memory = new_memory(c.value.node.serial * 2, TensorType((packed_size(c),), c.value.dtype))
+            memory = new_memory(c.value.node.serial * 2, TensorType((packed_size(c),), c.dtype))
             kernels.append(Pack(c, memory, f"{self.name} pack"))
         if c.window is not None and c.window.is_gradient:
             return self._filter_gradient(c, index)
