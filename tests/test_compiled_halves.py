@@ -7,6 +7,7 @@ import zlib
 import numpy as np
 import pytest
 
+from kcompile import ops
 from kcompile.core import dtypes
 from tests.helpers import all_ops, samples_of
 from tests.programs import failures, gradients_of, make_case
@@ -36,7 +37,12 @@ def cases_of(op, differentiable=False, samples=SAMPLES):
             yield make_case(name, lambda *xs, s=sample: op(*xs, **s.attrs), arrays)
 
 
-OPS = [op for op in all_ops() if any(a.dtype == np.float32 for s in samples_of(op) for a in s.arrays)]
+# The bodies of an op's samples have dtypes of their own.
+OPS = [
+    op
+    for op in all_ops()
+    if not op.has_bodies and any(a.dtype == np.float32 for s in samples_of(op) for a in s.arrays)
+]
 
 
 @pytest.mark.parametrize("op", OPS, ids=lambda op: op.name)
@@ -52,4 +58,18 @@ def test_gradients(op):
         pytest.skip("the op has no gradient")
     if not found:
         pytest.skip("no float input leads to a float output")
+    assert failures(found, STEPS) == []
+
+
+@pytest.mark.parametrize("dtype", dtypes.HALVES)
+def test_a_scan_carries_halves(dtype):
+    rng = np.random.default_rng(0)
+    arrays = [halves(rng.normal(size=s).astype("float32"), dtype) for s in ((3, 4), (5, 3, 4), (4, 4))]
+
+    def scanned(h, xs, w):
+        return ops.scan(lambda h, x: (ops.tanh(ops.matmul(h, w) + x),) * 2, h, xs)
+
+    case = make_case(f"scan {dtype}", scanned, arrays)
+    assert [y.dtype for y in case.outputs] == [dtype] * 2
+    found = [case, gradients_of(case)]
     assert failures(found, STEPS) == []
