@@ -38,6 +38,7 @@ _MODULES = frozenset(
         "layers",
         "losses",
         "metrics",
+        "mixed_precision",
         "models",
         "ops",
         "optimizers",
@@ -51,6 +52,7 @@ _MODULES = frozenset(
 # Public names -> the module that holds them.
 _NAMES = {
     "DTypePolicy": "dtype_policies",
+    "FloatDTypePolicy": "dtype_policies",
     "GradientTape": "grad.tape",
     "Initializer": "initializers",
     "Input": "layers",
@@ -84,6 +86,7 @@ if TYPE_CHECKING:
     from kcompile import layers as layers
     from kcompile import losses as losses
     from kcompile import metrics as metrics
+    from kcompile import mixed_precision as mixed_precision
     from kcompile import models as models
     from kcompile import ops as ops
     from kcompile import optimizers as optimizers
@@ -94,6 +97,7 @@ if TYPE_CHECKING:
     from kcompile import utils as utils
     from kcompile.compiled_function import jit as jit
     from kcompile.dtype_policies import DTypePolicy as DTypePolicy
+    from kcompile.dtype_policies import FloatDTypePolicy as FloatDTypePolicy
     from kcompile.grad.functional import value_and_grad as value_and_grad
     from kcompile.grad.tape import GradientTape as GradientTape
     from kcompile.initializers import Initializer as Initializer

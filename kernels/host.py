@@ -16,6 +16,23 @@ import llvmlite.binding as llvm
 
 CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 
+# Without an instruction for it, the conversion is a call of a run-time library.
+_CONVERSION = """
+define half @convert(float %x) {
+  %y = fptrunc float %x to half
+  ret half %y
+}
+"""
+
+# The same extension of x86 has this conversion and the products of pairs; asking for these where they are not
+# would end the process.
+_BFLOAT16 = """
+define <16 x bfloat> @convert(<16 x float> %x) {
+  %y = fptrunc <16 x float> %x to <16 x bfloat>
+  ret <16 x bfloat> %y
+}
+"""
+
 # What a function that adds two vectors of 64 bytes is compiled to shows the widest register in use.
 _PROBE = """
 define void @probe(ptr %a) {
@@ -33,7 +50,8 @@ class Host:
 
     name, features: LLVM's names, for ``Target.create_target_machine``. vector_bytes: width of a vector
     register. vector_registers: how many there are. l1, l2: bytes of data cache per core. cores: those this
-    process may use.
+    process may use. converts_float16: to and from float32 by an instruction. multiplies_bfloat16: adds
+    products of pairs to float32 sums (x86's AVX512_BF16).
     """
 
     name: str
@@ -43,6 +61,8 @@ class Host:
     l1: int
     l2: int
     cores: int
+    converts_float16: bool = True
+    multiplies_bfloat16: bool = False
 
     def lanes(self, dtype: str) -> int:
         """Elements of a dtype ("float32", "float64") in one vector register."""
@@ -60,7 +80,10 @@ def host() -> Host:
     name, features = _identity(os.environ.get("KCOMPILE_CPU", ""))
     width, registers = _vectors(name, features)
     sizes = _cache_sizes(CACHES)
-    return Host(name, features, width, registers, sizes.get(1, 32 << 10), sizes.get(2, 512 << 10), _cores())
+    caches = sizes.get(1, 32 << 10), sizes.get(2, 512 << 10)
+    converts = "__truncsfhf2" not in _assembly(_CONVERSION, name, features)
+    multiplies = _is_x86() and "vcvtneps2bf16" in _assembly(_BFLOAT16, name, features)
+    return Host(name, features, width, registers, *caches, _cores(), converts, multiplies)
 
 
 def _identity(override: str) -> tuple[str, str]:
@@ -83,13 +106,18 @@ def _vectors(name: str, features: str) -> tuple[int, int]:
     """Bytes of a vector register and the number of registers."""
     if not _is_x86():
         return 16, 32
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    machine = llvm.Target.from_default_triple().create_target_machine(cpu=name, features=features, opt=1)
-    text = machine.emit_assembly(llvm.parse_assembly(_PROBE))
+    text = _assembly(_PROBE, name, features)
     if "zmm" in text:
         return 64, 32
     return (32 if "ymm" in text else 16), 16
+
+
+def _assembly(code: str, name: str, features: str) -> str:
+    """What LLVM makes of a function for a CPU."""
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    machine = llvm.Target.from_default_triple().create_target_machine(cpu=name, features=features, opt=1)
+    return machine.emit_assembly(llvm.parse_assembly(code))
 
 
 def _cache_sizes(folder: Path) -> dict[int, int]:

@@ -75,7 +75,7 @@ def concrete(shape: Sequence[int | Int]) -> tuple[int, ...]:
     return tuple(d if isinstance(d, int) else 1 for d in shape)
 
 
-def failures(cases: Sequence[Case]) -> list[str]:
+def failures(cases: Sequence[Case], terms: int = TERMS) -> list[str]:
     """All cases as one compiled program against their references: what differs."""
     graph = Graph(
         list(dict.fromkeys(x for case in cases for x in case.inputs)),
@@ -83,17 +83,22 @@ def failures(cases: Sequence[Case]) -> list[str]:
     )
     arrays = {x: a for case in cases for x, a in zip(case.inputs, case.arrays, strict=True)}
     found = iter(compile_graph(graph)(*(arrays[x] for x in graph.inputs)))
-    return [text for case in cases for text in differences(case, [next(found) for _ in case.outputs])]
+    return [
+        text for case in cases for text in differences(case, [next(found) for _ in case.outputs], terms=terms)
+    ]
 
 
 def differences(
-    case: Case, found: Sequence[np.ndarray], arrays: Sequence[np.ndarray] | None = None
+    case: Case,
+    found: Sequence[np.ndarray],
+    arrays: Sequence[np.ndarray] | None = None,
+    terms: int = TERMS,
 ) -> list[str]:
     """What is wrong with a case's outputs, one text each."""
     texts = []
     for number, (got, want) in enumerate(zip(found, case.expected(arrays), strict=True)):
         try:
-            assert_close(got, want, TERMS)
+            assert_close(got, want, terms)
         except AssertionError as error:
             texts.append(f"{case.name}, output {number}: {error}")
     return texts

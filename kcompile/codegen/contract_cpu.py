@@ -35,7 +35,7 @@ Stores = list[tuple[Value, Index, Expr]]
 @cache
 def micro_source(rows: int, columns: int, dtype: str, unit_k: bool) -> KernelSource:
     """The micro-kernel as an object of its own, shared by all kernels that call it."""
-    lanes = host().lanes(dtype)
+    lanes = host().lanes("float32" if dtype == "bfloat16" else dtype)
     spec = micro.MicroSpec(rows, columns // lanes, lanes, dtype, unit_k)
     text = str(micro.build(spec)).replace(micro.symbol(spec), "kernel")
     return KernelSource(text, micro.symbol(spec), language="llvm")
@@ -63,7 +63,7 @@ class ContractEmitter:
             kernel.fused,
         )
         self.aliases = aliases
-        self.item = dtypes.itemsize(c.value.dtype)
+        self.item, self.out_item = dtypes.itemsize(c.dtype), dtypes.itemsize(c.value.dtype)
         self.row, self.lane = Axis(c.m_extent, "row"), Axis(c.n.extent, "lane")
         self.outer = [Axis(r.extent, "outer") for r in c.outer]
         self.names, self.w = Names(aliases), Writer()
@@ -127,7 +127,7 @@ class ContractEmitter:
 
     def _scratch(self) -> int:
         rows = self._block_rows() + self.c.rows
-        tile = rows * self.c.columns * self.item
+        tile = rows * self.c.columns * self.out_item
         return rows * 8 + tile * (2 if self.c.transposed else 1) + 256
 
     def _tile(self) -> None:
@@ -149,7 +149,7 @@ class ContractEmitter:
         if c.transposed:
             w.line(
                 f"turned = buffer_{scalar.SHORT[c.value.dtype]}"
-                f"(scratch + {rows_padded * 8 + rows_padded * columns * self.item}, 102)"
+                f"(scratch + {rows_padded * 8 + rows_padded * columns * self.out_item}, 102)"
             )
         with w.block("for tile in range(begin, end):"):
             self._decode_tile(blocks, panels)
@@ -277,14 +277,15 @@ class ContractEmitter:
 
     def _micro_call(self, rows: int) -> None:
         c, s = self.c, self.s
-        source = micro_source(rows, c.columns, c.value.dtype, self.unit_k)
+        source = micro_source(rows, c.columns, c.dtype, self.unit_k)
+        step = self.item * (2 if c.pairs else 1)  # bytes that one step of the micro-kernel takes from A
         if source not in self.externals:
             self.externals.append(source)
         values = [
-            s.bound(self.k1.extent), "k_count", "address(table, r)", s.integer(self.k1.a * self.item),
-            s.integer(self.k0.a * self.item), "b0 + b_k", s.integer(self.k1.b * self.item),
-            s.integer(self.k0.b * self.item), f"address(c, r * {c.columns})", str(c.columns * self.item),
-            "i64(k_pass > first_pass)",
+            s.bound(self.k1.extent), "index_div(k_count, 2)" if c.pairs else "k_count", "address(table, r)",
+            s.integer(self.k1.a * self.item), s.integer(self.k0.a * step), "b0 + b_k",
+            s.integer(self.k1.b * self.item), s.integer(self.k0.b * step), f"address(c, r * {c.columns})",
+            str(c.columns * self.out_item), "i64(k_pass > first_pass)",
         ]  # fmt: skip
         self.w.line(f'call_external("{source.symbol}", {", ".join(values)})')
         self.w.line(f"r += {rows}")
@@ -295,9 +296,9 @@ class ContractEmitter:
         with s.scope():
             self._hoist()
             if c.transposed:
-                source = transpose_source(8 * self.item)
+                source, item = transpose_source(8 * self.out_item), self.out_item
                 self.externals.append(source)
-                sizes = f"address(c, 0), {c.columns * self.item}, address(turned, 0), {block * self.item}"
+                sizes = f"address(c, 0), {c.columns * item}, address(turned, 0), {block * item}"
                 w.line(f'call_external("{source.symbol}", filled, {c.columns}, {sizes})')
                 self._nest(
                     self.lane,
@@ -336,7 +337,8 @@ class ContractEmitter:
         del s.axis_names[first]
 
     def _write_stores(self) -> None:
-        texts = [self.s.emit(e) for _, _, e in self.stores]  # all loads before the first store
+        # All loads before the first store.
+        texts = [self.s.emit(scalar.unrounded(e, target.dtype)) for target, _, e in self.stores]
         for (target, at, _), text in zip(self.stores, texts, strict=True):
             self.w.line(f"{self.names.buffer(target)}[{self.s.integer(flat_offset(target, at))}] = {text}")
 

@@ -215,7 +215,7 @@ class _ContractEmitter:
                 w.line(f"acc = tile[at(r * {tile.column_stride} + l)]")
                 s.bind(accumulator(c.value.dtype), "acc")
                 s.axis_names |= {self.row: "row", self.lane: "lane"}
-                texts = [s.emit(e) for _, _, e in self.stores]
+                texts = [s.emit(scalar.unrounded(e, target.dtype)) for target, _, e in self.stores]
                 for (target, at, _), text in zip(self.stores, texts, strict=True):
                     s.store(target, flat_offset(target, at), text)
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from kcompile.codegen import scalar
 from kcompile.codegen.cuda_source import CudaKernel, loaded_memory, source_of
 from kcompile.codegen.cuda_statements import CudaStatements, Team
 from kcompile.codegen.expressions import Names, hoistable, is_unrolled, size_of
@@ -169,7 +170,7 @@ class _LoopEmitter:
 
     def _write(self, items: list[StoreItem]) -> None:
         """All expressions before the first store: a store may overwrite what another expression reads."""
-        texts = [self.s.emit(i.expr) for i in items]
+        texts = [self.s.emit(scalar.unrounded(i.expr, i.target.dtype)) for i in items]
         for item, text in zip(items, texts, strict=True):
             self.s.store(item.target, item.offset, text)
 

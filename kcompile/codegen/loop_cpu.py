@@ -193,13 +193,13 @@ class _LoopEmitter:
                 self.s.emit(part)
         with self.s.loop(axis, span), self.s.scope():
             texts = [
-                self.s.emit(i.expr) for i in items
+                self.s.emit(scalar.unrounded(i.expr, i.target.dtype)) for i in items
             ]  # all loads before the first store: a store may overwrite an input
             for item, text in zip(items, texts, strict=True):
                 self._write(item, text)
 
     def _write(self, item: StoreItem, text: str | None = None) -> None:
-        value = text if text is not None else self.s.emit(item.expr)
+        value = text if text is not None else self.s.emit(scalar.unrounded(item.expr, item.target.dtype))
         self.w.line(f"{self.names.buffer(item.target)}[{self.s.integer(item.offset)}] = {value}")
 
     # -- column reductions -------------------------------------------------------------------------------
@@ -221,7 +221,7 @@ class _LoopEmitter:
         sums = {}
         for number, r in enumerate(found):
             name = self.w.name("column")
-            kind = scalar.SHORT[r.dtype]
+            kind = scalar.memory(r.dtype)
             size = 8 * extent
             self.w.line(f"{name} = buffer_{kind}(scratch + {self.s.integer(size * number)}, {100 + number})")
             sums[r] = name

@@ -22,6 +22,9 @@ from numba.core.datamodel.models import PrimitiveModel
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import intrinsic, lower_builtin, register_model
 
+from kcompile.kernels import halves
+from kcompile.kernels.host import host
+
 INT64 = ir.IntType(64)
 ARGUMENTS_SCOPE = -1  # the scope of the kernel's own argument block
 
@@ -38,7 +41,7 @@ class Element:
 _ELEMENTS = [
     Element("f64", ir.DoubleType(), types.float64),
     Element("f32", ir.FloatType(), types.float32),
-    Element("f16", ir.HalfType(), types.float32),  # computed in float32, rounded once at the store
+    Element("f16", ir.IntType(16), types.float32),  # computed in float32, rounded once at the store
     Element("bf16", ir.IntType(16), types.float32),
     Element("i64", INT64, types.int64),
     Element("i32", ir.IntType(32), types.int32),
@@ -51,6 +54,7 @@ _ELEMENTS = [
     Element("bool", ir.IntType(8), types.boolean),  # one byte, 0 or 1
 ]
 ELEMENTS = {element.name: element for element in _ELEMENTS}
+HALVES = ("f16", "bf16")
 
 
 class BufferType(types.Type):
@@ -130,34 +134,32 @@ def _lower_store(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> No
 def _from_memory(builder: ir.IRBuilder, element: str, value: ir.Value) -> ir.Value:
     if element == "bool":
         return builder.icmp_unsigned("!=", value, ir.Constant(value.type, 0))
-    if element == "f16":
-        return builder.fpext(value, ir.FloatType())
-    if element == "bf16":
-        wide = builder.zext(value, ir.IntType(32))
-        return builder.bitcast(builder.shl(wide, ir.Constant(ir.IntType(32), 16)), ir.FloatType())
-    return value
+    return halves.widen(builder, element, value, host().converts_float16) if element in HALVES else value
 
 
 def _to_memory(builder: ir.IRBuilder, element: str, value: ir.Value) -> ir.Value:
     if element == "bool":
         return builder.zext(value, ir.IntType(8))
-    if element == "f16":
-        return builder.fptrunc(value, ir.HalfType())
-    if element == "bf16":
-        return _round_to_bfloat16(builder, value)
-    return value
+    return halves.narrow(builder, element, value, host().converts_float16) if element in HALVES else value
 
 
-def _round_to_bfloat16(builder: ir.IRBuilder, value: ir.Value) -> ir.Value:
-    """float32 -> the upper 16 bits, rounded to nearest even; a NaN keeps its sign and becomes quiet."""
-    word = ir.IntType(32)
-    bits = builder.bitcast(value, word)
-    odd = builder.and_(builder.lshr(bits, word(16)), word(1))
-    rounded = builder.add(bits, builder.add(odd, word(0x7FFF)))
-    # The test is on bits, not `fcmp uno`, so that no floating-point flag can fold it away.
-    is_nan = builder.icmp_unsigned(">", builder.and_(bits, word(0x7FFFFFFF)), word(0x7F800000))
-    chosen = builder.select(is_nan, builder.or_(bits, word(0x00400000)), rounded)
-    return builder.trunc(builder.lshr(chosen, word(16)), ir.IntType(16))
+def _rounding(element: str) -> Any:
+    """A float32 rounded as if it were stored as another float and loaded again."""
+
+    def make_rounding(typing_context: Any, x: types.Type) -> Any:
+        if x != types.float32:
+            return None
+
+        def generate(context: Any, builder: ir.IRBuilder, sig: Any, args: Any) -> ir.Value:
+            return _from_memory(builder, element, _to_memory(builder, element, args[0]))
+
+        return x(x), generate
+
+    make_rounding.__name__ = f"round_{element}"
+    return intrinsic(make_rounding)
+
+
+round_f16, round_bf16 = map(_rounding, HALVES)
 
 
 # Alias scopes. The list of all scopes is known only when the whole kernel is lowered, so accesses are

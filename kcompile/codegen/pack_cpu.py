@@ -23,7 +23,7 @@ def emit_pack(kernel: Pack, aliases: Mapping[Value, Value]) -> KernelSpec:
     elements a step.
     """
     c, target, name = kernel.contraction, kernel.target, kernel.name
-    kind, columns = scalar.SHORT[c.value.dtype], c.columns
+    kind, columns = "i16" if c.pairs else scalar.SHORT[c.dtype], c.columns
     names, w = Names(aliases), Writer()
     w.depth = 1
     s = Statements(w, names, {})
@@ -72,12 +72,15 @@ def _pack_loops(
     source: str,
     depth: int,
 ) -> None:
-    item, columns = dtypes.itemsize(c.value.dtype), c.columns
+    item, columns = dtypes.itemsize(c.dtype), c.columns
     first = axes[0]
     if len(axes) > 1:
         with w.block(f"for k{depth} in range({s.bound(first.extent)}):"):
             w.line(f"source{depth} = {source} + k{depth} * {s.integer(first.b)}")
             _pack_loops(c, axes[1:], w, s, externals, f"source{depth}", depth + 1)
+        return
+    if c.pairs:
+        _pack_pairs(c, first, w, s, externals, source)
         return
     extent, zero = s.bound(first.extent), scalar.literal(0, c.value.dtype)
     if first.b == 1 and c.n.b != 1:
@@ -101,3 +104,26 @@ def _pack_loops(
             with w.block(f"for j in range(cols, {columns}):"):
                 w.line(f"y[at + k * {columns} + j] = {zero}")
     w.line(f"at += {extent} * {columns}")
+
+
+def _pack_pairs(
+    c: Contraction, r: AxisRole, w: Writer, s: Statements, externals: list[KernelSource], source: str
+) -> None:
+    """The innermost axis of the reduction by twos: elements k and k + 1 of a column side by side."""
+    columns, count = c.columns, s.integer(r.extent // 2)
+    if r.b == 1 and c.n.b != 1:  # they lie so already: a pair is moved like one number of 32 bits
+        turn = transpose_source(32)
+        externals.append(turn)
+        sizes = f"address(x, {source}), {s.integer(c.n.b * 2)}, address(y, at), {columns * 4}"
+        w.line(f'call_external("{turn.symbol}", cols, {count}, {sizes})')
+    with w.block(f"for k in range({count}):"):
+        w.line(f"to = at + k * {2 * columns}")
+        if r.b != 1 or c.n.b == 1:
+            w.line(f"first = {source} + 2 * k * {s.integer(r.b)}")
+            w.line(f"second = first + {s.integer(r.b)}")
+            with w.block("for j in range(cols):"):
+                w.line(f"y[to + 2 * j] = x[first + j * {s.integer(c.n.b)}]")
+                w.line(f"y[to + 2 * j + 1] = x[second + j * {s.integer(c.n.b)}]")
+        with w.block(f"for j in range(2 * cols, {2 * columns}):"):
+            w.line("y[to + j] = 0")
+    w.line(f"at += {count} * {2 * columns}")

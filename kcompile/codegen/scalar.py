@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 
+from kcompile.core.dtypes import is_half
 from kcompile.ir.loops import Expr
 
 SHORT = {
@@ -54,6 +55,20 @@ def is_float(dtype: str) -> bool:
 def register(dtype: str) -> str:
     """The conversion that brings a number to the type it is computed in."""
     return _COMPUTED_WIDER.get(dtype, SHORT[dtype])
+
+
+def memory(dtype: str) -> str:
+    """The elements of scratch memory in which numbers of `dtype` are added up: sums of halves are float32."""
+    return "f32" if is_half(dtype) else SHORT[dtype]
+
+
+def unrounded(e: Expr, target: str) -> Expr:
+    """What a store of `e` may write instead: storing rounds by itself."""
+    return e.args[0] if e.op == "cast" and e.dtype == target and _rounds_at_store(e) else e
+
+
+def _rounds_at_store(e: Expr) -> bool:
+    return is_half(e.dtype) and register(e.args[0].dtype) == "f32"
 
 
 def literal(value: float | int | bool, dtype: str) -> str:
@@ -122,9 +137,13 @@ def _fitted(text: str, dtype: str) -> str:
 
 
 def cast(text: str, source: str, target: str) -> str:
-    """A conversion; floats become ints towards zero, anything but 0 becomes True."""
+    """A conversion; floats become ints towards zero, anything but 0 becomes True. Where a program says that a
+    number is of two bytes it is rounded, in a register, too.
+    """
     if target == "bool":
         return f"({text} != {literal(0, source)})"
+    if is_half(target):
+        return f"round_{SHORT[target]}({register(target)}({text}))"
     return _narrow(text, target) if target in _NARROW else f"{register(target)}({text})"
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 FLOATS = ("float16", "bfloat16", "float32", "float64")
+HALVES = ("float16", "bfloat16")  # stored in two bytes, computed in float32
 SIGNED = ("int8", "int16", "int32", "int64")
 UNSIGNED = ("uint8", "uint16", "uint32", "uint64")
 DTYPES = ("bool", *UNSIGNED, *SIGNED, *FLOATS)
@@ -53,6 +54,11 @@ def standardize(dtype: Any) -> str:
 
 def is_float(dtype: str) -> bool:
     return dtype in FLOATS
+
+
+def is_half(dtype: str) -> bool:
+    """Is this a float of two bytes? Arithmetic on it happens in float32, rounded when it is stored."""
+    return dtype in HALVES
 
 
 def is_int(dtype: str) -> bool:

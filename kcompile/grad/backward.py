@@ -10,6 +10,7 @@ from kcompile.ir.graph import Value, set_origin, topological
 from kcompile.ir.op import constant
 from kcompile.ops import elementwise as ew
 from kcompile.ops import movement
+from kcompile.ops.widening import decomposition
 
 
 def zeros_like(x: Value) -> Value:
@@ -67,8 +68,7 @@ def _node_vjp(node: Any, outputs: list[Any]) -> tuple[Any, ...]:
     op = node.op
     if not op.has("vjp"):
         if op.has("decompose"):
-            decomposed = op.rules["decompose"](*node.inputs, **node.attrs)
-            return through(decomposed, outputs[0], node.inputs)
+            return through(decomposition(node, node.inputs)[0], outputs[0], node.inputs)
         raise NotImplementedError(
             f"op {op.name!r} has no gradient (vjp rule); use ops.stop_gradient around it"
         )

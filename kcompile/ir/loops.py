@@ -14,7 +14,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from kcompile.core import symbolic
+from kcompile.core.dtypes import is_half, numpy_dtype
 from kcompile.core.symbolic import Atom, Dynamic, Int
 from kcompile.ir.graph import Value, attribute_key
 
@@ -119,8 +122,15 @@ def cast(x: Expr, dtype: str) -> Expr:
     if x.dtype == dtype:
         return x
     if x.op == "const":
-        return const(x.attr, dtype)
+        return const(_rounded(x.attr, dtype) if is_half(dtype) else x.attr, dtype)
+    if x.op == "cast" and is_half(dtype) and x.args[0].dtype == dtype and x.dtype in ("float32", "float64"):
+        return x.args[0]  # widened and back
     return apply("cast", x, dtype=dtype)
+
+
+def _rounded(value: Any, dtype: str) -> float:
+    with np.errstate(over="ignore"):
+        return float(np.asarray(value, numpy_dtype(dtype)))
 
 
 def select(condition: Expr, a: Expr, b: Expr) -> Expr:

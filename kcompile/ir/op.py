@@ -40,6 +40,9 @@ class Op:
 
     Of an op with bodies (functions as attributes), `vjp` gets the cotangents as they are, None where there is
     none, and `pull_back(ys, dys, wrt)` besides, to differentiate the bodies.
+
+    widens: floats of two bytes enter `reference` and `decompose` as float32, and the results are rounded once
+    to the inferred dtype. Not where the dtypes of bodies are fixed.
     """
 
     def __init__(self, name: str, *, outputs: int | None = 1, cheap: bool = False, has_bodies: bool = False):
@@ -47,7 +50,7 @@ class Op:
             raise ValueError(f"op {name!r} is already registered")
         self.name, self.outputs = name, outputs  # None: as many as the types that `infer` gives
         self.cheap = cheap  # computing it again costs less than storing it
-        self.has_bodies = has_bodies
+        self.has_bodies, self.widens = has_bodies, not has_bodies
         self.rules: dict[str, Callable[..., Any]] = {}
         REGISTRY[name] = self
 
@@ -98,13 +101,17 @@ class Op:
 
     def evaluate(self, arrays: tuple[np.ndarray, ...], attrs: dict[str, Any]) -> Any:
         """The reference's result in the inferred dtypes; errors as `infer` raises them."""
-        types = self.infer_types(
-            tuple(TensorType(a.shape, dtypes.standardize(a.dtype)) for a in arrays), attrs
-        )
+        given = tuple(TensorType(a.shape, dtypes.standardize(a.dtype)) for a in arrays)
+        types = self.infer_types(given, attrs)
+        if self.widens and any(dtypes.is_half(t.dtype) for t in given):
+            arrays = tuple(
+                a.astype(np.float32) if dtypes.is_half(t.dtype) else a
+                for a, t in zip(arrays, given, strict=True)
+            )
         with np.errstate(all="ignore"):
             result = self.rules["reference"](*arrays, **attrs)
-        results = result if isinstance(result, tuple) else (result,)
-        cast = tuple(_as(r, t) for r, t in zip(results, types, strict=True))
+            results = result if isinstance(result, tuple) else (result,)
+            cast = tuple(_as(r, t) for r, t in zip(results, types, strict=True))
         return cast[0] if self.outputs == 1 else cast
 
 

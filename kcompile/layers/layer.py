@@ -16,18 +16,18 @@ from kcompile.layers.call_spec import CallSpec, check_positional, converted, is_
 from kcompile.layers.input_spec import check_inputs
 from kcompile.layers.locating import locate
 from kcompile.layers.pickling import reduced
-from kcompile.layers.state import State
+from kcompile.layers.precision import Precision
 from kcompile.ops.public import has_symbolic
 from kcompile.trace import tracer
 from kcompile.trace.keras_tensor import infer_output
 from kcompile.trace.masks import mask_of, set_mask
 from kcompile.trace.operation import CallNode, default, is_default
-from kcompile.trace.variable import Variable, autocast_scope, current_path, name_scope
+from kcompile.trace.variable import Variable, current_path, name_scope
 
 ADD_WEIGHT_ORDER = ("shape", "initializer", "dtype", "trainable", "autocast", "regularizer", "constraint")
 
 
-class Layer(State):
+class Layer(Precision):
     """What users subclass: `build(input_shape)` makes weights, `call(inputs)` computes with `kcompile.ops`.
 
     Called on arrays it computes at once; on traced values it adds to the trace; on placeholders it becomes
@@ -51,12 +51,9 @@ class Layer(State):
 
     activity_regularizer: Any
     input_spec: Any
-    autocast: bool
     built: bool
-    _dtype_policy: dtype_policies.DTypePolicy
     _losses: list[Any]
     _build_shapes: dict[str, Any] | None
-    _path: str | None
     _supports_masking: bool
     _input_shape_arg: tuple[int | None, ...] | None
     # Whether a functional model should call the layer on arrays, before its compiled program, where its
@@ -102,27 +99,6 @@ class Layer(State):
     def path(self) -> str:
         """Names of the layers around this one when it was built, and its own, joined by '/'."""
         return self._path or self.name
-
-    @property
-    def dtype_policy(self) -> dtype_policies.DTypePolicy:
-        return self._dtype_policy
-
-    @dtype_policy.setter
-    def dtype_policy(self, value: Any) -> None:
-        self.__dict__["_dtype_policy"] = dtype_policies.get(value)
-
-    @property
-    def dtype(self) -> str:
-        """The dtype of the weights."""
-        return self._dtype_policy.variable_dtype
-
-    variable_dtype = dtype
-
-    @property
-    def compute_dtype(self) -> str:
-        return self._dtype_policy.compute_dtype
-
-    input_dtype = compute_dtype
 
     @property
     def call_has_training(self) -> bool:
@@ -241,7 +217,7 @@ class Layer(State):
         return outputs
 
     def _bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> CallSpec:
-        dtype = self.compute_dtype if self.autocast and dtypes.is_float(self.compute_dtype) else None
+        dtype = self._cast_target()
         args = tuple(tree.map_structure(lambda x: converted(x, dtype), list(args)))
         kwargs = tree.map_structure(lambda x: converted(x, dtype), kwargs)
         return CallSpec(signature_of(getattr(self.call, "__func__", self.call)), args, kwargs)
@@ -261,8 +237,7 @@ class Layer(State):
 
     def _call(self, *args: Any, **kwargs: Any) -> Any:
         """`call` in the layer's scope: names and dtypes of variables, origins of nodes, located errors."""
-        mixed = self.compute_dtype if self.compute_dtype != self.variable_dtype and self.autocast else None
-        with name_scope(self.name), autocast_scope(mixed):
+        with name_scope(self.name), self._autocast_scope():
             origin = set_origin(current_path())
             try:
                 return self.call(*args, **kwargs)

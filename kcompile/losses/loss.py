@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from kcompile import ops
-from kcompile.core import dtypes, tree
+from kcompile import dtype_policies, ops
+from kcompile.core import tree
+from kcompile.core.config import floatx
 from kcompile.core.serialization import deserialize_keras_object, serialize_keras_object
 from kcompile.core.symbolic import product
 from kcompile.ops import elementwise as ew
@@ -22,7 +23,7 @@ class Loss:
 
     Args:    reduction: "sum_over_batch_size" (or "mean"): sum / number of values; "mean_with_sample_weight":
              sum / sum of weights; "sum"; None or "none": the values themselves.
-             dtype: dtype of the computation, the default float unless given.
+             dtype: dtype or policy of the computation, the default float unless given.
 
     >>> import numpy as np
     >>> class Absolute(Loss):
@@ -37,7 +38,7 @@ class Loss:
     ):
         self.name = name or auto_name(type(self).__name__)
         self.reduction = standardize_reduction(reduction)
-        self._dtype = dtypes.standardize(getattr(dtype, "compute_dtype", dtype))
+        self._dtype = dtype_policies.get(dtype or floatx()).compute_dtype
 
     @property
     def dtype(self) -> str:

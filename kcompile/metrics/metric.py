@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from kcompile import dtype_policies
 from kcompile.core import dtypes
+from kcompile.core.config import floatx
 from kcompile.trace.naming import auto_name
 from kcompile.trace.variable import Variable, name_scope
 
@@ -42,7 +44,7 @@ class Metric:
 
     def __init__(self, dtype: Any = None, name: str | None = None):
         self.name = name or auto_name(type(self).__name__)
-        self._dtype = dtypes.standardize(getattr(dtype, "compute_dtype", dtype))
+        self._dtype = dtype_policies.get(dtype or floatx()).compute_dtype
 
     def __setattr__(self, name: str, value: Any) -> None:
         known = (

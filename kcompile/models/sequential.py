@@ -112,6 +112,12 @@ class Sequential(Model):
         """The layers, without the input."""
         return [layer for layer in self._stack if not isinstance(layer, InputLayer)]
 
+    @property
+    def input_dtype(self) -> str:
+        """The dtype of the input layer, which need not be the one that the layers compute in."""
+        first = self._stack[0] if self._stack else None
+        return first.dtype if isinstance(first, InputLayer) else super().input_dtype
+
     # --- building and calling -------------------------------------------------------------------------------
 
     def build(self, input_shape: Any = None) -> None:

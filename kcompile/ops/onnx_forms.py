@@ -5,19 +5,20 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from kcompile.core.dtypes import is_float
 from kcompile.ops.operands import onnx_number
 
 
 def mod(g: Any, a: str, b: str) -> str:
     """ONNX's Mod has the divisor's sign for ints only."""
-    if not g.dtype(a).startswith("float"):
+    if not is_float(g.dtype(a)):
         return g.node("Mod", a, b)
     return g.node("Sub", a, g.node("Mul", g.node("Floor", g.node("Div", a, b)), b))
 
 
 def floor_divide(g: Any, a: str, b: str) -> str:
     """ONNX's Div rounds ints towards zero."""
-    if g.dtype(a).startswith("float"):
+    if is_float(g.dtype(a)):
         return g.node("Floor", g.node("Div", a, b))
     return g.node("Div", g.node("Sub", a, g.node("Mod", a, b)), b)
 

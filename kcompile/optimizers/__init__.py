@@ -14,12 +14,15 @@ from kcompile.optimizers.adam import Adam, AdamW
 from kcompile.optimizers.adamax import Adamax
 from kcompile.optimizers.ftrl import Ftrl
 from kcompile.optimizers.lion import Lion
+from kcompile.optimizers.loss_scale import LossScaleOptimizer
 from kcompile.optimizers.nadam import Nadam
 from kcompile.optimizers.optimizer import Optimizer
 from kcompile.optimizers.rmsprop import RMSprop
 from kcompile.optimizers.sgd import SGD
 
-CLASSES = (Adadelta, Adagrad, Adam, AdamW, Adamax, Ftrl, Lion, Nadam, Optimizer, RMSprop, SGD)
+CLASSES = (
+    Adadelta, Adagrad, Adam, AdamW, Adamax, Ftrl, Lion, LossScaleOptimizer, Nadam, Optimizer, RMSprop, SGD
+)  # fmt: skip
 registry.publish("keras.optimizers", {kind.__name__: kind for kind in CLASSES})
 ALL_OBJECTS: dict[str, Any] = {kind.__name__.lower(): kind for kind in CLASSES}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kcompile import ops
-from kcompile.trace import tracer
+from kcompile.optimizers.selecting import snapshot
 
 
 def check(steps: Any) -> None:
@@ -24,15 +24,10 @@ def step(optimizer: Any, gradients: list[Any], variables: list[Any]) -> None:
     totals = [g + s.value for g, s in zip(gradients, sums, strict=True)]
     untouched = {id(v) for v in (*optimizer._accumulated, *getattr(optimizer, "_averages", ()))}
     touched = [v for v in (*variables, *optimizer.variables) if id(v) not in untouched]
-    before = [_snapshot(v) for v in touched]
+    before = [snapshot(v) for v in touched]
     optimizer._update([total / steps for total in totals], variables)
     for variable, old in zip(touched, before, strict=True):
         if variable.value is not old:
             variable.assign(ops.where(is_last, variable.value, old))
     for slot, total in zip(sums, totals, strict=True):
         slot.assign(ops.where(is_last, 0, total))
-
-
-def _snapshot(variable: Any) -> Any:
-    """The value now; a copy outside of traces, where assignments would change it."""
-    return variable.value if tracer.is_tracing() else variable.numpy()

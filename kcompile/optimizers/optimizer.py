@@ -330,23 +330,23 @@ class Optimizer:
                 "`optimizer.build(trainable_variables)` to create the optimizer weights before calling "
                 "`set_weights()`."
             )
-        for variable, weight in zip(self._variables, weights, strict=True):
+        for variable, weight in zip(self.variables, weights, strict=True):
             variable.assign(weight)
 
     def save_own_variables(self, store: Any) -> None:
-        for k, variable in enumerate(self._variables):
+        for k, variable in enumerate(self.variables):
             store[str(k)] = variable.numpy()
 
     def load_own_variables(self, store: Any) -> None:
-        if len(store.keys()) != len(self._variables):
+        if len(store.keys()) != len(self.variables):
             warnings.warn(
                 f"Skipping variable loading for optimizer '{self.name}', because it has "
-                f"{len(self._variables)} "
+                f"{len(self.variables)} "
                 f"variables whereas the saved optimizer has {len(store.keys())} variables.",
                 stacklevel=2,
             )
             return
-        for k, variable in enumerate(self._variables):
+        for k, variable in enumerate(self.variables):
             variable.assign(np.asarray(store[str(k)]))
 
     def get_config(self) -> dict[str, Any]:

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
+from kcompile.core.dtypes import is_half, numpy_dtype
 from kcompile.ir.graph import Graph, Node, Value, rebuild
 from kcompile.ops.movement import reshape_op, transpose_op
+from kcompile.ops.operands import cast_op
 
 Rule = Callable[[Node, tuple[Value, ...]], Value | None]
 
@@ -58,11 +62,25 @@ def copy_is_its_operand(node: Node, inputs: tuple[Value, ...]) -> Value | None:
     return inputs[0]
 
 
+def movement_of_widening(node: Node, inputs: tuple[Value, ...]) -> Value | None:
+    """Two-byte floats are moved first and widened then: half the memory, and products see where they lie."""
+    widening = inputs[0]
+    if widening.op is not cast_op or widening.dtype != "float32":
+        return None
+    x = widening.node.inputs[0]
+    filling = node.attrs.get("value", 0.0)  # of padding
+    if not is_half(x.dtype) or float(np.asarray(filling, numpy_dtype(x.dtype))) != filling:
+        return None
+    return cast_op(node.op(x, **node.attrs), dtype="float32")
+
+
 RULES: dict[str, tuple[Rule, ...]] = {
     "copy": (copy_is_its_operand,),
-    "reshape": (reshape_of_reshape,),
-    "transpose": (transpose_of_transpose,),
-    "broadcast_to": (broadcast_to_same_shape,),
+    "reshape": (reshape_of_reshape, movement_of_widening),
+    "transpose": (transpose_of_transpose, movement_of_widening),
+    "broadcast_to": (broadcast_to_same_shape, movement_of_widening),
+    "pad": (movement_of_widening,),
+    "slice": (movement_of_widening,),
     "multiply": (multiply_by_one,),
     "true_divide": (divide_by_one,),
 }

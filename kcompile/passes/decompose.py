@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kcompile.ir.graph import Graph, Node, Value, rebuild
 from kcompile.ir.op import REGISTRY
+from kcompile.ops.widening import decomposition
 
 LEAVES = {"parameter", "variable", "constant"}
 
@@ -27,8 +28,7 @@ def run(graph: Graph) -> Graph:
                 f"op {node.op.name!r} (at {node.origin or 'top level'}) has no kernel: "
                 "neither a scalar rule nor a decomposition"
             )
-        made = node.op.rules["decompose"](*inputs, **node.attrs)
-        return made if isinstance(made, tuple) else (made,)
+        return decomposition(node, inputs)
 
     while not all(is_primitive(n) for n in graph.nodes()):
         graph = rebuild(graph, rule)

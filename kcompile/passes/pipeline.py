@@ -10,7 +10,7 @@ from kcompile.core.timing import timed
 from kcompile.ir.graph import Graph
 from kcompile.ir.text import dump
 from kcompile.ir.verify import verify
-from kcompile.passes import algebra, decompose, fold, loops, masks
+from kcompile.passes import algebra, decompose, fold, loops, masks, widen
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ class Pass:
 PIPELINE = [
     Pass("decompose", decompose.run, required=True),  # composites -> primitives
     Pass("loops", lambda graph: loops.run(graph, run), required=True),  # bodies pass through this list, too
+    Pass("widen", widen.run),  # contractions of two-byte floats -> float32 and a cast
     Pass("fold", fold.run),  # constant subgraphs -> constants
     Pass("algebra", algebra.run),  # local rules that keep every bit
     Pass("masks", masks.run),  # what is masked twice is masked by a value's sign

@@ -10,7 +10,7 @@ stored.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from kcompile.core import config, symbolic
@@ -42,10 +42,16 @@ class Contraction:
     columns: int
     parts: int  # of the reduction
     window: Window | None = None  # a convolution that Winograd's algorithm computes
+    pairs: bool = False  # operands are bfloat16, multiplied two steps of the reduction at a time
 
     @property
     def m_extent(self) -> int | Int:
         return product(x.extent for x in self.m)
+
+    @property
+    def dtype(self) -> str:
+        """That of the operands as they lie in memory; sums have the dtype of `value`."""
+        return "bfloat16" if self.pairs else self.value.dtype
 
     @property
     def k_extent(self) -> int | Int:
@@ -64,11 +70,35 @@ def contraction_of(node: Node, target: Target, stable: frozenset[Value] = frozen
     value = node.values[0]
     if value.dtype not in ("float32", "float64") or any(v.dtype != value.dtype for v in node.inputs):
         return None
-    x, w = (view_of(v) for v in node.inputs)
+    plans = _plans(node, node.inputs, target, stable)
+    if target.pairs and all(_is_widened(v) for v in node.inputs):
+        narrow = _plans(node, tuple(v.node.inputs[0] for v in node.inputs), target, stable)
+        paired = [replace(p, pairs=True, packed=True) for p in narrow if _goes_in_pairs(p)]
+        plans = paired if paired and all(p.window is None for p in plans) else plans
+    return min(plans, key=lambda p: _cost(p, target, stable), default=None)
+
+
+def _plans(
+    node: Node, inputs: tuple[Value, ...], target: Target, stable: frozenset[Value]
+) -> list[Contraction]:
+    """Either operand as A, where the roles of the axes allow it."""
+    value = node.values[0]
+    x, w = (view_of(v) for v in inputs)
     roles = _strides(node, x, w)
     mirrored = [_swapped(r) for r in roles]
     plans = [_plan(value, x, w, roles, target, stable), _plan(value, w, x, mirrored, target, stable)]
-    return min((p for p in plans if p), key=lambda p: _cost(p, target, stable), default=None)
+    return [p for p in plans if p is not None]
+
+
+def _is_widened(v: Value) -> bool:
+    """Is it bfloat16, cast to float32?"""
+    return v.op.name == "cast" and v.dtype == "float32" and v.node.inputs[0].dtype == "bfloat16"
+
+
+def _goes_in_pairs(c: Contraction) -> bool:
+    """Do two steps of the reduction lie side by side in A, all along?"""
+    inner = c.k[-1]
+    return c.window is None and inner.a == 1 and isinstance(inner.extent, int) and inner.extent % 2 == 0
 
 
 def _strides(node: Node, x: View, w: View) -> list[AxisRole]:

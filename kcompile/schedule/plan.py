@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from kcompile.core.dtypes import is_half
 from kcompile.core.symbolic import Int, product
 from kcompile.ir import graph as graphs
 from kcompile.ir import loops
@@ -144,7 +145,7 @@ class _Lowering:
         kernels: list[Kernel] = []
         memory = c.b.base
         if c.packed:
-            memory = new_memory(c.value.node.serial * 2, TensorType((packed_size(c),), c.value.dtype))
+            memory = new_memory(c.value.node.serial * 2, TensorType((packed_size(c),), c.dtype))
             kernels.append(Pack(c, memory, f"{self.name} pack"))
         if c.window is not None and c.window.is_gradient:
             return self._filter_gradient(c, index)
@@ -205,12 +206,12 @@ class _Lowering:
         body = loops.partial_reduce(kind, axes, r.args[0], Int.of(part), parts)
         shape = (parts, *(a.extent or 1 for a in kept))
         key = (self.stores[0].target.node.serial + 1) * 64 + number
-        partial = new_memory(-key, TensorType(shape, r.dtype))
+        partial = new_memory(-key, TensorType(shape, _added_in(r.dtype)))
         index = (Int.of(part), *(Int.of(a) for a in kept))
         kernel = Loop((part, *kept), (Store(partial, index, body),), f"{self.name} parts", ("reduce",))
         again = loops.axis(parts, "part")
-        load = loops.load(partial, (again, *(Int.of(a) for a in kept)), r.dtype)
-        return kernel, loops.reduce(kind, (again,), load)
+        load = loops.load(partial, (again, *(Int.of(a) for a in kept)), partial.dtype)
+        return kernel, loops.cast(loops.reduce(kind, (again,), load), r.dtype)
 
     def _scattered(self, r: Expr, number: int) -> tuple[Kernel, Expr]:
         """A kernel of its own for a scatter, and the load of its result."""
@@ -220,9 +221,9 @@ class _Lowering:
         kept.sort(key=lambda a: a is not found.row)  # the row first
         index = tuple(Int.of(a) for a in kept)
         key = (self.stores[0].target.node.serial + 1) * 64 + 32 + number
-        result = new_memory(-key, TensorType(tuple(a.extent or 1 for a in kept), r.dtype))
+        result = new_memory(-key, TensorType(tuple(a.extent or 1 for a in kept), _added_in(r.dtype)))
         kernel = Loop(tuple(kept), (Store(result, index, r),), f"{self.name} scatter", ("scatter",))
-        return kernel, loops.load(result, index, r.dtype)
+        return kernel, loops.cast(loops.load(result, index, result.dtype), r.dtype)
 
     def _axis_order(self) -> list[Axis]:
         order: list[Axis] = list(self.group.axes)
@@ -234,6 +235,11 @@ class _Lowering:
 def _on(c: Contraction, outside: dict[Value, Value]) -> Contraction:
     """A contraction with B read from the value outside of a loop."""
     return replace(c, b=replace(c.b, base=outside.get(c.b.base, c.b.base)))
+
+
+def _added_in(dtype: str) -> str:
+    """The dtype of sums that lie in memory: two bytes would swallow small terms."""
+    return "float32" if is_half(dtype) else dtype
 
 
 def _sum_of_parts(partial: Value, parts: int, index: Index) -> Expr:

@@ -16,6 +16,7 @@ class Target:
     winograd  may 3 x 3 convolutions be computed by Winograd's algorithm?
     long      reduction steps from which a contraction of at most `few` outputs is shared out into `parts`.
     sum_parts parts of a long sum into few elements. All parts are combined in a fixed order.
+    pairs     are products of bfloat16 added up in float32 two at a time, by an instruction?
     """
 
     name: str
@@ -27,3 +28,4 @@ class Target:
     few: int
     parts: int
     sum_parts: int
+    pairs: bool = False

@@ -39,7 +39,7 @@ class Tracer:
 
     def assign(self, variable: Variable, value: Any) -> Value:
         self.read(variable)
-        new = ew.as_tensor(value, variable.dtype)
+        new = ew.as_tensor(value, variable.leaf.dtype)
         from kcompile.ir.op import constant
         from kcompile.ops.movement import broadcast_to
 

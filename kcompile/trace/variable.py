@@ -51,11 +51,16 @@ def current_path() -> str:
 @contextmanager
 def autocast_scope(dtype: str | None) -> Any:
     """Inside, float variables are read as `dtype` (unless made with autocast=False); None: as they are."""
-    outer, _scopes.autocast = getattr(_scopes, "autocast", None), dtype
+    outer, _scopes.autocast = autocasts(), (dtype,)
     try:
         yield
     finally:
         _scopes.autocast = outer
+
+
+def autocasts() -> tuple[str | None, ...]:
+    """The dtype of the innermost `autocast_scope`, () outside of any."""
+    return getattr(_scopes, "autocast", ())
 
 
 class _Writes:
@@ -128,16 +133,27 @@ class Variable:
         self.constraint: Any = None
         self.overwrite_with_gradient = False
         value = _initial(initializer, shape, dtype)
-        self.dtype = dtypes.standardize(value.dtype)
+        self._dtype = dtypes.standardize(value.dtype)
         self.shape: tuple[int, ...] = tuple(value.shape)
         self._array = aligned_empty(self.shape, value.dtype)
         self._array[...] = value
-        self.leaf: Value = make_variable(self.uid, self.name, TensorType(self.shape, self.dtype))
+        self.leaf: Value = make_variable(self.uid, self.name, TensorType(self.shape, self._dtype))
         self._before_read: Callable[[], None] | None = None
 
     @property
     def ndim(self) -> int:
         return len(self.shape)
+
+    @property
+    def dtype(self) -> str:
+        """The dtype that the value is read in: in a layer of mixed precision, the one that it computes in."""
+        dtype = self._read_as()
+        return dtype if dtype is not None and dtypes.is_float(self._dtype) else self._dtype
+
+    def _read_as(self) -> str | None:
+        """The dtype of the surrounding scope, if it holds for this variable."""
+        found = autocasts() if self.autocast else ()
+        return found[0] if found else None
 
     @property
     def value(self) -> Any:
@@ -152,8 +168,8 @@ class Variable:
     def __kcompile_value__(self) -> Any:
         scope = tracer.active()
         value = self._array if scope is None else scope.read(self)
-        dtype = getattr(_scopes, "autocast", None)
-        return value if dtype is None or not self.autocast else _cast_float(value, dtype)
+        dtype = self._read_as()
+        return value if dtype is None else _cast_float(value, dtype)
 
     def assign(self, value: Any) -> Any:
         """Set the value; shapes must agree."""
@@ -175,10 +191,12 @@ class Variable:
         return self._array
 
     def assign_add(self, value: Any) -> None:
-        self.assign(self.value + _value(value, self.dtype))
+        current = self.value
+        self.assign(current + _value(value, str(current.dtype)))
 
     def assign_sub(self, value: Any) -> None:
-        self.assign(self.value - _value(value, self.dtype))
+        current = self.value
+        self.assign(current - _value(value, str(current.dtype)))
 
     def numpy(self) -> np.ndarray:
         """A copy of the value."""
@@ -192,7 +210,7 @@ class Variable:
         return np.array(self._array, dtype=dtype)
 
     def __repr__(self) -> str:
-        return f"<Variable path={self.path}, shape={self.shape}, dtype={self.dtype}, value={self._array}>"
+        return f"<Variable path={self.path}, shape={self.shape}, dtype={self._dtype}, value={self._array}>"
 
     def __getitem__(self, key: Any) -> Any:
         return self.value[key]
@@ -203,7 +221,7 @@ class Variable:
             "trainable": self.trainable,
             "autocast": self.autocast,
             "name": self.name,
-            "dtype": self.dtype,
+            "dtype": self._dtype,
         }
         rest = {"path": self.path, "regularizer": self.regularizer, "constraint": self.constraint}
         return _copied, (self.numpy(), made, rest)

@@ -8,6 +8,7 @@ from typing import Any
 
 from kcompile import losses as losses_module
 from kcompile.core import tree
+from kcompile.core.config import floatx
 from kcompile.core.errors import ShapeError, message
 from kcompile.metrics import Mean
 from kcompile.ops import elementwise as ew
@@ -161,7 +162,7 @@ def resolve(identifier: Any, y_true: Any, y_pred: Any) -> Any:
 
 def _value(entry: OutputLoss, y_true: Any, y_pred: Any, weight: Any) -> Any:
     try:
-        value = ew.as_tensor(entry.loss(y_true, y_pred, weight), "float32")
+        value = ew.as_tensor(entry.loss(y_true, y_pred, weight), floatx())
     except ShapeError as error:
         raise ShapeError(_misfit(entry, y_true, y_pred, weight, error)) from error
     if tuple(value.shape) != ():

@@ -96,14 +96,10 @@ class Compiled(_Layer):
                  metrics that sample and class weights apply to. run_eagerly: every step runs op by op through
                  NumPy, gradients included. steps_per_execution: callbacks of batches are called once in so
                  many steps. jit_compile: accepted; steps are always compiled unless run_eagerly.
+                 auto_scale_loss: under the policy "mixed_float16", wrap the optimizer in a
+                 LossScaleOptimizer.
         Raises:  ValueError for unknown names, saying what is near.
         """
-        if getattr(self.dtype_policy, "name", "") == "mixed_float16" and auto_scale_loss:
-            raise NotImplementedError(
-                "auto_scale_loss with the dtype policy mixed_float16 is not supported: pass "
-                "auto_scale_loss=False "
-                "and an optimizer with loss_scale_factor, or use the policy mixed_bfloat16."
-            )
         if run_eagerly and jit_compile is True:
             warnings.warn(
                 "If `run_eagerly` is True, then `jit_compile` cannot also be True. Disabling `jit_compile`.",
@@ -127,7 +123,7 @@ class Compiled(_Layer):
         before = self._training
         self.__dict__["_training_state"] = Training(
             programs=before.programs,
-            optimizer=arguments["optimizer"],
+            optimizer=self._scaled(arguments["optimizer"]) if auto_scale_loss else arguments["optimizer"],
             loss=loss,
             compile_loss=None if loss is None else CompileLoss(loss, loss_weights, names),
             compile_metrics=CompileMetrics(metrics, weighted_metrics, names) if has_metrics else None,
@@ -140,6 +136,13 @@ class Compiled(_Layer):
             steps_per_execution=steps_per_execution,
             jit_compile=arguments["jit_compile"],
         )
+
+    def _scaled(self, optimizer: Any) -> Any:
+        """The optimizer, with loss scaling where the model computes in float16."""
+        already = optimizer is None or isinstance(optimizer, optimizers.LossScaleOptimizer)
+        if already or self.dtype_policy.name != "mixed_float16":
+            return optimizer
+        return optimizers.LossScaleOptimizer(optimizer, name="loss_scale_optimizer")
 
     def _check_overrides(self) -> None:
         for name in UNSUPPORTED:

@@ -15,6 +15,9 @@ The external C function ``symbol(spec)`` takes int64 only, addresses and strides
 
 row_ptrs is the address of `rows` int64 absolute addresses. Without accumulate, C is overwritten. Nothing
 needs alignment.
+
+For "bfloat16" an element is a pair of bfloat16, side by side in A as in B (k0 counts pairs), the product is
+that of both numbers of a pair, added up, and C is float32. It needs x86's AVX512_BF16.
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ from dataclasses import dataclass
 
 from llvmlite import ir
 
-from kcompile.kernels.host import Host, item_bytes
+from kcompile.kernels.host import Host
 
 I64 = ir.IntType(64)
 I32 = ir.IntType(32)
@@ -66,7 +69,7 @@ class MicroSpec:
 
 def symbol(spec: MicroSpec) -> str:
     """Name of the C function."""
-    kind = {"float32": "f32", "float64": "f64"}[spec.dtype]
+    kind = {"float32": "f32", "float64": "f64", "bfloat16": "bf16"}[spec.dtype]
     return f"kc_micro_{kind}_{spec.rows}x{spec.vectors}x{spec.lanes}{'u' if spec.unit_k else 's'}"
 
 
@@ -102,7 +105,20 @@ def _tiles(host: Host) -> dict[int, tuple[int, float]]:
 
 def element(dtype: str) -> ir.Type:
     """LLVM's type of a dtype. Raises KeyError for what the micro-kernel does not compute in."""
-    return {"float32": ir.FloatType(), "float64": ir.DoubleType()}[dtype]
+    return {"float32": ir.FloatType(), "float64": ir.DoubleType(), "bfloat16": ir.FloatType()}[dtype]
+
+
+class _BFloat(ir.Type):
+    """LLVM's bfloat, which llvmlite does not know: only pointers and vectors of it are named."""
+
+    def _to_string(self) -> str:
+        return "bfloat"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _BFloat)
+
+    def __hash__(self) -> int:
+        return hash(_BFloat)
 
 
 @dataclass
@@ -127,7 +143,8 @@ class _Micro:
     def __init__(self, module: ir.Module, spec: MicroSpec) -> None:
         self.spec = spec
         self.item = element(spec.dtype)
-        self.size = item_bytes(spec.dtype)
+        self.size = 8 if spec.dtype == "float64" else 4  # of a number, or of a pair
+        self.operand = I32 if spec.dtype == "bfloat16" else self.item
         self.vector = ir.VectorType(self.item, spec.lanes)
         function = ir.Function(module, ir.FunctionType(ir.VoidType(), [I64] * 11), symbol(spec))
         function.attributes.add("nounwind")
@@ -136,8 +153,14 @@ class _Micro:
             value.name = name
         self.k1, self.k0, self.rows, self.a_s1, self.a_s0, *rest = function.args
         self.b, self.b_s1, self.b_s0, self.c, self.ldc, self.accumulate = rest
-        name = f"llvm.fmuladd.v{spec.lanes}f{8 * self.size}"
-        self.fma = ir.Function(module, ir.FunctionType(self.vector, [self.vector] * 3), name)
+        self.loaded = ir.VectorType(self.operand, spec.lanes)
+        self.pairs = ir.VectorType(_BFloat(), 2 * spec.lanes) if spec.dtype == "bfloat16" else None
+        if self.pairs is None:
+            name, factors = f"llvm.fmuladd.v{spec.lanes}f{8 * self.size}", [self.vector] * 3
+        else:
+            name = f"llvm.x86.avx512bf16.dpbf16ps.{32 * spec.lanes}"
+            factors = [self.vector, self.pairs, self.pairs]
+        self.fma = ir.Function(module, ir.FunctionType(self.vector, factors), name)
         self.build = ir.IRBuilder(function.append_basic_block("entry"))
 
     def emit(self) -> None:
@@ -189,13 +212,20 @@ class _Micro:
         a, b, sums = state.a, state.b, [[list(row) for row in tile] for tile in state.sums]
         for u in range(count):
             places = [self._at(b, j * self.spec.lanes * self.size) for j in range(self.spec.vectors)]
-            columns = [self._load(place, self.vector) for place in places]
+            columns = [self._load(place, self.loaded) for place in places]
             tile = sums[u % self.spec.sets]
             for row, pointer in zip(tile, self.pointers, strict=True):
-                x = self._broadcast(self._load(self._move(pointer, a), self.item))
-                row[:] = [self.build.call(self.fma, [x, y, v]) for y, v in zip(columns, row, strict=True)]
+                x = self._broadcast(self._load(self._move(pointer, a), self.operand))
+                row[:] = [self._product(x, y, v) for y, v in zip(columns, row, strict=True)]
             a, b = self._advance(a), self._move(b, self.b_s0)
         return _State(a, b, sums)
+
+    def _product(self, x: ir.Value, y: ir.Value, total: ir.Value) -> ir.Value:
+        """total + x * y, or the products of pairs."""
+        if self.pairs is None:
+            return self.build.call(self.fma, [x, y, total])
+        x, y = (self.build.bitcast(v, self.pairs) for v in (x, y))
+        return self.build.call(self.fma, [total, x, y])
 
     def _advance(self, a: ir.Value) -> ir.Value:
         """The next step's offset into A.
@@ -254,7 +284,7 @@ class _Micro:
         return self.build.load(pointer, typ=kind, align=8 if kind == I64 else self.size)
 
     def _broadcast(self, scalar: ir.Value) -> ir.Value:
-        b, undefined = self.build, ir.Constant(self.vector, ir.Undefined)
+        b, undefined = self.build, ir.Constant(self.loaded, ir.Undefined)
         first = b.insert_element(undefined, scalar, I32(0))
         lanes = ir.Constant(ir.VectorType(I32, self.spec.lanes), [0] * self.spec.lanes)
         return b.shuffle_vector(first, undefined, lanes)

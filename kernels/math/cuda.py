@@ -12,6 +12,7 @@ from kcompile.kernels.math.cuda_primitives import (
     bits_f32,
     erfc,
     exp,
+    f16,
     f32,
     f32_bits,
     floor,
@@ -125,6 +126,16 @@ def to_bf16(x: Any) -> Any:
     return u16(u32(0x7FC0) if x != x else u32(rounded >> u32(16)))
 
 
+def round_bf16(x: Any) -> Any:
+    """A float32 rounded to the nearest bfloat16."""
+    return from_bf16(to_bf16(x))
+
+
+def round_f16(x: Any) -> Any:
+    """A float32 rounded to the nearest float16."""
+    return f32(f16(x))
+
+
 def narrow_i8(x: Any) -> Any:
     return i64(i8(i64(x)))
 
@@ -144,5 +155,5 @@ def narrow_u16(x: Any) -> Any:
 __all__ = [
     "add_up", "floor_quotient", "from_bf16", "integer_power", "magnitude", "maximum", "minimum",
     "multiply_up", "narrow_i8", "narrow_i16", "narrow_u8", "narrow_u16", "normal_cdf", "relu", "remainder",
-    "rsqrt", "select", "sigmoid", "sign_of", "softplus", "to_bf16",
+    "round_bf16", "round_f16", "rsqrt", "select", "sigmoid", "sign_of", "softplus", "to_bf16",
 ]  # fmt: skip

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from kcompile import ops
+from kcompile.core import dtypes
 from kcompile.export.onnx.emit import UnsupportedOps
 from tests.export.onnx_tools import graph_of, model_of, run
 from tests.helpers import all_ops, assert_close, parametrize_samples, samples_of
@@ -127,6 +128,41 @@ def test_dtypes_that_onnx_lacks_are_computed_in_wider_ones(name, dtype):
     np.testing.assert_allclose(
         got.astype("float64"), expected.astype("float64"), rtol=2e-3
     )  # float16: 2 ** -10
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64"])
+@pytest.mark.parametrize(
+    "op", [o for o in all_ops() if o.name not in NO_ONNX and not o.has_bodies], ids=lambda op: op.name
+)
+def test_other_floats_run_the_same(op, dtype):
+    """One sample of each op; bfloat16 between casts, because onnxruntime's Python knows no such arrays."""
+    samples = [s for s in samples_of(op) if any(a.dtype == np.float32 and a.size for a in s.arrays)]
+    samples = [s for s in samples if (op.name, s.name) not in NOT_ONNX]
+    if not samples:
+        pytest.skip("no float input")
+    given = [_converted(a, dtype) for a in samples[0].arrays]
+    arrays = [a.astype("float32") if a.dtype.name == "bfloat16" else a for a in given]
+
+    def function(*xs):
+        if dtype != "bfloat16":
+            return op(*xs, **samples[0].attrs)
+        made = op(*(ops.cast(x, dtype) if x.dtype == "float32" else x for x in xs), **samples[0].attrs)
+        made = made if isinstance(made, tuple) else (made,)
+        return tuple(ops.cast(y, "float32") if y.dtype == dtype else y for y in made)
+
+    found = run(model_of(graph_of(function, arrays)), arrays)
+    wanted = op.evaluate(tuple(given), samples[0].attrs)
+    # Attributes of ONNX's operators are float32, and so are its products of float64 without a kernel.
+    limit = dtypes.tolerance("float32" if dtype == "float64" else dtype, TERMS if dtype == "float64" else 1)
+    for got, want in zip(found, wanted if op.outputs != 1 else (wanted,), strict=True):
+        assert got.dtype == want.dtype or (dtype == "bfloat16" and got.dtype == np.float32)
+        got, want = (np.asarray(a).astype("float64") for a in (got, want))
+        size = max(1e-30, np.abs(want[np.isfinite(want)]).max(initial=0.0))
+        np.testing.assert_allclose(got, want, rtol=limit, atol=limit * size)
+
+
+def _converted(array, dtype):
+    return array.astype(dtypes.numpy_dtype(dtype)) if array.dtype == np.float32 else array
 
 
 def test_the_exceptions_above_exist():

@@ -2,6 +2,7 @@
 
 import re
 
+import ml_dtypes
 import numpy as np
 import pytest
 
@@ -46,6 +47,38 @@ def test_micro_kernel_matches_einsum(rows, vectors, dtype, unit_k):
         c, want, bound, before = run(spec, function, k1, k0, accumulate, rng)
         assert (abs(c[:, : spec.columns] - want) <= bound).all()
         assert np.array_equal(c[:, spec.columns :], before[:, spec.columns :]), "wrote beside its tile"
+
+
+@pytest.mark.skipif(not host().multiplies_bfloat16, reason="the CPU has no AVX512_BF16")
+@pytest.mark.parametrize("unit_k", [True, False])
+@pytest.mark.parametrize("rows, vectors", TILES)
+def test_micro_kernel_of_pairs_matches_einsum(rows, vectors, unit_k):
+    """Small integers, so that every sum is exact."""
+    rng = np.random.default_rng(rows * 10 + vectors)
+    spec = micro.MicroSpec(rows, vectors, lanes("float32"), "bfloat16", unit_k)
+    library = native.load(micro.build(spec))
+    function = library.function(micro.symbol(spec), 11)
+    gap = 1 if unit_k else 3
+    for k1, k0, accumulate in [(1, 1, 0), (2, 3, 1), (3, 7, 0), (1, 64, 1), (0, 5, 1), (2, 0, 0)]:
+        a = rng.integers(-8, 9, (rows, k1 + 1, (k0 + 2) * gap, 2)).astype(ml_dtypes.bfloat16)
+        b = rng.integers(-8, 9, (k1 + 1, k0 + 2, spec.columns + 5, 2)).astype(ml_dtypes.bfloat16)
+        c = rng.integers(-8, 9, (rows, spec.columns + 3)).astype("float32")
+        before = c.copy()
+        places = np.array([row.ctypes.data for row in a], np.int64)
+        strides = (a.strides[1], gap * 4, b.ctypes.data, b.strides[0], b.strides[1])
+        function(k1, k0, places.ctypes.data, *strides, c.ctypes.data, c.strides[0], accumulate)
+        used = a[:, :k1, : k0 * gap : gap].astype("f8"), b[:k1, :k0, : spec.columns].astype("f8")
+        want = np.einsum("rikp,iknp->rn", *used) + before[:, : spec.columns] * accumulate
+        np.testing.assert_array_equal(c[:, : spec.columns], want)
+        np.testing.assert_array_equal(c[:, spec.columns :], before[:, spec.columns :])
+
+
+@pytest.mark.skipif(not host().multiplies_bfloat16, reason="the CPU has no AVX512_BF16")
+def test_the_micro_kernel_of_pairs_keeps_its_sums_in_registers():
+    rows, vectors = micro.choose(512, host())
+    text = native.assembly(micro.build(micro.MicroSpec(rows, vectors, lanes("float32"), "bfloat16", True)))
+    assert "vdpbf16ps" in text
+    assert not re.search(r"v?mov[au]ps.*[xyz]mm.*\(%rsp\)", text)
 
 
 @pytest.mark.skipif(host().vector_bytes == 16, reason="without FMA, LLVM spills some; measured 0.8 of peak")

@@ -178,3 +178,41 @@ def test_a_mask_alone_is_left():
     x, keep = parameter(4, 5), ops.less(parameter(4, 5, name="u"), 0.5)
     y, dx = dropped(x, keep), ops.where(ops.greater(ops.relu(x), 0.0), parameter(4, 5, name="dy"), 0.0)
     assert of_both(y, dx)[1] is dx
+
+
+def widened(x):
+    return ops.cast(x, "float32")
+
+
+HALF = parameter(2, 6, dtype="float16", name="half")
+
+
+@pytest.mark.parametrize(
+    "move",
+    [
+        lambda x: ops.reshape(x, (3, 4)),
+        ops.transpose,
+        lambda x: ops.broadcast_to(x, (5, 2, 6)),
+        lambda x: ops.pad(x, ((1, 0), (0, 2))),
+        lambda x: ops.pad(x, ((1, 0), (0, 2)), constant_values=-np.inf),
+        lambda x: x[:, 1:4],
+        lambda x: ops.transpose(ops.reshape(x, (3, 4))),
+    ],
+)
+def test_halves_are_moved_before_they_are_widened(move):
+    assert rewritten(move(widened(HALF))) is widened(move(HALF))
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        ops.pad(widened(HALF), ((1, 0), (0, 2)), constant_values=0.1),  # float16 has no 0.1
+        ops.reshape(ops.cast(X, "float16"), (3, 4)),
+        ops.reshape(ops.cast(X, "float64"), (3, 4)),
+        ops.reshape(ops.cast(parameter(2, 6, dtype="int32", name="i"), "float32"), (3, 4)),
+        ops.reshape(ops.cast(HALF, "float64"), (3, 4)),
+    ],
+    ids=["pad", "narrowing", "to float64", "int", "half to float64"],
+)
+def test_other_casts_stay_where_they_are(y):
+    assert rewritten(y) is y

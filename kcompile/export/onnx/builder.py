@@ -18,6 +18,7 @@ from kcompile.ir.types import Shape, TensorType
 # From this opset on, a reduction takes its axes as an input instead of an attribute.
 AXES_AS_INPUT = {"ReduceSum": 13}
 AXES_AS_INPUT_ALL = 18
+SMALL = 16  # elements of a constant that is cast at once, even where that makes it longer
 
 
 class Builder:
@@ -140,10 +141,10 @@ class Builder:
         return str(self.node(op, x, self.constant(np.array(axes, np.int64)), **attrs))
 
     def cast(self, x: str, dtype: str) -> str:
-        """x as `dtype`."""
+        """x as `dtype`. Weights of two bytes stay so in the file."""
         if self.dtype(x) == dtype:
             return x
-        if x in self.constants:
+        if x in self.constants and not (dtypes.is_half(self.dtype(x)) and self.constants[x].size > SMALL):
             return self._folded(x, dtype, lambda a: a.astype(dtypes.numpy_dtype(dtype)))
         return str(self.node("Cast", x, to=schema.element_type(dtype)))
 

@@ -58,6 +58,8 @@ def signature(op: str, opset: int) -> Signature:
     allowed |= {name: frozenset([_dtype(name)]) for name in (*inputs, *outputs) if name not in allowed}
     for name in set(inputs):
         allowed[name] -= NO_KERNEL.get(op, frozenset())
+        if op not in TAKES_BFLOAT16:
+            allowed[name] -= {"bfloat16"}
     return Signature(inputs, outputs, allowed)
 
 
@@ -81,13 +83,22 @@ NO_KERNEL = {  # dtypes that the operator set has, but onnxruntime does not comp
     "CumSum": LONG,
     "Pow": LONG | SMALL,
     "Relu": frozenset({"int16"}),
-}
-# Where an operator lacks a dtype it works in the first of these, which hold the same numbers.
+    "ScatterND": frozenset({"float16"}),
+    "ScatterElements": frozenset({"float16"}),
+} | dict.fromkeys(
+    ("Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "AveragePool", "Conv", "ConvTranspose", "Cosh", "Erf",
+     "Sinh", "Tan"),
+    frozenset({"float64"}),
+)  # fmt: skip
+TAKES_BFLOAT16 = frozenset({"Cast"})  # all of onnxruntime's kernels for the CPU that do
+# Where an operator lacks a dtype it works in the first of these, which hold the same numbers; float64 has
+# nothing wider, and is computed in float32 there.
 WIDER = dict.fromkeys(("bool", *SMALL), ("int32", "float32")) | {
     "int32": ("int64", "float64"),
     "uint32": ("int64", "float64"),
     "float16": ("float32",),
     "bfloat16": ("float32",),
+    "float64": ("float32",),
 }
 
 

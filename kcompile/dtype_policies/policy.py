@@ -1,11 +1,11 @@
-"""Which dtype a layer computes in and which dtype its weights have."""
+"""A dtype for computing and one for weights; and the global policy."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from kcompile.core import config as settings
-from kcompile.core import dtypes, registry
+from kcompile.core import dtypes
 
 
 class DTypePolicy:
@@ -16,7 +16,7 @@ class DTypePolicy:
     """
 
     def __init__(self, name: str | None = None):
-        name = name or dtype_policy().name
+        name = dtype_policy().name if name is None else name
         if not isinstance(name, str):
             raise TypeError(
                 f"'name' must be a string, such as 'mixed_float16'. Received: name={name} (type {type(name)})"
@@ -51,14 +51,16 @@ class DTypePolicy:
         return f'<DTypePolicy "{self.name}">'
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, DTypePolicy) and other.name == self.name
+        plain = (DTypePolicy, FloatDTypePolicy)
+        same = type(other) in plain if type(self) in plain else type(other) is type(self)
+        return same and other.name == self.name  # type: ignore[attr-defined]
 
     def __hash__(self) -> int:
         return hash(self.name)
 
 
-FloatDTypePolicy = DTypePolicy
-registry.publish("keras", {"DTypePolicy": DTypePolicy})
+class FloatDTypePolicy(DTypePolicy):
+    """`DTypePolicy` under an older name."""
 
 
 def _dtypes_of(name: str) -> tuple[str, str]:
@@ -78,52 +80,22 @@ _global: DTypePolicy | None = None
 
 
 def dtype_policy() -> DTypePolicy:
-    """The policy of layers that are made without `dtype`: the default float unless set."""
+    """The policy of layers that are made without `dtype`: the default float unless set.
+
+    >>> dtype_policy()
+    <DTypePolicy "float32">
+    """
     return _global or DTypePolicy(settings.floatx())
 
 
 def set_dtype_policy(policy: Any) -> None:
-    """Set the policy of layers that are made without `dtype`."""
-    global _global
-    _global = get(policy)
+    """Set the policy of layers that are made without `dtype`: a policy, or a name such as "mixed_bfloat16".
 
-
-def get(identifier: Any) -> DTypePolicy:
-    """A policy from a policy, a name, a config or None (the global policy).
-
-    >>> get("float16")
-    <DTypePolicy "float16">
+    >>> set_dtype_policy("mixed_bfloat16"); dtype_policy().compute_dtype
+    'bfloat16'
+    >>> set_dtype_policy("float32")
     """
-    if identifier is None:
-        return dtype_policy()
-    if isinstance(identifier, DTypePolicy):
-        return identifier
-    if isinstance(identifier, dict):
-        return deserialize(identifier)
-    if isinstance(identifier, str):
-        return DTypePolicy(identifier)
-    try:
-        return DTypePolicy(dtypes.standardize(identifier))
-    except (ValueError, TypeError):
-        raise ValueError(
-            "Cannot interpret `dtype` argument. Expected a string or an instance of DTypePolicy. Received: "
-            f"dtype={identifier}"
-        ) from None
+    global _global
+    from kcompile.dtype_policies.identify import get
 
-
-def serialize(policy: DTypePolicy) -> dict[str, Any]:
-    return {
-        "module": "keras",
-        "class_name": "DTypePolicy",
-        "config": policy.get_config(),
-        "registered_name": None,
-    }
-
-
-def deserialize(config: dict[str, Any], custom_objects: Any = None) -> DTypePolicy:
-    name = config.get("class_name")
-    if name not in ("DTypePolicy", "FloatDTypePolicy"):
-        raise ValueError(
-            f"Unknown dtype policy class {name!r}; only DTypePolicy is supported. Received: {config}"
-        )
-    return DTypePolicy.from_config(config["config"])
+    _global = get(policy)

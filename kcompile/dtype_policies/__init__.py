@@ -1,0 +1,48 @@
+"""Which dtype a layer computes in and which dtype its weights have, as in `keras.dtype_policies`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kcompile.core import registry
+from kcompile.core.serialization import deserialize_keras_object, serialize_keras_object
+from kcompile.dtype_policies.identify import get as get
+from kcompile.dtype_policies.identify import refuse_quantized
+from kcompile.dtype_policies.policy import DTypePolicy as DTypePolicy
+from kcompile.dtype_policies.policy import FloatDTypePolicy as FloatDTypePolicy
+from kcompile.dtype_policies.policy import dtype_policy as dtype_policy
+from kcompile.dtype_policies.policy import set_dtype_policy as set_dtype_policy
+from kcompile.dtype_policies.policy_map import DTypePolicyMap as DTypePolicyMap
+
+registry.publish("keras", {"DTypePolicy": DTypePolicy, "FloatDTypePolicy": FloatDTypePolicy})
+registry.publish("keras.dtype_policies", {"DTypePolicyMap": DTypePolicyMap})
+ALL_OBJECTS = {kind.__name__: kind for kind in (DTypePolicy, FloatDTypePolicy, DTypePolicyMap)}
+
+
+def serialize(policy: DTypePolicy) -> dict[str, Any]:
+    """A policy as plain data.
+
+    >>> serialize(DTypePolicy("float16"))["config"]
+    {'name': 'float16'}
+    """
+    return serialize_keras_object(policy)
+
+
+def deserialize(config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
+    """A policy from plain data.
+
+    Raises:  NotImplementedError for quantized policies; ValueError for classes that are no policies.
+
+    >>> deserialize({"class_name": "DTypePolicy", "config": {"name": "mixed_bfloat16"}})
+    <DTypePolicy "mixed_bfloat16">
+    """
+    name = str(config.get("class_name"))
+    refuse_quantized(name)
+    own = ALL_OBJECTS.get(name)
+    if own is None and name not in (custom_objects or {}) and registry.find_custom(name) is None:
+        raise ValueError(
+            f"Unknown dtype policy class {name!r}; known are {', '.join(ALL_OBJECTS)}. Received: {config}"
+        )
+    if own is not None:
+        return own.from_config(config["config"])
+    return deserialize_keras_object(config, custom_objects)
