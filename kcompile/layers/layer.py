@@ -12,7 +12,15 @@ from kcompile.core.errors import message
 from kcompile.ir.graph import Value, set_origin
 from kcompile.layers import call_context
 from kcompile.layers.building import as_shapes, input_shape_of, placeholders, remembers_build, shapes_for
-from kcompile.layers.call_spec import CallSpec, check_positional, converted, is_tensor, shape_of, signature_of
+from kcompile.layers.call_spec import (
+    CallSpec,
+    check_positional,
+    converted,
+    is_as_it_is,
+    is_tensor,
+    shape_of,
+    signature_of,
+)
 from kcompile.layers.input_spec import check_inputs
 from kcompile.layers.locating import locate
 from kcompile.layers.pickling import reduced
@@ -62,6 +70,7 @@ class Layer(State):
     # Whether a functional model should call the layer on arrays, before its compiled program, where its
     # inputs are there by then. Calls on text always are made so.
     runs_on_host: bool = False
+    _convert_input_args = True  # False: a functional model records all masks that such a layer is given
 
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
@@ -233,16 +242,18 @@ class Layer(State):
         with call_context.entered(self) as context:
             spec.fill_masks()
             spec.fill_training(context)
+            previous = spec.previous_mask()  # before the call, which may take masks away
             self._maybe_build(spec)
             outputs = self._symbolic(spec) if has_symbolic(spec.arguments.values()) else self._run(spec)
-            self._hand_on_masks(spec.first, outputs)
+            self._hand_on_masks(spec.first, outputs, previous)
         return outputs
 
     def _bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> CallSpec:
         dtype = self.compute_dtype if self.autocast and dtypes.is_float(self.compute_dtype) else None
+        as_is = not self._convert_input_args or is_as_it_is(args, kwargs, self.input_dtype)
         args = tuple(tree.map_structure(lambda x: converted(x, dtype), list(args)))
         kwargs = tree.map_structure(lambda x: converted(x, dtype), kwargs)
-        return CallSpec(signature_of(getattr(self.call, "__func__", self.call)), args, kwargs)
+        return CallSpec(signature_of(getattr(self.call, "__func__", self.call)), args, kwargs, as_is)
 
     def _symbolic(self, spec: CallSpec) -> Any:
         args, kwargs = spec.as_written()
@@ -300,8 +311,8 @@ class Layer(State):
         """The mask of the outputs; by default that of the inputs."""
         return previous_mask
 
-    def _hand_on_masks(self, inputs: Any, outputs: Any) -> None:
-        previous = tree.map_structure(mask_of, inputs)
+    def _hand_on_masks(self, inputs: Any, outputs: Any, previous: Any) -> None:
+        """Set the masks of the outputs where `call` did not. `previous`: those of the inputs."""
         if not self.supports_masking:
             if any(m is not None for m in tree.flatten(previous)):
                 warnings.warn(

@@ -25,6 +25,7 @@ class Functional(Model):
     _inputs_struct: Any
     _outputs_struct: Any
     _graph: CallGraph
+    _convert_input_args = False
 
     def __init__(self, inputs: Any, outputs: Any, name: str | None = None, **kwargs: Any):
         trainable = kwargs.pop("trainable", None)
