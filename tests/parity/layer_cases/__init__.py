@@ -2,6 +2,7 @@
 
 from tests.parity.layer_cases import (
     activations,
+    attention,
     convolutional,
     core,
     images,
@@ -18,6 +19,7 @@ FAMILIES = {
     module.__name__.rpartition(".")[2]: module.CASES
     for module in (
         activations,
+        attention,
         convolutional,
         core,
         images,
