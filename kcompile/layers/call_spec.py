@@ -50,7 +50,7 @@ def check_positional(args: tuple[Any, ...]) -> None:
 class CallSpec:
     """Bound arguments: `arguments` by name as the user gave them, `first` the first of them.
 
-    records_masks: whether masks that come with the inputs are arguments of the call in a functional model.
+    records_all: whether a functional model records what was filled in, masks and `training`, as arguments.
     """
 
     def __init__(
@@ -58,10 +58,10 @@ class CallSpec:
         signature: Signature,
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
-        records_masks: bool = True,
+        records_all: bool = True,
     ):
-        self.signature, self.records_masks = signature, records_masks
-        self._filled: dict[str, bool] = {}  # masks found with the inputs; whether None was given for them
+        self.signature, self.records_all = signature, records_all
+        self._filled: dict[str, bool] = {}  # what was filled in; whether None had been given for it
         self.positional = len(args)
         self.training = kwargs.get("training")
         if not signature.has_training and not signature.is_open:
@@ -75,7 +75,7 @@ class CallSpec:
         args: list[Any] = []
         kwargs: dict[str, Any] = {}
         for name, value in self.arguments.items():
-            if name in self._filled and not self.records_masks:
+            if name in self._filled and not self.records_all:
                 if not self._filled[name]:
                     continue
                 value = None
@@ -120,6 +120,8 @@ class CallSpec:
             training = self.signature.default_training
         context.training = training
         if self.signature.has_training and training is not None:
+            if self.training is None:
+                self._filled["training"] = "training" in self.arguments
             self.arguments["training"] = training
 
     def shapes(self) -> dict[str, Any]:
@@ -136,7 +138,7 @@ def shape_of(structure: Any) -> Any:
 
 
 def is_as_it_is(args: tuple[Any, ...], kwargs: dict[str, Any], dtype: str) -> bool:
-    """Is the call one on a single tensor of the layer's dtype? Keras then records the masks it finds."""
+    """Is it a call on one tensor of the layer's dtype? Keras records the masks and `training` of such calls."""
     if kwargs or len(args) != 1 or not is_tensor(args[0]):
         return False
     return dtypes.standardize(getattr(args[0], "dtype", None)) == dtype

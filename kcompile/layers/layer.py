@@ -70,7 +70,7 @@ class Layer(State):
     # Whether a functional model should call the layer on arrays, before its compiled program, where its
     # inputs are there by then. Calls on text always are made so.
     runs_on_host: bool = False
-    _convert_input_args = True  # False: a functional model records all masks that such a layer is given
+    _convert_input_args = True  # False: a functional model records masks and `training` of every call
 
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from kcompile import activations, constraints, initializers, ops, regularizers
+from kcompile.core.errors import ShapeError
 from kcompile.layers.input_spec import InputSpec
 from kcompile.layers.layer import Layer
+from kcompile.trace.keras_tensor import known_shape
 
 
 class Elementwise(Layer):
@@ -108,12 +110,26 @@ class Softmax(Elementwise):
         self.axis = axis
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
-        if mask is not None:
-            inputs = ops.where(ops.cast(mask, "bool"), inputs, -3e4 if inputs.dtype == "float16" else -1e9)
-        return activations.softmax(inputs, axis=self.axis)
+        if mask is None:
+            return activations.softmax(inputs, axis=self.axis)
+        _check_mask(inputs, mask)
+        kept = mask if mask.dtype == "bool" else ops.greater(mask, 0.5)
+        far = -3e4 if inputs.dtype == "float16" else -1e9
+        outputs = activations.softmax(ops.where(kept, inputs, far), axis=self.axis)
+        return ops.where(kept, outputs, 0)  # where the whole axis is masked, softmax alone gives equal shares
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "axis": self.axis}
+
+
+def _check_mask(inputs: Any, mask: Any) -> None:
+    given, wanted = known_shape(mask.shape), known_shape(inputs.shape)
+    sizes = zip(given[::-1], wanted[::-1], strict=False)
+    if len(given) > len(wanted) or any(m not in (None, 1) and d not in (None, m) for m, d in sizes):
+        raise ShapeError(
+            "The `mask` must be broadcastable to `inputs`: each of its dimensions must be 1 or that of the "
+            f"inputs. Received: inputs.shape={wanted}, mask.shape={given}"
+        )
 
 
 class PReLU(Layer):

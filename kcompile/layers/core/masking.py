@@ -37,7 +37,7 @@ class Masking(Layer):
 
     def call(self, inputs: Any) -> Any:
         kept = ops.any(ops.not_equal(inputs, self.mask_value), axis=-1, keepdims=True)
-        return inputs * ops.cast(kept, inputs.dtype)
+        return ops.where(kept, inputs, 0)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "mask_value": self.mask_value}

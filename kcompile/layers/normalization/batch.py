@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kcompile import constraints, initializers, ops, regularizers
+from kcompile.core.errors import ShapeError
 from kcompile.layers.arguments import not_supported
 from kcompile.layers.input_spec import InputSpec
 from kcompile.layers.layer import Layer
@@ -92,6 +93,11 @@ class BatchNormalization(Layer):
         self.input_spec = InputSpec(ndim=len(input_shape), axes={self.axis: channels})
 
     def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
+        if mask is not None and len(mask.shape) != len(inputs.shape) - 1:
+            raise ShapeError(
+                f"Layer '{self.name}': the mask provided should be one dimension less than the inputs. "
+                f"Received: mask.shape={tuple(mask.shape)}, inputs.shape={tuple(inputs.shape)}"
+            )
         x = ops.cast(inputs, "float32") if inputs.dtype in ("float16", "bfloat16") else inputs
         if training and self.trainable:
             mean, variance = self._moments(x, mask)
