@@ -138,7 +138,7 @@ def shape_of(structure: Any) -> Any:
 
 
 def is_as_it_is(args: tuple[Any, ...], kwargs: dict[str, Any], dtype: str) -> bool:
-    """Is it a call on one tensor of the layer's dtype? Keras records the masks and `training` of such calls."""
+    """Is it a call on one tensor of the layer's dtype? Keras records masks and `training` of such."""
     if kwargs or len(args) != 1 or not is_tensor(args[0]):
         return False
     return dtypes.standardize(getattr(args[0], "dtype", None)) == dtype

@@ -118,3 +118,14 @@ def test_losses_and_metrics(name, target):
         found = mask_cases.trained(keras, name)
     for kind, wanted in fixture()["trained"][name].items():
         np.testing.assert_allclose(found[kind], wanted, rtol=1e-5, err_msg=kind)
+
+
+def test_a_model_called_on_arrays_uses_their_masks():
+    model = keras.Sequential([keras.Input((3, 1)), keras.layers.GlobalAveragePooling1D()])
+    x = np.array([[[1.0], [2.0], [6.0]]], "float32")
+    for _ in range(2):  # the second call is the short way to the compiled program
+        assert model(x).tolist() == [[3.0]]
+    set_mask(x, np.array([[True, True, False]]))
+    assert model(x).tolist() == [[1.5]]
+    set_mask(x, None)
+    assert model(x).tolist() == [[3.0]]
