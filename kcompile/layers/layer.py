@@ -212,6 +212,11 @@ class Layer(State):
         given |= dict(zip(ADD_WEIGHT_ORDER, args, strict=False))
         kind = dtypes.standardize(given["dtype"] or self.variable_dtype)
         start = given["initializer"] or ("glorot_uniform" if dtypes.is_float(kind) else "zeros")
+        if None in tuple(given["shape"] or ()):
+            raise ValueError(
+                f"Layer '{self.name}': shapes of weights must be fully-defined (no `None` dimensions). "
+                f"Received: shape={tuple(given['shape'])} for {name or 'a weight'!r}"
+            )
         inside = self._path is not None and current_path() == self._path
         with tracer.suspended(), nullcontext() if inside else name_scope(self.name):
             variable = Variable(
