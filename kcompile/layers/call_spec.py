@@ -141,7 +141,8 @@ def is_as_it_is(args: tuple[Any, ...], kwargs: dict[str, Any], dtype: str) -> bo
     """Is it a call on one tensor of the layer's dtype? Keras records masks and `training` of such."""
     if kwargs or len(args) != 1 or not is_tensor(args[0]):
         return False
-    return dtypes.standardize(getattr(args[0], "dtype", None)) == dtype
+    given = getattr(args[0], "dtype", None)
+    return getattr(given, "name", given) == dtype
 
 
 def converted(x: Any, dtype: str | None) -> Any:
