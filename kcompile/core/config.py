@@ -109,3 +109,23 @@ def set_image_data_format(value: str) -> None:
     if value not in ("channels_last", "channels_first"):
         raise ValueError(f"Unknown `data_format`: {value}. Expected 'channels_first' or 'channels_last'")
     _image_data_format = value
+
+
+_flash_attention: bool | None = None
+
+
+def enable_flash_attention() -> None:
+    """Let attention layers use flash attention where it exists, as they do unless it is disabled."""
+    global _flash_attention
+    _flash_attention = None
+
+
+def disable_flash_attention() -> None:
+    """Attention layers made from now on never ask for flash attention."""
+    global _flash_attention
+    _flash_attention = False
+
+
+def is_flash_attention_enabled() -> bool | None:
+    """False after `disable_flash_attention()`, else None: it is used where it exists."""
+    return _flash_attention

@@ -9,11 +9,15 @@ from typing import Any
 from kcompile.core import registry
 from kcompile.core.serialization import deserialize_keras_object, serialize_keras_object
 from kcompile.layers.activations.activations import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
+from kcompile.layers.attention.attention import AdditiveAttention, Attention
+from kcompile.layers.attention.grouped_query import GroupedQueryAttention as GroupQueryAttention
+from kcompile.layers.attention.multi_head import MultiHeadAttention
 from kcompile.layers.convolutional.conv import Conv1D, Conv2D, Conv3D
 from kcompile.layers.convolutional.depthwise import DepthwiseConv1D, DepthwiseConv2D
 from kcompile.layers.convolutional.separable import SeparableConv1D, SeparableConv2D
 from kcompile.layers.convolutional.transpose import Conv1DTranspose, Conv2DTranspose, Conv3DTranspose
 from kcompile.layers.core.dense import Dense
+from kcompile.layers.core.einsum_dense import EinsumDense
 from kcompile.layers.core.embedding import Embedding
 from kcompile.layers.core.input_layer import Input, InputLayer
 from kcompile.layers.core.lambda_layer import Lambda
@@ -138,6 +142,7 @@ GlobalAvgPool3D = GlobalAveragePooling3D
 GlobalMaxPool1D, GlobalMaxPool2D, GlobalMaxPool3D = GlobalMaxPooling1D, GlobalMaxPooling2D, GlobalMaxPooling3D
 
 _MODULE = "keras.layers"
+registry.publish(_MODULE, {"GroupQueryAttention": GroupQueryAttention})  # not the name of the class
 registry.publish(
     _MODULE,
     {

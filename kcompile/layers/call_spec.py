@@ -48,10 +48,20 @@ def check_positional(args: tuple[Any, ...]) -> None:
 
 
 class CallSpec:
-    """Bound arguments: `arguments` by name as the user gave them, `first` the first of them."""
+    """Bound arguments: `arguments` by name as the user gave them, `first` the first of them.
 
-    def __init__(self, signature: Signature, args: tuple[Any, ...], kwargs: dict[str, Any]):
-        self.signature = signature
+    records_all: whether a functional model records what was filled in, masks and `training`, as arguments.
+    """
+
+    def __init__(
+        self,
+        signature: Signature,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        records_all: bool = True,
+    ):
+        self.signature, self.records_all = signature, records_all
+        self._filled: dict[str, bool] = {}  # what was filled in; whether None had been given for it
         self.positional = len(args)
         self.training = kwargs.get("training")
         if not signature.has_training and not signature.is_open:
@@ -65,6 +75,10 @@ class CallSpec:
         args: list[Any] = []
         kwargs: dict[str, Any] = {}
         for name, value in self.arguments.items():
+            if name in self._filled and not self.records_all:
+                if not self._filled[name]:
+                    continue
+                value = None
             kind = self.signature.signature.parameters[name].kind
             if kind is inspect.Parameter.VAR_POSITIONAL:
                 args.extend(value)
@@ -81,17 +95,23 @@ class CallSpec:
         found = {}
         for name, value in self.arguments.items():
             leaves = [x for x in tree.flatten(value) if x is not None]
-            if leaves and all(is_tensor(x) for x in leaves) and not name.endswith("mask"):
+            if leaves and all(is_tensor(x) for x in leaves):
                 found[name] = value
         return found
 
     def fill_masks(self) -> None:
-        """Give `call` the masks of its tensors: `mask` for a single one, else `<name>_mask`."""
+        """Give `call` the masks of its tensors: `mask` if there is one tensor only, else `<name>_mask`."""
         tensors = self.tensors()
         for name, value in tensors.items():
             wanted = "mask" if len(tensors) == 1 else f"{name}_mask"
             if wanted in self.signature.names and self.arguments.get(wanted) is None:
+                self._filled[wanted] = wanted in self.arguments
                 self.arguments[wanted] = tree.map_structure(mask_of, value)
+
+    def previous_mask(self) -> Any:
+        """What the masks of the outputs are made of: the argument `mask`, else those of the first input."""
+        given = self.arguments.get("mask")
+        return tree.map_structure(mask_of, self.first) if given is None else given
 
     def fill_training(self, context: Any) -> None:
         """`training` is what was given, else what the surrounding call says, else the default of `call`."""
@@ -100,11 +120,14 @@ class CallSpec:
             training = self.signature.default_training
         context.training = training
         if self.signature.has_training and training is not None:
+            if self.training is None:
+                self._filled["training"] = "training" in self.arguments
             self.arguments["training"] = training
 
     def shapes(self) -> dict[str, Any]:
-        """`<name>_shape` for every tensor argument; unknown dimensions are None."""
-        return {f"{name}_shape": shape_of(value) for name, value in self.tensors().items()}
+        """`<name>_shape` for every tensor argument but masks; unknown dimensions are None."""
+        tensors = {name: value for name, value in self.tensors().items() if not name.endswith("mask")}
+        return {f"{name}_shape": shape_of(value) for name, value in tensors.items()}
 
 
 def shape_of(structure: Any) -> Any:
@@ -112,6 +135,14 @@ def shape_of(structure: Any) -> Any:
     return tree.map_structure(
         lambda x: None if x is None else known_shape(getattr(x, "shape", ())), structure
     )
+
+
+def is_as_it_is(args: tuple[Any, ...], kwargs: dict[str, Any], dtype: str) -> bool:
+    """Is it a call on one tensor of the layer's dtype? Keras records masks and `training` of such."""
+    if kwargs or len(args) != 1 or not is_tensor(args[0]):
+        return False
+    given = getattr(args[0], "dtype", None)
+    return getattr(given, "name", given) == dtype
 
 
 def converted(x: Any, dtype: str | None) -> Any:

@@ -12,7 +12,15 @@ from kcompile.core.errors import UnknownObjectError, message
 from kcompile.ir.graph import Value, set_origin
 from kcompile.layers import call_context
 from kcompile.layers.building import as_shapes, input_shape_of, placeholders, remembers_build, shapes_for
-from kcompile.layers.call_spec import CallSpec, check_positional, converted, is_tensor, shape_of, signature_of
+from kcompile.layers.call_spec import (
+    CallSpec,
+    check_positional,
+    converted,
+    is_as_it_is,
+    is_tensor,
+    shape_of,
+    signature_of,
+)
 from kcompile.layers.input_spec import check_inputs
 from kcompile.layers.locating import locate
 from kcompile.layers.pickling import reduced
@@ -179,6 +187,11 @@ class Layer(Precision):
         given |= dict(zip(ADD_WEIGHT_ORDER, args, strict=False))
         kind = dtypes.standardize(given["dtype"] or self.variable_dtype)
         start = given["initializer"] or ("glorot_uniform" if dtypes.is_float(kind) else "zeros")
+        if None in tuple(given["shape"] or ()):
+            raise ValueError(
+                f"Layer '{self.name}': shapes of weights must be fully-defined (no `None` dimensions). "
+                f"Received: shape={tuple(given['shape'])} for {name or 'a weight'!r}"
+            )
         inside = self._path is not None and current_path() == self._path
         with tracer.suspended(), nullcontext() if inside else name_scope(self.name):
             variable = Variable(
@@ -211,16 +224,18 @@ class Layer(Precision):
         with call_context.entered(self) as context:
             spec.fill_masks()
             spec.fill_training(context)
+            previous = spec.previous_mask()  # before the call, which may take masks away
             self._maybe_build(spec)
             outputs = self._symbolic(spec) if has_symbolic(spec.arguments.values()) else self._run(spec)
-            self._hand_on_masks(spec.first, outputs)
+            self._hand_on_masks(spec.first, outputs, previous)
         return outputs
 
     def _bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> CallSpec:
         dtype = self._cast_target()
+        as_is = not self._convert_input_args or is_as_it_is(args, kwargs, self.input_dtype)
         args = tuple(tree.map_structure(lambda x: converted(x, dtype), list(args)))
         kwargs = tree.map_structure(lambda x: converted(x, dtype), kwargs)
-        return CallSpec(signature_of(getattr(self.call, "__func__", self.call)), args, kwargs)
+        return CallSpec(signature_of(getattr(self.call, "__func__", self.call)), args, kwargs, as_is)
 
     def _symbolic(self, spec: CallSpec) -> Any:
         args, kwargs = spec.as_written()
@@ -277,8 +292,8 @@ class Layer(Precision):
         """The mask of the outputs; by default that of the inputs."""
         return previous_mask
 
-    def _hand_on_masks(self, inputs: Any, outputs: Any) -> None:
-        previous = tree.map_structure(mask_of, inputs)
+    def _hand_on_masks(self, inputs: Any, outputs: Any, previous: Any) -> None:
+        """Set the masks of the outputs where `call` did not. `previous`: those of the inputs."""
         if not self.supports_masking:
             if any(m is not None for m in tree.flatten(previous)):
                 warnings.warn(

@@ -17,7 +17,8 @@ class Precision(State):
     autocast: bool
     _dtype_policy: dtype_policies.DTypePolicy
     _path: str | None
-    _converts_inputs = True  # are float arguments brought to `input_dtype`?
+    # Are float arguments brought to `input_dtype`? A functional model also records masks and `training`.
+    _convert_input_args = True
 
     @property
     def dtype_policy(self) -> dtype_policies.DTypePolicy:
@@ -59,7 +60,7 @@ class Precision(State):
 
     def _cast_target(self) -> str | None:
         """The dtype that float arguments of a call take; None: their own."""
-        casts = self._converts_inputs and self.autocast and dtypes.is_float(self.input_dtype)
+        casts = self._convert_input_args and self.autocast and dtypes.is_float(self.input_dtype)
         return self.input_dtype if casts else None
 
     def _autocast_scope(self) -> AbstractContextManager[Any]:

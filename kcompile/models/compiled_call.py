@@ -15,7 +15,7 @@ from kcompile.layers.layer import Layer
 from kcompile.layers.state import version
 from kcompile.ops.public import Symbolic
 from kcompile.trace import tracer
-from kcompile.trace.masks import mask_of
+from kcompile.trace.masks import mask_of, set_mask
 from kcompile.trace.tracer import trace
 from kcompile.training.programs import StepProgram, leaves_of, open_dimensions, spec
 from kcompile.training.step import StepGraph, default_float, parameters
@@ -31,9 +31,14 @@ def as_array(x: Any) -> Any:
 
 @dataclass(frozen=True)
 class TracedCall(StepGraph):
-    """A traced call. `does_more`: losses or masks are for whoever called, so it must compute op by op."""
+    """A traced call.
+
+    does_more: losses are for whoever called, so it must compute op by op. masked: which of the flat outputs
+    have masks; these come after the outputs.
+    """
 
     does_more: bool = False
+    masked: tuple[int, ...] = ()
 
 
 class CompiledCalls:
@@ -51,7 +56,9 @@ class CompiledCalls:
             not tracer.is_tracing()
             and call_context.current() is None
             and not model._training.run_eagerly
-            and all(isinstance(x, np.ndarray) and x.ndim > 0 for x in leaves_of(inputs))
+            and all(
+                isinstance(x, np.ndarray) and x.ndim > 0 and mask_of(x) is None for x in leaves_of(inputs)
+            )
             and bool(leaves_of(inputs))
         )
 
@@ -62,17 +69,23 @@ class CompiledCalls:
             return None
         if state[2] is not self._model.__dict__.get("_training_state") or state[2].run_eagerly:
             return None
-        return self._runs.get((x.dtype, x.shape[1:])) if x.shape and call_context.current() is None else None
+        if call_context.current() is not None or not x.shape or mask_of(x) is not None:
+            return None
+        return self._runs.get((x.dtype, x.shape[1:]))
 
     def __call__(self, inputs: Any, training: bool | None) -> Any:
         program = self._program(inputs, training)
         if program is None:
             return Layer.__call__(self._model, inputs, training=training)
         result = program.traced.result
-        if isinstance(inputs, np.ndarray) and training is None and result is None:
+        masked: tuple[int, ...] = getattr(program.traced, "masked", ())
+        if isinstance(inputs, np.ndarray) and training is None and result is None and not masked:
             self._remember(inputs, program.run)
-        outputs = program.run(*leaves_of(inputs))
-        return tree.pack_as(result, list(outputs))
+        found = list(program.run(*leaves_of(inputs)))
+        outputs, masks = found[: len(found) - len(masked)], found[len(found) - len(masked) :]
+        for position, mask in zip(masked, masks, strict=True):
+            set_mask(outputs[position], mask)
+        return tree.pack_as(result, outputs)
 
     def _remember(self, x: np.ndarray, run: Callable[..., Any]) -> None:
         state = (version(), config.current(), self._model._training)
@@ -94,12 +107,15 @@ class CompiledCalls:
         shapes = {id(leaf): shape for leaf, shape in zip(leaves_of(inputs), names, strict=True)}
         given, values = parameters(inputs, lambda leaf: shapes[id(leaf)])
         more: list[Any] = []
+        masked: list[int] = []
 
         def run(*_: Value) -> Any:
             outputs = Layer.__call__(self._model, default_float(given), training=training)
             more.extend(layer for layer in self._model._flatten_layers() if layer._losses)
-            more.extend(x for x in tree.flatten(outputs) if mask_of(x) is not None)
-            return outputs
+            masks = [mask_of(x) for x in tree.flatten(outputs)]
+            masked.extend(k for k, mask in enumerate(masks) if mask is not None)
+            return [outputs, [masks[k] for k in masked]]
 
-        graph, result = trace(run, values, name="call")
-        return TracedCall(graph, result=tree.map_structure(lambda _: None, result), does_more=bool(more))
+        graph, (result, _) = trace(run, values, name="call")
+        result = tree.map_structure(lambda _: None, result)
+        return TracedCall(graph, result=result, does_more=bool(more), masked=tuple(masked))

@@ -27,7 +27,7 @@ class Functional(Model):
     _inputs_struct: Any
     _outputs_struct: Any
     _graph: CallGraph
-    _converts_inputs = False  # they take the dtypes of their placeholders
+    _convert_input_args = False  # they take the dtypes of their placeholders
 
     def __init__(self, inputs: Any, outputs: Any, name: str | None = None, **kwargs: Any):
         trainable = kwargs.pop("trainable", None)

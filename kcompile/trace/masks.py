@@ -10,7 +10,8 @@ _masks: dict[int, tuple[weakref.ref[Any], Any]] = {}
 
 
 def set_mask(tensor: Any, mask: Any) -> Any:
-    """Give a tensor (a traced value or an array) its mask; returns the tensor.
+    """Give a tensor (a placeholder, a traced value or an array) its mask, or take it away by None; returns
+    the tensor.
 
     >>> import numpy as np
     >>> x = set_mask(np.ones((2, 3)), np.array([[True, True, False]] * 2))
@@ -18,6 +19,11 @@ def set_mask(tensor: Any, mask: Any) -> Any:
     (4, None)
     """
     key = id(tensor)
+    if mask is None:
+        _masks.pop(key, None)
+        if getattr(tensor, "_keras_mask", None) is not None:
+            tensor._keras_mask = None
+        return tensor
     _masks[key] = (weakref.ref(tensor, lambda _: _masks.pop(key, None)), mask)
     return tensor
 

@@ -46,8 +46,10 @@ TENSORS = {
     "x", "x1", "x2", "xs", "inputs", "kernel", "depthwise_kernel", "pointwise_kernel", "condition",
     "operands", "indices", "key", "variable", "values", "target", "output", "mean",
     "variance", "beta", "gamma", "scale", "images", "volumes", "transform", "coordinates", "start_points",
-    "end_points", "image1", "image2",
+    "end_points", "image1", "image2", "query", "value",
 }  # fmt: skip
+# Arguments that Keras gives by their names, tensors or not.
+BY_NAME = {"dot_product_attention": {"bias", "mask", "scale"}}
 
 
 @cache
@@ -132,6 +134,8 @@ def record_op(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[
             tensors.extend(value)
         elif kind is inspect.Parameter.VAR_KEYWORD:
             settings.update(value)
+        elif name in BY_NAME.get(function.__name__, ()):
+            more[name] = value
         elif name in TENSORS and not settings:
             tensors.append(value)
         elif isinstance(value, Symbolic) or has_symbolic([value]):

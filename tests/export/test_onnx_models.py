@@ -45,7 +45,7 @@ def model_of(case):
         for s, a in zip(case.shapes, case.inputs(), strict=True)
     ]
     layer = getattr(layers, case.layer)(**case.kwargs)
-    model = kcompile.Model(inputs, layer(inputs if len(inputs) > 1 else inputs[0]))
+    model = kcompile.Model(inputs, layer(*case.arranged(inputs), **case.options))
     model.set_weights(case.weights([w.shape for w in model.weights]))
     return model
 

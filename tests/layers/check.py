@@ -24,6 +24,14 @@ def nested(xs: list[Any]) -> Any:
     return xs if len(xs) > 1 else xs[0]
 
 
+Arranged = Callable[[list[Any]], tuple[Any, ...]]
+
+
+def as_one(xs: list[Any]) -> tuple[Any, ...]:
+    """The positional arguments of a call: one input, or the list of several."""
+    return (nested(xs),)
+
+
 def parameters(arrays: list[np.ndarray]) -> list[Any]:
     """Traced inputs like these arrays, with an unknown batch."""
     return [
@@ -51,7 +59,9 @@ def traced(
     return ReferenceExecutable(graph)(*every)
 
 
-def gradients_of(layer: Layer, arrays: list[np.ndarray], call: dict[str, Any]) -> dict[str, np.ndarray]:
+def gradients_of(
+    layer: Layer, arrays: list[np.ndarray], call: dict[str, Any], arranged: Arranged = as_one
+) -> dict[str, np.ndarray]:
     """d sum(outputs ** 2) / d inputs and trainable weights, by tracing and the ops' gradients."""
     names: list[str] = []
 
@@ -61,7 +71,7 @@ def gradients_of(layer: Layer, arrays: list[np.ndarray], call: dict[str, Any]) -
         scope = active()
         assert scope is not None
         weights = [scope.read(v) for v in layer.trainable_variables]
-        loss = ops.sum(ops.square(layer(nested(list(xs)), **call)))
+        loss = ops.sum(ops.square(layer(*arranged(list(xs)), **call)))
         wanted = {f"weight_gradient{k}": w for k, w in enumerate(weights)}
         wanted |= {f"input_gradient{k}": x for k, x in enumerate(xs)}
         found = dict(zip(wanted, gradients(loss, list(wanted.values())), strict=True))
@@ -76,28 +86,38 @@ def gradients_of(layer: Layer, arrays: list[np.ndarray], call: dict[str, Any]) -
 
 
 def check_layer(
-    cls: type[Layer], kwargs: dict[str, Any], inputs: list[np.ndarray], output_shape: Any, **call: Any
+    cls: type[Layer],
+    kwargs: dict[str, Any],
+    inputs: list[np.ndarray],
+    output_shape: Any,
+    *,
+    arranged: Arranged = as_one,
+    **call: Any,
 ) -> Layer:
     """Shapes, weights, config round trip, eager equals traced, and an unbuilt copy builds itself the same."""
     layer = cls(**kwargs)
-    eager = layer(nested(inputs), **call)
+    eager = layer(*arranged(inputs), **call)
     assert layer.built
     assert tree.map_structure(np.shape, eager) == output_shape
     assert all(type(leaf) is np.ndarray for leaf in tree.flatten(eager))
     placeholders = [Input(batch_shape=(None, *x.shape[1:]), dtype=x.dtype.name) for x in inputs]
-    masks = {k: Input(batch_shape=(None, *v.shape[1:]), dtype="bool") for k, v in call.items()}
-    symbolic = layer(nested(placeholders), **masks)
+    given = {
+        k: Input(batch_shape=(None, *v.shape[1:]), dtype="bool") if isinstance(v, np.ndarray) else v
+        for k, v in call.items()
+    }
+    symbolic = layer(*arranged(placeholders), **given)
     assert symbolic.shape == (None, *output_shape[1:])
-    assert layer.compute_output_shape(nested([p.shape for p in placeholders])) == (None, *output_shape[1:])
+    shapes = arranged([p.shape for p in placeholders])
+    assert layer.compute_output_shape(*shapes) == (None, *output_shape[1:])
     assert symbolic.dtype == eager.dtype.name
-    found = traced(lambda *xs, **more: layer(nested(list(xs)), **more), inputs, call)
+    found = traced(lambda *xs, **more: layer(*arranged(list(xs)), **more), inputs, call)
     np.testing.assert_array_equal(found[0], eager)
-    _check_copy(cls, layer, inputs, eager, call)
+    _check_copy(cls, layer, arranged(inputs), eager, call)
     return layer
 
 
 def _check_copy(
-    cls: type[Layer], layer: Layer, inputs: list[np.ndarray], eager: Any, call: dict[str, Any]
+    cls: type[Layer], layer: Layer, inputs: tuple[Any, ...], eager: Any, call: dict[str, Any]
 ) -> None:
     config = layer.get_config()
     copy = cls.from_config(config)
@@ -108,4 +128,4 @@ def _check_copy(
         (w.path, w.shape, w.dtype, w.trainable) for w in layer.weights
     ]
     copy.set_weights(layer.get_weights())
-    np.testing.assert_array_equal(copy(nested(inputs), **call), eager)
+    np.testing.assert_array_equal(copy(*inputs, **call), eager)

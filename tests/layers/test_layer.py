@@ -373,7 +373,7 @@ def test_masks_of_merged_inputs():
     a[:, 2], b[:, 1:] = 0, 0
     masking = layers.Masking()
     joined = [masking(a), masking(b)]
-    assert mask_of(layers.Add()(joined)).tolist() == [[True, False, False]]
+    assert mask_of(layers.Add()(joined)).tolist() == [[True, True, False]]
     assert mask_of(layers.Concatenate(axis=1)(joined)).tolist() == [[True, True, False, True, False, False]]
     assert mask_of(layers.Concatenate(axis=1)([joined[0], b])).tolist() == [
         [True, True, False, True, True, True]

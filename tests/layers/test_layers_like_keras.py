@@ -12,7 +12,7 @@ import pytest
 
 import kcompile as keras
 from kcompile.trace import naming
-from tests.layers.check import TOLERANCE, check_layer, gradients_of, nested, traced
+from tests.layers.check import TOLERANCE, check_layer, gradients_of, traced
 from tests.parity.layer_cases import CASES, FAMILIES, Case
 
 PARITY = Path(__file__).resolve().parents[1] / "parity" / "layers"
@@ -45,20 +45,21 @@ def expected(case: Case) -> dict[str, np.ndarray]:
 def made(case: Case) -> Any:
     """The layer with the weights that Keras had."""
     layer = getattr(keras.layers, case.layer)(**case.kwargs)
-    layer(nested(case.inputs()), **call_of(case))
+    layer(*case.arranged(case.inputs()), **call_of(case))
     layer.set_weights(case.weights([w.shape for w in layer.weights]))
     return layer
 
 
 def call_of(case: Case) -> dict[str, Any]:
     mask = case.mask_array()
-    return {} if mask is None else {"mask": mask}
+    return case.options if mask is None else {"mask": mask}
 
 
 @cases
 def test_contract(case):
     shape = expected(case)["inference"].shape
-    check_layer(getattr(keras.layers, case.layer), case.kwargs, case.inputs(), shape, **call_of(case))
+    layer, call = getattr(keras.layers, case.layer), call_of(case)
+    check_layer(layer, case.kwargs, case.inputs(), shape, arranged=case.arranged, **call)
 
 
 @cases
@@ -66,7 +67,8 @@ def test_description(case):
     naming.reset()
     layer = getattr(keras.layers, case.layer)(**case.kwargs)
     kind = "int32" if case.ints else "float32"
-    output = layer(nested([keras.Input(s[1:], dtype=kind) for s in case.shapes]))
+    placeholders = [keras.Input(s[1:], dtype=kind) for s in case.shapes]
+    output = layer(*case.arranged(placeholders), **case.options)
     wanted = described(case)
     assert json.loads(json.dumps(layer.get_config())) == wanted["config"]
     assert json.loads(json.dumps(layer.get_build_config())) == wanted["build_config"]
@@ -82,7 +84,7 @@ def test_description(case):
 def test_inference(case):
     layer, wanted = made(case), expected(case)
     np.testing.assert_allclose(
-        layer(nested(case.inputs()), **call_of(case)), wanted["inference"], **TOLERANCE
+        layer(*case.arranged(case.inputs()), **call_of(case)), wanted["inference"], **TOLERANCE
     )
     if "losses" in wanted:
         np.testing.assert_allclose([float(x) for x in layer.losses], wanted["losses"], **TOLERANCE)
@@ -94,9 +96,9 @@ def test_training(case, eager):
     layer, wanted, inputs = made(case), expected(case), case.inputs()
     call = {**call_of(case), "training": True}
     if eager:
-        outputs = layer(nested(inputs), **call)
+        outputs = layer(*case.arranged(inputs), **call)
     else:
-        [outputs] = traced(lambda *xs, **more: layer(nested(list(xs)), **more), inputs, call)
+        [outputs] = traced(lambda *xs, **more: layer(*case.arranged(list(xs)), **more), inputs, call)
     np.testing.assert_allclose(outputs, wanted["training"], **TOLERANCE)
     for k, weight in enumerate(layer.get_weights()):
         np.testing.assert_allclose(weight, wanted[f"after{k}"], **TOLERANCE)
@@ -106,7 +108,7 @@ def test_training(case, eager):
 def test_gradients(case):
     layer, wanted = made(case), expected(case)
     call = {**call_of(case), **({"training": True} if case.training else {})}
-    found = gradients_of(layer, case.inputs(), call)
+    found = gradients_of(layer, case.inputs(), call, case.arranged)
     named = {key: value for key, value in wanted.items() if "gradient" in key}
     assert named
     for name, gradient in named.items():

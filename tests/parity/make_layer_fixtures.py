@@ -27,17 +27,13 @@ import numpy as np  # noqa: E402
 from tests.parity.layer_cases import FAMILIES, Case  # noqa: E402
 
 
-def nested(xs: list[Any]) -> Any:
-    return xs if len(xs) > 1 else xs[0]
-
-
 def plain(config: Any) -> Any:
     return json.loads(json.dumps(config))
 
 
 def described(layer: Any, case: Case) -> dict[str, Any]:
     placeholders = [keras.Input(s[1:], dtype="int32" if case.ints else "float32") for s in case.shapes]
-    output = layer(nested(placeholders))
+    output = layer(*case.arranged(placeholders), **case.options)
     return {
         "config": plain(layer.get_config()),
         "build_config": plain(layer.get_build_config()),
@@ -54,8 +50,8 @@ def described(layer: Any, case: Case) -> dict[str, Any]:
 def measured(layer: Any, case: Case) -> dict[str, np.ndarray]:
     inputs, mask = [jnp.asarray(x) for x in case.inputs()], case.mask_array()
     layer.set_weights(case.weights([tuple(w.shape) for w in layer.weights]))
-    extra = {} if mask is None else {"mask": jnp.asarray(mask)}
-    found = {"inference": np.asarray(layer(nested(inputs), **extra))}
+    extra = case.options if mask is None else {"mask": jnp.asarray(mask)}
+    found = {"inference": np.asarray(layer(*case.arranged(inputs), **extra))}
     if layer.losses:
         found["losses"] = np.asarray([float(loss) for loss in layer.losses], "float32")
     trainable = [v.value for v in layer.trainable_variables]
@@ -63,7 +59,7 @@ def measured(layer: Any, case: Case) -> dict[str, np.ndarray]:
     training = {"training": True} if case.training else {}
 
     def loss(weights: Any, xs: Any) -> Any:
-        outputs, rest = layer.stateless_call(weights, others, nested(xs), **extra, **training)
+        outputs, rest = layer.stateless_call(weights, others, *case.arranged(xs), **extra, **training)
         return jnp.sum(outputs**2), rest
 
     if case.differentiable:
@@ -71,7 +67,7 @@ def measured(layer: Any, case: Case) -> dict[str, np.ndarray]:
         found |= {f"weight_gradient{k}": np.asarray(g) for k, g in enumerate(grads[0])}
         found |= {f"input_gradient{k}": np.asarray(g) for k, g in enumerate(grads[1])}
     if case.training:
-        found["training"] = np.asarray(layer(nested(inputs), training=True, **extra))
+        found["training"] = np.asarray(layer(*case.arranged(inputs), training=True, **extra))
         found |= {f"after{k}": np.asarray(w) for k, w in enumerate(layer.get_weights())}
     return found
 

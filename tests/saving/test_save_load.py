@@ -52,7 +52,7 @@ def test_every_layer_survives(case, tmp_path):
     arrays = case.inputs()
     inputs = [kcompile.Input(batch_shape=(None, *a.shape[1:]), dtype=a.dtype.name) for a in arrays]
     layer = getattr(layers, case.layer)(**case.kwargs)
-    model = kcompile.Model(inputs, layer(inputs if len(inputs) > 1 else inputs[0]))
+    model = kcompile.Model(inputs, layer(*case.arranged(inputs), **case.options))
     model.set_weights(case.weights([w.shape for w in model.weights]))
     model.save(tmp_path / "m.keras")
     copy = saving.load_model(tmp_path / "m.keras")

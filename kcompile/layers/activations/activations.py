@@ -118,23 +118,24 @@ class Softmax(Elementwise):
     def call(self, inputs: Any, mask: Any = None) -> Any:
         if mask is None:
             return activations.softmax(inputs, axis=self.axis)
-        self._check_mask(inputs, mask)
+        _check_mask(inputs, mask)
         kept = mask if mask.dtype == "bool" else ops.greater(mask, 0.5)
-        least = -3e4 if inputs.dtype == "float16" else -1e9
-        y = activations.softmax(ops.where(kept, inputs, least), axis=self.axis)
-        return ops.where(kept, y, 0)  # where all is masked, the softmax of equal numbers is not 0
-
-    def _check_mask(self, inputs: Any, mask: Any) -> None:
-        given, wanted = known_shape(mask.shape), known_shape(inputs.shape)
-        pairs = zip(reversed(given), reversed(wanted), strict=False)
-        if len(given) > len(wanted) or any(m not in (1, None, d) and d is not None for m, d in pairs):
-            raise ShapeError(
-                f"Layer '{self.name}': the `mask` must be broadcastable to `inputs`, with each dimension "
-                f"1 or that of the inputs. Received: inputs.shape={wanted}, mask.shape={given}"
-            )
+        far = -3e4 if inputs.dtype == "float16" else -1e9
+        outputs = activations.softmax(ops.where(kept, inputs, far), axis=self.axis)
+        return ops.where(kept, outputs, 0)  # where the whole axis is masked, softmax alone gives equal shares
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "axis": self.axis}
+
+
+def _check_mask(inputs: Any, mask: Any) -> None:
+    given, wanted = known_shape(mask.shape), known_shape(inputs.shape)
+    sizes = zip(given[::-1], wanted[::-1], strict=False)
+    if len(given) > len(wanted) or any(m not in (None, 1) and d not in (None, m) for m, d in sizes):
+        raise ShapeError(
+            "The `mask` must be broadcastable to `inputs`: each of its dimensions must be 1 or that of the "
+            f"inputs. Received: inputs.shape={wanted}, mask.shape={given}"
+        )
 
 
 class PReLU(Layer):

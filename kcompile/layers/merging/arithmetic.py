@@ -7,7 +7,7 @@ from functools import reduce
 from typing import Any
 
 from kcompile import ops
-from kcompile.layers.merging.base import Merge
+from kcompile.layers.merging.base import Merge, spread_mask
 
 
 class Add(Merge):
@@ -38,10 +38,15 @@ class Subtract(Merge):
 
 
 class Multiply(Merge):
-    """The product of the inputs."""
+    """The product of the inputs. A masked step counts as 1, and as 0 where all inputs mask it."""
 
     def merge(self, inputs: list[Any]) -> Any:
-        return reduce(ops.multiply, inputs)
+        masks = [spread_mask(x) for x in inputs]
+        kept = [x if m is None else ops.where(m, x, 1) for x, m in zip(inputs, masks, strict=True)]
+        product = reduce(ops.multiply, kept)
+        if any(m is None for m in masks):
+            return product
+        return ops.where(reduce(ops.logical_or, masks), product, 0)
 
 
 class Average(Merge):
@@ -52,17 +57,33 @@ class Average(Merge):
 
 
 class Maximum(Merge):
-    """The largest of the inputs, elementwise."""
+    """The largest of the inputs, elementwise; a masked step of one gives way to the others."""
 
     def merge(self, inputs: list[Any]) -> Any:
-        return reduce(ops.maximum, inputs)
+        return _choose(ops.maximum, inputs)
 
 
 class Minimum(Merge):
-    """The smallest of the inputs, elementwise."""
+    """The smallest of the inputs, elementwise; a masked step of one gives way to the others."""
 
     def merge(self, inputs: list[Any]) -> Any:
-        return reduce(ops.minimum, inputs)
+        return _choose(ops.minimum, inputs)
+
+
+def _choose(better: Callable[..., Any], inputs: list[Any]) -> Any:
+    """The better of two, input by input. Once an input without a mask was met, nothing before it is masked
+    any more, as in Keras.
+    """
+    best, best_mask = inputs[0], spread_mask(inputs[0])
+    for x in inputs[1:]:
+        mask = spread_mask(x)
+        if mask is not None:
+            x = ops.where(mask, x, best)
+        if best_mask is not None:
+            best = ops.where(best_mask, best, x)
+        best_mask = None if mask is None or best_mask is None else ops.logical_or(best_mask, mask)
+        best = better(best, x)
+    return best
 
 
 def _function(cls: type[Merge]) -> Callable[..., Any]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import Any
 
 from kcompile import ops
-from kcompile.core import tree
 from kcompile.core.errors import ShapeError
 from kcompile.layers.layer import Layer
+from kcompile.trace.masks import mask_of
 
 
 class Merge(Layer):
@@ -49,14 +50,32 @@ class Merge(Layer):
         return merged_shape(input_shape)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
-        """True where all masks are."""
-        masks = [m for m in tree.flatten(mask) if m is not None]
-        if not masks:
+        """True where any mask is; None if an input has none."""
+        if mask is None or any(m is None for m in check_masks(inputs, mask)):
             return None
-        result = masks[0]
-        for m in masks[1:]:
-            result = ops.logical_and(result, m)
-        return result
+        return reduce(ops.logical_or, mask)
+
+
+def check_masks(inputs: Any, mask: Any) -> Any:
+    """The masks, one for each input.
+
+    Raises:  ValueError if they are not.
+    """
+    for name, items in (("mask", mask), ("inputs", inputs)):
+        if not isinstance(items, (list, tuple)):
+            raise ValueError(f"`{name}` should be a list. Received: {name}={items}")
+    if len(mask) != len(inputs):
+        raise ValueError(
+            "The lists `inputs` and `mask` should have the same length. Received: "
+            f"inputs={inputs} of length {len(inputs)}, and mask={mask} of length {len(mask)}"
+        )
+    return mask
+
+
+def spread_mask(x: Any) -> Any:
+    """The mask that x carries in the shape of x; None without one."""
+    mask = mask_of(x)
+    return None if mask is None else ops.broadcast_to(ops.expand_dims(mask, -1), ops.shape(x))
 
 
 def merged_shape(shapes: Any) -> tuple[int | None, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kcompile import ops
-from kcompile.layers.merging.base import Merge
+from kcompile.layers.merging.base import Merge, check_masks
 
 
 class Concatenate(Merge):
@@ -49,22 +49,25 @@ class Concatenate(Merge):
         return tuple(result)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
-        """The masks joined as the inputs are; an input without a mask counts everywhere."""
-        if mask is None or all(m is None for m in mask):
+        """The masks joined as the inputs are, True where any feature counts; an input without a mask counts
+        everywhere.
+        """
+        if mask is None or all(m is None for m in check_masks(inputs, mask)):
             return None
-        masks = []
-        for x, m in zip(inputs, mask, strict=True):
-            if m is None:
-                m = ops.ones_like(x, dtype="bool")
-            else:
-                for _ in range(len(x.shape) - len(m.shape)):
-                    m = ops.expand_dims(m, -1)
-                m = ops.broadcast_to(m, x.shape)
-            masks.append(m)
-        return ops.all(ops.concatenate(masks, axis=self.axis), axis=-1)
+        joined = ops.concatenate([_whole(x, m) for x, m in zip(inputs, mask, strict=True)], axis=self.axis)
+        return ops.any(joined, axis=-1, keepdims=False)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "axis": self.axis}
+
+
+def _whole(x: Any, mask: Any) -> Any:
+    """A mask in the shape of x."""
+    if mask is None:
+        return ops.ones_like(x, dtype="bool")
+    if len(mask.shape) == len(x.shape):
+        return mask
+    return ops.logical_or(ops.expand_dims(mask, axis=-1), ops.zeros_like(x, dtype="bool"))
 
 
 def concatenate(inputs: Any, axis: int = -1, **kwargs: Any) -> Any:

@@ -114,7 +114,7 @@ class BatchNormalization(Layer):
         if mask is not None and len(mask.shape) != len(inputs.shape) - 1:
             raise ShapeError(
                 f"Layer '{self.name}': the mask provided should be one dimension less than the inputs. "
-                f"Received: mask.shape={mask.shape}, inputs.shape={inputs.shape}"
+                f"Received: mask.shape={tuple(mask.shape)}, inputs.shape={tuple(inputs.shape)}"
             )
         # In half precision the squares of large inputs would overflow.
         x = ops.cast(inputs, dtypes.promote(dtypes.standardize(inputs.dtype), "float32"))

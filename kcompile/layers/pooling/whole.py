@@ -57,10 +57,9 @@ class GlobalAveragePooling1D(GlobalAverage):
     def call(self, inputs: Any, mask: Any = None) -> Any:
         if mask is None:
             return super().call(inputs)
-        weights = ops.expand_dims(
-            ops.cast(mask, inputs.dtype), 2 if self.data_format == "channels_last" else 1
-        )
-        total = ops.sum(inputs * weights, axis=self.axes, keepdims=self.keepdims)
+        kept = ops.expand_dims(ops.cast(mask, "bool"), 2 if self.data_format == "channels_last" else 1)
+        weights = ops.cast(kept, inputs.dtype)
+        total = ops.sum(ops.where(kept, inputs, 0), axis=self.axes, keepdims=self.keepdims)
         return total / ops.sum(weights, axis=self.axes, keepdims=self.keepdims)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:

@@ -3,6 +3,7 @@
 from tests.parity.layer_cases import (
     activations,
     adaptive,
+    attention,
     convolutional,
     core,
     images,
@@ -21,6 +22,7 @@ FAMILIES = {
     for module in (
         activations,
         adaptive,
+        attention,
         convolutional,
         core,
         images,
