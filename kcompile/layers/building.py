@@ -29,8 +29,6 @@ def remembers_build(build: Callable[..., None]) -> Callable[..., None]:
                 del self.__dict__["_is_building"]
         self.__dict__.update(_build_shapes=shapes, built=True)
         self._tracker.locked = True
-        if not self.trainable:
-            self.trainable = False  # for the weights that were made just now too
         return None
 
     return wrapped
