@@ -43,15 +43,15 @@ LEFT_OUT = ("keras.src", "keras._tf_keras")
 
 NOT_DONE = "not done yet"
 
-# A pattern of full names (keras.ops.abs, keras.Layer.build) -> the reason of their gaps. The first that matches counts;
-# a gap that none matches is work to do.
+# A pattern of full names (keras.ops.abs, keras.Layer.build) -> the reason of their gaps. The first that
+# matches counts; a gap that none matches is work to do.
 REASONS: dict[str, str] = {
     r"keras\.distribution\..*": "one process on one host: there is no mesh of devices to distribute over",
     r"keras\.(utils\.)?legacy\..*|keras\.optimizers\.legacy\..*": "for files and code of Keras 2",
-    r"keras\.layers\.(TFSM|Jax|Flax)Layer|keras\.layers\.TorchModuleWrapper": "wraps a model of another framework",
+    r"keras\.layers\.((TFSM|Jax|Flax)Layer|TorchModuleWrapper)": "wraps a model of another framework",
     r"keras\.KerasTensor\.(ragged_rank|row_splits_dtype)": "there are no ragged tensors",
     r"keras\.(Layer|Model|Metric|Optimizer)\.stateless_\w+": "for code that calls JAX itself",
-    r"keras\.Layer\.add_(metric|variable)|keras\.Model\.compiled_(loss|metrics)": "names of Keras 2, deprecated",
+    r"keras\.Layer\.add_(metric|variable)|keras\.Model\.compiled_(loss|metrics)": "Keras 2's, deprecated",
     r"keras\.Model\.distribute_\w+": "of TensorFlow's strategies",
     r"keras\.Optimizer": "Keras shows `*args` only because its base class depends on the backend",
 }
@@ -286,9 +286,9 @@ def compare(stored: dict[str, Any]) -> list[Module]:
 
 INTRODUCTION = """# Keras {version} and kcompile
 
-Written by `python docs/make_keras_coverage.py`; do not edit. "Names": functions, classes and values of a public module of
-Keras. "There": those that kcompile has. "Explained": gaps (missing names, methods or parameters, other defaults)
-that are meant, each with its reason below. "Not done yet": all other gaps.
+Written by `python docs/make_keras_coverage.py`; do not edit. "Names": functions, classes and values of a
+public module of Keras. "There": those that kcompile has. "Explained": gaps (missing names, methods or
+parameters, other defaults) that are meant, each with its reason below. "Not done yet": all other gaps.
 
 | module | names | there | explained | not done yet |
 | --- | --- | --- | --- | --- |

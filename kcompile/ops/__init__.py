@@ -49,6 +49,15 @@ from kcompile.ops import (
     image as image,
 )
 from kcompile.ops import (
+    linalg as linalg,
+)
+from kcompile.ops import (
+    nn as nn,
+)
+from kcompile.ops import (
+    numpy as numpy,
+)
+from kcompile.ops import (
     random as random,
 )
 from kcompile.ops.public import public as _public
