@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from kcompile.core.dtypes import is_float
+from kcompile.core.dtypes import UNSIGNED, is_float
 from kcompile.ir import loops
 from kcompile.ir.graph import Value
 from kcompile.ir.loops import Expr, Index
@@ -82,16 +82,23 @@ mod = binary(
     onnx=onnx_forms.mod,
     inputs="number",
 )
-float_power: Any = binary(
+
+
+def _power_reference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Integers wrap around, as everywhere; NumPy refuses negative exponents, whose result has no meaning."""
+    return np.power(a, b if a.dtype.kind == "f" else np.maximum(b, 0))
+
+
+power_op: Any = binary(
     "power",
-    np.power,
+    _power_reference,
     "pow",
     lambda dy, y, a, b: (
-        dy * b * float_power(a, b - 1),
+        dy * b * power_op(a, b - 1),
         dy * y * log(where(greater(a, 0), a, 1)),
     ),
     onnx="Pow",
-    inputs="float",
+    inputs="number",
     domain=(0.3, 2.5),
 )
 
@@ -103,13 +110,18 @@ def power(x1: Any, x2: Any) -> Any:
     [1, -8, 27]
     """
     dtype = number_of(common_dtype(unwrap(x1), unwrap(x2)))
+    if isinstance(x2, int) and x2 < 0 and not is_float(dtype):
+        raise TypeError(
+            f"power: integers cannot be raised to the negative power {x2}; make the base a float by ops.cast"
+        )
     a, b = operands(x1, x2, dtype=dtype)
-    if isinstance(x2, (int, float)) and x2 in (1, 2, 3):  # products are exact for ints, and much cheaper
+    if isinstance(x2, (int, float)) and x2 in (1, 2, 3):  # products are much cheaper
         return {1: lambda: a, 2: lambda: square(a), 3: lambda: multiply(square(a), a)}[int(x2)]()
-    if is_float(dtype):
-        return float_power(a, b)
-    exact = float_power(cast(a, "float64"), cast(b, "float64"))
-    return cast(round_half_even(exact), dtype)
+    found = power_op(a, b)
+    if is_float(dtype) or dtype in UNSIGNED or (isinstance(b, np.ndarray) and not (b < 0).any()):
+        return found
+    unit = where(equal(mod(b, 2), 0), 1, a)  # of 1 and -1; a whole number of any other reciprocal is 0
+    return where(less(b, 0), where(equal(absolute(a), 1), unit, 0), found)
 
 
 maximum = binary(
@@ -361,11 +373,17 @@ def round(x: Any, decimals: int = 0) -> Any:
 
 
 def where(condition: Any, x1: Any = None, x2: Any = None) -> Any:
-    """x1 where `condition` holds, else x2, broadcast together.
+    """x1 where `condition` holds, else x2, broadcast together; without x1 and x2, `nonzero(condition)`.
 
     >>> where(np.array([True, False]), 1.0, 2.0).tolist()
     [1.0, 2.0]
     """
+    if (x1 is None) != (x2 is None):
+        raise ValueError("`x1` and `x2` either both should be `None` or both should have non-None value.")
+    if x1 is None:
+        from kcompile.ops.arrays import nonzero
+
+        return nonzero(condition)
     a, b = operands(x1, x2)
     return where_op(as_tensor(condition, "bool"), a, b)
 

@@ -6,6 +6,7 @@ before it. The work is the square of the axis.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -89,7 +90,7 @@ def _last(op: str, x: Any, axis: int | None) -> tuple[Any, int]:
     from kcompile.ops import arrange
 
     x = ew.as_tensor(x)
-    if axis is None:
+    if axis is None or (op == "argsort" and not x.shape and axis == -1):
         return movement.reshape(x, (-1,)), 0
     k = movement.check_axis(op, axis, len(x.shape))
     return arrange.moveaxis(x, k, -1), k
@@ -175,6 +176,8 @@ def _quantile(rows: Any, q: float, method: str) -> Any:
     size = rows.shape[-1]
     if not isinstance(size, int):
         raise ShapeError(message("quantile: the dimensions must be known.", received=f"{rows.shape}"))
+    if size == 0:
+        return create.full(rows.shape[:-1], math.nan, rows.dtype)
     position = q * (size - 1)
     low, high = int(np.floor(position)), int(np.ceil(position))
     a, b = subscript.getitem(rows, (..., low)), subscript.getitem(rows, (..., high))

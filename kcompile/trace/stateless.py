@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from kcompile.ops import elementwise as ew
 from kcompile.trace import tracer
+from kcompile.trace.tracer import Tracer
 from kcompile.trace.variable import Variable
 
 
-class StatelessScope:
+class StatelessScope(Tracer):
     """Inside of `with`, variables are read from a mapping and assigned to it; they themselves do not change.
 
     Args:    state_mapping: pairs (variable, value); variables that are not in it are read as they are.
@@ -30,43 +32,44 @@ class StatelessScope:
         collect_losses: bool = False,
         initialize_variables: bool = True,
     ):
+        super().__init__()
         self.collect_losses, self.initialize_variables = collect_losses, initialize_variables
         self.losses: list[Any] = []
-        self.state_mapping: dict[int, Any] = {}
-        for variable, value in state_mapping or ():
-            self.state_mapping[id(variable)] = _checked(variable, value)
-
-    def __enter__(self) -> StatelessScope:
-        self._outer = tracer.enter(self)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        tracer.enter(self._outer)
+        for update in state_mapping or ():
+            self.add_update(update)
 
     def add_loss(self, loss: Any) -> None:
         """Collect a loss."""
         self.losses.append(loss)
 
     def add_update(self, update: tuple[Any, Any]) -> None:
-        """Give a variable another value: (variable, value)."""
+        """Give a variable a value in this scope: (variable, value)."""
         variable, value = update
-        self.state_mapping[id(variable)] = value
+        self.current[variable] = _checked(variable, value)
 
     def get_current_value(self, variable: Any) -> Any:
         """The value of a variable in this scope; None if it was neither given nor assigned."""
-        return self.state_mapping.get(id(variable))
-
-    # What variables ask of the scope that they are used in.
+        return self.current.get(variable)
 
     def read(self, variable: Variable) -> Any:
-        known = self.get_current_value(variable)
-        if known is not None:
-            return known
+        if variable in self.current:
+            return self.current[variable]
         return variable.array if self._outer is None else self._outer.read(variable)
 
     def assign(self, variable: Variable, value: Any) -> Any:
-        self.state_mapping[id(variable)] = ew.as_tensor(value, variable.dtype)
-        return self.state_mapping[id(variable)]
+        self.current[variable] = self.assigned[variable] = ew.as_tensor(value, variable.dtype)
+        return self.current[variable]
+
+
+def in_stateless_scope() -> bool:
+    """Is a stateless scope the innermost scope of this thread?"""
+    return isinstance(tracer.active(), StatelessScope)
+
+
+def values_in(scope: StatelessScope, variables: Sequence[Variable]) -> list[Any]:
+    """The values of variables in a scope, their own where the scope has none."""
+    found = [scope.get_current_value(v) for v in variables]
+    return [v.value if value is None else value for v, value in zip(variables, found, strict=True)]
 
 
 def _checked(variable: Any, value: Any) -> Any:
