@@ -50,9 +50,10 @@ REASONS: dict[str, str] = {
     r"keras\.(utils\.)?legacy\..*|keras\.optimizers\.legacy\..*": "for files and code of Keras 2",
     r"keras\.layers\.((TFSM|Jax|Flax)Layer|TorchModuleWrapper)": "wraps a model of another framework",
     r"keras\.KerasTensor\.(ragged_rank|row_splits_dtype)": "there are no ragged tensors",
-    r"keras\.(Layer|Model|Metric|Optimizer)\.stateless_\w+": "for code that calls JAX itself",
     r"keras\.Layer\.add_(metric|variable)|keras\.Model\.compiled_(loss|metrics)": "Keras 2's, deprecated",
     r"keras\.Model\.distribute_\w+": "of TensorFlow's strategies",
+    r"keras\.(name_scope|ops\.layer_normalization)": "what its `**kwargs` may be is named",
+    r"keras\.ops\.multi_hot": "its `**kwargs` are for the name that an argument once had",
     r"keras\.Optimizer": "Keras shows `*args` only because its base class depends on the backend",
 }
 

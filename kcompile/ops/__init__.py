@@ -14,8 +14,10 @@ from kcompile.ops import (
     arrays,
     attention,
     autodiff,
+    bits,
     bitwise,
     blocks,
+    complex_arrays,
     contract,
     control,
     convolution,
@@ -23,6 +25,7 @@ from kcompile.ops import (
     crossentropy,
     cumulative,
     cutting,
+    distinct,
     elementary,
     elementwise,
     fourier,
@@ -38,6 +41,7 @@ from kcompile.ops import (
     padding,
     pool,
     products,
+    rearranging,
     reduce,
     scatter,
     slicing,
@@ -47,6 +51,7 @@ from kcompile.ops import (
     subscript,
     tensor,
     transposed,
+    vectorizing,
 )
 from kcompile.ops import (
     image as image,
@@ -66,7 +71,13 @@ from kcompile.ops import (
 from kcompile.ops.public import public as _public
 
 _EXPORTS = {
-    elementwise: """abs=absolute absolute add subtract multiply divide true_divide floor_divide mod power
+    complex_arrays: """abs=absolute absolute angle conj conjugate imag isreal polar real view_as_complex
+        view_as_real""",
+    rearranging: "rearrange",
+    vectorizing: "vectorize",
+    distinct: "unique",
+    bits: "view nextafter",
+    elementwise: """add subtract multiply divide true_divide floor_divide mod power
         maximum minimum arctan2 negative sign square sqrt rsqrt reciprocal exp expm1 log log1p log2 log10 sin
         cos tan tanh sigmoid softplus erf floor ceil round relu equal not_equal less less_equal greater
         greater_equal logical_and logical_or logical_xor logical_not isnan isfinite isinf where cast""",
@@ -85,9 +96,10 @@ _EXPORTS = {
     index: "take take_along_axis",
     scatter: "scatter scatter_update segment_sum segment_prod segment_max segment_min",
     tensor: "convert_to_tensor convert_to_numpy array is_tensor dtype copy size ndim saturate_cast",
-    matrices: """norm inv det slogdet logdet eigh cholesky cholesky_inverse solve solve_triangular qr svd
+    matrices: """norm inv det slogdet logdet eig eigh lu_factor cholesky cholesky_inverse solve
+        solve_triangular qr svd
         lstsq pinv matrix_rank""",
-    arrays: """gcd lcm nextafter i0 nonzero histogram nanquantile nanpercentile nanmedian""",
+    arrays: "gcd lcm i0 nonzero histogram",
     fourier: "fft fft2 ifft2 rfft irfft",
     spectrogram: "extract_sequences stft istft",
     nan: "nansum nanprod nanmax nanmin nanmean nanvar nanstd nanargmax nanargmin nancumsum nancumprod",
@@ -101,12 +113,13 @@ _EXPORTS = {
     numerics: """clip isclose allclose diff outer inner vdot kron cross trace average ptp trapezoid select
         nan_to_num vander isin digitize searchsorted bincount psnr cdist corrcoef
         correlate bartlett blackman hamming hanning kaiser""",
-    order: "argsort sort top_k argpartition in_top_k quantile median percentile",
+    order: """argsort sort top_k argpartition in_top_k quantile median percentile nanquantile nanmedian
+        nanpercentile""",
     cumulative: "cumsum cumprod",
     special: """sinh cosh arcsinh arccosh arctanh arcsin arccos arctan erfc erfinv logaddexp logaddexp2
         hypot""",
     elementary: """exp2 cbrt sinc deg2rad rad2deg trunc fmod fmax fmin heaviside divide_no_nan ldexp isposinf
-        isneginf signbit fabs real conj=real conjugate=real imag isreal angle""",
+        isneginf signbit fabs""",
     activation: """celu elu gelu glu hard_shrink hard_sigmoid hard_silu hard_swish=hard_silu
         hard_tanh leaky_relu log_sigmoid relu6 selu silu soft_shrink softsign sparse_plus sparse_sigmoid
         squareplus swish=silu tanh_shrink threshold""",

@@ -265,6 +265,10 @@ def correlate(x1: Any, x2: Any, mode: str = "valid") -> Any:
     """Cross-correlation of two 1-D tensors."""
     a, b = ew.operands(x1, x2)
     n, m = a.shape[0], b.shape[0]
+    if not isinstance(n, int) or not isinstance(m, int):
+        raise ShapeError(
+            message("correlate: the dimensions must be known.", received=f"{a.shape}, {b.shape}")
+        )
     edge = {"valid": 0, "full": m - 1, "same": m // 2}
     if mode not in edge:
         raise ValueError(f"Invalid mode: {mode!r}. Expected 'valid', 'same' or 'full'.")

@@ -13,6 +13,21 @@ Case = Callable[[Any, dict[str, np.ndarray]], Any]
 def more_inputs() -> dict[str, np.ndarray]:
     """Shapes and dtypes that the first inputs do not have."""
     rng = np.random.default_rng(7)
+    arrays = _new_inputs(rng)
+    return {
+        **arrays,
+        "y_turned": arrays["y"].T,
+        "batch_flipped": arrays["batch"][::-1].copy(),
+        "tall_turned": arrays["tall"].swapaxes(1, 2),
+        "deep": rng.uniform(-1, 1, (2, 4, 3)).astype("float32"),
+        "half_turned": rng.uniform(-1, 1, (4, 3)).astype("float16"),
+        "half_edges": np.array([np.nan, np.inf, -np.inf, 1.5], "float16"),
+        "flags": np.array([[0, 1, 1, 0], [1, 0, 1, 1], [0, 0, 1, 0]], "int32"),
+        "complex": (rng.normal(size=(2, 3)) + 1j * rng.normal(size=(2, 3))).astype("complex64"),
+    }
+
+
+def _new_inputs(rng: np.random.Generator) -> dict[str, np.ndarray]:
     return {
         "s": np.float32(0.75) * np.ones((), "float32"),
         "n": np.array(3, "int32"),
@@ -219,7 +234,7 @@ MORE: dict[str, Case] = {
     "diff-axis": lambda ops, a: ops.diff(a["q"], axis=0),
     "diff-bool": lambda ops, a: ops.diff(a["b"]),
     "diff-zero": lambda ops, a: ops.diff(a["f"], n=0),
-    "cross-axes": lambda ops, a: ops.cross(a["t"], a["t"][::-1], axis=1),
+    "cross-axes": lambda ops, a: ops.cross(a["t"], ops.flip(a["t"], 0), axis=1),
     "cross-mixed": lambda ops, a: ops.cross(a["f"][:, :2], a["g"][:, :3]),
     "cross-axisc": lambda ops, a: ops.cross(a["t"], a["t"] + 1, axisa=1, axisb=1, axisc=0),
     "average-keep": lambda ops, a: ops.average(a["i"], axis=0, weights=a["u"] + 1),
@@ -236,9 +251,9 @@ MORE: dict[str, Case] = {
     "matmul-vec-mat": lambda ops, a: ops.matmul(a["v"], a["w"]),
     "matmul-batches": lambda ops, a: ops.matmul(a["t"], ops.swapaxes(a["t"], 1, 2)),
     "matmul-broadcast": lambda ops, a: ops.matmul(a["t"][:, None], a["w"][None, None]),
-    "matmul-int8": lambda ops, a: ops.matmul(a["y"], a["y"].T),
-    "matmul-half": lambda ops, a: ops.matmul(a["h"], a["h"].T),
-    "matmul-u8-i": lambda ops, a: ops.matmul(a["u"], a["j"].T),
+    "matmul-int8": lambda ops, a: ops.matmul(a["y"], a["y_turned"]),
+    "matmul-half": lambda ops, a: ops.matmul(a["h"], a["half_turned"]),
+    "matmul-u8-i": lambda ops, a: ops.matmul(a["u"], a["j_turned"]),
     "einsum-trace": lambda ops, a: ops.einsum("nii->n", a["batch"]),
     "einsum-outer": lambda ops, a: ops.einsum("i,j", a["v"], a["r"]),
     "einsum-int8": lambda ops, a: ops.einsum("ij,kj->ik", a["y"], a["y"]),
@@ -249,7 +264,7 @@ MORE: dict[str, Case] = {
     "tensordot-lists": lambda ops, a: ops.tensordot(a["t"], a["t"], axes=[[0, 1], [0, 1]]),
     "dot-scalar": lambda ops, a: ops.dot(a["f"], 2),
     "dot-ints": lambda ops, a: ops.dot(a["i"], a["j_turned"]),
-    "dot-deep": lambda ops, a: ops.dot(a["f"], a["t"].swapaxes(1, 2)),
+    "dot-deep": lambda ops, a: ops.dot(a["f"], a["deep"]),
     "norm-keep": lambda ops, a: ops.norm(a["t"], axis=-1, keepdims=True),
     "norm-0": lambda ops, a: ops.norm(a["i"], ord=0, axis=1),
     "norm-3": lambda ops, a: ops.norm(a["f"], ord=3, axis=0),
@@ -306,7 +321,7 @@ MORE: dict[str, Case] = {
     "count_nonzero-axes": lambda ops, a: ops.count_nonzero(a["i"], axis=(0, 1)),
     "round-neg": lambda ops, a: ops.round(a["f"] * 100, -1),
     "round-half": lambda ops, a: ops.round(a["h"], 1),
-    "nan_to_num-half": lambda ops, a: ops.nan_to_num(a["e"].astype("float16")),
+    "nan_to_num-half": lambda ops, a: ops.nan_to_num(a["half_edges"]),
     "cast-half": lambda ops, a: ops.cast(a["e"], "float16"),
     "cast-u8": lambda ops, a: ops.cast(a["i"], "uint8"),
     "cast-nan-bool": lambda ops, a: ops.cast(a["nans"], "bool"),
@@ -339,7 +354,7 @@ MORE: dict[str, Case] = {
     ),
     "scatter-rows": lambda ops, a: ops.scatter(np.array([[2], [0], [2]]), a["f"], (4, 4)),
     "get_item": lambda ops, a: ops.get_item(a["t"], (slice(None), -1, None, slice(None, None, 2))),
-    "binary_crossentropy-mixed": lambda ops, a: ops.binary_crossentropy(a["b"].astype("int32"), a["p"]),
+    "binary_crossentropy-mixed": lambda ops, a: ops.binary_crossentropy(a["flags"], a["p"]),
     "categorical_crossentropy-1d": lambda ops, a: ops.categorical_crossentropy(a["p"][0], a["p"][1]),
     "sparse_categorical_crossentropy-axis": lambda ops, a: ops.sparse_categorical_crossentropy(
         np.array([0, 1, 2, 1]), a["p"], axis=0
@@ -391,8 +406,9 @@ MORE: dict[str, Case] = {
     "unique-axis": lambda ops, a: ops.unique(a["ties"] > 1, axis=1, return_inverse=True),
     "unique-size": lambda ops, a: ops.unique(a["ties"], size=5, fill_value=-1, return_counts=True),
     "unique-cut": lambda ops, a: ops.unique(a["ties"], size=2),
-    "view_as_real": lambda ops, a: ops.view_as_real(a["f"] + 1j * a["g"]),
+    "view_as_real": lambda ops, a: ops.view_as_real(a["complex"]),
     "view_as_complex": lambda ops, a: ops.view_as_real(ops.view_as_complex(a["f"][:, :2])),
+    "complex-parts": lambda ops, a: [getattr(ops, n)(a["complex"]) for n in ("real", "imag", "angle", "abs")],
     "polar": lambda ops, a: ops.view_as_real(ops.polar(a["p"], a["f"])),
     "lu_factor": lambda ops, a: ops.lu_factor(a["batch"]),
     "lu_factor-tall": lambda ops, a: ops.lu_factor(a["tall"]),
@@ -406,7 +422,7 @@ MORE: dict[str, Case] = {
     "cholesky_inverse-upper": lambda ops, a: ops.cholesky_inverse(
         ops.cholesky(a["positive"], upper=True), upper=True
     ),
-    "solve-batch": lambda ops, a: ops.solve(a["batch"], a["tall"].swapaxes(1, 2)),
+    "solve-batch": lambda ops, a: ops.solve(a["batch"], a["tall_turned"]),
     "solve-vector": lambda ops, a: ops.solve(a["batch"][0], a["tall"][0, 0]),
     "solve_triangular": lambda ops, a: ops.solve_triangular(a["batch"], a["batch"]),
     "solve_triangular-lower": lambda ops, a: ops.solve_triangular(a["square"], a["v"], lower=True),

@@ -104,6 +104,12 @@ def test_an_operation_of_ones_own():
         keras.Operation()(1)
 
 
+def test_shapes_of_placeholders():
+    x = keras.Input((1, 6))
+    assert x.squeeze(1).shape == (None, 6)
+    assert x.reshape((-1, 2, 3)).shape == (None, 2, 3)
+
+
 def test_sources():
     a, b = keras.Input((2,)), keras.Input((2,))
     c = keras.layers.Dense(2)(a + b) * a
