@@ -141,9 +141,7 @@ def cholesky(x: Any, upper: bool = False) -> Any:
     x = _matrices("cholesky", x, square=True)
     y = cholesky_op(x)
     if isinstance(y, np.ndarray) and np.isnan(y).any() and not np.isnan(x).any():
-        raise ValueError(
-            "Cholesky decomposition failed. The input might not be a valid positive definite matrix."
-        )
+        raise ValueError("Cholesky decomposition failed: a matrix is not positive definite.")
     return transposed(y) if upper else y
 
 

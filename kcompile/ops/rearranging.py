@@ -55,7 +55,7 @@ def rearrange(tensor: Any, pattern: str, **axes_lengths: int) -> Any:
              one axis. axes_lengths: extents of names that a group of the left side leaves open.
     Raises:  ValueError for a pattern that does not fit the tensor.
 
-    >>> rearrange(np.arange(6), "(a b) -> b a", a=2).tolist()
+    >>> rearrange([0, 1, 2, 3, 4, 5], "(a b) -> b a", a=2).tolist()
     [[0, 3], [1, 4], [2, 5]]
     """
     x = ew.as_tensor(tensor)

@@ -38,7 +38,7 @@ def vectorize(
              the parts that pyfunc takes and gives, as in "(m,n),(n)->(m)"; scalars without it.
     Raises:  ValueError if pyfunc is not callable or the signature does not fit.
 
-    >>> vectorize(lambda x, y: x * y + 1)(np.array([1.0, 2.0]), 3.0).tolist()
+    >>> vectorize(lambda x, y: x * y + 1)([1.0, 2.0], 3.0).tolist()
     [4.0, 7.0]
     """
     if not callable(pyfunc):
