@@ -46,6 +46,7 @@ _MODULES = frozenset(
         "random",
         "regularizers",
         "saving",
+        "tree",
         "utils",
     }
 )
@@ -53,6 +54,7 @@ _MODULES = frozenset(
 _NAMES = {
     "DTypePolicy": "dtype_policies",
     "FloatDTypePolicy": "dtype_policies",
+    "Function": "models.function",
     "GradientTape": "grad.tape",
     "Initializer": "initializers",
     "Input": "layers",
@@ -65,10 +67,15 @@ _NAMES = {
     "Operation": "trace.operation",
     "Optimizer": "optimizers",
     "Regularizer": "regularizers",
+    "RematScope": "trace.rematerialization",
     "Sequential": "models",
+    "StatelessScope": "trace.stateless",
+    "SymbolicScope": "trace.stateless",
     "Variable": "trace.variable",
+    "device": "backend",
     "jit": "compiled_function",
     "name_scope": "trace.variable",
+    "remat": "trace.rematerialization",
     "value_and_grad": "grad.functional",
 }
 
@@ -94,7 +101,9 @@ if TYPE_CHECKING:
     from kcompile import random as random
     from kcompile import regularizers as regularizers
     from kcompile import saving as saving
+    from kcompile import tree as tree
     from kcompile import utils as utils
+    from kcompile.backend import device as device
     from kcompile.compiled_function import jit as jit
     from kcompile.dtype_policies import DTypePolicy as DTypePolicy
     from kcompile.dtype_policies import FloatDTypePolicy as FloatDTypePolicy
@@ -108,12 +117,26 @@ if TYPE_CHECKING:
     from kcompile.metrics import Metric as Metric
     from kcompile.models import Model as Model
     from kcompile.models import Sequential as Sequential
+    from kcompile.models.function import Function as Function
     from kcompile.optimizers import Optimizer as Optimizer
     from kcompile.regularizers import Regularizer as Regularizer
     from kcompile.trace.keras_tensor import KerasTensor as KerasTensor
     from kcompile.trace.operation import Operation as Operation
+    from kcompile.trace.rematerialization import RematScope as RematScope
+    from kcompile.trace.rematerialization import remat as remat
+    from kcompile.trace.stateless import StatelessScope as StatelessScope
+    from kcompile.trace.stateless import SymbolicScope as SymbolicScope
     from kcompile.trace.variable import Variable as Variable
     from kcompile.trace.variable import name_scope as name_scope
+
+
+def version() -> str:
+    """The version of the package.
+
+    >>> version() == __version__
+    True
+    """
+    return __version__
 
 
 def __getattr__(name: str) -> Any:
@@ -137,4 +160,4 @@ def _load(module: str, attribute: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted(_MODULES | _NAMES.keys() | {"__version__"})
+    return sorted(_MODULES | _NAMES.keys() | {"__version__", "version"})

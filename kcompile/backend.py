@@ -63,6 +63,31 @@ def is_keras_tensor(x: Any) -> bool:
     return isinstance(x, KerasTensor)
 
 
+class device:
+    """A `with` block whose computations run on a device. There is one: the CPU.
+
+    Raises:  ValueError for another device than "cpu" or "cpu:0".
+
+    >>> with device("cpu:0"):
+    ...     standardize_dtype(None)
+    'float32'
+    """
+
+    def __init__(self, device_name: str):
+        if not isinstance(device_name, str) or device_name.lower() not in ("cpu", "cpu:0"):
+            raise ValueError(
+                "Invalid value for argument `device_name`. Expected 'cpu:0'; KCOMPILE_TARGET chooses another "
+                f"target for the whole process. Received: device_name={device_name!r}"
+            )
+        self.device_name = device_name.lower()
+
+    def __enter__(self) -> device:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
 def get_uid(prefix: str = "") -> int:
     """1, 2, 3 ... for each prefix."""
     _uids[prefix] = _uids.get(prefix, 0) + 1

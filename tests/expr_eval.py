@@ -127,6 +127,8 @@ SCALAR: dict[str, Callable[..., Any]] = {
     "eq": np.equal, "ne": np.not_equal, "lt": np.less, "le": np.less_equal, "gt": np.greater,
     "ge": np.greater_equal, "philox_uniform": philox.uniform,
     "philox_bits": lambda lo, hi, key: philox.philox2x32(lo, hi, key)[0],
+    "f32_bits": lambda x: x.view("uint32"), "bits_f32": lambda x: x.view("float32"),
+    "f64_bits": lambda x: x.view("uint64"), "bits_f64": lambda x: x.view("float64"),
     "and": np.bitwise_and, "or": np.bitwise_or, "xor": np.bitwise_xor,
     "shl": np.left_shift, "shr": np.right_shift, "not": np.logical_not,
 }  # fmt: skip

@@ -12,6 +12,8 @@ import kcompile.ops  # noqa: F401  (fills the registry)
 from kcompile.core import dtypes
 from kcompile.ir.op import REGISTRY, Op, Sample
 
+# Composites whose decomposition is a loop.
+OF_LOOPS = {"cholesky", "det", "eigh", "lu", "qr", "slogdet", "solve", "solve_triangular", "svd"}
 LEAVES = ("parameter", "variable", "constant", "memory")  # where values come from: no computation to test
 
 

@@ -101,6 +101,8 @@ def _primitives() -> dict[str, Any]:
     found |= {
         "bits_f32": _same_bits(types.uint32, types.float32),
         "f32_bits": _same_bits(types.float32, types.uint32),
+        "bits_f64": _same_bits(types.uint64, types.float64),
+        "f64_bits": _same_bits(types.float64, types.uint64),
     }
     return found | {"at": np.uint64, "index_div": _index_div()}
 

@@ -25,7 +25,7 @@ _INFIX = {
 _CALLS = {
     "exp", "log", "log1p", "expm1", "tanh", "sigmoid", "erf", "normal_cdf", "softplus", "sin", "cos", "pow",
     "sqrt", "rsqrt", "floor", "ceil", "round", "maximum", "minimum", "relu", "sign", "abs", "floordiv", "mod",
-    "philox_uniform", "philox_bits", "atan2",
+    "philox_uniform", "philox_bits", "atan2", "f32_bits", "bits_f32", "f64_bits", "bits_f64",
 }  # fmt: skip
 # Functions of some ten operations or more.
 COSTLY = {

@@ -103,15 +103,90 @@ def image_data_format() -> str:
     return _image_data_format
 
 
-def set_image_data_format(value: str) -> None:
+def set_image_data_format(data_format: str) -> None:
     """Set the default image layout: "channels_last" or "channels_first"."""
     global _image_data_format
-    if value not in ("channels_last", "channels_first"):
-        raise ValueError(f"Unknown `data_format`: {value}. Expected 'channels_first' or 'channels_last'")
-    _image_data_format = value
+    if data_format not in ("channels_last", "channels_first"):
+        raise ValueError(
+            f"Unknown `data_format`: {data_format}. Expected 'channels_first' or 'channels_last'"
+        )
+    _image_data_format = data_format
 
 
+# --- limits for trying a script quickly ---------------------------------------------------------------------
+
+
+def _limit_from_environment(name: str) -> int | None:
+    text = os.environ.get(name)
+    return int(text) if text else None
+
+
+_max_epochs = _limit_from_environment("KERAS_MAX_EPOCHS")
+_max_steps_per_epoch = _limit_from_environment("KERAS_MAX_STEPS_PER_EPOCH")
+
+
+def max_epochs() -> int | None:
+    """The most epochs that `fit` runs, None without a limit; from KERAS_MAX_EPOCHS unless set."""
+    return _max_epochs
+
+
+def set_max_epochs(max_epochs: int | None) -> None:
+    """Limit the epochs of every `fit`; None takes the limit away."""
+    global _max_epochs
+    _max_epochs = max_epochs
+
+
+def max_steps_per_epoch() -> int | None:
+    """The most steps of an epoch, None without a limit; from KERAS_MAX_STEPS_PER_EPOCH unless set."""
+    return _max_steps_per_epoch
+
+
+def set_max_steps_per_epoch(max_steps_per_epoch: int | None) -> None:
+    """Limit the steps of every epoch of `fit`, of `evaluate` and of `predict`; None takes the limit away."""
+    global _max_steps_per_epoch
+    _max_steps_per_epoch = max_steps_per_epoch
+
+
+def limited_epochs(epochs: int) -> int:
+    """The epochs that `fit` runs of those that it was asked for."""
+    return epochs if _max_epochs is None else min(epochs, _max_epochs)
+
+
+def limited_steps(steps: int | None, available: int | None) -> int | None:
+    """The steps of an epoch that was asked for `steps` (None: all), of `available` ones (None: unknown).
+
+    >>> set_max_steps_per_epoch(5); limited_steps(9, None), limited_steps(None, 3), limited_steps(None, 8)
+    (5, None, 5)
+    >>> set_max_steps_per_epoch(None); limited_steps(9, None)
+    9
+    """
+    limit = _max_steps_per_epoch
+    if limit is None or (steps is None and available is not None and available <= limit):
+        return steps
+    return limit if steps is None else min(steps, limit)
+
+
+# --- settings that Keras's code asks for and that change nothing here ---------------------------------------
+
+_traceback_filtering = True
 _flash_attention: bool | None = None
+
+
+def enable_traceback_filtering() -> None:
+    """Remember that tracebacks are to be short. They are: errors are raised where the mistake is met."""
+    global _traceback_filtering
+    _traceback_filtering = True
+
+
+def disable_traceback_filtering() -> None:
+    """Remember that whole tracebacks are wanted; nothing is ever cut from them."""
+    global _traceback_filtering
+    _traceback_filtering = False
+
+
+def is_traceback_filtering_enabled() -> bool:
+    """What was set last, True at first."""
+    return _traceback_filtering
 
 
 def enable_flash_attention() -> None:

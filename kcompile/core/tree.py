@@ -1,11 +1,45 @@
-"""Nested lists, tuples and dicts as one flat list and back. Dict entries are visited in sorted key order, as
-Keras does.
+"""Nested structures: lists, tuples, named tuples, deques and dicts, as one flat list of leaves and back.
+
+Entries of a dict are visited in sorted key order, those of an OrderedDict in their own, as in Keras. None is
+a leaf.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import OrderedDict, defaultdict, deque
+from collections.abc import Callable, Iterator
 from typing import Any
+
+NESTED = (dict, list, tuple, deque)
+
+
+def is_nested(structure: Any) -> bool:
+    """Is this a container that is looked into, rather than a leaf?"""
+    return isinstance(structure, NESTED)
+
+
+def keys_of(structure: Any) -> list[Any]:
+    """Keys or positions of a container's items, in the order in which they are visited."""
+    if isinstance(structure, OrderedDict):
+        return list(structure)
+    if isinstance(structure, dict):
+        return sorted(structure)
+    return list(range(len(structure)))
+
+
+def rebuild(structure: Any, items: list[Any]) -> Any:
+    """A container like `structure` with other items, given in the order of `keys_of`."""
+    if isinstance(structure, dict):
+        found = dict(zip(keys_of(structure), items, strict=True))
+        ordered = {key: found[key] for key in structure}
+        if isinstance(structure, defaultdict):
+            return defaultdict(structure.default_factory, ordered)
+        return OrderedDict(ordered) if isinstance(structure, OrderedDict) else ordered
+    if hasattr(structure, "_fields"):
+        return type(structure)(*items)
+    if isinstance(structure, deque):
+        return deque(items, structure.maxlen)
+    return type(structure)(items)
 
 
 def flatten(structure: Any) -> list[Any]:
@@ -15,8 +49,8 @@ def flatten(structure: Any) -> list[Any]:
     [3, None, 1, 2]
     """
     if isinstance(structure, dict):
-        return [leaf for key in sorted(structure) for leaf in flatten(structure[key])]
-    if isinstance(structure, (list, tuple)):
+        return [leaf for key in keys_of(structure) for leaf in flatten(structure[key])]
+    if isinstance(structure, NESTED):
         return [leaf for item in structure for leaf in flatten(item)]
     return [structure]
 
@@ -24,30 +58,24 @@ def flatten(structure: Any) -> list[Any]:
 def map_structure(function: Callable[[Any], Any], structure: Any) -> Any:
     """The same structure with function(leaf) at each leaf."""
     if isinstance(structure, dict):
-        return {key: map_structure(function, item) for key, item in structure.items()}
-    if isinstance(structure, tuple) and hasattr(structure, "_fields"):
-        return type(structure)(*(map_structure(function, item) for item in structure))
-    if isinstance(structure, (list, tuple)):
-        return type(structure)(map_structure(function, item) for item in structure)
+        if type(structure) is dict:
+            return {key: map_structure(function, item) for key, item in structure.items()}
+        return rebuild(structure, [map_structure(function, structure[key]) for key in keys_of(structure)])
+    if isinstance(structure, NESTED):
+        return rebuild(structure, [map_structure(function, item) for item in structure])
     return function(structure)
 
 
-def pack_as(structure: Any, leaves: Sequence[Any]) -> Any:
+def pack_as(structure: Any, leaves: Any) -> Any:
     """`leaves` in the form of `structure`.
 
     >>> pack_as({"b": 0, "a": [0, 0]}, [1, 2, 3])
     {'b': 3, 'a': [1, 2]}
     """
-    iterator = iter(leaves)
+    return _pack(structure, iter(leaves))
 
-    def pack(item: Any) -> Any:
-        if isinstance(item, dict):
-            packed = {key: pack(item[key]) for key in sorted(item)}
-            return {key: packed[key] for key in item}
-        if isinstance(item, tuple) and hasattr(item, "_fields"):
-            return type(item)(*(pack(x) for x in item))
-        if isinstance(item, (list, tuple)):
-            return type(item)(pack(x) for x in item)
-        return next(iterator)
 
-    return pack(structure)
+def _pack(structure: Any, leaves: Iterator[Any]) -> Any:
+    if not isinstance(structure, NESTED):
+        return next(leaves)
+    return rebuild(structure, [_pack(structure[key], leaves) for key in keys_of(structure)])

@@ -68,7 +68,9 @@ def _node_vjp(node: Any, outputs: list[Any]) -> tuple[Any, ...]:
     op = node.op
     if not op.has("vjp"):
         if op.has("decompose"):
-            return through(decomposition(node, node.inputs)[0], outputs[0], node.inputs)
+            parts = zip(decomposition(node, node.inputs), outputs, strict=True)
+            known = [(part, dy) for part, dy in parts if dy is not None]
+            return tuple(pull_back_all([p for p, _ in known], [d for _, d in known], list(node.inputs)))
         raise NotImplementedError(
             f"op {op.name!r} has no gradient (vjp rule); use ops.stop_gradient around it"
         )

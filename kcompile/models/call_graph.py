@@ -116,8 +116,9 @@ def _by_depth(walk: _Walk, inputs: list[KerasTensor]) -> list[Operation]:
             if id(parent) in included:
                 nodes[id(parent)] = max(depth + 1, nodes.get(id(parent), 0))
     for x in inputs:  # an input that no output needs belongs to the model all the same
-        operations.setdefault(x._keras_history[0], 0)
-        walk.order.setdefault(x._keras_history[0], -1)
+        if x._keras_history[0] is not None:
+            operations.setdefault(x._keras_history[0], 0)
+            walk.order.setdefault(x._keras_history[0], -1)
     return sorted(operations, key=lambda op: (-operations[op], walk.order[op]))
 
 

@@ -14,8 +14,10 @@ from kcompile.ops import (
     arrays,
     attention,
     autodiff,
+    bits,
     bitwise,
     blocks,
+    complex_arrays,
     contract,
     control,
     convolution,
@@ -23,8 +25,10 @@ from kcompile.ops import (
     crossentropy,
     cumulative,
     cutting,
+    distinct,
     elementary,
     elementwise,
+    fourier,
     index,
     joining,
     loop,  # noqa: F401
@@ -34,19 +38,32 @@ from kcompile.ops import (
     normalization,
     numerics,
     order,
+    padding,
     pool,
     products,
+    rearranging,
     reduce,
     scatter,
     slicing,
     soft_maximum,
     special,
+    spectrogram,
     subscript,
     tensor,
     transposed,
+    vectorizing,
 )
 from kcompile.ops import (
     image as image,
+)
+from kcompile.ops import (
+    linalg as linalg,
+)
+from kcompile.ops import (
+    nn as nn,
+)
+from kcompile.ops import (
+    numpy as numpy,
 )
 from kcompile.ops import (
     random as random,
@@ -54,13 +71,20 @@ from kcompile.ops import (
 from kcompile.ops.public import public as _public
 
 _EXPORTS = {
-    elementwise: """abs=absolute absolute add subtract multiply divide true_divide floor_divide mod power
+    complex_arrays: """abs=absolute absolute angle conj conjugate imag isreal polar real view_as_complex
+        view_as_real""",
+    rearranging: "rearrange",
+    vectorizing: "vectorize",
+    distinct: "unique",
+    bits: "view nextafter",
+    elementwise: """add subtract multiply divide true_divide floor_divide mod power
         maximum minimum arctan2 negative sign square sqrt rsqrt reciprocal exp expm1 log log1p log2 log10 sin
         cos tan tanh sigmoid softplus erf floor ceil round relu equal not_equal less less_equal greater
         greater_equal logical_and logical_or logical_xor logical_not isnan isfinite isinf where cast""",
     reduce: "sum prod max amax=max min amin=min any all mean var std logsumexp argmax argmin count_nonzero",
     movement: "reshape transpose broadcast_to expand_dims squeeze shape",
-    cutting: "flip pad",
+    cutting: "flip",
+    padding: "pad",
     joining: "concatenate stack",
     subscript: "get_item=getitem",
     contract: "einsum",
@@ -72,10 +96,12 @@ _EXPORTS = {
     index: "take take_along_axis",
     scatter: "scatter scatter_update segment_sum segment_prod segment_max segment_min",
     tensor: "convert_to_tensor convert_to_numpy array is_tensor dtype copy size ndim saturate_cast",
-    matrices: """norm inv det slogdet logdet eigh cholesky cholesky_inverse solve solve_triangular qr svd
+    matrices: """norm inv det slogdet logdet eig eigh lu_factor cholesky cholesky_inverse solve
+        solve_triangular qr svd
         lstsq pinv matrix_rank""",
-    arrays: """gcd lcm nextafter i0 nonzero histogram nanquantile nanpercentile nanmedian fft fft2 ifft2 rfft
-        irfft""",
+    arrays: "gcd lcm i0 nonzero histogram",
+    fourier: "fft fft2 ifft2 rfft irfft",
+    spectrogram: "extract_sequences stft istft",
     nan: "nansum nanprod nanmax nanmin nanmean nanvar nanstd nanargmax nanargmin nancumsum nancumprod",
     attention: "dot_product_attention",
     blocks: "depth_to_space space_to_depth unfold fold",
@@ -87,12 +113,13 @@ _EXPORTS = {
     numerics: """clip isclose allclose diff outer inner vdot kron cross trace average ptp trapezoid select
         nan_to_num vander isin digitize searchsorted bincount psnr cdist corrcoef
         correlate bartlett blackman hamming hanning kaiser""",
-    order: "argsort sort top_k argpartition in_top_k quantile median percentile",
+    order: """argsort sort top_k argpartition in_top_k quantile median percentile nanquantile nanmedian
+        nanpercentile""",
     cumulative: "cumsum cumprod",
     special: """sinh cosh arcsinh arccosh arctanh arcsin arccos arctan erfc erfinv logaddexp logaddexp2
         hypot""",
     elementary: """exp2 cbrt sinc deg2rad rad2deg trunc fmod fmax fmin heaviside divide_no_nan ldexp isposinf
-        isneginf signbit fabs real conj=real conjugate=real imag isreal angle""",
+        isneginf signbit fabs""",
     activation: """celu elu gelu glu hard_shrink hard_sigmoid hard_silu hard_swish=hard_silu
         hard_tanh leaky_relu log_sigmoid relu6 selu silu soft_shrink softsign sparse_plus sparse_sigmoid
         squareplus swish=silu tanh_shrink threshold""",

@@ -19,7 +19,6 @@ from kcompile.ir.loops import Expr, Index
 from kcompile.ir.op import Op, Sample
 from kcompile.ir.types import Shape, TensorType
 from kcompile.ops import cutting, movement
-from kcompile.ops import elementwise as ew
 
 # A map gives, per dimension of an operand, terms (coefficient, axis number) whose sum is the position there.
 Terms = tuple[tuple[int, int], ...]
@@ -292,7 +291,9 @@ def einsum(subscripts: str, *operands: Any, **_: Any) -> Any:
     >>> einsum("ij,jk->ik", np.ones((2, 3), "float32"), np.ones((3, 4), "float32")).shape
     (2, 4)
     """
-    xs = ew.operands(*operands)
+    from kcompile.ops.products import widened
+
+    xs = widened(*operands)
     return einsum_op(*xs, subscripts=explicit(subscripts, [len(x.shape) for x in xs]))
 
 

@@ -9,14 +9,12 @@ from typing import Any
 import numpy as np
 
 from kcompile.core import symbolic
-from kcompile.core.errors import ShapeError, message
 from kcompile.core.symbolic import Int
 from kcompile.ir import loops
 from kcompile.ir.loops import Expr, Index
 from kcompile.ir.op import Op, Sample
 from kcompile.ir.types import Shape, TensorType
 from kcompile.ops import elementwise as ew
-from kcompile.ops import index as indexing
 
 # --- slice --------------------------------------------------------------------------------------------------
 
@@ -206,27 +204,12 @@ def _pad_samples(rng: np.random.Generator) -> Iterator[Sample]:
     yield Sample((x,), {"before": (1, 1), "after": (1, 1), "inner": (0, 0), "value": -1.5}, "value")
 
 
-def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = None) -> Any:
+def pad(x: Any, pad_width: Any, constant_values: Any = None) -> Any:
     """x with `pad_width` ((before, after) per axis) elements of `constant_values` (0) around it."""
     x = ew.as_tensor(x)
     widths = np.broadcast_to(np.asarray(pad_width, int), (len(x.shape), 2)).tolist()
-    if mode != "constant":
-        return _pad_by_index(x, widths, mode)
-    value = 0.0 if constant_values is None else float(constant_values)
     before, after = tuple(w[0] for w in widths), tuple(w[1] for w in widths)
     if not _some(before) and not _some(after):
         return x
+    value = 0.0 if constant_values is None else float(constant_values)
     return pad_op(x, before=before, after=after, inner=(0,) * len(x.shape), value=value)
-
-
-def _pad_by_index(x: Any, widths: list[list[int]], mode: str) -> Any:
-    """Reflect, symmetric, edge and wrap padding: gather along each axis."""
-    for k, (before, after) in enumerate(widths):
-        if before or after:
-            d = x.shape[k]
-            if not isinstance(d, int):
-                raise ShapeError(
-                    message(f"pad: mode {mode!r} needs a known dimension.", received=f"axis {k} is {d}")
-                )
-            x = indexing.take(x, np.pad(np.arange(d, dtype="int32"), (before, after), mode=mode), axis=k)  # type: ignore[call-overload]
-    return x

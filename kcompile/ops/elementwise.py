@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from kcompile.core.dtypes import is_float
+from kcompile.core.dtypes import UNSIGNED, is_float
 from kcompile.ir import loops
 from kcompile.ir.graph import Value
-from kcompile.ir.loops import Expr, Index
-from kcompile.ir.op import Op, Sample, unwrap
-from kcompile.ir.types import TensorType, broadcast_shapes
+from kcompile.ir.op import unwrap
 from kcompile.ops import onnx_forms, state
 from kcompile.ops.operands import (  # noqa: F401  (other modules reach the operands' functions through this one)
     Rule,
@@ -34,6 +31,8 @@ from kcompile.ops.operands import (  # noqa: F401  (other modules reach the oper
     unbroadcast,
     zero_like,
 )
+from kcompile.ops.selection import where as where
+from kcompile.ops.selection import where_op as where_op
 
 
 def erf_reference(x: np.ndarray) -> np.ndarray:
@@ -82,16 +81,23 @@ mod = binary(
     onnx=onnx_forms.mod,
     inputs="number",
 )
-float_power: Any = binary(
+
+
+def _power_reference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Integers wrap around, as everywhere; NumPy refuses negative exponents, whose result has no meaning."""
+    return np.power(a, b if a.dtype.kind == "f" else np.maximum(b, 0))
+
+
+power_op: Any = binary(
     "power",
-    np.power,
+    _power_reference,
     "pow",
     lambda dy, y, a, b: (
-        dy * b * float_power(a, b - 1),
+        dy * b * power_op(a, b - 1),
         dy * y * log(where(greater(a, 0), a, 1)),
     ),
     onnx="Pow",
-    inputs="float",
+    inputs="number",
     domain=(0.3, 2.5),
 )
 
@@ -103,13 +109,22 @@ def power(x1: Any, x2: Any) -> Any:
     [1, -8, 27]
     """
     dtype = number_of(common_dtype(unwrap(x1), unwrap(x2)))
+    if isinstance(x2, int) and x2 < 0 and not is_float(dtype):
+        raise TypeError(
+            f"power: integers cannot be raised to the negative power {x2}; make the base a float by ops.cast"
+        )
+    if dtype in ("int8", "int16"):  # what is cut off does not come back
+        return cast(
+            power(as_tensor(x1, "int32"), x2 if isinstance(x2, int) else as_tensor(x2, "int32")), dtype
+        )
     a, b = operands(x1, x2, dtype=dtype)
-    if isinstance(x2, (int, float)) and x2 in (1, 2, 3):  # products are exact for ints, and much cheaper
+    if isinstance(x2, (int, float)) and x2 in (1, 2, 3):  # products are much cheaper
         return {1: lambda: a, 2: lambda: square(a), 3: lambda: multiply(square(a), a)}[int(x2)]()
-    if is_float(dtype):
-        return float_power(a, b)
-    exact = float_power(cast(a, "float64"), cast(b, "float64"))
-    return cast(round_half_even(exact), dtype)
+    found = power_op(a, b)
+    if is_float(dtype) or dtype in UNSIGNED or (isinstance(b, np.ndarray) and not (b < 0).any()):
+        return found
+    unit = where(equal(mod(b, 2), 0), 1, a)  # of 1 and -1; a whole number of any other reciprocal is 0
+    return where(less(b, 0), where(equal(absolute(a), 1), unit, 0), found)
 
 
 maximum = binary(
@@ -307,48 +322,6 @@ isinf = unary(
     **_predicate,
 )
 
-# --- selection ----------------------------------------------------------------------------------------------
-
-where_op = Op("where", cheap=True)
-
-
-@where_op.infer
-def _where_infer(condition: TensorType, a: TensorType, b: TensorType) -> TensorType:
-    return TensorType(broadcast_shapes(condition.shape, a.shape, b.shape, op="where"), a.dtype)
-
-
-where_op.reference(np.where)
-
-
-@where_op.vjp
-def _where_vjp(dy: Any, y: Any, condition: Any, a: Any, b: Any) -> tuple[Any, ...]:
-    zero = zero_like(dy)
-    return (
-        None,
-        unbroadcast(where(condition, dy, zero), a.shape),
-        unbroadcast(where(condition, zero, dy), b.shape),
-    )
-
-
-@where_op.scalar
-def _where_scalar(i: Index, condition: Any, a: Any, b: Any, *, out: TensorType) -> Expr:
-    c, x, y = (v(aligned(i, v.type.shape)) for v in (condition, a, b))
-    return loops.select(c, x, y)
-
-
-@where_op.onnx
-def _where_onnx(g: Any, condition: str, a: str, b: str) -> str:
-    return g.node("Where", condition, a, b)
-
-
-@where_op.samples
-def _where_samples(rng: np.random.Generator) -> Iterator[Sample]:
-    for shapes in (((3, 5),) * 3, ((3, 1), (5,), ()), ((),) * 3, ((0, 2),) * 3):
-        c, a, b = shapes
-        yield Sample(
-            (rng.random(c) < 0.5, rng.normal(size=a).astype("float32"), rng.normal(size=b).astype("float32"))
-        )
-
 
 def round(x: Any, decimals: int = 0) -> Any:
     """x rounded to `decimals`, halves to the even neighbour."""
@@ -358,16 +331,6 @@ def round(x: Any, decimals: int = 0) -> Any:
     factor = 10.0**decimals
     rounded = true_divide(round_half_even(multiply(x, factor)), factor)
     return cast(rounded, common_dtype(x))
-
-
-def where(condition: Any, x1: Any = None, x2: Any = None) -> Any:
-    """x1 where `condition` holds, else x2, broadcast together.
-
-    >>> where(np.array([True, False]), 1.0, 2.0).tolist()
-    [1.0, 2.0]
-    """
-    a, b = operands(x1, x2)
-    return where_op(as_tensor(condition, "bool"), a, b)
 
 
 def _compared(a: Value, b: Any, function: Any) -> Any:

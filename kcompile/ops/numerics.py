@@ -50,7 +50,12 @@ def diff(a: Any, n: int = 1, axis: int = -1) -> Any:
     k = movement.check_axis("diff", axis, len(a.shape))
     for _ in range(n):
         d = a.shape[k] - 1
-        a = ew.subtract(arrange.part(a, k, 1, d), arrange.part(a, k, 0, d))
+        after, before = arrange.part(a, k, 1, d), arrange.part(a, k, 0, d)
+        a = (
+            ew.not_equal(after, before)
+            if dtypes.standardize(a.dtype) == "bool"
+            else ew.subtract(after, before)
+        )
     return a
 
 
@@ -246,8 +251,10 @@ def cdist(x: Any, y: Any) -> Any:
 
 
 def corrcoef(x: Any) -> Any:
-    """Correlations between the rows of x."""
+    """Correlations between the rows of x; of one row with itself, a number."""
     x = ew.as_tensor(x, ew.float_of(ew.common_dtype(x)))
+    if len(x.shape) == 1:
+        return movement.reshape(corrcoef(movement.expand_dims(x, 0)), ())
     centred = ew.subtract(x, reduce.mean(x, axis=-1, keepdims=True))
     covariance = products.matmul(centred, movement.transpose(centred))
     spread = ew.sqrt(arrange.diagonal(covariance))
@@ -258,6 +265,10 @@ def correlate(x1: Any, x2: Any, mode: str = "valid") -> Any:
     """Cross-correlation of two 1-D tensors."""
     a, b = ew.operands(x1, x2)
     n, m = a.shape[0], b.shape[0]
+    if not isinstance(n, int) or not isinstance(m, int):
+        raise ShapeError(
+            message("correlate: the dimensions must be known.", received=f"{a.shape}, {b.shape}")
+        )
     edge = {"valid": 0, "full": m - 1, "same": m // 2}
     if mode not in edge:
         raise ValueError(f"Invalid mode: {mode!r}. Expected 'valid', 'same' or 'full'.")

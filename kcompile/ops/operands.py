@@ -84,6 +84,8 @@ def as_tensor(x: Any, dtype: str | None = None) -> Any:
     if dtype is None:
         return python_array(x)
     array = np.asarray(x)  # a Python float keeps all its digits until it becomes `dtype`
+    if array.dtype.kind == "c":
+        raise NotImplementedError("kernels have no complex numbers; keep real and imaginary parts apart")
     wanted = dtypes.numpy_dtype(dtype)
     return array if array.dtype == wanted else array.astype(wanted)
 

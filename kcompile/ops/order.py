@@ -6,6 +6,7 @@ before it. The work is the square of the axis.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 
 from kcompile.core import dtypes
 from kcompile.core.errors import ShapeError, message
-from kcompile.core.symbolic import Int
+from kcompile.core.symbolic import Int, product
 from kcompile.ir.op import Op, Sample
 from kcompile.ir.types import TensorType
 from kcompile.ops import create, joining, movement, reduce, subscript
@@ -89,7 +90,7 @@ def _last(op: str, x: Any, axis: int | None) -> tuple[Any, int]:
     from kcompile.ops import arrange
 
     x = ew.as_tensor(x)
-    if axis is None:
+    if axis is None or (op == "argsort" and not x.shape and axis == -1):
         return movement.reshape(x, (-1,)), 0
     k = movement.check_axis(op, axis, len(x.shape))
     return arrange.moveaxis(x, k, -1), k
@@ -153,16 +154,29 @@ METHODS = ("linear", "lower", "higher", "midpoint", "nearest")
 
 
 def quantile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims: bool = False) -> Any:
-    """The q-th quantiles (0 to 1) over `axis`; several q come first in the result."""
+    """The q-th quantiles (0 to 1) over `axis`; several q come first in the result. NaN if there is a NaN."""
+    return _quantiles("quantile", x, q, axis, method, keepdims, False)
+
+
+def nanquantile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims: bool = False) -> Any:
+    """`quantile` of what is not NaN; NaN if there is nothing."""
+    return _quantiles("nanquantile", x, q, axis, method, keepdims, True)
+
+
+def _quantiles(op: str, x: Any, q: Any, axis: Any, method: str, keepdims: bool, skip: bool) -> Any:
     if method not in METHODS:
         raise ValueError(f"Invalid method: {method!r}. Expected one of {', '.join(METHODS)}.")
     x, q = ew.as_tensor(x), np.asarray(q, np.float64)
     x = ew.as_tensor(x, ew.float_of(ew.common_dtype(x)))
-    axes = reduce.normalize_axes("quantile", axis, len(x.shape))
+    axes = reduce.normalize_axes(op, axis, len(x.shape))
     kept = tuple(k for k in range(len(x.shape)) if k not in axes)
     rows = movement.transpose(x, (*kept, *axes))
-    rows = sort(movement.reshape(rows, (*(x.shape[k] for k in kept), -1)))
-    parts = [_quantile(rows, float(v), method) for v in q.reshape(-1)]
+    count = product(x.shape[k] for k in axes)
+    rows = sort(movement.reshape(rows, (*(x.shape[k] for k in kept), count)))
+    if skip:
+        parts = [_of_numbers(rows, float(v), method) for v in q.reshape(-1)]
+    else:
+        parts = [_of_all(rows, float(v), method) for v in q.reshape(-1)]
     shape = (
         tuple(1 if k in axes else d for k, d in enumerate(x.shape))
         if keepdims
@@ -171,19 +185,58 @@ def quantile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims:
     return movement.reshape(joining.stack(parts), (*q.shape, *shape))
 
 
-def _quantile(rows: Any, q: float, method: str) -> Any:
+def _of_all(rows: Any, q: float, method: str) -> Any:
+    """A quantile of ascending rows. NaN sorts last, and makes the whole quantile NaN."""
     size = rows.shape[-1]
+    if size == 0:
+        return create.full(rows.shape[:-1], math.nan, rows.dtype)
     if not isinstance(size, int):
-        raise ShapeError(message("quantile: the dimensions must be known.", received=f"{rows.shape}"))
-    position = q * (size - 1)
-    low, high = int(np.floor(position)), int(np.ceil(position))
-    a, b = subscript.getitem(rows, (..., low)), subscript.getitem(rows, (..., high))
-    nearest = float(round(position) - low)
-    weights = {"linear": position - low, "lower": 0.0, "higher": 1.0, "midpoint": 0.5, "nearest": nearest}
-    weight = weights[method]
-    mixed = ew.add(ew.multiply(a, 1.0 - weight), ew.multiply(b, weight)) if low != high else a
+        count = movement.broadcast_to(ew.as_tensor(movement.extent(size), "int32"), rows.shape[:-1])
+        mixed = _at_positions(rows, count, q, method)
+    else:
+        position = q * (size - 1)
+        low, high = int(np.floor(position)), int(np.ceil(position))
+        a, b = subscript.getitem(rows, (..., low)), subscript.getitem(rows, (..., high))
+        mixed = _mixed(a, b, _weight(position, method)) if low != high else a
     last = subscript.getitem(rows, (..., -1))
-    return ew.where(ew.isnan(last), last, mixed)  # NaN sorts last, and makes the whole quantile NaN
+    return ew.where(ew.isnan(last), last, mixed)
+
+
+def _weight(position: float, method: str) -> float:
+    """How much of the upper neighbour a position between two elements takes."""
+    low = math.floor(position)
+    fixed = {"lower": 0.0, "higher": 1.0, "midpoint": 0.5, "nearest": float(round(position) - low)}
+    return fixed.get(method, position - low)
+
+
+def _mixed(a: Any, b: Any, weight: Any) -> Any:
+    rest = 1.0 - weight if isinstance(weight, float) else ew.subtract(1.0, weight)
+    return ew.add(ew.multiply(a, rest), ew.multiply(b, weight))
+
+
+def _of_numbers(rows: Any, q: float, method: str) -> Any:
+    """A quantile of what is not NaN in ascending rows."""
+    count = reduce.sum(ew.cast(ew.logical_not(ew.isnan(rows)), "int32"), axis=-1)
+    found = _at_positions(rows, count, q, method)
+    return ew.where(ew.equal(count, 0), math.nan, found)
+
+
+def _at_positions(rows: Any, count: Any, q: float, method: str) -> Any:
+    """A quantile of the first `count` elements of each ascending row."""
+    position = ew.multiply(ew.cast(ew.maximum(ew.subtract(count, 1), 0), dtypes.standardize(rows.dtype)), q)
+    low, high = ew.floor(position), ew.ceil(position)
+    a, b = (
+        movement.squeeze(
+            indexing.take_along_axis(rows, movement.expand_dims(ew.cast(k, "int32"), -1), axis=-1), -1
+        )
+        for k in (low, high)
+    )
+    apart = ew.subtract(position, low)
+    weights: dict[str, Any] = {
+        "linear": apart, "lower": 0.0, "higher": 1.0, "midpoint": 0.5,
+        "nearest": ew.subtract(ew.round(position), low),
+    }  # fmt: skip
+    return ew.where(ew.equal(low, high), a, _mixed(a, b, weights[method]))
 
 
 def median(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
@@ -191,6 +244,16 @@ def median(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     return quantile(x, 0.5, axis=axis, keepdims=keepdims)
 
 
+def nanmedian(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """The median of what is not NaN."""
+    return nanquantile(x, 0.5, axis=axis, keepdims=keepdims)
+
+
 def percentile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims: bool = False) -> Any:
     """The q-th percentiles (0 to 100) over `axis`."""
     return quantile(x, np.asarray(q, np.float64) / 100, axis, method, keepdims)
+
+
+def nanpercentile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims: bool = False) -> Any:
+    """Percentiles of what is not NaN."""
+    return nanquantile(x, np.asarray(q, np.float64) / 100, axis, method, keepdims)

@@ -10,7 +10,7 @@ import numpy as np
 from kcompile.core.errors import ShapeError, message
 from kcompile.core.symbolic import product
 from kcompile.ir.graph import Value
-from kcompile.ir.op import Op, Sample
+from kcompile.ir.op import Op, Sample, unwrap
 from kcompile.ir.types import TensorType, broadcast_shapes
 from kcompile.ops import contract, movement
 from kcompile.ops import elementwise as ew
@@ -73,13 +73,21 @@ def _matmul_samples(rng: np.random.Generator) -> Iterator[Sample]:
         )
 
 
+def widened(*xs: Any) -> tuple[Any, ...]:
+    """Operands of a product of matrices: int8 times int8 is summed up in int32, as in Keras."""
+    found = ew.operands(*xs)
+    if all(ew.dtype_of(x) == "int8" for x in map(unwrap, xs)):
+        return tuple(ew.cast(x, "int32") for x in found)
+    return found
+
+
 def matmul(x1: Any, x2: Any) -> Any:
     """Matrix product over the last two axes; leading axes broadcast; 1-D operands as in NumPy.
 
     >>> matmul(np.ones((2, 3), "float32"), np.ones((3,), "float32")).tolist()
     [3.0, 3.0]
     """
-    x, w = ew.operands(x1, x2)
+    x, w = widened(x1, x2)
     if len(x.shape) == 0 or len(w.shape) == 0:
         raise ShapeError(
             message("matmul: operands must have at least one dimension.", received=f"{x.shape}, {w.shape}")

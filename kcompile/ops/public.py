@@ -48,3 +48,15 @@ def public(function: F) -> F:
 
     call.__module__ = "kcompile.ops"
     return call  # type: ignore[return-value]
+
+
+def names_of(module: str, names: list[str]) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """`__getattr__` and `__dir__` of a module that shows some names of `kcompile.ops` again."""
+    from kcompile import ops
+
+    def get(name: str) -> Any:
+        if name in names and hasattr(ops, name):
+            return getattr(ops, name)
+        raise AttributeError(f"module {module!r} has no attribute {name!r}")
+
+    return get, lambda: [name for name in names if hasattr(ops, name)]

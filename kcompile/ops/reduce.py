@@ -290,6 +290,8 @@ def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
     x = ew.as_tensor(x)
     x = ew.as_tensor(x, ew.float_of(ew.common_dtype(x)))
+    if 0 in [x.shape[k] for k in normalize_axes("logsumexp", axis, len(x.shape))]:
+        return ew.log(sum(x, axis=axis, keepdims=keepdims))  # of nothing: log(0)
     top = max(x, axis=axis, keepdims=True)
     top = stop_gradient(ew.where(ew.isfinite(top), top, 0))
     total = ew.log(sum(ew.exp(ew.subtract(x, top)), axis=axis, keepdims=True)) + top

@@ -51,6 +51,14 @@ class KerasTensor(Symbolic):
     def ndim(self) -> int:
         return len(self.shape)
 
+    def reshape(self, newshape: Any) -> Any:
+        """The same elements in another shape."""
+        return _public_op("reshape")(self, newshape)
+
+    def squeeze(self, axis: Any = None) -> Any:
+        """Without dimensions of size 1."""
+        return _public_op("squeeze")(self, axis)
+
     def __getitem__(self, key: Any) -> Any:
         return _public_op("get_item")(self, key)
 

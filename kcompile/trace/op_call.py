@@ -10,9 +10,8 @@ from typing import Any
 from kcompile.core import config as settings_of
 from kcompile.core.errors import unknown_name
 from kcompile.ops.public import Symbolic, has_symbolic, set_recorder
-from kcompile.trace.keras_tensor import infer_output
 from kcompile.trace.naming import auto_name
-from kcompile.trace.operation import CallNode, Operation
+from kcompile.trace.operation import Operation
 
 # Where Keras keeps the class of an op; all others are in `numpy`.
 _NN = """Relu Relu6 Sigmoid SparseSigmoid Softplus Softsign SoftShrink SparsePlus Silu Squareplus LogSigmoid
@@ -75,17 +74,7 @@ class OpCall(Operation):
         self.function, self.settings = function, settings
         self.signature = inspect.signature(function)
 
-    def __call__(self, *tensors: Any, **more: Any) -> Any:
-        if has_symbolic(tensors) or has_symbolic(more.values()):
-            outputs = self.compute_output_spec(*tensors, **more)
-            CallNode(self, tensors, more, outputs)
-            return outputs
-        return self.run(*tensors, **more)
-
-    def compute_output_spec(self, *tensors: Any, **more: Any) -> Any:
-        return infer_output(self.run, *tensors, **more)
-
-    def run(self, *tensors: Any, **more: Any) -> Any:
+    def call(self, *tensors: Any, **more: Any) -> Any:
         parameters = self.signature.parameters.values()
         if any(p.kind is inspect.Parameter.VAR_POSITIONAL for p in parameters):
             return self.function(*self.settings.values(), *tensors, **more)

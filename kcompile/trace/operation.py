@@ -7,7 +7,8 @@ from typing import Any
 
 from kcompile.core import tree
 from kcompile.core.errors import message
-from kcompile.ops.public import Symbolic
+from kcompile.ops.public import Symbolic, has_symbolic
+from kcompile.trace.keras_tensor import infer_output
 from kcompile.trace.naming import auto_name
 
 PLAIN = (str, int, float, bool, type(None))
@@ -44,6 +45,27 @@ class Operation:
                 f"(of type {type(name)})"
             )
         self.__dict__.update(name=name, _inbound_nodes=[])
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """`call` on tensors; on placeholders the call is remembered and placeholders come back."""
+        if has_symbolic(args) or has_symbolic(kwargs.values()):
+            return self.symbolic_call(*args, **kwargs)
+        return self.call(*args, **kwargs)
+
+    def symbolic_call(self, *args: Any, **kwargs: Any) -> Any:
+        """Remember a call on placeholders, and return placeholders for its results."""
+        outputs = self.compute_output_spec(*args, **kwargs)
+        CallNode(self, args, kwargs, outputs)
+        return outputs
+
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        """Placeholders for the results of `call`, found by tracing it."""
+        return infer_output(self.call, *args, **kwargs)
+
+    @default
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        """What the operation computes: written by every class of operations."""
+        raise NotImplementedError(f"Operation {type(self).__name__} must implement `call`.")
 
     @property
     def input(self) -> Any:
@@ -136,3 +158,27 @@ class CallNode:
             return values[id(x)] if isinstance(x, Symbolic) else x
 
         return tuple(tree.map_structure(replace, list(self.args))), tree.map_structure(replace, self.kwargs)
+
+
+def get_source_inputs(tensor: Any) -> Any:
+    """The inputs of the functional model that a placeholder depends on, as a list.
+
+    Returns: `tensor` itself if it is no placeholder.
+    """
+    if not isinstance(tensor, Symbolic):
+        return tensor
+    found: dict[int, Any] = {}
+    stack, seen = [tensor], set()
+    while stack:  # a model may be deeper than Python's stack
+        item: Any = stack.pop()
+        if id(item) in seen:
+            continue
+        seen.add(id(item))
+        operation, index, _ = item._keras_history
+        node = operation._inbound_nodes[index] if operation is not None else None
+        if node is None or node.is_input:
+            sources = [item] if node is None else node.output_tensors
+            found.update((id(x), x) for x in sources)
+        else:
+            stack += reversed(node.input_tensors)
+    return list(found.values())

@@ -26,7 +26,7 @@ class Tracer:
         self.assigned: dict[Variable, Value] = {}
 
     def __enter__(self) -> Tracer:
-        self._outer, _local.tracer = active(), self
+        self._outer = enter(self)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -65,12 +65,19 @@ class Tracer:
             self.current, self.assigned = {v: before.get(v, v.leaf) for v in read}, assigned
 
 
-def active() -> Tracer | None:
-    """The innermost trace of this thread."""
+def active() -> Any:
+    """What variables of this thread are read from and assigned to: a trace, a StatelessScope, or None."""
     return getattr(_local, "tracer", None)
 
 
+def enter(scope: Any) -> Any:
+    """Make another scope the active one; returns the one before."""
+    outer, _local.tracer = active(), scope
+    return outer
+
+
 def is_tracing() -> bool:
+    """Are variables read from a scope, rather than from memory?"""
     return active() is not None
 
 

@@ -33,19 +33,53 @@ def aligned_empty(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     return raw[start : start + size].view(dtype).reshape(shape)
 
 
-@contextmanager
-def name_scope(name: str) -> Any:
-    """Prefix of the `path` of variables that are made inside."""
-    stack = _scopes.__dict__.setdefault("stack", [])
-    stack.append(name)
-    try:
-        yield
-    finally:
-        stack.pop()
+class name_scope:
+    """Inside of `with`, `name` is a part of the path of the variables that are made.
+
+    Args:    caller: the object that opens the scope; it opens no second one of the same name inside of its
+             own unless deduplicate=False. override_parent: a path that stands for the scopes around.
+
+    >>> with name_scope("encoder"):
+    ...     Variable(0.0, name="w").path
+    'encoder/w'
+    """
+
+    def __init__(
+        self, name: str, caller: Any = None, deduplicate: bool = True, override_parent: str | None = None
+    ):
+        if not isinstance(name, str) or "/" in name:
+            raise ValueError(
+                f"Argument `name` must be a string and cannot contain character `/`. Received: name={name}"
+            )
+        self.name, self.caller, self.deduplicate = name, caller, deduplicate
+        self.override_parent = override_parent
+
+    def __enter__(self) -> name_scope:
+        stack = _scopes.__dict__.setdefault("stack", [])
+        around = stack[-1] if stack else None
+        self._is_open = not (
+            self.deduplicate
+            and around is not None
+            and self.caller is not None
+            and (around.caller is self.caller and around.name == self.name)
+        )
+        if self._is_open:
+            stack.append(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._is_open:
+            _scopes.stack.pop()
 
 
 def current_path() -> str:
-    return "/".join(_scopes.__dict__.get("stack", []))
+    """The names of the open scopes, joined by "/"."""
+    parts: list[str] = []
+    for scope in _scopes.__dict__.get("stack", []):
+        if scope.override_parent is not None:
+            parts = [part for part in scope.override_parent.split("/") if part]
+        parts.append(scope.name)
+    return "/".join(parts)
 
 
 @contextmanager

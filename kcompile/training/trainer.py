@@ -13,7 +13,7 @@ import numpy as np
 from kcompile.callbacks import CallbackList
 from kcompile.callbacks.callback_list import pythonify_logs
 from kcompile.callbacks.single_step import print_single_step
-from kcompile.core import tree
+from kcompile.core import config, tree
 from kcompile.training.checks import check_labels
 from kcompile.training.compiled import Compiled
 from kcompile.training.data.arrays import (
@@ -108,6 +108,8 @@ class Trainer(Compiled):
         rng = np.random.default_rng(np.random.randint(2**31))  # follows the seed that the user has set
         data = _data(self, x, y, sample_weight, batch_size, steps_per_epoch, shuffle, class_weight, rng)
         run = self._open("train", data, rng)
+        epochs = config.limited_epochs(epochs)
+        steps_per_epoch = config.limited_steps(steps_per_epoch, run.num_batches)
         evaluation = None
         if validation_data is not None:
             size = validation_batch_size or batch_size
@@ -189,6 +191,7 @@ class Trainer(Compiled):
         if kwargs:
             raise ValueError(f"Arguments not recognized: {kwargs}")
         run = self._open("test", _data(self, x, y, sample_weight, batch_size, steps))
+        steps = config.limited_steps(steps, run.num_batches)
         if not isinstance(callbacks, CallbackList):
             params = {"verbose": verbose, "epochs": 1, "steps": steps or run.num_batches}
             callbacks = CallbackList(callbacks, add_progbar=verbose != 0, model=self, **params)
@@ -235,6 +238,7 @@ class Trainer(Compiled):
                     print_single_step(time.time() - began, verbose)
                 return outputs
         run = PredictRun(self, _data(self, x, None, None, batch_size, steps))
+        steps = config.limited_steps(steps, run.num_batches)
         if not isinstance(callbacks, CallbackList):
             params = {"verbose": verbose, "epochs": 1, "steps": steps or run.num_batches}
             callbacks = CallbackList(callbacks, add_progbar=verbose != 0, model=self, **params)

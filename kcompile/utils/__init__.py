@@ -6,10 +6,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from kcompile.utils.downloads import get_file as get_file
+from kcompile.utils.frozen_config import Config as Config
+from kcompile.utils.numerical import normalize as normalize
 from kcompile.utils.numerical import to_categorical as to_categorical
 from kcompile.utils.sequences import pad_sequences as pad_sequences
 
 if TYPE_CHECKING:
+    from kcompile.backend import is_keras_tensor as is_keras_tensor
+    from kcompile.backend import standardize_dtype as standardize_dtype
     from kcompile.callbacks.progbar import Progbar as Progbar
     from kcompile.core.console import disable_interactive_logging as disable_interactive_logging
     from kcompile.core.console import enable_interactive_logging as enable_interactive_logging
@@ -18,10 +22,12 @@ if TYPE_CHECKING:
     from kcompile.core.registry import custom_object_scope as custom_object_scope
     from kcompile.core.registry import get_custom_objects as get_custom_objects
     from kcompile.core.registry import get_registered_name as get_registered_name
+    from kcompile.core.registry import get_registered_object as get_registered_object
     from kcompile.core.registry import register_keras_serializable as register_keras_serializable
     from kcompile.core.serialization import deserialize_keras_object as deserialize_keras_object
     from kcompile.core.serialization import serialize_keras_object as serialize_keras_object
     from kcompile.layers.preprocessing.feature_space import FeatureSpace as FeatureSpace
+    from kcompile.trace.operation import get_source_inputs as get_source_inputs
     from kcompile.training.data.packing import pack_x_y_sample_weight as pack_x_y_sample_weight
     from kcompile.training.data.packing import unpack_x_y_sample_weight as unpack_x_y_sample_weight
     from kcompile.training.data.py_dataset import PyDataset as PyDataset
@@ -40,13 +46,15 @@ if TYPE_CHECKING:
     Sequence = PyDataset
 
 _HOMES = {
+    "backend": "is_keras_tensor standardize_dtype",
     "callbacks.progbar": "Progbar",
     "core.console": """disable_interactive_logging enable_interactive_logging
         is_interactive_logging_enabled""",
     "core.registry": """CustomObjectScope custom_object_scope get_custom_objects get_registered_name
-        register_keras_serializable""",
+        get_registered_object register_keras_serializable""",
     "core.serialization": "deserialize_keras_object serialize_keras_object",
     "layers.preprocessing.feature_space": "FeatureSpace",
+    "trace.operation": "get_source_inputs",
     "training.data.packing": "pack_x_y_sample_weight unpack_x_y_sample_weight",
     "training.data.py_dataset": "PyDataset Sequence=PyDataset",
     "utils.image_datasets": "image_dataset_from_directory",

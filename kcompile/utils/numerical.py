@@ -36,3 +36,21 @@ def _check_range(labels: np.ndarray, num_classes: int) -> None:
     outside = labels[(labels < 0) | (labels >= num_classes)]
     if outside.size:
         raise IndexError(f"to_categorical: class {outside[0]} is not from 0 to {num_classes - 1}")
+
+
+def normalize(x: Any, axis: int = -1, order: Any = 2) -> Any:
+    """x divided by its norm along `axis`; where that is 0, x as it is. An array for an array.
+
+    Args:    order: of the norm, as numpy.linalg.norm takes it.
+
+    >>> normalize(np.array([[3.0, 4.0], [0.0, 0.0]]))
+    array([[0.6, 0.8],
+           [0. , 0. ]])
+    """
+    if not isinstance(x, np.ndarray):
+        from kcompile import ops
+
+        return ops.normalize(x, axis=axis, order=order)
+    norm = np.atleast_1d(np.linalg.norm(x, order, axis))
+    norm[norm == 0] = 1
+    return x / np.expand_dims(norm, axis)

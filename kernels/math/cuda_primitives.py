@@ -46,6 +46,16 @@ def f32_bits(x: Any) -> Any:
     return x.view(np.uint32)
 
 
+def bits_f64(word: Any) -> Any:
+    """The float64 that the bits of a uint64 stand for."""
+    return word.view(np.float64)
+
+
+def f64_bits(x: Any) -> Any:
+    """The bits of a float64 as uint64."""
+    return x.view(np.uint64)
+
+
 def erf(x: Any) -> Any:
     return _elementwise(math.erf, x)
 
@@ -59,8 +69,8 @@ def _elementwise(function: Any, x: Any) -> Any:
 
 
 __all__ = [
-    "arctan2", "at", "bits_f32", "ceil", "cos", "erf", "erfc", "exp", "expm1", "f16",
-    "f32", "f32_bits", "f64",
+    "arctan2", "at", "bits_f32", "bits_f64", "ceil", "cos", "erf", "erfc", "exp", "expm1", "f16",
+    "f32", "f32_bits", "f64", "f64_bits",
     "floor", "fma", "i8", "i16", "i32", "i64", "index_div", "log", "log1p", "pow", "round",
     "sin", "sqrt", "tanh",
     "u8", "u16", "u32", "u64",

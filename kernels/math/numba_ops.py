@@ -22,7 +22,7 @@ from kcompile.kernels.math.gelu import gelu as gelu_ir
 from kcompile.kernels.math.gelu import normal_cdf as normal_cdf_ir
 from kcompile.kernels.math.log import log as log_ir
 from kcompile.kernels.math.log1p import log1p as log1p_ir
-from kcompile.kernels.math.number import FLOAT, I32, Number
+from kcompile.kernels.math.number import DOUBLE, FLOAT, I32, I64, Number
 from kcompile.kernels.math.power import pow as pow_ir
 from kcompile.kernels.math.sigmoid import sigmoid as sigmoid_ir
 from kcompile.kernels.math.softplus import softplus as softplus_ir
@@ -100,6 +100,20 @@ def f32_bits(context: Any, x: Any) -> Any:
 
 
 @intrinsic
+def bits_f64(context: Any, word: Any) -> Any:
+    """The float64 that these 64 bits stand for."""
+    return types.float64(types.uint64), lambda cx, b, signature, values: b.bitcast(values[0], DOUBLE)
+
+
+@intrinsic
+def f64_bits(context: Any, x: Any) -> Any:
+    """The bits of a float64 as uint64."""
+    if x != types.float64:
+        return None
+    return types.uint64(x), lambda cx, b, signature, values: b.bitcast(values[0], I64)
+
+
+@intrinsic
 def mulhi_u32(context: Any, x: Any, y: Any) -> Any:
     """Upper word of the product of two uint32."""
 
@@ -127,12 +141,14 @@ def uniform_f32(context: Any, counter_lo: Any, counter_hi: Any, key: Any) -> Any
 __all__ = [
     "arctan2",
     "bits_f32",
+    "bits_f64",
     "ceil",
     "cos",
     "erf",
     "exp",
     "expm1",
     "f32_bits",
+    "f64_bits",
     "floor",
     "floor_quotient",
     "gelu",

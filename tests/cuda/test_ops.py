@@ -20,13 +20,14 @@ from kcompile.ir.op import REGISTRY
 from kcompile.ops import elementwise as ew
 from kcompile.ops import reduce
 from tests import test_compiled_ops as contract
+from tests.helpers import OF_LOOPS
 from tests.programs import failures, make_case
 
 
 @pytest.fixture(autouse=True)
 def emulated(request: pytest.FixtureRequest) -> Iterator[None]:
     op = getattr(request.node, "callspec", None) and request.node.callspec.params.get("op")
-    if getattr(op, "has_bodies", False):
+    if getattr(op, "has_bodies", False) or getattr(op, "name", None) in OF_LOOPS:
         pytest.skip("loops run on the CPU only")
     with config(target="cuda-emulated"):
         yield

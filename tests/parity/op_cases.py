@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from tests.parity.op_variants import more_inputs, variants
+
 Case = Callable[[Any, dict[str, np.ndarray]], Any]
 
 
@@ -46,6 +48,7 @@ def inputs() -> dict[str, np.ndarray]:
         "square": w + 3 * np.eye(4, dtype="float32"),
         "positive": w @ w.T + np.eye(4, dtype="float32"),
         "f_turned": arrays["f"].T,
+        **more_inputs(),
     }
 
 
@@ -117,6 +120,7 @@ def cases() -> dict[str, Case]:
                     v, a[k]
                 )
     found.update(MORE)
+    found.update(variants())
     return found
 
 

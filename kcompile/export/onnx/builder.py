@@ -148,6 +148,10 @@ class Builder:
             return self._folded(x, dtype, lambda a: a.astype(dtypes.numpy_dtype(dtype)))
         return str(self.node("Cast", x, to=schema.element_type(dtype)))
 
+    def bit_cast(self, x: str, dtype: str) -> str:
+        """The bits of x read as `dtype`, of the same width."""
+        return str(self.node("BitCast", x, to=schema.element_type(dtype)))
+
     def transpose(self, x: str, axes: Sequence[int]) -> str:
         """x with its axes permuted."""
         axes = [int(a) for a in axes]

@@ -1,0 +1,195 @@
+"""The bits of numbers read as numbers of another dtype."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from kcompile.core import dtypes
+from kcompile.core.errors import ShapeError, message
+from kcompile.ir import loops
+from kcompile.ir.graph import Value
+from kcompile.ir.loops import Expr, Index
+from kcompile.ir.op import Op, Sample
+from kcompile.ir.types import TensorType
+from kcompile.ops import bitwise, joining, movement, reduce, subscript
+from kcompile.ops import elementwise as ew
+
+# A float dtype -> the unsigned ints of its bits, the scalar operations there and back.
+BITS = {"float32": ("uint32", "f32_bits", "bits_f32"), "float64": ("uint64", "f64_bits", "bits_f64")}
+FLOATS = {bits: dtype for dtype, (bits, *_) in BITS.items()}
+
+to_bits_op = Op("to_bits", cheap=True)
+"""The bits of a float as an unsigned int."""
+from_bits_op = Op("from_bits", cheap=True)
+"""The float that the bits of an unsigned int stand for."""
+
+
+@to_bits_op.infer
+def _to_infer(x: TensorType) -> TensorType:
+    return TensorType(x.shape, BITS[x.dtype][0])
+
+
+@to_bits_op.reference
+def _to_reference(x: np.ndarray) -> np.ndarray:
+    return x.view(BITS[dtypes.standardize(x.dtype)][0])
+
+
+@to_bits_op.vjp
+def _to_vjp(dy: Any, y: Any, x: Any) -> tuple[None]:
+    return (None,)
+
+
+@to_bits_op.scalar
+def _to_scalar(i: Index, x: Any, *, out: TensorType) -> Expr:
+    value = x(i)
+    return loops.apply(BITS[value.dtype][1], value, dtype=out.dtype)
+
+
+@to_bits_op.onnx
+def _to_onnx(g: Any, x: str) -> str:
+    return g.bit_cast(x, BITS[g.dtype(x)][0])
+
+
+@to_bits_op.samples
+def _to_samples(rng: np.random.Generator) -> Iterator[Sample]:
+    yield Sample((np.array([0.0, -0.0, 1.5, -2.25, np.inf, 1e-42], "float32"),), {}, "float32")
+    yield Sample((rng.normal(size=(2, 3)),), {}, "float64")
+
+
+@from_bits_op.infer
+def _from_infer(x: TensorType) -> TensorType:
+    return TensorType(x.shape, FLOATS[x.dtype])
+
+
+@from_bits_op.reference
+def _from_reference(x: np.ndarray) -> np.ndarray:
+    return x.view(FLOATS[x.dtype.name])
+
+
+@from_bits_op.vjp
+def _from_vjp(dy: Any, y: Any, x: Any) -> tuple[None]:
+    return (None,)
+
+
+@from_bits_op.scalar
+def _from_scalar(i: Index, x: Any, *, out: TensorType) -> Expr:
+    return loops.apply(BITS[out.dtype][2], x(i), dtype=out.dtype)
+
+
+@from_bits_op.onnx
+def _from_onnx(g: Any, x: str) -> str:
+    return g.bit_cast(x, FLOATS[g.dtype(x)])
+
+
+@from_bits_op.samples
+def _from_samples(rng: np.random.Generator) -> Iterator[Sample]:
+    numbers = np.array([0.0, -0.0, 1.5, -2.25, np.inf, 3e38], "float32")
+    yield Sample((numbers.view("uint32"),), {}, "uint32")
+    yield Sample((rng.normal(size=(2, 3)).view("uint64"),), {}, "uint64")
+
+
+# --- view ---------------------------------------------------------------------------------------------------
+
+
+def view(x: Any, dtype: Any = None) -> Any:
+    """x with its bits read as another dtype.
+
+    Shapes:  a dtype of the same width keeps the shape; of a smaller one there are more along the last axis,
+             of a wider one fewer.
+    Raises:  ValueError if the last axis does not come out even.
+
+    >>> view(np.array([1.0, 2.0], "float32"), "int32").tolist()
+    [1065353216, 1073741824]
+    """
+    x = ew.as_tensor(x)
+    own = dtypes.standardize(x.dtype)
+    name = own if dtype is None else dtypes.standardize(dtype)
+    if name == own:
+        return x
+    _check_widths(x, own, name)
+    if name == "bool":
+        return ew.not_equal(view(x, "uint8"), 0)
+    if not isinstance(x, Value):
+        return np.ascontiguousarray(x).view(dtypes.numpy_dtype(name)) if x.ndim else x.view(name)
+    if {own, name} & {"float16", "bfloat16"}:
+        raise NotImplementedError(
+            f"view: the bits of 16-bit floats have no kernel. Received: {own} as {name}"
+        )
+    return _from_unsigned(_resized(_as_unsigned(x, own), name), name)
+
+
+def _check_widths(x: Any, own: str, name: str) -> None:
+    before, after = dtypes.itemsize(own), dtypes.itemsize(name)
+    if before == after:
+        return
+    if not x.shape:
+        raise ValueError(
+            f"view: a 0-d tensor can only be viewed as a dtype of the same width. Received: {own} as {name}"
+        )
+    last = x.shape[-1]
+    if after > before and isinstance(last, int) and last * before % after:
+        raise ValueError(
+            f"view: the bytes of the last axis must be a multiple of {after} to be viewed as {name}. "
+            f"Received: {own} of shape {tuple(x.shape)}"
+        )
+
+
+def _unsigned(dtype: str) -> str:
+    return f"uint{8 * dtypes.itemsize(dtype)}"
+
+
+def _as_unsigned(x: Any, own: str) -> Any:
+    return to_bits_op(x) if dtypes.is_float(own) else ew.cast(x, _unsigned(own))
+
+
+def _from_unsigned(x: Any, name: str) -> Any:
+    return from_bits_op(x) if dtypes.is_float(name) else ew.cast(x, name)
+
+
+def _resized(x: Any, name: str) -> Any:
+    """Unsigned ints as unsigned ints of the width of `name`; the lowest byte comes first in memory."""
+    before, after = dtypes.itemsize(dtypes.standardize(x.dtype)), dtypes.itemsize(name)
+    wanted = _unsigned(name)
+    if before > after:
+        count = before // after
+        parts = [ew.cast(bitwise.right_shift(x, 8 * after * k), wanted) for k in range(count)]
+        return movement.reshape(joining.stack(parts, axis=-1), (*x.shape[:-1], x.shape[-1] * count))
+    if before < after:
+        count = after // before
+        if not isinstance(x.shape[-1], int):
+            raise ShapeError(message("view: the last dimension must be known.", received=f"{x.shape}"))
+        rows = movement.reshape(x, (*x.shape[:-1], x.shape[-1] // count, count))
+        parts = [
+            bitwise.left_shift(ew.cast(subscript.getitem(rows, (..., k)), wanted), 8 * before * k)
+            for k in range(count)
+        ]
+        return reduce.sum(joining.stack(parts, axis=0), axis=0)
+    return x
+
+
+def nextafter(x1: Any, x2: Any) -> Any:
+    """The next number after x1 in the direction of x2.
+
+    >>> float(nextafter(np.float32(1), np.float32(2))) - 1 == 2.0**-23
+    True
+    """
+    a, b = ew.operands(x1, x2, dtype=ew.float_of(ew.common_dtype(x1, x2)))
+    if not isinstance(a, Value) and not isinstance(b, Value):
+        return np.nextafter(a, b)
+    own = dtypes.standardize(a.dtype)
+    if own not in BITS:
+        raise NotImplementedError(f"nextafter of {own} has no kernel")
+    a = ew.add(a, ew.multiply(b, 0)) if tuple(a.shape) != tuple(b.shape) else a
+    signed = BITS[own][0].removeprefix("u")
+    bits = view(a, signed)
+    away = ew.equal(ew.greater(b, a), ew.greater(a, 0))  # from zero
+    moved = view(ew.add(bits, ew.where(away, 1, -1)), own)
+    least = ew.multiply(
+        ew.where(ew.greater(b, a), 1.0, -1.0), float(np.nextafter(dtypes.numpy_dtype(own).type(0), 1))
+    )
+    moved = ew.where(ew.equal(a, 0), least, moved)
+    unknown = ew.logical_or(ew.isnan(a), ew.isnan(b))
+    return ew.where(unknown, ew.add(a, b), ew.where(ew.equal(a, b), b, moved))

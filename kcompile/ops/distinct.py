@@ -1,0 +1,103 @@
+"""`unique`: the different elements of a tensor."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from kcompile.core import dtypes
+from kcompile.core.errors import ShapeError, message
+from kcompile.ir.graph import Value
+from kcompile.ops import create, cumulative, joining, movement, numerics, order, reduce, scatter, subscript
+from kcompile.ops import elementwise as ew
+from kcompile.ops import index as indexing
+
+
+def unique(
+    x: Any,
+    sorted: bool = True,
+    return_index: bool = False,
+    return_inverse: bool = False,
+    return_counts: bool = False,
+    axis: int | None = None,
+    size: int | None = None,
+    fill_value: Any = None,
+) -> Any:
+    """The different elements of x, ascending; with `axis` the different slices along it.
+
+    Args:    sorted: for Keras's signature; they always are. return_index, return_inverse, return_counts: also
+             where each occurs first, which of them each element of x is, and how often each occurs (int32).
+             size: so many, cut or filled up with `fill_value` (the smallest unless given; counts with 0). A
+             compiled model needs it, because its shapes cannot depend on numbers.
+    Returns: the elements, or a tuple of them and what was asked for. Every NaN is different.
+
+    >>> unique(np.array([3, 1, 1])).tolist()
+    [1, 3]
+    """
+    x = ew.as_tensor(x)
+    wanted = (return_index, return_inverse, return_counts)
+    if isinstance(x, Value):
+        parts = _traced(x, axis, size, fill_value)
+    else:
+        parts = _of_array(x, axis, size, fill_value)
+    kept = [parts[0], *(part for part, asked in zip(parts[1:], wanted, strict=True) if asked)]
+    return tuple(kept) if len(kept) > 1 else kept[0]
+
+
+def _of_array(x: np.ndarray, axis: int | None, size: int | None, fill: Any) -> list[np.ndarray]:
+    y, first, places, counts = np.unique(
+        x, return_index=True, return_inverse=True, return_counts=True, axis=axis, equal_nan=False
+    )
+    places = places.reshape(x.shape if axis is None else (-1,))
+    rest = [part.astype(np.int32) for part in (first, places, counts)]
+    if size is None:
+        return [y, *rest]
+    along = 0 if axis is None else axis
+    missing = max(size - y.shape[along], 0)
+    y = np.take(y, np.arange(min(size, y.shape[along])), axis=along)
+    if missing:
+        shape = [missing if k == along % y.ndim else d for k, d in enumerate(y.shape)]
+        filling = np.take(y, [0] * missing, axis=along) if fill is None else np.full(shape, fill, y.dtype)
+        y = np.concatenate([y, filling], axis=along)
+    return [
+        y,
+        np.concatenate([rest[0][:size], np.full(missing, rest[0][0], np.int32)]),
+        rest[1],
+        np.concatenate([rest[2][:size], np.zeros(missing, np.int32)]),
+    ]
+
+
+def _traced(x: Any, axis: int | None, size: int | None, fill: Any) -> list[Any]:
+    """Sort, number the runs of equal elements, and look up where each run begins."""
+    if size is None:
+        raise ShapeError(
+            message(
+                "unique: in a compiled model the number of different elements is not known.",
+                received=f"{x.type!r}",
+                hint="give `size`",
+            )
+        )
+    if axis is not None and len(x.shape) != 1:
+        raise NotImplementedError("unique: slices along an axis have no kernel; give arrays, or a 1-D tensor")
+    flat = movement.reshape(x, (-1,))
+    ranks = order.argsort(flat)
+    ascending = indexing.take(flat, ranks, axis=0)
+    after, before = (
+        subscript.getitem(ascending, slice(1, None)),
+        subscript.getitem(ascending, slice(None, -1)),
+    )
+    starts = ew.cast(ew.not_equal(after, before), "int32")
+    runs = joining.concatenate([create.zeros((1,), "int32"), cumulative.cumsum(starts, axis=0)], axis=0)
+    count = ew.add(subscript.getitem(runs, -1), 1)
+    numbers = np.arange(size, dtype="int32")
+    known = ew.less(numbers, count)
+    begins = numerics.searchsorted(runs, numbers)
+    begins = ew.where(known, begins, 0)
+    y = indexing.take(ascending, begins, axis=0)
+    if fill is not None:
+        y = ew.where(known, y, ew.as_tensor(fill, dtypes.standardize(x.dtype)))
+    places = movement.reshape(ranks, (-1, 1))
+    inverse = movement.reshape(scatter.scatter(places, runs, (flat.shape[0],)), x.shape)
+    counts = reduce.sum(ew.cast(ew.equal(movement.expand_dims(numbers, 1), runs), "int32"), axis=1)
+    return [y, indexing.take(ranks, begins, axis=0), inverse, counts]

@@ -1,0 +1,108 @@
+"""numpy.pad: what lies around a tensor, by constants, by its elements, or by numbers computed of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from kcompile.core import dtypes
+from kcompile.core.errors import ShapeError, message
+from kcompile.core.symbolic import Int
+from kcompile.ops import arrange, create, cutting, joining, movement, order, reduce
+from kcompile.ops import elementwise as ew
+from kcompile.ops import index as indexing
+
+BY_INDEX = ("edge", "reflect", "symmetric", "wrap")
+STATISTICS: dict[str, Callable[..., Any]] = {
+    "maximum": reduce.max, "minimum": reduce.min, "mean": reduce.mean, "median": order.median,
+}  # fmt: skip
+MODES = ("constant", "empty", "linear_ramp", *BY_INDEX, *STATISTICS)
+
+
+def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = None) -> Any:
+    """x with `pad_width` elements around it.
+
+    Args:    pad_width: a number, (before, after), or such a pair for each axis. mode: "constant"
+             (`constant_values`, 0 by default), "edge", "reflect", "symmetric", "wrap", "maximum", "minimum",
+             "mean" and "median" (of all that lies along the axis), "linear_ramp" (down to 0), "empty" (0).
+    Raises:  ValueError for another mode, and for `constant_values` where none are used.
+
+    >>> pad(np.array([1, 2]), (1, 2), mode="edge").tolist()
+    [1, 1, 2, 2, 2]
+    """
+    if mode not in MODES:
+        raise ValueError(f"pad: unknown mode {mode!r}. Expected one of {', '.join(MODES)}")
+    if mode != "constant" and constant_values is not None:
+        raise ValueError(
+            "Argument `constant_values` can only be provided when `mode == 'constant'`. Received: "
+            f"mode={mode}"
+        )
+    x = ew.as_tensor(x)
+    if mode in ("constant", "empty"):
+        return cutting.pad(x, pad_width, constant_values)
+    widths = np.broadcast_to(np.asarray(pad_width, int), (len(x.shape), 2)).tolist()
+    for axis, (before, after) in enumerate(widths):
+        if not before and not after:
+            continue
+        if mode in BY_INDEX:
+            x = _by_index(x, axis, before, after, mode)
+        else:
+            x = _around(x, axis, before, after, mode)
+    return x
+
+
+def _by_index(x: Any, axis: int, before: int, after: int, mode: str) -> Any:
+    """Reflect, symmetric, edge and wrap padding: gather along the axis."""
+    size = x.shape[axis]
+    if mode == "edge":
+        return _edges(x, axis, before, after)
+    if not isinstance(size, int):
+        raise ShapeError(
+            message(f"pad: mode {mode!r} needs a known dimension.", received=f"axis {axis} is {size}")
+        )
+    at = np.pad(np.arange(size, dtype="int32"), (before, after), mode=mode)  # type: ignore[call-overload]
+    return indexing.take(x, at, axis=axis)
+
+
+def _edges(x: Any, axis: int, before: int, after: int) -> Any:
+    first, last = arrange.part(x, axis, 0, 1), arrange.part(x, axis, x.shape[axis] - 1, 1)
+    return _joined(x, axis, (first, before), (last, after))
+
+
+def _around(x: Any, axis: int, before: int, after: int, mode: str) -> Any:
+    """The same number on both sides, or two ramps."""
+    if mode == "linear_ramp":
+        first, last = arrange.part(x, axis, 0, 1), arrange.part(x, axis, x.shape[axis] - 1, 1)
+        shape = [-1 if k == axis else 1 for k in range(len(x.shape))]
+        up, down = (np.arange(n).reshape(shape) / max(n, 1) for n in (before, after))
+        return _joined(x, axis, (_scaled(first, up), 1), (_scaled(last, np.flip(down, axis)), 1))
+    own = dtypes.standardize(x.dtype)
+    found = STATISTICS[mode](x, axis=axis, keepdims=True)
+    if dtypes.is_int(own) and dtypes.is_float(dtypes.standardize(found.dtype)):
+        found = ew.round(found)
+    found = ew.cast(found, own)
+    return _joined(x, axis, (found, before), (found, after))
+
+
+def _scaled(edge: Any, factors: np.ndarray) -> Any:
+    own = dtypes.standardize(edge.dtype)
+    return ew.cast(ew.multiply(ew.cast(edge, ew.float_of(own)), factors.astype("float32")), own)
+
+
+def _joined(x: Any, axis: int, front: tuple[Any, int], back: tuple[Any, int]) -> Any:
+    """x between parts, each repeated along the axis."""
+    parts = [_repeated(part, axis, times) for part, times in (front, back)]
+    return joining.concatenate([parts[0], x, parts[1]], axis=axis)
+
+
+def _repeated(part: Any, axis: int, times: int) -> Any:
+    size: list[int | Int] = list(part.shape)
+    if times == 0:
+        return create.zeros(
+            [0 if k == axis else d for k, d in enumerate(size)], dtypes.standardize(part.dtype)
+        )
+    if times == 1:
+        return part
+    return movement.broadcast_to(part, [times if k == axis else d for k, d in enumerate(size)])
