@@ -55,7 +55,7 @@ _NAMES = {
     "DTypePolicy": "dtype_policies",
     "FloatDTypePolicy": "dtype_policies",
     "Function": "models.function",
-    "GradientTape": "grad.tape",
+    "GradientTape": "autograd.tape",
     "Initializer": "initializers",
     "Input": "layers",
     "InputSpec": "layers",
@@ -73,10 +73,11 @@ _NAMES = {
     "SymbolicScope": "trace.stateless",
     "Variable": "trace.variable",
     "device": "backend",
+    "grad": "autograd.functional",
     "jit": "compiled_function",
     "name_scope": "trace.variable",
     "remat": "trace.rematerialization",
-    "value_and_grad": "grad.functional",
+    "value_and_grad": "autograd.functional",
 }
 
 # What type checkers and editors see; tests/test_packaging.py keeps it equal to the tables above.
@@ -103,12 +104,13 @@ if TYPE_CHECKING:
     from kcompile import saving as saving
     from kcompile import tree as tree
     from kcompile import utils as utils
+    from kcompile.autograd.functional import grad as grad
+    from kcompile.autograd.functional import value_and_grad as value_and_grad
+    from kcompile.autograd.tape import GradientTape as GradientTape
     from kcompile.backend import device as device
     from kcompile.compiled_function import jit as jit
     from kcompile.dtype_policies import DTypePolicy as DTypePolicy
     from kcompile.dtype_policies import FloatDTypePolicy as FloatDTypePolicy
-    from kcompile.grad.functional import value_and_grad as value_and_grad
-    from kcompile.grad.tape import GradientTape as GradientTape
     from kcompile.initializers import Initializer as Initializer
     from kcompile.layers import Input as Input
     from kcompile.layers import InputSpec as InputSpec

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from kcompile.autograd.backward import pull_back
 from kcompile.compiler import compile_graph
 from kcompile.core import dtypes
 from kcompile.core.symbolic import Int
-from kcompile.grad.backward import pull_back
 from kcompile.ir.evaluate import bind_symbols, evaluate
 from kcompile.ir.graph import Graph, Value
 from kcompile.ir.op import make_parameter

@@ -27,7 +27,7 @@ UPWARD: dict[tuple[str, str], str] = {
 # Files above LIMIT lines, each with its reason.
 LONG: dict[str, str] = {}
 
-BELOW_LAYERS = ("kernels", "ir", "trace", "grad", "passes", "schedule", "codegen", "runtime", "compiler")
+BELOW_LAYERS = ("kernels", "ir", "trace", "autograd", "passes", "schedule", "codegen", "runtime", "compiler")
 
 # What `import kcompile` alone must not load.
 HEAVY = {"numba", "llvmlite", "onnx", "onnxruntime", "h5py", "rich", "click"}

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from kcompile.grad.check import gradient_error
+from kcompile.autograd.check import gradient_error
 from kcompile.ir.types import TensorType
 from tests.expr_eval import elements, scalar_rule
 from tests.helpers import all_ops, assert_close, parametrize_samples, samples_of

@@ -9,8 +9,8 @@ from benchmarks.contenders import Contender
 from benchmarks.kernel_cases import FILTERS, IMAGES, Case, operands, sample_of
 from benchmarks.peers import Call
 from kcompile import ops
+from kcompile.autograd.backward import pull_back
 from kcompile.compiler import compile_graph
-from kcompile.grad.backward import pull_back
 from kcompile.ir.graph import Value
 from kcompile.ir.op import make_parameter
 from kcompile.ir.types import TensorType

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from kcompile import ops
+from kcompile.autograd.backward import gradients
 from kcompile.core import dtypes, tree
 from kcompile.core.symbolic import Int, symbol
-from kcompile.grad.backward import gradients
 from kcompile.ir.graph import Graph, Value
 from kcompile.ir.op import constant, make_parameter, unwrap
 from kcompile.ir.types import TensorType

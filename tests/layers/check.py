@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from kcompile.autograd.backward import gradients
 from kcompile.core import tree
-from kcompile.grad.backward import gradients
 from kcompile.ir.op import make_parameter
 from kcompile.ir.types import TensorType
 from kcompile.layers import Input, Layer

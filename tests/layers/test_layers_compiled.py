@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import kcompile as keras
+from kcompile.autograd.backward import gradients
 from kcompile.compiler import compile_graph
 from kcompile.core.symbolic import symbol
-from kcompile.grad.backward import gradients
 from kcompile.ir.op import make_parameter
 from kcompile.ir.types import TensorType
 from kcompile.runtime.reference import ReferenceExecutable

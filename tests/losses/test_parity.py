@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import kcompile as keras
-from kcompile.grad.backward import gradients
+from kcompile.autograd.backward import gradients
 from kcompile.ir.evaluate import evaluate
 from kcompile.ir.op import make_parameter
 from kcompile.ir.types import TensorType

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from kcompile import ops
+from kcompile.autograd.check import gradient_error
 from kcompile.core.errors import ShapeError
 from kcompile.core.symbolic import symbol
-from kcompile.grad.check import gradient_error
 from kcompile.ir.op import make_parameter
 from kcompile.ir.types import TensorType, broadcast_shapes
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from kcompile import ops
+from kcompile.autograd.check import gradient_error
 from kcompile.compiler import compile_graph
 from kcompile.core.config import config
 from kcompile.core.symbolic import symbol
-from kcompile.grad.check import gradient_error
 from kcompile.ir.graph import Graph, topological
 from kcompile.ir.op import make_parameter
 from kcompile.ir.types import TensorType

@@ -7,8 +7,8 @@ import pytest
 
 import kcompile as keras
 from kcompile import ops
+from kcompile.autograd.check import gradient_error
 from kcompile.core.symbolic import symbol
-from kcompile.grad.check import gradient_error
 from kcompile.ops import random as draws
 from kcompile.ops.image import elastic, sampling
 from tests.parity.image_op_cases import CORNERS, MAPS, cases, inputs

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from kcompile import ops, random
+from kcompile.autograd.backward import pull_back
 from kcompile.core.errors import ShapeError
 from kcompile.core.symbolic import symbol
-from kcompile.grad.backward import pull_back
 from kcompile.ir.evaluate import evaluate
 from kcompile.ir.graph import Value, topological
 from kcompile.ir.op import make_parameter

@@ -11,9 +11,9 @@ import numpy as np
 from hypothesis import strategies as st
 
 from kcompile import ops
+from kcompile.autograd.backward import pull_back
 from kcompile.core import symbolic
 from kcompile.core.symbolic import symbol
-from kcompile.grad.backward import pull_back
 from kcompile.ir.graph import Graph, Value
 from kcompile.ir.op import make_parameter
 from kcompile.ir.types import TensorType

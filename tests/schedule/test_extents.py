@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from kcompile import ops
+from kcompile.autograd.backward import gradients
 from kcompile.compiler import compile_graph
 from kcompile.core.errors import ShapeError
 from kcompile.core.symbolic import symbol
-from kcompile.grad.backward import gradients
 from kcompile.ir.op import make_parameter
 from kcompile.ir.types import TensorType
 from kcompile.trace.tracer import trace

@@ -6,10 +6,10 @@ import numpy as np
 
 from kcompile import ops
 from kcompile import random as krandom
+from kcompile.autograd.backward import gradients
 from kcompile.codegen import cpu
 from kcompile.core.config import config
 from kcompile.core.symbolic import symbol
-from kcompile.grad.backward import gradients
 from kcompile.ir.loops import Contract, Loop, Pack, walk
 from kcompile.ir.op import make_parameter
 from kcompile.ir.types import TensorType

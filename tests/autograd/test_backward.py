@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kcompile import ops
-from kcompile.grad.backward import gradients
+from kcompile.autograd.backward import gradients
 from kcompile.ir.evaluate import evaluate
 from kcompile.ir.graph import topological
 from kcompile.ir.op import REGISTRY, Op, make_parameter

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from kcompile.autograd.backward import pull_back
 from kcompile.core import dtypes
-from kcompile.grad.backward import pull_back
 from kcompile.ir.evaluate import evaluate
 from kcompile.ir.graph import Value
 from kcompile.ir.op import make_parameter

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from kcompile.autograd.backward import pull_back_all, zeros_like
 from kcompile.core import tree
-from kcompile.grad.backward import pull_back_all, zeros_like
 from kcompile.ir.graph import Value
 from kcompile.ir.op import constant, unwrap
 from kcompile.ops import elementwise as ew

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from kcompile.autograd.backward import pull_back_all, zeros_like
+from kcompile.autograd.tape import ones_like
 from kcompile.core import dtypes, tree
-from kcompile.grad.backward import pull_back_all, zeros_like
-from kcompile.grad.tape import ones_like
 from kcompile.ir.evaluate import evaluate
 from kcompile.ir.graph import Value
 from kcompile.ir.op import constant, make_parameter, unwrap
