@@ -14,6 +14,7 @@ from kcompile.ops import (
     arrays,
     attention,
     autodiff,
+    batched,  # noqa: F401
     bits,
     bitwise,
     blocks,

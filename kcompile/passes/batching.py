@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,10 +11,10 @@ from kcompile.ir.graph import Value, set_origin
 from kcompile.ir.op import REGISTRY
 from kcompile.ops import movement, reduce
 
-Known = Mapping[Value, Value]
+Known = MutableMapping[Any, Value]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Part:
     """Something to compute outside the loop.
 
@@ -23,17 +23,20 @@ class Part:
     is_stacked: does the result have the steps as its first axis (or is it the same in every step)?
     """
 
-    needs: tuple[Value, ...]
+    needs: frozenset[Value]
     make: Callable[[Known], Value]
     is_stacked: bool
     origin: str = ""
 
     def build(self, known: Known) -> Value:
-        before = set_origin(self.origin)
-        try:
-            return self.make(known)
-        finally:
-            set_origin(before)
+        """The result; what is made once is remembered in `known`."""
+        if self not in known:
+            before = set_origin(self.origin)
+            try:
+                known[self] = self.make(known)
+            finally:
+                set_origin(before)
+        return known[self]
 
 
 class Batching:
@@ -45,34 +48,39 @@ class Batching:
 
     def __init__(self, steps: int | Int, stacked: set[Value] | None, same: set[Value]) -> None:
         self.steps, self.stacked, self.same = steps, stacked, same
+        self._found: dict[tuple[Value, frozenset[Value]], Part | None] = {}
 
     def each(self, v: Value, stored: frozenset[Value]) -> Part | None:
         """v in every step, or None where that cannot be done. stored: values to be stacked as they are."""
+        key = (v, stored)
+        if key not in self._found:
+            self._found[key] = self._each(v, stored)
+        return self._found[key]
+
+    def _each(self, v: Value, stored: frozenset[Value]) -> Part | None:
         if v in self.same:
-            return Part((v,), lambda known: known[v], False, v.node.origin)
+            return Part(frozenset([v]), lambda known: known[v], False, v.node.origin)
         if v.op.name == "constant":
-            return Part((), lambda known: v, False)
+            return Part(frozenset(), lambda known: v, False)
         if v in stored or (self.stacked is not None and v in self.stacked):
-            return Part((v,), lambda known: known[v], True, v.node.origin)
-        if not v.node.inputs:
+            return Part(frozenset([v]), lambda known: known[v], True, v.node.origin)
+        if not v.node.inputs or len(v.node.values) > 1:
             return None
-        parts = [self.each(x, stored) for x in v.node.inputs]
-        if any(p is None for p in parts):
+        found = self._parts(v.node.inputs, [stored] * len(v.node.inputs))
+        if found is None:
             return None
-        found = [p for p in parts if p is not None]
-        needs = tuple(x for p in found for x in p.needs)
-        if not any(p.is_stacked for p in found):
-            return Part(needs, lambda known: _again(v, [p.build(known) for p in found]), False, v.node.origin)
-        rule = _EACH.get(v.op.name)
+        flags = tuple(p.is_stacked for p in found)
+        if not any(flags):
+            return _made_of(v, found, False, lambda xs: v.op(*xs, **v.node.attrs))
+        rule = _EACH.get(v.op.name) or (_each_scalar if v.op.has("scalar") else None)
         if rule is None:
             return None
-        flags = [p.is_stacked for p in found]
-        return Part(
-            needs,
-            lambda known: rule(v, [p.build(known) for p in found], flags, self.steps),
-            True,
-            v.node.origin,
-        )
+        return _made_of(v, found, True, lambda xs: rule(v, xs, flags, self.steps))
+
+    def _parts(self, inputs: Sequence[Value], stored: Sequence[frozenset[Value]]) -> list[Part] | None:
+        parts = [self.each(x, s) for x, s in zip(inputs, stored, strict=True)]
+        found = [p for p in parts if p is not None]
+        return found if len(found) == len(parts) else None
 
     def total(self, v: Value) -> Part | None:
         """The sum of v over all steps, or None where adding up in the loop is better."""
@@ -83,56 +91,46 @@ class Batching:
             return self._of_totals(v, inputs)
         if name == "contract":
             return self._product(v)
-        if name == "sum":
-            return self._sum(v)
-        return None
+        if name == "sum" and inputs[0].dtype == v.dtype:
+            return self._sum(v, inputs[0], (0, *(a + 1 for a in v.node.attrs["axes"])))
+        return None if self.stacked is None else self._sum(v, v, (0,))
 
     def _of_totals(self, v: Value, inputs: tuple[Value, ...]) -> Part | None:
-        found = [self.total(x) for x in inputs]
-        if any(p is None for p in found):
+        parts = [self.total(x) for x in inputs]
+        found = [p for p in parts if p is not None]
+        if len(found) < len(parts):
             return None
-        parts = [p for p in found if p is not None]
-        needs = tuple(x for p in parts for x in p.needs)
-        return Part(needs, lambda known: _again(v, [p.build(known) for p in parts]), False, v.node.origin)
+        return _made_of(v, found, False, lambda xs: v.op(*xs, **v.node.attrs))
 
     def _product(self, v: Value) -> Part | None:
-        flags = [x not in self.same and x.op.name != "constant" for x in v.node.inputs]
-        parts = [
-            self.each(x, frozenset() if not f else frozenset([x]))
-            for x, f in zip(v.node.inputs, flags, strict=True)
-        ]
-        if any(p is None for p in parts):
+        inputs, attrs = v.node.inputs, v.node.attrs
+        flags = tuple(x not in self.same and x.op.name != "constant" for x in inputs)
+        found = self._parts(
+            inputs, [self._alone(x) if f else frozenset() for x, f in zip(inputs, flags, strict=True)]
+        )
+        if found is None:
             return None
-        found = [p for p in parts if p is not None]
-        needs = tuple(x for p in found for x in p.needs)
+        flags = tuple(p.is_stacked for p in found)
+        step, over = len(attrs["shape"]) + len(attrs["over"]), (*attrs["over"], self.steps)
+        return _made_of(v, found, False, lambda xs: _contract(v, xs, flags, step, over=over))
 
-        def make(known: Known) -> Value:
-            attrs = v.node.attrs
-            step = len(attrs["shape"]) + len(attrs["over"])
-            return _contract(
-                v, [p.build(known) for p in found], flags, step, over=(*attrs["over"], self.steps)
-            )
-
-        return Part(needs, make, False, v.node.origin)
-
-    def _sum(self, v: Value) -> Part | None:
-        [x], attrs = v.node.inputs, v.node.attrs
-        if x.dtype != v.dtype:
+    def _sum(self, v: Value, x: Value, axes: tuple[int, ...]) -> Part | None:
+        found = self._parts([x], [self._alone(x)])
+        if found is None or not found[0].is_stacked:
             return None
+        return _made_of(v, found, False, lambda xs: movement.reshape(reduce.sum(xs[0], axis=axes), v.shape))
 
-        def make(known: Known) -> Value:
-            axes = (0, *(a + 1 for a in attrs["axes"]))
-            y = reduce.sum(known[x], axis=axes)
-            return movement.reshape(y, v.shape)
-
-        return Part((x,), make, False, v.node.origin)
+    def _alone(self, x: Value) -> frozenset[Value]:
+        """x as a value to be stacked, where any may be."""
+        return frozenset([x] if self.stacked is None else [])
 
 
-def _again(v: Value, inputs: list[Value]) -> Value:
-    return v.op(*inputs, **v.node.attrs)
+def _made_of(v: Value, parts: list[Part], is_stacked: bool, make: Callable[[list[Value]], Value]) -> Part:
+    needs = frozenset(x for p in parts for x in p.needs)
+    return Part(needs, lambda known: make([p.build(known) for p in parts]), is_stacked, v.node.origin)
 
 
-def _contract(v: Value, operands: list[Value], flags: list[bool], step: int, **changed: Any) -> Value:
+def _contract(v: Value, operands: list[Value], flags: Sequence[bool], step: int, **changed: Any) -> Value:
     """The contraction with one more axis, number `step`, that leads the operands which are stacked."""
     attrs = v.node.attrs
     maps = [attrs["x_map"], attrs["w_map"]]
@@ -142,16 +140,21 @@ def _contract(v: Value, operands: list[Value], flags: list[bool], step: int, **c
     return REGISTRY["contract"](*operands, **{**attrs, **changed, "x_map": maps[0], "w_map": maps[1]})
 
 
-def _each_contract(v: Value, xs: list[Value], flags: list[bool], steps: Any) -> Value:
+def _each_contract(v: Value, xs: list[Value], flags: Sequence[bool], steps: Any) -> Value:
     return _contract(v, xs, flags, 0, shape=(steps, *v.node.attrs["shape"]))
 
 
-def _each_reshape(v: Value, xs: list[Value], flags: list[bool], steps: Any) -> Value:
+def _each_reshape(v: Value, xs: list[Value], flags: Sequence[bool], steps: Any) -> Value:
     return movement.reshape(xs[0], (steps, *v.shape))
 
 
-def _each_transpose(v: Value, xs: list[Value], flags: list[bool], steps: Any) -> Value:
+def _each_transpose(v: Value, xs: list[Value], flags: Sequence[bool], steps: Any) -> Value:
     return movement.transpose(xs[0], (0, *(a + 1 for a in v.node.attrs["axes"])))
+
+
+def _each_scalar(v: Value, xs: list[Value], flags: Sequence[bool], steps: Any) -> Value:
+    """Any op that says what one of its elements is."""
+    return REGISTRY["batched"](*xs, name=v.op.name, attrs=v.node.attrs, steps=steps, stacked=tuple(flags))
 
 
 _EACH: dict[str, Callable[..., Value]] = {

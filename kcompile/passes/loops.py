@@ -14,6 +14,7 @@ from kcompile.core import config
 from kcompile.ir.body import Body, new_parameters
 from kcompile.ir.graph import Graph, Node, Value, depending_on, rebuild, substitute, topological
 from kcompile.ir.op import REGISTRY
+from kcompile.ops import elementwise as ew
 from kcompile.passes.batching import Batching
 
 Inner = Callable[[Graph], Graph]
@@ -131,13 +132,16 @@ class Loop:
 
     def improved(self) -> tuple[Value, ...]:
         """The values of the loop with contractions before and behind it where they may be."""
+        whole = self._without_loop()
+        if whole is not None:
+            return whole
         self._hoist()
         totals = self._taken_totals()
         results = self._taken_results()
         own = [k for k in range(len(self.outputs)) if k not in totals and k not in results]
         parts = [*totals.values(), *results.values()]
-        stacked = list(dict.fromkeys(v for part in parts for v in part.needs))
-        known = dict((*self.sliced, *self.captured))
+        stacked = sorted({v for part in parts for v in part.needs}, key=lambda v: v.node.serial)
+        known: dict[Any, Value] = dict((*self.sliced, *self.captured))
         stacked = [v for v in stacked if v not in known]
         count = len(self.outputs)
         before = dict(enumerate(first for _, first in self.carried))
@@ -149,14 +153,28 @@ class Loop:
         for k, part in results.items():
             made[k] = part.build(known)
         for k, part in totals.items():
-            made[k] = before[k] + part.build(known)
+            made[k] = ew.add(before[k], part.build(known))
         return tuple(made[k] for k in range(count))
+
+    def _without_loop(self) -> tuple[Value, ...] | None:
+        """The values where nothing is carried but sums: every step at once."""
+        batching = Batching(self.attrs["steps"], {p for p, _ in self.sliced}, {p for p, _ in self.captured})
+        carries = len(self.carried)
+        added = [self._added(k, p) for k, (p, _) in enumerate(self.carried)]
+        sums = [None if v is None else batching.total(v) for v in added]
+        results = [batching.each(v, frozenset()) for v in self.outputs[carries:]]
+        if any(p is None for p in sums) or not all(p is not None and p.is_stacked for p in results):
+            return None
+        known: dict[Any, Value] = dict((*self.sliced, *self.captured))
+        built = [p.build(known) for p in (*sums, *results) if p is not None]
+        totals = [ew.add(first, one) for (_, first), one in zip(self.carried, built, strict=False)]
+        return (*totals, *built[carries:])
 
     def _hoist(self) -> None:
         """Contractions that need no carried value are computed for all steps before the loop."""
         carried = depending_on(self.outputs, [p for p, _ in self.carried])
         batching = Batching(self.attrs["steps"], {p for p, _ in self.sliced}, {p for p, _ in self.captured})
-        known = dict((*self.sliced, *self.captured))
+        known: dict[Any, Value] = dict((*self.sliced, *self.captured))
         replaced: dict[Value, Value] = {}
         for node in topological(self.outputs):
             v = node.values[0]

@@ -20,6 +20,7 @@ OUTSIDE = "ONNX leaves indices outside of a tensor undefined, and onnxruntime re
 NO_ONNX = {
     "adaptive_max_gradient": GRADIENT,
     "adaptive_max_position": GRADIENT,
+    "batched": "made by passes from loops, after export",
     "contract": "made by decomposing matmul, einsum and the convolutions, which ONNX knows",
     "loop": "not written as ONNX's Scan or Loop yet",
     "max_pool_gradient": GRADIENT,

@@ -197,9 +197,37 @@ def test_forward_runs_once_and_backward_has_no_products_of_weights():
         assert len(inside) == 1  # h times the recurrent weights, and its transpose on the way back
 
 
+def test_a_map_is_no_loop():
+    """Nothing is carried, so every step is done at once, forward and backward."""
+
+    def softmax_of_products(x, w):
+        return ops.vectorized_map(lambda row: ops.softmax(ops.matmul(row, w) * row[0, 0])[1:, ::2], x)
+
+    arrays = [normal(5, 3, 4), normal(4, 6)]
+    assert all(n.op.name != "loop" for n in nodes_of(softmax_of_products, *arrays))
+    case = make_case("map", softmax_of_products, arrays, [(BATCH, 3, 4), (4, 6)])
+    gradient = gradients_of(case)
+    for count in (1, 7):
+        other = [normal(count, 3, 4), arrays[1]]
+        for one in (case, gradient):
+            assert differences(one, run(one, other), other) == []
+
+
+def test_what_is_made_of_slices_alone_moves_before_the_loop():
+    def masked(x, w):
+        return ops.scan(lambda c, x: (ops.tanh(c + ops.matmul(x * 2.0 + 1.0, w)), c), x[0, :, :2], x)[0]
+
+    [loop] = [
+        n
+        for n in nodes_of(masked, normal(4, 3, 5), normal(5, 2))
+        if n.op.name == "loop" and not n.attrs["reverse"]
+    ]
+    assert all(n.op.name != "contract" for n in topological(loop.attrs["body"].outputs))
+
+
 def test_results_that_nobody_reads_are_dropped():
     def last(x):
-        return ops.scan(lambda c, x: (c + x, ops.exp(x)), x[0], x)[0]
+        return ops.scan(lambda c, x: (c * 0.5 + x, ops.exp(x)), x[0], x)[0]
 
     case = make_case("last", last, [normal(4, 3)])
 
