@@ -106,7 +106,7 @@ def test_the_device():
 
 
 def test_mixed_precision_is_the_policies():
-    assert keras.mixed_precision.Policy is keras.DTypePolicy is keras.FloatDTypePolicy
+    assert keras.mixed_precision.Policy is keras.DTypePolicy
     keras.mixed_precision.set_global_policy("mixed_bfloat16")
     try:
         assert keras.mixed_precision.global_policy().name == "mixed_bfloat16"

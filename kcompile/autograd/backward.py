@@ -80,8 +80,3 @@ def _node_vjp(node: Any, outputs: list[Any]) -> tuple[Any, ...]:
         return op.rules["vjp"](outputs, node.values, *node.inputs, pull_back=pull_back_all, **node.attrs)
     filled = tuple(zeros_like(v) if d is None else d for v, d in zip(node.values, outputs, strict=True))
     return op.rules["vjp"](filled, node.values, *node.inputs, **node.attrs)
-
-
-def through(y: Any, dy: Any, xs: Sequence[Any]) -> tuple[Any, ...]:
-    """Cotangents of a composite's inputs, by way of its decomposition `y`."""
-    return tuple(pull_back(y, dy, list(xs)))

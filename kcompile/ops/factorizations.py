@@ -329,7 +329,7 @@ def _det_decompose(x: Any) -> Any:
 
 @det_op.onnx
 def _det_onnx(g: Any, x: str) -> str:
-    return g.node("Det", x)
+    return g.cast(g.node("Det", g.cast(x, "float32")), g.dtype(x))  # onnxruntime's is of float32
 
 
 def _square_samples(rng: np.random.Generator) -> Iterator[Sample]:
