@@ -267,3 +267,15 @@ def test_weights_of_a_layer_made_untrainable_are_so():
     assert [w.trainable for w in layer.weights] == [False, False]
     layer.trainable = True
     assert len(layer.trainable_weights) == 2
+
+
+def test_a_subclass_may_convolve_with_another_kernel():
+    class Halved(L.Conv2D):
+        def convolution_op(self, inputs, kernel):
+            return super().convolution_op(inputs, kernel / 2)
+
+    x = np.random.default_rng(0).normal(size=(1, 5, 5, 2)).astype("float32")
+    halved, whole = Halved(3, 3, use_bias=False), L.Conv2D(3, 3, use_bias=False)
+    halved.build(x.shape), whole.build(x.shape)
+    halved.set_weights(whole.get_weights())
+    np.testing.assert_allclose(halved(x), whole(x) / 2, **TOLERANCE)

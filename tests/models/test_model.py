@@ -394,3 +394,14 @@ def test_a_layer_shared_with_a_nested_model_is_read_back():
     copied.set_weights(model.get_weights())
     np.testing.assert_allclose(copied(X), model(X), rtol=1e-6)
     np.testing.assert_allclose(model(X), inner(shared(X)), rtol=1e-6)
+
+
+def test_a_frozen_layer_stays_frozen_in_copies_of_its_model(tmp_path):
+    inputs = keras.Input((3,))
+    model = keras.Model(inputs, layers.Dense(2)(layers.Dense(2, trainable=False)(inputs)))
+    model.save(tmp_path / "m.keras")
+    copies = [keras.saving.load_model(tmp_path / "m.keras"), keras.Model.from_config(model.get_config())]
+    for same in (*copies, keras.models.clone_model(model)):
+        assert [layer.trainable for layer in same.layers[1:]] == [False, True]
+        assert [w.trainable for w in same.weights] == [False, False, True, True]
+        assert same.trainable

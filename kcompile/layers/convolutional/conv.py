@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kcompile import activations, constraints, initializers, ops, regularizers
-from kcompile.layers.arguments import data_format_name, int_tuple, padding_name
+from kcompile.layers.arguments import data_format_name, int_tuple, padding_name, with_defaults
 from kcompile.layers.input_spec import InputSpec
 from kcompile.layers.layer import Layer
 from kcompile.trace.keras_tensor import KerasTensor, infer_output, known_shape
@@ -166,12 +166,15 @@ class BaseConv(Windowed):
                 constraint=self.bias_constraint,
             )
 
-    def call(self, inputs: Any) -> Any:
+    def convolution_op(self, inputs: Any, kernel: Any) -> Any:
+        """The convolution alone; a subclass may use another kernel or input."""
         causal = self.padding == "causal"
         x = self.causally_padded(inputs) if causal else inputs
         padding = "valid" if causal else self.padding
-        y = ops.conv(x, self.kernel, self.strides, padding, self.data_format, self.dilation_rate)
-        return self.activation(self.with_bias(y, self.bias))
+        return ops.conv(x, kernel, self.strides, padding, self.data_format, self.dilation_rate)
+
+    def call(self, inputs: Any) -> Any:
+        return self.activation(self.with_bias(self.convolution_op(inputs, self.kernel), self.bias))
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return self.output_shape_of(input_shape, self.filters)
@@ -209,9 +212,11 @@ class Conv2D(BaseConv):
     """
 
     rank = 2
+    __init__ = with_defaults(BaseConv.__init__, strides=(1, 1), dilation_rate=(1, 1))
 
 
 class Conv3D(BaseConv):
     """Convolution over volumes: (n, d, h, w, c) -> (n, d', h', w', filters)."""
 
     rank = 3
+    __init__ = with_defaults(BaseConv.__init__, strides=(1, 1, 1), dilation_rate=(1, 1, 1))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kcompile import activations, constraints, initializers, ops, regularizers
+from kcompile.layers.arguments import with_defaults
 from kcompile.layers.convolutional.conv import Windowed
 
 
@@ -100,3 +101,4 @@ class DepthwiseConv2D(BaseDepthwiseConv):
     """Depthwise convolution over images: (n, h, w, c) -> (n, h', w', c * depth_multiplier)."""
 
     rank = 2
+    __init__ = with_defaults(BaseDepthwiseConv.__init__, strides=(1, 1), dilation_rate=(1, 1))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kcompile import activations, constraints, initializers, ops, regularizers
+from kcompile.layers.arguments import with_defaults
 from kcompile.layers.convolutional.conv import Windowed
 
 
@@ -126,3 +127,4 @@ class SeparableConv2D(BaseSeparableConv):
     """Separable convolution over images: (n, h, w, c) -> (n, h', w', filters)."""
 
     rank = 2
+    __init__ = with_defaults(BaseSeparableConv.__init__, strides=(1, 1), dilation_rate=(1, 1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kcompile import activations, constraints, initializers, ops, regularizers
-from kcompile.layers.arguments import int_tuple
+from kcompile.layers.arguments import int_tuple, with_defaults
 from kcompile.layers.convolutional.conv import Windowed
 
 
@@ -129,9 +129,11 @@ class Conv2DTranspose(BaseConvTranspose):
     """
 
     rank = 2
+    __init__ = with_defaults(BaseConvTranspose.__init__, strides=(1, 1), dilation_rate=(1, 1))
 
 
 class Conv3DTranspose(BaseConvTranspose):
     """Transposed convolution over volumes: (n, d, h, w, c) -> (n, d', h', w', filters)."""
 
     rank = 3
+    __init__ = with_defaults(BaseConvTranspose.__init__, strides=(1, 1, 1), dilation_rate=(1, 1, 1))

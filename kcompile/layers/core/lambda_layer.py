@@ -59,7 +59,10 @@ class Lambda(Layer):
         return {**config, "arguments": serialize_keras_object(dict(self.arguments))}
 
     @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
+    def from_config(
+        cls, config: dict[str, Any], custom_objects: Any = None, safe_mode: bool | None = None
+    ) -> Any:
+        """A layer from its config. safe_mode changes nothing: code in a config is never run."""
         names = ("function", "mask", "output_shape", "arguments")
         made: dict[str, Any] = {
             k: deserialize_keras_object(config[k], custom_objects) for k in names if k in config

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kcompile import ops
-from kcompile.layers.arguments import data_format_name, int_tuple, padding_name
+from kcompile.layers.arguments import data_format_name, int_tuple, padding_name, with_defaults
 from kcompile.layers.input_spec import InputSpec
 from kcompile.layers.layer import Layer
 
@@ -82,12 +82,14 @@ class MaxPooling2D(MaxPooling):
     """
 
     rank = 2
+    __init__ = with_defaults(MaxPooling.__init__, pool_size=(2, 2))
 
 
 class MaxPooling3D(MaxPooling):
     """The largest of each window: (n, d, h, w, c) -> (n, d', h', w', c)."""
 
     rank = 3
+    __init__ = with_defaults(MaxPooling.__init__, pool_size=(2, 2, 2))
 
 
 class AveragePooling1D(AveragePooling):
