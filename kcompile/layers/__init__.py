@@ -129,6 +129,13 @@ from kcompile.layers.reshaping.borders import (
 )
 from kcompile.layers.reshaping.shapes import Flatten, Permute, RepeatVector, Reshape
 from kcompile.layers.reshaping.up_sampling import UpSampling1D, UpSampling2D, UpSampling3D
+from kcompile.layers.rnn.bidirectional import Bidirectional
+from kcompile.layers.rnn.conv_lstm import ConvLSTM1D, ConvLSTM2D, ConvLSTM3D
+from kcompile.layers.rnn.gru import GRU, GRUCell
+from kcompile.layers.rnn.lstm import LSTM, LSTMCell
+from kcompile.layers.rnn.rnn import RNN
+from kcompile.layers.rnn.simple import SimpleRNN, SimpleRNNCell
+from kcompile.layers.rnn.stacked import StackedRNNCells
 
 # Second names.
 Convolution1D, Convolution2D, Convolution3D = Conv1D, Conv2D, Conv3D
