@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from operator import attrgetter
 from typing import Any
 
 from kcompile.layers.rnn.cell import BuiltinCell, serialized
@@ -42,7 +43,7 @@ class CellLayer(RNN):
         cls.cell_arguments = tuple(p.name for p in parameters if p.kind is not p.VAR_KEYWORD)
         for name in cls.cell_arguments:
             if name != "seed":
-                setattr(cls, name, property(lambda self, name=name: getattr(self.cell, name)))
+                setattr(cls, name, property(attrgetter(f"cell.{name}")))
 
     def __init__(self, given: dict[str, Any], kwargs: dict[str, Any]):
         """given: the named arguments of the layer's class, kwargs: all others."""
@@ -66,5 +67,5 @@ class CellLayer(RNN):
         return {**own, **serialized(self.cell, self.cell_arguments)}
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Any:
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
         return cls(**config)

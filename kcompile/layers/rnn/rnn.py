@@ -111,6 +111,13 @@ class RNN(Layer):
         states = [tree.map_structure(lambda n: (batch, n), list_of(n)) for n in self.state_size]
         return (output, *states) if self.return_state else output
 
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        """Placeholders for outputs and states; the states in the form of `state_size`, as in Keras."""
+        outputs = super().compute_output_spec(*args, **kwargs)
+        if not self.return_state:
+            return outputs
+        return tree.pack_as((None, *self.state_size), tree.flatten(outputs))
+
     def compute_mask(self, _: Any, mask: Any) -> Any:
         """The mask of the sequence for outputs that are one; none for states."""
         mask = tree.flatten(mask)[0] if self.return_sequences else None

@@ -38,7 +38,7 @@ def run_steps(
     xs = [_time_first(sequences)] + ([] if mask is None else [_time_first(_steps_mask(mask))])
     (states, _), outputs = ops.scan(run.step, first, xs, reverse=go_backwards)
     if outputs is None:
-        return tree.flatten(states)[run.position], None, states
+        return tree.flatten(states)[run.position or 0], None, states
     last = outputs[0] if go_backwards else outputs[-1]
     outputs = _time_first(ops.flip(outputs, axis=0) if go_backwards else outputs)
     return last, outputs if return_sequences else None, states
