@@ -185,9 +185,9 @@ class _Backward:
 
 def _last_of_chain(v: Value, roots: Sequence[Value], needed: set[Any]) -> Value:
     """What elementwise ops make of v while nothing else reads it: worth as much, and nearer to its use."""
-    nodes = topological(roots)
-    while v not in roots:
-        readers = [n for n in nodes if v in n.inputs]
+    nodes, ends = topological(roots), set(roots)
+    while v not in ends:
+        readers = [n for n in nodes if v in set(n.inputs)]  # of lists, a trace would compare the elements
         if len(readers) != 1 or readers[0] not in needed or readers[0].values[0].type != v.type:
             break
         if is_costly(readers[0]):
