@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from kcompile.core import config, tree
+from kcompile.core.symbolic import Int
 from kcompile.ir.graph import Value
 from kcompile.layers import call_context
 from kcompile.layers.layer import Layer
@@ -17,7 +18,8 @@ from kcompile.ops.public import Symbolic
 from kcompile.trace import tracer
 from kcompile.trace.masks import mask_of, set_mask
 from kcompile.trace.tracer import trace
-from kcompile.training.programs import StepProgram, leaves_of, open_dimensions, spec
+from kcompile.training.extents import leaves_of, open_dimensions
+from kcompile.training.programs import StepProgram, spec
 from kcompile.training.step import StepGraph, default_float, parameters
 
 MOST_SHAPES = 64  # fast entries kept; variable lengths would make ever more of them
@@ -79,7 +81,8 @@ class CompiledCalls:
             return Layer.__call__(self._model, inputs, training=training)
         result = program.traced.result
         masked: tuple[int, ...] = getattr(program.traced, "masked", ())
-        if isinstance(inputs, np.ndarray) and training is None and result is None and not masked:
+        plain = isinstance(inputs, np.ndarray) and training is None and result is None and not masked
+        if plain and isinstance(program.traced.graph.inputs[0].shape[0], Int):
             self._remember(inputs, program.run)
         found = list(program.run(*leaves_of(inputs)))
         outputs, masks = found[: len(found) - len(masked)], found[len(found) - len(masked) :]
@@ -98,14 +101,15 @@ class CompiledCalls:
 
     def _program(self, inputs: Any, training: bool | None) -> StepProgram | None:
         """The program for such inputs; None if the call does more than compute outputs."""
-        names = open_dimensions(inputs, self._model._placeholders(inputs))
-        key = ("call", training, spec(inputs, names))
-        program = self._model._training.programs._get(key, lambda: self._traced(inputs, training, names))
+        programs = self._model._training.programs
+        batch = programs.batch_dimension(len(leaves_of(inputs)[0]))
+        shapes = open_dimensions(inputs, self._model._placeholders(inputs), batch)
+        key = ("call", training, spec(inputs, shapes))
+        program = programs._get(key, lambda: self._traced(inputs, training, shapes))
         return None if program.traced.does_more else program
 
-    def _traced(self, inputs: Any, training: bool | None, names: list[Any]) -> TracedCall:
-        shapes = {id(leaf): shape for leaf, shape in zip(leaves_of(inputs), names, strict=True)}
-        given, values = parameters(inputs, lambda leaf: shapes[id(leaf)])
+    def _traced(self, inputs: Any, training: bool | None, shapes: list[Any]) -> TracedCall:
+        given, values = parameters(inputs, shapes)
         more: list[Any] = []
         masked: list[int] = []
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -10,9 +10,17 @@ import numpy as np
 
 from kcompile.core import config, tree
 from kcompile.core.symbolic import Int, symbol
+from kcompile.ir.types import Shape
 from kcompile.layers import state
 from kcompile.trace.variable import Variable
 from kcompile.training import step as steps
+from kcompile.training.extents import (
+    closed_dimensions,
+    has_fixed_batch,
+    leaves_of,
+    open_data,
+    open_dimensions,
+)
 from kcompile.training.step import StepGraph, Structure
 
 
@@ -50,6 +58,8 @@ class Programs:
     def __init__(self, model: Any):
         self._model = model
         self._known: dict[Any, tuple[Any, StepProgram]] = {}
+        self._refused: set[Any] = set()  # steps that need numbers for lengths that the model leaves open
+        self._fixed: tuple[int, bool] = (-1, False)
         self.cursor = Variable(np.zeros((), np.int64), dtype="int64", trainable=False, name="cursor")
 
     def version(self) -> tuple[Any, ...]:
@@ -85,58 +95,55 @@ class Programs:
 
         alone: its metrics are those of the batch; else they go on from those of earlier batches.
         """
-        key = (kind, alone, spec(tuple(data)))
-        return self._get(key, lambda: steps.trace_batch(self._model, kind, data, alone))
+        return self._step(
+            (kind, alone), data, len(leaves_of(list(data))[0]),
+            lambda shapes: steps.trace_batch(self._model, kind, data, shapes, alone),
+        )  # fmt: skip
 
-    def epoch(self, kind: str, data: tuple[Structure, Structure, Structure], shuffled: bool) -> StepProgram:
-        """A training or test step on the next rows of whole arrays."""
-        key = ("epoch", kind, shuffled, spec(tuple(data)))
-        return self._get(key, lambda: steps.trace_epoch(self._model, kind, data, self.cursor, shuffled))
+    def epoch(
+        self, kind: str, data: tuple[Structure, Structure, Structure], shuffled: bool, size: int
+    ) -> StepProgram:
+        """A training or test step on the next rows of whole arrays. size: how many, where layers have to know
+        it.
+        """
+        return self._step(
+            ("epoch", kind, shuffled), data, size,
+            lambda shapes: steps.trace_epoch(self._model, kind, data, shapes, self.cursor, shuffled),
+        )  # fmt: skip
+
+    def _step(self, key: Any, data: Any, size: int, make: Callable[[list[Shape]], StepGraph]) -> StepProgram:
+        """A step for lengths that are open where the model leaves them open, or for these lengths only, if a
+        loss or metric needs to know them.
+        """
+        batch = self.batch_dimension(size)
+        closed = closed_dimensions(list(data), batch)
+        shapes = open_data(self._model, data, batch)
+        attempt = (*key, spec(list(data), shapes))
+        if shapes != closed and attempt not in self._refused:
+            try:
+                return self._get(attempt, lambda: make(shapes))
+            except Exception:  # if it is the user's mistake, it comes again, with numbers
+                self._refused.add(attempt)
+        return self._get((*key, spec(list(data), closed)), lambda: make(closed))
+
+    def batch_dimension(self, size: int) -> int | Int:
+        """The batch's dimension in traces: its size only where layers have to know it."""
+        if self._fixed[0] != state.version():
+            self._fixed = (state.version(), has_fixed_batch(self._model))
+        return size if self._fixed[1] else symbol("batch")
 
     def predict(self, x: Structure) -> StepProgram:
         """The outputs for a batch. Dimensions that the model leaves open are known only when the program
         runs."""
-        names = open_dimensions(x, self._model._placeholders(x))
-        shapes = {id(leaf): shape for leaf, shape in zip(leaves_of(x), names, strict=True)}
-        return self._get(
-            ("predict", spec(x, names)), lambda: steps.trace_predict(self._model, x, lambda a: shapes[id(a)])
-        )
+        batch = self.batch_dimension(len(leaves_of(x)[0]))
+        shapes = open_dimensions(x, self._model._placeholders(x), batch)
+        return self._get(("predict", spec(x, shapes)), lambda: steps.trace_predict(self._model, x, shapes))
 
 
-def leaves_of(structure: Structure) -> list[np.ndarray]:
-    if isinstance(structure, np.ndarray):
-        return [structure]
-    return [leaf for leaf in tree.flatten(structure) if leaf is not None]
-
-
-def spec(structure: Structure, shapes: Any = None) -> Any:
-    """Form, dtypes and shapes without the first dimension, as a hashable value."""
-    if isinstance(structure, np.ndarray):
-        return structure.dtype, structure.shape[1:] if shapes is None else shapes[0]
-    if structure is None:
-        return None
-    if type(structure) is tuple and shapes is None:
-        return tuple([spec(part) for part in structure])
-    form = repr(tree.map_structure(lambda leaf: leaf is None, structure))  # keys of dicts, order of lists
+def spec(structure: Structure, shapes: Sequence[Shape]) -> Any:
+    """Form, dtypes and shapes for tracing, as a hashable value."""
     leaves = leaves_of(structure)
-    return form, tuple(
-        (leaf.dtype, leaf.shape[1:] if shapes is None else shapes[k]) for k, leaf in enumerate(leaves)
-    )
-
-
-def open_dimensions(x: Structure, inputs: Any) -> list[tuple[int | Int, ...]]:
-    """Shapes for tracing: the batch, and dimensions where the model's inputs say None, are symbols.
-
-    Two of the latter that are equal now share a symbol, because layers may need them to be equal.
-    """
-    leaves = leaves_of(x)
-    fits = inputs is not None and len(inputs) == len(leaves)
-    names: dict[int, Int] = {}
-    found = []
-    for k, leaf in enumerate(leaves):
-        known = inputs[k].shape if fits and len(inputs[k].shape) == leaf.ndim else leaf.shape
-        dims: list[int | Int] = [symbol("batch")]
-        for given, extent in zip(known[1:], leaf.shape[1:], strict=True):
-            dims.append(names.setdefault(extent, symbol(f"dim{len(names) + 1}")) if given is None else extent)
-        found.append(tuple(dims))
-    return found
+    if isinstance(structure, np.ndarray):
+        return structure.dtype, shapes[0]
+    form = repr(tree.map_structure(lambda leaf: leaf is None, structure))  # keys of dicts, order of lists
+    return form, tuple((leaf.dtype, shape) for leaf, shape in zip(leaves, shapes, strict=True))

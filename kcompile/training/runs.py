@@ -12,7 +12,8 @@ from kcompile.core import tree
 from kcompile.training.checks import check_labels
 from kcompile.training.data.arrays import ArrayData
 from kcompile.training.data.batches import BatchData
-from kcompile.training.programs import StepProgram, leaves_of
+from kcompile.training.extents import check_equal_batches, leaves_of
+from kcompile.training.programs import StepProgram
 
 CALL_SECONDS = 0.07  # a native call should last so long: often enough for the progress bar and Ctrl-C
 GROWTH = 8  # a call does at most so many times the steps of the one before
@@ -41,7 +42,9 @@ class ArrayRun:
         self._rng = rng if data.shuffle else None
         parts = (data.x, data.y, data.sample_weight)
         self._programs = model._training.programs
-        self._program: StepProgram = self._programs.epoch(kind, parts, self._rng is not None)
+        size = min(data.batch_size, data.samples)
+        check_equal_batches(model, data.samples, size)
+        self._program: StepProgram = self._programs.epoch(kind, parts, self._rng is not None, size)
         check_labels(data.y, self._program.traced.label_ranges)
         self._arrays = list(data.arrays)
         self._inputs: list[np.ndarray] = []

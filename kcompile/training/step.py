@@ -4,7 +4,7 @@ gathers."""
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,10 +13,10 @@ import numpy as np
 from kcompile import ops
 from kcompile.autograd.backward import gradients
 from kcompile.core import dtypes, tree
-from kcompile.core.symbolic import Int, symbol
+from kcompile.core.symbolic import symbol
 from kcompile.ir.graph import Graph, Value
 from kcompile.ir.op import constant, make_parameter, unwrap
-from kcompile.ir.types import TensorType
+from kcompile.ir.types import Shape, TensorType
 from kcompile.ops.create import iota
 from kcompile.trace import tracer
 from kcompile.trace.tracer import trace
@@ -57,21 +57,14 @@ class _Notes:
     label_ranges: tuple[tuple[int, int], ...] = ()
 
 
-def batch_inputs(data: Structure) -> tuple[Structure, list[Value]]:
-    """Parameters for a batch (x, y, sample_weight) of arrays, whose first dimension is the symbol `batch`."""
-    return parameters(data, lambda array: (symbol("batch"), *array.shape[1:]))
-
-
-def parameters(
-    data: Structure, shape_of: Callable[[np.ndarray], tuple[int | Int, ...]]
-) -> tuple[Structure, list[Value]]:
-    """A parameter for each array of a structure; None stays None."""
+def parameters(data: Structure, shapes: Sequence[Shape]) -> tuple[Structure, list[Value]]:
+    """A parameter of the next of these shapes for each array of a structure; None stays None."""
     found: list[Value] = []
 
     def parameter(array: np.ndarray | None) -> Value | None:
         if array is None:
             return None
-        type_ = TensorType(tuple(shape_of(array)), dtypes.standardize(array.dtype))
+        type_ = TensorType(tuple(shapes[len(found)]), dtypes.standardize(array.dtype))
         found.append(make_parameter(f"data{len(found)}", type_))
         return found[-1]
 
@@ -90,12 +83,12 @@ def default_float(structure: Structure) -> Structure:
 
 
 def trace_batch(
-    model: Any, kind: str, data: tuple[Structure, Structure, Structure], alone: bool
+    model: Any, kind: str, data: tuple[Structure, Structure, Structure], shapes: Sequence[Shape], alone: bool
 ) -> StepGraph:
     """A training or test step on one batch given as arrays; with `alone` its metrics forget earlier
     batches."""
-    build(model, kind, data)
-    given, inputs = batch_inputs(list(data))
+    build(model, kind, data, shapes)
+    given, inputs = parameters(list(data), shapes)
     notes = _Notes()
 
     def run(*_: Value) -> Any:
@@ -108,56 +101,62 @@ def trace_batch(
 
 
 def trace_epoch(
-    model: Any, kind: str, data: tuple[Structure, Structure, Structure], cursor: Any, shuffled: bool
+    model: Any,
+    kind: str,
+    data: tuple[Structure, Structure, Structure],
+    shapes: Sequence[Shape],
+    cursor: Any,
+    shuffled: bool,
 ) -> StepGraph:
-    """A training or test step on rows of whole arrays.
+    """A training or test step on rows of whole arrays. shapes: those of a batch.
 
     The graph's inputs are the arrays, (samples, ...), and with `shuffled` an int64 order of the samples. A
     run takes the `batch` rows from `cursor` on and moves the cursor behind them, so that repeating it is an
     epoch.
     """
-    build(model, kind, data)
-    given, inputs = parameters(list(data), lambda array: (symbol("samples"), *array.shape[1:]))
+    build(model, kind, data, shapes)
+    size = shapes[0][0]
+    given, inputs = parameters(list(data), [(symbol("samples"), *shape[1:]) for shape in shapes])
     order = make_parameter("order", TensorType((symbol("samples"),), "int64")) if shuffled else None
     notes = _Notes()
 
     def run(*_: Value) -> Any:
-        rows = cursor.value + iota(symbol("batch"), "int64")
+        rows = cursor.value + iota(size, "int64")
         rows = rows if order is None else ops.take(order, rows, axis=0)
         batch = tree.map_structure(lambda a: None if a is None else ops.take(a, rows, axis=0), given)
         logs = run_step(model, kind, default_float(batch), notes)
-        cursor.assign(cursor.value + ops.cast(symbol("batch"), "int64"))
+        cursor.assign(cursor.value + ops.cast(size, "int64"))
         return logs
 
     graph, _ = trace(run, inputs if order is None else [*inputs, order], name=f"{kind} epoch")
     return StepGraph(graph, notes.names, None, notes.label_ranges)
 
 
-def trace_predict(
-    model: Any, x: Structure, shape_of: Callable[[np.ndarray], tuple[int | Int, ...]]
-) -> StepGraph:
+def trace_predict(model: Any, x: Structure, shapes: Sequence[Shape]) -> StepGraph:
     """The model's outputs for a batch."""
-    given, inputs = parameters(x, shape_of)
+    given, inputs = parameters(x, shapes)
     graph, result = trace(
         lambda *_: model.predict_step(pack_x_y_sample_weight(default_float(given))), inputs, name="predict"
     )
     return StepGraph(graph, result=tree.map_structure(lambda _: None, result))
 
 
-def build(model: Any, kind: str, data: tuple[Structure, Structure, Structure]) -> None:
+def build(
+    model: Any, kind: str, data: tuple[Structure, Structure, Structure], shapes: Sequence[Shape]
+) -> None:
     """Make what is still missing: weights, losses and metrics resolved by name, slots of the optimizer.
 
     A step of the model's own is run once for that, in a trace that is thrown away.
     """
     training = model._training
     if not is_default_step(model, kind):
-        given, _ = batch_inputs(list(data))
+        given, _ = parameters(list(data), shapes)
         with tracer.Tracer():
             run_step(model, kind, default_float(given), _Notes())
         return
     parts = [*model._flatten_layers(), training.compile_loss, training.compile_metrics]
     if not all(part is None or part.built for part in parts):
-        given, _ = batch_inputs(list(data))
+        given, _ = parameters(list(data), shapes)
         with tracer.Tracer():
             x, y, weight = default_float(given)
             y_pred = model(x, training=False)

@@ -27,7 +27,7 @@ from kcompile.training.data.batches import BatchData, arrays_of, batch_data, sho
 from kcompile.training.data.hosted import in_memory
 from kcompile.training.data.packing import unpack_x_y_sample_weight
 from kcompile.training.data.weights import class_weight_to_sample_weights
-from kcompile.training.programs import leaves_of
+from kcompile.training.extents import leaves_of
 from kcompile.training.runs import ArrayRun, BatchRun, Pace, PredictRun, run_epoch
 from kcompile.training.step import test_step as default_test_step
 from kcompile.training.step import train_step as default_train_step

@@ -123,9 +123,7 @@ def test_keras_loads_our_files(tmp_path):
     for name in cases.BUILDERS:
         built(name).save(tmp_path / f"{name}.keras")
     script = FOLDER.parent / "make_recurrent_fixtures.py"
-    subprocess.run(
-        [sys.executable, script, tmp_path], check=True, env={**os.environ, "KERAS_BACKEND": "jax"}
-    )
+    subprocess.run([sys.executable, script, tmp_path], check=True, env={**os.environ, "KERAS_BACKEND": "jax"})
     for name in cases.BUILDERS:
         with np.load(tmp_path / f"{name}.npz") as file:
             assert_outputs(name, [file[f"output{k}"] for k in range(len(file.files))])
