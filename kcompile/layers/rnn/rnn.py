@@ -12,7 +12,7 @@ from kcompile.layers.rnn.cell import output_size_of, zero_states
 from kcompile.layers.rnn.stacked import StackedRNNCells
 from kcompile.layers.rnn.steps import output_before, run_steps
 from kcompile.trace import tracer
-from kcompile.trace.variable import Variable, name_scope
+from kcompile.trace.variable import Variable
 
 
 class RNN(Layer):
@@ -84,7 +84,7 @@ class RNN(Layer):
         def variable(start: Any) -> Variable:
             return Variable(start, dtype=self.variable_dtype, trainable=False, name="rnn_state")
 
-        with tracer.suspended(), name_scope(self.name):
+        with tracer.suspended():
             return tree.map_structure(variable, self.get_initial_state(batch_size))
 
     def get_initial_state(self, batch_size: Any) -> list[Any]:
