@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from kcompile import ops
 from kcompile.core.errors import message
 from kcompile.core.serialization import deserialize_keras_object, serialize_keras_object
+from kcompile.optimizers.conditional import update_if
 from kcompile.optimizers.optimizer import Optimizer
-from kcompile.optimizers.selecting import snapshot
 from kcompile.trace.variable import Variable
 
 # Settings of other optimizers that older files hold for this one, where they have no effect.
@@ -102,13 +100,8 @@ class LossScaleOptimizer(Optimizer):
             g if g is None or v.overwrite_with_gradient else g / ops.cast(scale, str(g.dtype))
             for g, v in zip(grads, targets, strict=True)
         ]
-        touched = [*targets, *self.inner_optimizer.variables]
-        before = [snapshot(v) for v in touched]
-        with np.errstate(all="ignore"):  # what comes of NaN and infinity is thrown away
-            self.inner_optimizer.apply(unscaled, targets)
-        for variable, old in zip(touched, before, strict=True):
-            if variable.value is not old:
-                variable.assign(ops.where(finite, variable.value, old))
+        inner = self.inner_optimizer
+        update_if(finite, [*targets, *inner.variables], lambda: inner.apply(unscaled, targets))
         self._adapt(finite)
 
     def _adapt(self, finite: Any) -> None:

@@ -1,0 +1,73 @@
+"""Makes blocks/FAMILY.npz and .json: what Keras 3 (on JAX) says about each case of block_cases/FAMILY.py.
+
+KERAS_BACKEND=jax python tests/parity/make_block_fixtures.py [FAMILY ...]
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("KERAS_BACKEND", "jax")
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parents[1]))
+
+import keras  # noqa: E402
+import numpy as np  # noqa: E402
+
+from tests.parity.block_cases import optimizers  # noqa: E402
+
+Found = tuple[dict[str, Any], dict[str, np.ndarray]]
+
+
+def plain(config: Any) -> Any:
+    return json.loads(json.dumps(config))
+
+
+def described(variables: list[Any]) -> list[Any]:
+    return [[v.path, list(v.shape), keras.backend.standardize_dtype(v.dtype)] for v in variables]
+
+
+def make_optimizers() -> Found:
+    """Variables and slots after the steps, joined; paths, shapes and dtypes of the slots; configs."""
+    texts, arrays = {}, {}
+    for number, (name, make) in enumerate(optimizers.makers()):
+        keras.utils.clear_session()
+        optimizer, variables = make(keras), optimizers.variables(keras)
+        optimizer.build(variables)
+        for gradients in optimizers.gradients_of(name):
+            given = [keras.ops.convert_to_tensor(g) for g in gradients]
+            states = [v.value for v in optimizer.variables], given, [v.value for v in variables]
+            values, slots = optimizer.stateless_apply(*states)  # as `fit` does it on JAX
+            for v, value in zip((*variables, *optimizer.variables), (*values, *slots), strict=True):
+                v.assign(value)
+        texts[name] = {
+            "number": number,
+            "config": plain(keras.optimizers.serialize(optimizer)),
+            "variables": described(optimizer.variables),
+        }
+        values = [np.ravel(np.asarray(v, "float64")) for v in (*variables, *optimizer.variables)]
+        arrays[str(number)] = np.concatenate(values).astype("float32")
+        optimizer.finalize_variable_values(variables)
+        arrays[f"{number} final"] = np.concatenate([np.ravel(np.asarray(v)) for v in variables])
+    return texts, arrays
+
+
+FAMILIES: dict[str, Callable[[], Found]] = {"optimizers": make_optimizers}
+
+
+def main() -> None:
+    for family in sys.argv[1:] or FAMILIES:
+        texts, arrays = FAMILIES[family]()
+        np.savez_compressed(HERE / "blocks" / f"{family}.npz", **arrays)
+        lines = [f"{json.dumps(name)}: {json.dumps(text, sort_keys=True)}" for name, text in texts.items()]
+        (HERE / "blocks" / f"{family}.json").write_text("{\n" + ",\n".join(lines) + "\n}\n")
+        print(f"{family}: {len(texts)} cases, Keras {keras.__version__}")
+
+
+if __name__ == "__main__":
+    main()
