@@ -19,7 +19,7 @@ sys.path.insert(0, str(HERE.parents[1]))
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
 
-from tests.parity.block_cases import optimizers  # noqa: E402
+from tests.parity.block_cases import metrics, optimizers  # noqa: E402
 
 Found = tuple[dict[str, Any], dict[str, np.ndarray]]
 
@@ -57,7 +57,33 @@ def make_optimizers() -> Found:
     return texts, arrays
 
 
-FAMILIES: dict[str, Callable[[], Found]] = {"optimizers": make_optimizers}
+def make_metrics() -> Found:
+    """Results after each batch, dtypes, and the variables at the end."""
+    texts, arrays = {}, {}
+    for number, case in enumerate(metrics.cases()):
+        keras.utils.clear_session()
+        metric = case.make(keras)
+        results = []
+        for inputs, weight in case.batches():
+            settings = {} if weight is None else {"sample_weight": weight}
+            metric.update_state(*inputs, **settings)
+            results.append(keras.ops.convert_to_tensor(metric.result()))
+        texts[case.name] = {
+            "number": number,
+            "config": plain(keras.metrics.serialize(metric)),
+            "variables": described(metric.variables),
+            "dtypes": [metric.dtype, keras.backend.standardize_dtype(results[-1].dtype)],
+            "direction": getattr(metric, "_direction", None),
+        }
+        arrays[f"{number}"] = np.stack([np.asarray(r) for r in results])
+        state = [np.ravel(np.asarray(v, "float64")) for v in metric.variables]
+        arrays[f"{number} state"] = np.concatenate(state).astype("float32")
+        metric.reset_state()
+        assert all((np.asarray(v) == 0).all() for v in metric.variables)
+    return texts, arrays
+
+
+FAMILIES: dict[str, Callable[[], Found]] = {"optimizers": make_optimizers, "metrics": make_metrics}
 
 
 def main() -> None:
