@@ -1,4 +1,4 @@
-"""How closely predictions follow the truth: up to scale and offset (Pearson), or as they are (concordance)."""
+"""How closely predictions follow the truth: up to scale and offset (Pearson), or as they are."""
 
 from __future__ import annotations
 

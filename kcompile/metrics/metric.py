@@ -112,7 +112,8 @@ class Metric:
 
     def stateless_update_state(self, metric_variables: Sequence[Any], *args: Any, **kwargs: Any) -> list[Any]:
         """`update_state` on given values of the variables; their new values."""
-        with self._stateless(metric_variables) as scope:
+        scope = self._stateless(metric_variables)
+        with scope:
             self.update_state(*args, **kwargs)
         return values_in(scope, self.variables)
 
@@ -123,7 +124,8 @@ class Metric:
 
     def stateless_reset_state(self) -> list[Any]:
         """The values of the variables after a reset."""
-        with StatelessScope() as scope:
+        scope = StatelessScope()
+        with scope:
             self.reset_state()
         return values_in(scope, self.variables)
 

@@ -182,7 +182,8 @@ class Optimizer(Slots):
             *zip(self._trainable_variables, trainable_variables, strict=True),
             *zip(self.variables, optimizer_variables, strict=True),
         ]
-        with StatelessScope(mapping) as scope:
+        scope = StatelessScope(mapping)
+        with scope:
             self.apply(grads)
         return values_in(scope, self._trainable_variables), values_in(scope, self.variables)
 

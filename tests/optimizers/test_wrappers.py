@@ -60,7 +60,7 @@ def test_the_rate_of_a_scaled_optimizer_is_the_inner_one():
 @pytest.mark.parametrize(
     "settings, message",
     [
-        ({"dynamic": False}, "no longer supports `dynamic=False`"),
+        ({"dynamic": False}, "does not support `dynamic=False`"),
         ({"clipnorm": 1.0}, "does not support `clipnorm`"),
         ({"use_ema": True}, "does not support `use_ema`"),
         ({"speed": 1}, "does not support arguments: `speed`"),

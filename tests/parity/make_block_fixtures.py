@@ -16,10 +16,12 @@ os.environ.setdefault("KERAS_BACKEND", "jax")
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1]))
 
+import jax  # noqa: E402
+import jax.numpy as jnp  # noqa: E402
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
 
-from tests.parity.block_cases import metrics, optimizers  # noqa: E402
+from tests.parity.block_cases import losses, metrics, optimizers  # noqa: E402
 
 Found = tuple[dict[str, Any], dict[str, np.ndarray]]
 
@@ -83,7 +85,37 @@ def make_metrics() -> Found:
     return texts, arrays
 
 
-FAMILIES: dict[str, Callable[[], Found]] = {"optimizers": make_optimizers, "metrics": make_metrics}
+def with_mask(y_pred: Any, mask: Any) -> Any:
+    tensor = jnp.array(y_pred)
+    keras.src.backend.set_keras_mask(tensor, jnp.array(mask))
+    return tensor
+
+
+def make_losses() -> Found:
+    """Values for each reduction, form of weights and mask, joined; shapes; gradients; configs."""
+    texts, arrays = {}, {}
+    for number, case in enumerate(losses.cases()):
+        keras.utils.clear_session()
+        y_true, y_pred = case.arrays()
+        values = dict(case.answers(keras, with_mask))
+        arrays[f"{number}"] = np.concatenate([np.ravel(np.asarray(v)) for v in values.values()])
+        loss = case.make(keras)
+        slope = jax.grad(lambda p, y=y_true, f=loss: f(y, p))(jnp.array(y_pred))
+        arrays[f"{number} gradient"] = np.asarray(slope)
+        texts[case.name] = {
+            "number": number,
+            "config": plain(keras.losses.serialize(loss)),
+            "shapes": {what: list(v.shape) for what, v in values.items()},
+            "half": str(case.make(keras, dtype="float16")(y_true, y_pred).dtype),
+        }
+    return texts, arrays
+
+
+FAMILIES: dict[str, Callable[[], Found]] = {
+    "optimizers": make_optimizers,
+    "metrics": make_metrics,
+    "losses": make_losses,
+}
 
 
 def main() -> None:
