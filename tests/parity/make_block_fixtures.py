@@ -21,7 +21,7 @@ import jax.numpy as jnp  # noqa: E402
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
 
-from tests.parity.block_cases import losses, metrics, optimizers  # noqa: E402
+from tests.parity.block_cases import losses, metrics, optimizers, weights  # noqa: E402
 
 Found = tuple[dict[str, Any], dict[str, np.ndarray]]
 
@@ -111,10 +111,35 @@ def make_losses() -> Found:
     return texts, arrays
 
 
+def make_weights() -> Found:
+    """Configs of initializers, regularizers and constraints, and what they give."""
+    texts: dict[str, Any] = {}
+    arrays: dict[str, np.ndarray] = {}
+    for k, (kind, settings) in enumerate(weights.INITIALIZERS):
+        made = getattr(keras.initializers, kind)(**settings)
+        texts[f"initializer {k}"] = plain(keras.initializers.serialize(made))
+        for n, shape in enumerate(weights.shapes(kind)):
+            arrays[f"initializer {k} {n}"] = np.asarray(made(shape))
+    for k, (kind, settings) in enumerate(weights.REGULARIZERS):
+        made = getattr(keras.regularizers, kind)(**settings)
+        texts[f"regularizer {k}"] = plain(keras.regularizers.serialize(made))
+        for n, w in enumerate(weights.weights()):
+            value = jnp.asarray(made(jnp.asarray(w)), "float32")
+            slope = jax.grad(lambda w, f=made: jnp.sum(jnp.asarray(f(w))))(jnp.asarray(w))
+            arrays[f"regularizer {k} {n}"] = np.concatenate([np.ravel(value), np.ravel(slope)])
+    for k, (kind, settings) in enumerate(weights.CONSTRAINTS):
+        made = getattr(keras.constraints, kind)(**settings)
+        texts[f"constraint {k}"] = plain(keras.constraints.serialize(made))
+        for n, w in enumerate(weights.weights()):
+            arrays[f"constraint {k} {n}"] = np.asarray(made(jnp.asarray(w)))
+    return texts, arrays
+
+
 FAMILIES: dict[str, Callable[[], Found]] = {
     "optimizers": make_optimizers,
     "metrics": make_metrics,
     "losses": make_losses,
+    "weights": make_weights,
 }
 
 
