@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,8 @@ import jax.numpy as jnp  # noqa: E402
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
 
-from tests.parity.block_cases import losses, metrics, optimizers, weights  # noqa: E402
+from tests.parity import event_decoder  # noqa: E402
+from tests.parity.block_cases import hooks, losses, metrics, optimizers, tensorboard, weights  # noqa: E402
 
 Found = tuple[dict[str, Any], dict[str, np.ndarray]]
 
@@ -135,19 +137,56 @@ def make_weights() -> Found:
     return texts, arrays
 
 
+def make_hooks() -> Found:
+    """The calls of callbacks."""
+    texts = {}
+    for name, run in hooks.make_cases().items():
+        calls: list[Any] = []
+        run(keras, calls)
+        texts[name] = plain(calls)
+    return texts, {}
+
+
+def make_tensorboard() -> Found:
+    """The summaries in event files; needs TensorFlow and the package tensorboard."""
+    import tensorflow as tf
+
+    texts, arrays = {}, {}
+    for number, (name, run) in enumerate(tensorboard.CASES.items()):
+        keras.utils.clear_session()
+        with tempfile.TemporaryDirectory() as folder:
+            run(keras, folder)
+            found = event_decoder.read(folder)
+        listed = []
+        for k, summary in enumerate(found):
+            value = summary.pop("value")
+            if summary["plugin"] == "images":
+                value = [int(value[0]), int(value[1]), *(tf.io.decode_png(one).numpy() for one in value[2:])]
+                summary["size"] = value[:2]
+                value = np.stack(value[2:])
+            if isinstance(value, np.ndarray):
+                arrays[f"{number} {k}"] = value
+            listed.append({**summary, "content": summary["content"].decode()})
+        texts[name] = {"number": number, "summaries": listed}
+    return texts, arrays
+
+
 FAMILIES: dict[str, Callable[[], Found]] = {
     "optimizers": make_optimizers,
     "metrics": make_metrics,
     "losses": make_losses,
     "weights": make_weights,
+    "hooks": make_hooks,
+    "tensorboard": make_tensorboard,
 }
 
 
 def main() -> None:
     for family in sys.argv[1:] or FAMILIES:
         texts, arrays = FAMILIES[family]()
-        np.savez_compressed(HERE / "blocks" / f"{family}.npz", **arrays)
-        lines = [f"{json.dumps(name)}: {json.dumps(text, sort_keys=True)}" for name, text in texts.items()]
+        if arrays:
+            np.savez_compressed(HERE / "blocks" / f"{family}.npz", **arrays)
+        lines = [f"{json.dumps(name)}: {json.dumps(text)}" for name, text in texts.items()]
         (HERE / "blocks" / f"{family}.json").write_text("{\n" + ",\n".join(lines) + "\n}\n")
         print(f"{family}: {len(texts)} cases, Keras {keras.__version__}")
 
