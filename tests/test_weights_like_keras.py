@@ -9,7 +9,7 @@ import pytest
 
 from kcompile import constraints, initializers, regularizers
 from kcompile.compiler import compile_graph
-from kcompile.grad.backward import gradients
+from kcompile.autograd.backward import gradients
 from kcompile.initializers.windows import window_of
 from kcompile.ir.op import make_parameter
 from kcompile.ir.types import TensorType

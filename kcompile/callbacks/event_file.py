@@ -35,7 +35,7 @@ def masked_crc(data: bytes) -> int:
     """CRC-32C of the bytes, rotated and shifted so that checksums of checksums differ.
 
     >>> hex(masked_crc(b"123456789"))
-    '0xc78f3d88'
+    '0xc78ab0e5'
     """
     crc = 0xFFFFFFFF
     for byte in data:

@@ -11,7 +11,7 @@ import kcompile as keras
 from kcompile import ops
 from kcompile.compiler import compile_graph
 from kcompile.core.symbolic import symbol
-from kcompile.grad.backward import gradients
+from kcompile.autograd.backward import gradients
 from kcompile.ir.op import make_parameter
 from kcompile.ir.types import TensorType
 from kcompile.trace.tracer import trace
