@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from kcompile import constraints, initializers, regularizers
-from kcompile.compiler import compile_graph
 from kcompile.autograd.backward import gradients
+from kcompile.compiler import compile_graph
 from kcompile.initializers.windows import window_of
 from kcompile.ir.op import make_parameter
 from kcompile.ir.types import TensorType

@@ -141,8 +141,8 @@ class SparseCategoricalCrossentropy(LossFunctionWrapper):
         from_logits: bool = False,
         ignore_class: int | None = None,
         reduction: str | None = "sum_over_batch_size",
-        name: str = "sparse_categorical_crossentropy",
         axis: int = -1,
+        name: str = "sparse_categorical_crossentropy",
         dtype: Any = None,
     ):
         settings = {"from_logits": from_logits, "ignore_class": ignore_class, "axis": axis}

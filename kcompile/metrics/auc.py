@@ -105,10 +105,17 @@ class AUC(Metric):
     def result(self) -> Any:
         tp, fp, tn, fn = (variable.value for variable in self._counts.values())
         if self.curve == "PR" and self.summation_method == "interpolation":
-            return self._averaged(_interpolated_precision(tp, fp, fn))
+            return self.interpolate_pr_auc()
         x, y = _curve(self.curve, tp, fp, tn, fn)
         pick = {"minoring": ops.minimum, "majoring": ops.maximum}.get(self.summation_method, _middle)
         return self._averaged((x[:-1] - x[1:]) * pick(y[:-1], y[1:]))
+
+    def interpolate_pr_auc(self) -> Any:
+        """The area under "PR", where true positives are linear in the positives between two thresholds."""
+        counts = (
+            self._counts[kind].value for kind in ("true_positives", "false_positives", "false_negatives")
+        )
+        return self._averaged(_interpolated_precision(*counts))
 
     def _averaged(self, terms: Any) -> Any:
         areas = ops.sum(terms, axis=0)

@@ -53,14 +53,14 @@ class Adafactor(Optimizer):
         self.clip_threshold = clip_threshold
         self.relative_step = relative_step
 
-    def build(self, variables: Sequence[Variable]) -> None:
+    def build(self, var_list: Sequence[Variable]) -> None:
         if self.built:
             return
-        super().build(variables)
+        super().build(var_list)
         self._rows: list[Any] = []
         self._columns: list[Any] = []
         self._moments: list[Any] = []
-        for variable in variables:
+        for variable in var_list:
             self._add_slots(variable)
 
     def _add_slots(self, variable: Variable) -> None:

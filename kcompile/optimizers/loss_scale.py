@@ -52,12 +52,12 @@ class LossScaleOptimizer(Optimizer):
         self.dynamic_growth_steps = dynamic_growth_steps
         inner_optimizer.loss_scale_factor = None  # or gradients would be scaled twice
 
-    def build(self, variables: Sequence[Variable]) -> None:
+    def build(self, var_list: Sequence[Variable]) -> None:
         """The counter of finite steps, the scale, and the slots of the inner optimizer."""
         self.step_counter = self.add_variable((), dtype="int32", name="step_counter")
         self.dynamic_scale = self.add_variable((), self.initial_scale, "float32", name="dynamic_scale")
-        self.inner_optimizer.build(variables)
-        super().build(variables)
+        self.inner_optimizer.build(var_list)
+        super().build(var_list)
 
     @property
     def variables(self) -> list[Variable]:

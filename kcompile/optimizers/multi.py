@@ -118,10 +118,10 @@ class MultiOptimizer(Optimizer):
         self._inner_optimizers.append(optimizer)
         return len(self._inner_optimizers) - 1
 
-    def build(self, variables: Sequence[Variable]) -> None:
+    def build(self, var_list: Sequence[Variable]) -> None:
         if self.built:
             return
-        for variable in variables:
+        for variable in var_list:
             optimizer = self._optimizer_map(variable)
             if not isinstance(optimizer, Optimizer):
                 raise ValueError(f"Optimizer for variable {variable} is not an Optimizer instance.")
@@ -129,9 +129,9 @@ class MultiOptimizer(Optimizer):
                 if isinstance(optimizer, kind):
                     raise ValueError(f"{kind.__name__} cannot be used inside an MultiOptimizer.")
             self._places[id(variable)] = self._place(optimizer)
-        for optimizer, owned in self._split(variables, variables):
+        for optimizer, owned in self._split(var_list, var_list):
             optimizer.build(owned)
-        super().build(variables)
+        super().build(var_list)
 
     def _split(self, items: Sequence[Any], variables: Sequence[Variable]) -> list[tuple[Any, list[Any]]]:
         """(optimizer, items of its variables) for each inner optimizer that has variables."""

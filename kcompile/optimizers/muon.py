@@ -76,13 +76,13 @@ class Muon(Optimizer):
             return True
         return any(re.search(pattern, variable.path) for pattern in self.exclude_layers)
 
-    def build(self, variables: Sequence[Variable]) -> None:
+    def build(self, var_list: Sequence[Variable]) -> None:
         if self.built:
             return
-        super().build(variables)
-        self.momentums: list[Any] = [None] * len(variables)
-        self.adam_velocities: list[Any] = [None] * len(variables)
-        for k, variable in enumerate(variables):
+        super().build(var_list)
+        self.momentums: list[Any] = [None] * len(var_list)
+        self.adam_velocities: list[Any] = [None] * len(var_list)
+        for k, variable in enumerate(var_list):
             if variable.overwrite_with_gradient:
                 continue
             self.momentums[k] = self.add_variable_from_reference(variable, "momentum")
@@ -103,9 +103,16 @@ class Muon(Optimizer):
         m = slot.value * self.momentum + gradient
         self.assign(slot, m)
         direction = gradient + self.momentum * m if self.nesterov else m
-        scale = 1.0 if self.rms_rate is None else math.sqrt(max(variable.shape)) * self.rms_rate
         step = self.zeropower_via_newtonschulz5(direction, self.ns_steps)
-        self.assign_sub(variable, step * (learning_rate * scale))
+        self.assign_sub(variable, self.lr_adjust(step * learning_rate))
+
+    def lr_adjust(self, x: Any) -> Any:
+        """A step in the scale of AdamW's: times rms_rate and the root of the matrix's longer side."""
+        return x if self.rms_rate is None else x * (math.sqrt(max(x.shape)) * self.rms_rate)
+
+    def transpose_last_axis(self, X: Any) -> Any:
+        """The last two axes exchanged."""
+        return ops.swapaxes(X, -1, -2)
 
     def zeropower_via_newtonschulz5(self, x: Any, steps: int) -> Any:
         """A matrix with the singular vectors of x and singular values near 1.
@@ -118,13 +125,13 @@ class Muon(Optimizer):
                 f"Received: shape={tuple(x.shape)}"
             )
         is_tall = x.shape[-2] > x.shape[-1]
-        x = ops.swapaxes(x, -1, -2) if is_tall else x
+        x = self.transpose_last_axis(x) if is_tall else x
         x = x / (ops.sqrt(ops.sum(ops.square(x), axis=(-2, -1), keepdims=True)) + 1e-7)
         for _ in range(steps):
-            squared = ops.matmul(x, ops.swapaxes(x, -1, -2))
+            squared = ops.matmul(x, self.transpose_last_axis(x))
             polynomial = self.muon_b * squared + self.muon_c * ops.matmul(squared, squared)
             x = self.muon_a * x + ops.matmul(polynomial, x)
-        return ops.swapaxes(x, -1, -2) if is_tall else x
+        return self.transpose_last_axis(x) if is_tall else x
 
     def _adamw_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
         k = self._get_variable_index(variable)

@@ -50,13 +50,13 @@ class ScheduleFreeAdamW(Optimizer):
         self.epsilon = epsilon
         self.warmup_steps = warmup_steps
 
-    def build(self, variables: Sequence[Variable]) -> None:
+    def build(self, var_list: Sequence[Variable]) -> None:
         if self.built:
             return
-        super().build(variables)
-        self._momentums, self._velocities = self.add_optimizer_variables(variables, ["momentum", "velocity"])
+        super().build(var_list)
+        self._momentums, self._velocities = self.add_optimizer_variables(var_list, ["momentum", "velocity"])
         with tracer.suspended():  # z starts at the variable, also where a trace builds the optimizer
-            for momentum, variable in zip(self._momentums, variables, strict=True):
+            for momentum, variable in zip(self._momentums, var_list, strict=True):
                 if momentum is not None:
                     momentum.assign(variable.numpy())
 

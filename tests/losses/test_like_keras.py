@@ -9,11 +9,11 @@ import pytest
 
 import kcompile as keras
 from kcompile import losses
+from kcompile.autograd.backward import gradients
 from kcompile.compiler import compile_graph
 from kcompile.core import dtypes
 from kcompile.core.config import config
 from kcompile.core.symbolic import symbol
-from kcompile.autograd.backward import gradients
 from kcompile.ir.op import make_parameter
 from kcompile.ir.types import TensorType
 from kcompile.trace import naming

@@ -9,9 +9,9 @@ import pytest
 
 import kcompile as keras
 from kcompile import ops
+from kcompile.autograd.backward import gradients
 from kcompile.compiler import compile_graph
 from kcompile.core.symbolic import symbol
-from kcompile.autograd.backward import gradients
 from kcompile.ir.op import make_parameter
 from kcompile.ir.types import TensorType
 from kcompile.trace.tracer import trace
