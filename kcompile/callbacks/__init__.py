@@ -11,4 +11,7 @@ from kcompile.callbacks.learning_rate import LearningRateScheduler as LearningRa
 from kcompile.callbacks.learning_rate import ReduceLROnPlateau as ReduceLROnPlateau
 from kcompile.callbacks.model_checkpoint import ModelCheckpoint as ModelCheckpoint
 from kcompile.callbacks.progbar_logger import ProgbarLogger as ProgbarLogger
+from kcompile.callbacks.remote_monitor import RemoteMonitor as RemoteMonitor
+from kcompile.callbacks.swap_ema_weights import SwapEMAWeights as SwapEMAWeights
+from kcompile.callbacks.tensorboard import TensorBoard as TensorBoard
 from kcompile.callbacks.terminate_on_nan import TerminateOnNaN as TerminateOnNaN

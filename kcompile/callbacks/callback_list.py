@@ -62,15 +62,21 @@ def _dispatch(name: str) -> Callable[..., None]:
     """The method `name` of the list: that of each callback, called with the same numbers and Python
     floats."""
 
-    def method(self: CallbackList, *args: Any, logs: dict[str, Any] | None = None) -> None:
-        numbered = name.endswith(("batch_begin", "batch_end", "epoch_begin", "epoch_end"))
-        position = args[:1] if numbered else ()
-        given = args[len(position)] if len(args) > len(position) else logs
-        shared = pythonify_logs(given)
-        for callback in self.callbacks:
+    def call(callbacks: list[Any], position: tuple[int, ...], logs: dict[str, Any] | None) -> None:
+        shared = pythonify_logs(logs)
+        for callback in callbacks:
             getattr(callback, name)(*position, shared)
 
-    return method
+    def of_batches(self: CallbackList, batch: int, logs: dict[str, Any] | None = None) -> None:
+        call(self.callbacks, (batch,), logs)
+
+    def of_epochs(self: CallbackList, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        call(self.callbacks, (epoch,), logs)
+
+    def of_runs(self: CallbackList, logs: dict[str, Any] | None = None) -> None:
+        call(self.callbacks, (), logs)
+
+    return of_batches if "batch" in name else of_epochs if "epoch" in name else of_runs
 
 
 for _name in (name for name in vars(Callback) if name.startswith("on_")):

@@ -21,15 +21,18 @@ from kcompile.losses.margin import (
     hinge,
     squared_hinge,
 )
+from kcompile.losses.metric_learning import Circle, circle
 from kcompile.losses.overlap import Dice, Tversky, dice, tversky
 from kcompile.losses.probabilistic import (
     BinaryCrossentropy,
     CategoricalCrossentropy,
+    CategoricalGeneralizedCrossEntropy,
     KLDivergence,
     Poisson,
     SparseCategoricalCrossentropy,
     binary_crossentropy,
     categorical_crossentropy,
+    categorical_generalized_cross_entropy,
     kl_divergence,
     poisson,
     sparse_categorical_crossentropy,
@@ -50,33 +53,21 @@ from kcompile.losses.regression import (
     mean_squared_error,
     mean_squared_logarithmic_error,
 )
+from kcompile.losses.sequence import CTC, ctc
 
 CLASSES = (
-    *(BinaryCrossentropy, BinaryFocalCrossentropy, CategoricalCrossentropy, CategoricalFocalCrossentropy),
-    *(
-        CategoricalHinge,
-        CosineSimilarity,
-        Dice,
-        Hinge,
-        Huber,
-        KLDivergence,
-        LogCosh,
-        Loss,
-        LossFunctionWrapper,
-    ),
-    *(MeanAbsoluteError, MeanAbsolutePercentageError, MeanSquaredError, MeanSquaredLogarithmicError, Poisson),
-    *(SparseCategoricalCrossentropy, SquaredHinge, Tversky),
+    *(BinaryCrossentropy, BinaryFocalCrossentropy, CTC, CategoricalCrossentropy),
+    *(CategoricalFocalCrossentropy, CategoricalGeneralizedCrossEntropy, CategoricalHinge, Circle),
+    *(CosineSimilarity, Dice, Hinge, Huber, KLDivergence, LogCosh, Loss, LossFunctionWrapper),
+    *(MeanAbsoluteError, MeanAbsolutePercentageError, MeanSquaredError, MeanSquaredLogarithmicError),
+    *(Poisson, SparseCategoricalCrossentropy, SquaredHinge, Tversky),
 )
 FUNCTIONS = (
-    *(
-        binary_crossentropy,
-        binary_focal_crossentropy,
-        categorical_crossentropy,
-        categorical_focal_crossentropy,
-    ),
-    *(categorical_hinge, cosine_similarity, dice, hinge, huber, kl_divergence, log_cosh, mean_absolute_error),
-    *(mean_absolute_percentage_error, mean_squared_error, mean_squared_logarithmic_error, poisson),
-    *(sparse_categorical_crossentropy, squared_hinge, tversky),
+    *(binary_crossentropy, binary_focal_crossentropy, categorical_crossentropy),
+    *(categorical_focal_crossentropy, categorical_generalized_cross_entropy, categorical_hinge),
+    *(circle, cosine_similarity, ctc, dice, hinge, huber, kl_divergence, log_cosh),
+    *(mean_absolute_error, mean_absolute_percentage_error, mean_squared_error),
+    *(mean_squared_logarithmic_error, poisson, sparse_categorical_crossentropy, squared_hinge, tversky),
 )
 SHORT = {
     "bce": binary_crossentropy,

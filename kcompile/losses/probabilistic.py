@@ -105,6 +105,16 @@ def poisson(y_true: Any, y_pred: Any) -> Any:
     return ops.mean(y_pred - y_true * ops.log(y_pred + config.epsilon()), axis=-1)
 
 
+def categorical_generalized_cross_entropy(y_true: Any, y_pred: Any, q: float) -> Any:
+    """(1 - p^q) / q, where p is the probability of the class: y_true (n,), y_pred (n, c) -> (n,).
+
+    Source:  Zhang and Sabuncu 2018: between cross-entropy (q to 0) and absolute error (q = 1).
+    """
+    y_pred = ew.as_tensor(y_pred)
+    wanted = ops.one_hot(ew.as_tensor(y_true, "int32"), y_pred.shape[-1], dtype=str(y_pred.dtype))
+    return (1 - ops.power(ops.sum(y_pred * wanted, axis=-1), q)) / q
+
+
 class CategoricalCrossentropy(LossFunctionWrapper):
     """Cross-entropy of one-hot labels and class probabilities (or logits)."""
 
@@ -131,8 +141,8 @@ class SparseCategoricalCrossentropy(LossFunctionWrapper):
         from_logits: bool = False,
         ignore_class: int | None = None,
         reduction: str | None = "sum_over_batch_size",
-        name: str = "sparse_categorical_crossentropy",
         axis: int = -1,
+        name: str = "sparse_categorical_crossentropy",
         dtype: Any = None,
     ):
         settings = {"from_logits": from_logits, "ignore_class": ignore_class, "axis": axis}
@@ -171,3 +181,21 @@ class Poisson(LossFunctionWrapper):
         self, reduction: str | None = "sum_over_batch_size", name: str = "poisson", dtype: Any = None
     ):
         super().__init__(poisson, reduction, name, dtype)
+
+
+class CategoricalGeneralizedCrossEntropy(LossFunctionWrapper):
+    """(1 - p^q) / q for class numbers and class probabilities: mistakes in the labels weigh less.
+
+    Raises:  ValueError unless 0 < q < 1.
+    """
+
+    def __init__(
+        self,
+        q: float = 0.5,
+        reduction: str | None = "sum_over_batch_size",
+        name: str = "categorical_generalized_cross_entropy",
+        dtype: Any = None,
+    ):
+        if not 0 < q < 1:
+            raise ValueError(f"q must be in the interval (0, 1). Received: q={q}")
+        super().__init__(categorical_generalized_cross_entropy, reduction, name, dtype, q=q)

@@ -37,8 +37,14 @@ from kcompile.metrics.accuracy import (
     sparse_top_k_categorical_accuracy,
     top_k_categorical_accuracy,
 )
+from kcompile.metrics.at_operating_point import (
+    PrecisionAtRecall,
+    RecallAtPrecision,
+    SensitivityAtSpecificity,
+    SpecificityAtSensitivity,
+)
+from kcompile.metrics.auc import AUC
 from kcompile.metrics.confusion import (
-    AUC,
     FalseNegatives,
     FalsePositives,
     Precision,
@@ -46,7 +52,14 @@ from kcompile.metrics.confusion import (
     TrueNegatives,
     TruePositives,
 )
+from kcompile.metrics.correlation import (
+    ConcordanceCorrelation,
+    PearsonCorrelation,
+    concordance_correlation,
+    pearson_correlation,
+)
 from kcompile.metrics.f_score import F1Score, FBetaScore
+from kcompile.metrics.iou import BinaryIoU, IoU, MeanIoU, OneHotIoU, OneHotMeanIoU
 from kcompile.metrics.metric import Metric
 from kcompile.metrics.probabilistic import (
     BinaryCrossentropy,
@@ -58,6 +71,7 @@ from kcompile.metrics.probabilistic import (
     SparseCategoricalCrossentropy,
     SquaredHinge,
 )
+from kcompile.metrics.r2_score import R2Score
 from kcompile.metrics.reduction import Mean, MeanMetricWrapper, Sum
 from kcompile.metrics.regression import (
     CosineSimilarity,
@@ -71,63 +85,22 @@ from kcompile.metrics.regression import (
 from kcompile.trace.naming import to_snake_case
 
 CLASSES = (
-    *(
-        AUC,
-        F1Score,
-        FBetaScore,
-        FalseNegatives,
-        FalsePositives,
-        Precision,
-        Recall,
-        TrueNegatives,
-        TruePositives,
-    ),
-    *(
-        Accuracy,
-        BinaryAccuracy,
-        BinaryCrossentropy,
-        CategoricalAccuracy,
-        CategoricalCrossentropy,
-        CategoricalHinge,
-    ),
-    *(
-        CosineSimilarity,
-        Hinge,
-        KLDivergence,
-        LogCoshError,
-        Mean,
-        MeanAbsoluteError,
-        MeanAbsolutePercentageError,
-    ),
-    *(
-        MeanMetricWrapper,
-        MeanSquaredError,
-        MeanSquaredLogarithmicError,
-        Metric,
-        Poisson,
-        RootMeanSquaredError,
-    ),
-    *(
-        SparseCategoricalAccuracy,
-        SparseCategoricalCrossentropy,
-        SparseTopKCategoricalAccuracy,
-        SquaredHinge,
-        Sum,
-    ),
-    TopKCategoricalAccuracy,
+    *(AUC, Accuracy, BinaryAccuracy, BinaryCrossentropy, BinaryIoU, CategoricalAccuracy),
+    *(CategoricalCrossentropy, CategoricalHinge, ConcordanceCorrelation, CosineSimilarity, F1Score),
+    *(FBetaScore, FalseNegatives, FalsePositives, Hinge, IoU, KLDivergence, LogCoshError, Mean),
+    *(MeanAbsoluteError, MeanAbsolutePercentageError, MeanIoU, MeanMetricWrapper, MeanSquaredError),
+    *(MeanSquaredLogarithmicError, Metric, OneHotIoU, OneHotMeanIoU, PearsonCorrelation, Poisson),
+    *(Precision, PrecisionAtRecall, R2Score, Recall, RecallAtPrecision, RootMeanSquaredError),
+    *(SensitivityAtSpecificity, SparseCategoricalAccuracy, SparseCategoricalCrossentropy),
+    *(SparseTopKCategoricalAccuracy, SpecificityAtSensitivity, SquaredHinge, Sum),
+    *(TopKCategoricalAccuracy, TrueNegatives, TruePositives),
 )
 FUNCTIONS = (
     *(binary_accuracy, binary_crossentropy, binary_focal_crossentropy, categorical_accuracy),
-    *(
-        categorical_crossentropy,
-        categorical_focal_crossentropy,
-        categorical_hinge,
-        hinge,
-        huber,
-        kl_divergence,
-    ),
-    *(log_cosh, mean_absolute_error, mean_absolute_percentage_error, mean_squared_error),
-    *(mean_squared_logarithmic_error, poisson, sparse_categorical_accuracy, sparse_categorical_crossentropy),
+    *(categorical_crossentropy, categorical_focal_crossentropy, categorical_hinge),
+    *(concordance_correlation, hinge, huber, kl_divergence, log_cosh, mean_absolute_error),
+    *(mean_absolute_percentage_error, mean_squared_error, mean_squared_logarithmic_error),
+    *(pearson_correlation, poisson, sparse_categorical_accuracy, sparse_categorical_crossentropy),
     *(sparse_top_k_categorical_accuracy, squared_hinge, top_k_categorical_accuracy),
 )
 SHORT: dict[str, Any] = {

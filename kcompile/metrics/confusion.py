@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from kcompile import ops
-from kcompile.core import config
 from kcompile.losses.loss import squeeze_or_expand_to_same_rank
 from kcompile.metrics.metric import Metric
 from kcompile.ops import elementwise as ew
@@ -127,7 +126,7 @@ class _Count(Metric):
         self.accumulator.assign(self.accumulator.value + getattr(decisions, self.counted)())
 
     def result(self) -> Any:
-        counts = self.accumulator.value
+        counts = ops.copy(self.accumulator.value)  # later updates must not change it
         return counts[0] if len(self.thresholds) == 1 else counts
 
     def get_config(self) -> dict[str, Any]:
@@ -209,119 +208,3 @@ class Recall(_Share):
     """Share of samples of class 1 that are found. Arguments as of `Precision`."""
 
     mistakes = "false_negatives"
-
-
-class AUC(Metric):
-    """Area under the curve of true over false positives ("ROC"), or of precision over recall ("PR").
-
-    Args:    num_thresholds: points of the curve, evenly spaced; or `thresholds` themselves. summation_method:
-             "interpolation", "minoring" or "majoring". multi_label: a curve for each label, whose areas are
-             averaged with label_weights. from_logits: predictions are scores before the sigmoid.
-    Raises:  ValueError for unknown names and fewer than 2 thresholds.
-    Source:  Davis and Goadrich 2006 for the interpolation of "PR".
-    """
-
-    _direction = "up"
-
-    def __init__(
-        self,
-        num_thresholds: int = 200,
-        curve: str = "ROC",
-        summation_method: str = "interpolation",
-        name: str | None = None,
-        dtype: Any = None,
-        thresholds: Sequence[float] | None = None,
-        multi_label: bool = False,
-        num_labels: int | None = None,
-        label_weights: Any = None,
-        from_logits: bool = False,
-    ):
-        super().__init__(name=name, dtype=dtype)
-        if curve not in ("ROC", "PR"):
-            raise ValueError(f"Invalid `curve` argument value {curve!r}. Expected one of: 'ROC', 'PR'")
-        if summation_method not in ("interpolation", "minoring", "majoring"):
-            raise ValueError(
-                f"Invalid `summation_method` argument value {summation_method!r}. Expected one of: "
-                "'interpolation', 'minoring', 'majoring'"
-            )
-        if thresholds is None and num_thresholds <= 1:
-            raise ValueError(
-                f"Argument `num_thresholds` must be an integer > 1. Received: num_thresholds={num_thresholds}"
-            )
-        if num_labels and not multi_label:
-            raise ValueError("`num_labels` is needed only when `multi_label` is True.")
-        self._given = None if thresholds is None else sorted(thresholds)
-        inner = self._given or [k / (num_thresholds - 1) for k in range(1, num_thresholds - 1)]
-        self.thresholds = [-config.epsilon(), *inner, 1.0 + config.epsilon()]
-        self.num_thresholds = len(self.thresholds)
-        self.curve, self.summation_method = curve, summation_method
-        self.multi_label, self.num_labels, self.label_weights = multi_label, num_labels, label_weights
-        self.from_logits = from_logits
-        self._counts: dict[str, Any] = {}
-        if not multi_label or num_labels:
-            self._build((num_labels,) if num_labels else ())
-
-    def _build(self, labels: tuple[Any, ...]) -> None:
-        for kind in ("true_positives", "false_positives", "true_negatives", "false_negatives"):
-            self._counts[kind] = self.add_variable((self.num_thresholds, *labels), name=kind)
-
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        y_pred = ew.as_tensor(y_pred, self.dtype)
-        if not self._counts:
-            if len(y_pred.shape) != 2:
-                raise ValueError(
-                    f"`y_pred` must have rank 2 when `multi_label=True`. Found {len(y_pred.shape)}."
-                )
-            self._build((y_pred.shape[1],))
-        y_pred = ops.sigmoid(y_pred) if self.from_logits else y_pred
-        weights = None if self.multi_label else self.label_weights
-        decisions = Decisions(
-            y_true, y_pred, self.thresholds, sample_weight, weights, per_label=self.multi_label
-        )
-        for kind, variable in self._counts.items():
-            variable.assign(variable.value + getattr(decisions, kind)())
-
-    def result(self) -> Any:
-        tp, fp, tn, fn = (variable.value for variable in self._counts.values())
-        if self.curve == "PR" and self.summation_method == "interpolation":
-            return self._averaged(_interpolated_precision(tp, fp, fn))
-        recall = ratio(tp, tp + fn)
-        x, y = (ratio(fp, fp + tn), recall) if self.curve == "ROC" else (recall, ratio(tp, tp + fp))
-        pick = {"minoring": ops.minimum, "majoring": ops.maximum}.get(self.summation_method, _middle)
-        return self._averaged((x[:-1] - x[1:]) * pick(y[:-1], y[1:]))
-
-    def _averaged(self, terms: Any) -> Any:
-        areas = ops.sum(terms, axis=0)
-        if not self.multi_label:
-            return areas
-        if self.label_weights is None:
-            return ops.mean(areas)
-        weights = ew.as_tensor(np.asarray(self.label_weights), self.dtype)
-        return ratio(ops.sum(areas * weights), ops.sum(weights))
-
-    def get_config(self) -> dict[str, Any]:
-        own = {
-            "num_thresholds": self.num_thresholds,
-            "curve": self.curve,
-            "summation_method": self.summation_method,
-            "multi_label": self.multi_label,
-            "num_labels": self.num_labels,
-            "label_weights": self.label_weights,
-            "from_logits": self.from_logits,
-        }
-        return {**super().get_config(), **own, **({"thresholds": self._given} if self._given else {})}
-
-
-def _middle(a: Any, b: Any) -> Any:
-    return (a + b) / 2.0
-
-
-def _interpolated_precision(tp: Any, fp: Any, fn: Any) -> Any:
-    """Areas between thresholds, where true positives are taken as linear in the number of positives."""
-    p = tp + fp
-    dtp, dp = tp[:-1] - tp[1:], p[:-1] - p[1:]
-    slope = ratio(dtp, ops.maximum(dp, 0))
-    intercept = tp[1:] - slope * p[1:]
-    both = ops.logical_and(ops.greater(p[:-1], 0), ops.greater(p[1:], 0))
-    growth = ops.where(both, ratio(p[:-1], p[1:]), 1)
-    return ratio(slope * (dtp + intercept * ops.log(growth)), tp[1:] + fn[1:])

@@ -3,6 +3,7 @@ step."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from kcompile import dtype_policies
 from kcompile.core import dtypes
 from kcompile.core.config import floatx
 from kcompile.trace.naming import auto_name
+from kcompile.trace.stateless import StatelessScope, values_in
 from kcompile.trace.variable import Variable, name_scope
 
 
@@ -107,6 +109,34 @@ class Metric:
     def result(self) -> Any:
         """The metric's value over everything since the last reset: a scalar, or a dict of scalars."""
         raise NotImplementedError(f"{type(self).__name__} must define result()")
+
+    def stateless_update_state(self, metric_variables: Sequence[Any], *args: Any, **kwargs: Any) -> list[Any]:
+        """`update_state` on given values of the variables; their new values."""
+        scope = self._stateless(metric_variables)
+        with scope:
+            self.update_state(*args, **kwargs)
+        return values_in(scope, self.variables)
+
+    def stateless_result(self, metric_variables: Sequence[Any]) -> Any:
+        """`result` for given values of the variables."""
+        with self._stateless(metric_variables):
+            return self.result()
+
+    def stateless_reset_state(self) -> list[Any]:
+        """The values of the variables after a reset."""
+        scope = StatelessScope()
+        with scope:
+            self.reset_state()
+        return values_in(scope, self.variables)
+
+    def _stateless(self, values: Sequence[Any]) -> StatelessScope:
+        if len(values) != len(self.variables):
+            raise ValueError(
+                f"Argument `metric_variables` must be a list of tensors corresponding 1:1 to "
+                f"{type(self).__name__}().variables. Received list with length {len(values)}, but expected "
+                f"{len(self.variables)} variables."
+            )
+        return StatelessScope(zip(self.variables, values, strict=True))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         self.update_state(*args, **kwargs)

@@ -53,7 +53,7 @@ class Sum(Metric):
         self.total.assign(self.total.value + ops.sum(values))
 
     def result(self) -> Any:
-        return ew.as_tensor(self.total, self.dtype)
+        return ops.copy(ew.as_tensor(self.total, self.dtype))  # later updates must not change it
 
 
 class Mean(Metric):

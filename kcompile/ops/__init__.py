@@ -24,6 +24,7 @@ from kcompile.ops import (
     convolution,
     create,
     crossentropy,
+    ctc,
     cumulative,
     cutting,
     distinct,
@@ -125,6 +126,7 @@ _EXPORTS = {
         hard_tanh leaky_relu log_sigmoid relu6 selu silu soft_shrink softsign sparse_plus sparse_sigmoid
         squareplus swish=silu tanh_shrink threshold""",
     soft_maximum: "softmax log_softmax sparsemax",
+    ctc: "ctc_loss ctc_decode",
     crossentropy: "binary_crossentropy categorical_crossentropy sparse_categorical_crossentropy",
     normalization: "moments batch_normalization layer_normalization rms_normalization normalize",
     pool: "max_pool average_pool",

@@ -9,20 +9,26 @@ from kcompile.core.errors import unknown_name
 from kcompile.core.serialization import deserialize_keras_object, serialize_keras_object
 from kcompile.optimizers import schedules as schedules
 from kcompile.optimizers.adadelta import Adadelta
+from kcompile.optimizers.adafactor import Adafactor
 from kcompile.optimizers.adagrad import Adagrad
 from kcompile.optimizers.adam import Adam, AdamW
 from kcompile.optimizers.adamax import Adamax
 from kcompile.optimizers.ftrl import Ftrl
+from kcompile.optimizers.lamb import Lamb
 from kcompile.optimizers.lion import Lion
 from kcompile.optimizers.loss_scale import LossScaleOptimizer
+from kcompile.optimizers.multi import MultiOptimizer, OptimizerMap
+from kcompile.optimizers.muon import Muon
 from kcompile.optimizers.nadam import Nadam
 from kcompile.optimizers.optimizer import Optimizer
 from kcompile.optimizers.rmsprop import RMSprop
+from kcompile.optimizers.schedule_free_adamw import ScheduleFreeAdamW
 from kcompile.optimizers.sgd import SGD
 
 CLASSES = (
-    Adadelta, Adagrad, Adam, AdamW, Adamax, Ftrl, Lion, LossScaleOptimizer, Nadam, Optimizer, RMSprop, SGD
-)  # fmt: skip
+    *(Adadelta, Adafactor, Adagrad, Adam, AdamW, Adamax, Ftrl, Lamb, Lion, LossScaleOptimizer, Muon),
+    *(MultiOptimizer, Nadam, Optimizer, OptimizerMap, RMSprop, ScheduleFreeAdamW, SGD),
+)
 registry.publish("keras.optimizers", {kind.__name__: kind for kind in CLASSES})
 ALL_OBJECTS: dict[str, Any] = {kind.__name__.lower(): kind for kind in CLASSES}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kcompile import ops
-from kcompile.optimizers.selecting import snapshot
+from kcompile.optimizers.conditional import update_if
 
 
 def check(steps: Any) -> None:
@@ -16,18 +16,25 @@ def check(steps: Any) -> None:
         )
 
 
+def is_last(optimizer: Any) -> Any:
+    """Is this step the one that updates?"""
+    return ops.equal(ops.mod(optimizer._iterations.value + 1, optimizer.gradient_accumulation_steps), 0)
+
+
 def step(optimizer: Any, gradients: list[Any], variables: list[Any]) -> None:
-    """Add gradients to the sums; the update is always computed, and kept in each last of so many steps."""
-    steps = optimizer.gradient_accumulation_steps
-    is_last = ops.equal(ops.mod(optimizer._iterations.value + 1, steps), 0)
+    """Add gradients to the sums; in each last of so many steps, update with their mean and begin anew."""
+    due = is_last(optimizer)
     sums = [optimizer._accumulated[optimizer._get_variable_index(v)] for v in variables]
     totals = [g + s.value for g, s in zip(gradients, sums, strict=True)]
-    untouched = {id(v) for v in (*optimizer._accumulated, *getattr(optimizer, "_averages", ()))}
-    touched = [v for v in (*variables, *optimizer.variables) if id(v) not in untouched]
-    before = [snapshot(v) for v in touched]
-    optimizer._update([total / steps for total in totals], variables)
-    for variable, old in zip(touched, before, strict=True):
-        if variable.value is not old:
-            variable.assign(ops.where(is_last, variable.value, old))
+    means = [total / optimizer.gradient_accumulation_steps for total in totals]
+    update_if(due, (*variables, *optimizer.variables), lambda: optimizer._update(means, variables))
     for slot, total in zip(sums, totals, strict=True):
-        slot.assign(ops.where(is_last, 0, total))
+        slot.assign(ops.where(due, 0, total))
+
+
+def overwrite(optimizer: Any, gradient: Any, variable: Any) -> None:
+    """A variable that takes its gradient as its value takes the largest of so many steps."""
+    due, slot = is_last(optimizer), optimizer._accumulated[optimizer._get_variable_index(variable)]
+    largest = ops.maximum(gradient, slot.value)
+    variable.assign(ops.where(due, largest, variable.value))
+    slot.assign(ops.where(due, 0, largest))

@@ -44,18 +44,18 @@ class Adadelta(Optimizer):
         self.rho = rho
         self.epsilon = epsilon
 
-    def build(self, variables: Sequence[Variable]) -> None:
+    def build(self, var_list: Sequence[Variable]) -> None:
         if self.built:
             return
-        super().build(variables)
+        super().build(var_list)
         names = ["accumulated_grad", "accumulated_delta_var"]
-        self._accumulated_grads, self._accumulated_delta_vars = self.add_optimizer_variables(variables, names)
+        self._accumulated_grads, self._accumulated_delta_vars = self.add_optimizer_variables(var_list, names)
 
-    def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
+    def update_step(self, grad: Any, variable: Variable, learning_rate: Any) -> None:
         k, rho = self._get_variable_index(variable), self.rho
         squares, deltas = self._accumulated_grads[k], self._accumulated_delta_vars[k]
-        g2 = rho * squares.value + (1 - rho) * ops.square(gradient)
-        delta = -(ops.sqrt(deltas.value + self.epsilon) * gradient / ops.sqrt(g2 + self.epsilon))
+        g2 = rho * squares.value + (1 - rho) * ops.square(grad)
+        delta = -(ops.sqrt(deltas.value + self.epsilon) * grad / ops.sqrt(g2 + self.epsilon))
         d2 = rho * deltas.value + (1 - rho) * ops.square(delta)
         self.assign(squares, g2)
         self.assign(deltas, d2)

@@ -40,12 +40,12 @@ class Adagrad(Optimizer):
         self.initial_accumulator_value = initial_accumulator_value
         self.epsilon = epsilon
 
-    def build(self, variables: Sequence[Variable]) -> None:
+    def build(self, var_list: Sequence[Variable]) -> None:
         if self.built:
             return
-        super().build(variables)
+        super().build(var_list)
         first = self.initial_accumulator_value
-        self._accumulators = self.add_optimizer_variables(variables, "accumulator", initializer=first)
+        self._accumulators = self.add_optimizer_variables(var_list, "accumulator", initializer=first)
 
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
         slot = self._accumulators[self._get_variable_index(variable)]

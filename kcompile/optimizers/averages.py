@@ -23,20 +23,27 @@ def check(momentum: float, frequency: Any) -> None:
         )
 
 
+def averaged(optimizer: Any) -> list[tuple[Any, Any]]:
+    """(variable, its average); variables that take their gradient as their value have none."""
+    pairs = zip(optimizer._trainable_variables, optimizer._averages, strict=True)
+    return [(variable, average) for variable, average in pairs if average is not None]
+
+
 def update(optimizer: Any) -> None:
     """After an update: averages follow the variables; the first step copies them."""
-    variables, averages = optimizer._trainable_variables, optimizer._averages
     started = ops.not_equal(optimizer.iterations, 0)
-    for variable, average in zip(variables, averages, strict=True):
+    for variable, average in averaged(optimizer):
         momentum = ops.cast(started, variable.dtype) * optimizer.ema_momentum
         average.assign(momentum * average.value + (1 - momentum) * variable.value)
     if optimizer.ema_overwrite_frequency:
         due = ops.equal(ops.mod(optimizer.iterations + 1, optimizer.ema_overwrite_frequency), 0)
-        for variable, average in zip(variables, averages, strict=True):
+        for variable, average in averaged(optimizer):
             variable.assign(ops.where(due, average.value, variable.value))
 
 
 def overwrite(optimizer: Any, variables: Sequence[Any]) -> None:
     """Variables take the value of their averages."""
-    for variable in variables:
-        variable.assign(optimizer._averages[optimizer._get_variable_index(variable)].value)
+    wanted = {id(variable) for variable in variables}
+    for variable, average in averaged(optimizer):
+        if id(variable) in wanted:
+            variable.assign(average.value)

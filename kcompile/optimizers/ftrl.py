@@ -73,12 +73,12 @@ class Ftrl(Optimizer):
         self.l2_shrinkage_regularization_strength = l2_shrinkage_regularization_strength
         self.beta = beta
 
-    def build(self, variables: Sequence[Variable]) -> None:
+    def build(self, var_list: Sequence[Variable]) -> None:
         if self.built:
             return
-        super().build(variables)
+        super().build(var_list)
         starts = [self.initial_accumulator_value, "zeros"]
-        slots = self.add_optimizer_variables(variables, ["accumulator", "linear"], initializer=starts)
+        slots = self.add_optimizer_variables(var_list, ["accumulator", "linear"], initializer=starts)
         self._accumulators, self._linears = slots
 
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:

@@ -50,11 +50,11 @@ class Lion(Optimizer):
         self.beta_1 = beta_1
         self.beta_2 = beta_2
 
-    def build(self, variables: Sequence[Variable]) -> None:
+    def build(self, var_list: Sequence[Variable]) -> None:
         if self.built:
             return
-        super().build(variables)
-        self._momentums = self.add_optimizer_variables(variables, "momentum")
+        super().build(var_list)
+        self._momentums = self.add_optimizer_variables(var_list, "momentum")
 
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
         slot = self._momentums[self._get_variable_index(variable)]

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from kcompile import ops
 from kcompile.core.errors import message
 from kcompile.core.serialization import deserialize_keras_object, serialize_keras_object
+from kcompile.optimizers.conditional import update_if
 from kcompile.optimizers.optimizer import Optimizer
-from kcompile.optimizers.selecting import snapshot
 from kcompile.trace.variable import Variable
 
 # Settings of other optimizers that older files hold for this one, where they have no effect.
@@ -54,12 +52,12 @@ class LossScaleOptimizer(Optimizer):
         self.dynamic_growth_steps = dynamic_growth_steps
         inner_optimizer.loss_scale_factor = None  # or gradients would be scaled twice
 
-    def build(self, variables: Sequence[Variable]) -> None:
+    def build(self, var_list: Sequence[Variable]) -> None:
         """The counter of finite steps, the scale, and the slots of the inner optimizer."""
         self.step_counter = self.add_variable((), dtype="int32", name="step_counter")
         self.dynamic_scale = self.add_variable((), self.initial_scale, "float32", name="dynamic_scale")
-        self.inner_optimizer.build(variables)
-        super().build(variables)
+        self.inner_optimizer.build(var_list)
+        super().build(var_list)
 
     @property
     def variables(self) -> list[Variable]:
@@ -102,13 +100,8 @@ class LossScaleOptimizer(Optimizer):
             g if g is None or v.overwrite_with_gradient else g / ops.cast(scale, str(g.dtype))
             for g, v in zip(grads, targets, strict=True)
         ]
-        touched = [*targets, *self.inner_optimizer.variables]
-        before = [snapshot(v) for v in touched]
-        with np.errstate(all="ignore"):  # what comes of NaN and infinity is thrown away
-            self.inner_optimizer.apply(unscaled, targets)
-        for variable, old in zip(touched, before, strict=True):
-            if variable.value is not old:
-                variable.assign(ops.where(finite, variable.value, old))
+        inner = self.inner_optimizer
+        update_if(finite, [*targets, *inner.variables], lambda: inner.apply(unscaled, targets))
         self._adapt(finite)
 
     def _adapt(self, finite: Any) -> None:

@@ -8,19 +8,19 @@ import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import numpy as np
-
 from kcompile import ops
 from kcompile.core import dtypes
 from kcompile.core.serialization import deserialize_keras_object, serialize_keras_object
 from kcompile.ops import elementwise as ew
 from kcompile.optimizers import accumulation, averages, clipping
 from kcompile.optimizers.schedules import LearningRateSchedule
+from kcompile.optimizers.slots import Slots
 from kcompile.trace.naming import auto_name
+from kcompile.trace.stateless import StatelessScope, values_in
 from kcompile.trace.variable import Variable, name_scope
 
 
-class Optimizer:
+class Optimizer(Slots):
     """An optimizer to subclass: `build` makes slots, `update_step` updates one variable.
 
     `update_step(gradient, variable, learning_rate)` is written with ops and `variable.assign`: `fit` traces
@@ -37,12 +37,6 @@ class Optimizer:
     """
 
     settings: tuple[str, ...] = ()
-    _variables: list[Variable]
-
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        optimizer = super().__new__(cls)
-        optimizer.__dict__["_variables"] = []
-        return optimizer
 
     def __init__(
         self,
@@ -83,11 +77,6 @@ class Optimizer:
             self._iterations = Variable(0, dtype="int32", trainable=False, name="iteration")
         self._learning_rate = self._rate(learning_rate)
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        if isinstance(value, Variable) and not any(v is value for v in self._variables):
-            self._variables.append(value)
-        super().__setattr__(name, value)
-
     def _rate(self, learning_rate: Any) -> Any:
         if callable(learning_rate):
             return learning_rate
@@ -101,13 +90,6 @@ class Optimizer:
             return Variable(
                 learning_rate, dtype=dtypes.standardize(None), trainable=False, name="learning_rate"
             )
-
-    # --- variables -----------------------------------------------------------------------------------------
-
-    @property
-    def variables(self) -> list[Variable]:
-        """Iteration, learning rate, then what `build` made."""
-        return list(self._variables)
 
     @property
     def iterations(self) -> Any:
@@ -123,55 +105,9 @@ class Optimizer:
         if self.use_ema:
             self._averages = self.add_optimizer_variables(variables, "average")
         if self.gradient_accumulation_steps:
-            self._accumulated = self.add_optimizer_variables(variables, "gradient_accumulator")
+            sums = [self.add_variable_from_reference(v, "gradient_accumulator") for v in variables]
+            self._accumulated = sums
         self.built = True
-
-    def add_variable(
-        self,
-        shape: tuple[int, ...],
-        initializer: Any = "zeros",
-        dtype: Any = None,
-        aggregation: str = "none",
-        layout: Any = None,
-        name: str | None = None,
-    ) -> Variable:
-        with name_scope(self.name):
-            variable = Variable(
-                start(initializer),
-                shape=tuple(shape),
-                dtype=dtypes.standardize(dtype),
-                trainable=False,
-                name=name,
-            )
-        self._variables.append(variable)
-        return variable
-
-    def add_variable_from_reference(
-        self, reference_variable: Any, name: str | None = None, initializer: Any = "zeros"
-    ) -> Variable:
-        """A slot of a variable's shape and dtype, named after its path."""
-        path = getattr(reference_variable, "path", None) or str(reference_variable.name)
-        full = f"{path.replace('/', '_').replace(':', '_')}_{name or 'var'}"
-        return self.add_variable(reference_variable.shape, initializer, reference_variable.dtype, name=full)
-
-    def add_optimizer_variables(
-        self, trainable_variables: Sequence[Any], name: Any, initializer: Any = "zeros"
-    ) -> Any:
-        """Slots for all variables: a list for one name, a tuple of lists for several (made variable by
-        variable)."""
-        names = [name] if isinstance(name, str) else list(name)
-        several = isinstance(initializer, (list, tuple))
-        starts = list(initializer) if several else [initializer] * len(names)
-        if len(starts) != len(names):
-            raise ValueError(
-                "The number of provided names must match the number of provided initializers. "
-                f"Received name={name!r}, initializer={initializer!r}"
-            )
-        slots: tuple[list[Variable], ...] = tuple([] for _ in names)
-        for variable in trainable_variables:
-            for column, slot, begin in zip(slots, names, starts, strict=True):
-                column.append(self.add_variable_from_reference(variable, slot, begin))
-        return slots[0] if isinstance(name, str) else slots
 
     def _get_variable_index(self, variable: Any) -> int:
         return self._indices[id(variable)]
@@ -207,8 +143,21 @@ class Optimizer:
         if len(grads) == 0:
             return
         targets = self._targets(grads, trainable_variables)
-        pairs = _with_gradient(grads, targets)
-        gradients, variables = [g for g, _ in pairs], [v for _, v in pairs]
+        pairs = self._overwrite(_with_gradient(grads, targets))
+        if pairs:
+            self._apply([g for g, _ in pairs], [v for _, v in pairs])
+        self._iterations.assign(self._iterations.value + 1)
+
+    def _overwrite(self, pairs: list[tuple[Any, Variable]]) -> list[tuple[Any, Variable]]:
+        """Assign gradients to variables that take them as their value; the other pairs."""
+        for gradient, variable in pairs:
+            if variable.overwrite_with_gradient and self.gradient_accumulation_steps:
+                accumulation.overwrite(self, gradient, variable)
+            elif variable.overwrite_with_gradient:
+                self.assign(variable, gradient)
+        return [(g, v) for g, v in pairs if not v.overwrite_with_gradient]
+
+    def _apply(self, gradients: list[Any], variables: list[Variable]) -> None:
         if self.loss_scale_factor is not None:
             gradients = [g / self.loss_scale_factor for g in gradients]
         if self.gradient_accumulation_steps:
@@ -220,7 +169,44 @@ class Optimizer:
         for variable in variables:
             if variable.constraint is not None:
                 variable.assign(variable.constraint(variable))
-        self._iterations.assign(self._iterations.value + 1)
+
+    def stateless_apply(
+        self, optimizer_variables: Sequence[Any], grads: Sequence[Any], trainable_variables: Sequence[Any]
+    ) -> tuple[list[Any], list[Any]]:
+        """`apply` on given values: (new values of the trainable variables, of the optimizer's variables).
+
+        Raises:  ValueError before build, and for other numbers of values than there are variables.
+        """
+        self._check_stateless(optimizer_variables, trainable_variables)
+        mapping = [
+            *zip(self._trainable_variables, trainable_variables, strict=True),
+            *zip(self.variables, optimizer_variables, strict=True),
+        ]
+        scope = StatelessScope(mapping)
+        with scope:
+            self.apply(grads)
+        return values_in(scope, self._trainable_variables), values_in(scope, self.variables)
+
+    def _check_stateless(
+        self, optimizer_variables: Sequence[Any], trainable_variables: Sequence[Any]
+    ) -> None:
+        if not self.built:
+            raise ValueError(
+                f"To call `stateless_apply`, {type(self).__name__} must be built (i.e. its variables must "
+                "have been created). You can build it via `optimizer.build(trainable_variables)`."
+            )
+        if len(optimizer_variables) != len(self.variables):
+            raise ValueError(
+                "Argument `optimizer_variables` must be a list of tensors corresponding 1:1 to "
+                f"{type(self).__name__}().variables. Received list with length {len(optimizer_variables)}, "
+                f"but expected {len(self.variables)} variables."
+            )
+        if len(trainable_variables) != len(self._trainable_variables):
+            raise ValueError(
+                "Argument `trainable_variables` must be a list of tensors corresponding 1:1 to the variables "
+                f"that the optimizer was built with. Received list with length {len(trainable_variables)}, "
+                f"but expected {len(self._trainable_variables)} variables."
+            )
 
     def _targets(self, grads: Sequence[Any], variables: Sequence[Variable] | None) -> list[Variable]:
         if variables is None:
@@ -251,11 +237,7 @@ class Optimizer:
     def _update(self, gradients: list[Any], variables: list[Variable]) -> None:
         gradients = clipping.clip(gradients, self.clipnorm, self.clipvalue, self.global_clipnorm)
         rate = self.learning_rate
-        if self.weight_decay is not None:
-            for variable in filter(self._decays, variables):
-                self.assign_sub(
-                    variable, variable.value * self.weight_decay * ew.as_tensor(rate, variable.dtype)
-                )
+        self._apply_weight_decay(variables)
         self._backend_update_step(gradients, variables, rate)
 
     def _backend_update_step(
@@ -278,15 +260,26 @@ class Optimizer:
     def exclude_from_weight_decay(
         self, var_list: Sequence[Variable] | None = None, var_names: Sequence[str] | None = None
     ) -> None:
-        """Before build: variables that do not decay, given themselves or by patterns found in their names."""
-        if self.built:
-            raise ValueError(
-                "`exclude_from_weight_decay()` can only be configured before the optimizer is built."
-            )
-        self._undecayed = {id(variable) for variable in var_list or ()}
-        self._undecayed_names = "|".join(set(var_names)) if var_names else None
+        """Variables that do not decay, given themselves or by patterns found in their names.
 
-    def _decays(self, variable: Variable) -> bool:
+        Replaces what an earlier call excluded; allowed after build too, as in Keras.
+        """
+        self._undecayed = {id(variable) for variable in var_list or ()}
+        self._undecayed_names = "|".join(sorted(set(var_names))) if var_names else None
+        self.version += 1
+
+    def _apply_weight_decay(self, variables: Sequence[Variable]) -> None:
+        for variable in variables:
+            decay = self._decay_of(variable)
+            if decay is not None and self._use_weight_decay(variable):
+                rate = ew.as_tensor(self.learning_rate, variable.dtype)
+                self.assign_sub(variable, variable.value * decay * rate)
+
+    def _decay_of(self, variable: Variable) -> float | None:
+        """The strength of the decay of a variable, None for none."""
+        return self.weight_decay
+
+    def _use_weight_decay(self, variable: Variable) -> bool:
         if id(variable) in self._undecayed:
             return False
         return not (self._undecayed_names and re.search(self._undecayed_names, variable.name))
@@ -322,33 +315,6 @@ class Optimizer:
 
     # --- saving --------------------------------------------------------------------------------------------
 
-    def set_weights(self, weights: Sequence[Any]) -> None:
-        """Set all variables, in the order of `variables`."""
-        if not self.built:
-            raise ValueError(
-                "You are calling `set_weights()` on an optimizer that has not yet been built. Please call "
-                "`optimizer.build(trainable_variables)` to create the optimizer weights before calling "
-                "`set_weights()`."
-            )
-        for variable, weight in zip(self.variables, weights, strict=True):
-            variable.assign(weight)
-
-    def save_own_variables(self, store: Any) -> None:
-        for k, variable in enumerate(self.variables):
-            store[str(k)] = variable.numpy()
-
-    def load_own_variables(self, store: Any) -> None:
-        if len(store.keys()) != len(self.variables):
-            warnings.warn(
-                f"Skipping variable loading for optimizer '{self.name}', because it has "
-                f"{len(self.variables)} "
-                f"variables whereas the saved optimizer has {len(store.keys())} variables.",
-                stacklevel=2,
-            )
-            return
-        for k, variable in enumerate(self.variables):
-            variable.assign(np.asarray(store[str(k)]))
-
     def get_config(self) -> dict[str, Any]:
         rate = self._learning_rate
         names = ("weight_decay", "clipnorm", "global_clipnorm", "clipvalue", "use_ema", "ema_momentum")
@@ -365,17 +331,6 @@ class Optimizer:
         if isinstance(rate, dict):
             config = {**config, "learning_rate": deserialize_keras_object(rate, custom_objects)}
         return cls(**config)
-
-
-def start(initializer: Any) -> Any:
-    """An initializer as a callable (shape, dtype) -> array: zeros, a number, a callable, or a name."""
-    if initializer == "zeros":
-        return lambda shape, dtype=None: np.zeros(shape, dtypes.numpy_dtype(dtype))
-    if isinstance(initializer, (int, float)):
-        return lambda shape, dtype=None: np.full(shape, initializer, dtypes.numpy_dtype(dtype))
-    from kcompile import initializers
-
-    return initializers.get(initializer)
 
 
 def _with_gradient(grads: Sequence[Any], variables: list[Variable]) -> list[tuple[Any, Variable]]:

@@ -48,13 +48,13 @@ class RMSprop(Optimizer):
         self.epsilon = epsilon
         self.centered = centered
 
-    def build(self, variables: Sequence[Variable]) -> None:
+    def build(self, var_list: Sequence[Variable]) -> None:
         if self.built:
             return
-        super().build(variables)
-        self._velocities = self.add_optimizer_variables(variables, "velocity")
-        self._momentums = self.add_optimizer_variables(variables, "momentum") if self.momentum > 0 else []
-        self._means = self.add_optimizer_variables(variables, "average_gradient") if self.centered else []
+        super().build(var_list)
+        self._velocities = self.add_optimizer_variables(var_list, "velocity")
+        self._momentums = self.add_optimizer_variables(var_list, "momentum") if self.momentum > 0 else []
+        self._means = self.add_optimizer_variables(var_list, "average_gradient") if self.centered else []
 
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
         k, rho = self._get_variable_index(variable), self.rho

@@ -19,7 +19,7 @@ _NN = """Relu Relu6 Sigmoid SparseSigmoid Softplus Softsign SoftShrink SparsePlu
     LogSoftmax Sparsemax MaxPool AveragePool AdaptiveAveragePool AdaptiveMaxPool Conv DepthwiseConv
     SeparableConv ConvTranspose OneHot MultiHot BinaryCrossentropy CategoricalCrossentropy
     SparseCategoricalCrossentropy Moments BatchNorm LayerNorm RMSNorm Normalize PSNR DotProductAttention
-    DepthToSpace SpaceToDepth Fold Unfold"""
+    DepthToSpace SpaceToDepth Fold Unfold CTCLoss CTCDecode"""
 _CORE = """Cast SaturateCast ConvertToTensor StopGradient Slice SliceUpdate Scatter ScatterUpdate Unstack"""
 _MATH = """SegmentSum SegmentMax SegmentMin SegmentProd TopK InTopK Logsumexp Erf Erfc Erfinv Rsqrt Logdet
     CDist ExtractSequences"""
@@ -35,6 +35,7 @@ HOMES = {
 # Classes that are not called as their function is.
 CLASSES = {
     "abs": "Absolute", "allclose": "AllClose", "batch_normalization": "BatchNorm", "cdist": "CDist",
+    "ctc_loss": "CTCLoss", "ctc_decode": "CTCDecode",
     "extract_patches_3d": "ExtractPatches", "hard_swish": "HardSilu", "hsv_to_rgb": "HSVToRGB",
     "isin": "IsIn", "layer_normalization": "LayerNorm", "psnr": "PSNR",
     "rgb_to_grayscale": "RGBToGrayscale", "rgb_to_hsv": "RGBToHSV", "rms_normalization": "RMSNorm",
@@ -45,7 +46,7 @@ TENSORS = {
     "x", "x1", "x2", "xs", "inputs", "kernel", "depthwise_kernel", "pointwise_kernel", "condition",
     "operands", "indices", "key", "variable", "values", "target", "output", "mean",
     "variance", "beta", "gamma", "scale", "images", "volumes", "transform", "coordinates", "start_points",
-    "end_points", "image1", "image2", "query", "value",
+    "end_points", "image1", "image2", "query", "value", "target_length", "output_length", "sequence_lengths",
 }  # fmt: skip
 # Arguments that Keras gives by their names, tensors or not.
 BY_NAME = {"dot_product_attention": {"bias", "mask", "scale"}}

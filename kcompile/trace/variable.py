@@ -237,11 +237,13 @@ class Variable:
         return self._array.copy()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        if tracer.is_tracing():
+        scope = tracer.active()
+        value = self._array if scope is None else scope.read(self)
+        if isinstance(value, Value):
             raise TypeError(
                 f"variable {self.path!r} has no numbers while a model is traced; use kcompile.ops"
             )
-        return np.array(self._array, dtype=dtype)
+        return np.array(value, dtype=dtype)
 
     def __repr__(self) -> str:
         return f"<Variable path={self.path}, shape={self.shape}, dtype={self._dtype}, value={self._array}>"

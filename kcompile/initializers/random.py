@@ -1,8 +1,4 @@
-"""How weights start: constants and random draws with the distributions of Keras.
-
-An initializer is called as `initializer(shape, dtype=None)` and returns an array. A random one draws from its
-seed alone: called twice, it gives the same numbers twice, unless its seed is a `SeedGenerator`.
-"""
+"""Initial values that are drawn, with the distributions of Keras."""
 
 from __future__ import annotations
 
@@ -13,82 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from kcompile.core import dtypes, objects
+from kcompile.core import dtypes
 from kcompile.core.serialization import deserialize_keras_object, serialize_keras_object
+from kcompile.initializers.constant import Initializer
 
 # Standard deviation of a standard normal cut off at two deviations.
 TRUNCATED_STDDEV = 0.87962566103423978
-
-
-class Initializer:
-    """Base: a callable from shape and dtype to an array, with `get_config`."""
-
-    def __call__(self, shape: Any, dtype: Any = None) -> np.ndarray:
-        raise NotImplementedError("Initializer subclasses must implement the `__call__()` method.")
-
-    def get_config(self) -> dict[str, Any]:
-        return {}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Any:
-        return cls(**config)
-
-    def clone(self) -> Any:
-        return type(self).from_config(self.get_config())
-
-
-def _filled(shape: Any, value: Any, dtype: Any) -> np.ndarray:
-    return np.full(tuple(shape), value, dtypes.numpy_dtype(dtypes.standardize(dtype)))
-
-
-class Zeros(Initializer):
-    """All zeros."""
-
-    def __call__(self, shape: Any, dtype: Any = None) -> np.ndarray:
-        return _filled(shape, 0, dtype)
-
-
-class Ones(Initializer):
-    """All ones."""
-
-    def __call__(self, shape: Any, dtype: Any = None) -> np.ndarray:
-        return _filled(shape, 1, dtype)
-
-
-class Constant(Initializer):
-    """A number, or an array that broadcasts to the shape.
-
-    >>> Constant(3)((2,)).tolist()
-    [3.0, 3.0]
-    """
-
-    def __init__(self, value: Any = 0.0):
-        self.value = value
-
-    def __call__(self, shape: Any, dtype: Any = None) -> np.ndarray:
-        return _filled(shape, self.value, dtype)
-
-    def get_config(self) -> dict[str, Any]:
-        return {"value": serialize_keras_object(self.value)}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Any:
-        return cls(deserialize_keras_object(config["value"]))
-
-
-class Identity(Initializer):
-    """The identity matrix, times `gain`."""
-
-    def __init__(self, gain: float = 1.0):
-        self.gain = gain
-
-    def __call__(self, shape: Any, dtype: Any = None) -> np.ndarray:
-        if len(shape) != 2:
-            raise ValueError(
-                f"Identity matrix initializer can only be used for 2D matrices. Received: shape={shape} of "
-                f"rank {len(shape)}."
-            )
-        return (self.gain * np.eye(*shape)).astype(dtypes.numpy_dtype(dtypes.standardize(dtype)))
 
 
 class RandomInitializer(Initializer):
@@ -324,47 +250,3 @@ class Orthogonal(RandomInitializer):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "gain": self.gain}
-
-
-zeros, ones, constant, identity = Zeros, Ones, Constant, Identity
-random_normal, random_uniform, truncated_normal = RandomNormal, RandomUniform, TruncatedNormal
-variance_scaling, orthogonal = VarianceScaling, Orthogonal
-glorot_normal, glorot_uniform, lecun_normal, lecun_uniform = (
-    GlorotNormal,
-    GlorotUniform,
-    LecunNormal,
-    LecunUniform,
-)
-he_normal, he_uniform = HeNormal, HeUniform
-IdentityInitializer, OrthogonalInitializer = Identity, Orthogonal
-
-_CLASSES = [
-    Zeros, Ones, Constant, Identity, RandomNormal, RandomUniform, TruncatedNormal, VarianceScaling,
-    Orthogonal, GlorotUniform, GlorotNormal, LecunNormal, LecunUniform, HeNormal, HeUniform,
-]  # fmt: skip
-_MODULE = "keras.initializers"
-_NAMES = objects.publish(_MODULE, _CLASSES) | {
-    "one": Ones,
-    "zero": Zeros,
-    "uniform": RandomUniform,
-    "normal": RandomNormal,
-}
-
-
-def get(identifier: Any) -> Any:
-    """An initializer from a name, a config, a class, an array or a callable; None stays None.
-
-    >>> type(get("he_normal")).__name__
-    'HeNormal'
-    """
-    if isinstance(identifier, np.ndarray):
-        return Constant(identifier)
-    return objects.get("initializer", identifier, _NAMES, _MODULE)
-
-
-def serialize(initializer: Any) -> Any:
-    return serialize_keras_object(initializer)
-
-
-def deserialize(config: Any, custom_objects: Any = None) -> Any:
-    return deserialize_keras_object(config, custom_objects, module=_MODULE)

@@ -1,0 +1,193 @@
+"""Connectionist temporal classification: labels without their places in time, learned and decoded.
+
+A path gives each time step a class or the blank (`mask_index`); it stands for the labels that are left when
+repeated classes are merged and blanks removed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from kcompile.core import dtypes
+from kcompile.core.errors import ShapeError, message
+from kcompile.ir.graph import Value
+from kcompile.ir.op import unwrap
+from kcompile.ops import control, create, index, joining, movement, order, reduce, soft_maximum
+from kcompile.ops import elementwise as ew
+from kcompile.ops.special import logaddexp
+
+IMPOSSIBLE = -1e5  # log of no probability; finite, so that differences of two of them are numbers
+
+
+def ctc_loss(target: Any, output: Any, target_length: Any, output_length: Any, mask_index: int = 0) -> Any:
+    """-log of the probability of all paths that stand for the labels, by sample.
+
+    Shapes:  target (n, labels) class numbers, output (n, steps, classes) logits, both lengths (n,) -> (n,).
+    Args:    target_length, output_length: how many labels and steps count. mask_index: the blank.
+    Raises:  ShapeError for other ranks.
+    Source:  Graves et al. 2006, equations 6 to 8, in logarithms; gradients come from the same recursion.
+
+    >>> logits = np.log(np.array([[[0.5, 0.5], [0.5, 0.5]]]))
+    >>> p = np.exp(-ctc_loss(np.array([[1]]), logits, np.array([1]), np.array([2])))
+    >>> p.round(6).tolist()  # all paths but the one of two blanks
+    [0.75]
+    """
+    target, output = ew.as_tensor(target, "int32"), ew.as_tensor(output)
+    if len(target.shape) != 2 or len(output.shape) != 3:
+        raise ShapeError(
+            message(
+                "ctc_loss: one row of labels and one matrix of logits for each sample.",
+                expected="target (batch, labels), output (batch, steps, classes)",
+                received=f"target {tuple(target.shape)}, output {tuple(output.shape)}",
+            )
+        )
+    if target.shape[1] == 0:  # no labels at all: one that never counts
+        target = create.zeros((target.shape[0], 1), dtype="int32")
+    dtype = dtypes.promote(str(output.dtype), "float32")
+    logs = soft_maximum.log_softmax(ew.cast(output, dtype))
+    blank, label = _last_states(target, logs, ew.as_tensor(output_length, "int32"), mask_index)
+    # what has been emitted may be followed by a blank or not
+    total = joining.concatenate([blank[:, :1], logaddexp(blank[:, 1:], label)], axis=1)
+    length = movement.expand_dims(ew.as_tensor(target_length, "int32"), 1)
+    return -movement.reshape(index.take_along_axis(total, length, axis=1), (target.shape[0],))
+
+
+def _last_states(target: Any, logs: Any, steps: Any, mask_index: int) -> tuple[Any, Any]:
+    """Logs of the probabilities of being at the blank behind n labels (n, labels + 1), and at label n."""
+    samples, labels, classes = target.shape[0], target.shape[1], logs.shape[2]
+    wanted = ew.minimum(ew.maximum(target, 0), classes - 1)
+    wanted = movement.broadcast_to(movement.expand_dims(wanted, 1), (samples, logs.shape[1], labels))
+    emitted = movement.transpose(index.take_along_axis(logs, wanted, axis=2), (1, 0, 2))
+    blanks = movement.transpose(logs[:, :, mask_index : mask_index + 1], (1, 0, 2))
+    at = create.arange(logs.shape[1], dtype="int32")
+    runs = ew.less(movement.expand_dims(at, 1), movement.expand_dims(steps, 0))
+    # from a label to the same label, a blank must lie between
+    penalty = ew.cast(ew.equal(target[:, :-1], target[:, 1:]), str(logs.dtype)) * IMPOSSIBLE
+    never = create.full((samples, labels), IMPOSSIBLE, dtype=str(logs.dtype))
+    start = joining.concatenate([never[:, :1] * 0, never], axis=1)
+
+    def step(states: tuple[Any, Any], given: tuple[Any, Any, Any]) -> tuple[Any, None]:
+        blank, label = states
+        p_label, p_blank, runs_on = given
+        before = joining.concatenate(
+            [blank[:, :1], logaddexp(blank[:, 1:-1], label[:, :-1] + penalty)], axis=1
+        )
+        next_label = logaddexp(before, label) + p_label
+        next_blank = joining.concatenate([blank[:, :1], logaddexp(blank[:, 1:], label)], axis=1) + p_blank
+        runs_on = movement.expand_dims(runs_on, 1)
+        return (ew.where(runs_on, next_blank, blank), ew.where(runs_on, next_label, label)), None
+
+    states, _ = control.scan(step, (start, never), (emitted, blanks, runs))
+    return states
+
+
+def ctc_decode(
+    inputs: Any,
+    sequence_lengths: Any,
+    strategy: str = "greedy",
+    beam_width: int = 100,
+    top_paths: int = 1,
+    merge_repeated: bool = True,
+    mask_index: int = 0,
+) -> tuple[Any, Any]:
+    """Labels that logits stand for: (labels, scores); -1 fills up behind the last label.
+
+    Shapes:  inputs (n, steps, classes), sequence_lengths (n,); "greedy" gives (1, n, steps) and (n, 1),
+             "beam_search" (top_paths, n, steps) and (n, top_paths).
+    Args:    strategy: "greedy" takes the best class of each step, and its score is minus the sum of their
+             logits. "beam_search" keeps the `beam_width` most likely labels of each step, and its scores are
+             logs of probabilities. merge_repeated: of "greedy" only.
+    Raises:  ValueError for another strategy; NotImplementedError for a beam search in a compiled program.
+
+    >>> logits = np.array([[[0.0, 9.0], [0.0, 9.0], [9.0, 0.0], [0.0, 9.0]]], "float32")
+    >>> ctc_decode(logits, np.array([4]))[0].tolist()
+    [[[1, 1, -1, -1]]]
+    """
+    inputs = ew.as_tensor(inputs)
+    inputs = ew.cast(inputs, dtypes.promote(str(inputs.dtype), "float32"))
+    if strategy == "greedy":
+        return _greedy(inputs, ew.as_tensor(sequence_lengths, "int32"), merge_repeated, mask_index)
+    if strategy != "beam_search":
+        raise ValueError(f"Invalid strategy {strategy}. Supported values are 'greedy' and 'beam_search'.")
+    if isinstance(unwrap(inputs), Value):
+        raise NotImplementedError(
+            "ctc_decode: a beam search has no compiled form; call it with arrays, as predict() gives them"
+        )
+    found = [
+        _beam_search(rows[: max(int(steps), 1)], beam_width, mask_index)
+        for rows, steps in zip(np.asarray(inputs), np.asarray(sequence_lengths), strict=True)
+    ]
+    return _padded(found, top_paths, inputs.shape[1])
+
+
+def _greedy(inputs: Any, lengths: Any, merge: bool, mask_index: int) -> tuple[Any, Any]:
+    steps = inputs.shape[1]
+    at = create.arange(steps, dtype="int32")
+    over = ew.greater_equal(movement.expand_dims(at, 0), movement.expand_dims(lengths, 1))
+    labels = ew.where(over, mask_index, reduce.argmax(inputs, axis=-1))
+    scores = ew.where(over, 0.0, reduce.max(inputs, axis=-1))
+    empty = ew.equal(labels, mask_index)
+    if merge:
+        same = ew.equal(labels[:, 1:], labels[:, :-1])
+        empty = ew.logical_or(empty, joining.concatenate([empty[:, :1], same], axis=1))
+    labels = ew.where(empty, -1, labels)
+    places = order.argsort(ew.where(empty, steps, movement.expand_dims(at, 0)), axis=-1)
+    labels = index.take_along_axis(labels, places, axis=1)
+    return movement.expand_dims(labels, 0), -reduce.sum(scores, axis=1, keepdims=True)
+
+
+Scores = dict[
+    tuple[int, ...], list[float]
+]  # of labels: logs of the paths that end with the last one, or blank
+
+
+def _beam_search(logits: np.ndarray, width: int, mask_index: int) -> list[tuple[tuple[int, ...], float]]:
+    """The likeliest labels and the logs of their probabilities, best first (Hannun et al. 2014)."""
+    largest = logits.max(-1, keepdims=True)
+    logs = logits - largest - np.log(np.exp(logits - largest).sum(-1, keepdims=True))
+    beam: Scores = {(): [-np.inf, 0.0]}
+    for row in logs:
+        beam = _best(_extended(beam, row, mask_index), width)
+    return [(labels, _total(ends)) for labels, ends in _best(beam, width).items()]
+
+
+def _extended(beam: Scores, row: np.ndarray, mask_index: int) -> Scores:
+    following: Scores = {}
+
+    def add(labels: tuple[int, ...], end: int, score: float) -> None:
+        ends = following.setdefault(labels, [-np.inf, -np.inf])
+        ends[end] = float(np.logaddexp(ends[end], score))
+
+    for labels, (emitted, blank) in beam.items():
+        both = _total([emitted, blank])
+        for label, score in enumerate(row):
+            if label == mask_index:
+                add(labels, 1, both + score)
+            elif labels and labels[-1] == label:
+                add(labels, 0, emitted + score)
+                add((*labels, label), 0, blank + score)
+            else:
+                add((*labels, label), 0, both + score)
+    return following
+
+
+def _best(beam: Scores, width: int) -> Scores:
+    ranked = sorted(beam.items(), key=lambda item: -_total(item[1]))
+    return {labels: ends for labels, ends in ranked[:width] if max(ends) > -np.inf}
+
+
+def _total(ends: list[float]) -> float:
+    return float(np.logaddexp(ends[0], ends[1]))
+
+
+def _padded(found: list[Any], top_paths: int, steps: int) -> tuple[np.ndarray, np.ndarray]:
+    """Labels of equal length, and scores; where there are fewer paths, none with probability 0."""
+    labels = np.full((top_paths, len(found), steps), -1, "int32")
+    scores = np.full((len(found), top_paths), -np.inf, "float32")
+    for n, paths in enumerate(found):
+        for k, (path, score) in enumerate(paths[:top_paths]):
+            labels[k, n, : len(path)] = path
+            scores[n, k] = score
+    return labels, scores

@@ -1,0 +1,38 @@
+"""Hooks are called in Keras's order, with Keras's numbers and logs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import kcompile as keras
+from tests.parity import fixtures
+from tests.parity.block_cases import hooks as cases
+
+CASES = cases.make_cases()
+
+
+def agree(found, theirs):
+    """Equal calls; numbers in logs to float32's rounding over a few steps."""
+    assert [call[:2] for call in found] == [call[:2] for call in theirs]
+    for (hook, number, logs), (_, _, wanted) in zip(found, theirs, strict=True):
+        where = f"{hook} {number}"
+        assert (logs is None) == (wanted is None), where
+        if logs is None:
+            continue
+        assert list(logs) == list(wanted), where
+        for name, value in wanted.items():
+            if isinstance(value, float):
+                np.testing.assert_allclose(logs[name], value, rtol=1e-4, err_msg=f"{where} {name}")
+            else:
+                assert logs[name] == value, where
+
+
+@pytest.mark.filterwarnings("ignore:Your input ran out of data")
+@pytest.mark.parametrize("name", CASES)
+def test_calls(name):
+    calls, theirs = [], list(fixtures.block_texts("hooks")[name])
+    CASES[name](keras, calls)
+    if name == "generator":  # Keras begins a batch before it sees that there is none
+        theirs.remove(["on_train_batch_begin", 3, {}])
+    agree(calls, theirs)

@@ -1,0 +1,1 @@
+"""The same blocks of training for real Keras and for kcompile; `blocks/` holds Keras's answers."""
