@@ -70,7 +70,10 @@ def _node_vjp(node: Any, outputs: list[Any]) -> tuple[Any, ...]:
         if op.has("decompose"):
             parts = zip(decomposition(node, node.inputs), outputs, strict=True)
             known = [(part, dy) for part, dy in parts if dy is not None]
-            return tuple(pull_back_all([p for p, _ in known], [d for _, d in known], list(node.inputs)))
+            distinct = list(dict.fromkeys(node.inputs))  # what stands there twice has one cotangent
+            found = pull_back_all([p for p, _ in known], [d for _, d in known], distinct)
+            slopes = dict(zip(distinct, found, strict=True))
+            return tuple(slopes.pop(x, None) for x in node.inputs)
         raise NotImplementedError(
             f"op {op.name!r} has no gradient (vjp rule); use ops.stop_gradient around it"
         )

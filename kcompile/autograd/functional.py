@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 
 from kcompile.autograd.backward import pull_back_all, zeros_like
-from kcompile.autograd.tape import ones_like
+from kcompile.autograd.tape import apart, ones_like
 from kcompile.core import dtypes, tree
 from kcompile.ir.evaluate import evaluate
 from kcompile.ir.graph import Value
 from kcompile.ir.op import constant, make_parameter, unwrap
 from kcompile.ir.types import TensorType
 from kcompile.ops import elementwise as ew
-from kcompile.ops.movement import copy_op
 from kcompile.trace import tracer
 
 Function = Callable[..., Any]
@@ -47,7 +46,7 @@ def value_and_grad(function: Function, argnums: int | Sequence[int] = 0, has_aux
         own = list(args)
         sources: list[list[Value]] = []
         for number in wanted:
-            leaves = [_source(x, slot) for slot, x in enumerate(tree.flatten(args[number]))]
+            leaves = [_source(x) for x in tree.flatten(args[number])]
             sources.append(leaves)
             own[number] = tree.pack_as(args[number], leaves)
         found = function(*own, **kwargs)
@@ -112,10 +111,10 @@ def _type_of(array: np.ndarray) -> TensorType:
     return TensorType(array.shape, dtypes.standardize(array.dtype))
 
 
-def _source(x: Any, slot: int) -> Value:
+def _source(x: Any) -> Value:
     """A value of its own, unlike any other in the graph, to differentiate by."""
     x = unwrap(x)
-    return copy_op(x if isinstance(x, Value) else constant(x), slot=("source", slot))
+    return apart(x if isinstance(x, Value) else constant(x))
 
 
 def _or_zero(slope: Any, leaf: Value) -> Any:

@@ -6,6 +6,7 @@ began, so that gradients are those of what was computed inside.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ from kcompile.core import tree
 from kcompile.ir.graph import Value
 from kcompile.ir.op import constant, unwrap
 from kcompile.ops import elementwise as ew
-from kcompile.ops.movement import broadcast_to
+from kcompile.ops.movement import broadcast_to, copy_op
 from kcompile.trace import tracer
 from kcompile.trace.variable import Variable
 
@@ -39,7 +40,13 @@ class GradientTape:
                 "GradientTape: nothing is traced here. Use it in `train_step`, which `fit` traces, or in a "
                 "function decorated with `kcompile.jit`; outside, use `kcompile.value_and_grad(function)`."
             )
-        self._held = dict(scope.current)
+        # Two variables may hold the same value by now: copies keep their gradients apart.
+        self._held = {
+            v: apart(value)
+            for v, value in scope.current.items()
+            if value is not v.leaf and isinstance(value, Value)
+        }
+        scope.current.update(self._held)
         self._open = True
         return self
 
@@ -93,6 +100,15 @@ class GradientTape:
                 f"Received: {type(source).__name__}"
             )
         return value
+
+
+_slots = itertools.count()  # outside of traces
+
+
+def apart(x: Value) -> Value:
+    """x as a value unlike any other in the graph, to differentiate by."""
+    scope = tracer.active()
+    return copy_op(x, slot=("source", next(_slots if scope is None else scope.slots)))
 
 
 def _value(x: Any) -> Value:

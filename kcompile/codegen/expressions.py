@@ -11,7 +11,7 @@ from itertools import product as combinations
 from kcompile.codegen import scalar
 from kcompile.codegen.writer import Writer
 from kcompile.core import symbolic
-from kcompile.core.symbolic import Atom, Dynamic, FloorDiv, Int
+from kcompile.core.symbolic import Atom, Dynamic, FloorDiv, Int, Min
 from kcompile.ir import loops
 from kcompile.ir.graph import Value
 from kcompile.ir.loops import Axis, Expr
@@ -74,6 +74,8 @@ class Statements:
             if symbolic.is_nonnegative(atom.numerator):
                 return f"index_div({numerator}, {divisor})"
             return f"(({numerator}) // ({divisor}))"
+        if isinstance(atom, Min) and not self.axis_names.keys().isdisjoint(atom.atoms()):
+            return f"min({self.integer(atom.first)}, {self.integer(atom.second)})"
         if isinstance(atom, Dynamic):
             return f"i64({self.emit(atom.expr)})"
         if atom in self.axis_names:

@@ -11,6 +11,8 @@ themselves:
 
 from __future__ import annotations
 
+import itertools
+import weakref
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -66,6 +68,39 @@ class FloorDiv(Atom):
             yield from self.divisor.atoms()
 
 
+class Min(Atom):
+    """The smaller of two integers, where it is not known which."""
+
+    __slots__ = ("first", "second")
+
+    def __init__(self, first: int | Int, second: int | Int):
+        super().__init__(f"min({first}, {second})")
+        self.first, self.second = first, second
+        self.is_signed = not (is_nonnegative(first) and is_nonnegative(second))
+
+    def substitute(self, env: Mapping[Atom, int | Int]) -> int | Int:
+        return minimum(substitute(self.first, env), substitute(self.second, env))
+
+    def atoms(self) -> Iterable[Atom]:
+        yield self
+        for one in (self.first, self.second):
+            if isinstance(one, Int):
+                yield from one.atoms()
+
+
+_numbers: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
+_next_number = itertools.count()
+
+
+def _number_of(expr: Any) -> int:
+    """A number that counts expressions in the order in which they were met: names made of it do not depend on
+    where things lie in memory.
+    """
+    if expr not in _numbers:
+        _numbers[expr] = next(_next_number)
+    return _numbers[expr]
+
+
 class Dynamic(Atom):
     """An integer computed by a scalar expression (an index read from memory). `expr` has `key`, `free_axes`
     and `substitute`.
@@ -74,7 +109,7 @@ class Dynamic(Atom):
     __slots__ = ("expr",)
 
     def __init__(self, expr: Any, extent: int | Int | None = None):
-        super().__init__(f"dyn{id(expr)}", 0, extent)
+        super().__init__(f"dyn{_number_of(expr):06}", 0, extent)
         self.expr = expr
 
     def substitute(self, env: Mapping[Atom, int | Int]) -> int | Int:
@@ -167,6 +202,8 @@ class Int:
 def _atom_value(atom: Atom, env: Mapping[str, int]) -> int:
     if isinstance(atom, FloorDiv):
         return evaluate(atom.numerator, env) // evaluate(atom.divisor, env)
+    if isinstance(atom, Min):
+        return min(evaluate(atom.first, env), evaluate(atom.second, env))
     return env[atom.name]
 
 
@@ -224,6 +261,31 @@ def floordiv(x: int | Int, d: int | Int) -> int | Int:
     if isinstance(rest, int):
         rest = Int((((), rest),))
     return quotient + Int.of(FloorDiv(rest, d))
+
+
+def minimum(a: int | Int, b: int | Int) -> int | Int:
+    """The smaller of two integers.
+
+    >>> batch = symbol("batch")
+    >>> minimum(batch, 1), minimum(batch, 5)
+    (1, min(batch, 5))
+    """
+    if isinstance(a, int) and isinstance(b, int):
+        return min(a, b)
+    if is_nonnegative(b - a):
+        return a
+    return b if is_nonnegative(a - b) else Int.of(Min(a, b))
+
+
+def bound(k: int | Int, d: int | Int) -> int | Int:
+    """A bound of a slice of d elements as a position from 0 to d, as Python takes it.
+
+    >>> bound(-2, 5), bound(7, 5), bound(-9, 5)
+    (3, 5, 0)
+    """
+    if isinstance(k, Int) or k >= 0:
+        return minimum(k, d)
+    return d - minimum(-k, d)
 
 
 def _split(x: int | Int, d: int | Int) -> tuple[int | Int, int | Int]:

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from kcompile.core import symbolic
 from kcompile.core.errors import ShapeError, message
-from kcompile.core.symbolic import Int
 from kcompile.ops import cutting, joining, movement
 from kcompile.ops import elementwise as ew
 from kcompile.ops import index as indexing
@@ -67,8 +67,8 @@ def roll(x: Any, shift: Any, axis: Any = None) -> Any:
     for a, by in zip(axes, shifts, strict=True):
         k = check_axis("roll", a, len(x.shape))
         d = x.shape[k]
-        cut = int(by) % d if isinstance(d, int) and d else int(by)
-        if cut:
+        cut = 0 if d == 0 else int(by) - d * symbolic.floordiv(int(by), d)
+        if cut != 0:
             x = joining.concatenate([part(x, k, d - cut, cut), part(x, k, 0, d - cut)], axis=k)
     return x
 
@@ -105,10 +105,9 @@ def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
 
 def _cut(x: Any, indices: list[int], axis: int) -> list[Any]:
     d = x.shape[axis]
-    if isinstance(d, int):
-        indices = [builtins.min(k if k >= 0 else builtins.max(k + d, 0), d) for k in indices]
-    first, last = [0, *indices], [*indices, d]
-    sizes = [b - a if isinstance(b, Int) or b > a else 0 for a, b in zip(first, last, strict=True)]
+    places = [symbolic.bound(k, d) for k in indices]
+    first, last = [0, *places], [*places, d]
+    sizes = [b - symbolic.minimum(a, b) for a, b in zip(first, last, strict=True)]
     return [part(x, axis, a, n) for a, n in zip(first, sizes, strict=True)]
 
 
@@ -136,7 +135,8 @@ def unstack(x: Any, num: int | None = None, axis: int = 0) -> list[Any]:
             f"Cannot infer argument `num` from shape {tuple(x.shape)}. Either provide a tensor "
             "with a concrete shape in the `axis` dimension or explicitly pass the `num` argument."
         )
-    return [movement.squeeze(part(x, axis, k, 1), axis) for k in range(count)]
+    last = x.shape[axis] - 1
+    return [movement.squeeze(part(x, axis, symbolic.minimum(k, last), 1), axis) for k in range(count)]
 
 
 def swapaxes(x: Any, axis1: int, axis2: int) -> Any:

@@ -137,7 +137,7 @@ class _Loop:
         with state.branch({}) as changes:
             made = body(own, sliced)
         variables = list(changes)
-        held = [_as_value(v) for v in variables]
+        held = [_as_value(state.read(v)) for v in variables]
         inner = new_parameters([v.type for v in held], "state")
         if variables:  # once more, now that it is known what must be carried along
             with state.branch(dict(zip(variables, inner, strict=True))) as changes:
@@ -284,7 +284,7 @@ def switch(index: Any, branches: Sequence[Function], *operands: Any) -> Any:
             results.append(branch(*operands))
         assigned.append(changes)
     for variable in dict.fromkeys(v for changes in assigned for v in changes):
-        variable.assign(_chosen(index, [changes.get(variable, variable) for changes in assigned]))
+        variable.assign(_chosen(index, [changes.get(variable, state.read(variable)) for changes in assigned]))
     return _chosen_structure(index, results)
 
 

@@ -104,9 +104,7 @@ def _pad_infer(x: TensorType, *, before: Any, after: Any, inner: Any, value: flo
 
 @pad_op.reference
 def _pad_reference(x: np.ndarray, *, before: Any, after: Any, inner: Any, value: float) -> np.ndarray:
-    shape = tuple(
-        b + d + max(d - 1, 0) * n + a for d, b, a, n in zip(x.shape, before, after, inner, strict=True)
-    )
+    shape = tuple(b + d + (d - 1) * n + a for d, b, a, n in zip(x.shape, before, after, inner, strict=True))
     y = np.full(tuple(max(d, 0) for d in shape), value, x.dtype)
     into: list[np.ndarray] = []
     taken: list[np.ndarray] = []

@@ -48,6 +48,15 @@ def _infer(
                 )
             )
     states, results = body.gives[:carries], body.gives[carries:]
+    for number, (given, kept) in enumerate(zip(types[:carries], states, strict=True)):
+        if given != kept:
+            raise ShapeError(
+                message(
+                    f"loop: the body changes the type of carry {number}.",
+                    expected=f"{given!r}",
+                    received=f"{kept!r}",
+                )
+            )
     if steps is None:
         return tuple(states)
     return (*states, *(TensorType((steps, *t.shape), t.dtype) for t in results))

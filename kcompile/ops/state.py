@@ -13,8 +13,13 @@ from typing import Any, Protocol
 class Scope(Protocol):
     """A running trace."""
 
+    records: bool  # is a graph made, or are variables only redirected?
+
     def branch(self, held: dict[Any, Any]) -> Any:
         """A context for a function that may run or not, or often: gives the new values of variables."""
+
+    def read(self, variable: Any) -> Any:
+        """What a variable holds by now, in its own dtype."""
 
 
 _find: list[Any] = [lambda: None]
@@ -26,7 +31,13 @@ def install(find: Any) -> None:
 
 
 def is_tracing() -> bool:
-    return _find[0]() is not None
+    scope = _find[0]()
+    return scope is not None and scope.records
+
+
+def read(variable: Any) -> Any:
+    """What a variable holds by now, in its own dtype, whatever layers compute in."""
+    return _find[0]().read(variable)
 
 
 @contextmanager

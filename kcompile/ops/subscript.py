@@ -70,23 +70,26 @@ def _slice_of(k: Any, d: int | Int) -> tuple[Any, Any, int]:
     if not isinstance(k, slice):
         if isinstance(k, (int, np.integer)) and isinstance(d, int) and not -d <= k < d:
             raise IndexError(f"index {k} is out of bounds for a dimension of size {d}")
-        k = int(k) if isinstance(k, np.integer) else k
-        return (d + k if isinstance(k, int) and k < 0 else k), 1, 1
+        return _place(int(k) if isinstance(k, np.integer) else k, d), 1, 1
     if isinstance(d, int) and not any(isinstance(b, Int) for b in (k.start, k.stop)):
         a, b, s = k.indices(d)
         return a, max(0, -(-(b - a) // s)), s
     s = k.step or 1
-    first: int | Int = (
-        0 if k.start is None else k.start if isinstance(k.start, Int) or k.start >= 0 else d + k.start
-    )
-    last: int | Int = (
-        d if k.stop is None else k.stop if isinstance(k.stop, Int) or k.stop >= 0 else d + k.stop
-    )
     if s < 0:
         raise NotImplementedError(
             "a negative step over a dimension that is known only at run time: use ops.flip"
         )
-    return first, symbolic.floordiv(last - first + s - 1, s), s
+    first = 0 if k.start is None else symbolic.bound(k.start, d)
+    last = d if k.stop is None else symbolic.bound(k.stop, d)
+    length = last - symbolic.minimum(first, last)  # nothing, where the end lies before the start
+    return first, symbolic.floordiv(length + (s - 1), s), s
+
+
+def _place(k: int | Int, d: int | Int) -> int | Int:
+    """The position of element k: the last one, or the first, where there are fewer."""
+    if isinstance(k, Int) or isinstance(d, int):
+        return d + k if isinstance(k, int) and k < 0 else k
+    return symbolic.minimum(k, d - 1) if k >= 0 else d - symbolic.minimum(-k, d)
 
 
 def _install() -> None:

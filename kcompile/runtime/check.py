@@ -40,6 +40,7 @@ class CheckedExecutable(Executable):
             known = {v: a.copy() for v, a in zip(self.inputs, prepared, strict=True)}
             known.update({leaf: array.copy() for leaf, array in self.program.variables.items()})
             self._run_each(bound, known, self.symbols_of(prepared, symbols or {}))
+            self._after()
         return results
 
     def repeat(

@@ -46,6 +46,7 @@ class Executable:
         with bound.lock:
             self._before(bound, prepared, results)
             team().run(bound.listed, 1, threads=bound.threads, scratch=bound.scratch)
+            self._after()
         return results
 
     def repeat(
@@ -64,7 +65,9 @@ class Executable:
         results = [np.empty(s, d) for s, d in zip(bound.output_shapes, self._output_dtypes, strict=True)]
         with bound.lock:
             self._before(bound, arrays, results)
-            return team().run(bound.commands, steps, stop, threads=bound.threads, scratch=bound.scratch)
+            done = team().run(bound.commands, steps, stop, threads=bound.threads, scratch=bound.scratch)
+            self._after()
+        return done
 
     def timed(self, arrays: Sequence[np.ndarray], symbols: Mapping[str, int], repeats: int) -> np.ndarray:
         """Nanoseconds of each command in each of `repeats` runs: int64[repeats, threads, commands]."""
@@ -76,6 +79,7 @@ class Executable:
             self._before(bound, arrays, results)
             for one in times:
                 team().run(bound.commands, 1, threads=bound.threads, scratch=bound.scratch, profile=one)
+            self._after()
         return times
 
     def symbols_of(self, arrays: Sequence[np.ndarray], symbols: Mapping[str, int]) -> dict[str, int]:
@@ -146,6 +150,11 @@ class Executable:
         if self.program.assigns:
             writes.count += 1
         self._patch(bound, arrays, results)
+
+    def _after(self) -> None:
+        """Who packed weights while the run wrote them must do so again."""
+        if self.program.assigns:
+            writes.count += 1
 
     def _patch(self, bound: Bound, arrays: Sequence[np.ndarray], results: Sequence[np.ndarray]) -> None:
         arguments = bound.arguments

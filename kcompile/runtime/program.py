@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import threading
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +24,20 @@ SMALL_WORK = 60_000  # elements (16 flops count as one): a program below this ru
 SCRATCH_SLACK = 4096
 
 
-@dataclass
+_alive: weakref.WeakSet[Any] = weakref.WeakSet()  # whatever holds a lock
+
+
+def _after_fork() -> None:
+    """A lock that another thread held when the process forked would stay locked in the child."""
+    for one in _alive:
+        one.renew_lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+@dataclass(eq=False)
 class Bound:
     """A program for given symbols: commands, argument blocks, arena, and where arrays are patched in."""
 
@@ -36,6 +52,12 @@ class Bound:
     lock: threading.Lock
     described: list[Description]  # of the loops among the commands
     places: list[list[int]] | None = None  # patches in the order of inputs and outputs
+
+    def __post_init__(self) -> None:
+        _alive.add(self)
+
+    def renew_lock(self) -> None:
+        self.lock = threading.Lock()
 
 
 class Program:
@@ -59,7 +81,11 @@ class Program:
         self._prepared: dict[Value, np.ndarray] = {}
         self._prepared_at = -1
         self._preparing = threading.Lock()  # programs bound to several batch sizes share what is prepared
+        _alive.add(self)
         self.external = set(plan.graph.inputs) | set(plan.graph.outputs)
+
+    def renew_lock(self) -> None:
+        self._preparing = threading.Lock()
 
     def bind(self, symbols: Mapping[str, int]) -> Bound:
         """Numbers for every extent: argument blocks, tile counts, arena offsets, barriers."""

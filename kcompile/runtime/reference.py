@@ -12,6 +12,7 @@ import numpy as np
 from kcompile.core import dtypes
 from kcompile.ir.evaluate import bind_symbols, run
 from kcompile.ir.graph import Graph
+from kcompile.trace.variable import writes
 
 
 class ReferenceExecutable:
@@ -33,6 +34,8 @@ class ReferenceExecutable:
         assigned = [np.array(a) for a in assigned]  # one may be another variable's memory: a swap
         for leaf, new in zip(self.graph.assignments, assigned, strict=True):
             np.copyto(self._leaves[leaf].array, new)
+        if self.graph.assignments:
+            writes.count += 1
         return outputs
 
     def repeat(self, arrays: Sequence[np.ndarray], symbols: Mapping[str, int], steps: int) -> int:

@@ -8,7 +8,7 @@ elementwise chain, a row's softmax, an optimizer's slots, the epilogue of a cont
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from kcompile.core import config
 from kcompile.core.symbolic import Atom, Int
@@ -52,6 +52,7 @@ class Group:
         self.exprs: dict[Value, Expr] = {}
         self.reads: set[Value] = set()
         self.number = 0
+        self.rank = 0  # never above that of a kernel which reads this one
 
     @property
     def values(self) -> list[Value]:
@@ -94,6 +95,8 @@ class Fuser:
         self.named: set[Value] = set()
         self.groups: list[Group] = []
         self.group_of: dict[Value, Group] = {}
+        self.position = {v: k for k, v in enumerate(self.order)}
+        self.reading: dict[Value, list[Group]] = {v: [] for v in self.order}  # merged ones stay listed, empty
 
     def run(self) -> list[Group]:
         self._find_contractions()
@@ -181,8 +184,9 @@ class Fuser:
         axes = tuple(a for a in (axis_of(i) for i in index) if a is not None)
         group = Group(axes, self.contractions.get(v), v.node if v.op.has_bodies else None)
         group.index.update(dict.fromkeys(v.node.values, ()) if group.node else {v: index})
-        group.number = len(self.groups)
+        group.number = group.rank = len(self.groups)
         self._refresh(group)
+        self._list_reads(group)
         self.groups.append(group)
         self.group_of.update(dict.fromkeys(group.index, group))
 
@@ -197,15 +201,23 @@ class Fuser:
         if group.contraction is not None:
             group.reads |= {group.contraction.a.base, group.contraction.b.base}
 
+    def _list_reads(self, group: Group) -> None:
+        for v in group.reads:
+            if v in self.reading:
+                self.reading[v].append(group)
+
+    def _readers_of(self, group: Group) -> Iterator[Group]:
+        """The kernels that read some value of this one."""
+        for v in group.index:
+            yield from (g for g in self.reading[v] if g.index and g is not group)
+
     def _merge_producers(self, consumer: Group) -> None:
         tried: set[Value] = set()
         while True:
-            candidates = [
-                v for v in self.order if v in consumer.reads and v in self.group_of and v not in tried
-            ]
+            candidates = [v for v in consumer.reads if v in self.group_of and v not in tried]
             if not candidates:
                 return
-            v = candidates[-1]  # the nearest first
+            v = max(candidates, key=self.position.__getitem__)  # the nearest first
             tried.add(v)
             producer = self.group_of[v]
             merged = self._merge(producer, consumer) if producer is not consumer else None
@@ -262,7 +274,7 @@ class Fuser:
         for v, index in producer.index.items():
             joined.index[v] = tuple(substitute(i, renaming) for i in index)
         joined.index.update(consumer.index)
-        joined.number = consumer.number
+        joined.number, joined.rank = consumer.number, consumer.rank
         try:
             self._refresh(joined)
         except _NotElementwise:
@@ -278,7 +290,18 @@ class Fuser:
         self.groups[joined.number] = joined
         for v in joined.index:
             self.group_of[v] = joined
+        self._list_reads(joined)
+        self._raise_readers(joined)
         return joined
+
+    def _raise_readers(self, group: Group) -> None:
+        """What reads the producer may stand before the consumer: it comes behind the two now."""
+        stack = list(self._readers_of(group))
+        while stack:
+            reader = stack.pop()
+            if reader.rank < group.rank:
+                reader.rank = group.rank
+                stack.extend(self._readers_of(reader))
 
     def _is_worth(self, producer: Group, consumer: Group, joined: Group) -> bool:
         """Values read along a row, not only at the own element, are computed again there: only if that is
@@ -304,18 +327,17 @@ class Fuser:
         return True
 
     def _reaches_around(self, producer: Group, consumer: Group) -> bool:
-        """Does a third kernel lie between them?"""
-        between = [g for g in self.groups if g.index and g is not producer and g is not consumer]
-        after = {id(g) for g in between if g.reads & set(producer.index)}
-        frontier = [g for g in between if id(g) in after]
-        while frontier:
-            group = frontier.pop()
-            if consumer.reads & set(group.index):
+        """Does a third kernel lie between them? None does that comes behind the consumer."""
+        seen: set[int] = set()
+        stack = [g for g in self._readers_of(producer) if g is not consumer]
+        while stack:
+            group = stack.pop()
+            if id(group) in seen or group.rank > consumer.rank:
+                continue
+            seen.add(id(group))
+            if not consumer.reads.isdisjoint(group.index):
                 return True
-            for g in between:
-                if id(g) not in after and g.reads & set(group.index):
-                    after.add(id(g))
-                    frontier.append(g)
+            stack.extend(g for g in self._readers_of(group) if g is not consumer)
         return False
 
 

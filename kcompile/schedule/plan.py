@@ -29,7 +29,7 @@ from kcompile.ops.movement import copy_op
 from kcompile.schedule.contraction import Contraction, hint, packed_size
 from kcompile.schedule.fuse import Group, groups_of, stable_values, stored_values
 from kcompile.schedule.lower import is_leaf, loads
-from kcompile.schedule.rows import independent_rows
+from kcompile.schedule.rows import independent_rows, mentions
 from kcompile.schedule.scatter import scatter_of
 from kcompile.schedule.target import Target
 
@@ -129,13 +129,14 @@ class _Lowering:
         """The kernel of a loop; what its body packs of captured values is packed once, before it."""
         graph = node.attrs["body"].graph(f"{self.name} body")
         number = node.attrs["carries"] + node.attrs["slices"]
-        graph.stable = frozenset(graph.inputs[number:])
+        rows = independent_rows(graph, graph.inputs[: node.attrs["carries"]])
+        # A block of rows packs its own rows of what is captured.
+        graph.stable = frozenset(v for v in graph.inputs[number:] if rows is None or not mentions(v, rows))
         plan = plan_graph(graph, self.target)
         outside = dict(zip(graph.inputs, node.inputs, strict=True))
         packs = [k for k in plan.kernels if isinstance(k, Pack) and k.target in plan.prepared]
         plan.kernels = [k for k in plan.kernels if k not in packs]
         moved = [replace(k, contraction=_on(k.contraction, outside), name=f"{self.name} pack") for k in packs]
-        rows = independent_rows(graph, graph.inputs[: node.attrs["carries"]])
         return [*moved, Scan(node, plan, tuple(k.target for k in packs), rows, self.name, ("loop",))]
 
     def _contract(self) -> list[Kernel]:

@@ -29,6 +29,11 @@ def _leading_symbol(v: Value) -> Atom | None:
     return monomial[0] if coefficient == 1 and len(monomial) == 1 else None
 
 
+def mentions(v: Value, atom: Atom) -> bool:
+    """Does an extent of v depend on the symbol?"""
+    return any(isinstance(d, Int) and atom in set(d.atoms()) for d in v.shape)
+
+
 class _Rows:
     """The test of single values against a symbol that counts rows."""
 

@@ -38,6 +38,11 @@ class StatelessScope(Tracer):
         for update in state_mapping or ():
             self.add_update(update)
 
+    @property
+    def records(self) -> bool:  # type: ignore[override]
+        """Does the scope stand in a trace?"""
+        return self._outer is not None and self._outer.records
+
     def add_loss(self, loss: Any) -> None:
         """Collect a loss."""
         self.losses.append(loss)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,12 +22,17 @@ _local = threading.local()
 class Tracer:
     """The scope of one trace: what each variable holds by now."""
 
+    records = True  # a graph is made
+
     def __init__(self) -> None:
         self.current: dict[Variable, Value] = {}
         self.assigned: dict[Variable, Value] = {}
+        self.slots = itertools.count()  # numbers for values that must be unlike any other of the trace
 
     def __enter__(self) -> Tracer:
         self._outer = enter(self)
+        if self._outer is not None:
+            self.slots = self._outer.slots
         return self
 
     def __exit__(self, *_: object) -> None:

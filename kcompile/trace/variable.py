@@ -331,6 +331,15 @@ def _install_operators() -> None:
             setattr(Variable, method, lambda a, b, m=method: _operate(a, b, m))
     for method in ("__lt__", "__le__", "__gt__", "__ge__"):
         setattr(Variable, method, lambda a, b, m=method: _operate(a, b, m))
+    for method in ("__eq__", "__ne__"):
+        setattr(Variable, method, lambda a, b, m=method: _compared(a, b, m))
+    Variable.__hash__ = object.__hash__  # type: ignore[method-assign]
+
+
+def _compared(a: Variable, b: Any, method: str) -> Any:
+    """Elementwise with tensors and numbers, as in Keras; of two variables, whether they are the same one."""
+    known = isinstance(b, (Value, np.ndarray, np.generic, int, float))
+    return _operate(a, b, method) if known else NotImplemented
 
 
 def _operate(a: Variable, b: Any, method: str) -> Any:

@@ -7,6 +7,7 @@ import pytest
 
 from kcompile import ops
 from kcompile.autograd.backward import gradients
+from kcompile.autograd.check import gradient_error
 from kcompile.ir.evaluate import evaluate
 from kcompile.ir.graph import topological
 from kcompile.ir.op import REGISTRY, Op, make_parameter
@@ -33,6 +34,24 @@ def test_paths_add_up():
 def test_an_operand_used_twice_counts_twice():
     (g,) = gradients(ops.sum(ops.add(X, X)), [X])
     np.testing.assert_array_equal(value(g), [2, 2, 2])
+
+
+REPEATED = {
+    "einsum": lambda h: ops.einsum("bi,bi->b", h, h),
+    "outer": lambda h: ops.einsum("bi,bj->bij", h, h),
+    "three": lambda h: ops.einsum("bi,bi,bj->j", h, h * 2.0, h),
+    "matmul": lambda h: ops.matmul(h, ops.transpose(h)),
+    "tensordot": lambda h: ops.tensordot(h, h, 2),
+    "attention": lambda h: ops.dot_product_attention(*[ops.reshape(h, (1, 3, 2, 2))] * 3),
+    "layer_norm": lambda h: ops.layer_normalization(h, h[0], h[0]),
+}
+
+
+@pytest.mark.parametrize("name", REPEATED)
+def test_an_operand_that_stands_there_twice(name):
+    """Of a composite, too, each use counts once."""
+    h = np.random.default_rng(0).normal(size=(3, 4))
+    assert gradient_error(REPEATED[name], h) < 1e-6
 
 
 def test_what_the_loss_does_not_depend_on_has_none():

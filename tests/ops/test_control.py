@@ -380,3 +380,76 @@ def test_same_bits_with_one_thread_and_two():
     bound.threads = 1
     for a, b in zip(many, executable(*arrays), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("batch", [3, 16, 17, 40])
+def test_captured_rows_are_packed_block_by_block(batch):
+    """Attention inside a scan: what is captured has rows of its own."""
+
+    def attending(h, x):
+        def step(h, _):
+            scores = ops.softmax(ops.einsum("bi,bti->bt", h, x))
+            return ops.einsum("bt,bti->bi", scores, x), None
+
+        return ops.scan(step, h, length=3)[0]
+
+    case = make_case("attending", attending, [normal(2, 8), normal(2, 6, 8)], [(BATCH, 8), (BATCH, 6, 8)])
+    arrays = [normal(batch, 8), normal(batch, 6, 8)]
+    assert differences(case, run(case, arrays), arrays) == []
+
+
+def test_gradients_inside_a_trace():
+    """There tensors compare element by element."""
+    import kcompile
+
+    arrays = lstm_arrays(3, 4)
+    slope = kcompile.jit(kcompile.grad(lambda x, *weights: ops.sum(lstm(x, *weights)[0])))
+    case = make_case("lstm", lambda *xs: ops.sum(lstm(*xs)[0]), arrays)
+    from kcompile.autograd.backward import gradients
+
+    [expected] = gradients(case.outputs[0], case.inputs[:1])
+    from kcompile.ir.evaluate import evaluate
+
+    [want] = evaluate([expected], dict(zip(case.inputs, arrays, strict=True)), {})
+    np.testing.assert_allclose(slope(*arrays), want, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16", "mixed_float16"])
+def test_a_variable_keeps_its_dtype_in_a_loop(policy):
+    import kcompile
+
+    class Counting(kcompile.layers.Layer):
+        def build(self, shape):
+            self.c = self.add_weight(shape=(3,), initializer="zeros", trainable=False)
+
+        def call(self, x):
+            def step(carry, _):
+                self.c.assign(self.c + 1.0)
+                return carry, None
+
+            return ops.scan(step, x, length=4)[0]
+
+    layer = Counting(dtype=policy)
+    layer.build((2, 3))
+    layer.c.assign(np.full(3, 0.2345678, "float32"))
+    compiled(lambda x: layer(x), normal(2, 3))
+    np.testing.assert_allclose(layer.c.numpy(), 4.2345678, rtol=1e-2 if "16" in policy else 1e-6)
+    assert layer.c.numpy().dtype == np.float32
+
+
+def test_a_body_that_changes_the_type_of_a_carry_is_refused():
+    from kcompile.core.errors import ShapeError
+    from kcompile.ir.body import Body, new_parameters
+    from kcompile.ops.loop import loop_op
+
+    [x] = new_parameters([TensorType((3,))], "x")
+    with pytest.raises(ShapeError, match="changes the type of carry 0"):
+        loop_op(x, body=Body([x], [ops.cast(x, "float16")]), carries=1, slices=0, steps=2, reverse=False)
+
+
+def test_loops_on_arrays_in_a_stateless_scope():
+    import kcompile
+
+    with kcompile.StatelessScope():
+        last, _ = ops.scan(lambda c, x: (c + x, c), np.float32(0), np.arange(3, dtype="float32"))
+    assert float(last) == 3

@@ -290,3 +290,31 @@ def test_value_and_grad_of_several_arguments():
 def test_the_value_must_be_one_float():
     with pytest.raises(TypeError, match="one float"):
         keras.value_and_grad(lambda x: x * 2)(np.float32([1, 2]))
+
+
+def test_arguments_that_are_one_tensor_have_gradients_of_their_own():
+    both = keras.jit(lambda x: keras.grad(lambda a, b: a * b * b, (0, 1))(x, x))
+    assert [float(g) for g in both(np.float32(3))] == [9, 18]
+    nested = keras.jit(lambda z: keras.grad(lambda a: a * keras.grad(lambda y: a * y)(z))(z))
+    assert float(nested(np.float32(3))) == 6
+
+
+def test_variables_of_one_value_have_gradients_of_their_own():
+    v, w = keras.Variable(np.float32(0)), keras.Variable(np.float32(0))
+
+    @keras.jit
+    def slopes(x):
+        v.assign(x)
+        w.assign(x)
+        with keras.GradientTape() as tape:
+            y = v * w * w
+        return tape.gradient(y, [v, w])
+
+    assert [float(g) for g in slopes(np.float32(2))] == [4, 8]
+
+
+def test_comparing_a_variable_in_a_trace():
+    v = keras.Variable(np.float32([0, 1, 0]))
+    found = keras.jit(lambda x: ops.where(v == 0, x, -x))(np.float32([1, 2, 3]))
+    assert found.tolist() == [1, -2, 3]
+    assert v in [v] and len({v, v}) == 1

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from kcompile.core.symbolic import Atom, FloorDiv, Int, symbol
+from kcompile.core.symbolic import Atom, FloorDiv, Int, Min, symbol
 from kcompile.ir.types import Shape
 
 
@@ -75,6 +75,8 @@ def _term(g: Any, monomial: tuple[Atom, ...], coefficient: int) -> str:
 
 
 def _atom(g: Any, atom: Atom) -> str:
+    if isinstance(atom, Min):
+        return str(g.node("Min", dim_tensor(g, atom.first), dim_tensor(g, atom.second)))
     if isinstance(atom, FloorDiv):
         return _floordiv(g, dim_tensor(g, atom.numerator), dim_tensor(g, atom.divisor))
     source = g.symbols.sources.get(atom.name)
