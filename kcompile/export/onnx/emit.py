@@ -27,6 +27,7 @@ class Emitter:
 
     def __init__(self, graph: Graph, g: Builder):
         self.graph, self.g = graph, g
+        g.body = self.body
         self.names: dict[Value, str] = {}
         self.unsupported: dict[tuple[str, str, str], None] = {}
 
@@ -81,6 +82,23 @@ class Emitter:
         self.emit(parts, origin)
         self._bind(node, tuple(self.names[part] for part in parts))
         return True
+
+    def body(
+        self, parameters: Sequence[Value], captured: dict[Value, str], outputs: Sequence[Value]
+    ) -> OnnxGraph:
+        """What a loop repeats, from parameters to outputs. captured: parameters with names from outside."""
+        outer, g = dict(self.names), self.g
+        inputs = {g.name(p.node.attrs["name"]): p.type for p in parameters}
+        g.types.update(inputs)
+        self.names |= dict(zip(parameters, inputs, strict=True)) | captured
+        with g.inside() as nodes:
+            self.emit(outputs, g.scope)
+            made = [OnnxNode("Identity", (self.names[v],), (g.name("result"),)) for v in outputs]
+            nodes += made
+        self.names = outer
+        return OnnxGraph(
+            inputs, {n.outputs[0]: v.type for n, v in zip(made, outputs, strict=True)}, nodes, {}
+        )
 
     def _bind(self, node: Node, names: tuple[str, ...]) -> None:
         for value, name in zip(node.values, names, strict=True):
