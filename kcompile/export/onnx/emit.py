@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from kcompile.core.errors import message
+from kcompile.export.onnx import recurrent
 from kcompile.export.onnx.builder import Builder
 from kcompile.export.onnx.graph import OnnxGraph, OnnxNode
 from kcompile.ir.graph import Graph, Node, Value, set_origin, topological
@@ -59,7 +60,13 @@ class Emitter:
             return False
         mark, self.g.scope = self.g.mark(), origin
         try:
-            made = rule(self.g, *(self.names[v] for v in node.inputs), **node.attrs)
+            made = (
+                recurrent.written(self.g, node, self.names, self.graph.variables)
+                if node.op.has_bodies
+                else None
+            )
+            if made is None:
+                made = rule(self.g, *(self.names[v] for v in node.inputs), **node.attrs)
         except NotImplementedError as error:  # NotInOpset among them
             self.reason, made = str(error), None
         if made is None:
