@@ -20,7 +20,6 @@ ALLOWED_GAPS: dict[tuple[str, str], str] = {
     ("batched", "vjp"): "made by passes, after gradients",
     ("contract", "onnx"): "made by decomposing matmul, einsum and the convolutions, which ONNX knows",
     ("loop", "scalar"): "a kernel of its own: the plan of its body, repeated",
-    ("loop", "onnx"): "not written as ONNX's Scan or Loop yet",
     ("max_pool_gradient", "onnx"): "inference graphs have no gradients",
     ("max_pool_gradient", "vjp"): "second derivatives through max pooling are not needed to train",
     ("max_pool_position", "onnx"): "inference graphs have no gradients",

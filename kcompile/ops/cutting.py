@@ -62,11 +62,17 @@ def _slice_scalar(i: Index, x: Any, *, out: TensorType, start: Any, size: Any, s
 
 @slice_op.onnx
 def _slice_onnx(g: Any, x: str, *, start: Any, size: Any, step: Any) -> str:
-    # An end of -1 would mean the last element; the end before the first one is any far negative number.
-    ends = [a + n * s for a, n, s in zip(start, size, step, strict=True)]
+    given = zip(range(len(step)), start, size, step, g.shape(x), strict=True)
+    cuts = [(k, a, n, s, d) for k, a, n, s, d in given if n != d or s != 1]  # the axes that change
+    if not cuts:
+        return x
+    # An end of -1 would mean the last element; the end before the first one is any far negative number. An
+    # axis that is turned over begins at -1, so that its length need not be known.
+    starts = [-1 if s == -1 and n == d else a for _, a, n, s, d in cuts]
+    ends = [a + n * s if a != -1 else -1 for a, (_, _, n, s, _) in zip(starts, cuts, strict=True)]
     ends = [-(2**31) if isinstance(e, int) and e < 0 else e for e in ends]
-    axes, steps = (g.constant(np.array(v, np.int64)) for v in (range(len(step)), step))
-    return g.node("Slice", x, g.dims(start), g.dims(ends), axes, steps)
+    axes, steps = (g.constant(np.array([cut[i] for cut in cuts], np.int64)) for i in (0, 3))
+    return g.node("Slice", x, g.dims(starts), g.dims(ends), axes, steps)
 
 
 @slice_op.samples

@@ -222,6 +222,41 @@ def _apply(inputs: Sequence[Any], body: Body, carries: int, slices: int, steps: 
     return loop_op(*inputs, body=body, carries=carries, slices=slices, steps=steps, reverse=reverse)
 
 
+@loop_op.onnx
+def _onnx(
+    g: Any, *names: str, body: Body, carries: int, slices: int, steps: int | Int | None, reverse: bool
+) -> tuple[str, ...]:
+    outer = carries + slices
+    captured = dict(zip(body.parameters[outer:], names[outer:], strict=True))
+    if steps is None:  # the flag is the condition, and the first of the carried values as well
+        inner = g.body(body.parameters[:outer], captured, [body.outputs[0], *body.outputs])
+        return _onnx_while(g, names[:carries], inner)
+    if steps == 0:  # onnxruntime does not take it
+        empty = [np.zeros((0, *t.shape), dtypes.numpy_dtype(t.dtype)) for t in body.gives[carries:]]
+        return (*names[:carries], *(g.constant(a) for a in empty))
+    inner = g.body(body.parameters[:outer], captured, body.outputs)
+    stacked = list(names[carries:outer])
+    if not stacked:  # Scan needs something to count its steps by
+        stacked = [g.node("ConstantOfShape", g.dims((steps,)))]
+        inner.inputs[g.name("step")] = TensorType((), "float32")
+    ways: dict[str, list[int]] = {}
+    if reverse:
+        results = len(body.outputs) - carries
+        ways = {"scan_input_directions": [1] * len(stacked), "scan_output_directions": [1] * results}
+    made = g.node(
+        "Scan", *names[:carries], *stacked, outputs=len(body.outputs), body=inner,
+        num_scan_inputs=len(stacked), **{k: v for k, v in ways.items() if v},
+    )  # fmt: skip
+    return made if isinstance(made, tuple) else (made,)
+
+
+def _onnx_while(g: Any, first: Sequence[str], inner: Any) -> tuple[str, ...]:
+    counters = {g.name("iteration"): TensorType((), "int64"), g.name("going"): TensorType((), "bool")}
+    inner.inputs = counters | inner.inputs
+    made = g.node("Loop", "", first[0], *first, outputs=len(first), body=inner)
+    return made if isinstance(made, tuple) else (made,)
+
+
 @loop_op.samples
 def _samples(rng: np.random.Generator) -> Iterator[Sample]:
     def sample(name: str, arrays: Sequence[Any], function: Any, carries: int, **attrs: Any) -> Sample:

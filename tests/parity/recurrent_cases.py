@@ -164,7 +164,7 @@ def inputs_of(name: str, batch: int = BATCH, steps: int = STEPS) -> Any:
     x = rng.normal(size=(batch, steps, 3)).astype("float32")
     if name == "masked_stack":
         x[:, 2] = 0
-        x[1, -2:] = 0
+        x[1:2, -2:] = 0
     if name == "encoder_decoder":
         return {"source": x, "target": rng.normal(size=(batch, 4, 2)).astype("float32")}
     return x

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from kcompile.core import dtypes
 from kcompile.core.symbolic import Int
 from kcompile.export.onnx import schema
-from kcompile.export.onnx.graph import OnnxNode
+from kcompile.export.onnx.graph import OnnxGraph, OnnxNode
 from kcompile.export.onnx.symbols import Symbols, dims_tensor
 from kcompile.ir.types import Shape, TensorType
 
@@ -32,6 +33,8 @@ class Builder:
         self.nodes: list[OnnxNode] = []
         self.constants: dict[str, np.ndarray] = {}
         self.symbols = Symbols()
+        # body(parameters, captured, outputs): the graph of a loop's body; the emitter's.
+        self.body: Callable[[Sequence[Any], dict[Any, str], Sequence[Any]], OnnxGraph]
         self.types: dict[str, TensorType] = {}
         self._makers: dict[str, OnnxNode] = {}
         self._named: set[str] = set()
@@ -186,6 +189,17 @@ class Builder:
         """make(x) for an operator that wants the channels second; x and the result have them last."""
         first = make(self.transpose(x, [0, spatial + 1, *range(1, spatial + 1)]))
         return self.transpose(first, [0, *range(2, spatial + 2), 1])
+
+    @contextmanager
+    def inside(self) -> Iterator[list[OnnxNode]]:
+        """Nodes made inside go into the list given, and nothing outside may read them."""
+        outer, once, scope = self.nodes, dict(self._once), self.scope
+        self.nodes = []
+        try:
+            yield self.nodes
+        finally:
+            self.nodes, self.scope = outer, scope
+            self._once = once | {k: name for k, name in self._once.items() if name in self.constants}
 
     # --- undoing --------------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from kcompile.export.onnx.graph import OnnxGraph, OnnxNode
 
 def run(graph: OnnxGraph) -> OnnxGraph:
     """The graph after all rewrites; its inputs and outputs stay."""
+    clean_bodies(graph)
     drop_identities(graph)
     layout.sink_transposes(graph)
     drop_identities(graph)
@@ -18,6 +19,15 @@ def run(graph: OnnxGraph) -> OnnxGraph:
     drop_unused(graph)
     rename_constants(graph)
     return graph
+
+
+def clean_bodies(graph: OnnxGraph) -> None:
+    """Bodies of loops without identities and without what their results do not need."""
+    for body in (body for node in graph.nodes for body in node.bodies):
+        clean_bodies(body)
+        drop_identities(body)
+        name_outputs(body)
+        drop_unused(body)
 
 
 def drop_identities(graph: OnnxGraph) -> None:
@@ -52,7 +62,7 @@ def drop_unused(graph: OnnxGraph) -> None:
     needed, kept = set(graph.outputs), []
     for node in reversed(graph.nodes):
         if needed.intersection(node.outputs):
-            needed.update(node.inputs)
+            needed.update(node.reads)
             kept.append(node)
     graph.nodes = kept[::-1]
     graph.constants = {name: array for name, array in graph.constants.items() if name in needed}

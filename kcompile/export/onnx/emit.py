@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from kcompile.core.errors import message
+from kcompile.export.onnx import recurrent
 from kcompile.export.onnx.builder import Builder
 from kcompile.export.onnx.graph import OnnxGraph, OnnxNode
 from kcompile.ir.graph import Graph, Node, Value, set_origin, topological
@@ -27,6 +28,7 @@ class Emitter:
 
     def __init__(self, graph: Graph, g: Builder):
         self.graph, self.g = graph, g
+        g.body = self.body
         self.names: dict[Value, str] = {}
         self.unsupported: dict[tuple[str, str, str], None] = {}
 
@@ -58,7 +60,13 @@ class Emitter:
             return False
         mark, self.g.scope = self.g.mark(), origin
         try:
-            made = rule(self.g, *(self.names[v] for v in node.inputs), **node.attrs)
+            made = (
+                recurrent.written(self.g, node, self.names, self.graph.variables)
+                if node.op.has_bodies
+                else None
+            )
+            if made is None:
+                made = rule(self.g, *(self.names[v] for v in node.inputs), **node.attrs)
         except NotImplementedError as error:  # NotInOpset among them
             self.reason, made = str(error), None
         if made is None:
@@ -81,6 +89,23 @@ class Emitter:
         self.emit(parts, origin)
         self._bind(node, tuple(self.names[part] for part in parts))
         return True
+
+    def body(
+        self, parameters: Sequence[Value], captured: dict[Value, str], outputs: Sequence[Value]
+    ) -> OnnxGraph:
+        """What a loop repeats, from parameters to outputs. captured: parameters with names from outside."""
+        outer, g = dict(self.names), self.g
+        inputs = {g.name(p.node.attrs["name"]): p.type for p in parameters}
+        g.types.update(inputs)
+        self.names |= dict(zip(parameters, inputs, strict=True)) | captured
+        with g.inside() as nodes:
+            self.emit(outputs, g.scope)
+            made = [OnnxNode("Identity", (self.names[v],), (g.name("result"),)) for v in outputs]
+            nodes += made
+        self.names = outer
+        return OnnxGraph(
+            inputs, {n.outputs[0]: v.type for n, v in zip(made, outputs, strict=True)}, nodes, {}
+        )
 
     def _bind(self, node: Node, names: tuple[str, ...]) -> None:
         for value, name in zip(node.values, names, strict=True):

@@ -15,18 +15,31 @@ DOMAIN = ""  # of the standard operators
 
 @dataclass(frozen=True)
 class OnnxNode:
-    """One application of an ONNX operator. An empty input name: an optional input is left out."""
+    """One application of an ONNX operator. An empty input name: an optional input is left out.
+
+    An attribute may be an OnnxGraph: the body of a loop, which may read any name from outside.
+    """
 
     op: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     attrs: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The inputs, and what bodies read from outside."""
+        return (*self.inputs, *(name for body in self.bodies for name in body.free_names()))
+
+    @property
+    def bodies(self) -> list[OnnxGraph]:
+        return [a for a in self.attrs.values() if isinstance(a, OnnxGraph)]
+
     def renamed(self, names: dict[str, str]) -> OnnxNode:
-        """The node with some input names replaced."""
-        if not any(name in names for name in self.inputs):
+        """The node with some of the names that it reads replaced."""
+        if not any(name in names for name in self.reads):
             return self
-        return replace(self, inputs=tuple(names.get(name, name) for name in self.inputs))
+        attrs = {k: a.renamed(names) if isinstance(a, OnnxGraph) else a for k, a in self.attrs.items()}
+        return replace(self, inputs=tuple(names.get(name, name) for name in self.inputs), attrs=attrs)
 
 
 @dataclass
@@ -42,9 +55,18 @@ class OnnxGraph:
         """The nodes that read each name."""
         found: dict[str, list[OnnxNode]] = {}
         for node in self.nodes:
-            for name in dict.fromkeys(node.inputs):
+            for name in dict.fromkeys(node.reads):
                 found.setdefault(name, []).append(node)
         return found
+
+    def free_names(self) -> list[str]:
+        """What the nodes read that is made outside."""
+        made = {*self.inputs, *self.makers()}
+        return list(dict.fromkeys(name for node in self.nodes for name in node.reads if name not in made))
+
+    def renamed(self, names: dict[str, str]) -> OnnxGraph:
+        """The graph with some of the names from outside replaced."""
+        return replace(self, nodes=[node.renamed(names) for node in self.nodes])
 
     def makers(self) -> dict[str, OnnxNode]:
         """The node that makes each name."""

@@ -102,7 +102,7 @@ class _Sinking:
         elif self._sinks(node):
             self._below(node)
         else:
-            for name in node.inputs:
+            for name in node.reads:
                 self._write(name)
             self.nodes.append(node)
 

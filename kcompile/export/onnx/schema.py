@@ -11,7 +11,8 @@ import numpy as np
 
 from kcompile.core import dtypes
 from kcompile.core.symbolic import Int
-from kcompile.export.onnx.graph import DOMAIN, OnnxNode
+from kcompile.export.onnx.graph import DOMAIN, OnnxGraph, OnnxNode
+from kcompile.export.onnx.symbols import Symbols
 from kcompile.ir.types import TensorType
 
 
@@ -90,7 +91,7 @@ NO_KERNEL = {  # dtypes that the operator set has, but onnxruntime does not comp
      "Sinh", "Tan"),
     frozenset({"float64"}),
 )  # fmt: skip
-TAKES_BFLOAT16 = frozenset({"Cast"})  # all of onnxruntime's kernels for the CPU that do
+TAKES_BFLOAT16 = frozenset({"Cast", "Loop", "Scan"})  # all of onnxruntime's kernels for the CPU that do
 # Where an operator lacks a dtype it works in the first of these, which hold the same numbers; float64 has
 # nothing wider, and is computed in float32 there.
 WIDER = dict.fromkeys(("bool", *SMALL), ("int32", "float32")) | {
@@ -180,7 +181,22 @@ def node_proto(node: OnnxNode) -> Any:
     """A node as ONNX stores it, named after its first output."""
     import onnx
 
-    return onnx.helper.make_node(node.op, node.inputs, node.outputs, name=node.outputs[0], **node.attrs)
+    attrs = {k: graph_proto(a, k) if isinstance(a, OnnxGraph) else a for k, a in node.attrs.items()}
+    return onnx.helper.make_node(node.op, node.inputs, node.outputs, name=node.outputs[0], **attrs)
+
+
+def graph_proto(graph: OnnxGraph, name: str, constants: Sequence[Any] = ()) -> Any:
+    """A graph as ONNX stores it."""
+    import onnx
+
+    symbols = Symbols()
+    return onnx.helper.make_graph(
+        [node_proto(node) for node in graph.nodes],
+        name,
+        [onnx.helper.make_value_info(n, type_proto(t, symbols)) for n, t in graph.inputs.items()],
+        [onnx.helper.make_value_info(n, type_proto(t, symbols)) for n, t in graph.outputs.items()],
+        list(constants),
+    )
 
 
 def tensor_proto(name: str, array: np.ndarray) -> Any:

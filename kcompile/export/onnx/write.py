@@ -14,7 +14,6 @@ from kcompile.core.errors import CompileError, message
 from kcompile.core.files import replacing, sync_folder
 from kcompile.export.onnx import schema
 from kcompile.export.onnx.graph import DOMAIN, OnnxGraph
-from kcompile.export.onnx.symbols import Symbols
 
 LIMIT = 2**31 - 2**20  # bytes of constants in one file: protobuf's limit less room for the rest
 ALIGNMENT = 4096  # of each array in the second file, so that runtimes can map it
@@ -24,14 +23,8 @@ def model_proto(graph: OnnxGraph, name: str, opset: int, constants: list[Any]) -
     """The whole model as ONNX stores it."""
     import onnx
 
-    helper, symbols = onnx.helper, Symbols()
-    made = helper.make_graph(
-        [schema.node_proto(node) for node in graph.nodes],
-        name,
-        [helper.make_value_info(n, schema.type_proto(t, symbols)) for n, t in graph.inputs.items()],
-        [helper.make_value_info(n, schema.type_proto(t, symbols)) for n, t in graph.outputs.items()],
-        constants,
-    )
+    helper = onnx.helper
+    made = schema.graph_proto(graph, name, constants)
     imports = [helper.make_opsetid(DOMAIN, opset)]
     model = helper.make_model(
         made,

@@ -13,7 +13,7 @@ from kcompile.layers.rnn.cell_layer import CellLayer
 class SimpleRNNCell(BuiltinCell):
     """h = activation(x @ kernel + bias + h @ recurrent_kernel).
 
-    Shapes:  inputs (n, d), states [(n, units)] -> (output (n, units), [it]).
+    Shapes:  sequence (n, d), one step of it, states [(n, units)] -> (output (n, units), [it]).
 
     >>> import numpy as np
     >>> cell = SimpleRNNCell(2, activation=None, kernel_initializer="ones", recurrent_initializer="ones")
@@ -50,10 +50,10 @@ class SimpleRNNCell(BuiltinCell):
         units = self.output_size
         self.add_weights((input_shape[-1], units), (units, units), (units,))
 
-    def call(self, inputs: Any, states: Any, training: bool = False) -> tuple[Any, Any]:
+    def call(self, sequence: Any, states: Any, training: bool = False) -> tuple[Any, Any]:
         nested = isinstance(states, (list, tuple))
         h = states[0] if nested else states
-        x = projected(inputs, self.kernel, self.input_masks(inputs, training))
+        x = projected(sequence, self.kernel, self.input_masks(sequence, training))
         x = x if self.bias is None else x + self.bias
         h = self.activation(x + projected(h, self.recurrent_kernel, self.state_masks(h, training)))
         return h, [h] if nested else h

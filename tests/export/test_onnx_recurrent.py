@@ -1,0 +1,145 @@
+"""Recurrent models in onnxruntime, at several batch sizes and lengths."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+import kcompile as keras
+from kcompile import layers as L
+from kcompile import ops
+from kcompile.core import tree
+from kcompile.layers import state
+from tests.export.onnx_tools import LATEST, graph_of, model_of, ops_of, run
+from tests.layers.check import TOLERANCE
+from tests.parity import recurrent_cases as cases
+
+SIZES = ((1, 6), (3, 6), (17, 4))  # batch, steps
+
+
+def exported(model, path, opset=18):
+    model.export(path, format="onnx", opset_version=opset, verbose=False)
+    return onnx.load(path)
+
+
+def assert_same(model, path, inputs):
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    names = [one.name for one in session.get_inputs()]
+    arrays = tree.flatten(inputs)
+    found = session.run(None, dict(zip(sorted(names), arrays, strict=True)))
+    for got, wanted in zip(found, tree.flatten(model(inputs)), strict=True):
+        np.testing.assert_allclose(got, wanted, **TOLERANCE)
+
+
+@pytest.mark.parametrize("opset", [13, 18, LATEST])
+@pytest.mark.parametrize("name", cases.BUILDERS)
+def test_models(name, opset, tmp_path):
+    model = cases.BUILDERS[name](keras)
+    model.set_weights(cases.weights_like([w.shape for w in model.weights]))
+    path = tmp_path / "model.onnx"
+    exported(model, path, opset)
+    for batch, steps in SIZES:
+        fixed = name in ("own_backward_layer", "regularized")
+        assert_same(model, path, cases.inputs_of(name, batch, cases.STEPS if fixed else steps))
+
+
+def test_while_loops_and_loops_without_slices():
+    def function(x):
+        halved = ops.while_loop(lambda v: ops.sum(v) > 1.0, lambda v: v * 0.5, x)
+        return ops.fori_loop(0, 3, lambda i, v: v + ops.cast(i, "float32") * x, halved)
+
+    x = np.full((3, 2), 4.0, "float32")
+    model = model_of(graph_of(function, [x], batch=True))
+    assert {"Loop", "Scan"} <= set(ops_of(model))
+    for rows in (1, 3):
+        [found] = run(model, [x[:rows]])
+        np.testing.assert_allclose(found, function(x[:rows]))
+
+
+def test_loops_in_loops_read_what_is_outside():
+    def function(x, w):
+        def outer(c, row):
+            inner = ops.scan(lambda d, _: (ops.tanh(d @ w + row), d), c, length=2)
+            return inner[0], inner[1][1] * ops.sum(w)
+
+        return ops.scan(outer, x[0], x, reverse=True)
+
+    rng = np.random.default_rng(0)
+    arrays = [rng.normal(size=s).astype("float32") for s in ((4, 3, 2), (2, 2))]
+    found = run(model_of(graph_of(function, arrays)), arrays)
+    for got, wanted in zip(found, function(*arrays), strict=True):
+        np.testing.assert_allclose(got, wanted, **TOLERANCE)
+
+
+OPERATORS = {
+    "lstm": (lambda: L.LSTM(4), ["Transpose", "LSTM", "Squeeze"]),
+    "lstm-backwards": (
+        lambda: L.LSTM(5, go_backwards=True, activation="relu"),
+        ["Transpose", "LSTM", "Squeeze"],
+    ),
+    "lstm-sequences": (
+        lambda: L.LSTM(5, return_sequences=True, use_bias=False),
+        ["Transpose", "LSTM", "Squeeze", "Transpose"],
+    ),
+    "gru": (lambda: L.GRU(4), ["Transpose", "GRU", "Squeeze"]),
+    "gru-square": (lambda: L.GRU(3, use_bias=False), ["Transpose", "GRU", "Squeeze"]),
+    "gru-reset-before": (lambda: L.GRU(3, reset_after=False), ["Transpose", "GRU", "Squeeze"]),
+    "simple": (lambda: L.SimpleRNN(4, activation="softsign"), ["Transpose", "RNN", "Squeeze"]),
+    "backwards-sequences": (
+        lambda: L.GRU(4, return_sequences=True, go_backwards=True),
+        ["Transpose", "GRU", "Squeeze", "Slice", "Transpose"],
+    ),
+    "dropout": (lambda: L.LSTM(4, dropout=0.3, recurrent_dropout=0.2), ["Transpose", "LSTM", "Squeeze"]),
+    "cell": (lambda: L.RNN(L.LSTMCell(4)), ["Transpose", "LSTM", "Squeeze"]),
+}
+
+
+@pytest.mark.parametrize("opset", [13, 18, LATEST])
+@pytest.mark.parametrize("name", OPERATORS)
+def test_usual_layers_are_one_operator(name, opset, tmp_path):
+    make, wanted = OPERATORS[name]
+    model = keras.Sequential([keras.Input((None, 3)), make()])
+    model.set_weights(cases.weights_like([w.shape for w in model.weights]))
+    before = state.version()
+    made = exported(model, tmp_path / "m.onnx", opset)
+    assert state.version() == before  # looking for an operator makes no layers
+    assert ops_of(made) == wanted
+    assert {i.name.rpartition("/")[2] for i in made.graph.initializer} >= {"W", "R"}
+    rng = np.random.default_rng(0)
+    for batch, steps in SIZES:
+        assert_same(model, tmp_path / "m.onnx", rng.normal(size=(batch, steps, 3)).astype("float32"))
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        lambda: L.LSTM(4, activation="gelu"),
+        lambda: L.RNN([L.LSTMCell(3), L.GRUCell(2)]),
+        lambda: L.LSTM(3, dtype="float64"),
+    ],
+    ids=["gelu", "stack", "double"],
+)
+def test_other_recurrences_are_scans(layer, tmp_path):
+    one = layer()
+    model = keras.Sequential([keras.Input((None, 3), dtype=one.dtype), one])
+    made = exported(model, tmp_path / "m.onnx")
+    assert "Scan" in ops_of(made)
+    assert_same(model, tmp_path / "m.onnx", np.ones((2, 5, 3), one.dtype))
+
+
+def test_states_that_are_given():
+    """Initial states are inputs of the operator."""
+    layer = L.LSTM(4, return_state=True)
+    rng = np.random.default_rng(1)
+    arrays = [rng.normal(size=s).astype("float32") for s in ((3, 5, 2), (3, 4), (3, 4))]
+    layer.build(arrays[0].shape)
+
+    def function(x, h, c):
+        return layer(x, initial_state=[h, c])
+
+    model = model_of(graph_of(function, arrays, batch=True))
+    assert ops_of(model).count("LSTM") == 1
+    for got, wanted in zip(run(model, arrays), function(*arrays), strict=True):
+        np.testing.assert_allclose(got, wanted, **TOLERANCE)
