@@ -23,7 +23,7 @@ import keras  # noqa: E402
 import numpy as np  # noqa: E402
 
 from tests.parity import event_decoder  # noqa: E402
-from tests.parity.block_cases import hooks, losses, metrics, optimizers, tensorboard, weights  # noqa: E402
+from tests.parity.block_cases import hooks, losses, metrics, optimizer_files, optimizers, tensorboard, weights  # noqa: E402
 
 Found = tuple[dict[str, Any], dict[str, np.ndarray]]
 
@@ -171,6 +171,18 @@ def make_tensorboard() -> Found:
     return texts, arrays
 
 
+def make_optimizer_files() -> Found:
+    """Files of trained models, what their optimizers hold, and the losses of the next steps."""
+    texts, arrays = {}, {}
+    for name, make in optimizer_files.makers(keras).items():
+        keras.utils.clear_session()
+        model = optimizer_files.trained(keras, make())
+        model.save(HERE / "blocks" / f"{name}.keras")
+        arrays[name] = optimizer_files.state(model)
+        texts[name] = {"losses": optimizer_files.more(model)}
+    return texts, arrays
+
+
 FAMILIES: dict[str, Callable[[], Found]] = {
     "optimizers": make_optimizers,
     "metrics": make_metrics,
@@ -178,6 +190,7 @@ FAMILIES: dict[str, Callable[[], Found]] = {
     "weights": make_weights,
     "hooks": make_hooks,
     "tensorboard": make_tensorboard,
+    "optimizer_files": make_optimizer_files,
 }
 
 
