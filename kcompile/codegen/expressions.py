@@ -11,7 +11,8 @@ from itertools import product as combinations
 from kcompile.codegen import scalar
 from kcompile.codegen.writer import Writer
 from kcompile.core import symbolic
-from kcompile.core.symbolic import Atom, Dynamic, FloorDiv, Int, Min
+from kcompile.core.dynamic import Dynamic
+from kcompile.core.symbolic import Atom, FloorDiv, Int, Min
 from kcompile.ir import loops
 from kcompile.ir.graph import Value
 from kcompile.ir.loops import Axis, Expr

@@ -11,10 +11,7 @@ themselves:
 
 from __future__ import annotations
 
-import itertools
-import weakref
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
 
 Dim = "int | Int"
 Monomial = tuple["Atom", ...]
@@ -86,35 +83,6 @@ class Min(Atom):
         for one in (self.first, self.second):
             if isinstance(one, Int):
                 yield from one.atoms()
-
-
-_numbers: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
-_next_number = itertools.count()
-
-
-def _number_of(expr: Any) -> int:
-    """A number that counts expressions in the order in which they were met: names made of it do not depend on
-    where things lie in memory.
-    """
-    if expr not in _numbers:
-        _numbers[expr] = next(_next_number)
-    return _numbers[expr]
-
-
-class Dynamic(Atom):
-    """An integer computed by a scalar expression (an index read from memory). `expr` has `key`, `free_axes`
-    and `substitute`.
-    """
-
-    __slots__ = ("expr",)
-
-    def __init__(self, expr: Any, extent: int | Int | None = None):
-        super().__init__(f"dyn{_number_of(expr):06}", 0, extent)
-        self.expr = expr
-
-    def substitute(self, env: Mapping[Atom, int | Int]) -> int | Int:
-        expr = self.expr.substitute(env)
-        return Int.of(self) if expr is self.expr else Int.of(Dynamic(expr, self.extent))
 
 
 class Int:

@@ -18,7 +18,8 @@ import numpy as np
 
 from kcompile.core import symbolic
 from kcompile.core.dtypes import is_half, numpy_dtype
-from kcompile.core.symbolic import Atom, Dynamic, Int
+from kcompile.core.dynamic import Dynamic
+from kcompile.core.symbolic import Atom, Int
 from kcompile.ir.graph import Value, attribute_key
 
 Index = tuple["int | Int", ...]

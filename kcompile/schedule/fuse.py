@@ -17,18 +17,15 @@ from kcompile.ir.graph import Graph, Node, Value
 from kcompile.ir.loops import Axis, Expr, Index, axis_of
 from kcompile.schedule.contraction import Contraction, contraction_of
 from kcompile.schedule.lower import (
-    COSTS,
-    RECOMPUTED,
     Elements,
     cost,
-    evaluations,
     is_leaf,
     loads,
     new_axes,
-    reads_each_once,
     reductions,
 )
 from kcompile.schedule.target import Target
+from kcompile.schedule.worth import Everything, is_repeated, is_small, price
 
 INLINE_COST = 12  # what may be computed again in each of several readers
 RECOMPUTE_COST = 40  # what may be computed again along a row that stays in cache
@@ -142,7 +139,7 @@ class Fuser:
         parts = loops.walk(expr)
         if len(parts) > EXPRESSION_LIMIT // 4:
             return False
-        if any(not _is_small(r) for r in own):
+        if any(not is_small(r) for r in own):
             return False
         readers = [r for r in self.readers[v] if r.values[0] not in self.contractions]
         if cost(expr) <= 2 and not own:
@@ -151,11 +148,10 @@ class Fuser:
             return False
         if self._ends_epilogue(v, expr, axes, readers):
             return False
-        price = _price(expr)
         if len(readers) == 1 and v not in self.roots:
             return True
         full = [x for x in loads(expr) if len(x.attr[1]) == len(axes) and axes]
-        return price <= INLINE_COST and len({x.attr for x in full}) <= 2
+        return price(expr) <= INLINE_COST and len({x.attr for x in full}) <= 2
 
     def _ends_epilogue(self, v: Value, expr: Expr, index: Index, readers: list[Node]) -> bool:
         """Is v the last of an elementwise chain on a contraction? Then it is computed there, once, and
@@ -169,11 +165,11 @@ class Fuser:
     def _repeats(self, v: Value, reader: Node) -> bool:
         """Does the reader evaluate elements of v more than once each?"""
         y = reader.values[0]
-        everything = _Everything()
+        everything = Everything()
         index = new_axes(y)
         expr = Elements(everything).compute(y, index)
         axes = tuple(a for a in (axis_of(i) for i in index) if a is not None)
-        return any(load.attr[0] is v and _is_repeated(axes, load, expr) for load in loads(expr))
+        return any(load.attr[0] is v and is_repeated(axes, load, expr) for load in loads(expr))
 
     # -- kernels -----------------------------------------------------------------------------------------
 
@@ -315,14 +311,14 @@ class Fuser:
                     continue
                 if load.free_axes <= set(joined.axes) or len(load.attr[1]) <= len(joined.axes):
                     continue
-                if cost(producer.exprs[v]) > 2 and _is_repeated(axes, load, expr):
+                if cost(producer.exprs[v]) > 2 and is_repeated(axes, load, expr):
                     return False
                 inner_reduction = any(
                     r
                     for r in reductions(producer.exprs[v])
                     if r.free_axes - set(producer.axes[: len(joined.axes)])
                 )
-                if inner_reduction or _price(producer.exprs[v]) > RECOMPUTE_COST:
+                if inner_reduction or price(producer.exprs[v]) > RECOMPUTE_COST:
                     return False
         return True
 
@@ -339,41 +335,6 @@ class Fuser:
                 return True
             stack.extend(g for g in self._readers_of(group) if g is not consumer)
         return False
-
-
-class _Everything:
-    """A container that holds every value."""
-
-    def __contains__(self, _: object) -> bool:
-        return True
-
-
-def _is_small(reduction: Expr) -> bool:
-    """A window of a few elements, unrolled: as good as elementwise."""
-    extent = 1
-    for a in reduction.attr[1]:
-        if not isinstance(a.extent, int):
-            return False
-        extent *= a.extent
-    return extent <= 16
-
-
-def _is_repeated(axes: tuple[Axis, ...], load: Expr, expr: Expr) -> bool:
-    """Is some element of the loaded value evaluated more than once?"""
-    if reads_each_once(axes, load, expr):
-        return False
-    return not _at_most(evaluations(axes, load, expr), load.attr[0].type.size)
-
-
-def _price(expr: Expr) -> int:
-    """Cost of computing an expression once more, random numbers apart: by design they are never stored."""
-    return cost(expr) - sum(COSTS[p.op] for p in loops.walk(expr) if p.op in RECOMPUTED)
-
-
-def _at_most(a: int | Int, b: int | Int) -> bool:
-    from kcompile.core.symbolic import is_nonnegative
-
-    return a == b or is_nonnegative(b - a)
 
 
 def _fits_epilogue(group: Group) -> bool:

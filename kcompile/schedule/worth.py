@@ -1,0 +1,41 @@
+"""What it costs to compute a value again, and whether that happens."""
+
+from __future__ import annotations
+
+from kcompile.core.symbolic import Int, is_nonnegative
+from kcompile.ir import loops
+from kcompile.ir.loops import Axis, Expr
+from kcompile.schedule.lower import COSTS, RECOMPUTED, cost, evaluations, reads_each_once
+
+
+class Everything:
+    """A container that holds every value."""
+
+    def __contains__(self, _: object) -> bool:
+        return True
+
+
+def is_small(reduction: Expr) -> bool:
+    """A window of a few elements, unrolled: as good as elementwise."""
+    extent = 1
+    for a in reduction.attr[1]:
+        if not isinstance(a.extent, int):
+            return False
+        extent *= a.extent
+    return extent <= 16
+
+
+def is_repeated(axes: tuple[Axis, ...], load: Expr, expr: Expr) -> bool:
+    """Is some element of the loaded value evaluated more than once?"""
+    if reads_each_once(axes, load, expr):
+        return False
+    return not _at_most(evaluations(axes, load, expr), load.attr[0].type.size)
+
+
+def price(expr: Expr) -> int:
+    """Cost of computing an expression once more, random numbers apart: by design they are never stored."""
+    return cost(expr) - sum(COSTS[p.op] for p in loops.walk(expr) if p.op in RECOMPUTED)
+
+
+def _at_most(a: int | Int, b: int | Int) -> bool:
+    return a == b or is_nonnegative(b - a)
