@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from kcompile.core import dtypes, tree
+from kcompile.core import config, dtypes, tree
 from kcompile.ir.op import make_parameter, unwrap
 from kcompile.ir.types import TensorType
 from kcompile.ops import elementwise as ew
@@ -16,6 +17,7 @@ from kcompile.trace import tracer
 from kcompile.trace.variable import Variable
 
 Function = Callable[..., Any]
+PROGRAMS = 64  # kept per function, the ones used last
 
 
 def jit(function: Function | None = None, **_: Any) -> Any:
@@ -40,7 +42,7 @@ def jit(function: Function | None = None, **_: Any) -> Any:
         return functools.partial(jit, **_)
     if not callable(function):
         raise TypeError(f"jit: a function is needed. Received: {function!r}")
-    programs: dict[Any, tuple[Any, Any, tuple[Any, ...]]] = {}
+    programs: OrderedDict[Any, tuple[Any, Any, tuple[Any, ...]]] = OrderedDict()
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
@@ -50,9 +52,15 @@ def jit(function: Function | None = None, **_: Any) -> Any:
         arrays = {k: np.asarray(ew.as_tensor(x), order="C") for k, x in enumerate(given) if _is_array(x)}
         rest = tuple(None if k in arrays else _identity(x) for k, x in enumerate(given))
         types = tuple((k, a.shape, a.dtype.str) for k, a in arrays.items())
-        key = (types, rest, _form([list(args), kwargs]))
+        key = (types, rest, _form([list(args), kwargs]), config.floatx())
         if key not in programs:
-            programs[key] = (*_compiled(function, args, kwargs, given, arrays), tuple(given))
+            held = tuple(
+                x for k, x in enumerate(given) if k not in arrays
+            )  # the key has their addresses
+            programs[key] = (*_compiled(function, args, kwargs, given, arrays), held)
+            if len(programs) > PROGRAMS:
+                programs.popitem(last=False)
+        programs.move_to_end(key)
         executable, result, _ = programs[key]
         outputs = iter(executable(*arrays.values()))
         return tree.map_structure(lambda x: None if x is None else next(outputs), result)

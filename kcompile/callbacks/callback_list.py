@@ -28,6 +28,9 @@ class CallbackList(Callback):
     ):
         super().__init__()
         self.callbacks: list[Any] = tree.flatten(callbacks) if callbacks else []
+        for one in self.callbacks:
+            if not hasattr(one, "set_model"):
+                raise ValueError(f"`callbacks` must be Callback objects. Received: {one!r}")
         self._history = next((c for c in self.callbacks if isinstance(c, History)), None)
         if self._history is None and add_history:
             self._history = History()

@@ -56,7 +56,7 @@ class Sequential(Model):
             )
         if not self._stack and layer._input_shape_arg is not None:
             self.add(InputLayer(shape=layer._input_shape_arg), rebuild=False)
-        if any(known.name == layer.name for known in self._stack):
+        if any(known.name == layer.name and known is not layer for known in self._stack):
             raise ValueError(
                 f"All layers added to a Sequential model should have unique names. Name '{layer.name}' is "
                 "already the name of a layer in this model. Update the `name` argument to pass a unique "

@@ -35,7 +35,7 @@ def print_summary(
     plain: dict[str, Any] = {"force_terminal": False, "color_system": None} if print_fn else {}
     out = rich.console.Console(highlight=False, **plain)
     width = line_length or min(rows.default_length, out.width - 4)
-    columns = zip(rows.headers, rows.alignments, _widths(width, positions or rows.positions), strict=True)
+    columns = zip(rows.headers, rows.alignments, _widths(width, positions or rows.positions), strict=False)
     table = rich.table.Table(
         *(rich.table.Column(header, justify=side, width=w) for header, side, w in columns),  # type: ignore[arg-type]
         width=width,

@@ -44,3 +44,27 @@ def _inside(labels: np.ndarray, classes: int) -> bool:
     if labels.dtype.kind == "i":  # negative numbers are the largest unsigned ones: one pass is enough
         return bool(labels.view(f"u{labels.itemsize}").max() < classes)
     return bool(labels.max() < classes and labels.min() >= 0)
+
+
+def check_lengths(x: Any, y: Any, sample_weight: Any) -> None:
+    """All arrays must hold equally many samples."""
+    sizes = {
+        name: [len(a) for a in tree.flatten(part) if a is not None]
+        for name, part in (("x", x), ("y", y), ("sample_weight", sample_weight))
+    }
+    if not any(sizes.values()):
+        raise ValueError("No data: every array in `x` and `y` is None.")
+    if len({n for part in sizes.values() for n in part}) > 1:
+        shown = ", ".join(
+            f"'{name}' sizes: {', '.join(map(str, part))}" for name, part in sizes.items() if part
+        )
+        raise ValueError(
+            "Data cardinality is ambiguous. Make sure all arrays contain the same number of samples. " + shown
+        )
+
+
+def check_batch(x: Any, y: Any, sample_weight: Any) -> None:
+    """The arrays of a batch must hold equally many samples, and some."""
+    check_lengths(x, y, sample_weight)
+    if not all(len(a) for a in tree.flatten(x) if a is not None):
+        raise ValueError("The batch holds no samples: `x` has no rows.")

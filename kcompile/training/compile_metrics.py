@@ -134,7 +134,7 @@ def resolve(identifier: Any, y_true: Any, y_pred: Any) -> Any:
         return ACCURACIES[kind_of_labels(y_true, y_pred)](name=identifier)
     found = metrics_module.get(identifier)
     own = getattr(found, "name", None) or getattr(found, "__name__", None) or type(found).__name__
-    name = identifier if isinstance(identifier, str) else own
+    name = identifier if isinstance(identifier, str) else own.strip("<>")  # a lambda is called <lambda>
     if not isinstance(found, Metric):
         found = MeanMetricWrapper(found, name=name)
     if found.name != name:

@@ -14,6 +14,7 @@ from kcompile.ir.types import Shape
 from kcompile.layers import state
 from kcompile.trace.variable import Variable
 from kcompile.training import step as steps
+from kcompile.training.checks import check_batch
 from kcompile.training.extents import (
     closed_dimensions,
     has_fixed_batch,
@@ -95,6 +96,7 @@ class Programs:
 
         alone: its metrics are those of the batch; else they go on from those of earlier batches.
         """
+        check_batch(*data)
         return self._step(
             (kind, alone), data, len(leaves_of(list(data))[0]),
             lambda shapes: steps.trace_batch(self._model, kind, data, shapes, alone),

@@ -108,6 +108,8 @@ class Trainer(Compiled):
         rng = np.random.default_rng(np.random.randint(2**31))  # follows the seed that the user has set
         data = _data(self, x, y, sample_weight, batch_size, steps_per_epoch, shuffle, class_weight, rng)
         run = self._open("train", data, rng)
+        if isinstance(epochs, bool) or not hasattr(epochs, "__index__"):
+            raise ValueError(f"`epochs` must be an integer. Received: epochs={epochs!r}")
         epochs = config.limited_epochs(epochs)
         steps_per_epoch = config.limited_steps(steps_per_epoch, run.num_batches)
         evaluation = None

@@ -241,3 +241,26 @@ def test_predict_of_nothing():
         linear().predict(x[:0], verbose=0)
     with pytest.raises(ValueError, match="no batch to predict"):
         linear().predict(generator(), verbose=0)
+
+
+@pytest.mark.parametrize("method", ["train_on_batch", "test_on_batch"])
+def test_batches_of_different_lengths(method):
+    with pytest.raises(ValueError, match=r"cardinality is ambiguous.*'x' sizes: 20.*'y' sizes: 5"):
+        getattr(linear(), method)(x[:20], y[:5])
+    with pytest.raises(ValueError, match="'sample_weight' sizes: 3"):
+        getattr(linear(), method)(x[:20], y[:20], np.ones(3))
+    with pytest.raises(ValueError, match="holds no samples"):
+        getattr(linear(), method)(x[:0], y[:0])
+
+
+@pytest.mark.parametrize(
+    "arguments, text",
+    [
+        ({"class_weight": [1, 2, 3]}, "`class_weight` must be a dict"),
+        ({"epochs": "3"}, "`epochs` must be an integer"),
+        ({"callbacks": ["es"]}, "`callbacks` must be Callback objects.*'es'"),
+    ],
+)
+def test_arguments_of_fit(arguments, text):
+    with pytest.raises(ValueError, match=text):
+        linear().fit(x, y, verbose=0, **arguments)

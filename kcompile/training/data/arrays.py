@@ -11,6 +11,7 @@ import numpy as np
 
 from kcompile.core import tree
 from kcompile.core.errors import message
+from kcompile.training.checks import check_lengths
 from kcompile.training.data.convert import as_rows, is_array_like
 from kcompile.training.data.rows import Rows, take_rows
 from kcompile.training.data.weights import class_weight_to_sample_weights
@@ -128,23 +129,6 @@ def checked_batch_size(batch_size: Any) -> int:
 def _shapes(structure: Any) -> str:
     shapes = [tuple(a.shape) for a in tree.flatten(structure) if a is not None]
     return str(shapes[0] if len(shapes) == 1 else shapes)
-
-
-def check_lengths(x: Any, y: Any, sample_weight: Any) -> None:
-    """All arrays must hold equally many samples."""
-    sizes = {
-        name: [len(a) for a in tree.flatten(part) if a is not None]
-        for name, part in (("x", x), ("y", y), ("sample_weight", sample_weight))
-    }
-    if not any(sizes.values()):
-        raise ValueError("No data: every array in `x` and `y` is None.")
-    if len({n for part in sizes.values() for n in part}) > 1:
-        shown = ", ".join(
-            f"'{name}' sizes: {', '.join(map(str, part))}" for name, part in sizes.items() if part
-        )
-        raise ValueError(
-            "Data cardinality is ambiguous. Make sure all arrays contain the same number of samples. " + shown
-        )
 
 
 def _weights(y: Any, sample_weight: Any, class_weight: Mapping[int, float] | None) -> Any:

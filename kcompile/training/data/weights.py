@@ -18,6 +18,11 @@ def class_weight_to_sample_weights(y: Any, class_weight: Mapping[int, float]) ->
     >>> class_weight_to_sample_weights(np.array([0, 1, 1, 2]), {1: 3.0}).tolist()
     [1.0, 3.0, 3.0, 1.0]
     """
+    if not isinstance(class_weight, Mapping):
+        raise ValueError(
+            "`class_weight` must be a dict from class numbers to weights. "
+            f"Received: class_weight={class_weight} of type {type(class_weight).__name__}"
+        )
     labels = np.asarray(y)
     if labels.ndim > 1:
         labels = np.argmax(labels, axis=-1) if labels.shape[-1] != 1 else labels[..., 0]
