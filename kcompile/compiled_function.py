@@ -54,9 +54,7 @@ def jit(function: Function | None = None, **_: Any) -> Any:
         types = tuple((k, a.shape, a.dtype.str) for k, a in arrays.items())
         key = (types, rest, _form([list(args), kwargs]), config.floatx())
         if key not in programs:
-            held = tuple(
-                x for k, x in enumerate(given) if k not in arrays
-            )  # the key has their addresses
+            held = tuple(x for k, x in enumerate(given) if k not in arrays)  # the key has their addresses
             programs[key] = (*_compiled(function, args, kwargs, given, arrays), held)
             if len(programs) > PROGRAMS:
                 programs.popitem(last=False)

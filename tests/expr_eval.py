@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from kcompile.core import dtypes
-from kcompile.core.symbolic import Atom, Dynamic, FloorDiv, Int
+from kcompile.core.dynamic import Dynamic
+from kcompile.core.symbolic import Atom, FloorDiv, Int, Min
 from kcompile.ir import loops
 from kcompile.ir.loops import Expr, Index
 from kcompile.ir.op import Op, Sample
@@ -105,6 +106,8 @@ class Evaluation:
     def _atom(self, atom: Atom) -> int:
         if isinstance(atom, FloorDiv):
             return self.integer(atom.numerator) // self.integer(atom.divisor)
+        if isinstance(atom, Min):
+            return min(self.integer(atom.first), self.integer(atom.second))
         if isinstance(atom, Dynamic):
             index = int(self.value(atom.expr))
             assert atom.extent is None or 0 <= index < self.integer(atom.extent)
