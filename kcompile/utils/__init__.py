@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from kcompile.utils.images import img_to_array as img_to_array
     from kcompile.utils.images import load_img as load_img
     from kcompile.utils.images import save_img as save_img
+    from kcompile.utils.model_plots import model_to_dot as model_to_dot
+    from kcompile.utils.model_plots import plot_model as plot_model
     from kcompile.utils.sessions import clear_session as clear_session
     from kcompile.utils.sessions import set_random_seed as set_random_seed
     from kcompile.utils.splitting import split_dataset as split_dataset
@@ -59,6 +61,7 @@ _HOMES = {
     "training.data.py_dataset": "PyDataset Sequence=PyDataset",
     "utils.image_datasets": "image_dataset_from_directory",
     "utils.images": "array_to_img img_to_array load_img save_img",
+    "utils.model_plots": "model_to_dot plot_model",
     "utils.sessions": "clear_session set_random_seed",
     "utils.splitting": "split_dataset",
     "utils.text_datasets": "text_dataset_from_directory",
