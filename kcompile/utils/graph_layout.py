@@ -1,13 +1,15 @@
 """Places the boxes of a graph in rows, so that edges run one way and cross seldom.
 
-The method of Sugiyama, Tagawa and Toda (1981): a row per longest way from a source, bends where an edge passes
-a row, rows sorted by the mean place of their neighbours, then places as near to the neighbours as boxes allow.
+The method of Sugiyama, Tagawa and Toda (1981): a row per longest way from a source, bends where an edge
+passes a row, rows sorted by the mean place of their neighbours, then places as near to the neighbours as boxes
+allow.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 SWEEPS = 8
 GAP_ACROSS, GAP_ALONG = 28.0, 44.0  # between boxes of a row, and between rows
@@ -119,7 +121,7 @@ class _Rows:
             self.below.append([])
             self.members[row].append(ends[-1])
         ends.append(b)
-        for upper, lower in zip(ends, ends[1:], strict=False):
+        for upper, lower in pairwise(ends):
             self.below[upper].append(lower)
             self.above[lower].append(upper)
         return ends
@@ -147,10 +149,7 @@ class _Rows:
         """Places without overlap: pushed to the right, pushed to the left, and the mean of both."""
         if not members:
             return
-        apart = [
-            (self.width[a] + self.width[b]) / 2 + GAP_ACROSS
-            for a, b in zip(members, members[1:], strict=False)
-        ]
+        apart = [(self.width[a] + self.width[b]) / 2 + GAP_ACROSS for a, b in pairwise(members)]
         right, left = list(wishes), list(wishes)
         for n, distance in enumerate(apart):
             right[n + 1] = max(right[n + 1], right[n] + distance)

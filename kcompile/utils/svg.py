@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from html import escape
+from itertools import pairwise
 
 from kcompile.utils.graph_layout import Placed, Point, place
 from kcompile.utils.model_boxes import Boxes
@@ -77,7 +78,7 @@ def _box(lines: list[str], kind: str, center: Point, size: Point) -> str:
 def _edge(points: list[Point], turned: bool) -> str:
     """A smooth curve that leaves and meets boxes at right angles."""
     path = [f"M{_n(points[0][0])} {_n(points[0][1])}"]
-    for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False):
+    for (x0, y0), (x1, y1) in pairwise(points):
         if turned:
             half = (x0 + x1) / 2
             path.append(f"C{_n(half)} {_n(y0)} {_n(half)} {_n(y1)} {_n(x1)} {_n(y1)}")

@@ -19,22 +19,27 @@ def export_onnx(
     verbose: bool | None = None,
     input_signature: Any = None,
     opset_version: int | None = None,
+    fold_batch_norm: bool = False,
+    external_data: bool = False,
 ) -> None:
     """Write the inference call of a model (or a traced graph) to an ONNX file.
 
-    The batch dimension is open and named "batch". Operators such as LayerNormalization (opset 17) and Gelu
+    The batch dimension is open and named "batch"; other open ones have names such as "sequence" or "height". Operators such as LayerNormalization (opset 17) and Gelu
     (20) are written as one node where the opset has them. The file is checked with ONNX's checker and full
     shape inference, and replaces an old one only when all went well. More than 2 GB of weights go to
     `<filepath>.data`.
 
     Args:    input_signature: a list with one structure of InputSpecs (or placeholders, or arrays) per
              positional argument; by default what the model was built with. opset_version: 13 or later, 18 by
-             default. verbose: print where the file lies (the default).
+             default. fold_batch_norm: put batch normalizations into the weights of the convolutions and dense
+             layers before them: fewer nodes, results equal up to rounding. external_data: weights always in
+             `<filepath>.data`. verbose: print where the file lies (the default).
     Raises:  UnsupportedOps, which lists every operation without an ONNX form and its layer, before anything
              is written; ValueError for an unknown opset or a model whose input shapes are unknown.
     """
     from kcompile.export.onnx import cleanup, write
     from kcompile.export.onnx.emit import emit_graph
+    from kcompile.export.onnx.notes import annotate
     from kcompile.export.onnx.signature import trace_inference
 
     opset = check_opset(opset_version)
@@ -45,8 +50,9 @@ def export_onnx(
     else:
         traced = trace_inference(model, input_signature)
         graph, inputs, outputs = traced.graph, traced.inputs, traced.outputs
-    made = cleanup.run(emit_graph(graph, inputs, outputs, opset))
-    write.write(made, filepath, graph.name, opset)
+    made = cleanup.run(emit_graph(graph, inputs, outputs, opset), fold_batch_norm)
+    annotate(made, graph.name)
+    write.write(made, filepath, graph.name, opset, external_data)
     if verbose or verbose is None:
         console.print_msg(f"Saved artifact at '{filepath}'.")
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from kcompile.export.onnx import layout
+from kcompile.export.onnx import batch_norm, layout
 from kcompile.export.onnx.graph import OnnxGraph, OnnxNode
 
 
-def run(graph: OnnxGraph) -> OnnxGraph:
+def run(graph: OnnxGraph, fold_batch_norm: bool = False) -> OnnxGraph:
     """The graph after all rewrites; its inputs and outputs stay."""
     clean_bodies(graph)
     drop_identities(graph)
     layout.sink_transposes(graph)
     drop_identities(graph)
     add_bias_in_convolution(graph)
+    if fold_batch_norm:
+        batch_norm.fold(graph)
     name_outputs(graph)
     drop_unused(graph)
     rename_constants(graph)
@@ -69,7 +71,7 @@ def drop_unused(graph: OnnxGraph) -> None:
 
 
 def add_bias_in_convolution(graph: OnnxGraph) -> None:
-    """Conv followed by the addition of one number per channel is a Conv with a bias."""
+    """Conv or ConvTranspose and the addition of one number per channel are one node with a bias."""
     makers, users = graph.makers(), graph.users()
     moved: dict[str, OnnxNode] = {}  # what the Conv made, what the Add made -> the Conv with a bias
     for node in graph.nodes:
@@ -87,13 +89,14 @@ def add_bias_in_convolution(graph: OnnxGraph) -> None:
 
 
 def _fits(graph: OnnxGraph, conv: OnnxNode, bias: str) -> bool:
-    """Is it a Conv without a bias, and `bias` a constant of one number per channel?"""
-    if conv.op != "Conv" or len(conv.inputs) > 2 or bias not in graph.constants:
+    """Is it a convolution without a bias, and `bias` a constant of one number per channel?"""
+    if conv.op not in batch_norm.CHANNEL_AXIS or len(conv.inputs) > 2 or bias not in graph.constants:
         return False
     kernel = graph.constants.get(conv.inputs[1])
     if kernel is None:
         return False
-    per_channel = (len(kernel), *(1,) * (kernel.ndim - 2))
+    channels = kernel.shape[batch_norm.CHANNEL_AXIS[conv.op]] * batch_norm.groups_across(conv)
+    per_channel = (channels, *(1,) * (kernel.ndim - 2))
     return graph.constants[bias].shape in (per_channel, (1, *per_channel))
 
 

@@ -60,7 +60,7 @@ def tolerance_of(model: Any) -> float:
 
 def random_input(spec: Spec, batch: int, rng: np.random.Generator) -> np.ndarray:
     """Numbers that most models accept: normal floats; ints 0 and 1, which are indices everywhere."""
-    shape = (batch, *(FREE_EXTENT if d is None else d for d in spec.shape[1:]))
+    shape = (batch, *(d if isinstance(d, int) else FREE_EXTENT for d in spec.shape[1:]))
     if dtypes.is_float(spec.dtype):
         return rng.normal(size=shape).astype(dtypes.numpy_dtype(spec.dtype))
     return rng.integers(0, 2, shape).astype(dtypes.numpy_dtype(spec.dtype))

@@ -44,12 +44,17 @@ class OnnxNode:
 
 @dataclass
 class OnnxGraph:
-    """What a file will hold. Nodes stand in an order in which they can run."""
+    """What a file will hold. Nodes stand in an order in which they can run.
+
+    types: of tensors by the names that they had when they were made. notes: a line about an input or output.
+    """
 
     inputs: dict[str, TensorType]
     outputs: dict[str, TensorType]
     nodes: list[OnnxNode]
     constants: dict[str, np.ndarray]
+    types: dict[str, TensorType] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
 
     def users(self) -> dict[str, list[OnnxNode]]:
         """The nodes that read each name."""

@@ -7,25 +7,33 @@ from typing import Any
 
 from kcompile.core import dtypes, tree
 from kcompile.core.errors import ShapeError, message
-from kcompile.core.symbolic import symbol
+from kcompile.core.symbolic import Int, symbol
 from kcompile.ir.graph import Graph
 from kcompile.ir.op import make_parameter
 from kcompile.ir.types import TensorType
 from kcompile.trace.tracer import trace
 
+# What the dimensions after the batch most likely are, by how many there are.
+ROLES = {1: ("length",), 2: ("sequence", "width"), 3: ("height", "width", "channels")}
+ROLES |= {4: ("depth", "height", "width", "channels")}
+
 
 @dataclass(frozen=True)
 class Spec:
-    """One input: its shape (None where it varies), dtype and name."""
+    """One input: its shape (None where it varies, or the name of such a dimension), dtype and name."""
 
-    shape: tuple[int | None, ...]
+    shape: tuple[int | str | None, ...]
     dtype: str
     name: str
 
-    def type(self, position: int, shared: bool) -> TensorType:
-        """The first dimension is the batch; others have names of their own, or of their axis if `shared`."""
-        dims = ["batch", *(f"dim{k}" if shared else f"dim_{position}_{k}" for k in range(1, len(self.shape)))]
-        shape = [symbol(name) if d is None else d for name, d in zip(dims, self.shape, strict=False)]
+    def type(self, shared: bool) -> TensorType:
+        """The first dimension is the batch; others are named by their role, and their input if not `shared`."""
+        rest = len(self.shape) - 1
+        roles = ROLES.get(rest, tuple(f"dim{k + 1}" for k in range(rest)))
+        wanted = ["batch", *(role if shared else f"{self.name}_{role}" for role in roles)]
+        shape: list[int | Int] = []
+        for name, dim in zip(wanted, self.shape, strict=True):
+            shape.append(dim if isinstance(dim, int) else symbol(name if dim is None else dim))
         return TensorType(tuple(shape), self.dtype)
 
 
@@ -52,7 +60,7 @@ def trace_inference(model: Any, input_signature: Any = None) -> Traced:
     flat = tree.flatten(specs)
     _refuse_text(model, flat)
     try:
-        graph, result = _trace(model, specs, flat, shared=False)
+        graph, result = _trace(model, specs, flat, shared=len(flat) == 1)
     except ShapeError:  # two inputs must agree in a dimension that the signature leaves open
         graph, result = _trace(model, specs, flat, shared=True)
     return Traced(graph, specs, [s.name for s in flat], output_names(model, result))
@@ -77,7 +85,7 @@ def _takes_text(layer: Any) -> bool:
 
 
 def _trace(model: Any, specs: list[Any], flat: list[Spec], shared: bool) -> tuple[Graph, Any]:
-    inputs = [make_parameter(s.name, s.type(k, shared)) for k, s in enumerate(flat)]
+    inputs = [make_parameter(s.name, s.type(shared)) for s in flat]
 
     def call(*values: Any) -> Any:
         return model(*tree.pack_as(specs, list(values)), training=False)
@@ -116,7 +124,8 @@ def make_spec(x: Any, position: int) -> Spec:
     if getattr(x, "shape", None) is None or getattr(x, "dtype", None) is None:
         raise ValueError(f"`input_signature` needs shape and dtype of every input. Received: {x}")
     name = getattr(x, "name", None) or f"input_{position}"
-    return Spec((None, *tuple(x.shape)[1:]), dtypes.standardize(x.dtype), name)
+    first = x.shape[0] if len(x.shape) and isinstance(x.shape[0], str) else None
+    return Spec((first, *tuple(x.shape)[1:]), dtypes.standardize(x.dtype), name)
 
 
 def output_names(model: Any, result: Any) -> list[str]:

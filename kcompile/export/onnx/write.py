@@ -16,6 +16,7 @@ from kcompile.export.onnx import schema
 from kcompile.export.onnx.graph import DOMAIN, OnnxGraph
 
 LIMIT = 2**31 - 2**20  # bytes of constants in one file: protobuf's limit less room for the rest
+MODEL_VERSION = 1  # of what a model is; the file counts no versions of one model
 ALIGNMENT = 4096  # of each array in the second file, so that runtimes can map it
 
 
@@ -32,17 +33,22 @@ def model_proto(graph: OnnxGraph, name: str, opset: int, constants: list[Any]) -
         ir_version=min(helper.find_min_ir_version_for(imports), onnx.IR_VERSION),
         producer_name="kcompile",
         producer_version=kcompile.__version__,
+        model_version=MODEL_VERSION,
+        doc_string=graph.notes.get("", ""),
     )
     helper.set_model_props(model, {"name": name, "framework": f"kcompile {kcompile.__version__}"})
     return model
 
 
-def write(graph: OnnxGraph, path: str | os.PathLike[str], name: str, opset: int) -> None:
+def write(
+    graph: OnnxGraph, path: str | os.PathLike[str], name: str, opset: int, external_data: bool = False
+) -> None:
     """Check the model and write it; an old file stays if anything fails.
 
+    Args:    external_data: put the weights in a second file, `<path>.data`, even if one file could hold them.
     Raises:  CompileError if ONNX's checker finds a fault, which is one of kcompile.
     """
-    if sum(array.nbytes for array in graph.constants.values()) > LIMIT:
+    if external_data or sum(array.nbytes for array in graph.constants.values()) > LIMIT:
         _write_with_data(graph, Path(os.path.realpath(path)), name, opset)
         return
     constants = [schema.tensor_proto(n, array) for n, array in graph.constants.items()]

@@ -1,0 +1,94 @@
+"""Folds batch normalizations into the weights of the convolution or dense layer before them.
+
+y = (w x + b - mean) scale / sqrt(variance + epsilon) + beta is w' x + b' with w' = w s, b' = (b - mean) s + beta
+and s = scale / sqrt(variance + epsilon). Computed in float64; results differ from the unfolded by rounding.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from kcompile.export.onnx.graph import OnnxGraph, OnnxNode
+
+# Where the kernel of a convolution has its output channels. ConvTranspose has those of one group.
+CHANNEL_AXIS = {"Conv": 0, "ConvTranspose": 1}
+EPSILON = 1e-5  # ONNX's default
+
+
+def groups_across(conv: OnnxNode) -> int:
+    """How many times the kernel's channel axis is in the output."""
+    return int(conv.attrs.get("group", 1)) if conv.op == "ConvTranspose" else 1
+
+
+def fold(graph: OnnxGraph) -> None:
+    """Fold every BatchNormalization that follows a layer whose result nothing else reads."""
+    for norm in [node for node in graph.nodes if node.op == "BatchNormalization"]:
+        makers = graph.makers()
+        layer, add = makers.get(norm.inputs[0]), None
+        if layer is not None and layer.op == "Add":  # of a dense layer's bias
+            add, layer = layer, _addend(graph, layer, makers)
+        if layer is None or not _alone(graph, norm, layer, add):
+            continue
+        if layer.op in CHANNEL_AXIS and add is None and groups_across(layer) == 1:
+            _into_convolution(graph, layer, norm)
+        elif layer.op == "MatMul" and len(graph.types[layer.outputs[0]].shape) == 2:
+            _into_matmul(graph, layer, add, norm)
+
+
+def _addend(graph: OnnxGraph, add: OnnxNode, makers: dict[str, OnnxNode]) -> OnnxNode | None:
+    """The product to which `add` adds a constant."""
+    if add.inputs[1] not in graph.constants:
+        return None
+    made = makers.get(add.inputs[0])
+    return made if made is not None and made.op == "MatMul" else None
+
+
+def _alone(graph: OnnxGraph, norm: OnnxNode, layer: OnnxNode, add: OnnxNode | None) -> bool:
+    """Are all weights constants, and is what lies between read by the normalization alone?"""
+    users = graph.users()
+    between = [node.outputs[0] for node in (layer, add) if node is not None]
+    return (
+        all(name in graph.constants for name in [*layer.inputs[1:], *norm.inputs[1:]])
+        and all(len(users[name]) == 1 and name not in graph.outputs for name in between)
+        and len(layer.outputs) == 1
+    )
+
+
+def _factors(graph: OnnxGraph, norm: OnnxNode, bias: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
+    """s, and the new bias."""
+    scale, beta, mean, variance = (graph.constants[n].astype(np.float64) for n in norm.inputs[1:5])
+    s = scale / np.sqrt(variance + norm.attrs.get("epsilon", EPSILON))
+    return s, (bias - mean) * s + beta
+
+
+def _keep(graph: OnnxGraph, old: str, array: np.ndarray) -> str:
+    """A new constant named after one that it takes the place of; others may still read that one."""
+    name, number = f"{old}:folded", 1
+    while name in graph.constants:
+        name, number = f"{old}:folded_{number}", number + 1
+    graph.constants[name] = array.astype(graph.constants[old].dtype)
+    return name
+
+
+def _into_convolution(graph: OnnxGraph, layer: OnnxNode, norm: OnnxNode) -> None:
+    kernel = graph.constants[layer.inputs[1]]
+    bias = graph.constants[layer.inputs[2]].astype(np.float64) if len(layer.inputs) > 2 else 0.0
+    s, offset = _factors(graph, norm, bias)
+    along = [1] * kernel.ndim
+    along[CHANNEL_AXIS[layer.op]] = -1
+    names = _keep(graph, layer.inputs[1], kernel * s.reshape(along)), _keep(graph, norm.inputs[2], offset)
+    folded = replace(layer, inputs=(layer.inputs[0], *names), outputs=norm.outputs)
+    graph.nodes = [folded if n is norm else n for n in graph.nodes if n is not layer]
+
+
+def _into_matmul(graph: OnnxGraph, layer: OnnxNode, add: OnnxNode | None, norm: OnnxNode) -> None:
+    kernel = graph.constants[layer.inputs[1]]
+    bias = graph.constants[add.inputs[1]].astype(np.float64) if add is not None else 0.0
+    s, offset = _factors(graph, norm, bias)
+    names = _keep(graph, layer.inputs[1], kernel * s), _keep(graph, norm.inputs[2], offset)
+    product = replace(layer, inputs=(layer.inputs[0], names[0]))
+    total = OnnxNode("Add", (layer.outputs[0], names[1]), norm.outputs)
+    new = {id(layer): [product], id(norm): [total], id(add): []}
+    graph.nodes = [made for n in graph.nodes for made in new.get(id(n), [n])]

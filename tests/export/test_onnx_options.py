@@ -1,0 +1,148 @@
+"""Options of the export: folded batch norms, external data, signatures with named dimensions, notes."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+import kcompile
+from kcompile import layers
+from kcompile.export import onnx as onnx_export
+from kcompile.export.onnx.emit import UnsupportedOps
+
+
+def run(path, *arrays):
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    return session.run(None, {i.name: a for i, a in zip(session.get_inputs(), arrays, strict=True)})
+
+
+def operators(path):
+    return [node.op_type for node in onnx.load(path).graph.node]
+
+
+def trained_looking(model):
+    """Weights as after some training: no variance of 1, no mean of 0."""
+    rng = np.random.default_rng(3)
+    model.set_weights([rng.uniform(0.5, 1.5, w.shape).astype("float32") * 0.3 for w in model.weights])
+    return model
+
+
+NORM = layers.BatchNormalization
+FOLDABLE = {
+    "conv": lambda: [layers.Conv2D(4, 3), NORM()],
+    "conv without bias": lambda: [layers.Conv2D(4, 3, strides=2, use_bias=False), NORM(scale=False)],
+    "depthwise": lambda: [layers.DepthwiseConv2D(3, depth_multiplier=2), NORM(center=False)],
+    "groups": lambda: [layers.Conv2D(6, 3, groups=3), NORM(epsilon=0.1)],
+    "transpose": lambda: [layers.Conv2DTranspose(5, 3, strides=2), NORM()],
+    "dense": lambda: [layers.Flatten(), layers.Dense(5), NORM()],
+    "dense without bias": lambda: [layers.Flatten(), layers.Dense(5, use_bias=False), NORM(), layers.ReLU()],
+    "two with shared constants": lambda: [
+        layers.Conv2D(3, 1, use_bias=False), NORM(scale=False, center=False),
+        layers.Conv2D(3, 1, use_bias=False), NORM(scale=False, center=False),
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FOLDABLE)
+def test_batch_norms_fold(name, tmp_path):
+    model = trained_looking(kcompile.Sequential([kcompile.Input((6, 6, 3)), *FOLDABLE[name]()]))
+    model.export(tmp_path / "plain.onnx", verbose=False)
+    model.export(tmp_path / "folded.onnx", verbose=False, fold_batch_norm=True)
+    assert "BatchNormalization" in operators(tmp_path / "plain.onnx")
+    assert "BatchNormalization" not in operators(tmp_path / "folded.onnx")
+    assert onnx_export.check(model, tmp_path / "folded.onnx") < 1e-5
+
+
+def test_batch_norms_that_must_stay(tmp_path):
+    x = kcompile.Input((6, 6, 3))
+    shared = layers.Conv2D(3, 1)(x)
+    read_twice = kcompile.Model(x, layers.Concatenate()([shared, NORM()(shared)]))
+    activation_between = kcompile.Sequential([x, layers.Conv2D(3, 1, activation="relu"), NORM()])
+    over_steps = kcompile.Sequential([kcompile.Input((4, 4)), layers.Dense(4), NORM(axis=1)])
+    for model in (read_twice, activation_between, over_steps):
+        trained_looking(model).export(tmp_path / "m.onnx", verbose=False, fold_batch_norm=True)
+        assert operators(tmp_path / "m.onnx").count("BatchNormalization") == 1
+        assert onnx_export.check(model, tmp_path / "m.onnx") < 1e-5
+
+
+def test_bias_of_a_transposed_convolution_is_its_own(tmp_path):
+    model = trained_looking(
+        kcompile.Sequential([kcompile.Input((4, 4, 2)), layers.Conv2DTranspose(3, 2, strides=2)])
+    )
+    model.export(tmp_path / "m.onnx", verbose=False)
+    assert operators(tmp_path / "m.onnx") == ["Transpose", "ConvTranspose", "Transpose"]
+    assert onnx_export.check(model, tmp_path / "m.onnx") < 1e-5
+
+
+def test_external_data(tmp_path):
+    model = kcompile.Sequential([kcompile.Input((5,)), layers.Dense(4), layers.Dense(2)])
+    model.export(tmp_path / "m.onnx", verbose=False, external_data=True)
+    assert (tmp_path / "m.onnx.data").stat().st_size > 4096
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["m.onnx", "m.onnx.data"]
+    stored = onnx.load(tmp_path / "m.onnx", load_external_data=False).graph.initializer
+    assert all(t.data_location == onnx.TensorProto.EXTERNAL for t in stored)
+    x = np.random.default_rng(0).normal(size=(3, 5)).astype("float32")
+    np.testing.assert_allclose(run(tmp_path / "m.onnx", x)[0], model.predict(x, verbose=0), rtol=1e-5)
+
+
+def dims_of(path):
+    return {
+        i.name: [d.dim_param or d.dim_value for d in i.type.tensor_type.shape.dim]
+        for i in onnx.load(path).graph.input
+    }
+
+
+def test_dimensions_have_readable_names(tmp_path):
+    image = kcompile.Input((None, None, 3), name="image")
+    words = kcompile.Input((None,), dtype="int32", name="words")
+    a = layers.GlobalAveragePooling2D()(layers.Conv2D(4, 3)(image))
+    b = layers.GlobalAveragePooling1D()(layers.Embedding(10, 4)(words))
+    kcompile.Model(image, a).export(tmp_path / "one.onnx", verbose=False)
+    assert dims_of(tmp_path / "one.onnx") == {"image": ["batch", "height", "width", 3]}
+    kcompile.Model([image, words], a + b).export(tmp_path / "two.onnx", verbose=False)
+    assert dims_of(tmp_path / "two.onnx") == {
+        "image": ["batch", "image_height", "image_width", 3], "words": ["batch", "words_length"],
+    }  # fmt: skip
+
+
+def test_a_signature_may_name_dimensions(tmp_path):
+    from kcompile.export.onnx.signature import Spec
+
+    model = kcompile.Sequential([kcompile.Input((None, 3)), layers.Dense(2)])
+    signature = [Spec(("rows", "time", 3), "float32", "signal")]
+    model.export(tmp_path / "m.onnx", verbose=False, input_signature=signature)
+    assert dims_of(tmp_path / "m.onnx") == {"signal": ["rows", "time", 3]}
+    assert run(tmp_path / "m.onnx", np.zeros((2, 9, 3), "float32"))[0].shape == (2, 9, 2)
+
+
+def test_notes_producer_and_names_of_nodes(tmp_path):
+    model = kcompile.Sequential([kcompile.Input((5,), name="x"), layers.Dense(4, name="hidden")], name="net")
+    model.export(tmp_path / "m.onnx", verbose=False)
+    found = onnx.load(tmp_path / "m.onnx")
+    assert (found.producer_name, found.producer_version) == ("kcompile", kcompile.__version__)
+    assert found.model_version == 1
+    assert "model 'net'" in found.doc_string
+    assert found.graph.input[0].doc_string == "Input of model 'net': float32 (batch, 5)."
+    assert found.graph.output[0].doc_string == "Output of model 'net': float32 (batch, 4)."
+    assert any("hidden" in node.name for node in found.graph.node)
+
+
+def test_a_failed_export_names_the_layers_and_leaves_the_old_file(tmp_path):
+    model = kcompile.Sequential([kcompile.Input((5,)), layers.Dense(4, name="dense")])
+    path = tmp_path / "m.onnx"
+    model.export(path, verbose=False)
+    before = path.read_bytes()
+
+    class Drawing(layers.Layer):
+        def call(self, x):
+            return x + kcompile.random.uniform((5,), seed=kcompile.random.SeedGenerator(1))
+
+    bad = kcompile.Sequential([kcompile.Input((5,)), Drawing(name="draws"), Drawing(name="again")])
+    with pytest.raises(UnsupportedOps) as caught:
+        bad.export(path, verbose=False)
+    assert "draws" in str(caught.value)
+    assert "again" in str(caught.value)
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["m.onnx"]
