@@ -20,22 +20,26 @@ WIDTH = 150  # of the printed table where no terminal tells
 OPEN_EXTENT = 32  # taken for dimensions that the model leaves open
 
 
-def explain(model: Any, x: Any = None, y: Any = None, batch_size: int = 32, file: Any = None) -> None:
+def explain(
+    model: Any, x: Any = None, y: Any = None, batch_size: int = 32, file: Any = None
+) -> dict[str, list[KernelProfile]]:
     """Print what became of a model: its inference program, and its training step if it is compiled.
 
     Args:    x: arrays to run on; default zeros of the model's input shapes with `batch_size` samples (32 for
              open dimensions). y: labels for the training step; default zeros that fit the loss. file: where
              to print, standard output by default. Weights are as before afterwards.
+    Returns: the kernels of each program, "predict" and, of a compiled model, "train".
     """
     x = _zeros_for(model, batch_size) if x is None else x
     programs = model._training.programs
     predict = programs.predict(x)
-    explain_program(predict.traced.graph, predict.run, programs_leaves(x), file)
+    shown = {"predict": explain_program(predict.traced.graph, predict.run, programs_leaves(x), file)}
     if not model.compiled:
-        return
+        return shown
     y = _labels_for(model, predict.run(*programs_leaves(x))) if y is None else y
     step = programs.batch("train", (x, y, None))
-    explain_program(step.traced.graph, step.run, programs_leaves([x, y]), file)
+    shown["train"] = explain_program(step.traced.graph, step.run, programs_leaves([x, y]), file)
+    return shown
 
 
 def programs_leaves(structure: Any) -> list[np.ndarray]:

@@ -10,11 +10,17 @@ import kcompile
 
 # Command -> its line in the help, which must not cost an import.
 COMMANDS = {
+    "bench": "Measure a model's time per call.",
     "cache": "Show or clear the cache of compiled kernels.",
+    "check": "Check a model's compiled results, or an ONNX file.",
+    "completion": "Print the script that completes commands in a shell.",
     "devices": "Show the CPU kernels are compiled for, and CUDA devices.",
+    "doctor": "Say what this machine offers and what is wrong.",
     "explain": "Show a model's graph and kernels.",
     "export": "Export a model to ONNX.",
     "inspect": "Show what a saved file holds, without building it.",
+    "plot": "Draw a model's layers as an SVG picture.",
+    "summary": "Show the layers and weights of a model or an ONNX file.",
 }
 
 
@@ -32,9 +38,10 @@ class LazyGroup(click.Group):
 
     def resolve_command(self, ctx: click.Context, args: list[str]):  # type: ignore[no-untyped-def]
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from kcompile.cli.reporting import one_line
             from kcompile.core.errors import unknown_name
 
-            ctx.fail(str(unknown_name("command", args[0], list(COMMANDS))))
+            ctx.fail(one_line(str(unknown_name("command", args[0], list(COMMANDS)))))
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -45,4 +52,12 @@ class LazyGroup(click.Group):
 @click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(kcompile.__version__, "-V", "--version", prog_name="kcompile")
 def main() -> None:
-    """Keras's API with a compiler under it."""
+    """Keras's API with a compiler under it.
+
+    \b
+    Exit codes:
+      0  done
+      1  the file or the model cannot do it
+      2  the command was called wrongly
+      3  done, and the answer is no: results differ, or something is wrong
+    """

@@ -2,19 +2,38 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from io import StringIO
 from pathlib import Path
 
 import click
 
 from kcompile.cli.model_file import ModelFile, load
+from kcompile.cli.reporting import examples, json_option, show, user_errors, working
 
 
-@click.command()
+@click.command(
+    epilog=examples("kcompile explain model.keras", "kcompile explain model.keras --batch-size 1 --json")
+)
 @click.argument("model", type=ModelFile())
-@click.option("--batch-size", type=click.IntRange(min=1), default=32, show_default=True)
-def command(model: Path, batch_size: int) -> None:
+@click.option(
+    "--batch-size",
+    type=click.IntRange(min=1),
+    default=32,
+    show_default=True,
+    help="Samples in a measured call.",
+)
+@json_option
+def command(model: Path, batch_size: int, as_json: bool) -> None:
     """Show MODEL's graph before and after the passes, and its kernels.
 
     Of each kernel: what was fused into it, operations, bytes, measured time and share of the machine's peak.
+    A compiled model shows its training step too.
     """
-    load(model).explain(batch_size=batch_size)
+    network = load(model)
+    with user_errors(str(model)), working(f"measuring the kernels of {model}"):
+        text = StringIO()
+        programs = network.explain(batch_size=batch_size, file=text if as_json else None)
+    if as_json:
+        shown = {name: [asdict(kernel) for kernel in kernels] for name, kernels in programs.items()}
+        show({"file": str(model), "batch_size": batch_size, "programs": shown}, [], as_json)

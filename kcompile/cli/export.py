@@ -2,41 +2,154 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 
 from kcompile.cli.model_file import ModelFile, load
+from kcompile.cli.reporting import (
+    SAYS_NO,
+    examples,
+    failed,
+    json_option,
+    microseconds,
+    show,
+    user_errors,
+    working,
+)
+
+SIGNATURE = re.compile(r"(?:(?P<name>[\w./-]+)=)?(?P<dtype>\w+)\[(?P<dims>[^\[\]]*)\]")
 
 
-@click.command()
+class SignatureType(click.ParamType):
+    """ "image=float32[batch,height,width,3]": a name if wanted, dtype, dimensions; "?" is an open one."""
+
+    name = "signature"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        found = SIGNATURE.fullmatch(str(value).replace(" ", ""))
+        if found is None:
+            self.fail(f"{value!r} is not like float32[?,28,28,1] or image=float32[batch,rows,3]", param, ctx)
+        dims = [d for d in found["dims"].split(",") if d]
+        wrong = [d for d in dims if not (d == "?" or d.isdigit() or d.isidentifier())]
+        if wrong or not dims or dims[0].isdigit():
+            what = (
+                f"{wrong[0]!r} is no dimension" if wrong else "the first dimension is the batch: ? or a name"
+            )
+            self.fail(f"{value!r}: {what}", param, ctx)
+        shape = tuple(None if d == "?" else int(d) if d.isdigit() else d for d in dims)
+        return found["name"], found["dtype"], shape
+
+
+@click.command(
+    epilog=examples(
+        "kcompile export model.keras -o model.onnx",
+        "kcompile export model.keras --opset 20 --check",
+        "kcompile export model.keras --input-signature 'text=int32[batch,words]'",
+        "kcompile export large.keras --fold-batch-norm --external-data",
+    )
+)
 @click.argument("model", type=ModelFile())
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="[default: MODEL.onnx]")
 @click.option(
     "--opset", type=click.IntRange(min=1), help="ONNX operator set; by default one that most runtimes know."
 )
-@click.option("--check", is_flag=True, help="Run the file with onnxruntime and compare with the model.")
-def command(model: Path, output: Path | None, opset: int | None, check: bool) -> None:
-    """Export MODEL, a .keras or .h5 file, to ONNX."""
+@click.option(
+    "--input-signature",
+    "signature",
+    type=SignatureType(),
+    multiple=True,
+    help="Type of an input, once for each: NAME=DTYPE[DIM,...]; a DIM is a number, a name or ?.",
+)
+@click.option(
+    "--fold-batch-norm", is_flag=True, help="Put batch normalizations into the weights before them."
+)
+@click.option("--external-data", is_flag=True, help="Weights in a second file; from 2 GB on they always are.")
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Run the file with onnxruntime: differences and latency at several batch sizes.",
+)
+@json_option
+def command(
+    model: Path,
+    output: Path | None,
+    opset: int | None,
+    signature: tuple[Any, ...],
+    fold_batch_norm: bool,
+    external_data: bool,
+    check: bool,
+    as_json: bool,
+) -> None:
+    """Export MODEL, a .keras or .h5 file, to ONNX.
+
+    A failed export leaves the old file. Layers that ONNX cannot express are listed before anything is
+    written.
+    """
     target = output or model.with_suffix(".onnx")
     network = load(model)
-    options = {} if opset is None else {"opset_version": opset}
-    try:
-        network.export(target, format="onnx", verbose=False, **options)
-    except (OSError, ValueError, NotImplementedError) as error:
-        raise click.ClickException(str(error)) from error
-    click.echo(f"{target}: {target.stat().st_size:,} bytes")
+    specs = _specs(network, signature) if signature else None
+    options = {"fold_batch_norm": fold_batch_norm, "external_data": external_data, "input_signature": specs}
+    with user_errors(), working(f"exporting {model}"):
+        network.export(target, format="onnx", verbose=False, opset_version=opset, **options)
+    result: dict[str, Any] = {"file": str(target), "bytes": target.stat().st_size}
+    lines = [f"{target}: {result['bytes']:,} bytes"]
     if check:
-        _check(network, target)
+        result |= _check(network, target, specs)
+        lines += _check_lines(result)
+    show(result, lines, as_json)
+    if check and not result["agrees"]:
+        raise click.exceptions.Exit(SAYS_NO)
 
 
-def _check(network: object, target: Path) -> None:
-    from kcompile.export.onnx import check
+def _specs(network: Any, signature: tuple[Any, ...]) -> list[Any]:
+    """The signature in the form of the model's arguments."""
+    from kcompile.core import dtypes, tree
+    from kcompile.export.onnx.signature import Spec, default_signature
+
+    with user_errors("--input-signature"):
+        given = [
+            Spec(shape, dtypes.standardize(dtype), name or f"input_{k}")
+            for k, (name, dtype, shape) in enumerate(signature)
+        ]
+        structure = default_signature(network)
+        count = len(tree.flatten(structure))
+        if count != len(given):
+            raise ValueError(f"the model has {count} inputs, and {len(given)} are given")
+        return list(tree.pack_as(structure, given))
+
+
+def _check(network: Any, target: Path, specs: Any) -> dict[str, Any]:
+    from kcompile.export.onnx import compare
 
     try:
-        difference = check(network, target)
-    except ImportError as error:
-        raise click.ClickException('--check needs onnxruntime: pip install "kcompile[check]"') from error
-    except ValueError as error:
-        raise click.ClickException(str(error)) from error
-    click.echo(f"onnxruntime agrees: largest difference {difference:.1e}")
+        with user_errors("--check"), working("running the file with onnxruntime"):
+            rows = compare.rows(network, target, specs, compare.CHECKED_BATCHES)
+    except click.ClickException as error:
+        if isinstance(error.__cause__, ImportError):
+            hint = ImportError('--check needs onnxruntime: pip install "kcompile[check]"')
+            raise failed(hint) from error
+        raise
+    worst, limit = max(row.difference for row in rows), compare.tolerance_of(network)
+    agrees = bool(worst <= limit)
+    shown = worst if worst != float("inf") else None  # JSON has no infinity
+    checked = [asdict(row) | ({} if row.difference < 1e300 else {"difference": None}) for row in rows]
+    return {"agrees": agrees, "largest_difference": shown, "limit": limit, "batches": checked}
+
+
+def _check_lines(result: dict[str, Any]) -> Iterator[str]:
+    yield f"{'batch':>6}  {'difference':>10}  {'onnxruntime':>12}  {'kcompile':>12}"
+    for row in result["batches"]:
+        apart = "different" if row["difference"] is None else f"{row['difference']:.1e}"
+        times = (microseconds(row["onnxruntime_us"]), microseconds(row["kcompile_us"]))
+        yield f"{row['batch']:>6}  {apart:>10}  {times[0]:>12}  {times[1]:>12}"
+    worst = result["largest_difference"]
+    if result["agrees"]:
+        yield f"onnxruntime agrees: largest difference {worst:.1e}"
+    else:
+        shown = "shapes, dtypes or NaNs" if worst is None else f"{worst:.1e}, allowed {result['limit']:.0e}"
+        yield f"onnxruntime computes something else: largest difference {shown}"

@@ -7,19 +7,19 @@ from pathlib import Path
 import click
 
 from kcompile.cli.model_file import ModelFile
+from kcompile.cli.reporting import examples, json_option, show, user_errors
 
 
-@click.command()
+@click.command(epilog=examples("kcompile inspect model.keras", "kcompile inspect model.weights.h5 --json"))
 @click.argument("file", type=ModelFile())
-def command(file: Path) -> None:
+@json_option
+def command(file: Path, as_json: bool) -> None:
     """Show what FILE, a .keras, .weights.h5 or .h5 file, holds: layers, names and shapes of weights.
 
     Nothing is built or run, so that a file from a stranger can be looked at.
     """
     from kcompile.saving.inspection import describe
 
-    try:
-        for line in describe(file):
-            click.echo(line)
-    except (OSError, ValueError) as error:
-        raise click.ClickException(str(error)) from error
+    with user_errors():
+        lines = list(describe(file))
+    show({"file": str(file), "lines": lines}, lines, as_json)

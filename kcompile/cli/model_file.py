@@ -7,28 +7,39 @@ from typing import Any
 
 import click
 
+from kcompile.cli.reporting import user_errors
+
 SUFFIXES = (".keras", ".h5", ".hdf5")
+ONNX = ".onnx"
 
 
 class ModelFile(click.ParamType):
-    """A path to a saved model; checked before the library is loaded."""
+    """A path to a saved model; checked before the library is loaded. onnx: take .onnx files too."""
 
     name = "model"
+
+    def __init__(self, onnx: bool = False):
+        self.suffixes = (*SUFFIXES, ONNX) if onnx else SUFFIXES
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         path = Path(value)
         if not path.is_file():
-            self.fail(f"there is no file {str(path)!r}", param, ctx)
-        if path.suffix not in SUFFIXES:
-            self.fail(f"{str(path)!r} is not a {' or '.join(SUFFIXES)} file", param, ctx)
+            name = repr(str(path))
+            self.fail(f"{name} is a folder" if path.is_dir() else f"there is no file {name}", param, ctx)
+        if path.suffix not in self.suffixes:
+            self.fail(f"{str(path)!r} is not a {' or '.join(self.suffixes)} file", param, ctx)
         return path
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
+        """Let the shell complete names of files."""
+        from click.shell_completion import CompletionItem
+
+        return [CompletionItem(incomplete, type="file")]
 
 
 def load(path: Path) -> Any:
     """The model, or a one-line error where the file is damaged or refused."""
     from kcompile.saving import load_model
 
-    try:
+    with user_errors(f"{path} could not be loaded"):
         return load_model(path)
-    except (OSError, ValueError, TypeError, NotImplementedError) as error:
-        raise click.ClickException(f"{path} could not be loaded: {error}") from error

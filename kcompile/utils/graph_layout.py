@@ -1,8 +1,8 @@
 """Places the boxes of a graph in rows, so that edges run one way and cross seldom.
 
 The method of Sugiyama, Tagawa and Toda (1981): a row per longest way from a source, bends where an edge
-passes a row, rows sorted by the mean place of their neighbours, then places as near to the neighbours as boxes
-allow.
+passes a row, rows sorted by the mean place of their neighbours, then places as near to the neighbours as
+boxes allow.
 """
 
 from __future__ import annotations

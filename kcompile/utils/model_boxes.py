@@ -44,8 +44,8 @@ def boxes_of(model: Any, shown: Shown = Shown(), expand_nested: bool = False) ->
     """
     if not model.built:
         raise ValueError(
-            f"Model {model.name!r} has not yet been built: its layers' connections are unknown. Build it first "
-            "by calling `build()` or by calling it on a batch of data."
+            f"Model {model.name!r} has not yet been built: its layers' connections are unknown. Build it "
+            "first by calling `build()` or by calling it on a batch of data."
         )
     boxes = Boxes()
     if calls_of(model) is None:

@@ -1,4 +1,4 @@
-"""Boxes and edges as an SVG picture, with nothing but text: no fonts to load, no scripts, no other program."""
+"""Boxes and edges as an SVG picture, with text alone: no fonts to load, no scripts, no other program."""
 
 from __future__ import annotations
 

@@ -7,22 +7,10 @@ import sys
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
 
 import kcompile
-from kcompile.cli import COMMANDS, devices, main
-
-
-def call(*arguments: object) -> Result:
-    return CliRunner().invoke(main, [str(argument) for argument in arguments])
-
-
-def fails(*arguments: object) -> str:
-    """The error of a call that must fail with a message, not with a traceback."""
-    result = call(*arguments)
-    assert result.exit_code != 0
-    assert isinstance(result.exception, SystemExit), result.exception
-    return result.output
+from kcompile.cli import COMMANDS, devices
+from tests.cli.cli_tools import call, fails
 
 
 def test_help_lists_every_command():
@@ -57,7 +45,7 @@ def test_version():
 
 
 def test_misspelt_command_names_the_near_one():
-    assert "did you mean 'export'?" in fails("exprot")
+    assert "hint: did you mean 'export'" in fails("exprot")
 
 
 @pytest.mark.parametrize("command", ["export", "explain"])
@@ -92,19 +80,6 @@ def test_devices(monkeypatch):
     assert "cuda" in output
     monkeypatch.setattr(devices, "find_spec", lambda name: object())  # as if the extra were installed
     assert "not installed" not in call("devices").output
-
-
-@pytest.fixture(scope="module")
-def model_file(tmp_path_factory):
-    """A small model, saved."""
-    from kcompile import layers
-
-    model = kcompile.Sequential(
-        [kcompile.Input((6,)), layers.Dense(4, activation="relu"), layers.Dense(3, activation="softmax")]
-    )
-    path = tmp_path_factory.mktemp("model") / "small.keras"
-    model.save(path)
-    return path
 
 
 def test_export_writes_what_the_model_computes(model_file, tmp_path):

@@ -24,8 +24,9 @@ def export_onnx(
 ) -> None:
     """Write the inference call of a model (or a traced graph) to an ONNX file.
 
-    The batch dimension is open and named "batch"; other open ones have names such as "sequence" or "height". Operators such as LayerNormalization (opset 17) and Gelu
-    (20) are written as one node where the opset has them. The file is checked with ONNX's checker and full
+    The batch dimension is open and named "batch"; other open ones have names such as "sequence" or "height".
+    Operators such as LayerNormalization (opset 17) and Gelu (20) are written as one node where the opset has
+    them. The file is checked with ONNX's checker and full
     shape inference, and replaces an old one only when all went well. More than 2 GB of weights go to
     `<filepath>.data`.
 

@@ -1,7 +1,8 @@
 """Folds batch normalizations into the weights of the convolution or dense layer before them.
 
-y = (w x + b - mean) scale / sqrt(variance + epsilon) + beta is w' x + b' with w' = w s, b' = (b - mean) s + beta
-and s = scale / sqrt(variance + epsilon). Computed in float64; results differ from the unfolded by rounding.
+y = (w x + b - mean) scale / sqrt(variance + epsilon) + beta is w' x + b' with w' = w s,
+b' = (b - mean) s + beta and s = scale / sqrt(variance + epsilon). It is computed in
+float64; results differ from the unfolded by rounding.
 """
 
 from __future__ import annotations

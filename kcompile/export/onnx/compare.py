@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -14,7 +17,18 @@ from kcompile.export.onnx.signature import Spec, trace_inference
 
 TOLERANCE = 1e-5  # of the largest output, or of 1
 BATCHES = (2, 5)
+CHECKED_BATCHES = (1, 3, 17)  # of `kcompile export --check`
 FREE_EXTENT = 7  # of dimensions other than the batch that the model leaves open
+
+
+@dataclass(frozen=True)
+class Row:
+    """One batch size: the largest difference, and the time of a call in microseconds (0 if not measured)."""
+
+    batch: int
+    difference: float
+    onnxruntime_us: float = 0.0
+    kcompile_us: float = 0.0
 
 
 def compare(
@@ -26,20 +40,7 @@ def compare(
     Raises:  ImportError without onnxruntime; ValueError if they differ by more than 1e-5, or, where layers
              compute in half precision, by more than 16 of its roundings.
     """
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(os.fspath(path), providers=["CPUExecutionProvider"])
-    specs = trace_inference(model, input_signature).specs
-    names = [one.name for one in session.get_inputs()]
-    worst = 0.0
-    for batch in batches:
-        rng = np.random.default_rng(batch)
-        arguments = [tree.map_structure(partial(random_input, batch=batch, rng=rng), a) for a in specs]
-        flat = tree.flatten(arguments)
-        # An input that no output depends on is still an input of the file.
-        found = session.run(None, dict(zip(names, flat, strict=True)))
-        expected = [np.asarray(x) for x in tree.flatten(model(*arguments, training=False)) if x is not None]
-        worst = max([worst, *(difference(a, b) for a, b in zip(found, expected, strict=True))])
+    worst = max(row.difference for row in rows(model, path, input_signature, batches, timed=False))
     limit = tolerance_of(model)
     if not worst <= limit:
         raise ValueError(
@@ -50,6 +51,49 @@ def compare(
             )
         )
     return worst
+
+
+def rows(
+    model: Any,
+    path: str | os.PathLike[str],
+    input_signature: Any = None,
+    batches: tuple[int, ...] = BATCHES,
+    timed: bool = True,
+) -> list[Row]:
+    """Differences, and with `timed` the times of both, for each batch size."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(os.fspath(path), providers=["CPUExecutionProvider"])
+    specs = trace_inference(model, input_signature).specs
+    names = [one.name for one in session.get_inputs()]
+    found = []
+    for batch in batches:
+        rng = np.random.default_rng(batch)
+        arguments = [tree.map_structure(partial(random_input, batch=batch, rng=rng), a) for a in specs]
+        # An input that no output depends on is still an input of the file.
+        feeds = dict(zip(names, tree.flatten(arguments), strict=True))
+        results = [np.asarray(x) for x in tree.flatten(model(*arguments, training=False)) if x is not None]
+        apart = [difference(a, b) for a, b in zip(session.run(None, feeds), results, strict=True)]
+        times = (0.0, 0.0)
+        if timed:
+            times = (
+                typical_us(partial(session.run, None, feeds)),
+                typical_us(partial(model, *arguments, training=False)),
+            )
+        found.append(Row(batch, max(apart, default=0.0), *times))
+    return found
+
+
+def typical_us(call: Callable[[], Any], seconds: float = 0.2, most: int = 200) -> float:
+    """The median microseconds of a call, over `most` calls or what `seconds` allow, and at least 3."""
+    call()
+    times: list[int] = []
+    end = time.perf_counter() + seconds
+    while len(times) < 3 or (len(times) < most and time.perf_counter() < end):
+        begin = time.perf_counter_ns()
+        call()
+        times.append(time.perf_counter_ns() - begin)
+    return float(np.median(times) / 1e3)
 
 
 def tolerance_of(model: Any) -> float:

@@ -27,7 +27,7 @@ class Spec:
     name: str
 
     def type(self, shared: bool) -> TensorType:
-        """The first dimension is the batch; others are named by their role, and their input if not `shared`."""
+        """The first dimension is the batch; others have names of their role, and input if not `shared`."""
         rest = len(self.shape) - 1
         roles = ROLES.get(rest, tuple(f"dim{k + 1}" for k in range(rest)))
         wanted = ["batch", *(role if shared else f"{self.name}_{role}" for role in roles)]

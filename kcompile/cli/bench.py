@@ -1,0 +1,101 @@
+"""``kcompile bench MODEL``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kcompile.cli.model_file import ModelFile, load
+from kcompile.cli.reporting import examples, json_option, microseconds, show, user_errors, working
+
+
+@click.command(
+    epilog=examples(
+        "kcompile bench model.keras",
+        "kcompile bench model.keras -b 1 -b 256 --seconds 2",
+        "kcompile bench model.keras --onnxruntime --json",
+    )
+)
+@click.argument("model", type=ModelFile())
+@click.option(
+    "-b", "--batch-size", "batches", type=click.IntRange(min=1), multiple=True,
+    default=(1, 32, 128), show_default=True, help="Samples per call; may be given more than once.",
+)  # fmt: skip
+@click.option(
+    "--seconds", type=click.FloatRange(min=0.0), default=0.5, show_default=True, help="Time per batch size."
+)
+@click.option("--onnxruntime", "beside", is_flag=True, help="Measure the exported model in onnxruntime too.")
+@json_option
+def command(model: Path, batches: tuple[int, ...], seconds: float, beside: bool, as_json: bool) -> None:
+    """Measure MODEL's time per call: the median on random inputs, after a first call."""
+    network = load(model)
+    with user_errors(), working(f"measuring {model}"):
+        rows = [_row(network, batch, seconds) for batch in batches]
+        if beside:
+            for row, us in zip(rows, _onnxruntime(network, batches, seconds), strict=True):
+                row["onnxruntime_us"] = us
+    show({"file": str(model), "batches": rows}, _lines(rows), as_json)
+
+
+def _row(network: Any, batch: int, seconds: float) -> dict[str, Any]:
+    import time
+
+    arguments = _arguments(network, batch)
+    call = partial(network, *arguments, training=False)
+    begin = time.perf_counter()
+    call()
+    first = (time.perf_counter() - begin) * 1e6
+    us = _typical(call, seconds)
+    return {"batch": batch, "first_us": first, "kcompile_us": us, "samples_per_second": batch / us * 1e6}
+
+
+def _typical(call: Any, seconds: float) -> float:
+    from kcompile.export.onnx.compare import typical_us
+
+    return typical_us(call, seconds, most=10_000)
+
+
+def _arguments(network: Any, batch: int) -> list[Any]:
+    import numpy as np
+
+    from kcompile.core import tree
+    from kcompile.export.onnx.compare import random_input
+    from kcompile.export.onnx.signature import default_signature, make_spec
+
+    draw = partial(random_input, batch=batch, rng=np.random.default_rng(batch))
+    return [tree.map_structure(lambda x: draw(make_spec(x, 0)), one) for one in default_signature(network)]
+
+
+def _onnxruntime(network: Any, batches: tuple[int, ...], seconds: float) -> list[float]:
+    import tempfile
+
+    from kcompile.core import tree
+
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise ImportError('--onnxruntime needs it: pip install "kcompile[check]"') from error
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.onnx"
+        network.export(path, format="onnx", verbose=False)
+        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        names, found = [one.name for one in session.get_inputs()], []
+        for batch in batches:
+            feed = dict(zip(names, tree.flatten(_arguments(network, batch)), strict=True))
+            found.append(_typical(partial(session.run, None, feed), seconds))
+    return found
+
+
+def _lines(rows: list[dict[str, Any]]) -> Iterator[str]:
+    beside = "onnxruntime_us" in rows[0]
+    yield f"{'batch':>6}  {'first call':>12}  {'kcompile':>12}  {'samples/s':>12}" + "   onnxruntime" * beside
+    for row in rows:
+        yield (
+            f"{row['batch']:>6}  {microseconds(row['first_us']):>12}  {microseconds(row['kcompile_us']):>12}"
+            f"  {row['samples_per_second']:>12,.0f}"
+            + (f"  {microseconds(row['onnxruntime_us']):>12}" if beside else "")
+        )

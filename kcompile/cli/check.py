@@ -1,0 +1,168 @@
+"""``kcompile check MODEL [ONNX]``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kcompile.cli.model_file import ONNX, ModelFile, load
+from kcompile.cli.reporting import SAYS_NO, examples, json_option, microseconds, show, user_errors, working
+
+BATCHES = (1, 3, 17)
+TERMS = 4096  # products that a deep model adds up, for the tolerance of its dtype
+
+
+@click.command(
+    epilog=examples(
+        "kcompile check model.keras",
+        "kcompile check model.keras model.onnx",
+        "kcompile check model.onnx --json",
+    )
+)
+@click.argument("model", type=ModelFile(onnx=True))
+@click.argument("exported", type=ModelFile(onnx=True), required=False)
+@json_option
+def command(model: Path, exported: Path | None, as_json: bool) -> None:
+    """Check MODEL on random inputs at several batch sizes; ends with 3 if something is wrong.
+
+    A .keras or .h5 file: its weights are finite, and its compiled program computes what its operations do
+    one by one. With EXPORTED, an .onnx file of the same model: onnxruntime computes the same. An .onnx file
+    alone: ONNX's checker accepts it, and onnxruntime, where it is installed, runs it.
+    """
+    if model.suffix == ONNX and exported is not None:
+        raise click.UsageError("EXPORTED goes with a .keras or .h5 MODEL")
+    if exported is not None and exported.suffix != ONNX:
+        raise click.UsageError(f"EXPORTED must be an .onnx file, not {str(exported)!r}")
+    with working(f"checking {model}"):
+        if model.suffix == ONNX:
+            result = _onnx(model)
+        elif exported is not None:
+            result = _pair(load(model), exported)
+        else:
+            result = _model(load(model))
+    result["ok"] = not result["problems"]
+    show({"file": str(model), **result}, _lines(model, result), as_json)
+    if not result["ok"]:
+        raise click.exceptions.Exit(SAYS_NO)
+
+
+def _lines(path: Path, result: dict[str, Any]) -> Iterator[str]:
+    for row in result["batches"]:
+        apart = "" if row.get("difference") is None else f"  difference {row['difference']:.1e}"
+        times = [f"{key[:-3]} {microseconds(row[key])}" for key in row if key.endswith("_us") and row[key]]
+        yield "  ".join([f"batch {row['batch']:>3}{apart}", *times])
+    for note in result["notes"]:
+        yield f"note: {note}"
+    for problem in result["problems"]:
+        yield f"problem: {problem}"
+    yield f"{path}: {'ok' if result['ok'] else 'not ok'}"
+
+
+def _model(network: Any) -> dict[str, Any]:
+    """Compiled against operation by operation."""
+    import numpy as np
+
+    from kcompile.core import dtypes, tree
+    from kcompile.export.onnx.compare import difference, random_input, tolerance_of
+    from kcompile.export.onnx.signature import trace_inference
+    from kcompile.ir import evaluate
+
+    problems = [
+        f"weight {w.path} has NaN or infinite numbers"
+        for w in network.weights
+        if dtypes.is_float(w.dtype) and not np.isfinite(np.asarray(w.array, "float64")).all()
+    ]
+    with user_errors():
+        traced = trace_inference(network)
+        limit, rows = max(tolerance_of(network), dtypes.tolerance("float32", TERMS)), []
+        for batch in BATCHES:
+            rng = np.random.default_rng(batch)
+            draw = partial(random_input, batch=batch, rng=rng)
+            arguments = [tree.map_structure(draw, a) for a in traced.specs]
+            flat = tree.flatten(arguments)
+            leaves = dict(zip(traced.graph.inputs, flat, strict=True)) | {
+                v: np.asarray(traced.graph.variables[v.node.attrs["uid"]].array)
+                for v in variables_of(traced.graph)
+            }
+            symbols = evaluate.bind_symbols(traced.graph.inputs, flat)
+            expected = evaluate.evaluate(traced.graph.outputs, leaves, symbols)
+            found = [
+                np.asarray(x) for x in tree.flatten(network(*arguments, training=False)) if x is not None
+            ]
+            apart = max(map(difference, found, expected), default=0.0)
+            rows.append({"batch": batch, "difference": apart if apart < 1e300 else None})
+            if not apart <= limit:
+                problems.append(f"batch {batch}: compiled results are {apart:.1e} apart, allowed {limit:.0e}")
+    return {"problems": problems, "notes": [], "batches": rows}
+
+
+def variables_of(graph: Any) -> list[Any]:
+    """The leaves of a graph that are variables."""
+    from kcompile.ir.graph import topological
+
+    return [n.values[0] for n in topological(graph.outputs) if n.op.name == "variable"]
+
+
+def _pair(network: Any, exported: Path) -> dict[str, Any]:
+    from kcompile.export.onnx import compare, inspection
+
+    with user_errors(str(exported)):
+        inspection.load(exported)
+    fault = inspection.faults(exported)
+    problems = [fault] if fault else []
+    with user_errors(), _of_onnxruntime(exported):
+        rows = compare.rows(network, exported, batches=BATCHES)
+    limit = compare.tolerance_of(network)
+    for row in rows:
+        if not row.difference <= limit:
+            problems.append(f"batch {row.batch}: results are {row.difference:.1e} apart, allowed {limit:.0e}")
+    shown = [asdict(r) | ({} if r.difference < 1e300 else {"difference": None}) for r in rows]
+    return {"problems": problems, "notes": [], "batches": shown}
+
+
+@contextmanager
+def _of_onnxruntime(path: Path) -> Iterator[None]:
+    """onnxruntime's own exceptions become ValueErrors."""
+    try:
+        yield
+    except Exception as error:  # they have no common base
+        if not type(error).__module__.startswith("onnxruntime"):
+            raise
+        raise ValueError(f"onnxruntime cannot run {path}: {error}") from error
+
+
+def _onnx(path: Path) -> dict[str, Any]:
+    from importlib.util import find_spec
+
+    import numpy as np
+
+    from kcompile.export.onnx import compare, inspection
+
+    with user_errors():
+        described = inspection.describe_onnx(path)
+    fault, rows, notes = inspection.faults(path), [], []
+    problems = [fault] if fault else []
+    if find_spec("onnxruntime") is None:
+        notes.append('onnxruntime is not installed, so nothing was run: pip install "kcompile[check]"')
+    elif not problems:
+        import onnxruntime
+
+        try:
+            with _of_onnxruntime(path):
+                session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+                for batch in BATCHES:
+                    feed = inspection.random_feed(described.inputs, batch)
+                    results = session.run(None, feed)
+                    us = compare.typical_us(partial(session.run, None, feed))
+                    rows.append({"batch": batch, "onnxruntime_us": us})
+                    if any(x.dtype.kind == "f" and np.isnan(x).any() for x in results):
+                        notes.append(f"batch {batch}: random inputs give NaN")
+        except ValueError as error:
+            problems.append(str(error))
+    return {"problems": problems, "notes": notes, "batches": rows}

@@ -1,0 +1,90 @@
+"""What commands share: results as text or JSON, one-line errors, examples in the help, exit codes.
+
+Exit codes: 0 done; 1 the file or the model cannot do it; 2 the command was called wrongly; 3 it was done, and
+the answer is no (results differ, something is wrong with the machine).
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+SAYS_NO = 3
+
+json_option: Callable[[Any], Any] = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object instead of text."
+)
+
+
+def show(result: dict[str, Any], lines: Iterable[str], as_json: bool) -> None:
+    """Print the result as JSON, or the lines."""
+    if as_json:
+        click.echo(json.dumps(result, indent=2, default=str, allow_nan=False))
+        return
+    for line in lines:
+        click.echo(line)
+
+
+def examples(*lines: str) -> str:
+    """The end of a command's help; click keeps these lines as they are."""
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+@contextmanager
+def working(on: str) -> Iterator[None]:
+    """Tell on a terminal what takes long; elsewhere print nothing."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(on):
+        yield
+
+
+@contextmanager
+def user_errors(what: str = "") -> Iterator[None]:
+    """An error that the user can do something about becomes one line; `what` says during what."""
+    try:
+        yield
+    except (OSError, ValueError, TypeError, NotImplementedError, ImportError) as error:
+        raise failed(error, what) from error
+
+
+def failed(error: Exception, what: str = "") -> click.ClickException:
+    """The error that click prints; the command ends with 1."""
+    text = str(error) or type(error).__name__
+    if not getattr(error, "ops", None):  # a list of layers stays a list
+        text = one_line(text)
+    return click.ClickException(f"{what}: {text}" if what else text)
+
+
+def one_line(text: str) -> str:
+    """The library's messages have a line for each of expected, received and hint.
+
+    >>> one_line("It is wrong.\\n  received  3\\n  hint      take 4")
+    'It is wrong. received: 3; hint: take 4'
+    """
+    first, *rest = (line.strip() for line in text.strip().splitlines() if line.strip())
+    parts = []
+    for line in rest:
+        word, _, said = line.partition(" ")
+        known = word in ("expected", "received", "at", "hint", "error")
+        parts.append(f"{word}: {said.strip()}" if known else line)
+    return " ".join([first, "; ".join(parts)]).strip()
+
+
+def microseconds(value: float) -> str:
+    """A time in a unit that fits: "12.3 us", "4.56 ms", "1.20 s".
+
+    >>> microseconds(12.34), microseconds(4560), microseconds(1_200_000)
+    ('12.3 us', '4.56 ms', '1.20 s')
+    """
+    if value < 1000:
+        return f"{value:.1f} us"
+    return f"{value / 1e3:.2f} ms" if value < 1e6 else f"{value / 1e6:.2f} s"

@@ -1,0 +1,125 @@
+"""What an .onnx file holds, and random inputs for it."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from kcompile.core import dtypes
+
+OPEN_EXTENT = 7  # of open dimensions other than the first
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """An input or output: a dimension is a number, a name, or "?"."""
+
+    name: str
+    dtype: str
+    shape: tuple[int | str, ...]
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a file says about itself. operators: how often each occurs, subgraphs included."""
+
+    name: str
+    producer: str
+    ir_version: int
+    opsets: dict[str, int]
+    inputs: list[Tensor]
+    outputs: list[Tensor]
+    operators: dict[str, int]
+    weights: int
+    numbers: int
+    bytes: int
+
+
+def describe_onnx(path: str | os.PathLike[str]) -> Description:
+    """Read a file's description; weights that lie in a second file are not read.
+
+    Raises:  ValueError for a file that is no ONNX model.
+    """
+    graph_model = load(path)
+    graph = graph_model.graph
+    weights = {t.name for t in graph.initializer}
+    inputs = [t for t in graph.input if t.name not in weights]
+    count = [math.prod(t.dims) for t in graph.initializer]
+    sizes = [n * _item_bytes(t.data_type) for n, t in zip(count, graph.initializer, strict=True)]
+    operators = Counter(node.op_type for node in _nodes(graph))
+    return Description(
+        name=graph.name,
+        producer=f"{graph_model.producer_name} {graph_model.producer_version}".strip(),
+        ir_version=graph_model.ir_version,
+        opsets={one.domain or "ai.onnx": one.version for one in graph_model.opset_import},
+        inputs=[_tensor(t) for t in inputs],
+        outputs=[_tensor(t) for t in graph.output],
+        operators=dict(sorted(operators.items(), key=lambda item: (-item[1], item[0]))),
+        weights=len(weights),
+        numbers=sum(count),
+        bytes=sum(sizes),
+    )
+
+
+def load(path: str | os.PathLike[str]) -> Any:
+    """The model of a file, without weights that lie elsewhere."""
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    try:
+        model = onnx.load(os.fspath(path), load_external_data=False)
+    except DecodeError as error:
+        raise ValueError(f"{os.fspath(path)!r} is no ONNX file: {error}") from error
+    if not model.ir_version or not model.HasField("graph"):
+        raise ValueError(f"{os.fspath(path)!r} is no ONNX file: it has no graph")
+    return model
+
+
+def faults(path: str | os.PathLike[str]) -> str:
+    """What ONNX's checker, with full shape inference, finds wrong with a file; "" if nothing."""
+    import onnx
+
+    try:
+        onnx.checker.check_model(os.fspath(path), full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        return str(error).strip()
+    return ""
+
+
+def random_feed(inputs: list[Tensor], batch: int) -> dict[str, np.ndarray]:
+    """Random arrays for the inputs; the first dimension is the batch wherever it is open."""
+    rng, feed = np.random.default_rng(batch), {}
+    for tensor in inputs:
+        shape = [d if isinstance(d, int) else OPEN_EXTENT if k else batch for k, d in enumerate(tensor.shape)]
+        kind = dtypes.numpy_dtype(tensor.dtype)
+        floats = dtypes.is_float(tensor.dtype)
+        feed[tensor.name] = (rng.normal(size=shape) if floats else rng.integers(0, 2, shape)).astype(kind)
+    return feed
+
+
+def _nodes(graph: Any) -> list[Any]:
+    found = list(graph.node)
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                found += _nodes(attribute.g)
+    return found
+
+
+def _tensor(info: Any) -> Tensor:
+    from kcompile.export.onnx.schema import dtype_name
+
+    found = info.type.tensor_type
+    dims = [d.dim_param or (d.dim_value if d.HasField("dim_value") else "?") for d in found.shape.dim]
+    return Tensor(info.name, dtype_name(found.elem_type), tuple(dims))
+
+
+def _item_bytes(element: int) -> int:
+    import onnx
+
+    return int(np.dtype(onnx.helper.tensor_dtype_to_np_dtype(element)).itemsize)
