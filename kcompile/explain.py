@@ -36,7 +36,7 @@ def explain(
     shown = {"predict": explain_program(predict.traced.graph, predict.run, programs_leaves(x), file)}
     if not model.compiled:
         return shown
-    y = _labels_for(model, predict.run(*programs_leaves(x))) if y is None else y
+    y = labels_for(model, predict.run(*programs_leaves(x))) if y is None else y
     step = programs.batch("train", (x, y, None))
     shown["train"] = explain_program(step.traced.graph, step.run, programs_leaves([x, y]), file)
     return shown
@@ -61,7 +61,7 @@ def _zeros_for(model: Any, batch_size: int) -> Any:
     return arrays[0] if len(arrays) == 1 else arrays
 
 
-def _labels_for(model: Any, outputs: list[np.ndarray]) -> Any:
+def labels_for(model: Any, outputs: list[np.ndarray]) -> Any:
     """Zeros as labels: class numbers where the loss wants them, else in the outputs' shapes."""
     loss = model.loss
     name = loss if isinstance(loss, str) else getattr(loss, "name", None) or getattr(loss, "__name__", "")

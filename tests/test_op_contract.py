@@ -14,18 +14,12 @@ from tests.helpers import all_ops, assert_close, parametrize_samples, samples_of
 
 # (op, rule) -> why it is missing.
 ALLOWED_GAPS: dict[tuple[str, str], str] = {
-    ("adaptive_max_gradient", "onnx"): "inference graphs have no gradients",
-    ("adaptive_max_position", "onnx"): "inference graphs have no gradients",
     ("batched", "onnx"): "made by passes from loops, after export",
     ("batched", "vjp"): "made by passes, after gradients",
-    ("contract", "onnx"): "made by decomposing matmul, einsum and the convolutions, which ONNX knows",
     ("loop", "scalar"): "a kernel of its own: the plan of its body, repeated",
-    ("max_pool_gradient", "onnx"): "inference graphs have no gradients",
     ("max_pool_gradient", "vjp"): "second derivatives through max pooling are not needed to train",
-    ("max_pool_position", "onnx"): "inference graphs have no gradients",
     ("random_bits", "onnx"): "inference graphs draw nothing; ONNX has other generators",
     ("random_uniform", "onnx"): "inference graphs draw nothing; ONNX has other generators",
-    ("sum_pool_gradient", "onnx"): "inference graphs have no gradients",
 }
 
 POSITIONS = 60  # elements of a large output that the slow interpreter computes

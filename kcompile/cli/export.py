@@ -50,6 +50,7 @@ class SignatureType(click.ParamType):
         "kcompile export model.keras -o model.onnx",
         "kcompile export model.keras --opset 20 --check",
         "kcompile export model.keras --input-signature 'text=int32[batch,words]'",
+        "kcompile export model.keras -o step.onnx --training",
         "kcompile export large.keras --fold-batch-norm --external-data",
     )
 )
@@ -68,6 +69,9 @@ class SignatureType(click.ParamType):
 @click.option(
     "--fold-batch-norm", is_flag=True, help="Put batch normalizations into the weights before them."
 )
+@click.option(
+    "--training", is_flag=True, help="Write a training step of a compiled model: loss, gradients, update."
+)
 @click.option("--external-data", is_flag=True, help="Weights in a second file; from 2 GB on they always are.")
 @click.option(
     "--check",
@@ -81,6 +85,7 @@ def command(
     opset: int | None,
     signature: tuple[Any, ...],
     fold_batch_norm: bool,
+    training: bool,
     external_data: bool,
     check: bool,
     as_json: bool,
@@ -90,10 +95,13 @@ def command(
     A failed export leaves the old file. Layers that ONNX cannot express are listed before anything is
     written.
     """
+    if check and training:
+        raise click.UsageError("--check compares inference calls: use it without --training")
     target = output or model.with_suffix(".onnx")
     network = load(model)
     specs = _specs(network, signature) if signature else None
     options = {"fold_batch_norm": fold_batch_norm, "external_data": external_data, "input_signature": specs}
+    options["training"] = training
     with user_errors(), working(f"exporting {model}"):
         network.export(target, format="onnx", verbose=False, opset_version=opset, **options)
     result: dict[str, Any] = {"file": str(target), "bytes": target.stat().st_size}

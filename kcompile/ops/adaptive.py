@@ -18,7 +18,7 @@ from kcompile.ir import loops
 from kcompile.ir.loops import Expr, Index
 from kcompile.ir.op import Op, Sample
 from kcompile.ir.types import TensorType
-from kcompile.ops import create, cutting, movement
+from kcompile.ops import create, cutting, movement, pool_onnx
 from kcompile.ops import elementwise as ew
 from kcompile.ops.composite import floating
 from kcompile.ops.pool import average_pool_op, max_pool_op
@@ -185,6 +185,11 @@ def _position_scalar(i: Index, x: Any, y: Any, *, out: TensorType, axis: int) ->
     return loops.reduce("min", (bound,), loops.guard(inside, found, none))
 
 
+@adaptive_position_op.onnx
+def _position_onnx(g: Any, x: str, y: str, *, axis: int) -> str:
+    return pool_onnx.adaptive_position_onnx(g, x, y, axis=axis, begin=_begin, end=_end)
+
+
 @adaptive_position_op.samples
 def _position_samples(rng: np.random.Generator) -> Iterator[Sample]:
     for sample in _samples(rng):
@@ -218,6 +223,9 @@ def _gradient_scalar(i: Index, dy: Any, position: Any, *, out: TensorType, axis:
     hit = loops.apply("eq", position(_at(i, axis, at)), here, dtype="bool")
     value = loops.select(hit, dy(_at(i, axis, at)), zero)
     return loops.reduce("sum", (bound,), loops.guard(inside, value, zero))
+
+
+adaptive_gradient_op.onnx(pool_onnx.adaptive_gradient_onnx)
 
 
 @adaptive_gradient_op.samples

@@ -19,6 +19,7 @@ from kcompile.ir.loops import Expr, Index
 from kcompile.ir.op import Op, Sample
 from kcompile.ir.types import Shape, TensorType
 from kcompile.ops import cutting, movement
+from kcompile.ops.contract_onnx import contract_onnx
 
 # A map gives, per dimension of an operand, terms (coefficient, axis number) whose sum is the position there.
 Terms = tuple[tuple[int, int], ...]
@@ -84,6 +85,9 @@ def position(mapping: Map, axes: Index) -> Index:
             total = total + coefficient * axes[axis]
         at.append(total)
     return tuple(at)
+
+
+contract_op.onnx(contract_onnx)
 
 
 @contract_op.samples

@@ -14,7 +14,7 @@ from kcompile.ir import loops
 from kcompile.ir.loops import Expr, Index
 from kcompile.ir.op import Op, Sample
 from kcompile.ir.types import Shape, TensorType
-from kcompile.ops import create, movement
+from kcompile.ops import create, movement, pool_onnx
 from kcompile.ops import elementwise as ew
 from kcompile.ops.convolution import Pairs, padded_apart, padding_pairs
 from kcompile.ops.windows import Window, all_of, covering, element, identity, pooled, scattered, windows
@@ -121,6 +121,9 @@ def _position_scalar(
     return loops.reduce("min", bound, loops.select(hit, position, last))
 
 
+max_position_op.onnx(pool_onnx.max_position_onnx)
+
+
 @max_position_op.samples
 def _position_samples(rng: np.random.Generator) -> Iterator[Sample]:
     for sample in _pool_samples(rng):
@@ -159,6 +162,9 @@ def _gradient_scalar(
     zero = loops.const(0, out.dtype)
     value = loops.select(loops.apply("eq", position(at), here, dtype="bool"), dy(at), zero)
     return loops.reduce("sum", axes, loops.guard(all_of(tests), value, zero))
+
+
+max_gradient_op.onnx(pool_onnx.max_gradient_onnx)
 
 
 @max_gradient_op.samples
@@ -229,6 +235,9 @@ def _sum_gradient_scalar(
 ) -> Expr:
     at, tests, _, axes = covering(i, dy.type, window, strides, pads, shape)
     return loops.reduce("sum", axes, loops.guard(all_of(tests), dy(at), loops.const(0, out.dtype)))
+
+
+sum_gradient_op.onnx(pool_onnx.sum_gradient_onnx)
 
 
 @sum_gradient_op.samples

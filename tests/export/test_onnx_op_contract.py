@@ -12,19 +12,12 @@ from tests.export.onnx_tools import graph_of, model_of, run
 from tests.helpers import all_ops, assert_close, parametrize_samples, samples_of
 from tests.test_op_contract import TERMS, results
 
-GRADIENT = "inference graphs have no gradients"
 RANDOM = "ONNX's random operators do not draw by counter, so they cannot give the same numbers"
 OUTSIDE = "ONNX leaves indices outside of a tensor undefined, and onnxruntime refuses them"
 
 # Ops that no ONNX file can hold, and why.
 NO_ONNX = {
-    "adaptive_max_gradient": GRADIENT,
-    "adaptive_max_position": GRADIENT,
     "batched": "made by passes from loops, after export",
-    "contract": "made by decomposing matmul, einsum and the convolutions, which ONNX knows",
-    "max_pool_gradient": GRADIENT,
-    "max_pool_position": GRADIENT,
-    "sum_pool_gradient": GRADIENT,
     "random_bits": RANDOM,
     "random_uniform": RANDOM,
 }

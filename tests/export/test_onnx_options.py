@@ -77,14 +77,17 @@ def test_bias_of_a_transposed_convolution_is_its_own(tmp_path):
 
 
 def test_external_data(tmp_path):
-    model = kcompile.Sequential([kcompile.Input((5,)), layers.Dense(4), layers.Dense(2)])
+    model = kcompile.Sequential([kcompile.Input((5, 3)), layers.Dense(90), layers.Flatten(), layers.Dense(2)])
     model.export(tmp_path / "m.onnx", verbose=False, external_data=True)
     assert (tmp_path / "m.onnx.data").stat().st_size > 4096
     assert sorted(p.name for p in tmp_path.iterdir()) == ["m.onnx", "m.onnx.data"]
     stored = onnx.load(tmp_path / "m.onnx", load_external_data=False).graph.initializer
-    assert all(t.data_location == onnx.TensorProto.EXTERNAL for t in stored)
-    x = np.random.default_rng(0).normal(size=(3, 5)).astype("float32")
-    np.testing.assert_allclose(run(tmp_path / "m.onnx", x)[0], model.predict(x, verbose=0), rtol=1e-5)
+    outside = {t.name.split("/")[-1] for t in stored if t.data_location == onnx.TensorProto.EXTERNAL}
+    assert outside == {"kernel"}  # small constants stay, among them shapes that inference must read
+    x = np.random.default_rng(0).normal(size=(3, 5, 3)).astype("float32")
+    np.testing.assert_allclose(
+        run(tmp_path / "m.onnx", x)[0], model.predict(x, verbose=0), rtol=1e-5, atol=1e-6
+    )
 
 
 def dims_of(path):

@@ -21,6 +21,7 @@ def export_onnx(
     opset_version: int | None = None,
     fold_batch_norm: bool = False,
     external_data: bool = False,
+    training: bool = False,
 ) -> None:
     """Write the inference call of a model (or a traced graph) to an ONNX file.
 
@@ -34,7 +35,8 @@ def export_onnx(
              positional argument; by default what the model was built with. opset_version: 13 or later, 18 by
              default. fold_batch_norm: put batch normalizations into the weights of the convolutions and dense
              layers before them: fewer nodes, results equal up to rounding. external_data: weights always in
-             `<filepath>.data`. verbose: print where the file lies (the default).
+             `<filepath>.data`. training: write a training step, with weights and optimizer state as inputs
+             and outputs (`kcompile.export.onnx.training`). verbose: print where it lies (the default).
     Raises:  UnsupportedOps, which lists every operation without an ONNX form and its layer, before anything
              is written; ValueError for an unknown opset or a model whose input shapes are unknown.
     """
@@ -44,6 +46,16 @@ def export_onnx(
     from kcompile.export.onnx.signature import trace_inference
 
     opset = check_opset(opset_version)
+    if training:
+        if fold_batch_norm:
+            raise ValueError(
+                "fold_batch_norm=True is for inference: a training step computes the statistics."
+            )
+        from kcompile.export.onnx.training import export_training_step
+
+        export_training_step(model, filepath, input_signature, opset, external_data)
+        _say_where(filepath, verbose)
+        return
     if isinstance(model, Graph):
         inputs = [value.node.attrs["name"] for value in model.inputs]
         outputs = [f"output_{k}" for k in range(len(model.outputs))]
@@ -54,6 +66,10 @@ def export_onnx(
     made = cleanup.run(emit_graph(graph, inputs, outputs, opset), fold_batch_norm)
     annotate(made, graph.name)
     write.write(made, filepath, graph.name, opset, external_data)
+    _say_where(filepath, verbose)
+
+
+def _say_where(filepath: Any, verbose: bool | None) -> None:
     if verbose or verbose is None:
         console.print_msg(f"Saved artifact at '{filepath}'.")
 

@@ -47,6 +47,7 @@ class OnnxGraph:
     """What a file will hold. Nodes stand in an order in which they can run.
 
     types: of tensors by the names that they had when they were made. notes: a line about an input or output.
+    defaults: of inputs that need not be given.
     """
 
     inputs: dict[str, TensorType]
@@ -55,6 +56,7 @@ class OnnxGraph:
     constants: dict[str, np.ndarray]
     types: dict[str, TensorType] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
+    defaults: dict[str, np.ndarray] = field(default_factory=dict)
 
     def users(self) -> dict[str, list[OnnxNode]]:
         """The nodes that read each name."""

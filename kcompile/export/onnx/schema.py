@@ -190,12 +190,17 @@ def graph_proto(graph: OnnxGraph, name: str, constants: Sequence[Any] = ()) -> A
     import onnx
 
     symbols = Symbols()
+
+    def value_info(name: str, type_: TensorType) -> Any:
+        note = graph.notes.get(name, "")
+        return onnx.helper.make_value_info(name, type_proto(type_, symbols), note)
+
     return onnx.helper.make_graph(
         [node_proto(node) for node in graph.nodes],
         name,
-        [onnx.helper.make_value_info(n, type_proto(t, symbols)) for n, t in graph.inputs.items()],
-        [onnx.helper.make_value_info(n, type_proto(t, symbols)) for n, t in graph.outputs.items()],
+        *([value_info(n, t) for n, t in types.items()] for types in (graph.inputs, graph.outputs)),
         list(constants),
+        doc_string=graph.notes.get("", ""),
     )
 
 

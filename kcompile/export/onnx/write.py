@@ -17,10 +17,13 @@ from kcompile.export.onnx.graph import DOMAIN, OnnxGraph
 
 LIMIT = 2**31 - 2**20  # bytes of constants in one file: protobuf's limit less room for the rest
 MODEL_VERSION = 1  # of what a model is; the file counts no versions of one model
+INLINE = 256  # smaller constants stay in the model: shape inference must be able to read them
 ALIGNMENT = 4096  # of each array in the second file, so that runtimes can map it
 
 
-def model_proto(graph: OnnxGraph, name: str, opset: int, constants: list[Any]) -> Any:
+def model_proto(
+    graph: OnnxGraph, name: str, opset: int, constants: list[Any], properties: dict[str, str] | None = None
+) -> Any:
     """The whole model as ONNX stores it."""
     import onnx
 
@@ -36,23 +39,31 @@ def model_proto(graph: OnnxGraph, name: str, opset: int, constants: list[Any]) -
         model_version=MODEL_VERSION,
         doc_string=graph.notes.get("", ""),
     )
-    helper.set_model_props(model, {"name": name, "framework": f"kcompile {kcompile.__version__}"})
+    props = {"name": name, "framework": f"kcompile {kcompile.__version__}"}
+    helper.set_model_props(model, props | (properties or {}))
     return model
 
 
 def write(
-    graph: OnnxGraph, path: str | os.PathLike[str], name: str, opset: int, external_data: bool = False
+    graph: OnnxGraph,
+    path: str | os.PathLike[str],
+    name: str,
+    opset: int,
+    external_data: bool = False,
+    properties: dict[str, str] | None = None,
 ) -> None:
     """Check the model and write it; an old file stays if anything fails.
 
     Args:    external_data: put the weights in a second file, `<path>.data`, even if one file could hold them.
+             properties: texts that go into the file's metadata.
     Raises:  CompileError if ONNX's checker finds a fault, which is one of kcompile.
     """
-    if external_data or sum(array.nbytes for array in graph.constants.values()) > LIMIT:
-        _write_with_data(graph, Path(os.path.realpath(path)), name, opset)
+    arrays = graph.constants | graph.defaults
+    if external_data or sum(array.nbytes for array in arrays.values()) > LIMIT:
+        _write_with_data(graph, Path(os.path.realpath(path)), name, opset, properties)
         return
-    constants = [schema.tensor_proto(n, array) for n, array in graph.constants.items()]
-    model = model_proto(graph, name, opset, constants)
+    constants = [schema.tensor_proto(n, array) for n, array in arrays.items()]
+    model = model_proto(graph, name, opset, constants, properties)
     check(model)
     with replacing(path) as file:
         file.write(model.SerializeToString())
@@ -70,13 +81,16 @@ def check(model: Any) -> None:
         ) from error
 
 
-def _write_with_data(graph: OnnxGraph, target: Path, name: str, opset: int) -> None:
+def _write_with_data(
+    graph: OnnxGraph, target: Path, name: str, opset: int, properties: dict[str, str] | None
+) -> None:
     """Both files are made and checked in a folder of their own, then moved to their names."""
     data = f"{target.name}.data"
     with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as folder:
-        constants = _write_data(graph.constants, Path(folder) / data)
+        constants = _write_data(graph.constants | graph.defaults, Path(folder) / data)
         with replacing(Path(folder) / target.name) as file:
-            file.write(model_proto(graph, name, opset, constants).SerializeToString())
+            model = model_proto(graph, name, opset, constants, properties)
+            file.write(model.SerializeToString())
         check(str(Path(folder) / target.name))
         os.replace(Path(folder) / data, target.parent / data)
         os.replace(Path(folder) / target.name, target)
@@ -84,12 +98,15 @@ def _write_with_data(graph: OnnxGraph, target: Path, name: str, opset: int) -> N
 
 
 def _write_data(constants: dict[str, np.ndarray], path: Path) -> list[Any]:
-    """Arrays one after the other; returns the records that say where each lies."""
+    """Arrays one after the other; returns the records that say where each lies, or hold a small one."""
     import onnx
 
     records = []
     with replacing(path) as file:
         for name, array in constants.items():
+            if array.nbytes < INLINE:
+                records.append(schema.tensor_proto(name, array))
+                continue
             file.seek(-file.tell() % ALIGNMENT, os.SEEK_CUR)
             record = onnx.TensorProto(name=name, dims=array.shape, data_location=onnx.TensorProto.EXTERNAL)
             record.data_type = schema.element_type(array.dtype.name)

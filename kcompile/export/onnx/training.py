@@ -1,0 +1,129 @@
+"""A whole training step as one plain ONNX graph: forward, loss, gradients, update of the optimizer.
+
+Weights and the optimizer's state come in as inputs, under the variables' paths, and go out as `<path>.next`.
+The values that they have now are stored as the inputs' defaults, so the first step can be run on a batch
+alone; each following step is fed what the one before returned.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from kcompile.core import tree
+from kcompile.core.errors import message
+from kcompile.export.onnx.builder import Builder
+from kcompile.export.onnx.compare import random_input
+from kcompile.export.onnx.emit import Emitter, UnsupportedOps
+from kcompile.export.onnx.graph import OnnxGraph, OnnxNode
+from kcompile.export.onnx.signature import trace_inference
+from kcompile.ir.graph import Graph, Value, topological
+from kcompile.training import step
+from kcompile.training.step import StepGraph
+
+NEXT = ".next"  # what the name of an input gets where its new value goes out
+SAMPLES = 2  # of the arrays that stand for a batch while it is traced
+STATE = "kcompile.state"  # the file's property that maps inputs to the outputs to feed back
+
+
+def export_training_step(
+    model: Any, filepath: str | os.PathLike[str], input_signature: Any, opset: int, external_data: bool
+) -> None:
+    """Write the training step of a compiled model.
+
+    Inputs: the model's, then `y` (or `y_0`, `y_1` ... of several outputs), then all variables that the step
+    reads. Outputs: `loss` and the metrics of this batch, then the new values.
+
+    Raises:  ValueError for a model that is not compiled; UnsupportedOps, as of the inference call (dropout:
+             ONNX's random operators do not draw by counter).
+    """
+    from kcompile.export.onnx import cleanup, write
+    from kcompile.export.onnx.notes import annotate
+
+    if not model.compiled:
+        raise ValueError(
+            message(
+                f"Model {model.name!r} is not compiled, so it has no training step to export.",
+                hint="call compile(optimizer, loss) first, or leave out training=True",
+            )
+        )
+    traced, inputs = trace_step(model, input_signature)
+    made = emit_step(traced, inputs, _metric_ids(model), opset)
+    states = {name[: -len(NEXT)]: name for name in made.outputs if name.endswith(NEXT)}
+    made = cleanup.run(made)
+    annotate(made, model.name, "Training step")
+    write.write(made, filepath, f"{model.name}_training", opset, external_data, {STATE: json.dumps(states)})
+
+
+def trace_step(model: Any, input_signature: Any = None) -> tuple[StepGraph, list[str]]:
+    """The step on a batch, and the names of its inputs. Dimensions that the model leaves open stay open."""
+    traced = trace_inference(model, input_signature)
+    if len(traced.specs) != 1:
+        raise ValueError("A training step takes one structure of inputs.")
+    rng = np.random.default_rng(0)
+    x = tree.map_structure(lambda spec: random_input(spec, SAMPLES, rng), traced.specs[0])
+    y = _labels(model, x)
+    batch = traced.graph.inputs[0].shape[0]
+    shapes = [tuple(value.shape) for value in traced.graph.inputs]
+    shapes += [(batch, *array.shape[1:]) for array in tree.flatten(y)]
+    found = step.trace_batch(model, "train", (x, y, None), shapes, alone=True)
+    return found, [*traced.inputs, *_label_names(y)]
+
+
+def _labels(model: Any, x: Any) -> Any:
+    """Labels in the form that the losses take."""
+    from kcompile.explain import labels_for
+
+    found = model(x, training=False)
+    return labels_for(model, [np.asarray(leaf) for leaf in tree.flatten(found) if leaf is not None])
+
+
+def _label_names(y: Any) -> list[str]:
+    count = len(tree.flatten(y))
+    return ["y"] if count == 1 else [f"y_{k}" for k in range(count)]
+
+
+def _metric_ids(model: Any) -> set[int]:
+    """Variables that only count over batches; the step's logs are those of its own batch."""
+    return {id(v) for v in model.metrics_variables} | {id(v) for v in model._training.loss_tracker.variables}
+
+
+def emit_step(traced: StepGraph, inputs: Sequence[str], without: set[int], opset: int) -> OnnxGraph:
+    """The ONNX graph of a step. without: ids of variables whose new values are not wanted."""
+    graph = traced.graph
+    kept = {
+        leaf: value
+        for leaf, value in graph.assignments.items()
+        if id(graph.variables[leaf.node.attrs["uid"]]) not in without
+    }
+    g = Builder(opset)
+    emitter = Emitter(graph, g)
+    shown = {}
+    for value, wish in zip(graph.inputs, inputs, strict=True):
+        emitter.names[value] = name = g.input(wish, value.type)
+        shown[name] = value.type
+    roots = [*graph.outputs, *kept.values()]
+    defaults = {}
+    for leaf in dict.fromkeys([*_read(graph, roots), *kept]):
+        variable = graph.variables[leaf.node.attrs["uid"]]
+        emitter.names[leaf] = name = g.input(variable.path, leaf.type)
+        shown[name] = leaf.type
+        defaults[name] = np.array(variable.array)
+    results = [g.name(wish) for wish in traced.names]
+    results += [g.name(f"{emitter.names[leaf]}{NEXT}") for leaf in kept]
+    emitter.emit(roots)
+    if emitter.unsupported:
+        raise UnsupportedOps(list(emitter.unsupported), opset)
+    for value, name in zip(roots, results, strict=True):
+        g.nodes.append(OnnxNode("Identity", (emitter.names[value],), (name,)))
+    types = {name: value.type for value, name in zip(roots, results, strict=True)}
+    return OnnxGraph(shown, types, g.nodes, g.constants, g.types, defaults=defaults)
+
+
+def _read(graph: Graph, roots: list[Value]) -> list[Value]:
+    """The variables that the roots depend on."""
+    return [node.values[0] for node in topological(roots) if node.op.name == "variable"]

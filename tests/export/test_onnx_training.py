@@ -1,0 +1,234 @@
+"""Training steps as ONNX graphs train a model in onnxruntime as `fit` and `train_on_batch` do."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+import kcompile
+from kcompile import callbacks, layers, losses, optimizers
+from kcompile.export.onnx.emit import UnsupportedOps
+from tests.cli.cli_tools import call, fails
+
+CLOSE = {"rtol": 1e-4, "atol": 1e-5}  # after steps of a deep model
+
+
+class Runner:
+    """Trains with the file alone: each step is fed what the one before returned."""
+
+    def __init__(self, path):
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3  # it warns of every default of an input
+        options.intra_op_num_threads = 1
+        self.session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        self.inputs = [one.name for one in self.session.get_inputs()]
+        self.outputs = [one.name for one in self.session.get_outputs()]
+        self.back = json.loads(self.session.get_modelmeta().custom_metadata_map["kcompile.state"])
+        self.state = {}
+
+    def step(self, *arrays):
+        feed = dict(zip(self.inputs, arrays, strict=True)) | self.state
+        found = dict(zip(self.outputs, self.session.run(None, feed), strict=True))
+        self.state |= {name: found[new] for name, new in self.back.items()}
+        return {name: float(found[name]) for name in self.outputs if not name.endswith(".next")}
+
+
+def mnist_cnn():
+    kcompile.utils.set_random_seed(7)
+    model = kcompile.Sequential(
+        [
+            kcompile.Input((28, 28, 1)),
+            layers.Conv2D(8, 3, activation="relu"),
+            layers.MaxPooling2D(2),
+            layers.Conv2D(16, 3, activation="relu"),
+            layers.MaxPooling2D(2),
+            layers.Flatten(),
+            layers.Dense(10, activation="softmax"),
+        ]
+    )
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def digits(count):
+    """Blurred blobs at ten places: a task that is learnt within some steps."""
+    rng = np.random.default_rng(5)
+    y = rng.integers(0, 10, count).astype("int32")
+    x = rng.normal(0, 0.3, (count, 28, 28, 1)).astype("float32")
+    for k, label in enumerate(y):
+        x[k, 4 + 2 * label : 10 + 2 * label, 5:20] += 1
+    return x, y
+
+
+def test_fifty_steps_of_the_mnist_cnn_give_the_losses_of_fit(tmp_path):
+    model, (x, y) = mnist_cnn(), digits(50 * 16)
+    model.export(tmp_path / "step.onnx", training=True, verbose=False)
+    runner = Runner(tmp_path / "step.onnx")
+    seen = []
+    record = callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: seen.append(logs["loss"]))
+    model.fit(x, y, batch_size=16, shuffle=False, verbose=0, callbacks=[record])
+    found = [runner.step(x[k : k + 16], y[k : k + 16])["loss"] for k in range(0, len(x), 16)]
+    means = np.cumsum(found) / np.arange(1, 51)  # fit tells the mean over the epoch so far
+    assert len(seen) == 50
+    np.testing.assert_allclose(means, seen, **CLOSE)
+    assert found[-1] < 0.5 * found[0]
+    for weight in model.weights:
+        np.testing.assert_allclose(runner.state[weight.path], np.asarray(weight.array), rtol=1e-3, atol=1e-4)
+
+
+def functional(*shape, build, dtype="float32"):
+    x = kcompile.Input(shape, dtype=dtype, name="x")
+    return kcompile.Model(x, build(x))
+
+
+def strided(x):
+    x = layers.Conv2D(6, 3, strides=2, padding="same", activation="gelu")(x)
+    x = layers.DepthwiseConv2D(3, padding="same", depth_multiplier=2)(x)
+    x = layers.Conv2D(4, 3, dilation_rate=2, padding="same", groups=2)(x)
+    x = layers.AveragePooling2D(2, strides=1, padding="same")(x)
+    return layers.Dense(2)(layers.GlobalAveragePooling2D()(x))
+
+
+def upwards(x):
+    x = layers.Conv2DTranspose(4, 3, strides=2, padding="same", activation="tanh")(x)
+    x = layers.MaxPooling2D(3, strides=2, padding="same")(layers.UpSampling2D(2)(x))
+    return layers.Dense(2)(layers.Flatten()(x))
+
+
+def normalized(x):
+    x = layers.BatchNormalization()(layers.Conv2D(5, 3, use_bias=False)(x))
+    x = layers.LayerNormalization()(layers.LeakyReLU()(x))
+    return layers.Dense(2, kernel_regularizer="l2")(layers.Flatten()(x))
+
+
+def attending(x):
+    y = layers.MultiHeadAttention(2, 4)(x, x)
+    return layers.Dense(2)(layers.GlobalAveragePooling1D()(layers.LayerNormalization()(x + y)))
+
+
+def along(x):
+    x = layers.Conv1D(4, 3, padding="causal")(x)
+    return layers.Dense(2)(layers.GlobalMaxPooling1D()(layers.MaxPooling1D(2)(x)))
+
+
+MODELS = {
+    "strided, sgd": ((9, 8, 4), strided, lambda: optimizers.SGD(0.05, momentum=0.9, nesterov=True)),
+    "upwards, rmsprop": ((4, 5, 3), upwards, lambda: optimizers.RMSprop(0.01, clipnorm=1.0)),
+    "normalized, adamw": ((6, 6, 3), normalized, lambda: optimizers.AdamW(0.01, weight_decay=0.1)),
+    "attending, sgd": ((6, 8), attending, lambda: optimizers.SGD(0.1, global_clipnorm=0.5)),
+    "along, lion": ((10, 3), along, lambda: optimizers.Lion(0.01)),
+}
+
+
+@pytest.mark.parametrize("opset", [13, 18])
+@pytest.mark.parametrize("name", MODELS)
+def test_models_and_optimizers(name, opset, tmp_path):
+    kcompile.utils.set_random_seed(3)
+    shape, build, optimizer = MODELS[name]
+    model = functional(*shape, build=build)
+    model.compile(optimizer(), "mse")
+    model.export(tmp_path / "step.onnx", training=True, verbose=False, opset_version=opset)
+    runner, rng = Runner(tmp_path / "step.onnx"), np.random.default_rng(2)
+    for count in (4, 4, 3):
+        x = rng.normal(size=(count, *shape)).astype("float32")
+        y = rng.normal(size=(count, 2)).astype("float32")
+        assert runner.step(x, y)["loss"] == pytest.approx(model.train_on_batch(x, y), rel=1e-4)
+    for weight in model.weights:
+        if weight.path in runner.state:
+            np.testing.assert_allclose(runner.state[weight.path], np.asarray(weight.array), **CLOSE)
+
+
+def test_several_inputs_outputs_and_metrics(tmp_path):
+    kcompile.utils.set_random_seed(4)
+    a, b = kcompile.Input((3,), name="a"), kcompile.Input((2,), name="b")
+    joined = layers.Concatenate()([a, b])
+    model = kcompile.Model(
+        [a, b], [layers.Dense(2, name="left")(joined), layers.Dense(1, name="right")(joined)]
+    )
+    model.compile("sgd", ["mse", losses.Huber()], loss_weights=[1.0, 0.5], metrics=[["mae"], None])
+    model.export(tmp_path / "step.onnx", training=True, verbose=False)
+    runner, rng = Runner(tmp_path / "step.onnx"), np.random.default_rng(1)
+    assert runner.inputs[:4] == ["a", "b", "y_0", "y_1"]
+    arrays = [rng.normal(size=(5, n)).astype("float32") for n in (3, 2, 2, 1)]
+    for _ in range(3):
+        wanted = model.train_on_batch(arrays[:2], arrays[2:], return_dict=True)
+        found = runner.step(*arrays)
+        assert found.keys() == wanted.keys()
+        for key, value in wanted.items():
+            assert found[key] == pytest.approx(float(value), rel=1e-4)
+
+
+def test_embeddings_and_an_open_length(tmp_path):
+    kcompile.utils.set_random_seed(4)
+    model = functional(
+        None, dtype="int32",
+        build=lambda x: layers.Dense(1)(layers.GlobalAveragePooling1D()(layers.Embedding(11, 4)(x))),
+    )  # fmt: skip
+    model.compile("adagrad", "binary_crossentropy")
+    model.export(tmp_path / "step.onnx", training=True, verbose=False)
+    runner, rng = Runner(tmp_path / "step.onnx"), np.random.default_rng(1)
+    for length in (3, 8):
+        x, y = rng.integers(0, 11, (4, length)).astype("int32"), rng.integers(0, 2, (4, 1)).astype("float32")
+        assert runner.step(x, y)["loss"] == pytest.approx(model.train_on_batch(x, y), rel=1e-4)
+
+
+def test_frozen_weights_stay_and_the_learning_rate_is_an_input(tmp_path):
+    kcompile.utils.set_random_seed(4)
+    model = kcompile.Sequential(
+        [kcompile.Input((3,)), layers.Dense(4, name="fixed"), layers.Dense(1, name="free")]
+    )
+    model.get_layer("fixed").trainable = False
+    model.compile(optimizers.SGD(0.1), "mse")
+    model.export(tmp_path / "step.onnx", training=True, verbose=False)
+    found = onnx.load(tmp_path / "step.onnx")
+    names = [one.name for one in found.graph.input]
+    outputs = [one.name for one in found.graph.output]
+    assert any(name.endswith("fixed/kernel") for name in names)
+    assert not any("fixed" in name for name in outputs)
+    assert {one.name for one in found.graph.initializer} >= set(names[2:])  # defaults
+    rate = next(name for name in names if name.endswith("learning_rate"))
+    runner = Runner(tmp_path / "step.onnx")
+    runner.state[rate] = np.array(0, "float32")
+    x, y = np.ones((2, 3), "float32"), np.ones((2, 1), "float32")
+    assert runner.step(x, y) == runner.step(x, y)  # nothing was learnt
+
+
+def test_external_data_holds_the_state(tmp_path):
+    model = mnist_cnn()
+    model.export(tmp_path / "step.onnx", training=True, verbose=False, external_data=True)
+    x, y = digits(8)
+    runner = Runner(tmp_path / "step.onnx")
+    assert (tmp_path / "step.onnx.data").exists()
+    assert runner.step(x, y)["loss"] == pytest.approx(model.train_on_batch(x, y)[0], rel=1e-4)
+
+
+def test_dropout_is_named_and_the_old_file_stays(tmp_path):
+    model = kcompile.Sequential([kcompile.Input((3,)), layers.Dropout(0.5, name="drops"), layers.Dense(1)])
+    path = tmp_path / "step.onnx"
+    path.write_bytes(b"old")
+    with pytest.raises(ValueError, match="not compiled"):
+        model.export(path, training=True, verbose=False)
+    model.compile("sgd", "mse")
+    with pytest.raises(UnsupportedOps, match="drops"):
+        model.export(path, training=True, verbose=False)
+    with pytest.raises(ValueError, match="fold_batch_norm"):
+        model.export(path, training=True, verbose=False, fold_batch_norm=True)
+    assert path.read_bytes() == b"old"
+
+
+def test_command_line(tmp_path):
+    model = kcompile.Sequential([kcompile.Input((3,)), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    model.save(tmp_path / "m.keras")
+    target = tmp_path / "step.onnx"
+    result = call("export", tmp_path / "m.keras", "-o", target, "--training")
+    assert result.exit_code == 0, result.output
+    assert "loss" in Runner(target).outputs
+    assert "--check" in fails("export", tmp_path / "m.keras", "-o", target, "--training", "--check")
+    plain = kcompile.Sequential([kcompile.Input((3,)), layers.Dense(1)])
+    plain.save(tmp_path / "plain.keras")
+    assert "not compiled" in fails("export", tmp_path / "plain.keras", "-o", target, "--training")
