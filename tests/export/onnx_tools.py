@@ -9,6 +9,8 @@ import numpy as np
 import onnx
 import onnxruntime
 
+import kcompile
+from kcompile import layers
 from kcompile.core import dtypes
 from kcompile.core.symbolic import symbol
 from kcompile.export.onnx import cleanup, schema, write
@@ -58,3 +60,15 @@ def run(model: onnx.ModelProto, arrays: Sequence[np.ndarray]) -> list[np.ndarray
 def ops_of(model: onnx.ModelProto) -> list[str]:
     """The operators of a model, in order."""
     return [node.op_type for node in model.graph.node]
+
+
+def layer_model(case: Any) -> Any:
+    """A model of the one layer of a parity case, with the case's weights."""
+    inputs = [
+        kcompile.Input(batch_shape=(None, *s[1:]), dtype=a.dtype.name)
+        for s, a in zip(case.shapes, case.inputs(), strict=True)
+    ]
+    layer = getattr(layers, case.layer)(**case.kwargs)
+    model = kcompile.Model(inputs, layer(*case.arranged(inputs), **case.options))
+    model.set_weights(case.weights([w.shape for w in model.weights]))
+    return model

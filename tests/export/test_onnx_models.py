@@ -13,7 +13,7 @@ from kcompile.core import tree
 from kcompile.export import onnx as onnx_export
 from kcompile.export.onnx import write
 from kcompile.export.onnx.emit import UnsupportedOps
-from tests.export.onnx_tools import LATEST, ops_of
+from tests.export.onnx_tools import LATEST, layer_model, ops_of
 from tests.parity.layer_cases import CASES
 from tests.parity.model_cases import BUILDERS, inputs_of
 
@@ -39,21 +39,10 @@ def check(model, path, inputs):
         np.testing.assert_allclose(got, wanted, **CLOSE)
 
 
-def model_of(case):
-    inputs = [
-        kcompile.Input(batch_shape=(None, *s[1:]), dtype=a.dtype.name)
-        for s, a in zip(case.shapes, case.inputs(), strict=True)
-    ]
-    layer = getattr(layers, case.layer)(**case.kwargs)
-    model = kcompile.Model(inputs, layer(*case.arranged(inputs), **case.options))
-    model.set_weights(case.weights([w.shape for w in model.weights]))
-    return model
-
-
 @pytest.mark.parametrize("opset", [13, 17, 18, 20, LATEST])
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c.name)
 def test_every_layer(case, opset, tmp_path):
-    model = model_of(case)
+    model = layer_model(case)
     model.export(tmp_path / "m.onnx", format="onnx", opset_version=opset, verbose=False)
     arrays = case.inputs()
     for inputs in (arrays, [np.concatenate([a, a[:1]]) for a in arrays]):  # another batch size, the same file

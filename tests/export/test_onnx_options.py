@@ -77,7 +77,7 @@ def test_bias_of_a_transposed_convolution_is_its_own(tmp_path):
 
 
 def test_external_data(tmp_path):
-    model = kcompile.Sequential([kcompile.Input((5, 3)), layers.Dense(90), layers.Flatten(), layers.Dense(2)])
+    model = kcompile.Sequential([kcompile.Input((5, 3)), layers.Dense(40), layers.Flatten(), layers.Dense(2)])
     model.export(tmp_path / "m.onnx", verbose=False, external_data=True)
     assert (tmp_path / "m.onnx.data").stat().st_size > 4096
     assert sorted(p.name for p in tmp_path.iterdir()) == ["m.onnx", "m.onnx.data"]

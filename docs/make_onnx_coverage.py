@@ -1,0 +1,174 @@
+"""Writes docs/onnx-coverage.md: what each layer becomes in ONNX, from which opset on, and how exact it is.
+
+Run from the root of the repository: ``python docs/make_onnx_coverage.py [LAYER ...]``; with layers it prints
+their rows only. Every configuration of the parity cases is exported and run in onnxruntime with batches of 1,
+3 and 17.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[1]
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))
+
+import kcompile  # noqa: E402
+from kcompile.core import tree  # noqa: E402
+from kcompile.export.onnx import OLDEST_OPSET  # noqa: E402
+from kcompile.export.onnx.compare import difference  # noqa: E402
+from kcompile.export.onnx.inspection import describe_onnx  # noqa: E402
+from tests.export.onnx_tools import LATEST, layer_model  # noqa: E402
+from tests.parity.layer_cases import CASES, Case  # noqa: E402
+
+TABLE = ROOT / "docs/onnx-coverage.md"
+BATCHES = (1, 3, 17)
+# What only moves, names or types data: not what a layer is known by, unless it is all that there is.
+PLUMBING = ("Cast", "Concat", "Expand", "Gather", "Identity", "Reshape", "Shape", "Slice", "Squeeze")
+PLUMBING += ("Transpose", "Unsqueeze")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A layer. opset: the lowest that takes all its configurations, None if one cannot be written at all."""
+
+    layer: str
+    cases: int
+    operators: tuple[str, ...]
+    opset: int | None
+    difference: float
+    reason: str = ""
+
+
+def row_of(layer: str) -> Row:
+    """Export and run all configurations of a layer."""
+    cases = [case for case in CASES if case.layer == layer]
+    operators: dict[str, None] = {}
+    lowest, worst = OLDEST_OPSET, 0.0
+    for case in cases:
+        model = layer_model(case)
+        opset, first = lowest_of(model, case)
+        newest = export(model, case, LATEST)
+        if isinstance(first, str) or isinstance(newest, str):
+            return Row(layer, len(cases), (), None, 0.0, f"{case.name}: {first if opset is None else newest}")
+        for done in (first, newest):
+            worst = max(worst, done.difference)
+            operators.update(dict.fromkeys(done.operators))
+        lowest = max(lowest, opset or lowest)
+    return Row(layer, len(cases), tuple(_telling(operators)), lowest, worst)
+
+
+@dataclass(frozen=True)
+class Done:
+    """A file that was written and run."""
+
+    operators: tuple[str, ...]
+    difference: float
+
+
+def lowest_of(model: Any, case: Case) -> tuple[int | None, Done | str]:
+    """The first opset that takes a configuration, or None and what stands in the way."""
+    made: Done | str = ""
+    for opset in range(OLDEST_OPSET, LATEST + 1):
+        made = export(model, case, opset)
+        if isinstance(made, Done):
+            return opset, made
+    return None, made
+
+
+def export(model: Any, case: Case, opset: int) -> Done | str:
+    """Write and run one configuration, or say why that cannot be."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "m.onnx"
+        try:
+            model.export(path, format="onnx", opset_version=opset, verbose=False)
+        except NotImplementedError as error:
+            return str(error).splitlines()[0]
+        return Done(tuple(describe_onnx(path).operators), _compared(model, case, path))
+
+
+def _compared(model: Any, case: Case, path: Path) -> float:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    names, worst = [one.name for one in session.get_inputs()], 0.0
+    for batch in BATCHES:
+        arrays = [np.resize(a, (batch, *a.shape[1:])) for a in case.inputs()]
+        found = session.run(None, dict(zip(names, arrays, strict=True)))
+        expected = [np.asarray(x) for x in tree.flatten(model(arrays, training=False)) if x is not None]
+        worst = max([worst, *map(difference, found, expected)])
+    return worst
+
+
+def _telling(operators: Iterable[str]) -> list[str]:
+    named = sorted(operators)
+    return [op for op in named if op not in PLUMBING] or named or ["none"]
+
+
+# --- writing ------------------------------------------------------------------------------------------------
+
+INTRODUCTION = """# Layers in ONNX
+
+Written by `python docs/make_onnx_coverage.py` (onnx {onnx}, onnxruntime {runtime}); do not edit. Every
+configuration of the parity cases is exported with the lowest opset that takes it and with opset {latest},
+passes ONNX's checker, and runs in onnxruntime with batches of 1, 3 and 17. "Difference": the largest, over
+the largest output (or 1). "Operators": those of all configurations and both opsets; what only moves data
+(`Reshape`, `Transpose`, `Slice` ...) is named where nothing else is used.
+
+| layer | cases | operators | lowest opset | difference |
+| --- | --- | --- | --- | --- |
+"""
+
+
+def render(rows: list[Row]) -> str:
+    """The table as Markdown."""
+    import onnx
+    import onnxruntime
+
+    head = INTRODUCTION.format(onnx=onnx.__version__, runtime=onnxruntime.__version__, latest=LATEST)
+    text = head + "".join(f"{line_of(row)}\n" for row in rows)
+    rest = sorted(set(public_layers()) - {row.layer for row in rows})
+    return f"{text}\nLayers without parity cases of their own: {', '.join(f'`{name}`' for name in rest)}.\n"
+
+
+def line_of(row: Row) -> str:
+    """One line of the table."""
+    if row.opset is None:
+        return f"| `{row.layer}` | {row.cases} | not exported: {row.reason} | - | - |"
+    operators = ", ".join(row.operators)
+    shown = f"{row.difference:.0e}" if row.difference else "0"
+    return f"| `{row.layer}` | {row.cases} | {operators} | {row.opset} | {shown} |"
+
+
+def layer_names() -> list[str]:
+    """The layers that have parity cases."""
+    return sorted({case.layer for case in CASES})
+
+
+def public_layers() -> Iterator[str]:
+    """All layers that users have."""
+    for name in dir(kcompile.layers):
+        value = getattr(kcompile.layers, name)
+        if inspect.isclass(value) and issubclass(value, kcompile.layers.Layer) and value.__name__ == name:
+            yield name
+
+
+def main(chosen: list[str]) -> None:
+    rows = []
+    for name in chosen or layer_names():
+        rows.append(row_of(name))
+        print(line_of(rows[-1]), flush=True)
+    if not chosen:
+        TABLE.write_text(render(rows))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
