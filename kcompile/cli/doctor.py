@@ -117,11 +117,12 @@ def _trial(result: dict[str, Any]) -> list[str]:
 
     import numpy as np
 
-    from kcompile import Input, Sequential, layers
+    from kcompile import layers
+    from kcompile.models import Sequential
 
     begin = time.perf_counter()
     try:
-        model = Sequential([Input((8,)), layers.Dense(4, activation="relu")])
+        model = Sequential([layers.Input((8,)), layers.Dense(4, activation="relu")])
         x = np.linspace(-1, 1, 24, dtype="float32").reshape(3, 8)
         found = np.asarray(model(x))
         kernel, bias = model.get_weights()

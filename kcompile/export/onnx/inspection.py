@@ -69,11 +69,12 @@ def describe_onnx(path: str | os.PathLike[str]) -> Description:
 def load(path: str | os.PathLike[str]) -> Any:
     """The model of a file, without weights that lie elsewhere."""
     import onnx
-    from google.protobuf.message import DecodeError
 
     try:
         model = onnx.load(os.fspath(path), load_external_data=False)
-    except DecodeError as error:
+    except Exception as error:
+        if type(error).__name__ != "DecodeError":  # of protobuf, which only onnx depends on
+            raise
         raise ValueError(f"{os.fspath(path)!r} is no ONNX file: {error}") from error
     if not model.ir_version or not model.HasField("graph"):
         raise ValueError(f"{os.fspath(path)!r} is no ONNX file: it has no graph")
