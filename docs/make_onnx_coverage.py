@@ -25,6 +25,7 @@ import kcompile  # noqa: E402
 from kcompile.core import tree  # noqa: E402
 from kcompile.export.onnx import OLDEST_OPSET  # noqa: E402
 from kcompile.export.onnx.compare import difference  # noqa: E402
+from kcompile.export.onnx.emit import UnsupportedOps  # noqa: E402
 from kcompile.export.onnx.inspection import describe_onnx  # noqa: E402
 from tests.export.onnx_tools import LATEST, layer_model  # noqa: E402
 from tests.parity.layer_cases import CASES, Case  # noqa: E402
@@ -58,7 +59,7 @@ def row_of(layer: str) -> Row:
         opset, first = lowest_of(model, case)
         newest = export(model, case, LATEST)
         if isinstance(first, str) or isinstance(newest, str):
-            return Row(layer, len(cases), (), None, 0.0, f"{case.name}: {first if opset is None else newest}")
+            return Row(layer, len(cases), (), None, 0.0, str(first if opset is None else newest))
         for done in (first, newest):
             worst = max(worst, done.difference)
             operators.update(dict.fromkeys(done.operators))
@@ -90,8 +91,8 @@ def export(model: Any, case: Case, opset: int) -> Done | str:
         path = Path(folder) / "m.onnx"
         try:
             model.export(path, format="onnx", opset_version=opset, verbose=False)
-        except NotImplementedError as error:
-            return str(error).splitlines()[0]
+        except UnsupportedOps as error:
+            return ", ".join(dict.fromkeys(f"`{op}` ({reason})" for _, op, reason in error.ops))
         return Done(tuple(describe_onnx(path).operators), _compared(model, case, path))
 
 

@@ -229,6 +229,13 @@ def test_command_line(tmp_path):
     assert result.exit_code == 0, result.output
     assert "loss" in Runner(target).outputs
     assert "--check" in fails("export", tmp_path / "m.keras", "-o", target, "--training", "--check")
+    drops = [layers.Dropout(0.5, name="drop_a"), layers.Dropout(0.5, name="drop_b"), layers.Dense(1)]
+    dropping = kcompile.Sequential([kcompile.Input((3,)), *drops])
+    dropping.compile("sgd", "mse")
+    dropping.save(tmp_path / "dropping.keras")
+    said = fails("export", tmp_path / "dropping.keras", "-o", target, "--training")
+    assert [line for line in said.splitlines() if "drop_a" in line] != []
+    assert [line for line in said.splitlines() if "drop_b" in line] != []
     plain = kcompile.Sequential([kcompile.Input((3,)), layers.Dense(1)])
     plain.save(tmp_path / "plain.keras")
     assert "not compiled" in fails("export", tmp_path / "plain.keras", "-o", target, "--training")

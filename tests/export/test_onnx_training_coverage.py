@@ -1,0 +1,62 @@
+"""Two training steps in onnxruntime for every trainable layer of the parity cases, and for every optimizer."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import kcompile
+from kcompile import layers, optimizers
+from tests.export.onnx_tools import layer_model
+from tests.export.test_onnx_training import Runner
+from tests.parity.layer_cases import CASES
+from tests.test_onnx_coverage import NOT_EXPORTED
+
+CONFIGURATIONS = 2  # of each layer
+
+
+def trainable_cases():
+    """Some configurations of each layer that has weights to train and gives one tensor of floats."""
+    seen: dict[str, int] = {}
+    for case in CASES:
+        if case.layer in NOT_EXPORTED or seen.get(case.layer, 0) >= CONFIGURATIONS:
+            continue
+        seen[case.layer] = seen.get(case.layer, 0) + 1
+        yield case
+
+
+@pytest.mark.filterwarnings("ignore:Gradients do not exist")
+@pytest.mark.filterwarnings("ignore:You passed `rms_scaling")
+@pytest.mark.parametrize("case", trainable_cases(), ids=lambda c: c.name)
+def test_layers(case, tmp_path):
+    model = layer_model(case)
+    if not model.trainable_weights or len(model.outputs) != 1 or model.outputs[0].dtype != "float32":
+        pytest.skip("nothing to train, or no loss for it")
+    model.compile(optimizers.SGD(0.1), "mse")
+    model.export(tmp_path / "step.onnx", training=True, verbose=False)
+    arrays = case.inputs()
+    x = arrays if len(arrays) > 1 else arrays[0]
+    y = np.random.default_rng(0).normal(size=np.shape(model(x, training=False))).astype("float32")
+    runner = Runner(tmp_path / "step.onnx")
+    found = [runner.step(*arrays, y)["loss"] for _ in range(2)]
+    np.testing.assert_allclose(found, [model.train_on_batch(x, y) for _ in range(2)], rtol=1e-4)
+
+
+METHODS = ["SGD", "RMSprop", "Adam", "AdamW", "Adadelta", "Adagrad", "Adamax", "Adafactor", "Nadam", "Ftrl"]
+METHODS += ["Lion", "Lamb", "Muon"]
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_optimizers(name, tmp_path):
+    kcompile.utils.set_random_seed(1)
+    model = kcompile.Sequential([kcompile.Input((6,)), layers.Dense(5, activation="tanh"), layers.Dense(3)])
+    model.compile(getattr(optimizers, name)(0.01), "mse")
+    model.export(tmp_path / "step.onnx", training=True, verbose=False)
+    runner, rng = Runner(tmp_path / "step.onnx"), np.random.default_rng(0)
+    for _ in range(3):
+        x, y = (rng.normal(size=(4, n)).astype("float32") for n in (6, 3))
+        assert runner.step(x, y)["loss"] == pytest.approx(model.train_on_batch(x, y), rel=1e-4)
+    for variable in [*model.weights, *model.optimizer.variables]:
+        if variable.path in runner.state:
+            stored = np.asarray(variable.array)
+            np.testing.assert_allclose(runner.state[variable.path], stored, rtol=1e-3, atol=1e-5)
