@@ -1,4 +1,4 @@
-"""Two training steps in onnxruntime for every trainable layer of the parity cases, and for every optimizer."""
+"""Training steps in onnxruntime of every trainable layer of the parity cases, and every optimizer."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def trainable_cases():
 
 @pytest.mark.filterwarnings("ignore:Gradients do not exist")
 @pytest.mark.filterwarnings("ignore:You passed `rms_scaling")
-@pytest.mark.parametrize("case", trainable_cases(), ids=lambda c: c.name)
+@pytest.mark.parametrize("case", list(trainable_cases()), ids=lambda c: c.name)
 def test_layers(case, tmp_path):
     model = layer_model(case)
     if not model.trainable_weights or len(model.outputs) != 1 or model.outputs[0].dtype != "float32":
@@ -56,7 +56,9 @@ def test_optimizers(name, tmp_path):
     for _ in range(3):
         x, y = (rng.normal(size=(4, n)).astype("float32") for n in (6, 3))
         assert runner.step(x, y)["loss"] == pytest.approx(model.train_on_batch(x, y), rel=1e-4)
-    for variable in [*model.weights, *model.optimizer.variables]:
-        if variable.path in runner.state:
+    variables = [*model.weights, *model.optimizer.variables]
+    paths = [variable.path for variable in variables]
+    for variable in variables:
+        if variable.path in runner.state and paths.count(variable.path) == 1:  # Adafactor's r and c share one
             stored = np.asarray(variable.array)
             np.testing.assert_allclose(runner.state[variable.path], stored, rtol=1e-3, atol=1e-5)
