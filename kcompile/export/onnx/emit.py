@@ -24,10 +24,11 @@ class UnsupportedOps(NotImplementedError):
 
 
 class Emitter:
-    """Emits the values of one graph into a builder."""
+    """Emits the values of one graph into a builder. constant_weights: variables are constants of the file."""
 
-    def __init__(self, graph: Graph, g: Builder):
+    def __init__(self, graph: Graph, g: Builder, constant_weights: bool = True):
         self.graph, self.g = graph, g
+        self.weights = graph.variables if constant_weights else {}
         g.body = self.body
         self.names: dict[Value, str] = {}
         self.unsupported: dict[tuple[str, str, str], None] = {}
@@ -49,7 +50,7 @@ class Emitter:
             self._bind(node, tuple(self.g.name(name) for _ in node.values))  # to look at what comes after it
 
     def _weight(self, node: Node) -> str:
-        variable = self.graph.variables[node.attrs["uid"]]
+        variable = self.weights[node.attrs["uid"]]
         return self.g.constant(np.asarray(variable.array), variable.path)
 
     def _by_rule(self, node: Node, origin: str) -> bool:
@@ -60,11 +61,7 @@ class Emitter:
             return False
         mark, self.g.scope = self.g.mark(), origin
         try:
-            made = (
-                recurrent.written(self.g, node, self.names, self.graph.variables)
-                if node.op.has_bodies
-                else None
-            )
+            made = recurrent.written(self.g, node, self.names, self.weights) if node.op.has_bodies else None
             if made is None:
                 made = rule(self.g, *(self.names[v] for v in node.inputs), **node.attrs)
         except NotImplementedError as error:  # NotInOpset among them

@@ -101,7 +101,7 @@ class Match:
 def written(g: Any, node: Node, names: dict[Value, str], variables: dict[int, Any]) -> tuple[str, ...] | None:
     """The node's values as the operator that it is; None if it is none.
 
-    names: of the node's inputs. variables: of the graph, by number.
+    names: of the node's inputs. variables: those whose arrays are constants of the file, by number.
     """
     match = _matched(node, variables)
     return None if match is None else _write(g, node, names, match)
@@ -154,9 +154,12 @@ def _numbers(
     given = dict(zip(node.attrs["body"].parameters, node.inputs, strict=True))
     roots = [given[p] for p in found]
     leaves = [n for n in topological(roots) if not n.inputs]
-    held = {n.values[0]: variables[n.attrs["uid"]] for n in leaves if n.op.name == "variable"}
     if any(n.op.name not in ("variable", "constant") for n in leaves):
         return None
+    read = [n for n in leaves if n.op.name == "variable"]
+    if any(n.attrs["uid"] not in variables for n in read):
+        return None
+    held = {n.values[0]: variables[n.attrs["uid"]] for n in read}
     arrays = evaluate(roots, {v: variable.array for v, variable in held.items()}, {})
     kernels = [held[n.values[0]].path for n in topological(roots[:1]) if n.values[0] in held]
     return arrays, kernels[0] if kernels else "kernel"

@@ -191,14 +191,15 @@ def graph_proto(graph: OnnxGraph, name: str, constants: Sequence[Any] = ()) -> A
 
     symbols = Symbols()
 
-    def value_info(name: str, type_: TensorType) -> Any:
-        note = graph.notes.get(name, "")
-        return onnx.helper.make_value_info(name, type_proto(type_, symbols), note)
+    def value_infos(types: dict[str, TensorType]) -> list[Any]:
+        notes, make = graph.notes, onnx.helper.make_value_info
+        return [make(n, type_proto(t, symbols), notes.get(n, "")) for n, t in types.items()]
 
     return onnx.helper.make_graph(
         [node_proto(node) for node in graph.nodes],
         name,
-        *([value_info(n, t) for n, t in types.items()] for types in (graph.inputs, graph.outputs)),
+        value_infos(graph.inputs),
+        value_infos(graph.outputs),
         list(constants),
         doc_string=graph.notes.get("", ""),
     )

@@ -101,7 +101,7 @@ def emit_step(traced: StepGraph, inputs: Sequence[str], without: set[int], opset
         if id(graph.variables[leaf.node.attrs["uid"]]) not in without
     }
     g = Builder(opset)
-    emitter = Emitter(graph, g)
+    emitter = Emitter(graph, g, constant_weights=False)
     shown = {}
     for value, wish in zip(graph.inputs, inputs, strict=True):
         emitter.names[value] = name = g.input(wish, value.type)
