@@ -6,6 +6,8 @@ import click
 
 from kcompile.cli.reporting import examples
 
+PROGRAM = "kcompile"
+
 
 @click.command(
     epilog=examples(
@@ -23,4 +25,5 @@ def command(shell: str) -> None:
 
     found = get_completion_class(shell)
     assert found is not None, shell
-    click.echo(found(main, {}, "kcompile", "_KCOMPILE_COMPLETE").source())
+    variable = f"_{PROGRAM}_complete".upper()  # what click looks for
+    click.echo(found(main, {}, PROGRAM, variable).source())
