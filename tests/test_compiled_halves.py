@@ -37,11 +37,14 @@ def cases_of(op, differentiable=False, samples=SAMPLES):
             yield make_case(name, lambda *xs, s=sample: op(*xs, **s.attrs), arrays)
 
 
+WITHOUT_HALVES = {"to_bits"}  # refused: no unsigned ints of 16 bits are computed with
 # The bodies of an op's samples have dtypes of their own.
 OPS = [
     op
     for op in all_ops()
-    if not op.has_bodies and any(a.dtype == np.float32 for s in samples_of(op) for a in s.arrays)
+    if not op.has_bodies
+    and op.name not in WITHOUT_HALVES
+    and any(a.dtype == np.float32 for s in samples_of(op) for a in s.arrays)
 ]
 
 
