@@ -22,7 +22,8 @@ from benchmarks.workloads import WORKLOADS
 
 FOLDER = Path(__file__).resolve().parent / "results"
 PARTS = ("models", "startup", "memory", "kernels")
-STARTS_WITH = "cnn"  # the workload of startup and memory
+STARTS = [name for name, work in WORKLOADS.items() if work.trains]
+IMPORTS_WITH = "cnn"  # the row that tells the time of the import, which is that of all
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -100,13 +101,15 @@ class Run:
             self.add(measure_task(kind, task, runners, self.options.threads, self.pace, self.say))
 
     def startup(self) -> None:
-        if self._wanted([STARTS_WITH]):
-            rounds = max(1, self.pace.rounds // 3)
-            self.add(measure_startup(STARTS_WITH, self._starters(), self.options.threads, rounds, self.say))
+        rounds = max(1, self.pace.rounds // 3)
+        for task in self._wanted(STARTS):
+            imports = task == IMPORTS_WITH
+            starters, threads = self._starters(), self.options.threads
+            self.add(measure_startup(task, starters, threads, rounds, self.say, imports))
 
     def memory(self) -> None:
-        if self._wanted([STARTS_WITH]):
-            self.add(measure_memory(STARTS_WITH, self._starters(), self.options.threads, self.say))
+        for task in self._wanted(STARTS):
+            self.add(measure_memory(task, self._starters(), self.options.threads, self.say))
 
     def _starters(self) -> list[Runner]:
         return [runner for runner in self.runners("model") if runner[0].starts]

@@ -21,8 +21,8 @@ KEEP = 1.15  # a variant this much slower than its contender's fastest is not ru
 LAGGARD = 3.0  # a contender this much slower than the fastest runs in the first rounds only
 LAGGARD_ROUNDS = 3
 QUIET = 0.1  # a block in which others used more of the CPUs than this is run once more
-LEARNED = 0.5  # mean probability of the right classes after all steps; before them it is one tenth
-AGREEMENT = 1e-4  # how far the outputs of two contenders may lie apart
+LEARNED = 0.9  # loss after all steps, as a part of what it is without any look at the inputs
+AGREEMENT = 1e-3  # how far the outputs of two contenders may lie apart, by the largest output
 
 
 @dataclass(frozen=True)
@@ -108,13 +108,13 @@ def _try(task: str, lane: Lane, pace: Pace, outcome: Outcome) -> bool:
 
 def _learned(task: str, lane: Lane, outcome: Outcome) -> bool:
     """Whether what was timed has trained the model: steps that teach nothing are no steps."""
-    confidence = float(lane.worker.ask("confidence", variant=lane.variant)["confidence"])
-    if not confidence > LEARNED:
-        name = f"{lane.worker.name}, {lane.variant}"
-        outcome.note_failure(
-            task, name, f"has not learned: the right classes have probability {confidence:.2g}"
-        )
-    return confidence > LEARNED
+    answer = lane.worker.ask("learned", variant=lane.variant)
+    loss, untaught = float(answer["loss"]), float(answer["untaught"])
+    has_learned = loss < LEARNED * untaught
+    if not has_learned:
+        why = f"has not learned: the loss is {loss:.2g}, and {untaught:.2g} without any look at the inputs"
+        outcome.note_failure(task, f"{lane.worker.name}, {lane.variant}", why)
+    return has_learned
 
 
 def _best(lanes: Iterable[Lane], name: str) -> float:
@@ -124,11 +124,15 @@ def _best(lanes: Iterable[Lane], name: str) -> float:
 def disagreeing(samples: dict[str, list[float]]) -> dict[str, float]:
     """Contenders whose outputs lie further than AGREEMENT from the median of all, with the distance.
 
+    Distances count as parts of the largest output: a softmax over many classes has small outputs only.
+
     All start from the same weights, so who disagrees does not run the same model.
     """
     middle = [statistics.median(column) for column in zip(*samples.values(), strict=True)]
+    largest = max(map(abs, middle), default=1.0)
     distances = {
-        name: max(abs(a - b) for a, b in zip(sample, middle, strict=True)) for name, sample in samples.items()
+        name: max(abs(a - b) for a, b in zip(sample, middle, strict=True)) / largest
+        for name, sample in samples.items()
     }
     return {name: distance for name, distance in distances.items() if not distance <= AGREEMENT}
 

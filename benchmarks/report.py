@@ -9,12 +9,13 @@ from benchmarks.bars import judged
 from benchmarks.contenders import OURS
 from benchmarks.kernel_cases import CASES
 from benchmarks.results import Results, Series, ratio
-from benchmarks.workloads import WORKLOADS, forward_flops, step_flops
+from benchmarks.workloads import MEASURES, WORKLOADS, forward_flops, step_flops
 
 TITLES = {
     "train": "one training step, ms",
     "predict": "predict() of one sample, ms",
     "call": "one sample by the fastest call, ms",
+    "throughput": "many samples at once, ms",
     "kernel": "one call, ms",
     "import": "import, ms",
     "first_cold": "process start to first training step, empty cache, ms",
@@ -29,9 +30,12 @@ def flops(task: str, measure: str) -> int | None:
     """Work of one run of what is measured, where that is arithmetic."""
     if measure == "kernel":
         return CASES[task].flops
+    if measure not in MEASURES["model"]:
+        return None
+    work = WORKLOADS[task]
     if measure == "train":
-        return step_flops(WORKLOADS[task])
-    return forward_flops(WORKLOADS[task]) if measure in ("predict", "call") else None
+        return step_flops(work)
+    return forward_flops(work) * (work.many if measure == "throughput" else 1)
 
 
 def title(task: str) -> str:

@@ -20,10 +20,9 @@ from typing import Any
 from benchmarks.contenders import CONTENDERS
 from benchmarks.cpu_use import Watch
 from benchmarks.kernel_cases import CASES, Case
-from benchmarks.workloads import WORKLOADS, Workload, data
+from benchmarks.workloads import MEASURES, WORKLOADS, Workload, data, loss_of, untaught_loss
 
 TASKS: dict[str, dict[str, Any]] = {"model": WORKLOADS, "kernel": CASES}
-MEASURES = {"model": ("train", "predict", "call"), "kernel": ("kernel",)}
 
 
 class Worker:
@@ -57,12 +56,15 @@ class Worker:
         watch = Watch()
         return {"ms": 1e3 * timed(self.runners[key], seconds), "others": watch.others()}
 
-    def confidence(self, variant: str) -> dict[str, float]:
-        """Mean probability that a trained model gives to the right classes of the first batch."""
+    def learned(self, variant: str) -> dict[str, float]:
+        """Loss of a trained model on the first batch, and of one that knows the targets alone."""
         assert isinstance(self.work, Workload)
-        labels = data(self.work, self.work.batch)[1]
-        rows = self.session.probabilities(variant)
-        return {"confidence": statistics.fmean(row[label] for row, label in zip(rows, labels, strict=True))}
+        _, targets = data(self.work, self.work.batch)
+        outputs = self.session.outputs(variant)
+        return {
+            "loss": loss_of(self.work, outputs, targets),
+            "untaught": untaught_loss(self.work, targets),
+        }
 
 
 def per_step(chunk: Callable[[], int], seconds: float) -> float:
