@@ -144,8 +144,9 @@ def measure_task(
     threads: int,
     pace: Pace,
     say: Say,
+    only: Sequence[str] | None = None,
 ) -> Outcome:
-    """Measures one workload or kernel with every contender that its interpreter can run."""
+    """Measures one workload or kernel (``only`` these measures) with every contender."""
     outcome = Outcome()
     workers: dict[str, Process] = {}
     try:
@@ -159,7 +160,11 @@ def measure_task(
                 )
             except WorkerError as error:
                 outcome.note_failure(task, worker.name, error)
-        _race_all(task, workers, _same_models(task, opened, outcome), pace, outcome, say)
+        same = _same_models(task, opened, outcome)
+        for answer in same.values():
+            found = answer["variants"]
+            answer["variants"] = {one: found[one] for one in found if only is None or one in only}
+        _race_all(task, workers, same, pace, outcome, say)
     finally:
         for worker in workers.values():
             worker.close()

@@ -20,9 +20,11 @@ from typing import Any
 from benchmarks.contenders import CONTENDERS
 from benchmarks.cpu_use import Watch
 from benchmarks.kernel_cases import CASES, Case
-from benchmarks.workloads import MEASURES, WORKLOADS, Workload, data, loss_of, untaught_loss
+from benchmarks.layer_cases import LAYERS
+from benchmarks.scaled import EVERY
+from benchmarks.workloads import MEASURES, Workload, data, loss_of, untaught_loss
 
-TASKS: dict[str, dict[str, Any]] = {"model": WORKLOADS, "kernel": CASES}
+TASKS: dict[str, dict[str, Any]] = {"model": EVERY, "kernel": CASES, "layer": LAYERS}
 
 
 class Worker:

@@ -16,7 +16,7 @@ from benchmarks.network import Dense, Layer, Placed, Shape
 if TYPE_CHECKING:
     import numpy as np
 
-MEASURES = {"model": ("train", "predict", "call", "throughput"), "kernel": ("kernel",)}
+MEASURES = {"model": ("train", "predict", "call", "throughput"), "kernel": ("kernel",), "layer": ("layer",)}
 CROSS_ENTROPIES = ("classes", "binary")
 
 

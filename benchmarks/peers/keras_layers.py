@@ -33,7 +33,15 @@ LOSSES = {"classes": "sparse_categorical_crossentropy", "binary": "binary_crosse
 
 
 def build(keras: Any, work: Workload) -> tuple[Any, list[Any]]:
-    """The compiled model, and its layers that have weights, in the order of ``network.leaves``.
+    """The compiled model, and its layers that have weights."""
+    model, weighted = network(keras, work)
+    metrics = ["accuracy"] if work.loss != "mse" else None
+    model.compile(optimizer="adam", loss=LOSSES[work.loss], metrics=metrics)
+    return model, weighted
+
+
+def network(keras: Any, work: Workload) -> tuple[Any, list[Any]]:
+    """The model, and its layers that have weights, in the order of ``network.leaves``.
 
     ``Sequential`` where the network is a chain of single calls, as its users would write it.
     """
@@ -41,12 +49,8 @@ def build(keras: Any, work: Workload) -> tuple[Any, list[Any]]:
     inputs = keras.Input(work.input_shape, dtype="int32" if work.vocabulary else "float32")
     if all(_is_single(layer) for layer in work.layers):
         layers = [_made(keras, layer, before, weighted) for layer, before, _ in work.leaves]
-        model = keras.Sequential([inputs, *layers])
-    else:
-        model = keras.Model(inputs, _called(keras, work.layers, inputs, weighted))
-    metrics = ["accuracy"] if work.loss != "mse" else None
-    model.compile(optimizer="adam", loss=LOSSES[work.loss], metrics=metrics)
-    return model, weighted
+        return keras.Sequential([inputs, *layers]), weighted
+    return keras.Model(inputs, _called(keras, work.layers, inputs, weighted)), weighted
 
 
 def _is_single(layer: Layer) -> bool:
