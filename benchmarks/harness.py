@@ -21,8 +21,8 @@ KEEP = 1.15  # a variant this much slower than its contender's fastest is not ru
 LAGGARD = 3.0  # a contender this much slower than the fastest runs in the first rounds only
 LAGGARD_ROUNDS = 3
 QUIET = 0.1  # a block in which others used more of the CPUs than this is run once more
-LEARNED = 0.9  # loss after all steps, as a part of what it is without any look at the inputs
-AGREEMENT = 1e-3  # how far the outputs of two contenders may lie apart, by the largest output
+LEARNED = 0.9  # loss after all steps, as a part of what it is before any lesson
+AGREEMENT = 1e-3  # how far the outputs of two contenders may lie apart, by the spread of all outputs
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def _learned(task: str, lane: Lane, outcome: Outcome) -> bool:
     loss, untaught = float(answer["loss"]), float(answer["untaught"])
     has_learned = loss < LEARNED * untaught
     if not has_learned:
-        why = f"has not learned: the loss is {loss:.2g}, and {untaught:.2g} without any look at the inputs"
+        why = f"has not learned: the loss is {loss:.2g}, and was {untaught:.2g} before"
         outcome.note_failure(task, f"{lane.worker.name}, {lane.variant}", why)
     return has_learned
 
@@ -124,14 +124,14 @@ def _best(lanes: Iterable[Lane], name: str) -> float:
 def disagreeing(samples: dict[str, list[float]]) -> dict[str, float]:
     """Contenders whose outputs lie further than AGREEMENT from the median of all, with the distance.
 
-    Distances count as parts of the largest output: a softmax over many classes has small outputs only.
+    Distances count as parts of the spread of the outputs: those of many classes, or near one half, are close.
 
     All start from the same weights, so who disagrees does not run the same model.
     """
     middle = [statistics.median(column) for column in zip(*samples.values(), strict=True)]
-    largest = max(map(abs, middle), default=1.0)
+    spread = max(middle, default=0.0) - min(middle, default=0.0) or max(map(abs, middle), default=1.0)
     distances = {
-        name: max(abs(a - b) for a, b in zip(sample, middle, strict=True)) / largest
+        name: max(abs(a - b) for a, b in zip(sample, middle, strict=True)) / spread
         for name, sample in samples.items()
     }
     return {name: distance for name, distance in distances.items() if not distance <= AGREEMENT}

@@ -15,7 +15,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.contenders import CONTENDERS
 from benchmarks.cpu_use import Watch
@@ -23,6 +23,9 @@ from benchmarks.kernel_cases import CASES, Case
 from benchmarks.layer_cases import LAYERS
 from benchmarks.scaled import EVERY
 from benchmarks.workloads import MEASURES, Workload, data, loss_of, untaught_loss
+
+if TYPE_CHECKING:
+    import numpy as np
 
 TASKS: dict[str, dict[str, Any]] = {"model": EVERY, "kernel": CASES, "layer": LAYERS}
 
@@ -33,6 +36,7 @@ class Worker:
     def __init__(self) -> None:
         self.session: Any  # a Session, or a Trainer
         self.work: Workload | Case
+        self.first: list[float] = []  # some outputs under the first weights
         self.runners: dict[tuple[str, str], Callable[[], Any]] = {}
 
     def open(self, kind: str, contender: str, task: str, threads: int) -> dict[str, Any]:
@@ -40,10 +44,11 @@ class Worker:
         adapter = importlib.import_module(f"benchmarks.peers.{row.adapter}")
         self.work = TASKS[kind][task]
         self.session = adapter.open_session(row, self.work, threads)
+        self.first = self.session.sample()
         return {
             "versions": self.session.versions(),
             "variants": {measure: self.session.variants(measure) for measure in MEASURES[kind]},
-            "sample": self.session.sample(),
+            "sample": self.first,
         }
 
     def block(self, measure: str, variant: str, seconds: float) -> dict[str, Any]:
@@ -59,14 +64,26 @@ class Worker:
         return {"ms": 1e3 * timed(self.runners[key], seconds), "others": watch.others()}
 
     def learned(self, variant: str) -> dict[str, float]:
-        """Loss of a trained model on the first batch, and of one that knows the targets alone."""
+        """Loss of a trained model on the first batch, and what it is before any lesson.
+
+        That is the loss under the first weights (of the samples whose outputs are known), or of a model that
+        knows the targets alone, whichever is greater.
+        """
         assert isinstance(self.work, Workload)
         _, targets = data(self.work, self.work.batch)
         outputs = self.session.outputs(variant)
         return {
             "loss": loss_of(self.work, outputs, targets),
-            "untaught": untaught_loss(self.work, targets),
+            "untaught": max(untaught_loss(self.work, targets), loss_before(self.work, self.first, targets)),
         }
+
+
+def loss_before(work: Workload, first: list[float], targets: np.ndarray) -> float:
+    """The loss of the outputs that ``Session.sample`` gives."""
+    import numpy as np
+
+    outputs = np.reshape(first, (-1, *work.output_shape))
+    return loss_of(work, outputs, targets[: len(outputs)])
 
 
 def per_step(chunk: Callable[[], int], seconds: float) -> float:

@@ -79,8 +79,8 @@ def test_no_contender_at_all():
 
 
 def test_who_is_not_the_same_model():
-    samples = {"a": [0.5, 0.5], "b": [0.50001, 0.49999], "c": [0.6, 0.4]}
-    assert disagreeing(samples) == pytest.approx({"c": 0.2}, rel=1e-3)
+    samples = {"a": [0.5, 0.9], "b": [0.50001, 0.90001], "c": [0.6, 0.9]}
+    assert disagreeing(samples) == pytest.approx({"c": 0.25}, rel=1e-3)
     assert list(disagreeing({"a": [1e-3], "b": [1e-3], "c": [1.01e-3]})) == ["c"]
     assert list(disagreeing({"a": [0.5], "b": [0.5], "c": [float("nan")]})) == ["c"]
     assert disagreeing({}) == {}

@@ -66,6 +66,8 @@ def test_learned_is_the_loss_on_the_first_batch():
             return np.array([[0.7 if column == label else 0.1 for column in range(10)] for label in labels])
 
     one = worker.Worker()
-    one.session, one.work = Session(), work
+    one.session, one.work, one.first = Session(), work, [0.1] * 40
     found = one.learned("fit")
-    assert found["loss"] == pytest.approx(-np.log(0.7)) and 1.5 < found["untaught"] < np.log(10)
+    assert found == {"loss": pytest.approx(-np.log(0.7)), "untaught": pytest.approx(np.log(10))}
+    one.first = [0.5] * 40
+    assert 1.5 < one.learned("fit")["untaught"] < np.log(10)  # of the share of each class in the batch
