@@ -21,7 +21,7 @@ KEEP = 1.15  # a variant this much slower than its contender's fastest is not ru
 LAGGARD = 3.0  # a contender this much slower than the fastest runs in the first rounds only
 LAGGARD_ROUNDS = 3
 QUIET = 0.1  # a block in which others used more of the CPUs than this is run once more
-LEARNED = 0.9  # loss after all steps, as a part of what it is before any lesson
+LEARNED = 0.95  # loss after all steps, as a part of what it is before any lesson
 AGREEMENT = 1e-3  # how far the outputs of two contenders may lie apart, by the spread of all outputs
 
 
