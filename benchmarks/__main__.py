@@ -15,14 +15,18 @@ from benchmarks import environment, readme, report
 from benchmarks.contenders import CONTENDERS, OURS
 from benchmarks.harness import Outcome, Pace, Say, measure_task
 from benchmarks.kernel_cases import CASES
+from benchmarks.layer_cases import LAYERS
 from benchmarks.memory import measure_memory
 from benchmarks.results import Results, merged
+from benchmarks.scaled import AXES, SCALED
 from benchmarks.startup import Runner, measure_startup
 from benchmarks.workloads import WORKLOADS
 
 FOLDER = Path(__file__).resolve().parent / "results"
 PARTS = ("models", "startup", "memory", "kernels")
-STARTS_WITH = "cnn"  # the workload of startup and memory
+ALONE = ("scaling", "layers")  # parts that run only when asked for by name
+STARTS = [name for name, work in WORKLOADS.items() if work.trains]
+IMPORTS_WITH = "cnn"  # the row that tells the time of the import, which is that of all
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -30,12 +34,12 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         "python -m benchmarks", description="Measures kcompile beside its peers."
     )
     add = parser.add_argument
-    add("part", nargs="?", choices=PARTS, help="measure this part alone")
+    add("part", nargs="?", choices=PARTS + ALONE, help="measure this part alone")
     add(
         "--only",
-        type=_names([*WORKLOADS, *CASES]),
+        type=_names([*WORKLOADS, *CASES, *AXES, *LAYERS]),
         metavar="TASK,...",
-        help="workloads and kernels to measure",
+        help="workloads, kernels, axes of scaling or layers to measure",
     )
     add("--peers", type=_names([name for rows in CONTENDERS.values() for name in rows]), metavar="NAME,...")
     add("--rounds", type=int, help="blocks of each contender (9; 3 if quick)")
@@ -99,14 +103,29 @@ class Run:
             runners = [one for one in self.runners(kind) if not one[0].tasks or task in one[0].tasks]
             self.add(measure_task(kind, task, runners, self.options.threads, self.pace, self.say))
 
+    def layers(self) -> None:
+        self._tasks("layer", list(LAYERS))
+
+    def scaling(self) -> None:
+        """A step's time, peak memory, and the time to the first step with an empty cache, at every size."""
+        threads = self.options.threads
+        for axis in self._wanted(list(AXES)):
+            for task in (work.name for work in AXES[axis].works.values()):
+                runners = self.runners("model")
+                self.add(measure_task("model", task, runners, threads, self.pace, self.say, ["train"]))
+                self.add(measure_memory(task, self._starters(), threads, self.say))
+                self.add(measure_startup(task, self._starters(), threads, 1, self.say, imports=False))
+
     def startup(self) -> None:
-        if self._wanted([STARTS_WITH]):
-            rounds = max(1, self.pace.rounds // 3)
-            self.add(measure_startup(STARTS_WITH, self._starters(), self.options.threads, rounds, self.say))
+        rounds = max(1, self.pace.rounds // 3)
+        for task in self._wanted(STARTS):
+            imports = task == IMPORTS_WITH
+            starters, threads = self._starters(), self.options.threads
+            self.add(measure_startup(task, starters, threads, rounds, self.say, imports))
 
     def memory(self) -> None:
-        if self._wanted([STARTS_WITH]):
-            self.add(measure_memory(STARTS_WITH, self._starters(), self.options.threads, self.say))
+        for task in self._wanted(STARTS):
+            self.add(measure_memory(task, self._starters(), self.options.threads, self.say))
 
     def _starters(self) -> list[Runner]:
         return [runner for runner in self.runners("model") if runner[0].starts]
@@ -143,13 +162,14 @@ class Run:
         self.results.raise_peak({"gflops": gflops, "gbytes": gbytes})
 
 
-def draw(path: Path, pythons: Sequence[str], say: Say) -> None:
+def draw(path: Path, pythons: Sequence[str], say: Say, scaling: bool = False) -> None:
     """The plot beside the JSON, by an interpreter that has matplotlib."""
     python = environment.find_python(("matplotlib", "rich"), pythons)
     if python is None:
         say("no plot: matplotlib is not installed")
         return
-    command = [python, "-m", "benchmarks.plot", str(path), str(path.with_suffix(".svg"))]
+    module = "benchmarks.scaling_plot" if scaling else "benchmarks.plot"
+    command = [python, "-m", module, str(path), str(path.with_suffix(".svg"))]
     subprocess.run(command, cwd=environment.ROOT, check=True)
     say(f"plot: {path.with_suffix('.svg')}")
 
@@ -172,7 +192,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         results, path = run.results, run.path
         say(f"raw samples: {path}")
     report.print_report(results, console)
-    draw(path.resolve(), environment.interpreters(options.python), say)
+    scaling = any(one.task in SCALED for one in results.series)
+    draw(path.resolve(), environment.interpreters(options.python), say, scaling)
     if options.readme:
         readme.write(results, environment.ROOT / "README.md")
     return 0

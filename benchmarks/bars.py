@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from statistics import geometric_mean
 
 from benchmarks.contenders import KERAS_PEERS, MODELS, OURS
 from benchmarks.kernel_cases import CASES
 from benchmarks.results import Results, ratio
+from benchmarks.workloads import WORKLOADS, step_flops
 
 PEERS = tuple(one.name for one in MODELS if one.name != OURS)
 TRAINERS = tuple(name for name in PEERS if name != "onnxruntime")
@@ -89,44 +91,155 @@ def share_of_peak(case: str) -> Reading:
     return read
 
 
+def step_share(task: str) -> Reading:
+    """The speed of a whole training step in percent of the same peak."""
+
+    def read(results: Results) -> float | None:
+        series = results.fastest(task, "train", [OURS])
+        if series is None or "gflops" not in results.peak:
+            return None
+        return 100 * step_flops(WORKLOADS[task]) / (series.median * 1e6) / results.peak["gflops"]
+
+    return read
+
+
+def overall(tasks: Iterable[str], measure: str, peers: Iterable[str]) -> Reading:
+    """The geometric mean of ``against`` over tasks: None unless every one was measured."""
+    readings = [against(task, measure, peers) for task in tasks]
+
+    def read(results: Results) -> float | None:
+        values = [value for reading in readings if (value := reading(results)) is not None]
+        return geometric_mean(values) if len(values) == len(readings) else None
+
+    return read
+
+
+def memory_against_fastest(task: str) -> Reading:
+    """kcompile's peak memory by that of the peer whose step is the fastest."""
+
+    def read(results: Results) -> float | None:
+        peer = results.fastest(task, "train", TRAINERS)
+        return against(task, "memory", [peer.contender])(results) if peer else None
+
+    return read
+
+
+TRAINED = tuple(name for name, work in WORKLOADS.items() if work.trains)
+DENSE_AND_IMAGES = ("mlp32", "mlp128", "cnn", "resnet32", "resnet128", "mobilenet")
+PREDICTED = (
+    "mlp128",
+    "cnn",
+    "resnet128",
+    "mobilenet",
+    "lstm",
+    "gru",
+    "bilstm",
+    "transformer",
+    "mobilenetv2",
+    "resnet50",
+)
+LEAN = ("cnn", "resnet32", "resnet128", "transformer")
+
+
+def _row(task: str, words: str) -> str:
+    return f"{WORKLOADS[task].title}: {words}"
+
+
+def _training() -> list[Bar]:
+    rows = [
+        Bar(_row(task, "step, by the fastest peer's"), "x", 0.67, 0.5, against(task, "train", TRAINERS))
+        for task in TRAINED
+    ]
+    shares = [
+        Bar(_row(task, "share of peak over a step"), "%", 60, None, step_share(task), at_least=True)
+        for task in DENSE_AND_IMAGES
+    ]
+    means = [
+        Bar("all steps, geometric mean", "x", 0.5, None, overall(TRAINED, "train", TRAINERS)),
+        Bar("all steps, by the fastest Keras's", "x", 0.33, None, overall(TRAINED, "train", KERAS_PEERS)),
+    ]
+    return [*rows, *means, *shares]
+
+
+def _digits() -> list[Bar]:
+    """The row where a step is hardly any work: what is left is the way to the kernels."""
+    return [
+        Bar("digits: step, by the fastest Keras's", "x", 0.05, None, against("digits", "train", KERAS_PEERS)),
+        Bar(
+            "digits: step, by the fastest peer's (a step a call)",
+            "x",
+            0.25,
+            None,
+            against("digits", "train", STEPWISE),
+        ),
+        Bar(
+            "digits: step, by that of JAX with an epoch a call",
+            "x",
+            0.25,
+            None,
+            against("digits", "train", ["jax-scan"]),
+        ),
+        Bar("digits: step", "us", None, 10.0, ours("digits", "train", 1e3)),
+        Bar(
+            "digits: predict(), by the fastest Keras's",
+            "x",
+            0.03,
+            None,
+            against("digits", "predict", KERAS_PEERS),
+        ),
+        Bar("digits: model(x)", "us", 20.0, None, ours("digits", "call", 1e3)),
+    ]
+
+
+def _predicting() -> list[Bar]:
+    """Latency must be lower, throughput at least equal: both as times."""
+    ort = ["onnxruntime"]
+    calls = [
+        Bar(_row(task, "one sample, by onnxruntime's"), "x", 1.0, 0.7, against(task, "call", ort))
+        for task in PREDICTED
+    ]
+    many = [
+        Bar(
+            _row(task, f"{WORKLOADS[task].many} samples, by onnxruntime's"),
+            "x",
+            1.0,
+            0.7,
+            against(task, "throughput", ort),
+        )
+        for task in PREDICTED
+    ]
+    own = Bar(
+        "MNIST CNN: model(x), by the fastest peer's call", "x", 0.6, None, against("cnn", "call", TRAINERS)
+    )
+    return [own, *calls, *many]
+
+
+def _starting() -> list[Bar]:
+    bars = [Bar("import", "s", 0.25, None, ours("cnn", "import", 1e-3))]
+    for task in TRAINED:
+        for state, goal, beyond in (("cold", 6.0, 4.0), ("warm", 0.7, 0.4)):
+            measure = f"first_{state}"
+            bars += [
+                Bar(_row(task, f"first step, {state}"), "s", goal, beyond, ours(task, measure, 1e-3)),
+                Bar(
+                    _row(task, f"first step, {state}, by the fastest Keras's"),
+                    "x",
+                    1.0,
+                    None,
+                    against(task, measure, KERAS_PEERS),
+                ),
+            ]
+    return bars
+
+
 BARS = (
-    Bar("MLP, batch 128: step, by the fastest peer's", "x", 0.67, 0.5, against("mlp128", "train", TRAINERS)),
-    Bar("MLP, batch 32: step, by the fastest peer's", "x", 0.67, 0.5, against("mlp32", "train", TRAINERS)),
-    Bar("MNIST CNN: step, by the fastest peer's", "x", 0.67, 0.45, against("cnn", "train", TRAINERS)),
-    Bar("digits: step, by the fastest Keras's", "x", 0.05, None, against("digits", "train", KERAS_PEERS)),
-    Bar(
-        "digits: step, by the fastest peer's (a step a call)",
-        "x",
-        0.25,
-        None,
-        against("digits", "train", STEPWISE),
-    ),
-    Bar(
-        "digits: step, by that of JAX with an epoch a call",
-        "x",
-        0.25,
-        None,
-        against("digits", "train", ["jax-scan"]),
-    ),
-    Bar("digits: step", "us", None, 10.0, ours("digits", "train", 1e3)),
-    Bar(
-        "digits: predict(), by the fastest Keras's",
-        "x",
-        0.03,
-        None,
-        against("digits", "predict", KERAS_PEERS),
-    ),
-    Bar("digits: model(x)", "us", 20.0, None, ours("digits", "call", 1e3)),
-    Bar("MNIST CNN: model(x), by the fastest peer's call", "x", 0.6, None, against("cnn", "call", TRAINERS)),
-    Bar("MNIST CNN: model(x), by onnxruntime's", "x", 1.0, 0.7, against("cnn", "call", ["onnxruntime"])),
-    Bar("import", "s", 0.25, None, ours("cnn", "import", 1e-3)),
-    Bar("first step of the MNIST CNN, cold", "s", 4.0, None, ours("cnn", "first_cold", 1e-3)),
-    Bar(
-        "first step, cold, by the fastest Keras's", "x", 1.0, None, against("cnn", "first_cold", KERAS_PEERS)
-    ),
-    Bar("first step of the MNIST CNN, warm", "s", 0.7, 0.4, ours("cnn", "first_warm", 1e-3)),
-    Bar(
-        "first step, warm, by the fastest Keras's", "x", 1.0, None, against("cnn", "first_warm", KERAS_PEERS)
+    *_training(),
+    *_digits(),
+    *_predicting(),
+    *_starting(),
+    *(
+        Bar(_row(task, "peak memory, by the fastest peer's"), "x", 0.7, None, memory_against_fastest(task))
+        for task in LEAN
     ),
     *(
         Bar(f"{case.title}: share of peak", "%", 80, 90, share_of_peak(name), at_least=True)

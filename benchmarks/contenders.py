@@ -78,6 +78,23 @@ KERNELS = (
     Contender("torch", "kernel_torch", "torch", ("torch",)),
 )
 
-CONTENDERS = {"model": {one.name: one for one in MODELS}, "kernel": {one.name: one for one in KERNELS}}
+LAYERS = (
+    _ours("layer_kcompile"),
+    Contender("torch", "layer_torch", "torch", ("torch",)),
+    Contender(
+        "torch-compile",
+        "layer_torch",
+        "torch",
+        ("torch",),
+        cache=("TORCHINDUCTOR_CACHE_DIR",),
+        options=("compile",),
+    ),
+)
+
+CONTENDERS = {
+    "model": {one.name: one for one in MODELS},
+    "kernel": {one.name: one for one in KERNELS},
+    "layer": {one.name: one for one in LAYERS},
+}
 
 KERAS_PEERS = tuple(one.name for one in MODELS if one.name.startswith("keras-"))

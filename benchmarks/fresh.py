@@ -12,19 +12,27 @@ from importlib import import_module
 from time import perf_counter
 
 from benchmarks.contenders import CONTENDERS
-from benchmarks.workloads import WORKLOADS
+from benchmarks.workloads import WORKLOADS, Workload
 
 
 def main(name: str, workload: str, threads: str, what: str) -> None:
     contender = CONTENDERS["model"][name]
     adapter = import_module(f"benchmarks.peers.{contender.adapter}")
-    session = adapter.open_session(contender, WORKLOADS[workload], int(threads))
+    session = adapter.open_session(contender, _work(workload), int(threads))
     if what == "first_step":
         session.first_step()
     else:
         session.runner("train", session.variants("train")[0])()
     # perf_counter is the system's monotonic clock: the parent's readings are comparable.
     print(f"\n{perf_counter()} {peak_megabytes()}")
+
+
+def _work(name: str) -> Workload:
+    if name in WORKLOADS:
+        return WORKLOADS[name]
+    from benchmarks.scaled import SCALED
+
+    return SCALED[name]
 
 
 def peak_megabytes() -> float:

@@ -21,8 +21,8 @@ KEEP = 1.15  # a variant this much slower than its contender's fastest is not ru
 LAGGARD = 3.0  # a contender this much slower than the fastest runs in the first rounds only
 LAGGARD_ROUNDS = 3
 QUIET = 0.1  # a block in which others used more of the CPUs than this is run once more
-LEARNED = 0.5  # mean probability of the right classes after all steps; before them it is one tenth
-AGREEMENT = 1e-4  # how far the outputs of two contenders may lie apart
+LEARNED = 0.95  # loss after all steps, as a part of what it is before any lesson
+AGREEMENT = 1e-3  # how far the outputs of two contenders may lie apart, by the spread of all outputs
 
 
 @dataclass(frozen=True)
@@ -108,13 +108,13 @@ def _try(task: str, lane: Lane, pace: Pace, outcome: Outcome) -> bool:
 
 def _learned(task: str, lane: Lane, outcome: Outcome) -> bool:
     """Whether what was timed has trained the model: steps that teach nothing are no steps."""
-    confidence = float(lane.worker.ask("confidence", variant=lane.variant)["confidence"])
-    if not confidence > LEARNED:
-        name = f"{lane.worker.name}, {lane.variant}"
-        outcome.note_failure(
-            task, name, f"has not learned: the right classes have probability {confidence:.2g}"
-        )
-    return confidence > LEARNED
+    answer = lane.worker.ask("learned", variant=lane.variant)
+    loss, untaught = float(answer["loss"]), float(answer["untaught"])
+    has_learned = loss < LEARNED * untaught
+    if not has_learned:
+        why = f"has not learned: the loss is {loss:.2g}, and was {untaught:.2g} before"
+        outcome.note_failure(task, f"{lane.worker.name}, {lane.variant}", why)
+    return has_learned
 
 
 def _best(lanes: Iterable[Lane], name: str) -> float:
@@ -124,11 +124,15 @@ def _best(lanes: Iterable[Lane], name: str) -> float:
 def disagreeing(samples: dict[str, list[float]]) -> dict[str, float]:
     """Contenders whose outputs lie further than AGREEMENT from the median of all, with the distance.
 
+    Distances count as parts of the spread of the outputs: those of many classes, or near one half, are close.
+
     All start from the same weights, so who disagrees does not run the same model.
     """
     middle = [statistics.median(column) for column in zip(*samples.values(), strict=True)]
+    spread = max(middle, default=0.0) - min(middle, default=0.0) or max(map(abs, middle), default=1.0)
     distances = {
-        name: max(abs(a - b) for a, b in zip(sample, middle, strict=True)) for name, sample in samples.items()
+        name: max(abs(a - b) for a, b in zip(sample, middle, strict=True)) / spread
+        for name, sample in samples.items()
     }
     return {name: distance for name, distance in distances.items() if not distance <= AGREEMENT}
 
@@ -140,8 +144,9 @@ def measure_task(
     threads: int,
     pace: Pace,
     say: Say,
+    only: Sequence[str] | None = None,
 ) -> Outcome:
-    """Measures one workload or kernel with every contender that its interpreter can run."""
+    """Measures one workload or kernel (``only`` these measures) with every contender."""
     outcome = Outcome()
     workers: dict[str, Process] = {}
     try:
@@ -155,7 +160,11 @@ def measure_task(
                 )
             except WorkerError as error:
                 outcome.note_failure(task, worker.name, error)
-        _race_all(task, workers, _same_models(task, opened, outcome), pace, outcome, say)
+        same = _same_models(task, opened, outcome)
+        for answer in same.values():
+            found = answer["variants"]
+            answer["variants"] = {one: found[one] for one in found if only is None or one in only}
+        _race_all(task, workers, same, pace, outcome, say)
     finally:
         for worker in workers.values():
             worker.close()

@@ -16,11 +16,11 @@ def measure_memory(workload: str, runners: Sequence[Runner], threads: int, say: 
         contender, _ = runner
         if not contender.trains:
             continue
-        say(f"memory: {contender.name}")
+        say(f"{workload}, memory: {contender.name}")
         try:
             megabytes = peak_mb(runner, workload, threads)
         except RuntimeError as error:
-            outcome.note_failure("memory", contender.name, error)
+            outcome.note_failure(f"{workload}, memory", contender.name, error)
         else:
             outcome.series.append(Series(workload, "memory", contender.name, "", (megabytes,)))
     return outcome

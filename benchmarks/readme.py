@@ -9,20 +9,31 @@ from benchmarks.bars import judged
 from benchmarks.contenders import MODELS, OURS
 from benchmarks.report import heading, show
 from benchmarks.results import Results, ratio
+from benchmarks.workloads import WORKLOADS
 
 BEGIN, END = "<!-- benchmark:begin -->", "<!-- benchmark:end -->"
 
+_MEASURES = (
+    ("train", "training step, ms", 1.0),
+    ("predict", "`predict()` of one sample, ms", 1.0),
+    ("call", "one sample, ms", 1.0),
+    ("throughput", "256 samples, ms", 1.0),
+    ("first_warm", "process start to first step, s", 1e-3),
+    ("first_cold", "the same, empty compilation cache, s", 1e-3),
+    ("memory", "peak memory of training, MB", 1.0),
+)
+
+# Rows whose networks differ in the batch alone predict alike: one of them tells it.
+_ONCE = {"mlp32": ("predict", "call", "throughput"), "resnet32": ("predict", "call", "throughput")}
+
 _ROWS = (
-    ("MLP 784-512-512-10, batch 128: training step, ms", "mlp128", "train", 1.0),
-    ("the same, batch 32", "mlp32", "train", 1.0),
-    ("MNIST CNN, batch 128: training step, ms", "cnn", "train", 1.0),
-    ("digits MLP 64-32-10, batch 32: training step, ms", "digits", "train", 1.0),
-    ("digits MLP: `predict()` of one sample, ms", "digits", "predict", 1.0),
-    ("MNIST CNN: one sample by the fastest call, ms", "cnn", "call", 1.0),
+    *(
+        (f"{work.title}: {words}", name, measure, factor)
+        for measure, words, factor in _MEASURES
+        for name, work in WORKLOADS.items()
+        if measure not in _ONCE.get(name, ())
+    ),
     ("import, s", "cnn", "import", 1e-3),
-    ("process start to first step of the MNIST CNN, s", "cnn", "first_warm", 1e-3),
-    ("the same, empty compilation cache", "cnn", "first_cold", 1e-3),
-    ("peak memory, MNIST CNN, MB", "cnn", "memory", 1.0),
 )
 
 

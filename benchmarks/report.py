@@ -7,20 +7,26 @@ from rich.table import Table
 
 from benchmarks.bars import judged
 from benchmarks.contenders import OURS
-from benchmarks.kernel_cases import CASES
+from benchmarks.kernel_cases import CASES, Case
+from benchmarks.layer_cases import LAYERS, layer_flops
 from benchmarks.results import Results, Series, ratio
-from benchmarks.workloads import WORKLOADS, forward_flops, step_flops
+from benchmarks.scaled import EVERY
+from benchmarks.workloads import MEASURES, Workload, forward_flops, step_flops
 
 TITLES = {
     "train": "one training step, ms",
     "predict": "predict() of one sample, ms",
     "call": "one sample by the fastest call, ms",
+    "throughput": "many samples at once, ms",
     "kernel": "one call, ms",
+    "layer": "forward and backward, ms",
     "import": "import, ms",
     "first_cold": "process start to first training step, empty cache, ms",
     "first_warm": "process start to first training step, filled cache, ms",
     "memory": "peak memory while training, MB",
 }
+
+TITLED: dict[str, Case | Workload] = {**CASES, **LAYERS, **EVERY}
 
 _COLOURS = {"beyond": "bold green", "reached": "green", "not reached": "red", "not measured": "dim"}
 
@@ -29,13 +35,18 @@ def flops(task: str, measure: str) -> int | None:
     """Work of one run of what is measured, where that is arithmetic."""
     if measure == "kernel":
         return CASES[task].flops
+    if measure == "layer":
+        return layer_flops(LAYERS[task])
+    if measure not in MEASURES["model"]:
+        return None
+    work = EVERY[task]
     if measure == "train":
-        return step_flops(WORKLOADS[task])
-    return forward_flops(WORKLOADS[task]) if measure in ("predict", "call") else None
+        return step_flops(work)
+    return forward_flops(work) * (work.many if measure == "throughput" else 1)
 
 
 def title(task: str) -> str:
-    return CASES[task].title if task in CASES else WORKLOADS[task].title
+    return TITLED[task].title
 
 
 def gflops(results: Results, one: Series) -> tuple[float | None, float | None]:
@@ -89,6 +100,34 @@ def _cells(results: Results, one: Series) -> list[str]:
     ]
 
 
+def layers_table(results: Results) -> Table:
+    """Each layer beside PyTorch's fastest way, those first where kcompile is the slowest against it."""
+    table = Table(title="layers, forward and backward, ms", title_justify="left")
+    for heading in ("", "kcompile", "PyTorch", "way", "kcompile by it", "GFLOP/s"):
+        table.add_column(heading, justify="left" if heading in ("", "way") else "right")
+    for compared, ours, theirs in worst_layers(results):
+        cells = [
+            title(ours.task),
+            show(ours.median),
+            show(theirs.median),
+            f"{theirs.contender}, {theirs.variant}",
+        ]
+        colour = "red" if compared > 1 else None
+        table.add_row(*cells, f"{show(compared)}x", show(gflops(results, ours)[0] or None), style=colour)
+    return table
+
+
+def worst_layers(results: Results) -> list[tuple[float, Series, Series]]:
+    """kcompile's time by PyTorch's, both series, worst first; layers that only one has are left out."""
+    rows = []
+    for task in LAYERS:
+        ours = results.fastest(task, "layer", [OURS])
+        theirs = results.fastest(task, "layer", set(results.names(task, "layer")) - {OURS})
+        if ours and theirs:
+            rows.append((ratio(ours, theirs).median, ours, theirs))
+    return sorted(rows, key=lambda row: -row[0])
+
+
 def bars_table(results: Results) -> Table:
     table = Table(title="what kcompile is meant to reach", title_justify="left")
     for heading in ("", "measured", "goal", "beyond", ""):
@@ -101,9 +140,11 @@ def bars_table(results: Results) -> Table:
 
 def print_report(results: Results, console: Console) -> None:
     """All tables, then who was not measured and why."""
-    pairs = dict.fromkeys((one.task, one.measure) for one in results.series)
+    pairs = dict.fromkeys((one.task, one.measure) for one in results.series if one.measure != "layer")
     for task, measure in pairs:
         console.print(measure_table(results, task, measure))
+    if len(pairs) < len({(one.task, one.measure) for one in results.series}):
+        console.print(layers_table(results))
     console.print(bars_table(results))
     console.print(heading(results))
     for name in results.missing:

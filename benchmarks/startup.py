@@ -76,8 +76,10 @@ def _run(command: list[str], contender: Contender, threads: int, extra: dict[str
     return run.stdout.strip().splitlines()[-1]
 
 
-def measure_startup(workload: str, runners: Sequence[Runner], threads: int, rounds: int, say: Say) -> Outcome:
-    """Series ``import``, ``first_cold`` and ``first_warm`` (ms); contenders take turns, as in the harness.
+def measure_startup(
+    workload: str, runners: Sequence[Runner], threads: int, rounds: int, say: Say, imports: bool = True
+) -> Outcome:
+    """Series ``import`` (if asked for), ``first_cold`` and ``first_warm`` (ms); contenders take turns.
 
     Cold means an empty compilation cache; warm is the next process with the cache that the cold one filled. A
     contender's first import is not counted: it reads the files from disk and writes byte code.
@@ -88,14 +90,14 @@ def measure_startup(workload: str, runners: Sequence[Runner], threads: int, roun
     for number in range(rounds):
         for runner in list(alive):
             name = runner[0].name
-            say(f"start: {name}, round {number + 1} of {rounds}")
+            say(f"{workload}, start: {name}, round {number + 1} of {rounds}")
             try:
                 if number == 0:
                     import_ms(runner, threads)
-                for measure, value in _start_values(runner, workload, threads):
+                for measure, value in _start_values(runner, workload, threads, imports):
                     values.setdefault((measure, name), []).append(value)
             except RuntimeError as error:
-                outcome.note_failure("start", name, error)
+                outcome.note_failure(f"{workload}, start", name, error)
                 alive.remove(runner)
     outcome.series = [
         Series(workload, measure, name, "", tuple(found)) for (measure, name), found in values.items()
@@ -103,8 +105,9 @@ def measure_startup(workload: str, runners: Sequence[Runner], threads: int, roun
     return outcome
 
 
-def _start_values(runner: Runner, workload: str, threads: int) -> Iterator[tuple[str, float]]:
-    yield "import", import_ms(runner, threads)
+def _start_values(runner: Runner, workload: str, threads: int, imports: bool) -> Iterator[tuple[str, float]]:
+    if imports:
+        yield "import", import_ms(runner, threads)
     if runner[0].trains:
         with tempfile.TemporaryDirectory() as cache:
             for measure in ("first_cold", "first_warm"):

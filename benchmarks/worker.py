@@ -15,15 +15,19 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.contenders import CONTENDERS
 from benchmarks.cpu_use import Watch
 from benchmarks.kernel_cases import CASES, Case
-from benchmarks.workloads import WORKLOADS, Workload, data
+from benchmarks.layer_cases import LAYERS
+from benchmarks.scaled import EVERY
+from benchmarks.workloads import MEASURES, Workload, data, loss_of, untaught_loss
 
-TASKS: dict[str, dict[str, Any]] = {"model": WORKLOADS, "kernel": CASES}
-MEASURES = {"model": ("train", "predict", "call"), "kernel": ("kernel",)}
+if TYPE_CHECKING:
+    import numpy as np
+
+TASKS: dict[str, dict[str, Any]] = {"model": EVERY, "kernel": CASES, "layer": LAYERS}
 
 
 class Worker:
@@ -32,6 +36,7 @@ class Worker:
     def __init__(self) -> None:
         self.session: Any  # a Session, or a Trainer
         self.work: Workload | Case
+        self.first: list[float] = []  # some outputs under the first weights
         self.runners: dict[tuple[str, str], Callable[[], Any]] = {}
 
     def open(self, kind: str, contender: str, task: str, threads: int) -> dict[str, Any]:
@@ -39,10 +44,11 @@ class Worker:
         adapter = importlib.import_module(f"benchmarks.peers.{row.adapter}")
         self.work = TASKS[kind][task]
         self.session = adapter.open_session(row, self.work, threads)
+        self.first = self.session.sample()
         return {
             "versions": self.session.versions(),
             "variants": {measure: self.session.variants(measure) for measure in MEASURES[kind]},
-            "sample": self.session.sample(),
+            "sample": self.first,
         }
 
     def block(self, measure: str, variant: str, seconds: float) -> dict[str, Any]:
@@ -57,12 +63,27 @@ class Worker:
         watch = Watch()
         return {"ms": 1e3 * timed(self.runners[key], seconds), "others": watch.others()}
 
-    def confidence(self, variant: str) -> dict[str, float]:
-        """Mean probability that a trained model gives to the right classes of the first batch."""
+    def learned(self, variant: str) -> dict[str, float]:
+        """Loss of a trained model on the first batch, and what it is before any lesson.
+
+        That is the loss under the first weights (of the samples whose outputs are known), or of a model that
+        knows the targets alone, whichever is greater.
+        """
         assert isinstance(self.work, Workload)
-        labels = data(self.work, self.work.batch)[1]
-        rows = self.session.probabilities(variant)
-        return {"confidence": statistics.fmean(row[label] for row, label in zip(rows, labels, strict=True))}
+        _, targets = data(self.work, self.work.batch)
+        outputs = self.session.outputs(variant)
+        return {
+            "loss": loss_of(self.work, outputs, targets),
+            "untaught": max(untaught_loss(self.work, targets), loss_before(self.work, self.first, targets)),
+        }
+
+
+def loss_before(work: Workload, first: list[float], targets: np.ndarray) -> float:
+    """The loss of the outputs that ``Session.sample`` gives."""
+    import numpy as np
+
+    outputs = np.reshape(first, (-1, *work.output_shape))
+    return loss_of(work, outputs, targets[: len(outputs)])
 
 
 def per_step(chunk: Callable[[], int], seconds: float) -> float:

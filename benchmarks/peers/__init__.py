@@ -6,7 +6,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
 
 Chunk = Callable[[], int]
 """Runs some training steps, waits for them to be finished, returns how many they were."""
@@ -19,9 +22,9 @@ class Session(Protocol):
     """A library ready to be measured on one task.
 
     Measures of a model: ``train`` (a step), ``predict`` (``Model.predict`` of one sample), ``call`` (one
-    sample by the fastest call that the library has). Measure of a kernel: ``kernel``. A library may have
-    several ways (``fit`` or ``train_on_batch``, one memory layout or another): each is a variant, and the
-    fastest counts.
+    sample by the fastest call that the library has), ``throughput`` (the same with the workload's ``many``).
+    Measure of a kernel: ``kernel``. A library may have several ways (``fit`` or ``train_on_batch``, one
+    memory layout or another): each is a variant, and the fastest counts.
     """
 
     def versions(self) -> dict[str, str]: ...
@@ -42,8 +45,12 @@ class Session(Protocol):
 class Trainer(Session, Protocol):
     """A session that has variants of ``train``."""
 
-    def probabilities(self, variant: str) -> list[list[float]]:
-        """Of the first batch, by the model that a variant's runner has trained so far."""
+    def outputs(self, variant: str) -> np.ndarray:
+        """Of the first batch, behind the last activation, by the model that a variant has trained."""
+        ...
+
+    def losses(self) -> list[float]:
+        """The loss of each step of an epoch in order, from the first weights: the proof that steps agree."""
         ...
 
     def first_step(self) -> None:

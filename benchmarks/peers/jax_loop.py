@@ -13,11 +13,12 @@ from jax import lax
 
 from benchmarks import workloads
 from benchmarks.contenders import Contender
+from benchmarks.network import Conv, ConvTranspose, Depthwise, Dropout
 from benchmarks.peers import Call, Chunk
-from benchmarks.workloads import Conv, Dense, Dropout, Flatten, MaxPool, Workload
+from benchmarks.peers.jax_layers import Array, Forward, Weights
+from benchmarks.workloads import Workload
 
-Array: TypeAlias = jax.Array
-State: TypeAlias = tuple[list[Array], list[Array], list[Array], Array, Array]
+State: TypeAlias = tuple[Weights, Weights, Weights, Array, Array]
 """Weights, Adam's two moments, the step number, the random key."""
 
 
@@ -27,53 +28,45 @@ def open_session(contender: Contender, work: Workload, threads: int) -> JaxSessi
     return JaxSession(work, scan="scan" in contender.options)
 
 
-def logits(work: Workload, weights: list[Array], x: Array, key: Array | None) -> Array:
-    """The model's output before the softmax; dropout is on where a key is given."""
-    parts = iter(weights)
-    for index, layer in enumerate(work.layers):
-        match layer:
-            case Dense():
-                x = x @ next(parts) + next(parts)
-            case Conv():
-                x = lax.conv_general_dilated(
-                    x, next(parts), (1, 1), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC")
-                ) + next(parts)
-            case MaxPool(size=size):
-                x = _max_pool(x, size)
-            case Dropout(rate=rate) if key is not None:
-                keep = jax.random.bernoulli(jax.random.fold_in(key, index), 1 - rate, x.shape)
-                x = jnp.where(keep, x / (1 - rate), 0)
-            case Flatten():
-                x = x.reshape(x.shape[0], -1)
-        if getattr(layer, "activation", None) == "relu":
-            x = jax.nn.relu(x)
-    return x
+FINAL: dict[str | None, Callable[[Array], Array]] = {
+    "softmax": jax.nn.softmax,
+    "sigmoid": jax.nn.sigmoid,
+    None: lambda scores: scores,
+}
 
 
-def _max_pool(x: Array, size: int) -> Array:
-    """Windows that do not overlap are a reshape, whose gradient is far cheaper than ``reduce_window``'s."""
-    n, h, w, c = x.shape
-    x = x[:, : h // size * size, : w // size * size]
-    return x.reshape(n, h // size, size, w // size, size, c).max((2, 4))
+def scores(work: Workload, weights: Weights, x: Array) -> Array:
+    """The model's output before the last activation, for inference."""
+    return Forward(weights, None).run(work.scores, x)
+
+
+def loss_of(work: Workload, found: Array, y: Array) -> Array:
+    """The workload's loss, from scores."""
+    if work.loss == "mse":
+        return jnp.square(found - y).mean()
+    if work.loss == "binary":
+        return (jax.nn.softplus(found) - found * y).mean()
+    return -jnp.take_along_axis(jax.nn.log_softmax(found), y[..., None], -1).mean()
 
 
 def train_step(work: Workload) -> Callable[[State, tuple[Array, Array]], tuple[State, Array]]:
-    """One step of Adam on the mean cross-entropy."""
+    """One step of Adam on the mean loss, and of the statistics of batch normalization."""
 
-    def loss(weights: list[Array], x: Array, y: Array, key: Array) -> Array:
-        scores = jax.nn.log_softmax(logits(work, weights, x, key))
-        return -jnp.take_along_axis(scores, y[:, None], 1).mean()
+    def loss(weights: Weights, x: Array, y: Array, key: Array) -> tuple[Array, dict[int, Any]]:
+        forward = Forward(weights, key)
+        return loss_of(work, forward.run(work.scores, x), y), forward.moved
 
     def step(state: State, batch: tuple[Array, Array]) -> tuple[State, Array]:
         weights, first, second, count, key = state
         key, dropout = jax.random.split(key)
-        value, grads = jax.value_and_grad(loss)(weights, *batch, dropout)
+        (value, moved), grads = jax.value_and_grad(loss, has_aux=True)(weights, *batch, dropout)
         count = count + 1
-        first = [0.9 * m + 0.1 * g for m, g in zip(first, grads, strict=True)]
-        second = [0.999 * v + 0.001 * g * g for v, g in zip(second, grads, strict=True)]
         rate = 1e-3 * jnp.sqrt(1 - 0.999**count) / (1 - 0.9**count)
-        moved = zip(weights, first, second, strict=True)
-        weights = [w - rate * m / (jnp.sqrt(v) + 1e-7) for w, m, v in moved]
+        first = jax.tree.map(lambda m, g: 0.9 * m + 0.1 * g, first, grads)
+        second = jax.tree.map(lambda v, g: 0.999 * v + 0.001 * g * g, second, grads)
+        weights = jax.tree.map(lambda w, m, v: w - rate * m / (jnp.sqrt(v) + 1e-7), weights, first, second)
+        for place, statistics in moved.items():
+            weights[place] = [*weights[place][:2], *statistics]
         return (weights, first, second, count, key), value
 
     return step
@@ -91,25 +84,26 @@ class JaxSession:
 
     def variants(self, measure: str) -> tuple[str, ...]:
         if measure != "train":
-            return ("jit",) if measure == "call" and not self.scan else ()
+            return ("jit",) if measure in ("call", "throughput") and not self.scan else ()
+        if not self.work.trains:
+            return ()
         # Inside a loop XLA runs convolutions without its threaded library: minutes for one epoch.
-        if self.scan and any(isinstance(layer, Conv) for layer in self.work.layers):
+        if self.scan and self.work.has & {Conv, Depthwise, ConvTranspose}:
             return ()
         # The second random generator is cheaper than JAX's default one; only dropout draws numbers.
-        random = any(isinstance(layer, Dropout) for layer in self.work.layers)
-        return ("threefry2x32", "unsafe_rbg") if random else ("threefry2x32",)
+        return ("threefry2x32", "unsafe_rbg") if Dropout in self.work.has else ("threefry2x32",)
 
     def runner(self, measure: str, variant: str) -> Chunk | Call:
         if measure == "train":
             self.trained[variant] = self._state(variant)
             return self._scan(variant) if self.scan else self._loop(variant)
         predict, weights = self._predict()
-        x = jnp.asarray(workloads.data(self.work, 1)[0])
+        x = jnp.asarray(workloads.data(self.work, self.work.many if measure == "throughput" else 1)[0])
         return lambda: predict(weights, x).block_until_ready()
 
     def _state(self, generator: str) -> State:
-        weights = [jnp.asarray(w) for w in workloads.initial_weights(self.work)]
-        zeros = [[jnp.zeros_like(w) for w in weights] for _ in range(2)]
+        weights = self._weights()
+        zeros = [jax.tree.map(jnp.zeros_like, weights) for _ in range(2)]
         return weights, zeros[0], zeros[1], jnp.zeros(()), jax.random.key(0, impl=generator)
 
     def _loop(self, variant: str) -> Chunk:
@@ -139,19 +133,30 @@ class JaxSession:
 
     def _batches(self) -> tuple[np.ndarray, np.ndarray]:
         x, y = workloads.data(self.work)
-        return x.reshape(-1, self.work.batch, *self.work.input_shape), y.reshape(-1, self.work.batch)
+        return x.reshape(-1, self.work.batch, *x.shape[1:]), y.reshape(-1, self.work.batch, *y.shape[1:])
 
-    def _predict(self) -> tuple[Any, list[Array]]:
-        weights = [jnp.asarray(w) for w in workloads.initial_weights(self.work)]
-        return jax.jit(lambda weights, x: jax.nn.softmax(logits(self.work, weights, x, None))), weights
+    def _weights(self) -> Weights:
+        return jax.tree.map(jnp.asarray, workloads.initial_weights(self.work))
+
+    def _predict(self) -> tuple[Any, Weights]:
+        last = FINAL[self.work.final]
+        return jax.jit(lambda weights, x: last(scores(self.work, weights, x))), self._weights()
 
     def sample(self) -> list[float]:
         predict, weights = self._predict()
         return predict(weights, workloads.data(self.work, 4)[0]).ravel().tolist()
 
-    def probabilities(self, variant: str) -> list[list[float]]:
+    def outputs(self, variant: str) -> np.ndarray:
         predict, _ = self._predict()
-        return predict(self.trained[variant][0], workloads.data(self.work, self.work.batch)[0]).tolist()
+        return np.asarray(predict(self.trained[variant][0], workloads.data(self.work, self.work.batch)[0]))
+
+    def losses(self) -> list[float]:
+        state, values = self._state("threefry2x32"), []
+        step = jax.jit(train_step(self.work), donate_argnums=0)
+        for batch in zip(*self._batches(), strict=True):
+            state, value = step(state, batch)
+            values.append(float(value))
+        return values
 
     def first_step(self) -> None:
         x, y = workloads.data(self.work, self.work.batch)

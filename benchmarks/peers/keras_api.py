@@ -8,7 +8,8 @@ from typing import Any
 from benchmarks import workloads
 from benchmarks.contenders import OURS, Contender
 from benchmarks.peers import Call, Chunk
-from benchmarks.workloads import Conv, Dense, Dropout, Flatten, MaxPool, Workload
+from benchmarks.peers.keras_layers import build
+from benchmarks.workloads import Workload
 
 
 def open_session(contender: Contender, work: Workload, threads: int) -> KerasSession:
@@ -25,34 +26,12 @@ def _limit_threads(backend: str | None, threads: int) -> None:
         torch.set_num_threads(threads)
 
 
-def build(keras: Any, work: Workload) -> Any:
-    """The workload as a compiled ``Sequential``."""
-    layers = [_layer(keras.layers, spec) for spec in work.layers]
-    model = keras.Sequential([keras.Input(work.input_shape), *layers])
-    model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
-    return model
-
-
-def _layer(layers: Any, spec: workloads.Layer) -> Any:
-    match spec:
-        case Dense(units=units, activation=activation):
-            return layers.Dense(units, activation=activation)
-        case Conv(filters=filters, kernel=kernel, activation=activation):
-            return layers.Conv2D(filters, (kernel, kernel), activation=activation)
-        case MaxPool(size=size):
-            return layers.MaxPooling2D((size, size))
-        case Dropout(rate=rate):
-            return layers.Dropout(rate)
-        case Flatten():
-            return layers.Flatten()
-
-
 class KerasSession:
     """Trains and predicts by the methods of ``keras.Model`` alone."""
 
     def __init__(self, keras: Any, contender: Contender, work: Workload) -> None:
         self.keras, self.contender, self.work = keras, contender, work
-        self.model = build(keras, work)
+        self.model, _ = build(keras, work)
         self.trained: dict[str, Any] = {}
 
     def versions(self) -> dict[str, str]:
@@ -61,8 +40,10 @@ class KerasSession:
 
     def variants(self, measure: str) -> tuple[str, ...]:
         """The peers' fastest way counts; kcompile is measured by ``fit`` and by calling the model alone."""
-        first = {"train": "fit", "predict": "predict", "call": "call"}[measure]
-        second = {"train": "train_on_batch", "call": "predict_on_batch"}.get(measure)
+        if measure == "train" and not self.work.trains:
+            return ()
+        first = {"train": "fit", "predict": "predict"}.get(measure, "call")
+        second = {"train": "train_on_batch", "predict": None}.get(measure, "predict_on_batch")
         return (first, second) if second and self.contender.name != OURS else (first,)
 
     def runner(self, measure: str, variant: str) -> Chunk | Call:
@@ -70,7 +51,7 @@ class KerasSession:
         if measure == "train":
             self.trained[variant] = model
             return self._fit(model) if variant == "fit" else self._train_on_batch(model)
-        x, _ = workloads.data(self.work, 1)
+        x, _ = workloads.data(self.work, self.work.many if measure == "throughput" else 1)
         if variant == "predict":
             return lambda: model.predict(x, verbose=0)
         if variant == "call":
@@ -78,8 +59,9 @@ class KerasSession:
         return lambda: model.predict_on_batch(x)
 
     def _fresh_model(self) -> Any:
-        model = build(self.keras, self.work)
-        model.set_weights(workloads.initial_weights(self.work))
+        model, weighted = build(self.keras, self.work)
+        for layer, weights in zip(weighted, workloads.initial_weights(self.work), strict=True):
+            layer.set_weights(weights)
         return model
 
     def _fit(self, model: Any) -> Chunk:
@@ -93,10 +75,7 @@ class KerasSession:
         return chunk
 
     def _train_on_batch(self, model: Any) -> Chunk:
-        work = self.work
-        x, y = workloads.data(work)
-        starts = range(0, work.samples, work.batch)
-        batches = [(x[i : i + work.batch], y[i : i + work.batch]) for i in starts]
+        batches = self._batches()
 
         def chunk() -> int:
             for images, labels in batches:
@@ -105,6 +84,11 @@ class KerasSession:
 
         return chunk
 
+    def _batches(self) -> list[tuple[Any, Any]]:
+        x, y = workloads.data(self.work)
+        starts = range(0, len(x), self.work.batch)
+        return [(x[i : i + self.work.batch], y[i : i + self.work.batch]) for i in starts]
+
     def _array(self, y: Any) -> Any:
         return self.keras.ops.convert_to_numpy(y)
 
@@ -112,9 +96,17 @@ class KerasSession:
         x, _ = workloads.data(self.work, 4)
         return self._array(self._fresh_model()(x)).ravel().tolist()
 
-    def probabilities(self, variant: str) -> list[list[float]]:
+    def outputs(self, variant: str) -> Any:
         x, _ = workloads.data(self.work, self.work.batch)
-        return self.trained[variant].predict(x, verbose=0).tolist()
+        return self._array(self.trained[variant](x))
+
+    def losses(self) -> list[float]:
+        model = self._fresh_model()
+        values = []
+        for x, y in self._batches():
+            model.reset_metrics()  # else the mean of all steps so far
+            values.append(float(model.train_on_batch(x, y, return_dict=True)["loss"]))
+        return values
 
     def first_step(self) -> None:
         x, y = workloads.data(self.work, self.work.batch)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,10 @@ from torch import nn
 
 from benchmarks import workloads
 from benchmarks.contenders import Contender
+from benchmarks.network import Recurrent
 from benchmarks.peers import Call, Chunk
-from benchmarks.workloads import Conv, Dense, Dropout, Flatten, MaxPool, Workload
+from benchmarks.peers.torch_layers import build, load_weights
+from benchmarks.workloads import Workload
 
 
 def open_session(contender: Contender, work: Workload, threads: int) -> TorchSession:
@@ -20,54 +22,12 @@ def open_session(contender: Contender, work: Workload, threads: int) -> TorchSes
     return TorchSession(work, compiled="compile" in contender.options)
 
 
-def build(work: Workload) -> nn.Sequential:
-    """The workload as logits (the loss adds the softmax), channels first as PyTorch wants its images."""
-    modules: list[nn.Module] = []
-    for layer, before, behind in workloads.with_shapes(work):
-        modules.append(_module(layer, before, behind))
-        if getattr(layer, "activation", None) == "relu":
-            modules.append(nn.ReLU())
-    return nn.Sequential(*modules)
-
-
-def _module(layer: workloads.Layer, before: tuple[int, ...], behind: tuple[int, ...]) -> nn.Module:
-    match layer:
-        case Dense(units=units):
-            return nn.Linear(before[-1], units)
-        case Conv(filters=filters, kernel=kernel):
-            return nn.Conv2d(before[-1], filters, kernel)
-        case MaxPool(size=size):
-            return nn.MaxPool2d(size)
-        case Dropout(rate=rate):
-            return nn.Dropout(rate)
-        case Flatten():
-            return nn.Flatten()
-
-
-@torch.no_grad()
-def load_weights(model: nn.Sequential, work: Workload) -> None:
-    """Keras's layouts to PyTorch's: (in, out) to (out, in), (h, w, in, out) to (out, in, h, w)."""
-    weights = iter(workloads.initial_weights(work))
-    image: tuple[int, ...] = ()
-    shapes = workloads.with_shapes(work)
-    linear_or_conv = (module for module in model if isinstance(module, nn.Linear | nn.Conv2d))
-    for layer, before, _ in shapes:
-        if isinstance(layer, Flatten):
-            image = before
-        if isinstance(layer, Dense | Conv):
-            module = next(linear_or_conv)
-            kernel, bias = next(weights), next(weights)
-            module.weight.copy_(torch.from_numpy(_kernel(kernel, image).copy()))
-            module.bias.copy_(torch.from_numpy(bias))
-            image = ()
-
-
-def _kernel(kernel: np.ndarray, image: tuple[int, ...]) -> np.ndarray:
-    if kernel.ndim == 4:
-        return kernel.transpose(3, 2, 0, 1)
-    if image:  # the layer behind Flatten: its rows come channels last, and PyTorch flattens channels first
-        return kernel.reshape(*image, -1).transpose(3, 2, 0, 1).reshape(kernel.shape[1], math.prod(image))
-    return kernel.T
+LOSSES: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
+    "classes": lambda scores, y: nn.functional.cross_entropy(scores.flatten(0, -2), y.flatten()),
+    "binary": nn.functional.binary_cross_entropy_with_logits,
+    "mse": nn.functional.mse_loss,
+}
+FINAL: dict[str | None, nn.Module] = {"softmax": nn.Softmax(-1), "sigmoid": nn.Sigmoid(), None: nn.Identity()}
 
 
 class TorchSession:
@@ -83,34 +43,45 @@ class TorchSession:
 
     def variants(self, measure: str) -> tuple[str, ...]:
         layouts = ("channels_last", "contiguous") if self.has_images else ("contiguous",)
+        # A trace of cells that loop over steps holds their number; users leave those eager.
+        calls = ("eager",) if Recurrent in self.work.has else ("eager", "traced")
         ways = {
-            "train": ("fused", "foreach"),
+            "train": ("fused", "foreach") if self.work.trains else (),
             "predict": (),
-            "call": ("compile",) if self.compiled else ("eager", "traced"),
-        }[measure]
+        }.get(measure, ("compile",) if self.compiled else calls)
         return tuple(f"{way}, {layout}" for layout in layouts for way in ways)
 
     def runner(self, measure: str, variant: str) -> Chunk | Call:
         way, layout = variant.split(", ")
         if measure != "train":
-            return self._call(way, layout)
+            return self._call(way, layout, self.work.many if measure == "throughput" else 1)
         model = self._model(layout)
         self.trained[variant] = model, layout
-        return self._training(model, way, layout)
-
-    def _training(self, model: nn.Sequential, adam: str, layout: str) -> Chunk:
-        optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, eps=1e-7, **{adam: True})
-        batches = self._batches(layout)
-        forward = torch.compile(model) if self.compiled else model
+        batches, step = self._batches(layout), self._step(model, **{way: True})
 
         def chunk() -> int:
             for x, y in batches:
-                optimizer.zero_grad(set_to_none=True)
-                nn.functional.cross_entropy(forward(x), y).backward()
-                optimizer.step()
+                step(x, y)
             return len(batches)
 
         return chunk
+
+    def _step(
+        self, model: nn.Sequential, **adam: bool
+    ) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
+        parameters = [one for one in model.parameters() if one.requires_grad]
+        optimizer = torch.optim.Adam(parameters, lr=1e-3, eps=1e-7, **adam)
+        forward = torch.compile(model) if self.compiled else model
+        loss_of = LOSSES[self.work.loss]
+
+        def step(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+            optimizer.zero_grad(set_to_none=True)
+            loss = loss_of(forward(x), y)
+            loss.backward()
+            optimizer.step()
+            return loss.detach()
+
+        return step
 
     def _model(self, layout: str) -> nn.Sequential:
         model = build(self.work)
@@ -119,22 +90,22 @@ class TorchSession:
 
     def _batches(self, layout: str, samples: int | None = None) -> list[tuple[torch.Tensor, torch.Tensor]]:
         x, y = workloads.data(self.work, samples)
-        labels = torch.from_numpy(y).long().split(self.work.batch)
+        y = y.astype(np.int64) if y.dtype == np.int32 else y
         starts = range(0, len(x), self.work.batch)
-        images = [self._tensor(x[i : i + self.work.batch], layout) for i in starts]
-        return list(zip(images, labels, strict=True))
+        parts = ([self._tensor(z[i : i + self.work.batch], layout) for i in starts] for z in (x, y))
+        return list(zip(*parts, strict=True))
 
     def _tensor(self, x: np.ndarray, layout: str) -> torch.Tensor:
         tensor = torch.from_numpy(x)
-        if not self.has_images:
+        if x.ndim != 4:
             return tensor
         tensor = tensor.permute(0, 3, 1, 2)
         memory = torch.channels_last if layout == "channels_last" else torch.contiguous_format
         return tensor.contiguous(memory_format=memory)
 
-    def _call(self, way: str, layout: str) -> Call:
-        model = nn.Sequential(*self._model(layout), nn.Softmax(-1)).eval()
-        x = self._tensor(workloads.data(self.work, 1)[0], layout)
+    def _call(self, way: str, layout: str, samples: int) -> Call:
+        model = nn.Sequential(*self._model(layout), FINAL[self.work.final]).eval()
+        x = self._tensor(workloads.data(self.work, samples)[0], layout)
         forward: Any = model
         if way == "compile":
             forward = torch.compile(model)
@@ -150,21 +121,23 @@ class TorchSession:
 
     def sample(self) -> list[float]:
         x = self._tensor(workloads.data(self.work, 4)[0], "contiguous")
-        with torch.inference_mode():
-            return self._model("contiguous").eval()(x).softmax(-1).flatten().tolist()
+        return self._predict(self._model("contiguous"), x).ravel().tolist()
 
-    def probabilities(self, variant: str) -> list[list[float]]:
+    def _predict(self, model: nn.Sequential, x: torch.Tensor) -> np.ndarray:
+        with torch.inference_mode():
+            y = FINAL[self.work.final](model.eval()(x))
+        model.train()
+        return (y.permute(0, 2, 3, 1) if y.ndim == 4 else y).contiguous().numpy()
+
+    def outputs(self, variant: str) -> np.ndarray:
         model, layout = self.trained[variant]
         ((x, _),) = self._batches(layout, self.work.batch)
-        with torch.inference_mode():
-            scores = model.eval()(x).softmax(-1).tolist()
-        model.train()
-        return scores
+        return self._predict(model, x)
+
+    def losses(self) -> list[float]:
+        step = self._step(self._model("contiguous"), fused=True)
+        return [float(step(x, y)) for x, y in self._batches("contiguous")]
 
     def first_step(self) -> None:
-        model = build(self.work)
-        optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, eps=1e-7)
-        forward = torch.compile(model) if self.compiled else model
         ((x, y),) = self._batches("contiguous", self.work.batch)
-        nn.functional.cross_entropy(forward(x), y).backward()
-        optimizer.step()
+        self._step(build(self.work))(x, y)

@@ -8,6 +8,7 @@ from benchmarks import bars
 from benchmarks.bars import BARS, Bar
 from benchmarks.contenders import KERAS_PEERS
 from benchmarks.kernel_cases import CASES
+from benchmarks.workloads import WORKLOADS, step_flops
 from tests.benchmarks.test_results import results, series
 
 
@@ -53,6 +54,33 @@ def test_share_of_peak_by_hand():
     assert bars.share_of_peak("matmul")(run) == pytest.approx(100 * 2 * 512**3 / 1e-3 / 500e9)
 
 
+def test_share_of_peak_over_a_whole_step_by_hand():
+    run = results(series("kcompile", (2.0,), task="cnn"))
+    run.raise_peak({"gflops": 500.0})
+    assert bars.step_share("cnn")(run) == pytest.approx(100 * step_flops(WORKLOADS["cnn"]) / 2e-3 / 500e9)
+
+
+def test_the_mean_over_rows_needs_all_of_them():
+    rows = [series("kcompile", (1.0,), task="a"), series("jax", (4.0,), task="a")]
+    read = bars.overall(["a", "b"], "train", ["jax"])
+    assert read(results(*rows)) is None
+    rows += [series("kcompile", (1.0,), task="b"), series("jax", (1.0,), task="b")]
+    assert read(results(*rows)) == pytest.approx(0.5)
+
+
+def test_memory_is_compared_with_the_fastest_peer_not_the_leanest():
+    run = results(
+        *(series(name, (ms,), task="cnn") for name, ms in (("jax", 2.0), ("torch", 3.0))),
+        *(
+            series(name, (mb,), task="cnn", measure="memory")
+            for name, mb in (("kcompile", 200.0), ("jax", 500.0), ("torch", 300.0))
+        ),
+    )
+    assert bars.memory_against_fastest("cnn")(run) == pytest.approx(0.4)
+    run.series = [one for one in run.series if one.measure == "memory"]
+    assert bars.memory_against_fastest("cnn")(run) is None
+
+
 def test_convolutions_count_all_three_alike():
     assert CASES["conv_forward"].flops == 2 * 128 * 24 * 24 * 64 * 3 * 3 * 32
     assert {CASES[name].flops for name in CASES if name != "matmul"} == {CASES["conv_forward"].flops}
@@ -63,8 +91,9 @@ def test_convolutions_count_all_three_alike():
 @pytest.mark.parametrize("one", BARS, ids=lambda one: one.what)
 def test_every_bar_reads_a_run_in_which_kcompile_is_twice_as_fast(one):
     rows = []
-    for task in ("digits", "mlp32", "mlp128", "cnn"):
-        for measure in ("train", "predict", "call", "import", "first_cold", "first_warm"):
+    measures = ("train", "predict", "call", "throughput", "import", "first_cold", "first_warm", "memory")
+    for task in WORKLOADS:
+        for measure in measures:
             rows.append(series("kcompile", (5.0,), task=task, measure=measure))
             rows += [series(peer, (10.0,), task=task, measure=measure) for peer in bars.PEERS]
     rows += [series("kcompile", (1.0,), task=case, measure="kernel") for case in CASES]

@@ -11,12 +11,12 @@ from benchmarks.process import WorkerError
 class FakeWorker:
     """Answers blocks from a table of ms by variant, or of lists of (ms, share that others used)."""
 
-    def __init__(self, name, log, confidence=0.9, **ms):
-        self.name, self.log, self.confidence, self.ms = name, log, confidence, ms
+    def __init__(self, name, log, loss=0.9, **ms):
+        self.name, self.log, self.loss, self.ms = name, log, loss, ms
 
     def ask(self, do, **request):
-        if do == "confidence":
-            return {"confidence": self.confidence}
+        if do == "learned":
+            return {"loss": self.loss, "untaught": 2.0}
         assert do == "block"
         found = self.ms[request["variant"]]
         if isinstance(found, Exception):
@@ -67,9 +67,9 @@ def test_a_disturbed_block_is_run_once_more():
     assert blocks == []
 
 
-@pytest.mark.parametrize("confidence", [0.1, float("nan")])
-def test_steps_that_teach_nothing_do_not_count(confidence):
-    outcome = run(2, FakeWorker("a", [], confidence, fit=1.0), FakeWorker("b", [], fit=2.0))
+@pytest.mark.parametrize("loss", [1.9, float("nan")])
+def test_steps_that_teach_nothing_do_not_count(loss):
+    outcome = run(2, FakeWorker("a", [], loss, fit=1.0), FakeWorker("b", [], fit=2.0))
     assert [one.contender for one in outcome.series] == ["b"]
     assert "has not learned" in outcome.failed["t: a, fit"]
 
@@ -79,7 +79,8 @@ def test_no_contender_at_all():
 
 
 def test_who_is_not_the_same_model():
-    samples = {"a": [0.5, 0.5], "b": [0.50001, 0.49999], "c": [0.6, 0.4]}
-    assert disagreeing(samples) == pytest.approx({"c": 0.1}, rel=1e-3)
+    samples = {"a": [0.5, 0.9], "b": [0.50001, 0.90001], "c": [0.6, 0.9]}
+    assert disagreeing(samples) == pytest.approx({"c": 0.25}, rel=1e-3)
+    assert list(disagreeing({"a": [1e-3], "b": [1e-3], "c": [1.01e-3]})) == ["c"]
     assert list(disagreeing({"a": [0.5], "b": [0.5], "c": [float("nan")]})) == ["c"]
     assert disagreeing({}) == {}

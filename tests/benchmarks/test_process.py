@@ -38,7 +38,7 @@ def open_it(process, task="digits"):
 
 def test_blocks_are_timed_and_the_process_stands_still_in_between(process):
     opened = open_it(process)
-    assert opened["variants"] == {"train": [], "predict": [], "call": ["run"]}
+    assert opened["variants"] == {"train": [], "predict": [], "call": ["run"], "throughput": ["run"]}
     assert sum(opened["sample"]) == pytest.approx(4, abs=1e-4)  # four rows of probabilities
     assert 0 < process.ask("block", measure="call", variant="run", seconds=0.01)["ms"] < 1000
     assert state(process) == "T"

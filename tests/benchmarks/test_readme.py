@@ -54,7 +54,10 @@ def test_rows_hold_each_contenders_fastest_way_and_the_ratio(run):
 def test_what_was_missed_is_said(run):
     assert "Goals not reached" not in readme.comparison(run)
     run.series[0] = series("kcompile", (1.9, 1.9), task="cnn")
-    assert "Goals not reached: MNIST CNN: step, by the fastest peer's 0.950x." in readme.comparison(run)
+    assert (
+        "Goals not reached: MNIST CNN, batch 128: step, by the fastest peer's 0.950x."
+        in readme.comparison(run)
+    )
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ def test_who_fails_is_left_out_of_later_rounds(monkeypatch):
 
     monkeypatch.setattr(startup, "_run", run)
     outcome = startup.measure_startup("cnn", [runner("a")], THREADS, 3, lambda text: None)
-    assert calls == ["a"] and outcome.failed == {"start: a": "the end"} and outcome.series == []
+    assert calls == ["a"] and outcome.failed == {"cnn, start: a": "the end"} and outcome.series == []
 
 
 def test_memory_of_trainers_only(monkeypatch):

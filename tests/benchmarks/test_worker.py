@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from benchmarks import worker
@@ -56,14 +57,17 @@ def test_requests_before_a_model_is_open_fail():
         worker.Worker().block("train", "fit", 0.1)
 
 
-def test_confidence_is_in_the_right_classes():
+def test_learned_is_the_loss_on_the_first_batch():
     work = WORKLOADS["digits"]
     labels = data(work, work.batch)[1]
 
     class Session:
-        def probabilities(self, variant):
-            return [[0.7 if column == label else 0.1 for column in range(10)] for label in labels]
+        def outputs(self, variant):
+            return np.array([[0.7 if column == label else 0.1 for column in range(10)] for label in labels])
 
     one = worker.Worker()
-    one.session, one.work = Session(), work
-    assert one.confidence("fit") == {"confidence": pytest.approx(0.7)}
+    one.session, one.work, one.first = Session(), work, [0.1] * 40
+    found = one.learned("fit")
+    assert found == {"loss": pytest.approx(-np.log(0.7)), "untaught": pytest.approx(np.log(10))}
+    one.first = [0.5] * 40
+    assert 1.5 < one.learned("fit")["untaught"] < np.log(10)  # of the share of each class in the batch
