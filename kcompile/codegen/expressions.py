@@ -132,6 +132,8 @@ class Statements:
         return name
 
     def _reduce(self, e: Expr) -> str:
+        for part in hoistable(e.args[0], set(self.axis_names)):
+            self.emit(part)  # what is the same in all its steps: the maximum inside of a sum of exponentials
         if is_unrolled(e):
             return self._assign(e, self._written_out(e))
         name = self.w.name("acc")

@@ -228,11 +228,13 @@ class _LoopEmitter:
         own = 8 * extent * len(found)
         if own not in self.column_sizes:  # loops that follow each other share the memory: this is plenty
             self.column_sizes.append(own)
+        done: dict[Expr, str] = {}
         for r, name in sums.items():
             with self.w.block(f"for j in range({high} - {low}):"):
                 self.w.line(f"{name}[j] = {scalar.initial(r.attr[0], r.dtype)}")
             with self.s.scope():
-                self._column_loops(r, r.attr[1], axis, (low, high), name)
+                self._column_loops(r, r.attr[1], axis, (low, high), name, done)
+            done[r] = name
         with self.s.loop(axis, (low, high)) as j, self.s.scope():
             for r, name in sums.items():
                 place = f"{j} - {low}" if low != "0" else j
@@ -241,18 +243,28 @@ class _LoopEmitter:
                 self._write(item)
 
     def _column_loops(
-        self, r: Expr, axes: tuple[Axis, ...], axis: Axis, span: tuple[str, str], name: str
+        self,
+        r: Expr,
+        axes: tuple[Axis, ...],
+        axis: Axis,
+        span: tuple[str, str],
+        name: str,
+        done: dict[Expr, str],
     ) -> None:
+        """One reduction over all rows; done: the memory of those that it may use."""
         bound = set(self.s.axis_names)
         for part in hoistable(r.args[0], bound):
             self.s.emit(part)
         if axes:
             with self.s.loop(axes[0], self.s.part_range(r, axes[0])), self.s.scope():
-                self._column_loops(r, axes[1:], axis, span, name)
+                self._column_loops(r, axes[1:], axis, span, name, done)
             return
         low, _ = span
         with self.s.loop(axis, span) as j, self.s.scope():
-            place = f"{name}[{j} - {low}]" if low != "0" else f"{name}[{j}]"
+            at = f"{j} - {low}" if low != "0" else j
+            for known, memory in done.items():
+                self.s.bind(known, f"{memory}[{at}]")
+            place = f"{name}[{at}]"
             value = self.s.emit(r.args[0])
             self.w.line(f"{place} = {scalar.combine(r.attr[0], r.dtype, place, value)}")
 

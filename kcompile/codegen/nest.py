@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from kcompile.codegen.collapse import can_join, joined, offsets_of
 from kcompile.codegen.expressions import flat_offset, is_unrolled, resolve, size_of
 from kcompile.core import symbolic
-from kcompile.core.symbolic import Int, product
+from kcompile.core.symbolic import Atom, Int, product
 from kcompile.ir import loops
 from kcompile.ir.graph import Value
 from kcompile.ir.loops import Axis, Expr, Index, Loop, axis_of
@@ -104,19 +104,25 @@ def _join(axes: list[Axis], k: int, items: list[StoreItem]) -> bool:
 
 
 def column_reductions(e: Expr, axis: Axis) -> list[Expr]:
-    """Outermost reductions in e that keep `axis` and whose loads run along it in memory."""
+    """Reductions in e that keep `axis` and whose loads run along it in memory.
+
+    One inside of another (the mean inside of a variance) comes first, if it is the same in all its steps.
+    """
     found: list[Expr] = []
 
-    def visit(part: Expr) -> None:
-        if part.op == "reduce" and not is_unrolled(part) and axis in part.free_axes:
-            if _runs_along(part, axis):
-                found.append(part)
+    def visit(part: Expr, inside: frozenset[Atom]) -> None:
+        if part.op != "reduce" or is_unrolled(part) or axis not in part.free_axes:
+            for a in part.args:
+                visit(a, inside)
             return
-        for a in part.args:
-            visit(a)
+        if not part.free_axes.isdisjoint(inside):
+            return
+        visit(part.args[0], inside | frozenset(part.attr[1]))
+        if _runs_along(part, axis):
+            found.append(part)
 
-    visit(e)
-    return found
+    visit(e, frozenset())
+    return list(dict.fromkeys(found))
 
 
 def _runs_along(r: Expr, axis: Axis) -> bool:

@@ -181,6 +181,7 @@ class _Lowering:
     def _loop(self, stores: list[Store]) -> list[Kernel]:
         first: list[Kernel] = []
         sums: dict[Expr, Expr] = {}
+        totals: dict[Expr, Expr] = {}
         changed = []
         for store in stores:
             expr = store.expr
@@ -189,12 +190,33 @@ class _Lowering:
                     kernel, sums[r] = self._scattered(r, len(first))
                     first.append(kernel)
                 elif r not in sums and _is_shared_out(r):
-                    kernel, sums[r] = self._partial(r, len(first))
+                    kernel, sums[r] = self._partial(self._with_totals(r, first, totals), len(first))
                     first.append(kernel)
                 if r in sums:
                     expr = _replace(expr, r, sums[r])
             changed.append(Store(store.target, store.index, expr))
         return [*first, Loop(self.group.axes, tuple(changed), self.name, self.fused)]
+
+    def _with_totals(self, r: Expr, first: list[Kernel], totals: dict[Expr, Expr]) -> Expr:
+        """A reduction with the long ones inside of it (the mean inside of a variance) read from memory, where
+        kernels before it put them.
+        """
+        kind, axes, part = r.attr
+        body = r.args[0]
+        for inner in _outermost_reductions(body):
+            if not inner.free_axes.isdisjoint(axes) or not _is_shared_out(inner):
+                continue
+            if inner not in totals:
+                kernel, total = self._partial(self._with_totals(inner, first, totals), len(first))
+                first.append(kernel)
+                kept = tuple(a for a in self._axis_order() if a in inner.free_axes)
+                index = tuple(Int.of(a) for a in kept)
+                key = (self.stores[0].target.node.serial + 1) * 64 + len(first)
+                memory = new_memory(-key, TensorType(tuple(a.extent or 1 for a in kept), inner.dtype))
+                first.append(Loop(kept, (Store(memory, index, total),), f"{self.name} total", ("reduce",)))
+                totals[inner] = loops.load(memory, index, inner.dtype)
+            body = _replace(body, inner, totals[inner])
+        return loops.reduction(kind, axes, body, part)
 
     def _partial(self, r: Expr, number: int) -> tuple[Kernel, Expr]:
         """A kernel for the parts of a long reduction, and the expression that sums them."""
