@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from kcompile.core import tree
+from kcompile.training import interrupts
 from kcompile.training.checks import check_labels
 from kcompile.training.data.arrays import ArrayData
 from kcompile.training.data.batches import BatchData
@@ -208,16 +209,18 @@ def run_epoch(model: Any, phase: str, run: Any, callbacks: Any, limit: int | Non
     stop = {"train": "stop_training", "test": "stop_evaluating", "predict": "stop_predicting"}[phase]
     unit = model.steps_per_execution
     step = 0
-    while (limit is None or step < limit) and run.ready():
-        steps = unit if each else max(unit, pace.steps)
-        if watched:
-            begin(step)
-        began = time.perf_counter()
-        done = run.advance(steps if limit is None else min(steps, limit - step))
-        pace.measured(done, time.perf_counter() - began)
-        step += done
-        if watched:
-            end(step - 1, run.logs)
-        if getattr(model, stop):
-            break
+    with interrupts.noted() as check:
+        while (limit is None or step < limit) and run.ready():
+            steps = unit if each else max(unit, pace.steps)
+            if watched:
+                begin(step)
+            began = time.perf_counter()
+            done = run.advance(steps if limit is None else min(steps, limit - step))
+            pace.measured(done, time.perf_counter() - began)
+            step += done
+            if watched:
+                end(step - 1, run.logs)
+            check()
+            if getattr(model, stop):
+                break
     return step

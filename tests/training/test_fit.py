@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 import time
@@ -341,3 +342,28 @@ def test_ctrl_c_leaves_the_weights_of_the_last_finished_step():
         again.fit(big_x[: rest * 10], labels[: rest * 10], batch_size=10, verbose=0, shuffle=False)
     for a, b in zip(model.get_weights(), again.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_ctrl_c_inside_of_a_finalizer_is_not_lost():
+    """Python swallows what is raised there."""
+
+    class Finalized:
+        def __del__(self):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.05)
+
+    class Dropping(keras.callbacks.Callback):
+        batches = 0
+
+        def on_train_batch_end(self, batch, logs=None):
+            self.batches += 1
+            if self.batches == 3:
+                Finalized()
+
+    model, dropping = linear(), Dropping()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with pytest.raises(KeyboardInterrupt):
+            model.fit(x, y, batch_size=2, epochs=50, verbose=0, callbacks=[dropping])
+    assert dropping.batches == 3
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
