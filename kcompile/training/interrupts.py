@@ -1,7 +1,7 @@
 """Ctrl-C that is never lost.
 
-Python raises KeyboardInterrupt wherever it happens to be, and swallows it inside of a finalizer. So it is noted
-as well, and raised between native calls if nobody has seen it.
+Python raises KeyboardInterrupt wherever it happens to be, and swallows it inside of a finalizer. So it is
+noted as well, and raised between native calls if nobody has seen it.
 """
 
 from __future__ import annotations
