@@ -123,7 +123,6 @@ class Fuser:
 
     def _name(self) -> None:
         elements = Elements(self.named)
-        self.is_reduction: set[Value] = set()
         for v in self.order:
             if v in self.named or is_leaf(v):
                 continue

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from kcompile.ops import elementwise as ew
-from kcompile.trace import tracer
 from kcompile.trace.tracer import Tracer
 from kcompile.trace.variable import Variable
 
@@ -64,11 +63,6 @@ class StatelessScope(Tracer):
     def assign(self, variable: Variable, value: Any) -> Any:
         self.current[variable] = self.assigned[variable] = ew.as_tensor(value, variable.dtype)
         return self.current[variable]
-
-
-def in_stateless_scope() -> bool:
-    """Is a stateless scope the innermost scope of this thread?"""
-    return isinstance(tracer.active(), StatelessScope)
 
 
 def values_in(scope: StatelessScope, variables: Sequence[Variable]) -> list[Any]:

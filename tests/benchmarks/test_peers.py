@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 import kcompile
-from benchmarks.contenders import KERAS_PEERS, KERNELS, MODELS, OURS
+from benchmarks.contenders import KERAS_PEERS, KERNELS, MODELS
 from benchmarks.kernel_cases import CASES, Case, operands, sample_of
-from benchmarks.network import Dropout, Leaf, Recurrent, weight_shapes
+from benchmarks.network import Dropout, Leaf, weight_shapes
 from benchmarks.peers import keras_layers
 from benchmarks.workloads import WORKLOADS
 from tests.benchmarks.tiny import TINY
@@ -33,8 +33,6 @@ CLOSE = 2e-5
 def opened(contender, work, monkeypatch):
     for name, value in contender.environment.items():
         monkeypatch.setenv(name, value)
-    if Recurrent in work.has and contender.name == OURS and not hasattr(kcompile.layers, "LSTM"):
-        pytest.skip("no recurrent layers yet")
     return import_module(f"benchmarks.peers.{contender.adapter}").open_session(contender, work, 1)
 
 
