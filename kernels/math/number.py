@@ -203,7 +203,9 @@ def call_libm(b: ir.IRBuilder, name: str, *arguments: ir.Value) -> ir.Value:
     return b.call(function, arguments)
 
 
-def call_intrinsic(b: ir.IRBuilder, name: str, *arguments: ir.Value) -> ir.Value:
+def call_intrinsic(
+    b: ir.IRBuilder, name: str, *arguments: ir.Value, flags: tuple[str, ...] = ()
+) -> ir.Value:
     """A call of LLVM's intrinsic `llvm.<name>` over values of one floating-point type, which it returns."""
     kind = arguments[0].type
     suffix = {FLOAT: "f32", DOUBLE: "f64"}[element(kind)]
@@ -212,4 +214,4 @@ def call_intrinsic(b: ir.IRBuilder, name: str, *arguments: ir.Value) -> ir.Value
     function = b.module.globals.get(full)
     if function is None:
         function = ir.Function(b.module, ir.FunctionType(kind, [kind] * len(arguments)), full)
-    return b.call(function, arguments)
+    return b.call(function, arguments, fastmath=flags)
