@@ -48,8 +48,9 @@ class Nest:
             resolve(item.expr, self.offsets)
 
     def _collapse(self) -> None:
+        memo: dict[Expr, Expr] = {}  # one for all: what stores share is computed once
         for item in self.items:
-            item.expr = join_reductions(item.expr)
+            item.expr = join_reductions(item.expr, memo)
         _join_all(self.shared, self.items)
         for item in self.items:
             _join_all(item.inner, [item])
@@ -66,9 +67,12 @@ class Nest:
     @property
     def flops(self) -> int | Int:
         total: int | Int = 0
+        counted: set[Expr] = set()
         for item, size in zip(self.items, self.sizes, strict=True):
-            reductions = [e for e in loops.walk(item.expr) if e.op == "reduce"]
-            inside = {p for e in reductions for p in loops.walk(e.args[0])}
+            found = [e for e in loops.walk(item.expr) if e.op == "reduce"]
+            inside = {p for e in found for p in loops.walk(e.args[0])}
+            reductions = [e for e in found if e not in counted]
+            counted.update(found)
             total = total + size * sum(1 for p in loops.walk(item.expr) if p not in inside and _counts(p))
             for e in reductions:
                 times = size_of((*e.attr[1], *e.free_axes))
@@ -137,9 +141,8 @@ def _runs_along(r: Expr, axis: Axis) -> bool:
     return score > 0
 
 
-def join_reductions(e: Expr) -> Expr:
+def join_reductions(e: Expr, memo: dict[Expr, Expr]) -> Expr:
     """Neighbouring axes of each reduction joined where all loads allow it."""
-    memo: dict[Expr, Expr] = {}
 
     def visit(part: Expr) -> Expr:
         if part not in memo:

@@ -1,9 +1,8 @@
 """The gradient of a 3 x 3 convolution's filters by Winograd's algorithm, as Numba source.
 
-A tile is one part of the images. For each image the inputs and the output's gradient are transformed, and the
-36 matrices channels x filters grow by one product per point; `emit_filter_sum` adds the parts up and
-transforms 6 x 6 points to 3 x
-3 taps.
+A tile is one part of the images. For so many rows of squares as the cache holds, inputs and the output's
+gradient are transformed, and the 36 matrices channels x filters grow by one product per point;
+`emit_filter_sum` adds the parts up and transforms 6 x 6 points to 3 x 3 taps.
 """
 
 from __future__ import annotations
@@ -24,6 +23,7 @@ from kcompile.schedule.roles import AxisRole
 from kcompile.schedule.winograd import Window
 
 SUM_BLOCK = 4  # channels summed at a time
+MOST_SQUARES = 32  # in one pass: longer sums gain nothing
 
 
 def emit_filter_gradient(kernel: Contract, aliases: Mapping[Value, Value]) -> KernelSpec:
@@ -38,8 +38,10 @@ class _GradientEmitter(ContractEmitter):
         self.depth, self.width = int(self.window.depth.extent), int(self.c.n.extent)
         self.padded_width = -(-self.width // self.c.columns) * self.c.columns
         per_square = POINTS * (self.depth + self.padded_width) * FLOAT
-        free = CACHE_SHARE * host().l2 - POINTS * self.depth * self.padded_width * FLOAT
-        self.height = max(1, min(self.window.tile_rows, int(free) // (per_square * self.window.tile_cols)))
+        # Sums that fill the cache stream through it: the fewer passes, the better.
+        share = CACHE_SHARE * host().l2
+        free = max(share - POINTS * self.depth * self.padded_width * FLOAT, share / 2)
+        self.height = max(1, min(MOST_SQUARES, int(free) // per_square) // self.window.tile_cols)
         self.squares = self.height * self.window.tile_cols
         return [], self.window.depth, AxisRole((), 1, 0, 0, 0)
 
@@ -75,35 +77,33 @@ class _GradientEmitter(ContractEmitter):
         (partial, _, _) = self.stores[0]
         sums = self.names.buffer(partial)
         with w.block("for tile in range(begin, end):"):
-            with w.block(f"for j in range({size}):"):
+            w.line(f"first = {images} * tile // {c.parts} * {x.tile_rows}")
+            w.line(f"last = {images} * (tile + 1) // {c.parts} * {x.tile_rows}")
+            with w.block("if first == last:"), w.block(f"for j in range({size}):"):
                 w.line(f"{sums}[tile * {size} + j] = f32(0.0)")
-            with w.block(
-                f"for image in range({images} * tile // {c.parts}, {images} * (tile + 1) // {c.parts}):"
-            ):
-                for name, memory, offset, axis in (
-                    ("source", "a", c.a.offset, "a"),
-                    ("above", "b", c.b.offset, "b"),
-                ):
-                    step = s.integer(getattr(x.images, axis) * FLOAT) if x.images is not None else "0"
-                    w.line(f"{name} = {memory} + {s.integer(offset * FLOAT)} + image * {step}")
-                with w.block(f"for first in range(0, {x.tile_rows}, {self.height}):"):
-                    w.line(f"count = min({self.height}, {x.tile_rows} - first)")
-                    w.line(f"squares = count * {x.tile_cols}")
-                    with w.block("for h in range(count):"):
-                        w.line(f"top = (first + h) * {TILE}")
-                        self._transform(
-                            "input", self.depth, "source", "v", self.depth, (x.rows.a, x.cols.a), "x_patch"
-                        )
-                        self._transform(
-                            "output_gradient",
-                            self.width,
-                            "above",
-                            "d",
-                            self.padded_width,
-                            (x.rows.b, x.cols.b),
-                            "d_patch",
-                        )
-                    self._products(f"address({sums}, tile * {size})")
+            w.line(f"passes = max(1, (last - first + {self.height - 1}) // {self.height})")
+            w.line("step = max(1, (last - first + passes - 1) // passes)")  # all passes alike
+            with w.block("for start in range(first, last, step):"):
+                w.line("count = min(step, last - start)")
+                w.line(f"squares = count * {x.tile_cols}")
+                with w.block("for h in range(count):"):
+                    self._transforms()
+                self._products(f"address({sums}, tile * {size})")
+
+    def _transforms(self) -> None:
+        """One row of squares, of whichever image, of the input and of the output's gradient."""
+        c, w, s, x = self.c, self.w, self.s, self.window
+        w.line(f"image = index_div(start + h, {x.tile_rows})")
+        w.line(f"top = (start + h - image * {x.tile_rows}) * {TILE}")
+        for name, memory, offset, axis in (
+            ("source", "a", c.a.offset, "a"),
+            ("above", "b", c.b.offset, "b"),
+        ):
+            step = s.integer(getattr(x.images, axis) * FLOAT) if x.images is not None else "0"
+            w.line(f"{name} = {memory} + {s.integer(offset * FLOAT)} + image * {step}")
+        self._transform("input", self.depth, "source", "v", self.depth, (x.rows.a, x.cols.a), "x_patch")
+        steps = (x.rows.b, x.cols.b)
+        self._transform("output_gradient", self.width, "above", "d", self.padded_width, steps, "d_patch")
 
     def _transform(
         self, name: str, channels: int, source: str, into: str, width: int, steps: tuple, patch: str
@@ -140,10 +140,11 @@ class _GradientEmitter(ContractEmitter):
                     if low == high:
                         continue
                     with w.block(f"for r in range({low}, {high}, {rows}):"):
+                        target = f"sums + r * {wide} + panel", wide, "i64(start > first)"
                         self._call(
                             micro_source(rows, c.columns, "float32", False), 1, "squares",
                             "address(places, r)", 0, line,
-                            "right + panel", 0, wide, f"sums + r * {wide} + panel", wide, 1,
+                            "right + panel", 0, wide, *target,
                         )  # fmt: skip
 
 

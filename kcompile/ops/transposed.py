@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,7 +14,7 @@ from kcompile.ir.types import TensorType
 from kcompile.ops import contract as contraction
 from kcompile.ops import cutting, movement
 from kcompile.ops import elementwise as ew
-from kcompile.ops.convolution import Pairs, _per_dimension, _windows
+from kcompile.ops.convolution import Pairs, _per_dimension
 
 conv_transpose_op = Op("conv_transpose")
 
@@ -62,59 +61,50 @@ def _reference(x: np.ndarray, w: np.ndarray, *, strides: Any, pads: Pairs, dilat
 
 @conv_transpose_op.decompose
 def _decompose(x: Any, w: Any, *, strides: Any, pads: Pairs, dilations: Any) -> Any:
-    """One convolution with stride 1 whose prod(strides) times as many features interleave to the output.
+    """One convolution with stride 1 that computes groups of `strides` outputs.
 
     Position q s + p of the full output reads the kernel's elements p, p + s, ... alone. So along each
-    dimension the kernel becomes s kernels of ceil(k / s) elements, and no zero between inputs is multiplied.
+    dimension the kernel becomes ceil(k / s) groups of s elements, p is an axis of kernel and output, and no
+    zero between inputs is multiplied.
     """
     out, spatial = _out(x, w, strides, pads, dilations), len(strides)
     cut = [e * (k - 1) - a for k, e, (a, _) in zip(w.shape[:-2], dilations, pads, strict=True)]
-    w, dilations = _phases(w, strides, dilations)
-    kernel = tuple(w.shape[:-2])
+    w, dilations = _in_groups(w, strides, dilations)
+    kernel = tuple(w.shape[: 2 * spatial : 2])
     first = [c // s for c, s in zip(cut, strides, strict=True)]  # the first q that is needed
     before = (0, *(e * (k - 1) - q for k, e, q in zip(kernel, dilations, first, strict=True)), 0)
     after = (0, *(b // s for (_, b), s in zip(pads, strides, strict=True)), 0)
     x = cutting.pad_op(x, before=before, after=after, inner=(0,) * (spatial + 2), value=0.0)
     count = [d - e * (k - 1) for d, k, e in zip(x.shape[1:-1], kernel, dilations, strict=True)]
-    rank = spatial + 2  # axes: n, q..., f | k..., c
-    over_k, c = rank, rank + spatial
-    x_map = (((1, 0),), *_windows(spatial, 1, over_k, (1,) * spatial, dilations), ((1, c),))
-    w_map = (*(((1, over_k + k),) for k in range(spatial)), ((1, rank - 1),), ((1, c),))
-    shape, over = (x.shape[0], *count, w.shape[-2]), (*kernel, w.shape[-1])
-    y = contraction.contract_op(x, w, shape=shape, over=over, x_map=x_map, w_map=w_map)
-    if all(s == 1 for s in strides):
-        return y
-    y = _interleaved(y, strides)
+    rank = 2 * spatial + 2  # axes: n, (q, p)..., f | k..., c
+    c = rank + spatial
+    windows = tuple(((1, 1 + 2 * d), (e, rank + d)) for d, e in enumerate(dilations))
+    taps = tuple(t for d in range(spatial) for t in (((1, rank + d),), ((1, 2 + 2 * d),)))
+    grid = tuple(n for pair in zip(count, strides, strict=True) for n in pair)
+    y = contraction.contract_op(
+        x, w, shape=(x.shape[0], *grid, w.shape[-2]), over=(*kernel, w.shape[-1]),
+        x_map=(((1, 0),), *windows, ((1, c),)), w_map=(*taps, ((1, rank - 1),), ((1, c),)),
+    )  # fmt: skip
+    y = movement.reshape(y, (y.shape[0], *(q * s for q, s in zip(count, strides, strict=True)), y.shape[-1]))
     before = (0, *(q * s - c for q, s, c in zip(first, strides, cut, strict=True)), 0)
     after = (0, *(n - d - b for n, d, b in zip(out, y.shape[1:-1], before[1:-1], strict=True)), 0)
-    return cutting.pad_op(y, before=before, after=after, inner=(0,) * rank, value=0.0)
+    return cutting.pad_op(y, before=before, after=after, inner=(0,) * (spatial + 2), value=0.0)
 
 
-def _phases(w: Any, strides: Any, dilations: Any) -> tuple[Any, tuple[int, ...]]:
-    """The kernel (k..., f, c) turned round as (ceil(k / s)..., s... f, c), and what is left of dilations."""
-    spatial = len(strides)
-    kernel = tuple(w.shape[:-2])
+def _in_groups(w: Any, strides: Any, dilations: Any) -> tuple[Any, tuple[int, ...]]:
+    """The kernel (k..., f, c) as ((ceil(k / s), s)..., f, c), the groups turned round; what is left of
+    dilations.
+    """
+    spatial, kernel = len(strides), tuple(w.shape[:-2])
     spread = [e - 1 if s > 1 else 0 for s, e in zip(strides, dilations, strict=True)]
     reach = [k + (k - 1) * g for k, g in zip(kernel, spread, strict=True)]
-    if any(s > 1 for s in strides):
-        after = (*(-k % s for k, s in zip(reach, strides, strict=True)), 0, 0)
+    after = (*(-k % s for k, s in zip(reach, strides, strict=True)), 0, 0)
+    if any((*spread, *after)):
         w = cutting.pad_op(w, before=(0,) * len(after), after=after, inner=(*spread, 0, 0), value=0.0)
-        apart = [d for k, s in zip(w.shape[:-2], strides, strict=True) for d in (k // s, s)]
-        w = movement.reshape(w, (*apart, *w.shape[-2:]))
-        order = (*range(0, 2 * spatial, 2), *range(1, 2 * spatial, 2), 2 * spatial, 2 * spatial + 1)
-        w = movement.transpose(w, order)
-        w = movement.reshape(w, (*w.shape[:spatial], -1, w.shape[-1]))
+    apart = [d for k, s in zip(w.shape[:-2], strides, strict=True) for d in (k // s, s)]
+    w = movement.reshape(w, (*apart, *w.shape[-2:]))
     left = tuple(1 if g else e for g, e in zip(spread, dilations, strict=True))
-    return cutting.flip(w, tuple(range(spatial))), left
-
-
-def _interleaved(y: Any, strides: Any) -> Any:
-    """(n, q..., s... f) as (n, q s..., f)."""
-    spatial, (n, *count, features) = len(strides), y.shape
-    y = movement.reshape(y, (n, *count, *strides, features // math.prod(strides)))
-    pairs = [k for d in range(spatial) for k in (1 + d, 1 + spatial + d)]
-    y = movement.transpose(y, (0, *pairs, 2 * spatial + 1))
-    return movement.reshape(y, (n, *(q * s for q, s in zip(count, strides, strict=True)), y.shape[-1]))
+    return cutting.flip(w, tuple(range(0, 2 * spatial, 2))), left
 
 
 @conv_transpose_op.onnx

@@ -11,7 +11,6 @@ stored.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 from kcompile.core import config, symbolic
 from kcompile.core.symbolic import Int, product
@@ -75,7 +74,13 @@ def contraction_of(node: Node, target: Target, stable: frozenset[Value] = frozen
         narrow = _plans(node, tuple(v.node.inputs[0] for v in node.inputs), target, stable)
         paired = [replace(p, pairs=True, packed=True) for p in narrow if _goes_in_pairs(p)]
         plans = paired if paired and all(p.window is None for p in plans) else plans
-    return min(plans, key=lambda p: _cost(p, target, stable), default=None)
+    best = min(plans, key=lambda p: _cost(p, target, stable), default=None)
+    return None if best is None or _is_row_by_row(best, stable) else best
+
+
+def _is_row_by_row(c: Contraction, stable: frozenset[Value]) -> bool:
+    """Would B be packed to be read once, though it lies along the reduction? A loop reads it where it is."""
+    return c.packed and not c.m and c.b.base not in stable and c.k[-1].b == 1
 
 
 def _plans(
@@ -139,7 +144,8 @@ def _plan(
     transposed = inner in m
     all_m, all_k = m, k
     n, spare_n = _innermost_run(n, need_b=True)
-    m, spare_m = _innermost_run(m, need_b=False) if transposed else _output_run(m)
+    # Rows may jump in A and in the output, but a transposed tile is stored along them.
+    m, spare_m = _innermost_run(m, need_b=False) if transposed else (_in_output_order(m), [])
     if len(n) != 1:
         return None
     lane = n[0]
@@ -190,14 +196,8 @@ def _innermost_run(axes: list[AxisRole], need_b: bool) -> tuple[list[AxisRole], 
     return merged[-1:], merged[:-1]
 
 
-def _output_run(axes: list[AxisRole]) -> tuple[list[AxisRole], list[AxisRole]]:
-    """The m axes that are evenly spaced in the output (A may jump between them), and the others."""
-    axes = merge(sorted(axes, key=lambda r: -hint(r.y)), ("a", "y"))
-    for k in range(len(axes)):
-        run = axes[k:]
-        if all(p.y == q.extent * q.y for p, q in pairwise(run)):
-            return run, axes[:k]
-    return [], []
+def _in_output_order(axes: list[AxisRole]) -> list[AxisRole]:
+    return merge(sorted(axes, key=lambda r: -hint(r.y)), ("a", "y"))
 
 
 def _cost(c: Contraction, target: Target, stable: frozenset[Value]) -> float:

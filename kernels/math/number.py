@@ -203,9 +203,7 @@ def call_libm(b: ir.IRBuilder, name: str, *arguments: ir.Value) -> ir.Value:
     return b.call(function, arguments)
 
 
-def call_intrinsic(
-    b: ir.IRBuilder, name: str, *arguments: ir.Value, flags: tuple[str, ...] = ()
-) -> ir.Value:
+def call_intrinsic(b: ir.IRBuilder, name: str, *arguments: ir.Value, flags: tuple[str, ...] = ()) -> ir.Value:
     """A call of LLVM's intrinsic `llvm.<name>` over values of one floating-point type, which it returns."""
     kind = arguments[0].type
     suffix = {FLOAT: "f32", DOUBLE: "f64"}[element(kind)]

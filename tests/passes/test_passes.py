@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from kcompile import ops
+from kcompile.autograd.backward import gradients
 from kcompile.core.config import config
 from kcompile.core.symbolic import symbol
 from kcompile.ir.evaluate import evaluate
@@ -13,7 +14,7 @@ from kcompile.ir.graph import Graph
 from kcompile.ir.op import REGISTRY, constant, make_parameter
 from kcompile.ir.types import TensorType
 from kcompile.ops.movement import broadcast_op, reshape_op, transpose_op
-from kcompile.passes import algebra, decompose, fold, masks, pipeline
+from kcompile.passes import algebra, crop, decompose, fold, masks, pipeline
 
 BATCH = symbol("batch")
 
@@ -22,15 +23,15 @@ def parameter(*shape, dtype="float32", name="x"):
     return make_parameter(name, TensorType(shape, dtype))
 
 
-def rewritten(y, rules=algebra):
-    """y after a pass; the same bits as before for random inputs."""
+def rewritten(y, rules=algebra, close=0):
+    """y after a pass; the same bits as before for random inputs, or as `close` where sums are shorter."""
     inputs = [v for node in Graph([], [y]).nodes() for v in node.values if v.op.name == "parameter"]
     (new,) = rules.run(Graph(inputs, [y])).outputs
     rng = np.random.default_rng(0)
     shapes = [tuple(d if isinstance(d, int) else 3 for d in v.shape) for v in inputs]
     leaves = {v: rng.normal(size=s).astype(v.dtype) for v, s in zip(inputs, shapes, strict=True)}
     before, after = (evaluate([v], leaves, {"batch": 3})[0] for v in (y, new))
-    np.testing.assert_array_equal(before, after)
+    np.testing.assert_allclose(before, after, rtol=close, atol=close)
     return new
 
 
@@ -216,3 +217,36 @@ def test_halves_are_moved_before_they_are_widened(move):
 )
 def test_other_casts_stay_where_they_are(y):
     assert rewritten(y) is y
+
+
+def _convolution(x, stride=1):
+    """The input gradient of a convolution of x in "same" padding, after decomposition."""
+    w = parameter(3, 3, 4, 5, name="w")
+    y = ops.conv(x, w, strides=stride, padding="same")
+    (dx,) = gradients(ops.sum(y), [x])
+    return rewritten(rewritten(dx, decompose, 1e-5), algebra)
+
+
+@pytest.mark.parametrize("extent", [7, 8])
+def test_the_border_of_a_gradient_is_not_computed(extent):
+    """Without the pass the contraction is as large as the padded image, two rows and columns larger."""
+    dx = rewritten(_convolution(parameter(2, extent, extent, 4)), crop, 1e-5)
+    assert dx.op.name == "contract" and dx.shape == (2, extent, extent, 4)
+
+
+def test_whole_groups_are_cut_off_of_a_strided_gradient():
+    """Groups of two rows: of 15 padded rows of gradient, 8 groups are made, and 14 rows are wanted."""
+    dx = rewritten(_convolution(parameter(2, 14, 14, 4), 2), crop, 1e-5)
+    assert dx.op.name == "reshape" and dx.node.inputs[0].shape == (2, 7, 2, 7, 2, 4)
+
+
+def test_a_product_that_others_need_whole_is_not_cropped():
+    y = ops.matmul(parameter(4, 6), parameter(6, 8, name="w"))
+    part = rewritten(ops.add(y[1:3], ops.sum(y)), decompose, 1e-5)
+    assert rewritten(part, crop, 1e-5) is part
+
+
+def test_parts_of_operands_are_read_where_they_lie():
+    y = rewritten(ops.matmul(parameter(4, 6), parameter(6, 8, name="w"))[1:3, 2:], decompose, 1e-5)
+    x, w = rewritten(y, crop, 1e-5).node.inputs
+    assert (x.op.name, x.shape, w.op.name, w.shape) == ("slice", (2, 6), "slice", (6, 6))
