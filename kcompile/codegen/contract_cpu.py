@@ -27,6 +27,7 @@ from kcompile.kernels.host import host
 from kcompile.schedule.contraction import AxisRole, Contraction, hint
 
 BLOCK_K = 1024  # reduction steps of one pass of the micro-kernel: B's panel of it fits the second-level cache
+STRIDED_BLOCK_K = 256  # where A does not lie along the reduction: its lines, far apart, share few cache sets
 BLOCK_ROWS = 96  # output rows of a tile; a multiple of every micro-kernel's rows
 LONG_BLOCK_ROWS = 384  # where the reduction is shared out: each part reads its data once
 Stores = list[tuple[Value, Index, Expr]]
@@ -77,6 +78,7 @@ class ContractEmitter:
         self.s = Statements(self.w, self.names, offsets)
         self.k_outer, self.k1, self.k0 = self._split_k()
         self.unit_k = self.k0.a == 1
+        self.block_k = BLOCK_K if self.unit_k else STRIDED_BLOCK_K
         self.externals: list[KernelSource] = []
 
     def _split_k(self) -> tuple[list[AxisRole], AxisRole, AxisRole]:
@@ -209,13 +211,13 @@ class ContractEmitter:
         """All steps of the reduction (or of this part of it), in passes that the caches hold."""
         w, s = self.w, self.s
         blocked = not isinstance(self.k0.extent, int) or (
-            self.k1.extent == 1 and self.k0.extent > 2 * BLOCK_K
+            self.k1.extent == 1 and self.k0.extent > 2 * self.block_k
         )
         k0 = s.bound(self.k0.extent)
         passes = product(r.extent for r in self.k_outer)
         count = s.integer(passes)
         if blocked:
-            w.line(f"k_blocks = index_div({k0} + {BLOCK_K - 1}, {BLOCK_K})")
+            w.line(f"k_blocks = index_div({k0} + {self.block_k - 1}, {self.block_k})")
             count = f"{count} * k_blocks"
         if self.c.parts > 1:
             w.line(f"first_pass = {count} * part // {self.c.parts}")
@@ -245,9 +247,9 @@ class ContractEmitter:
         if blocked:
             w.line("k_block = rest % k_blocks")
             w.line("rest = index_div(rest, k_blocks)")
-            w.line(f"k_count = min({BLOCK_K}, {k0} - k_block * {BLOCK_K})")
-            w.line(f"a_k = k_block * {s.integer(self.k0.a * (BLOCK_K * self.item))}")
-            w.line(f"b_k = k_block * {s.integer(self.k0.b * (BLOCK_K * self.item))}")
+            w.line(f"k_count = min({self.block_k}, {k0} - k_block * {self.block_k})")
+            w.line(f"a_k = k_block * {s.integer(self.k0.a * (self.block_k * self.item))}")
+            w.line(f"b_k = k_block * {s.integer(self.k0.b * (self.block_k * self.item))}")
         else:
             w.line(f"k_count = {k0}")
             w.line("a_k = 0")
