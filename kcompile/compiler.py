@@ -11,6 +11,7 @@ from kcompile.codegen import cpu
 from kcompile.codegen.report import report
 from kcompile.codegen.spec import flat
 from kcompile.core import config
+from kcompile.core.collection import paused_collection
 from kcompile.core.errors import unknown_name
 from kcompile.core.timing import timed
 from kcompile.ir.graph import Graph, Value
@@ -38,9 +39,10 @@ def compile_graph(graph: Graph) -> Any:
         raise unknown_name("target", target, list(TARGETS))
     if target == "reference":
         return ReferenceExecutable(graph)
-    graph = pipeline.run(graph)  # composites -> primitives, rewrites
-    variables = {v.leaf: v.array for v in graph.variables.values()}
-    return _for_cpu(graph, variables) if target == "cpu" else _for_cuda(graph, variables, target)
+    with paused_collection():
+        graph = pipeline.run(graph)  # composites -> primitives, rewrites
+        variables = {v.leaf: v.array for v in graph.variables.values()}
+        return _for_cpu(graph, variables) if target == "cpu" else _for_cuda(graph, variables, target)
 
 
 def _for_cpu(graph: Graph, variables: Mapping[Value, np.ndarray]) -> Executable:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 import tempfile
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 
 import llvmlite.binding as llvm
 
 from kcompile.codegen.emit import emit_object, optimize
 from kcompile.codegen.helper import Helper, next_of
 from kcompile.codegen.source import KernelSource
+from kcompile.core.collection import paused_collection
 from kcompile.core.errors import CompileError, message
 from kcompile.kernels.host import host
 
@@ -52,8 +51,13 @@ def build_each(sources: Sequence[KernelSource]) -> Iterator[tuple[KernelSource, 
 
 def build_one(source: KernelSource) -> bytes:
     """Object file of one source."""
-    with _no_collection():
+    with paused_collection():
         return emit_object(compile_module(source))
+
+
+def build_ir(text: str, symbol: str) -> bytes:
+    """Object file of LLVM IR that defines @kernel, which becomes `symbol`."""
+    return emit_object(optimize([text], "kernel", symbol))
 
 
 def compile_module(source: KernelSource) -> llvm.ModuleRef:
@@ -62,18 +66,6 @@ def compile_module(source: KernelSource) -> llvm.ModuleRef:
         return optimize(_ir_texts(source), "kernel", source.symbol)
     except Exception as error:
         raise _compile_error(source, error) from error
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Without garbage collection: the many long-lived objects of Numba make it cost 20% here."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def _ir_texts(source: KernelSource) -> list[str]:

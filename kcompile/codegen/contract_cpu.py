@@ -9,11 +9,11 @@ epilogue reads while it is in the first-level cache.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
 
 from kcompile.codegen import scalar
 from kcompile.codegen.contraction_axes import axis_values
 from kcompile.codegen.expressions import Names, Statements, flat_offset, hoistable, resolve
+from kcompile.codegen.families import micro_source, narrower_tile, transpose_source
 from kcompile.codegen.row_table import write_row_table
 from kcompile.codegen.source import KernelSource
 from kcompile.codegen.spec import MODULES, KernelSpec
@@ -22,8 +22,6 @@ from kcompile.core import dtypes, symbolic
 from kcompile.core.symbolic import Int, product
 from kcompile.ir.graph import Value
 from kcompile.ir.loops import Axis, Contract, Expr, Index, accumulator, walk
-from kcompile.kernels.contract import micro, transpose
-from kcompile.kernels.host import host
 from kcompile.schedule.contraction import AxisRole, Contraction, hint
 
 BLOCK_K = 1024  # reduction steps of one pass of the micro-kernel: B's panel of it fits the second-level cache
@@ -31,21 +29,6 @@ STRIDED_BLOCK_K = 256  # where A does not lie along the reduction: its lines, fa
 BLOCK_ROWS = 96  # output rows of a tile; a multiple of every micro-kernel's rows
 LONG_BLOCK_ROWS = 384  # where the reduction is shared out: each part reads its data once
 Stores = list[tuple[Value, Index, Expr]]
-
-
-@cache
-def micro_source(rows: int, columns: int, dtype: str, unit_k: bool) -> KernelSource:
-    """The micro-kernel as an object of its own, shared by all kernels that call it."""
-    lanes = host().lanes("float32" if dtype == "bfloat16" else dtype)
-    spec = micro.MicroSpec(rows, columns // lanes, lanes, dtype, unit_k)
-    text = str(micro.build(spec)).replace(micro.symbol(spec), "kernel")
-    return KernelSource(text, micro.symbol(spec), language="llvm")
-
-
-@cache
-def transpose_source(bits: int) -> KernelSource:
-    text = str(transpose.build(bits, host())).replace(transpose.symbol(bits, host()), "kernel")
-    return KernelSource(text, transpose.symbol(bits, host()), language="llvm")
 
 
 def emit_contract(kernel: Contract, aliases: Mapping[Value, Value]) -> KernelSpec:
@@ -79,6 +62,8 @@ class ContractEmitter:
         self.k_outer, self.k1, self.k0 = self._split_k()
         self.unit_k = self.k0.a == 1
         self.block_k = BLOCK_K if self.unit_k else STRIDED_BLOCK_K
+        self.narrow = None if isinstance(c.n.extent, int) or c.pairs else narrower_tile(c.columns, c.dtype)
+        self.beyond = max(c.rows, self.narrow[0] if self.narrow else 0) - 1  # rows computed too many
         self.externals: list[KernelSource] = []
 
     def _split_k(self) -> tuple[list[AxisRole], AxisRole, AxisRole]:
@@ -128,7 +113,7 @@ class ContractEmitter:
         return min(limit, -(-m // self.c.rows) * self.c.rows) if isinstance(self.c.m_extent, int) else limit
 
     def _scratch(self) -> int:
-        rows = self._block_rows() + self.c.rows
+        rows = self._block_rows() + self.beyond + 1
         tile = rows * self.c.columns * self.out_item
         return rows * 8 + tile * (2 if self.c.transposed else 1) + 256
 
@@ -145,7 +130,7 @@ class ContractEmitter:
         panels = symbolic.floordiv(c.n.extent + (columns - 1), columns)
         outer = product(r.extent for r in c.outer)
         self.tiles = blocks * panels * outer * c.parts
-        rows_padded = block + c.rows
+        rows_padded = block + self.beyond + 1
         w.line("table = buffer_i64(scratch, 100)")
         w.line(f"c = buffer_{scalar.SHORT[c.value.dtype]}(scratch + {rows_padded * 8}, 101)")
         if c.transposed:
@@ -161,7 +146,7 @@ class ContractEmitter:
             exact = isinstance(c.n.extent, int) and c.n.extent % columns == 0
             w.line(f"lane1 = lane0 + {columns}" if exact else f"lane1 = min(lane0 + {columns}, {n})")
             self._addresses()
-            write_row_table(c, w, s, self.item)
+            write_row_table(c, w, s, self.item, self.beyond)
             self._reduction()
             self._epilogue()
 
@@ -234,7 +219,7 @@ class ContractEmitter:
             self._pass_position(blocked, k0)
             if blocked or self.k_outer:
                 with w.block("if a_k != moved:"):
-                    with w.block(f"for r in range(filled + {self.c.rows - 1}):"):
+                    with w.block(f"for r in range(filled + {self.beyond}):"):
                         w.line("table[r] += a_k - moved")
                     w.line("moved = a_k")
             self._micro_calls()
@@ -264,22 +249,36 @@ class ContractEmitter:
             w.line(f"b_k += step * {s.integer(r.b * self.item)}")
 
     def _micro_calls(self) -> None:
+        """The sums of a tile, by narrower micro-kernels where an open extent leaves half the lanes empty."""
         c, w = self.c, self.w
+        if self.narrow is None:
+            self._rows(c.rows, c.columns)
+            return
+        rows, columns = self.narrow
+        with w.block(f"if lane1 - lane0 <= {columns}:"):
+            self._rows(rows, columns)
+        with w.block("else:"):
+            self._rows(c.rows, c.columns)
+
+    def _rows(self, rows: int, columns: int) -> None:
+        """Whole tiles of rows, then what is left in smaller ones."""
+        w, few = self.w, rows // 3
         w.line("r = 0")
         with w.block("while r < filled:"):
-            if c.rows > 1:
-                with w.block(
-                    f"if (filled - r) * 3 < {c.rows}:"
-                ):  # a few rows left: one by one beats a whole tile
-                    self._micro_call(1)
-                with w.block("else:"):
-                    self._micro_call(c.rows)
-            else:
-                self._micro_call(1)
+            if rows == 1:
+                self._micro_call(1, columns)
+                return
+            with w.block("if filled - r == 1:" if few > 1 else f"if (filled - r) * 3 < {rows}:"):
+                self._micro_call(1, columns)
+            if few > 1:
+                with w.block(f"elif filled - r <= {rows - few}:"):
+                    self._micro_call(few, columns)
+            with w.block("else:"):
+                self._micro_call(rows, columns)
 
-    def _micro_call(self, rows: int) -> None:
+    def _micro_call(self, rows: int, columns: int) -> None:
         c, s = self.c, self.s
-        source = micro_source(rows, c.columns, c.dtype, self.unit_k)
+        source = micro_source(rows, columns, c.dtype, self.unit_k)
         step = self.item * (2 if c.pairs else 1)  # bytes that one step of the micro-kernel takes from A
         if source not in self.externals:
             self.externals.append(source)
@@ -294,7 +293,7 @@ class ContractEmitter:
 
     def _epilogue(self) -> None:
         c, w, s = self.c, self.w, self.s
-        block = self._block_rows() + c.rows
+        block = self._block_rows() + self.beyond + 1
         with s.scope():
             self._hoist()
             if c.transposed:

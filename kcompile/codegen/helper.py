@@ -95,15 +95,18 @@ def _read(stream: IO[bytes], length: int) -> bytes:
 
 def serve() -> None:
     """The second process: compile what stdin asks for until it ends."""
-    from kcompile.codegen.build import build_one
+    from kcompile.codegen.build import build_ir, build_one
 
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # nothing that is printed may come between the objects
     for line in sys.stdin.buffer:
         text, name, externals, modules, language, symbol = json.loads(line)
-        source = KernelSource(text, name, tuple(externals), tuple(modules), language)
         data = None
         with suppress(Exception):  # the first process compiles it again and tells the user
-            data = build_one(source) if source.symbol == symbol else None
+            if language == "llvm":
+                data = build_ir(text, symbol)
+            else:
+                source = KernelSource(text, name, tuple(externals), tuple(modules))
+                data = build_one(source) if source.symbol == symbol else None
         answers.write(_LENGTH.pack(-1 if data is None else len(data)) + (data or b""))
         answers.flush()

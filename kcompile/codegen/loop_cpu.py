@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from kcompile.codegen import scalar
 from kcompile.codegen.expressions import Names, Statements, hoistable, resolve, size_of
 from kcompile.codegen.nest import Nest, StoreItem, column_reductions
+from kcompile.codegen.sections import Section, sections_of
 from kcompile.codegen.source import KernelSource
 from kcompile.codegen.spec import MODULES, KernelSpec
 from kcompile.codegen.writer import Writer
@@ -185,7 +186,15 @@ class _LoopEmitter:
                         resolve(i.expr, self.s.offsets)
                     self._vector_loop(axis, span, chosen)
             return
-        self._vector_loop(axis, span, items)
+        sections = sections_of([i.expr for i in items], axis) if span is None else None
+        for section in sections or []:
+            chosen = [StoreItem(i.target, i.index, _decided(i.expr, section), i.inner) for i in items]
+            for i in chosen:
+                resolve(i.expr, self.s.offsets)
+            with self.s.scope():
+                self._vector_loop(axis, (str(section.low), str(section.high)), chosen)
+        if sections is None:
+            self._vector_loop(axis, span, items)
 
     def _vector_loop(self, axis: Axis, span: tuple[str, str] | None, items: list[StoreItem]) -> None:
         for item in items:
@@ -267,6 +276,12 @@ class _LoopEmitter:
             place = f"{name}[{at}]"
             value = self.s.emit(r.args[0])
             self.w.line(f"{place} = {scalar.combine(r.attr[0], r.dtype, place, value)}")
+
+
+def _decided(e: Expr, section: Section) -> Expr:
+    for test, holds in section.outcomes:
+        e = take_branch(e, test, 1 if holds else 2)
+    return e
 
 
 def take_branch(e: Expr, test: Expr, side: int) -> Expr:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from kcompile.codegen import scalar
-from kcompile.codegen.contract_cpu import transpose_source
 from kcompile.codegen.expressions import Names, Statements
+from kcompile.codegen.families import transpose_source
 from kcompile.codegen.source import KernelSource
 from kcompile.codegen.spec import MODULES, KernelSpec
 from kcompile.codegen.writer import Writer

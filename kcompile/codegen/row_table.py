@@ -7,8 +7,8 @@ from kcompile.codegen.writer import Writer
 from kcompile.schedule.contraction import Contraction
 
 
-def write_row_table(c: Contraction, w: Writer, s: Statements, item: int) -> None:
-    """Fill `table` with the block's rows, the last one repeated up to a whole register tile.
+def write_row_table(c: Contraction, w: Writer, s: Statements, item: int, beyond: int) -> None:
+    """Fill `table` with the block's rows, the last one repeated `beyond` times: whole register tiles read on.
 
     The text around it defines a0 (where A of this tile begins), row0 (the block's first row) and rows.
     item: bytes of an element.
@@ -23,7 +23,7 @@ def write_row_table(c: Contraction, w: Writer, s: Statements, item: int) -> None
     else:
         _odometer(c, w, s, item)
         w.line("filled = rows")
-    with w.block(f"for r in range(filled, filled + {c.rows - 1}):"):
+    with w.block(f"for r in range(filled, filled + {beyond}):"):
         w.line("table[r] = table[filled - 1]")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -59,6 +60,34 @@ class KernelSource:
     def symbol(self) -> str:
         """The entry's symbol in the object file; what another kernel's `call_external` names."""
         return f"kc_{self.key[:32]}"
+
+
+class FamilySource(KernelSource):
+    """LLVM IR of a kernel family (a tile shape, a transform), built only where its object code is not cached.
+
+    name: tells which of the family. module: where `build` is; its folder's files are part of the identity.
+    """
+
+    def __init__(self, name: str, module: str, build: Callable[[], str]) -> None:
+        for field, value in {"name": name, "externals": (), "modules": (module,), "language": "llvm"}.items():
+            object.__setattr__(self, field, value)
+        object.__setattr__(self, "_build", build)
+
+    @cached_property
+    def text(self) -> str:
+        return self._build()  # type: ignore[attr-defined]
+
+    @cached_property
+    def key(self) -> str:
+        files = [_file_digest(module) for module in ("kcompile.kernels.blocks", *self.modules)]
+        parts = [host_fingerprint(), self.language, self.name, *files]
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, FamilySource) and self.key == other.key
+
+    def __hash__(self) -> int:
+        return hash(self.key)
 
 
 @cache

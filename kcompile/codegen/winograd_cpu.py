@@ -9,18 +9,17 @@ prefetched.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
 
-from kcompile.codegen.contract_cpu import ContractEmitter, micro_source, transpose_source
+from kcompile.codegen.contract_cpu import ContractEmitter
 from kcompile.codegen.expressions import Names
+from kcompile.codegen.families import micro_source, prefetch_source, transform_source, transpose_source
 from kcompile.codegen.source import KernelSource
 from kcompile.codegen.spec import MODULES, KernelSpec
 from kcompile.codegen.writer import Writer
 from kcompile.ir.graph import Value
 from kcompile.ir.loops import Contract, Pack, accumulator
-from kcompile.kernels import prefetch
 from kcompile.kernels.host import host
-from kcompile.kernels.winograd import POINTS, TILE, WINDOW, transform
+from kcompile.kernels.winograd import POINTS, TILE, WINDOW
 from kcompile.schedule.contraction import Contraction, packed_size
 from kcompile.schedule.roles import AxisRole
 from kcompile.schedule.winograd import Window
@@ -28,18 +27,6 @@ from kcompile.schedule.winograd import Window
 CACHE_SHARE = 0.7  # of the second-level cache, for transformed filters, inputs and products together
 FLOAT = 4  # bytes
 FILTER_BLOCK = 16  # outputs transformed at a time where the filters must be transposed
-
-
-@cache
-def transform_source(name: str) -> KernelSource:
-    text = str(transform.build(name, host())).replace(transform.symbol(name, host()), "kernel")
-    return KernelSource(text, transform.symbol(name, host()), language="llvm")
-
-
-@cache
-def prefetch_source(write: bool) -> KernelSource:
-    text = str(prefetch.build(write)).replace(prefetch.symbol(write), "kernel")
-    return KernelSource(text, prefetch.symbol(write), language="llvm")
 
 
 def emit_winograd(kernel: Contract, aliases: Mapping[Value, Value]) -> KernelSpec:

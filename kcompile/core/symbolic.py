@@ -88,11 +88,12 @@ class Min(Atom):
 class Int:
     """An immutable polynomial; `terms` maps a sorted tuple of atoms to its coefficient."""
 
-    __slots__ = ("_hash", "terms")
+    __slots__ = ("_atoms", "_hash", "terms")
 
     def __init__(self, terms: tuple[tuple[Monomial, int], ...]):
         self.terms = terms
         self._hash = hash(terms)
+        self._atoms: tuple[Atom, ...] | None = None
 
     @staticmethod
     def of(atom: Atom) -> Int:
@@ -151,10 +152,11 @@ class Int:
             "use it in shapes, or ops.shape(x), but not as a Python number"
         )
 
-    def atoms(self) -> Iterable[Atom]:
-        for monomial, _ in self.terms:
-            for atom in monomial:
-                yield from atom.atoms()
+    def atoms(self) -> tuple[Atom, ...]:
+        if self._atoms is None:
+            found = (a for monomial, _ in self.terms for atom in monomial for a in atom.atoms())
+            self._atoms = tuple(dict.fromkeys(found))
+        return self._atoms
 
     def evaluate(self, env: Mapping[str, int]) -> int:
         """The value when every symbol `name` is env[name]."""

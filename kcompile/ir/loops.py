@@ -36,6 +36,10 @@ class Axis(Atom):
     def __init__(self, extent: int | Int, name: str = ""):
         super().__init__(f"{name or 'i'}{next(_axis_numbers):06}", 0, extent)  # terms are sorted by name
 
+    # Each axis is itself alone.
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
 
 def axis(extent: int | Int, name: str = "") -> int | Int:
     """A new axis as an index; an axis of extent 1 is the constant 0."""
@@ -56,13 +60,14 @@ class Expr:
     select, guard, acc.
     """
 
-    __slots__ = ("__weakref__", "args", "attr", "dtype", "free_axes", "op")
+    __slots__ = ("__weakref__", "args", "attr", "below", "dtype", "free_axes", "op")
 
     op: str
     args: tuple[Expr, ...]
     dtype: str
     attr: Any
     free_axes: frozenset[Atom]
+    below: tuple[Expr, ...] | None  # what `walk` found once
 
     def __repr__(self) -> str:
         return text(self)
@@ -81,6 +86,7 @@ def _make(op: str, args: tuple[Expr, ...], dtype: str, attr: Any, free: frozense
     if found is None:
         found = Expr()
         found.op, found.args, found.dtype, found.attr, found.free_axes = op, args, dtype, attr, free
+        found.below = None
         _interned[key] = found
     return found
 
@@ -210,26 +216,35 @@ def with_args(x: Expr, args: tuple[Expr, ...]) -> Expr:
     return apply(x.op, *args, dtype=x.dtype, attr=x.attr)
 
 
-def walk(x: Expr) -> list[Expr]:
+def walk(x: Expr) -> tuple[Expr, ...]:
     """All distinct parts, arguments first; dynamic indices inside loads included."""
-    order: list[Expr] = []
-    seen: set[Expr] = set()
-    stack: list[tuple[Expr, bool]] = [(x, False)]
+    if x.below is None:
+        x.below = _below(x)
+    return (*x.below, x)
+
+
+def _below(x: Expr) -> tuple[Expr, ...]:
+    order: dict[Expr, None] = {}
+    stack = [(x, iter((*x.args, *index_parts(x))))]
     while stack:
-        current, ready = stack.pop()
-        if ready:
-            order.append(current)
-            continue
-        if current in seen:
-            continue
-        seen.add(current)
-        stack.append((current, True))
-        stack.extend((a, False) for a in (*current.args, *index_parts(current)) if a not in seen)
-    return order
+        current, rest = stack[-1]
+        part = next(rest, None)
+        if part is None:
+            stack.pop()
+            order[current] = None
+        elif part not in order:
+            if part.below is not None:
+                order.update(dict.fromkeys((*part.below, part)))
+            else:
+                stack.append((part, iter((*part.args, *index_parts(part)))))
+    del order[x]
+    return tuple(order)
 
 
 def index_parts(x: Expr) -> list[Expr]:
     """Expressions inside the indices of a load or an index."""
+    if x.op not in ("load", "index"):
+        return []
     indices = x.attr[1] if x.op == "load" else (x.attr,) if x.op == "index" else ()
     return [a.expr for i in indices if isinstance(i, Int) for a in i.atoms() if isinstance(a, Dynamic)]
 

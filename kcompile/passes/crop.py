@@ -20,7 +20,7 @@ Extents = tuple["int | Int", ...]
 
 
 @dataclass(frozen=True)
-class Crop:
+class Margins:
     """How much is cut off of each dimension, before and after what is left."""
 
     before: Extents
@@ -55,19 +55,19 @@ def _crop_of_padding(node: Node, inputs: tuple[Value, ...]) -> tuple[Value, ...]
     return (cropped(inputs[0], crop),) if crop is not None and inputs[0].op is pad_op else None
 
 
-def crop_of(node: Node, inputs: tuple[Value, ...]) -> Crop | None:
+def crop_of(node: Node, inputs: tuple[Value, ...]) -> Margins | None:
     """The crop that a node is, if it does nothing else."""
     attrs = node.attrs
     if node.op is slice_op and all(s == 1 for s in attrs["step"]):
         given = zip(inputs[0].shape, attrs["start"], attrs["size"], strict=True)
-        return Crop(tuple(attrs["start"]), tuple(d - a - n for d, a, n in given))
+        return Margins(tuple(attrs["start"]), tuple(d - a - n for d, a, n in given))
     if node.op is pad_op and not any(attrs["inner"]):
-        crop = Crop(*(tuple(-1 * w for w in attrs[side]) for side in ("before", "after")))
+        crop = Margins(*(tuple(-1 * w for w in attrs[side]) for side in ("before", "after")))
         return crop if all(map(is_nonnegative, (*crop.before, *crop.after))) else None
     return None
 
 
-def _cropped_contraction(node: Node, crop: Crop) -> Value:
+def _cropped_contraction(node: Node, crop: Margins) -> Value:
     """A contraction without what the crop takes away."""
     attrs = node.attrs
     given = zip(attrs["shape"], crop.before, crop.after, strict=True)
@@ -79,7 +79,7 @@ def _cropped_contraction(node: Node, crop: Crop) -> Value:
     return result
 
 
-def _of_operand(mapping: Map, crop: Crop) -> Crop:
+def _of_operand(mapping: Map, crop: Margins) -> Margins:
     """The crop of an operand that goes with one of the output: a window moves by its stride."""
 
     def moved(widths: Extents) -> Extents:
@@ -88,10 +88,10 @@ def _of_operand(mapping: Map, crop: Crop) -> Crop:
             sum((c * widths[axis] for c, axis in terms if axis < outputs), start=0) for terms in mapping
         )
 
-    return Crop(moved(crop.before), moved(crop.after))
+    return Margins(moved(crop.before), moved(crop.after))
 
 
-def cropped(x: Value, crop: Crop) -> Value:
+def cropped(x: Value, crop: Margins) -> Value:
     """x without its border: what is to be cut off is not computed, or not added."""
     if crop.is_empty:
         return x
@@ -106,7 +106,7 @@ def cropped(x: Value, crop: Crop) -> Value:
     return part
 
 
-def _narrower_padding(node: Node, crop: Crop) -> Value | None:
+def _narrower_padding(node: Node, crop: Margins) -> Value | None:
     attrs = node.attrs
     before, after = (
         tuple(w - c for w, c in zip(attrs[side], cut, strict=True))
@@ -123,7 +123,7 @@ def _narrower_padding(node: Node, crop: Crop) -> Value | None:
     return narrow
 
 
-def _cropped_before_joining(y: Value, crop: Crop) -> tuple[Value] | None:
+def _cropped_before_joining(y: Value, crop: Margins) -> tuple[Value] | None:
     """The crop of a reshape that joins dimensions of a contraction: whole rows are cut off before it."""
     x = y.node.inputs[0]
     groups = _joined_dimensions(x.shape, y.shape)
@@ -136,11 +136,11 @@ def _cropped_before_joining(y: Value, crop: Crop) -> tuple[Value] | None:
     spread = (
         tuple(k for w, g in zip(ws, groups, strict=True) for k in (w, *[0] * (len(g) - 1))) for ws in whole
     )
-    first = Crop(*spread)
+    first = Margins(*spread)
     if first.is_empty:
         return None
     shape = tuple(d - n * (b + a) for d, n, b, a in zip(y.shape, rows, *whole, strict=True))
-    rest = Crop(*(tuple(w % n for w, n in zip(ws, rows, strict=True)) for ws in (crop.before, crop.after)))
+    rest = Margins(*(tuple(w % n for w, n in zip(ws, rows, strict=True)) for ws in (crop.before, crop.after)))
     return (cropped(reshape_op(cropped(x, first), shape=shape), rest),)
 
 

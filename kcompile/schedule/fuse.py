@@ -90,6 +90,7 @@ class Fuser:
         self.roots = set(graph.roots())
         self.contractions: dict[Value, Contraction] = {}
         self.named: set[Value] = set()
+        self.elements: dict[Node, tuple[tuple[Axis, ...], Expr]] = {}  # of the nodes' inputs
         self.groups: list[Group] = []
         self.group_of: dict[Value, Group] = {}
         self.position = {v: k for k, v in enumerate(self.order)}
@@ -163,11 +164,12 @@ class Fuser:
 
     def _repeats(self, v: Value, reader: Node) -> bool:
         """Does the reader evaluate elements of v more than once each?"""
-        y = reader.values[0]
-        everything = Everything()
-        index = new_axes(y)
-        expr = Elements(everything).compute(y, index)
-        axes = tuple(a for a in (axis_of(i) for i in index) if a is not None)
+        if reader not in self.elements:
+            y = reader.values[0]
+            index = new_axes(y)
+            axes = tuple(a for a in (axis_of(i) for i in index) if a is not None)
+            self.elements[reader] = axes, Elements(Everything()).compute(y, index)
+        axes, expr = self.elements[reader]
         return any(load.attr[0] is v and is_repeated(axes, load, expr) for load in loads(expr))
 
     # -- kernels -----------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from kcompile.core import tree
+from kcompile.core.collection import paused_collection
 from kcompile.ir.graph import Graph, Value
 from kcompile.ops import elementwise as ew
 from kcompile.ops import state
@@ -104,7 +105,7 @@ def trace(function: Callable[..., Any], inputs: Sequence[Value], name: str = "gr
     """The graph of function(*inputs), and the function's result as a structure of values."""
     from kcompile.ir.op import constant, unwrap
 
-    with Tracer() as tracer:
+    with paused_collection(), Tracer() as tracer:
         result = function(*inputs)
         result = tree.map_structure(lambda x: None if x is None else constant(unwrap(x)), result)
     outputs = [x for x in tree.flatten(result) if x is not None]

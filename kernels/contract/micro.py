@@ -97,6 +97,12 @@ def choose(n: int, host: Host, dtype: str = "float32") -> tuple[int, int]:
     return tiles[best][0], best
 
 
+def rows_of(vectors: int, host: Host) -> int | None:
+    """Rows of the tile that is `vectors` wide, if there is such a tile."""
+    tile = _tiles(host).get(vectors)
+    return None if tile is None else tile[0]
+
+
 def _tiles(host: Host) -> dict[int, tuple[int, float]]:
     if host.vector_registers == 32:
         return TILES_OF_32_REGISTERS
