@@ -132,9 +132,14 @@ def bars_table(results: Results) -> Table:
     table = Table(title="what kcompile is meant to reach", title_justify="left")
     for heading in ("", "measured", "goal", "beyond", ""):
         table.add_column(heading, justify="left" if not heading else "right")
-    for bar, value, verdict in judged(results):
+    found = judged(results)
+    for bar, value, verdict in found:
+        if value is None:
+            continue
         cells = [bar.what, bar.show(value), bar.show(bar.goal), bar.show(bar.beyond)]
         table.add_row(*cells, verdict, style=_COLOURS[verdict])
+    left = sum(1 for _, value, _ in found if value is None)
+    table.caption = f"{left} more were not measured" if left else None
     return table
 
 

@@ -238,12 +238,13 @@ class _LoopEmitter:
         if own not in self.column_sizes:  # loops that follow each other share the memory: this is plenty
             self.column_sizes.append(own)
         done: dict[Expr, str] = {}
-        for r, name in sums.items():
+        for group in _together(found):
             with self.w.block(f"for j in range({high} - {low}):"):
-                self.w.line(f"{name}[j] = {scalar.initial(r.attr[0], r.dtype)}")
+                for r in group:
+                    self.w.line(f"{sums[r]}[j] = {scalar.initial(r.attr[0], r.dtype)}")
             with self.s.scope():
-                self._column_loops(r, r.attr[1], axis, (low, high), name, done)
-            done[r] = name
+                self._column_loops({r: sums[r] for r in group}, group[0].attr[1], axis, (low, high), done)
+            done.update({r: sums[r] for r in group})
         with self.s.loop(axis, (low, high)) as j, self.s.scope():
             for r, name in sums.items():
                 place = f"{j} - {low}" if low != "0" else j
@@ -253,29 +254,44 @@ class _LoopEmitter:
 
     def _column_loops(
         self,
-        r: Expr,
+        group: dict[Expr, str],
         axes: tuple[Axis, ...],
         axis: Axis,
         span: tuple[str, str],
-        name: str,
         done: dict[Expr, str],
     ) -> None:
-        """One reduction over all rows; done: the memory of those that it may use."""
+        """Reductions over the same rows, into their memory; done: the memory of those that they may use."""
         bound = set(self.s.axis_names)
-        for part in hoistable(r.args[0], bound):
-            self.s.emit(part)
+        first = next(iter(group))
+        for r in group:
+            for part in hoistable(r.args[0], bound):
+                self.s.emit(part)
         if axes:
-            with self.s.loop(axes[0], self.s.part_range(r, axes[0])), self.s.scope():
-                self._column_loops(r, axes[1:], axis, span, name, done)
+            with self.s.loop(axes[0], self.s.part_range(first, axes[0])), self.s.scope():
+                self._column_loops(group, axes[1:], axis, span, done)
             return
         low, _ = span
         with self.s.loop(axis, span) as j, self.s.scope():
             at = f"{j} - {low}" if low != "0" else j
             for known, memory in done.items():
                 self.s.bind(known, f"{memory}[{at}]")
-            place = f"{name}[{at}]"
-            value = self.s.emit(r.args[0])
-            self.w.line(f"{place} = {scalar.combine(r.attr[0], r.dtype, place, value)}")
+            values = {r: self.s.emit(r.args[0]) for r in group}
+            for r, value in values.items():
+                place = f"{group[r]}[{at}]"
+                self.w.line(f"{place} = {scalar.combine(r.attr[0], r.dtype, place, value)}")
+
+
+def _together(found: list[Expr]) -> list[list[Expr]]:
+    """Reductions in order, those over the same axes side by side, unless one needs another."""
+    groups: list[list[Expr]] = []
+    for r in found:
+        last = groups[-1] if groups else None
+        inside = set(loops.walk(r.args[0]))
+        if last and last[0].attr[1:] == r.attr[1:] and inside.isdisjoint(last):
+            last.append(r)
+        else:
+            groups.append([r])
+    return groups
 
 
 def _decided(e: Expr, section: Section) -> Expr:

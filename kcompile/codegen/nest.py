@@ -15,6 +15,7 @@ from kcompile.ir.graph import Value
 from kcompile.ir.loops import Axis, Expr, Index, Loop, axis_of
 from kcompile.schedule.lower import COSTS
 
+Joins = dict[tuple[Axis, Axis], tuple[Axis, dict[Atom, "int | Int"]]]
 Offsets = dict[tuple[Value, Index], "int | Int"]
 
 
@@ -49,8 +50,9 @@ class Nest:
 
     def _collapse(self) -> None:
         memo: dict[Expr, Expr] = {}  # one for all: what stores share is computed once
+        axes: Joins = {}
         for item in self.items:
-            item.expr = join_reductions(item.expr, memo)
+            item.expr = join_reductions(item.expr, memo, axes)
         _join_all(self.shared, self.items)
         for item in self.items:
             _join_all(item.inner, [item])
@@ -141,26 +143,29 @@ def _runs_along(r: Expr, axis: Axis) -> bool:
     return score > 0
 
 
-def join_reductions(e: Expr, memo: dict[Expr, Expr]) -> Expr:
-    """Neighbouring axes of each reduction joined where all loads allow it."""
+def join_reductions(e: Expr, memo: dict[Expr, Expr], axes: Joins) -> Expr:
+    """Neighbouring axes of each reduction joined where all loads allow it. axes: what is joined already."""
 
     def visit(part: Expr) -> Expr:
         if part not in memo:
             new = loops.with_args(part, tuple(visit(a) for a in part.args))
-            memo[part] = _joined_reduction(new) if new.op == "reduce" else new
+            memo[part] = _joined_reduction(new, axes) if new.op == "reduce" else new
         return memo[part]
 
     return visit(e)
 
 
-def _joined_reduction(r: Expr) -> Expr:
+def _joined_reduction(r: Expr, known: Joins) -> Expr:
     kind, axes, part = r.attr
     body, axes, k = r.args[0], list(axes), 0 if part is None else 1
     while k + 1 < len(axes):
         flat: dict[tuple[Value, Index], int | Int] = {}
         resolve(body, flat)
         if can_join(axes[k], axes[k + 1], offsets_of([body], [], flat)):
-            axis, env = joined(axes[k], axes[k + 1])
+            pair = axes[k], axes[k + 1]
+            if pair not in known:
+                known[pair] = joined(*pair)
+            axis, env = known[pair]
             axes[k : k + 2] = [axis]
             body = body.substitute(env)
         else:

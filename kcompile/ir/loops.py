@@ -241,6 +241,21 @@ def _below(x: Expr) -> tuple[Expr, ...]:
     return tuple(order)
 
 
+def outermost_reductions(e: Expr) -> list[Expr]:
+    """The reductions that are not inside of another."""
+    found: dict[Expr, None] = {}
+    seen: set[Expr] = set()
+    stack = [e]
+    while stack:
+        part = stack.pop()
+        if part.op == "reduce":
+            found[part] = None
+        elif part not in seen:
+            seen.add(part)
+            stack.extend(reversed(part.args))
+    return list(found)
+
+
 def index_parts(x: Expr) -> list[Expr]:
     """Expressions inside the indices of a load or an index."""
     if x.op not in ("load", "index"):

@@ -157,8 +157,11 @@ class Fuser:
         """Is v the last of an elementwise chain on a contraction? Then it is computed there, once, and
         stored.
         """
-        at_hand = [x for x in loads(expr) if x.attr[0] in self.contractions and x.attr[0].shape == v.shape]
-        if not any(load.attr[1] == index for load in at_hand):
+        read = [x for x in loads(expr) if not is_leaf(x.attr[0])]
+        last = max((x.attr[0] for x in read), key=self.position.__getitem__, default=None)
+        if last not in self.contractions or last.shape != v.shape:
+            return False  # what comes later than the contraction is not at hand in its epilogue
+        if not any(x.attr[0] is last and x.attr[1] == index for x in read):
             return False
         return len(readers) > 1 or any(r.values[0].shape != v.shape for r in readers)
 

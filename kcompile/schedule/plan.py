@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from kcompile.core import config
 from kcompile.core.dtypes import is_half
 from kcompile.core.symbolic import Int, product
 from kcompile.ir import graph as graphs
@@ -31,6 +32,7 @@ from kcompile.schedule.fuse import Group, groups_of, stable_values, stored_value
 from kcompile.schedule.lower import is_leaf, loads
 from kcompile.schedule.rows import independent_rows, mentions
 from kcompile.schedule.scatter import scatter_of
+from kcompile.schedule.siblings import with_siblings_joined
 from kcompile.schedule.target import Target
 
 SPLIT_LENGTH = 8192  # a reduction this long, into few elements, is shared out into parts
@@ -78,6 +80,8 @@ def plan_graph(graph: Graph, target: Target) -> Plan:
     lowered: list[tuple[Group, list[Kernel]]] = [(g, _Lowering(g, kept, target).kernels()) for g in groups]
     plan = Plan(graph, [])
     _order(plan, lowered)
+    if not config.current().noopt:
+        plan.kernels = with_siblings_joined(plan.kernels, plan.aliases)
     plan.find_prepared()
     return plan
 
@@ -185,7 +189,7 @@ class _Lowering:
         changed = []
         for store in stores:
             expr = store.expr
-            for r in _outermost_reductions(expr):
+            for r in loops.outermost_reductions(expr):
                 if r not in sums and scatter_of(r) is not None:
                     kernel, sums[r] = self._scattered(r, len(first))
                     first.append(kernel)
@@ -203,7 +207,7 @@ class _Lowering:
         """
         kind, axes, part = r.attr
         body = r.args[0]
-        for inner in _outermost_reductions(body):
+        for inner in loops.outermost_reductions(body):
             if not inner.free_axes.isdisjoint(axes) or not _is_shared_out(inner):
                 continue
             if inner not in totals:
@@ -268,12 +272,6 @@ def _added_in(dtype: str) -> str:
 def _sum_of_parts(partial: Value, parts: int, index: Index) -> Expr:
     again = loops.axis(parts, "part")
     return loops.reduce("sum", (again,), loops.load(partial, (again, *index), partial.dtype))
-
-
-def _outermost_reductions(e: Expr) -> list[Expr]:
-    if e.op == "reduce":
-        return [e]
-    return list(dict.fromkeys(r for a in e.args for r in _outermost_reductions(a)))
 
 
 def _is_shared_out(r: Expr) -> bool:
