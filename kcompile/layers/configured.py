@@ -41,11 +41,17 @@ class Configured(Layer):
         self._settings = tuple(settings)
 
     def add_configured_weight(
-        self, name: str, shape: tuple[Any, ...], part: str | None = None, initializer: Any = None
+        self,
+        name: str,
+        shape: tuple[Any, ...],
+        part: str | None = None,
+        initializer: Any = None,
+        **more: Any,
     ) -> Any:
         """A weight with the initializer, regularizer and constraint of a part of the layer.
 
         part: what their names begin with; by default that of the weight, "recurrent" for "recurrent_kernel".
+        more: other arguments of `add_weight`.
         """
         part = part or name.removesuffix("_kernel")
         return self.add_weight(
@@ -54,6 +60,7 @@ class Configured(Layer):
             initializer=initializer or getattr(self, f"{part}_initializer"),
             regularizer=getattr(self, f"{part}_regularizer"),
             constraint=getattr(self, f"{part}_constraint"),
+            **more,
         )
 
     def get_config(self) -> dict[str, Any]:
