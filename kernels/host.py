@@ -1,7 +1,10 @@
 """The CPU that kernels are generated for: instruction set, vector registers and caches.
 
-Needs llvmlite alone. ``KCOMPILE_CPU`` overrides what is found, to make and test code for a lesser CPU: a CPU
-name (``haswell``), features (``+avx2,+fma``, on the architecture's baseline) or both (``x86-64,+avx2,+fma``).
+Needs llvmlite alone. ``KCOMPILE_CPU`` overrides what is found, to make and test code for another CPU: a CPU
+name (``haswell``), features (``+avx2,+fma``, on the architecture's baseline) or both
+(``x86-64,+avx2,+fma``). The name ``native`` is the CPU at hand with all its features: ``native,-avx512f``
+turns AVX-512 off. A triple of LLVM's in front (``aarch64-linux-gnu:cortex-a72``) names another architecture,
+whose code can be looked at but not run.
 """
 
 from __future__ import annotations
@@ -9,8 +12,9 @@ from __future__ import annotations
 import functools
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import llvmlite.binding as llvm
 
@@ -33,11 +37,13 @@ define <16 x bfloat> @convert(<16 x float> %x) {
 }
 """
 
-# What a function that adds two vectors of 64 bytes is compiled to shows the widest register in use.
+# What a function that multiplies and adds vectors of 64 bytes is compiled to shows the widest register in
+# use, and whether one instruction does both.
 _PROBE = """
+declare <16 x float> @llvm.fmuladd.v16f32(<16 x float>, <16 x float>, <16 x float>)
 define void @probe(ptr %a) {
   %x = load <16 x float>, ptr %a, align 64
-  %y = fadd <16 x float> %x, %x
+  %y = call <16 x float> @llvm.fmuladd.v16f32(<16 x float> %x, <16 x float> %x, <16 x float> %x)
   store <16 x float> %y, ptr %a, align 64
   ret void
 }
@@ -51,7 +57,9 @@ class Host:
     name, features: LLVM's names, for ``Target.create_target_machine``. vector_bytes: width of a vector
     register. vector_registers: how many there are. l1, l2: bytes of data cache per core. cores: those this
     process may use. converts_float16: to and from float32 by an instruction. multiplies_bfloat16: adds
-    products of pairs to float32 sums (x86's AVX512_BF16).
+    products of pairs to float32 sums (x86's AVX512_BF16). fuses: multiplies and adds in one instruction.
+    triple: LLVM's name of the architecture and system, "" for those of this process. The caches and cores of
+    a CPU that is not at hand are taken to be those of the one that is.
     """
 
     name: str
@@ -63,6 +71,26 @@ class Host:
     cores: int
     converts_float16: bool = True
     multiplies_bfloat16: bool = False
+    fuses: bool = True
+    triple: str = ""
+
+    @property
+    def architecture(self) -> str:
+        """The first part of the triple: "x86_64", "aarch64"."""
+        return (self.triple or llvm.get_process_triple()).partition("-")[0]
+
+    @property
+    def is_x86(self) -> bool:
+        return self.architecture in ("x86_64", "i686", "amd64")
+
+    @property
+    def is_arm64(self) -> bool:
+        return self.architecture in ("aarch64", "arm64")
+
+    @property
+    def runs_here(self) -> bool:
+        """Is it of the architecture of this process? (Whether it has the same instructions is not asked.)"""
+        return self.architecture == llvm.get_process_triple().partition("-")[0]
 
     def lanes(self, dtype: str) -> int:
         """Elements of a dtype ("float32", "float64") in one vector register."""
@@ -77,47 +105,76 @@ def item_bytes(dtype: str) -> int:
 @functools.cache
 def host() -> Host:
     """The CPU of this process, or the one that KCOMPILE_CPU names (unknown to LLVM: its baseline)."""
-    name, features = _identity(os.environ.get("KCOMPILE_CPU", ""))
-    width, registers = _vectors(name, features)
+    return describe(os.environ.get("KCOMPILE_CPU", ""))
+
+
+def describe(text: str = "") -> Host:
+    """The CPU that a value of KCOMPILE_CPU names; "" is the one at hand.
+
+    Raises: ValueError for two names, or a triple that this LLVM makes no code for.
+    """
+    triple, name, features = _identity(text)
     sizes = _cache_sizes(CACHES)
     caches = sizes.get(1, 32 << 10), sizes.get(2, 512 << 10)
-    converts = "__truncsfhf2" not in _assembly(_CONVERSION, name, features)
-    multiplies = _is_x86() and "vcvtneps2bf16" in _assembly(_BFLOAT16, name, features)
-    return Host(name, features, width, registers, *caches, _cores(), converts, multiplies)
+    cpu = Host(name, features, 16, 32, *caches, _cores(), triple=triple)
+    probe = _assembly(_PROBE, cpu)
+    width, registers = _vectors(cpu, probe)
+    return replace(
+        cpu,
+        vector_bytes=width,
+        vector_registers=registers,
+        converts_float16="__truncsfhf2" not in _assembly(_CONVERSION, cpu),
+        multiplies_bfloat16=cpu.is_x86 and "vcvtneps2bf16" in _assembly(_BFLOAT16, cpu),
+        fuses="fma" in probe or "fmla" in probe,
+    )
 
 
-def _identity(override: str) -> tuple[str, str]:
-    if not override:
-        return llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
-    items = [item.strip() for item in override.split(",")]
+def _identity(text: str) -> tuple[str, str, str]:
+    """Triple, CPU name and features that a value of KCOMPILE_CPU names."""
+    triple, _, rest = text.rpartition(":")
+    items = [item for part in rest.split(",") if (item := part.strip())]
     names = [item for item in items if item[:1] not in "+-"]
+    changes = [item for item in items if item[:1] in "+-"]
     if len(names) > 1:
-        raise ValueError(f"KCOMPILE_CPU={override!r}: give one CPU name, and features such as +avx2")
-    baseline = "x86-64" if _is_x86() else "generic"
+        raise ValueError(f"KCOMPILE_CPU={text!r}: give one CPU name, and features such as +avx2")
+    if (not items and not triple) or names == ["native"]:
+        if triple:
+            raise ValueError(f"KCOMPILE_CPU={text!r}: the native CPU has no triple; leave {triple}: out")
+        # Later features win, those that imply an earlier one that is turned off included.
+        return "", llvm.get_host_cpu_name(), ",".join([llvm.get_host_cpu_features().flatten(), *changes])
+    architecture = (triple or llvm.get_process_triple()).partition("-")[0]
+    baseline = "x86-64" if architecture == "x86_64" else "generic"
     name = baseline if not names or names[0] == "generic" else names[0]
-    return name, ",".join(item for item in items if item[:1] in "+-")
+    return triple, name, ",".join(changes)
 
 
-def _is_x86() -> bool:
-    return llvm.get_default_triple().startswith(("x86_64", "i686", "amd64"))
-
-
-def _vectors(name: str, features: str) -> tuple[int, int]:
+def _vectors(cpu: Host, probe: str) -> tuple[int, int]:
     """Bytes of a vector register and the number of registers."""
-    if not _is_x86():
+    if not cpu.is_x86:
         return 16, 32
-    text = _assembly(_PROBE, name, features)
-    if "zmm" in text:
+    if "zmm" in probe:
         return 64, 32
-    return (32 if "ymm" in text else 16), 16
+    return (32 if "ymm" in probe else 16), 16
 
 
-def _assembly(code: str, name: str, features: str) -> str:
+def _assembly(code: str, cpu: Host) -> str:
     """What LLVM makes of a function for a CPU."""
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    machine = llvm.Target.from_default_triple().create_target_machine(cpu=name, features=features, opt=1)
-    return machine.emit_assembly(llvm.parse_assembly(code))
+    return str(code_generator(cpu, opt=1).emit_assembly(llvm.parse_assembly(code)))
+
+
+def code_generator(cpu: Host, **options: Any) -> llvm.TargetMachine:
+    """LLVM's code generator for a CPU; options as of ``llvm.Target.create_target_machine``."""
+    if cpu.triple:
+        llvm.initialize_all_targets()
+        llvm.initialize_all_asmprinters()
+    else:
+        llvm.initialize_native_target()
+        llvm.initialize_native_asmprinter()
+    try:
+        target = llvm.Target.from_triple(cpu.triple or llvm.get_process_triple())
+    except RuntimeError as error:
+        raise ValueError(f"KCOMPILE_CPU: this LLVM makes no code for {cpu.triple}: {error}") from error
+    return target.create_target_machine(cpu=cpu.name, features=cpu.features, **options)
 
 
 def _cache_sizes(folder: Path) -> dict[int, int]:

@@ -9,18 +9,13 @@ from dataclasses import dataclass
 import llvmlite.binding as llvm
 from llvmlite import ir
 
-from kcompile.kernels.host import Host, host
+from kcompile.kernels.host import Host, code_generator, host
 
 
 def target_machine(cpu: Host | None = None, jit: bool = True) -> llvm.TargetMachine:
     """LLVM's code generator for a host (default: this one)."""
-    cpu = cpu or host()
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
     model = "jitdefault" if jit else "default"
-    return llvm.Target.from_default_triple().create_target_machine(
-        cpu=cpu.name, features=cpu.features, opt=3, reloc="pic", codemodel=model, jit=jit
-    )
+    return code_generator(cpu or host(), opt=3, reloc="pic", codemodel=model, jit=jit)
 
 
 def parse(module: ir.Module | str, machine: llvm.TargetMachine, optimize: bool = True) -> llvm.ModuleRef:

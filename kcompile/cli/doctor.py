@@ -57,7 +57,8 @@ def _machine(result: dict[str, Any], peak: bool) -> list[str]:
     from kcompile.runtime.profile import threads
 
     cpu = host()
-    features = {f.removeprefix("+") for f in cpu.features.split(",") if f.startswith("+")}
+    given = cpu.features.split(",")
+    features = {f[1:] for f in given if f.startswith("+") and f"-{f[1:]}" not in given}
     simd = [name for names in SIMD.values() for name in names if name in features]
     result["cpu"] = {
         "name": cpu.name, "cores": cpu.cores, "threads": threads(), "vector_bits": 8 * cpu.vector_bytes,

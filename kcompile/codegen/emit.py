@@ -6,7 +6,7 @@ from functools import cache
 
 import llvmlite.binding as llvm
 
-from kcompile.kernels.host import host
+from kcompile.kernels.host import code_generator, host
 
 
 @cache
@@ -15,12 +15,7 @@ def target_machine() -> llvm.TargetMachine:
 
     Small position-independent code: constants are read relative to the code.
     """
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    target = llvm.Target.from_triple(llvm.get_process_triple())
-    return target.create_target_machine(
-        cpu=host().name, features=host().features, opt=3, reloc="pic", codemodel="small"
-    )
+    return code_generator(host(), opt=3, reloc="pic", codemodel="small")
 
 
 def optimize(ir_texts: list[str], entry: str, symbol: str) -> llvm.ModuleRef:
@@ -35,6 +30,11 @@ def optimize(ir_texts: list[str], entry: str, symbol: str) -> llvm.ModuleRef:
     builder = _pass_builder()
     builder.getModulePassManager().run(module, builder)
     return module
+
+
+def assembly(module: llvm.ModuleRef) -> str:
+    """Machine code of an optimized module as text."""
+    return target_machine().emit_assembly(module)
 
 
 def emit_object(module: llvm.ModuleRef) -> bytes:

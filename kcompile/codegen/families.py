@@ -15,7 +15,7 @@ from kcompile.kernels.winograd import transform
 def micro_source(rows: int, columns: int, dtype: str, unit_k: bool) -> KernelSource:
     """The micro-kernel as an object of its own, shared by all kernels that call it."""
     lanes = host().lanes("float32" if dtype == "bfloat16" else dtype)
-    spec = micro.MicroSpec(rows, columns // lanes, lanes, dtype, unit_k)
+    spec = micro.MicroSpec(rows, columns // lanes, lanes, dtype, unit_k and host().is_x86)
     symbol = micro.symbol(spec)
     build = lambda: str(micro.build(spec)).replace(symbol, "kernel")  # noqa: E731
     return FamilySource(symbol, micro.__name__, build)

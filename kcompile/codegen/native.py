@@ -8,17 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import llvmlite.binding as llvm
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from kcompile.codegen.numba_types import INT64
+from kcompile.kernels.host import host
 
 _BYTES = ir.IntType(8).as_pointer()
 _INT32 = ir.IntType(32)
-_IS_X86 = llvm.get_process_triple().startswith(("x86_64", "i686", "amd64"))
-_IS_ARM64 = llvm.get_process_triple().startswith(("aarch64", "arm64"))
+_WHOLE_SYSTEM = 15  # the scope of ARM's barrier
 
 
 def _pointer(builder: ir.IRBuilder, address: ir.Value) -> ir.Value:
@@ -79,10 +78,10 @@ def pause(typing_context):
     """Tell the core that this is a spin loop."""
 
     def generate(builder):
-        if _IS_X86:
+        if host().is_x86:
             _call(builder, "llvm.x86.sse2.pause", ir.VoidType())
-        elif _IS_ARM64:
-            _assembly(builder, ir.VoidType(), "isb", "~{memory}")
+        elif host().is_arm64:
+            _call(builder, "llvm.aarch64.isb", ir.VoidType(), _INT32(_WHOLE_SYSTEM))
 
     return _all_int64(types.none, 0, generate)
 
@@ -92,8 +91,9 @@ def ticks(typing_context):
     """A clock that only grows, in units of its own."""
 
     def generate(builder):
-        if _IS_ARM64:
-            return _assembly(builder, INT64, "mrs $0, cntvct_el0", "=r")
+        if host().is_arm64:
+            name = builder.module.add_metadata(["cntvct_el0"])
+            return _call(builder, "llvm.read_volatile_register.i64", INT64, name)
         return _call(builder, "llvm.readcyclecounter", INT64)
 
     return _all_int64(types.int64, 0, generate)
@@ -104,12 +104,12 @@ def float_mode(typing_context):
     """The thread's floating-point control word."""
 
     def generate(builder):
-        if _IS_X86:
+        if host().is_x86:
             word = cgutils.alloca_once(builder, _INT32)
             _call(builder, "llvm.x86.sse.stmxcsr", ir.VoidType(), builder.bitcast(word, _BYTES))
             return builder.zext(builder.load(word), INT64)
-        if _IS_ARM64:
-            return _assembly(builder, INT64, "mrs $0, fpcr", "=r")
+        if host().is_arm64:
+            return _call(builder, "llvm.aarch64.get.fpcr", INT64)
         return INT64(0)
 
     return _all_int64(types.int64, 0, generate)
@@ -120,11 +120,11 @@ def set_float_mode(typing_context, mode):
     """Set the thread's floating-point control word."""
 
     def generate(builder, mode):
-        if _IS_X86:
+        if host().is_x86:
             word = cgutils.alloca_once_value(builder, builder.trunc(mode, _INT32))
             _call(builder, "llvm.x86.sse.ldmxcsr", ir.VoidType(), builder.bitcast(word, _BYTES))
-        elif _IS_ARM64:
-            _assembly(builder, ir.VoidType(), "msr fpcr, $0", "r", mode)
+        elif host().is_arm64:
+            _call(builder, "llvm.aarch64.set.fpcr", ir.VoidType(), mode)
 
     return _all_int64(types.none, 1, generate)
 
@@ -132,17 +132,10 @@ def set_float_mode(typing_context, mode):
 @intrinsic
 def flushing(typing_context, mode):
     """A control word that also flushes subnormal operands and results to zero."""
-    bits = 0x8040 if _IS_X86 else 1 << 24 if _IS_ARM64 else 0
+    bits = 0x8040 if host().is_x86 else 1 << 24 if host().is_arm64 else 0
     return _all_int64(types.int64, 1, lambda b, mode: b.or_(mode, INT64(bits)))
 
 
 def _call(builder: ir.IRBuilder, name: str, result: ir.Type, *arguments: ir.Value) -> ir.Value:
     function_type = ir.FunctionType(result, [argument.type for argument in arguments])
     return builder.call(cgutils.get_or_insert_function(builder.module, function_type, name), arguments)
-
-
-def _assembly(
-    builder: ir.IRBuilder, result: ir.Type, text: str, constraint: str, *arguments: ir.Value
-) -> ir.Value:
-    function_type = ir.FunctionType(result, [argument.type for argument in arguments])
-    return builder.asm(function_type, text, constraint, arguments, side_effect=True)

@@ -95,7 +95,9 @@ def host_fingerprint() -> str:
     """Everything outside the source that decides the machine code: versions, CPU, our own code generator."""
     files = [_file_digest(module) for module in (*BASE_MODULES, *_PIPELINE)]
     versions = [kcompile.__version__, _numba_version(), llvmlite.__version__]
-    return "\0".join([*versions, llvm.get_process_triple(), host().name, host().features, *files])
+    cpu = host()
+    triple = cpu.triple or llvm.get_process_triple()
+    return "\0".join([*versions, triple, cpu.name, cpu.features, *files])
 
 
 def _numba_version() -> str:

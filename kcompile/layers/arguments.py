@@ -2,28 +2,10 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from kcompile.core import config
-
-
-def with_defaults(init: Callable[..., None], **defaults: Any) -> Any:
-    """A constructor with other defaults for some parameters: what a class of its rank shows for them."""
-    signature = inspect.signature(init)
-    parameters = [p.replace(default=defaults.get(p.name, p.default)) for p in signature.parameters.values()]
-
-    @functools.wraps(init)
-    def wrapped(self: Any, *args: Any, **kwargs: Any) -> None:
-        bound = shown.bind(self, *args, **kwargs)
-        missing = {k: v for k, v in defaults.items() if k not in bound.arguments}
-        init(self, *args, **missing, **kwargs)
-
-    shown = signature.replace(parameters=parameters)
-    wrapped.__signature__ = shown  # type: ignore[attr-defined]
-    return wrapped
 
 
 def positive_int(name: str, value: Any) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from kcompile import ops
+from kcompile.core.signatures import shares
 from kcompile.optimizers.optimizer import Optimizer
 from kcompile.trace.variable import Variable
 
@@ -19,30 +20,10 @@ class Adadelta(Optimizer):
 
     settings = ("rho", "epsilon")
 
-    def __init__(
-        self,
-        learning_rate: Any = 0.001,
-        rho: float = 0.95,
-        epsilon: float = 1e-7,
-        weight_decay: float | None = None,
-        clipnorm: float | None = None,
-        clipvalue: float | None = None,
-        global_clipnorm: float | None = None,
-        use_ema: bool = False,
-        ema_momentum: float = 0.99,
-        ema_overwrite_frequency: int | None = None,
-        loss_scale_factor: float | None = None,
-        gradient_accumulation_steps: int | None = None,
-        name: str | None = None,
-        **kwargs: Any,
-    ):
-        super().__init__(
-            *(learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum),
-            *(ema_overwrite_frequency, loss_scale_factor, gradient_accumulation_steps, name),
-            **kwargs,
-        )
-        self.rho = rho
-        self.epsilon = epsilon
+    @shares(Optimizer.__init__)
+    def __init__(self, learning_rate: Any = 0.001, rho: float = 0.95, epsilon: float = 1e-7, **kwargs: Any):
+        super().__init__(learning_rate, **kwargs)
+        self.rho, self.epsilon = rho, epsilon
 
     def build(self, var_list: Sequence[Variable]) -> None:
         if self.built:

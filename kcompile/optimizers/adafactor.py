@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from kcompile import ops
+from kcompile.core.signatures import shares
 from kcompile.optimizers.optimizer import Optimizer
 from kcompile.trace.variable import Variable
 
@@ -22,6 +23,7 @@ class Adafactor(Optimizer):
 
     settings = ("beta_2_decay", "epsilon_1", "epsilon_2", "clip_threshold", "relative_step")
 
+    @shares(Optimizer.__init__)
     def __init__(
         self,
         learning_rate: Any = 0.001,
@@ -30,28 +32,11 @@ class Adafactor(Optimizer):
         epsilon_2: float = 1e-3,
         clip_threshold: float = 1.0,
         relative_step: bool = True,
-        weight_decay: float | None = None,
-        clipnorm: float | None = None,
-        clipvalue: float | None = None,
-        global_clipnorm: float | None = None,
-        use_ema: bool = False,
-        ema_momentum: float = 0.99,
-        ema_overwrite_frequency: int | None = None,
-        loss_scale_factor: float | None = None,
-        gradient_accumulation_steps: int | None = None,
-        name: str | None = None,
         **kwargs: Any,
     ):
-        super().__init__(
-            *(learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum),
-            *(ema_overwrite_frequency, loss_scale_factor, gradient_accumulation_steps, name),
-            **kwargs,
-        )
-        self.beta_2_decay = beta_2_decay
-        self.epsilon_1 = epsilon_1
-        self.epsilon_2 = epsilon_2
-        self.clip_threshold = clip_threshold
-        self.relative_step = relative_step
+        super().__init__(learning_rate, **kwargs)
+        self.beta_2_decay, self.epsilon_1, self.epsilon_2 = beta_2_decay, epsilon_1, epsilon_2
+        self.clip_threshold, self.relative_step = clip_threshold, relative_step
 
     def build(self, var_list: Sequence[Variable]) -> None:
         if self.built:

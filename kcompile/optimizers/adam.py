@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from kcompile import ops
+from kcompile.core.signatures import shares
 from kcompile.optimizers.optimizer import Optimizer, scalar_like
 from kcompile.trace.variable import Variable
 
@@ -20,6 +21,7 @@ class Adam(Optimizer):
 
     settings = ("beta_1", "beta_2", "epsilon", "amsgrad")
 
+    @shares(Optimizer.__init__)
     def __init__(
         self,
         learning_rate: Any = 0.001,
@@ -27,27 +29,10 @@ class Adam(Optimizer):
         beta_2: float = 0.999,
         epsilon: float = 1e-7,
         amsgrad: bool = False,
-        weight_decay: float | None = None,
-        clipnorm: float | None = None,
-        clipvalue: float | None = None,
-        global_clipnorm: float | None = None,
-        use_ema: bool = False,
-        ema_momentum: float = 0.99,
-        ema_overwrite_frequency: int | None = None,
-        loss_scale_factor: float | None = None,
-        gradient_accumulation_steps: int | None = None,
-        name: str | None = None,
         **kwargs: Any,
     ):
-        super().__init__(
-            *(learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum),
-            *(ema_overwrite_frequency, loss_scale_factor, gradient_accumulation_steps, name),
-            **kwargs,
-        )
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        self.amsgrad = amsgrad
+        super().__init__(learning_rate, **kwargs)
+        self.beta_1, self.beta_2, self.epsilon, self.amsgrad = beta_1, beta_2, epsilon, amsgrad
 
     def build(self, var_list: Sequence[Variable]) -> None:
         if self.built:
@@ -78,6 +63,7 @@ class AdamW(Adam):
     Raises:  ValueError if weight_decay is None.
     """
 
+    @shares(Adam.__init__)
     def __init__(
         self,
         learning_rate: Any = 0.001,
@@ -86,38 +72,8 @@ class AdamW(Adam):
         beta_2: float = 0.999,
         epsilon: float = 1e-7,
         amsgrad: bool = False,
-        clipnorm: float | None = None,
-        clipvalue: float | None = None,
-        global_clipnorm: float | None = None,
-        use_ema: bool = False,
-        ema_momentum: float = 0.99,
-        ema_overwrite_frequency: int | None = None,
-        loss_scale_factor: float | None = None,
-        gradient_accumulation_steps: int | None = None,
-        name: str | None = None,
         **kwargs: Any,
     ):
         if weight_decay is None:
             raise ValueError("Argument `weight_decay` must be a float. Received: weight_decay=None")
-        super().__init__(
-            *(
-                learning_rate,
-                beta_1,
-                beta_2,
-                epsilon,
-                amsgrad,
-                weight_decay,
-                clipnorm,
-                clipvalue,
-                global_clipnorm,
-            ),
-            *(
-                use_ema,
-                ema_momentum,
-                ema_overwrite_frequency,
-                loss_scale_factor,
-                gradient_accumulation_steps,
-                name,
-            ),
-            **kwargs,
-        )
+        super().__init__(learning_rate, beta_1, beta_2, epsilon, amsgrad, weight_decay, **kwargs)

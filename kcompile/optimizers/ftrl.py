@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from kcompile import ops
+from kcompile.core.signatures import shares
 from kcompile.optimizers.optimizer import Optimizer
 from kcompile.trace.variable import Variable
 
@@ -26,6 +27,7 @@ class Ftrl(Optimizer):
         "beta",
     )
 
+    @shares(Optimizer.__init__)
     def __init__(
         self,
         learning_rate: Any = 0.001,
@@ -35,16 +37,6 @@ class Ftrl(Optimizer):
         l2_regularization_strength: float = 0.0,
         l2_shrinkage_regularization_strength: float = 0.0,
         beta: float = 0.0,
-        weight_decay: float | None = None,
-        clipnorm: float | None = None,
-        clipvalue: float | None = None,
-        global_clipnorm: float | None = None,
-        use_ema: bool = False,
-        ema_momentum: float = 0.99,
-        ema_overwrite_frequency: int | None = None,
-        loss_scale_factor: float | None = None,
-        gradient_accumulation_steps: int | None = None,
-        name: str | None = None,
         **kwargs: Any,
     ):
         signs = {
@@ -61,11 +53,7 @@ class Ftrl(Optimizer):
                 "`learning_rate_power` needs to be negative or zero. "
                 f"Received: learning_rate_power={learning_rate_power}."
             )
-        super().__init__(
-            *(learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum),
-            *(ema_overwrite_frequency, loss_scale_factor, gradient_accumulation_steps, name),
-            **kwargs,
-        )
+        super().__init__(learning_rate, **kwargs)
         self.learning_rate_power = learning_rate_power
         self.initial_accumulator_value = initial_accumulator_value
         self.l1_regularization_strength = l1_regularization_strength

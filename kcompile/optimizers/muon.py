@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from kcompile import ops
+from kcompile.core.signatures import shares
 from kcompile.optimizers.optimizer import Optimizer, scalar_like
 from kcompile.trace.variable import Variable
 
@@ -30,6 +31,7 @@ class Muon(Optimizer):
         "rms_rate",
     )
 
+    @shares(Optimizer.__init__, before="exclude_layers")
     def __init__(
         self,
         learning_rate: Any = 0.001,
@@ -38,15 +40,6 @@ class Muon(Optimizer):
         adam_weight_decay: float | None = 0.004,
         epsilon: float = 1e-7,
         weight_decay: float | None = 0.004,
-        clipnorm: float | None = None,
-        clipvalue: float | None = None,
-        global_clipnorm: float | None = None,
-        use_ema: bool = False,
-        ema_momentum: float = 0.99,
-        ema_overwrite_frequency: int | None = None,
-        loss_scale_factor: float | None = None,
-        gradient_accumulation_steps: int | None = None,
-        name: str | None = None,
         exclude_layers: Sequence[str] | None = None,
         exclude_embeddings: bool = True,
         muon_a: float = 3.4445,
@@ -59,11 +52,7 @@ class Muon(Optimizer):
         rms_rate: float | None = 0.2,
         **kwargs: Any,
     ):
-        super().__init__(
-            *(learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum),
-            *(ema_overwrite_frequency, loss_scale_factor, gradient_accumulation_steps, name),
-            **kwargs,
-        )
+        super().__init__(learning_rate, weight_decay=weight_decay, **kwargs)
         self.adam_beta_1, self.adam_beta_2, self.epsilon = adam_beta_1, adam_beta_2, epsilon
         self.adam_weight_decay, self.adam_lr_ratio = adam_weight_decay, adam_lr_ratio
         self.muon_a, self.muon_b, self.muon_c = muon_a, muon_b, muon_c

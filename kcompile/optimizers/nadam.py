@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from kcompile import ops
+from kcompile.core.signatures import shares
 from kcompile.optimizers.optimizer import Optimizer, scalar_like
 from kcompile.trace.variable import Variable
 
@@ -18,32 +19,17 @@ class Nadam(Optimizer):
 
     settings = ("beta_1", "beta_2", "epsilon")
 
+    @shares(Optimizer.__init__)
     def __init__(
         self,
         learning_rate: Any = 0.001,
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float = 1e-7,
-        weight_decay: float | None = None,
-        clipnorm: float | None = None,
-        clipvalue: float | None = None,
-        global_clipnorm: float | None = None,
-        use_ema: bool = False,
-        ema_momentum: float = 0.99,
-        ema_overwrite_frequency: int | None = None,
-        loss_scale_factor: float | None = None,
-        gradient_accumulation_steps: int | None = None,
-        name: str | None = None,
         **kwargs: Any,
     ):
-        super().__init__(
-            *(learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum),
-            *(ema_overwrite_frequency, loss_scale_factor, gradient_accumulation_steps, name),
-            **kwargs,
-        )
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
+        super().__init__(learning_rate, **kwargs)
+        self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
 
     def build(self, var_list: Sequence[Variable]) -> None:
         if self.built:

@@ -54,7 +54,7 @@ class Optimizer(Slots):
         **kwargs: Any,
     ):
         if kwargs.pop("decay", None) is not None:
-            warnings.warn("Argument `decay` is no longer supported and will be ignored.", stacklevel=3)
+            warnings.warn("Argument `decay` is no longer supported and will be ignored.", stacklevel=4)
         if kwargs:
             raise ValueError(f"Argument(s) not recognized: {kwargs}")
         clipping.check(clipnorm, clipvalue, global_clipnorm)

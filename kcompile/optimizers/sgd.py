@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from kcompile.core.signatures import shares
 from kcompile.optimizers.optimizer import Optimizer
 from kcompile.trace.variable import Variable
 
@@ -18,32 +19,14 @@ class SGD(Optimizer):
 
     settings = ("momentum", "nesterov")
 
+    @shares(Optimizer.__init__)
     def __init__(
-        self,
-        learning_rate: Any = 0.01,
-        momentum: float = 0.0,
-        nesterov: bool = False,
-        weight_decay: float | None = None,
-        clipnorm: float | None = None,
-        clipvalue: float | None = None,
-        global_clipnorm: float | None = None,
-        use_ema: bool = False,
-        ema_momentum: float = 0.99,
-        ema_overwrite_frequency: int | None = None,
-        loss_scale_factor: float | None = None,
-        gradient_accumulation_steps: int | None = None,
-        name: str | None = None,
-        **kwargs: Any,
+        self, learning_rate: Any = 0.01, momentum: float = 0.0, nesterov: bool = False, **kwargs: Any
     ):
         if not isinstance(momentum, float) or momentum < 0 or momentum > 1:
             raise ValueError(f"`momentum` must be a float between [0, 1]. Received: momentum={momentum}")
-        super().__init__(
-            *(learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum),
-            *(ema_overwrite_frequency, loss_scale_factor, gradient_accumulation_steps, name),
-            **kwargs,
-        )
-        self.momentum = momentum
-        self.nesterov = nesterov
+        super().__init__(learning_rate, **kwargs)
+        self.momentum, self.nesterov = momentum, nesterov
 
     def build(self, variables: Sequence[Variable]) -> None:
         if self.built:

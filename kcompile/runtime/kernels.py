@@ -10,6 +10,7 @@ from kcompile.codegen.build import build_each
 from kcompile.codegen.source import KernelSource
 from kcompile.core import config
 from kcompile.core.errors import CompileError, message
+from kcompile.kernels.host import host
 from kcompile.runtime import loader
 from kcompile.runtime.cache import default_cache
 from kcompile.runtime.executor import executor_source
@@ -21,8 +22,10 @@ _lock = threading.Lock()
 def get_kernels(sources: Sequence[KernelSource]) -> list[int]:
     """The address of each source's entry. Numba is imported only if a kernel is in neither table nor cache.
 
-    Raises: CompileError if a source does not compile or an external symbol is defined nowhere.
+    Raises: CompileError if a source does not compile, an external symbol is defined nowhere, or KCOMPILE_CPU
+    names another architecture.
     """
+    _check_architecture()
     with _lock:
         # Who asks for kernels is about to run them: the executor is compiled in the same go.
         waves = list(_waves([*sources, executor_source()]))
@@ -64,6 +67,15 @@ def _load(wave: list[KernelSource], objects: dict[str, bytes]) -> None:
         raise CompileError(message(f"kernels {names} cannot be loaded.", received=str(error))) from error
     for source in wave:
         _addresses[source.key] = found[source.symbol]
+
+
+def _check_architecture() -> None:
+    if not host().runs_here:
+        summary = f"kernels for {host().architecture} cannot run here."
+        hint = "leave out the triple; KCOMPILE_DUMP writes the kernels of another architecture"
+        raise CompileError(
+            message(summary, received=f"KCOMPILE_CPU={os.environ.get('KCOMPILE_CPU')}", hint=hint)
+        )
 
 
 def _check_externals(source: KernelSource) -> None:

@@ -36,18 +36,20 @@ UNROLL = 4
 INDEPENDENT_SUMS = 8
 ARGUMENTS = ("k1", "k0", "rows", "a_s1", "a_s0", "b", "b_s1", "b_s0", "c", "ldc", "accumulate")
 # Vectors in a tile -> (rows, share of the FMA peak), operands in the first-level cache of an AMD Zen 5 (the
-# lesser ones: KCOMPILE_CPU=haswell and generic). One vector a row is bound by the broadcasts.
+# lesser ones: KCOMPILE_CPU=haswell and generic). One vector a row is bound by the broadcasts. Accumulators,
+# a row of B and a broadcast fit into the registers.
 TILES_OF_32_REGISTERS = {1: (8, 0.72), 2: (12, 0.93), 3: (8, 0.93), 4: (6, 0.93)}
 TILES_OF_16_REGISTERS = {1: (8, 0.78), 2: (6, 0.92), 3: (4, 0.92)}
 # Without a fused multiply-add the product takes a register, too.
-TILES_OF_SSE = {1: (6, 0.66), 2: (4, 0.76), 3: (3, 0.80)}
+TILES_OF_16_WITHOUT_FMA = {1: (6, 0.66), 2: (4, 0.76), 3: (3, 0.80)}
 
 
 @dataclass(frozen=True)
 class MicroSpec:
     """A micro-kernel: its tile is rows x (vectors * lanes) elements.
 
-    unit_k: a_s0 is the element's size (the argument is not read), which saves address arithmetic.
+    unit_k: a_s0 is the element's size (the argument is not read), which saves address arithmetic on x86.
+    Elsewhere LLVM makes increments of it, and spills accumulators around them.
     """
 
     rows: int
@@ -106,7 +108,7 @@ def rows_of(vectors: int, host: Host) -> int | None:
 def _tiles(host: Host) -> dict[int, tuple[int, float]]:
     if host.vector_registers == 32:
         return TILES_OF_32_REGISTERS
-    return TILES_OF_16_REGISTERS if host.vector_bytes > 16 else TILES_OF_SSE
+    return TILES_OF_16_REGISTERS if host.fuses else TILES_OF_16_WITHOUT_FMA
 
 
 def element(dtype: str) -> ir.Type:

@@ -6,10 +6,12 @@ import pytest
 from llvmlite import ir
 
 from kcompile.kernels import halves
+from kcompile.kernels.host import host
 from tests.kernels.loops import apply
 
 DTYPES = {"f16": np.float16, "bf16": ml_dtypes.bfloat16}
-WAYS = [("f16", True), ("f16", False), ("bf16", True)]
+BY_INSTRUCTION = pytest.mark.skipif(not host().converts_float16, reason="the CPU has no instruction for it")
+WAYS = [pytest.param("f16", True, marks=BY_INSTRUCTION), ("f16", False), ("bf16", True)]
 
 
 @pytest.mark.parametrize(("kind", "converts"), WAYS)

@@ -9,41 +9,74 @@ from kcompile.kernels import host as host_module
 from kcompile.kernels import native
 from kcompile.kernels.contract import micro
 
-X86 = pytest.mark.skipif(not host_module._is_x86(), reason="names x86 CPUs")
-
-
-def described(cpu, monkeypatch):
-    monkeypatch.setenv("KCOMPILE_CPU", cpu)
-    return host_module.host.__wrapped__()
+X86 = pytest.mark.skipif(not host_module.describe().is_x86, reason="names x86 CPUs")
 
 
 def test_host_is_sane():
     cpu = host_module.host()
     assert cpu.vector_bytes in (16, 32, 64) and cpu.vector_registers in (16, 32) and cpu.cores >= 1
-    assert 1 << 13 <= cpu.l1 <= cpu.l2
+    assert 1 << 13 <= cpu.l1 <= cpu.l2 and cpu.runs_here
     assert cpu.lanes("float64") * 2 == cpu.lanes("float32") == cpu.vector_bytes // 4
 
 
 @X86
 @pytest.mark.parametrize(
-    "cpu, width, registers",
-    [("haswell", 32, 16), ("generic", 16, 16), ("+avx2,+fma", 32, 16), ("x86-64,+avx512f", 64, 32)],
+    "cpu, width, registers, fuses",
+    [
+        ("haswell", 32, 16, True),
+        ("generic", 16, 16, False),
+        ("+avx2,+fma", 32, 16, True),
+        ("x86-64,+avx512f", 64, 32, True),
+        ("skylake-avx512", 64, 32, True),
+        ("sandybridge", 32, 16, False),
+        ("haswell,-fma", 32, 16, False),
+        ("native,-avx", 16, 16, False),
+        ("aarch64-linux-gnu:", 16, 32, True),
+    ],
 )
-def test_override_by_name_or_features(cpu, width, registers, monkeypatch):
-    found = described(cpu, monkeypatch)
-    assert (found.vector_bytes, found.vector_registers) == (width, registers)
+def test_registers_of_a_named_cpu(cpu, width, registers, fuses):
+    found = host_module.describe(cpu)
+    assert (found.vector_bytes, found.vector_registers, found.fuses) == (width, registers, fuses)
 
 
 @X86
-def test_overridden_cpu_gets_its_own_instructions(monkeypatch):
-    cpu = described("haswell", monkeypatch)
+def test_the_environment_names_the_cpu(monkeypatch):
+    monkeypatch.setenv("KCOMPILE_CPU", "haswell")
+    assert host_module.host.__wrapped__() == host_module.describe("haswell")
+
+
+def test_native_is_the_cpu_at_hand_and_may_lose_features():
+    assert host_module.describe("native") == host_module.describe("")
+    less = host_module.describe("native,-avx512f")
+    assert less.name == host_module.describe().name and less.features.endswith(",-avx512f")
+    assert less.vector_bytes <= 32 and not less.multiplies_bfloat16
+
+
+@X86
+def test_overridden_cpu_gets_its_own_instructions():
+    cpu = host_module.describe("haswell")
     text = native.assembly(micro.build(micro.MicroSpec(6, 2, cpu.lanes("float32"))), cpu)
     assert "vfmadd231ps" in text and "ymm" in text and "zmm" not in text
 
 
-def test_two_cpu_names_are_refused(monkeypatch):
-    with pytest.raises(ValueError, match="one CPU name"):
-        described("haswell,znver4", monkeypatch)
+def test_another_architecture_is_described_but_does_not_run():
+    cpu = host_module.describe(
+        "riscv64-linux-gnu:" if host_module.describe().is_arm64 else "aarch64-linux-gnu:"
+    )
+    assert not cpu.runs_here and not cpu.is_x86
+
+
+@pytest.mark.parametrize(
+    "cpu, said",
+    [
+        ("haswell,znver4", "one CPU name"),
+        ("aarch64-linux-gnu:native", "leave aarch64-linux-gnu: out"),
+        ("pdp11-dec-ultrix:", "no code for pdp11-dec-ultrix"),
+    ],
+)
+def test_what_is_refused(cpu, said):
+    with pytest.raises(ValueError, match=said):
+        host_module.describe(cpu)
 
 
 def test_cache_sizes_are_read_from_the_system_files(tmp_path):

@@ -53,8 +53,7 @@ def softplus_reference(x):
     return np.maximum(x, 0) + np.log1p(np.exp(-abs(x)))
 
 
-# On x86, CPUs with fused multiply-adds are those with wider vectors than SSE.
-NO_FMA = host().vector_registers == 16 and host().vector_bytes == 16
+NO_FMA = not host().fuses
 # name: emitter, float64 reference, bound in ULP (as its module states), stride through the bit patterns
 FUNCTIONS = {
     "exp": (exp, np.exp, 1.2, 1009),

@@ -209,3 +209,9 @@ def test_no_warning_of_a_lost_mask_inside_heads():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         L.MultiHeadAttention(2, 3)(x, x)
+
+
+@pytest.mark.parametrize("shape", [(2, 5), (2, 5, 4, 6)])
+def test_grouped_heads_take_sequences_alone(shape):
+    with pytest.raises(ValueError, match=r"takes a query \(n, t, d\)"):
+        L.GroupQueryAttention(3, 4, 2)(np.ones(shape), np.ones(shape))

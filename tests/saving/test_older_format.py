@@ -11,7 +11,7 @@ import pytest
 import kcompile
 from kcompile import layers, saving
 from kcompile.saving.legacy_write import write_names
-from tests.saving.test_hostile_files import ENTRIES, HDF5, KERNEL
+from tests.saving.hostile import ENTRIES, HDF5, KERNEL
 
 h5py = pytest.importorskip("h5py")
 

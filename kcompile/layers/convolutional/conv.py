@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from kcompile import activations, constraints, initializers, ops, regularizers
-from kcompile.layers.arguments import data_format_name, int_tuple, padding_name, with_defaults
+from kcompile import ops
+from kcompile.core.signatures import arguments_of, with_defaults
+from kcompile.layers.arguments import data_format_name, int_tuple, padding_name
+from kcompile.layers.configured import Configured
 from kcompile.layers.input_spec import InputSpec
-from kcompile.layers.layer import Layer
 from kcompile.trace.keras_tensor import KerasTensor, infer_output, known_shape
 
+WINDOW = ("kernel_size", "strides", "padding", "data_format", "dilation_rate")
 
-class Windowed(Layer):
+
+class Windowed(Configured):
     """Base of layers that slide a window: its size, steps, padding and layout."""
 
     rank: int
@@ -87,22 +90,51 @@ class Windowed(Layer):
         padding = "same" if self.padding == "causal" else self.padding
         return ops.conv(x, kernel, self.strides, padding, "channels_last", self.dilation_rate)
 
-    def window_config(self) -> dict[str, Any]:
-        return {
-            "kernel_size": self.kernel_size,
-            "strides": self.strides,
-            "padding": self.padding,
-            "data_format": self.data_format,
-            "dilation_rate": self.dilation_rate,
-        }
+
+class Convolution(Windowed):
+    """Base of convolutions with a bias and an activation. Subclasses make kernels and say `convolve`.
+
+    Args:    settings: the arguments of the class, which become attributes and its config.
+             causal: may the padding be "causal"?
+    """
+
+    filters: int
+    use_bias: bool
+    activation: Any
+
+    def __init__(self, settings: dict[str, Any], causal: bool = False, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.configure(settings)
+        for name in ("filters", "groups", "depth_multiplier"):
+            if name in settings:
+                self.positive(name, settings[name])
+        self.set_window(**{name: settings[name] for name in WINDOW}, causal=causal)
+        self.bias: Any = None
+
+    def add_bias(self, filters: int) -> None:
+        """Make the bias, if it is used."""
+        if self.use_bias:
+            self.bias = self.add_configured_weight("bias", (filters,))
+
+    def convolve(self, inputs: Any) -> Any:
+        """The inputs with the layer's kernels, without bias and activation."""
+        raise NotImplementedError(f"{type(self).__name__} has no `convolve`.")
+
+    def call(self, inputs: Any) -> Any:
+        return self.activation(self.with_bias(self.convolve(inputs), self.bias))
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return self.output_shape_of(input_shape, self.filters)
 
 
-class BaseConv(Windowed):
-    """Base of convolutions.
+class BaseConv(Convolution):
+    """Base of ordinary convolutions.
 
     Shapes:  channels_last: (n, d..., c) -> (n, o..., filters); kernel (k..., c / groups, filters), bias
              (filters,). valid: o = (d - dilation (k - 1) - 1) // stride + 1; same: o = ceil(d / stride).
     """
+
+    groups: int
 
     def __init__(
         self,
@@ -124,23 +156,12 @@ class BaseConv(Windowed):
         bias_constraint: Any = None,
         **kwargs: Any,
     ):
-        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
-        self.filters, self.groups = self.positive("filters", filters), self.positive("groups", groups)
-        self.use_bias = use_bias
+        super().__init__(arguments_of(locals()), causal=self.rank == 1, **kwargs)
         if filters % groups:
             raise ValueError(
                 "The number of filters must be evenly divisible by the number of groups. Received: "
                 f"groups={groups}, filters={filters}."
             )
-        self.set_window(kernel_size, strides, padding, data_format, dilation_rate, causal=self.rank == 1)
-        self.activation = activations.get(activation)
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
-        self.kernel_regularizer = regularizers.get(kernel_regularizer)
-        self.bias_regularizer = regularizers.get(bias_regularizer)
-        self.kernel_constraint = constraints.get(kernel_constraint)
-        self.bias_constraint = constraints.get(bias_constraint)
-        self.bias: Any = None
 
     def build(self, input_shape: Any) -> None:
         channels = self.channels_of(input_shape)
@@ -150,21 +171,9 @@ class BaseConv(Windowed):
                 f"groups={self.groups}, but the input has {channels} channels (full input shape is "
                 f"{input_shape})."
             )
-        self.kernel = self.add_weight(
-            name="kernel",
-            shape=(*self.kernel_size, channels // self.groups, self.filters),
-            initializer=self.kernel_initializer,
-            regularizer=self.kernel_regularizer,
-            constraint=self.kernel_constraint,
-        )
-        if self.use_bias:
-            self.bias = self.add_weight(
-                name="bias",
-                shape=(self.filters,),
-                initializer=self.bias_initializer,
-                regularizer=self.bias_regularizer,
-                constraint=self.bias_constraint,
-            )
+        shape = (*self.kernel_size, channels // self.groups, self.filters)
+        self.kernel = self.add_configured_weight("kernel", shape)
+        self.add_bias(self.filters)
 
     def convolution_op(self, inputs: Any, kernel: Any) -> Any:
         """The convolution alone; a subclass may use another kernel or input."""
@@ -173,28 +182,8 @@ class BaseConv(Windowed):
         padding = "valid" if causal else self.padding
         return ops.conv(x, kernel, self.strides, padding, self.data_format, self.dilation_rate)
 
-    def call(self, inputs: Any) -> Any:
-        return self.activation(self.with_bias(self.convolution_op(inputs, self.kernel), self.bias))
-
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        return self.output_shape_of(input_shape, self.filters)
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "filters": self.filters,
-            **self.window_config(),
-            "groups": self.groups,
-            "activation": activations.serialize(self.activation),
-            "use_bias": self.use_bias,
-            "kernel_initializer": initializers.serialize(self.kernel_initializer),
-            "bias_initializer": initializers.serialize(self.bias_initializer),
-            "kernel_regularizer": regularizers.serialize(self.kernel_regularizer),
-            "bias_regularizer": regularizers.serialize(self.bias_regularizer),
-            "activity_regularizer": regularizers.serialize(self.activity_regularizer),
-            "kernel_constraint": constraints.serialize(self.kernel_constraint),
-            "bias_constraint": constraints.serialize(self.bias_constraint),
-        }
+    def convolve(self, inputs: Any) -> Any:
+        return self.convolution_op(inputs, self.kernel)
 
 
 class Conv1D(BaseConv):

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from kcompile import activations, constraints, initializers, ops, regularizers
-from kcompile.layers.arguments import with_defaults
-from kcompile.layers.convolutional.conv import Windowed
+from kcompile import ops
+from kcompile.core.signatures import arguments_of, with_defaults
+from kcompile.layers.convolutional.conv import Convolution
 
 
-class BaseDepthwiseConv(Windowed):
+class BaseDepthwiseConv(Convolution):
     """Base of convolutions of each channel by its own kernels.
 
     Shapes:  (n, d..., c) -> (n, o..., c * depth_multiplier); kernel (k..., c, depth_multiplier).
     """
+
+    depth_multiplier: int
 
     def __init__(
         self,
@@ -34,61 +36,21 @@ class BaseDepthwiseConv(Windowed):
         bias_constraint: Any = None,
         **kwargs: Any,
     ):
-        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
-        self.depth_multiplier = self.positive("depth_multiplier", depth_multiplier)
-        self.use_bias = use_bias
-        self.set_window(kernel_size, strides, padding, data_format, dilation_rate)
-        self.activation = activations.get(activation)
-        self.depthwise_initializer = initializers.get(depthwise_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
-        self.depthwise_regularizer = regularizers.get(depthwise_regularizer)
-        self.bias_regularizer = regularizers.get(bias_regularizer)
-        self.depthwise_constraint = constraints.get(depthwise_constraint)
-        self.bias_constraint = constraints.get(bias_constraint)
-        self.bias: Any = None
+        super().__init__(arguments_of(locals()), **kwargs)
 
     def build(self, input_shape: Any) -> None:
         channels = self.channels_of(input_shape)
-        self.kernel = self.add_weight(
-            name="kernel",
-            shape=(*self.kernel_size, channels, self.depth_multiplier),
-            initializer=self.depthwise_initializer,
-            regularizer=self.depthwise_regularizer,
-            constraint=self.depthwise_constraint,
-        )
-        if self.use_bias:
-            self.bias = self.add_weight(
-                name="bias",
-                shape=(channels * self.depth_multiplier,),
-                initializer=self.bias_initializer,
-                regularizer=self.bias_regularizer,
-                constraint=self.bias_constraint,
-            )
+        shape = (*self.kernel_size, channels, self.depth_multiplier)
+        self.kernel = self.add_configured_weight("kernel", shape, part="depthwise")
+        self.add_bias(channels * self.depth_multiplier)
 
-    def call(self, inputs: Any) -> Any:
-        y = ops.depthwise_conv(
+    def convolve(self, inputs: Any) -> Any:
+        return ops.depthwise_conv(
             inputs, self.kernel, self.strides, self.padding, self.data_format, self.dilation_rate
         )
-        return self.activation(self.with_bias(y, self.bias))
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return self.output_shape_of(input_shape, input_shape[self.channel_axis] * self.depth_multiplier)
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "depth_multiplier": self.depth_multiplier,
-            **self.window_config(),
-            "activation": activations.serialize(self.activation),
-            "use_bias": self.use_bias,
-            "depthwise_initializer": initializers.serialize(self.depthwise_initializer),
-            "bias_initializer": initializers.serialize(self.bias_initializer),
-            "depthwise_regularizer": regularizers.serialize(self.depthwise_regularizer),
-            "bias_regularizer": regularizers.serialize(self.bias_regularizer),
-            "activity_regularizer": regularizers.serialize(self.activity_regularizer),
-            "depthwise_constraint": constraints.serialize(self.depthwise_constraint),
-            "bias_constraint": constraints.serialize(self.bias_constraint),
-        }
 
 
 class DepthwiseConv1D(BaseDepthwiseConv):

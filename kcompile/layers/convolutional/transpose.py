@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from kcompile import activations, constraints, initializers, ops, regularizers
-from kcompile.layers.arguments import int_tuple, with_defaults
-from kcompile.layers.convolutional.conv import Windowed
+from kcompile import ops
+from kcompile.core.signatures import arguments_of, with_defaults
+from kcompile.layers.arguments import int_tuple
+from kcompile.layers.convolutional.conv import Convolution
 
 
-class BaseConvTranspose(Windowed):
+class BaseConvTranspose(Convolution):
     """Base of transposed convolutions: the gradient of a convolution, which enlarges its input.
 
     Shapes:  channels_last: (n, d..., c) -> (n, o..., filters); kernel (k..., filters, c), bias (filters,).
@@ -40,18 +41,8 @@ class BaseConvTranspose(Windowed):
         bias_constraint: Any = None,
         **kwargs: Any,
     ):
-        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
-        self.filters, self.use_bias = self.positive("filters", filters), use_bias
-        self.set_window(kernel_size, strides, padding, data_format, dilation_rate)
+        super().__init__(arguments_of(locals()), **kwargs)
         self.output_padding = self._checked_output_padding(output_padding)
-        self.activation = activations.get(activation)
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
-        self.kernel_regularizer = regularizers.get(kernel_regularizer)
-        self.bias_regularizer = regularizers.get(bias_regularizer)
-        self.kernel_constraint = constraints.get(kernel_constraint)
-        self.bias_constraint = constraints.get(bias_constraint)
-        self.bias: Any = None
 
     def _checked_output_padding(self, given: Any) -> tuple[int, ...] | None:
         if given is None:
@@ -65,25 +56,12 @@ class BaseConvTranspose(Windowed):
         return sizes
 
     def build(self, input_shape: Any) -> None:
-        self.kernel = self.add_weight(
-            name="kernel",
-            shape=(*self.kernel_size, self.filters, self.channels_of(input_shape)),
-            initializer=self.kernel_initializer,
-            regularizer=self.kernel_regularizer,
-            constraint=self.kernel_constraint,
-        )
-        if self.use_bias:
-            self.bias = self.add_weight(
-                name="bias",
-                shape=(self.filters,),
-                initializer=self.bias_initializer,
-                regularizer=self.bias_regularizer,
-                constraint=self.bias_constraint,
-            )
+        shape = (*self.kernel_size, self.filters, self.channels_of(input_shape))
+        self.kernel = self.add_configured_weight("kernel", shape)
+        self.add_bias(self.filters)
 
-    def call(self, inputs: Any) -> Any:
-        y = self._transposed(inputs, self.kernel, self.data_format)
-        return self.activation(self.with_bias(y, self.bias))
+    def convolve(self, inputs: Any) -> Any:
+        return self._transposed(inputs, self.kernel, self.data_format)
 
     def slide(self, x: Any, kernel: Any) -> Any:
         return self._transposed(x, kernel, "channels_last")
@@ -92,26 +70,6 @@ class BaseConvTranspose(Windowed):
         return ops.conv_transpose(
             x, kernel, self.strides, self.padding, self.output_padding, data_format, self.dilation_rate
         )
-
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        return self.output_shape_of(input_shape, self.filters)
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "filters": self.filters,
-            **self.window_config(),
-            "output_padding": self.output_padding,
-            "activation": activations.serialize(self.activation),
-            "use_bias": self.use_bias,
-            "kernel_initializer": initializers.serialize(self.kernel_initializer),
-            "bias_initializer": initializers.serialize(self.bias_initializer),
-            "kernel_regularizer": regularizers.serialize(self.kernel_regularizer),
-            "bias_regularizer": regularizers.serialize(self.bias_regularizer),
-            "activity_regularizer": regularizers.serialize(self.activity_regularizer),
-            "kernel_constraint": constraints.serialize(self.kernel_constraint),
-            "bias_constraint": constraints.serialize(self.bias_constraint),
-        }
 
 
 class Conv1DTranspose(BaseConvTranspose):

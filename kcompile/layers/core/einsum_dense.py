@@ -6,11 +6,12 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from kcompile import activations, constraints, initializers, ops, regularizers
+from kcompile import initializers, ops
 from kcompile.core.errors import ShapeError
+from kcompile.core.signatures import arguments_of
 from kcompile.layers.arguments import not_supported
+from kcompile.layers.configured import Configured, serialized
 from kcompile.layers.input_spec import InputSpec
-from kcompile.layers.layer import Layer
 from kcompile.trace.keras_tensor import KerasTensor
 
 Shape = tuple[int | None, ...]
@@ -21,7 +22,10 @@ FORMS = (
 )
 
 
-class EinsumDense(Layer):
+UNSUPPORTED = ("lora_rank", "lora_alpha", "gptq_unpacked_column_size", "quantization_config")
+
+
+class EinsumDense(Configured):
     """activation(einsum(equation, inputs, kernel) + bias).
 
     Shapes:  by the equation: "ab,bc->ac", or with the same dimensions elided on both sides, "...ab,bc->...ac"
@@ -34,6 +38,11 @@ class EinsumDense(Layer):
     >>> layer(np.ones((2, 3, 5), "float32")).shape, layer.kernel.shape
     ((2, 3, 4), (5, 4))
     """
+
+    equation: str
+    bias_axes: str | None
+    activation: Any
+    kernel_initializer: Any
 
     def __init__(
         self,
@@ -53,40 +62,21 @@ class EinsumDense(Layer):
         quantization_config: Any = None,
         **kwargs: Any,
     ):
-        not_supported("EinsumDense", lora_rank=lora_rank, lora_alpha=lora_alpha)
-        not_supported("EinsumDense", gptq_unpacked_column_size=gptq_unpacked_column_size)
-        not_supported("EinsumDense", quantization_config=quantization_config)
+        given = arguments_of(locals())
+        not_supported("EinsumDense", **{name: given.pop(name) for name in UNSUPPORTED})
         super().__init__(**kwargs)
-        self.equation = equation
-        self.partial_output_shape = (output_shape,) if isinstance(output_shape, int) else tuple(output_shape)
-        self.bias_axes = bias_axes
-        self.activation = activations.get(activation)
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
-        self.kernel_regularizer = regularizers.get(kernel_regularizer)
-        self.bias_regularizer = regularizers.get(bias_regularizer)
-        self.kernel_constraint = constraints.get(kernel_constraint)
-        self.bias_constraint = constraints.get(bias_constraint)
+        shape = given.pop("output_shape")
+        self.partial_output_shape = (shape,) if isinstance(shape, int) else tuple(shape)
+        self.configure(given)
         self.bias: Any = None
 
     def build(self, input_shape: Any) -> None:
         found = _Shapes.of(self.equation, self.bias_axes, tuple(input_shape), self.partial_output_shape)
         self.input_spec = InputSpec(ndim=len(input_shape))
-        self.kernel = self.add_weight(
-            name="kernel",
-            shape=found.kernel,
-            initializer=self._with_axes(found),
-            regularizer=self.kernel_regularizer,
-            constraint=self.kernel_constraint,
-        )
+        start = self._with_axes(found)
+        self.kernel = self.add_configured_weight("kernel", found.kernel, initializer=start)
         if found.bias is not None:
-            self.bias = self.add_weight(
-                name="bias",
-                shape=found.bias,
-                initializer=self.bias_initializer,
-                regularizer=self.bias_regularizer,
-                constraint=self.bias_constraint,
-            )
+            self.bias = self.add_configured_weight("bias", found.bias)
 
     def _with_axes(self, found: _Shapes) -> Any:
         """The kernel's initializer, told which axes of the kernel are inputs and which outputs."""
@@ -112,17 +102,8 @@ class EinsumDense(Layer):
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
+            **serialized(self, ("activity_regularizer",)),
             "output_shape": self.partial_output_shape,
-            "equation": self.equation,
-            "activation": activations.serialize(self.activation),
-            "bias_axes": self.bias_axes,
-            "kernel_initializer": initializers.serialize(self.kernel_initializer),
-            "bias_initializer": initializers.serialize(self.bias_initializer),
-            "kernel_regularizer": regularizers.serialize(self.kernel_regularizer),
-            "bias_regularizer": regularizers.serialize(self.bias_regularizer),
-            "activity_regularizer": regularizers.serialize(self.activity_regularizer),
-            "kernel_constraint": constraints.serialize(self.kernel_constraint),
-            "bias_constraint": constraints.serialize(self.bias_constraint),
             "quantization_config": None,
         }
 

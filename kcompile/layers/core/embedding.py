@@ -6,19 +6,27 @@ from typing import Any
 
 import numpy as np
 
-from kcompile import constraints, initializers, ops, regularizers
+from kcompile import ops
 from kcompile.core import dtypes
+from kcompile.core.signatures import arguments_of
 from kcompile.layers.arguments import not_supported, positive_int
-from kcompile.layers.layer import Layer
+from kcompile.layers.configured import Configured, serialized
+
+UNSUPPORTED = ("lora_rank", "lora_alpha", "quantization_config")
 
 
-class Embedding(Layer):
+class Embedding(Configured):
     """Rows of a table of weights, looked up by ints.
 
     Shapes:  (n, ...) ints in [0, input_dim) -> (n, ..., output_dim).
     Args:    mask_zero: index 0 is padding, and layers further on get the mask `inputs != 0`.
              weights: a list with the table to start with.
     """
+
+    input_dim: int
+    output_dim: int
+    mask_zero: bool
+    embeddings_initializer: Any
 
     def __init__(
         self,
@@ -34,17 +42,14 @@ class Embedding(Layer):
         quantization_config: Any = None,
         **kwargs: Any,
     ):
-        not_supported(
-            "Embedding", lora_rank=lora_rank, lora_alpha=lora_alpha, quantization_config=quantization_config
-        )
+        given = arguments_of(locals())
+        not_supported("Embedding", **{name: given.pop(name) for name in UNSUPPORTED})
         kwargs.pop("input_length", None)  # Keras 2 had it; it says nothing that the input does not
         super().__init__(**kwargs)
-        self.input_dim = positive_int("input_dim", input_dim)
-        self.output_dim = positive_int("output_dim", output_dim)
-        self.embeddings_initializer = initializers.get(embeddings_initializer)
-        self.embeddings_regularizer = regularizers.get(embeddings_regularizer)
-        self.embeddings_constraint = constraints.get(embeddings_constraint)
-        self.mask_zero = mask_zero
+        positive_int("input_dim", input_dim)
+        positive_int("output_dim", output_dim)
+        given.pop("weights")
+        self.configure(given)
         self.supports_masking = mask_zero
         self.autocast = False
         if weights is not None:
@@ -52,13 +57,8 @@ class Embedding(Layer):
             self.set_weights(weights if isinstance(weights, list) else [np.asarray(weights)])
 
     def build(self, input_shape: Any = None) -> None:
-        self.embeddings = self.add_weight(
-            name="embeddings",
-            shape=(self.input_dim, self.output_dim),
-            initializer=self.embeddings_initializer,
-            regularizer=self.embeddings_regularizer,
-            constraint=self.embeddings_constraint,
-        )
+        shape = (self.input_dim, self.output_dim)
+        self.embeddings = self.add_configured_weight("embeddings", shape)
 
     def call(self, inputs: Any) -> Any:
         if not dtypes.is_int(dtypes.standardize(inputs.dtype)):
@@ -72,14 +72,5 @@ class Embedding(Layer):
         return (*input_shape, self.output_dim)
 
     def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "input_dim": self.input_dim,
-            "output_dim": self.output_dim,
-            "embeddings_initializer": initializers.serialize(self.embeddings_initializer),
-            "embeddings_regularizer": regularizers.serialize(self.embeddings_regularizer),
-            "activity_regularizer": regularizers.serialize(self.activity_regularizer),
-            "embeddings_constraint": constraints.serialize(self.embeddings_constraint),
-            "mask_zero": self.mask_zero,
-            "quantization_config": None,
-        }
+        config = {**super().get_config(), **serialized(self, ("activity_regularizer",))}
+        return {**config, "quantization_config": None}

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from kcompile import constraints, initializers, ops, regularizers
+from kcompile import ops
 from kcompile.core import config, dtypes
 from kcompile.core.errors import ShapeError
+from kcompile.core.signatures import arguments_of
+from kcompile.layers.configured import Configured
 from kcompile.layers.input_spec import InputSpec
-from kcompile.layers.layer import Layer
 
 
-class BatchNormalization(Layer):
+class BatchNormalization(Configured):
     """Normalizes each channel: by the batch's mean and variance in training, else by moving averages of them.
 
     Shapes:  as the input; gamma, beta and the moving averages are (c,), c the size of `axis`.
@@ -23,6 +24,13 @@ class BatchNormalization(Layer):
     Source:  Ioffe and Szegedy 2015; Ioffe 2017 (renorm). A layer with trainable=False always uses the moving
              averages.
     """
+
+    center: bool
+    scale: bool
+    renorm: bool
+    renorm_momentum: float
+    moving_mean_initializer: Any
+    moving_variance_initializer: Any
 
     def __init__(
         self,
@@ -45,18 +53,10 @@ class BatchNormalization(Layer):
         synchronized: bool = False,
         **kwargs: Any,
     ):
+        given = arguments_of(locals())
         super().__init__(**kwargs)
+        self.configure(given)
         self.axis, self.momentum, self.epsilon = int(axis), float(momentum), float(epsilon)
-        self.center, self.scale = center, scale
-        self.beta_initializer = initializers.get(beta_initializer)
-        self.gamma_initializer = initializers.get(gamma_initializer)
-        self.moving_mean_initializer = initializers.get(moving_mean_initializer)
-        self.moving_variance_initializer = initializers.get(moving_variance_initializer)
-        self.beta_regularizer = regularizers.get(beta_regularizer)
-        self.gamma_regularizer = regularizers.get(gamma_regularizer)
-        self.beta_constraint = constraints.get(beta_constraint)
-        self.gamma_constraint = constraints.get(gamma_constraint)
-        self.synchronized, self.renorm, self.renorm_momentum = synchronized, renorm, renorm_momentum
         self.renorm_clipping = _checked_clipping(renorm_clipping or {}) if renorm else renorm_clipping
         self.supports_masking = True
         self.gamma: Any = None
@@ -70,23 +70,9 @@ class BatchNormalization(Layer):
         channels = input_shape[self.axis]
         shape = (channels,)
         if self.scale:
-            self.gamma = self.add_weight(
-                name="gamma",
-                shape=shape,
-                initializer=self.gamma_initializer,
-                regularizer=self.gamma_regularizer,
-                constraint=self.gamma_constraint,
-                autocast=False,
-            )
+            self.gamma = self.add_configured_weight("gamma", shape, autocast=False)
         if self.center:
-            self.beta = self.add_weight(
-                name="beta",
-                shape=shape,
-                initializer=self.beta_initializer,
-                regularizer=self.beta_regularizer,
-                constraint=self.beta_constraint,
-                autocast=False,
-            )
+            self.beta = self.add_configured_weight("beta", shape, autocast=False)
         moving: dict[str, Any] = {"shape": shape, "trainable": False, "autocast": False}
         self.moving_mean = self.add_weight(
             name="moving_mean", initializer=self.moving_mean_initializer, **moving
@@ -172,28 +158,6 @@ class BatchNormalization(Layer):
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape
-
-    def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "axis": self.axis,
-            "momentum": self.momentum,
-            "epsilon": self.epsilon,
-            "center": self.center,
-            "scale": self.scale,
-            "beta_initializer": initializers.serialize(self.beta_initializer),
-            "gamma_initializer": initializers.serialize(self.gamma_initializer),
-            "moving_mean_initializer": initializers.serialize(self.moving_mean_initializer),
-            "moving_variance_initializer": initializers.serialize(self.moving_variance_initializer),
-            "beta_regularizer": regularizers.serialize(self.beta_regularizer),
-            "gamma_regularizer": regularizers.serialize(self.gamma_regularizer),
-            "beta_constraint": constraints.serialize(self.beta_constraint),
-            "gamma_constraint": constraints.serialize(self.gamma_constraint),
-            "synchronized": self.synchronized,
-            "renorm": self.renorm,
-            "renorm_clipping": self.renorm_clipping,
-            "renorm_momentum": self.renorm_momentum,
-        }
 
 
 def _move(average: Any, value: Any, momentum: float) -> None:

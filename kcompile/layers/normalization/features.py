@@ -5,7 +5,9 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-from kcompile import constraints, initializers, ops, regularizers
+from kcompile import ops
+from kcompile.core.signatures import arguments_of
+from kcompile.layers.configured import Configured
 from kcompile.layers.layer import Layer
 
 
@@ -33,13 +35,16 @@ def checked_axes(layer: Layer, axes: list[int], input_shape: Any) -> tuple[int, 
     return tuple(input_shape[axis] for axis in axes)
 
 
-class LayerNormalization(Layer):
+class LayerNormalization(Configured):
     """Mean 0 and variance 1 over `axis`, times gamma, plus beta.
 
     Shapes:  as the input; gamma and beta have the input's dimensions on `axis`.
     Args:    rms_scaling: divide by the standard deviation alone, and scale by gamma.
     Source:  Ba et al. 2016.
     """
+
+    center: bool
+    scale: bool
 
     def __init__(
         self,
@@ -55,6 +60,7 @@ class LayerNormalization(Layer):
         gamma_constraint: Any = None,
         **kwargs: Any,
     ):
+        given = arguments_of(locals())
         self.rms_scaling = kwargs.pop("rms_scaling", False)
         if self.rms_scaling:
             warnings.warn(
@@ -63,14 +69,8 @@ class LayerNormalization(Layer):
                 stacklevel=2,
             )
         super().__init__(**kwargs)
-        self.axis = _given_axis(axis)
-        self.epsilon, self.center, self.scale = float(epsilon), center, scale
-        self.beta_initializer = initializers.get(beta_initializer)
-        self.gamma_initializer = initializers.get(gamma_initializer)
-        self.beta_regularizer = regularizers.get(beta_regularizer)
-        self.gamma_regularizer = regularizers.get(gamma_regularizer)
-        self.beta_constraint = constraints.get(beta_constraint)
-        self.gamma_constraint = constraints.get(gamma_constraint)
+        self.configure(given)
+        self.axis, self.epsilon = _given_axis(axis), float(epsilon)
         self.supports_masking = True
         self.autocast = False
         self.gamma: Any = None
@@ -80,23 +80,9 @@ class LayerNormalization(Layer):
         self.axis = sorted(axis_list(self.axis))
         shape = checked_axes(self, self.axis, input_shape)
         if self.scale or self.rms_scaling:
-            self.gamma = self.add_weight(
-                name="gamma",
-                shape=shape,
-                initializer=self.gamma_initializer,
-                regularizer=self.gamma_regularizer,
-                constraint=self.gamma_constraint,
-                autocast=False,
-            )
+            self.gamma = self.add_configured_weight("gamma", shape, autocast=False)
         if self.center and not self.rms_scaling:
-            self.beta = self.add_weight(
-                name="beta",
-                shape=shape,
-                initializer=self.beta_initializer,
-                regularizer=self.beta_regularizer,
-                constraint=self.beta_constraint,
-                autocast=False,
-            )
+            self.beta = self.add_configured_weight("beta", shape, autocast=False)
 
     def call(self, inputs: Any) -> Any:
         y = ops.layer_normalization(
@@ -108,20 +94,7 @@ class LayerNormalization(Layer):
         return input_shape
 
     def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "axis": self.axis,
-            "epsilon": self.epsilon,
-            "center": self.center,
-            "scale": self.scale,
-            "rms_scaling": self.rms_scaling,
-            "beta_initializer": initializers.serialize(self.beta_initializer),
-            "gamma_initializer": initializers.serialize(self.gamma_initializer),
-            "beta_regularizer": regularizers.serialize(self.beta_regularizer),
-            "gamma_regularizer": regularizers.serialize(self.gamma_regularizer),
-            "beta_constraint": constraints.serialize(self.beta_constraint),
-            "gamma_constraint": constraints.serialize(self.gamma_constraint),
-        }
+        return {**super().get_config(), "rms_scaling": self.rms_scaling}
 
 
 class RMSNormalization(Layer):

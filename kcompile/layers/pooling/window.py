@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from kcompile import ops
-from kcompile.layers.arguments import data_format_name, int_tuple, padding_name, with_defaults
+from kcompile.core.signatures import with_defaults
+from kcompile.layers.arguments import data_format_name, int_tuple, padding_name
 from kcompile.layers.input_spec import InputSpec
 from kcompile.layers.layer import Layer
 
@@ -45,16 +46,7 @@ class BasePooling(Layer):
 class MaxPooling(BasePooling):
     """The largest element of each window; windows of 2 unless given."""
 
-    def __init__(
-        self,
-        pool_size: Any = 2,
-        strides: Any = None,
-        padding: str = "valid",
-        data_format: str | None = None,
-        name: str | None = None,
-        **kwargs: Any,
-    ):
-        super().__init__(pool_size, strides, padding, data_format, name, **kwargs)
+    __init__ = with_defaults(BasePooling.__init__, pool_size=2)
 
     def call(self, inputs: Any) -> Any:
         return ops.max_pool(inputs, self.pool_size, self.strides, self.padding, self.data_format)

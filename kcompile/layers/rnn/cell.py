@@ -1,36 +1,14 @@
-"""What the built-in cells share: their arguments, weights and configs."""
+"""What the built-in cells share: weights, dropout, and the sizes of states."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
-from kcompile import activations, constraints, initializers, ops, regularizers
-from kcompile.layers.layer import Layer
+from kcompile import ops
+from kcompile.layers.configured import Configured
 from kcompile.layers.rnn.dropout import DropoutRNNCell
 from kcompile.trace.seed_generator import SeedGenerator
-
-# How an argument is read and serialised, by the last word of its name.
-MODULES: dict[str, Any] = {
-    "activation": activations,
-    "initializer": initializers,
-    "regularizer": regularizers,
-    "constraint": constraints,
-}
-
-
-def arguments_of(scope: dict[str, Any]) -> dict[str, Any]:
-    """The named arguments of a constructor, from its `locals()`."""
-    return {k: v for k, v in scope.items() if k not in ("self", "__class__", "kwargs")}
-
-
-def serialized(owner: Any, names: Iterable[str]) -> dict[str, Any]:
-    """Attributes as plain data."""
-    config = {}
-    for name in names:
-        module, value = MODULES.get(name.rpartition("_")[2]), getattr(owner, name)
-        config[name] = value if module is None else module.serialize(value)
-    return config
 
 
 def projected(
@@ -50,7 +28,7 @@ def projected(
     )
 
 
-class BuiltinCell(Layer, DropoutRNNCell):
+class BuiltinCell(Configured, DropoutRNNCell):
     """Base of cells with a kernel for the inputs, one for the state, and a bias.
 
     Args:    settings: the arguments of the cell's class, which become attributes and its config.
@@ -67,10 +45,7 @@ class BuiltinCell(Layer, DropoutRNNCell):
 
     def __init__(self, settings: dict[str, Any], implementation: int = 2, **kwargs: Any):
         super().__init__(**kwargs)
-        for name, value in settings.items():
-            module = MODULES.get(name.rpartition("_")[2])
-            setattr(self, name, value if module is None else module.get(value))
-        self._settings = tuple(settings)
+        self.configure(settings)
         self.dropout = min(1.0, max(0.0, self.dropout))
         self.recurrent_dropout = min(1.0, max(0.0, self.recurrent_dropout))
         self.implementation = 1 if self.recurrent_dropout and self.gates > 1 else implementation
@@ -80,18 +55,11 @@ class BuiltinCell(Layer, DropoutRNNCell):
 
     def add_weights(self, kernel: Any, recurrent: Any, bias: Any, bias_initializer: Any = None) -> None:
         """Make kernel, recurrent kernel and bias (if it is used) of these shapes."""
-        for name, shape in {"kernel": kernel, "recurrent_kernel": recurrent, "bias": bias}.items():
-            part = name.removesuffix("_kernel")
-            made = None
-            if name != "bias" or self.use_bias:
-                made = self.add_weight(
-                    shape=shape,
-                    name=name,
-                    initializer=(part == "bias" and bias_initializer) or getattr(self, f"{part}_initializer"),
-                    regularizer=getattr(self, f"{part}_regularizer"),
-                    constraint=getattr(self, f"{part}_constraint"),
-                )
-            setattr(self, name, made)
+        self.kernel = self.add_configured_weight("kernel", kernel)
+        self.recurrent_kernel = self.add_configured_weight("recurrent_kernel", recurrent)
+        self.bias = None
+        if self.use_bias:
+            self.bias = self.add_configured_weight("bias", bias, initializer=bias_initializer)
 
     def input_masks(self, inputs: Any, training: Any) -> Any:
         """Dropout masks for the inputs, or None."""
@@ -105,9 +73,6 @@ class BuiltinCell(Layer, DropoutRNNCell):
     def _drops(self, rate: float) -> bool:
         """A rate of 1 counts in cells without gates only, as in Keras."""
         return 0 < rate < 1 or (rate == 1 and self.gates == 1)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), **serialized(self, self._settings)}
 
 
 def zero_states(batch_size: Any, sizes: Any, dtype: str) -> Any:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from kcompile import ops
+from kcompile.core.signatures import arguments_of
 from kcompile.layers.convolutional.conv import Windowed
 from kcompile.layers.input_spec import InputSpec
-from kcompile.layers.rnn.cell import BuiltinCell, arguments_of, projected
+from kcompile.layers.rnn.cell import BuiltinCell, projected
 from kcompile.layers.rnn.cell_layer import CellLayer
 from kcompile.layers.rnn.lstm import forgetting_slowly, lstm_step
 
@@ -99,38 +100,10 @@ class BaseConvLSTM(CellLayer):
 
     cell: ConvLSTMCell
 
-    def __init__(
-        self,
-        filters: int,
-        kernel_size: Any,
-        strides: Any = 1,
-        padding: str = "valid",
-        data_format: str | None = None,
-        dilation_rate: Any = 1,
-        activation: Any = "tanh",
-        recurrent_activation: Any = "sigmoid",
-        use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        recurrent_initializer: Any = "orthogonal",
-        bias_initializer: Any = "zeros",
-        unit_forget_bias: bool = True,
-        kernel_regularizer: Any = None,
-        recurrent_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        activity_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        recurrent_constraint: Any = None,
-        bias_constraint: Any = None,
-        dropout: float = 0.0,
-        recurrent_dropout: float = 0.0,
-        seed: int | None = None,
-        return_sequences: bool = False,
-        return_state: bool = False,
-        go_backwards: bool = False,
-        stateful: bool = False,
-        **kwargs: Any,
-    ):
-        super().__init__(arguments_of(locals()), kwargs)
+    options = ("return_sequences", "return_state", "go_backwards", "stateful")
+
+    def __init__(self, **given: Any):
+        super().__init__(**given)
         self.input_spec = InputSpec(ndim=self.cell.rank + 3)
 
     def compute_output_shape(self, sequences_shape: Any, initial_state_shape: Any = None) -> Any:

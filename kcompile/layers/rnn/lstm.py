@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from kcompile import ops
+from kcompile.core.signatures import arguments_of
 from kcompile.layers.arguments import positive_int
-from kcompile.layers.input_spec import InputSpec
-from kcompile.layers.rnn.cell import BuiltinCell, arguments_of, projected, zero_states
-from kcompile.layers.rnn.cell_layer import CellLayer, check_use_cudnn
+from kcompile.layers.rnn.cell import BuiltinCell, projected, zero_states
+from kcompile.layers.rnn.cell_layer import WithCudnn
 
 
 def lstm_step(cell: BuiltinCell, z: Any, c: Any, axis: int = -1) -> tuple[Any, list[Any]]:
@@ -91,7 +91,7 @@ class LSTMCell(BuiltinCell):
         return zero_states(batch_size, self.state_size, self.compute_dtype)
 
 
-class LSTM(CellLayer, cell=LSTMCell):
+class LSTM(WithCudnn, cell=LSTMCell):
     """Long short-term memory.
 
     Shapes:  (n, steps, d) -> (n, units), or (n, steps, units) with return_sequences; with return_state, a
@@ -105,35 +105,3 @@ class LSTM(CellLayer, cell=LSTMCell):
     >>> outputs.shape, h.shape, c.shape
     ((2, 5, 4), (2, 4), (2, 4))
     """
-
-    def __init__(
-        self,
-        units: int,
-        activation: Any = "tanh",
-        recurrent_activation: Any = "sigmoid",
-        use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        recurrent_initializer: Any = "orthogonal",
-        bias_initializer: Any = "zeros",
-        unit_forget_bias: bool = True,
-        kernel_regularizer: Any = None,
-        recurrent_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        activity_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        recurrent_constraint: Any = None,
-        bias_constraint: Any = None,
-        dropout: float = 0.0,
-        recurrent_dropout: float = 0.0,
-        seed: int | None = None,
-        return_sequences: bool = False,
-        return_state: bool = False,
-        go_backwards: bool = False,
-        stateful: bool = False,
-        unroll: bool = False,
-        use_cudnn: Any = "auto",
-        **kwargs: Any,
-    ):
-        super().__init__(arguments_of(locals()), kwargs)
-        self.input_spec = InputSpec(ndim=3)
-        self.use_cudnn = check_use_cudnn(use_cudnn)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from kcompile.core.signatures import arguments_of
 from kcompile.layers.arguments import positive_int
 from kcompile.layers.input_spec import InputSpec
-from kcompile.layers.rnn.cell import BuiltinCell, arguments_of, projected, zero_states
+from kcompile.layers.rnn.cell import BuiltinCell, projected, zero_states
 from kcompile.layers.rnn.cell_layer import CellLayer
 
 
@@ -62,7 +63,7 @@ class SimpleRNNCell(BuiltinCell):
         return zero_states(batch_size, [self.state_size], self.compute_dtype)
 
 
-class SimpleRNN(CellLayer, cell=SimpleRNNCell):
+class SimpleRNN(CellLayer, cell=SimpleRNNCell, last=("seed",)):
     """A fully connected layer whose output is also its next state.
 
     Shapes:  (n, steps, d) -> (n, units), or (n, steps, units) with return_sequences; with return_state, a
@@ -75,32 +76,8 @@ class SimpleRNN(CellLayer, cell=SimpleRNNCell):
     (2, 4)
     """
 
-    def __init__(
-        self,
-        units: int,
-        activation: Any = "tanh",
-        use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        recurrent_initializer: Any = "orthogonal",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        recurrent_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        activity_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        recurrent_constraint: Any = None,
-        bias_constraint: Any = None,
-        dropout: float = 0.0,
-        recurrent_dropout: float = 0.0,
-        return_sequences: bool = False,
-        return_state: bool = False,
-        go_backwards: bool = False,
-        stateful: bool = False,
-        unroll: bool = False,
-        seed: int | None = None,
-        **kwargs: Any,
-    ):
-        super().__init__({**arguments_of(locals()), "activity_regularizer": None}, kwargs)
+    def __init__(self, **given: Any):
+        super().__init__(**{**given, "activity_regularizer": None})
         self.input_spec = [InputSpec(ndim=3)]
 
     def get_config(self) -> dict[str, Any]:

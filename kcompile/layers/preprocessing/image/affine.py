@@ -11,6 +11,7 @@ from kcompile.layers.preprocessing.image.boxes import clip_to_image_size, conver
 
 FILL_MODES = ("reflect", "wrap", "constant", "nearest")
 INTERPOLATIONS = ("nearest", "bilinear")
+FILLING = ("fill_mode", "interpolation", "seed", "fill_value")
 
 
 class AffineLayer(BaseImagePreprocessingLayer):
@@ -18,7 +19,6 @@ class AffineLayer(BaseImagePreprocessingLayer):
 
     _USE_BASE_FACTOR = False
     _FACTOR_TEXT = "in the range [-1.0, 1.0]"
-    _OWN: tuple[str, ...] = ()  # names of the factors in the config
 
     def _settings(self, fill_mode: str, interpolation: str, seed: int | None, fill_value: float) -> None:
         for name, value, known in (
@@ -70,10 +70,6 @@ class AffineLayer(BaseImagePreprocessingLayer):
     def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape
 
-    def get_config(self) -> dict[str, Any]:
-        names = (*self._OWN, "fill_mode", "interpolation", "seed", "fill_value")
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
-
 
 def map_rows(*columns: Any) -> Any:
     """Maps (n, 8) from six columns (n,)."""
@@ -90,7 +86,7 @@ class RandomTranslation(AffineLayer):
              "nearest". interpolation: "bilinear" or "nearest".
     """
 
-    _OWN = ("height_factor", "width_factor")
+    _SETTINGS = ("height_factor", "width_factor", *FILLING)
 
     def __init__(
         self,
@@ -150,7 +146,7 @@ class RandomRotation(AffineLayer):
     """
 
     _USE_BASE_FACTOR = True
-    _OWN = ("factor",)
+    _SETTINGS = ("factor", *FILLING)
 
     def __init__(
         self,
@@ -204,7 +200,7 @@ class RandomZoom(AffineLayer):
     """
 
     _FACTOR_TEXT = "in the range (-1.0, 1.0]"
-    _OWN = ("height_factor", "width_factor")
+    _SETTINGS = ("height_factor", "width_factor", *FILLING)
 
     def __init__(
         self,
@@ -277,7 +273,7 @@ class RandomShear(AffineLayer):
     """
 
     _FACTOR_TEXT = "in the range [0, 1.0]"
-    _OWN = ("x_factor", "y_factor")
+    _SETTINGS = ("x_factor", "y_factor", *FILLING)
 
     def __init__(
         self,

@@ -20,6 +20,7 @@ class BaseImagePreprocessingLayer(Layer):
     `get_random_transformation` draws what happens in this call; the `transform_*` methods do it.
     """
 
+    _SETTINGS: tuple[str, ...] = ()  # attributes that the config holds
     _USE_BASE_FACTOR = True
     _FACTOR_BOUNDS: tuple[float, float] = (-1, 1)
 
@@ -174,7 +175,7 @@ class BaseImagePreprocessingLayer(Layer):
         config = {**super().get_config(), "data_format": self.data_format}
         if self.bounding_box_format is not None:
             config["bounding_box_format"] = self.bounding_box_format
-        return config
+        return {**config, **{name: getattr(self, name) for name in self._SETTINGS}}
 
     # --- for subclasses -------------------------------------------------------------------------------------
 
@@ -225,7 +226,9 @@ class BaseImagePreprocessingLayer(Layer):
 
 
 class ColorLayer(BaseImagePreprocessingLayer):
-    """Base of layers that change brightness or colour: boxes, labels and masks stay as they are."""
+    """Base of layers that change brightness or colour: shapes, boxes, labels and masks stay as they are."""
+
+    value_range: Any
 
     def transform_bounding_boxes(
         self, bounding_boxes: dict[str, Any], transformation: Any, training: bool = True
@@ -236,6 +239,33 @@ class ColorLayer(BaseImagePreprocessingLayer):
         self, segmentation_masks: Any, transformation: Any, training: bool = True
     ) -> Any:
         return segmentation_masks
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return input_shape
+
+
+class FactorLayer(ColorLayer):
+    """Base of layers that draw how much they do from `factor`.
+
+    Args:    factor: as each layer says. value_range: the brightness of the images, (least, largest).
+    """
+
+    _SETTINGS: tuple[str, ...] = ("factor", "value_range", "seed")
+    _USE_BASE_FACTOR = False
+    _SORTS_RANGE = True  # is the range checked and sorted?
+
+    def __init__(
+        self,
+        factor: Any,
+        value_range: Any = (0, 255),
+        data_format: str | None = None,
+        seed: int | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(data_format=data_format, **kwargs)
+        self._set_factor(factor)
+        self.value_range = value_range_of(value_range) if self._SORTS_RANGE else value_range
+        self._make_generator(seed)
 
 
 VALUE_RANGE_ERROR = "The `value_range` argument should be a list of two numbers. Received: value_range="

@@ -23,6 +23,8 @@ class ContrastLimitedAdaptiveHistogramEqualization(BaseImagePreprocessingLayer):
     Source:  K. Zuiderveld, "Contrast Limited Adaptive Histogram Equalization", Graphics Gems IV (1994).
     """
 
+    _SETTINGS = ("value_range", "clip_limit", "tile_grid_size")
+
     def __init__(
         self,
         value_range: Any = (0, 255),
@@ -116,7 +118,3 @@ class ContrastLimitedAdaptiveHistogramEqualization(BaseImagePreprocessingLayer):
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape
-
-    def get_config(self) -> dict[str, Any]:
-        names = ("value_range", "clip_limit", "tile_grid_size")
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}

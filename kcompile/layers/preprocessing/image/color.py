@@ -7,14 +7,12 @@ from typing import Any
 
 from kcompile import ops
 from kcompile.core import config
-from kcompile.layers.preprocessing.image.base import ColorLayer, value_range_of
+from kcompile.layers.preprocessing.image.base import ColorLayer, FactorLayer
 from kcompile.layers.preprocessing.image.tone import RandomBrightness, RandomContrast
 
 
-class HueLayer(ColorLayer):
-    """Base of layers that change hue or saturation, with Keras's config."""
-
-    value_range: Any
+class HueLayer(FactorLayer):
+    """Base of layers that change hue or saturation."""
 
     def _changed(self, images: Any, channel: int, change: Callable[[Any], Any]) -> Any:
         """RGB images with one channel of hue, saturation and value changed."""
@@ -24,13 +22,6 @@ class HueLayer(ColorLayer):
         planes = [hsv[(*at, k)] for k in range(3)]
         planes[channel] = change(planes[channel])
         return ops.image.hsv_to_rgb(ops.stack(planes, axis=axis), data_format=self.data_format)
-
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        return input_shape
-
-    def get_config(self) -> dict[str, Any]:
-        config = {"factor": self.factor, "value_range": self.value_range, "seed": self.seed}
-        return {**super().get_config(), **config}
 
 
 class RandomSaturation(HueLayer):
@@ -44,19 +35,6 @@ class RandomSaturation(HueLayer):
     """
 
     _FACTOR_BOUNDS = (-1, 1)
-
-    def __init__(
-        self,
-        factor: Any,
-        value_range: Any = (0, 255),
-        data_format: str | None = None,
-        seed: int | None = None,
-        **kwargs: Any,
-    ):
-        super().__init__(data_format=data_format, **kwargs)
-        self._set_factor(factor)
-        self.value_range = value_range_of(value_range)
-        self._make_generator(seed)
 
     def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
         """The scales, (n,)."""
@@ -79,19 +57,7 @@ class RandomHue(HueLayer):
     """
 
     _FACTOR_BOUNDS = (0, 1)
-
-    def __init__(
-        self,
-        factor: Any,
-        value_range: Any = (0, 255),
-        data_format: str | None = None,
-        seed: int | None = None,
-        **kwargs: Any,
-    ):
-        super().__init__(data_format=data_format, **kwargs)
-        self._set_factor(factor)
-        self.value_range = value_range
-        self._make_generator(seed)
+    _SORTS_RANGE = False
 
     def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
         """Shares of a turn, (n,)."""
@@ -115,26 +81,13 @@ class RandomHue(HueLayer):
         return ops.cast(images, self.compute_dtype)
 
 
-class RandomColorDegeneration(HueLayer):
+class RandomColorDegeneration(FactorLayer):
     """In training, RGB images on their way to grey.
 
     Shapes:  (h, w, 3) or (n, h, w, 3) -> the same.
     Args:    factor: 0 changes nothing, 1 is grey; a number stands for (-number, number), or (least,
              largest). value_range: what results are clipped to.
     """
-
-    def __init__(
-        self,
-        factor: Any,
-        value_range: Any = (0, 255),
-        data_format: str | None = None,
-        seed: int | None = None,
-        **kwargs: Any,
-    ):
-        super().__init__(data_format=data_format, **kwargs)
-        self._set_factor(factor)
-        self.value_range = value_range_of(value_range)
-        self._make_generator(seed)
 
     def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
         """How far to go, (n, 1, 1, 1)."""
@@ -170,6 +123,8 @@ class RandomGrayscale(ColorLayer):
     Args:    factor: the probability.
     """
 
+    _SETTINGS = ("factor",)
+
     def __init__(
         self, factor: float = 0.5, data_format: str | None = None, seed: int | None = None, **kwargs: Any
     ):
@@ -192,12 +147,6 @@ class RandomGrayscale(ColorLayer):
         grey = ops.image.rgb_to_grayscale(images, data_format=self.data_format)
         return ops.where(transformation, grey, images)
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        return input_shape
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "factor": self.factor}
-
 
 class RandomColorJitter(ColorLayer):
     """In training, brightness, contrast, saturation and hue changed at random, in this order.
@@ -206,6 +155,11 @@ class RandomColorJitter(ColorLayer):
     Args:    brightness_factor, contrast_factor, saturation_factor, hue_factor: as of the single layers; None
              leaves one out. value_range: of the images.
     """
+
+    _SETTINGS = (
+        *("value_range", "brightness_factor", "contrast_factor", "saturation_factor", "hue_factor"),
+        "seed",
+    )
 
     def __init__(
         self,
@@ -243,10 +197,3 @@ class RandomColorJitter(ColorLayer):
                 own = layer.get_random_transformation(images, seed=self.generator)
                 images = layer.transform_images(images, own)
         return ops.cast(images, self.compute_dtype)
-
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        return input_shape
-
-    def get_config(self) -> dict[str, Any]:
-        names = """value_range brightness_factor contrast_factor saturation_factor hue_factor seed"""
-        return {**super().get_config(), **{name: getattr(self, name) for name in names.split()}}

@@ -56,6 +56,7 @@ class CenterCrop(Crop):
     [1.0, 2.0]
     """
 
+    _SETTINGS = ("height", "width")
     _USE_BASE_FACTOR = False
 
     def __init__(self, height: int, width: int, data_format: str | None = None, **kwargs: Any):
@@ -110,9 +111,6 @@ class CenterCrop(Crop):
         parts = zip(ops.split(boxes, 4, axis=-1), (*limits, *limits), strict=True)
         return ops.concatenate([ops.clip(p, a, b) - a for p, (a, b) in parts], axis=-1)
 
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "height": self.height, "width": self.width}
-
 
 class RandomCrop(Crop):
     """In training a part of each batch's images at a random place; in inference the images as they are.
@@ -121,6 +119,8 @@ class RandomCrop(Crop):
 
     Shapes:  (h, w, c) or (n, h, w, c) -> (..., height, width, c).
     """
+
+    _SETTINGS = ("height", "width", "seed")
 
     def __init__(
         self,
@@ -186,7 +186,3 @@ class RandomCrop(Crop):
         moved = [ops.maximum(boxes[..., k] - (first, second)[k % 2], 0) for k in range(4)]
         boxes = convert_format(ops.stack(moved, axis=-1), "xyxy", form, **own)
         return {"boxes": boxes, "labels": bounding_boxes["labels"]}
-
-    def get_config(self) -> dict[str, Any]:
-        config = {"height": self.height, "width": self.width, "seed": self.seed}
-        return {**super().get_config(), **config}

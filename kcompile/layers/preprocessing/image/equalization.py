@@ -17,6 +17,8 @@ class Equalization(ColorLayer):
     Args:    value_range: of the images. bins: of the histogram.
     """
 
+    _SETTINGS = ("bins", "value_range")
+
     def __init__(
         self, value_range: Any = (0, 255), bins: int = 256, data_format: str | None = None, **kwargs: Any
     ):
@@ -56,12 +58,6 @@ class Equalization(ColorLayer):
         several = ops.count_nonzero(counts, axis=1) > 1
         return ops.where(several, ops.cast(ops.take(table, at), x.dtype), x)
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        return input_shape
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "bins": self.bins, "value_range": self.value_range}
-
 
 class AutoContrast(ColorLayer):
     """Brightness stretched so that the darkest pixel of a channel is black and the brightest white.
@@ -75,6 +71,7 @@ class AutoContrast(ColorLayer):
     """
 
     _USE_BASE_FACTOR = False
+    _SETTINGS = ("value_range",)
 
     def __init__(self, value_range: Any = (0, 255), **kwargs: Any):
         super().__init__(**kwargs)
@@ -89,9 +86,3 @@ class AutoContrast(ColorLayer):
         x = ops.clip(x * scale + (-low * scale), 0.0, 255.0)
         x = self._transform_value_range(x, FULL, self.value_range, dtype)
         return ops.where(ops.isnan(x), ops.cast(images, dtype), x)
-
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        return input_shape
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "value_range": self.value_range}

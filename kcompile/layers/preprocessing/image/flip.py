@@ -17,6 +17,7 @@ class RandomFlip(BaseImagePreprocessingLayer):
              and mirrors it at once. seed: of the draws.
     """
 
+    _SETTINGS = ("seed", "mode")
     _USE_BASE_FACTOR = False
 
     def __init__(
@@ -70,6 +71,3 @@ class RandomFlip(BaseImagePreprocessingLayer):
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "seed": self.seed, "mode": self.mode}

@@ -14,6 +14,8 @@ class MaxNumBoundingBoxes(ColorLayer):
     Shapes:  boxes (n, k, 4) -> (n, max_number, 4), labels (n, k) -> (n, max_number).
     """
 
+    _SETTINGS = ("max_number",)
+
     def __init__(self, max_number: int, fill_value: int = -1, **kwargs: Any):
         super().__init__(**kwargs)
         self.max_number, self.fill_value = int(max_number), int(fill_value)
@@ -42,6 +44,3 @@ class MaxNumBoundingBoxes(ColorLayer):
             )
         found = {name: [shape[0], self.max_number, *shape[2:]] for name, shape in given.items()}
         return {**input_shape, "bounding_boxes": found}
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "max_number": self.max_number}

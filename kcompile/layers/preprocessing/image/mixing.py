@@ -47,6 +47,8 @@ class RandomErasing(BoxLayer, ColorLayer):
              the filling is clipped to.
     """
 
+    _SETTINGS = ("factor", "scale", "fill_value", "value_range", "seed")
+
     def __init__(
         self,
         factor: Any = 1.0,
@@ -98,10 +100,6 @@ class RandomErasing(BoxLayer, ColorLayer):
         erased = ops.logical_and(happens, transformation["batch_masks"])
         return ops.where(erased, transformation["fill_value"], images)
 
-    def get_config(self) -> dict[str, Any]:
-        names = ("factor", "scale", "fill_value", "value_range", "seed")
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
-
 
 class CutMix(BoxLayer):
     """In training, a box of each image taken from another image of the batch, and labels mixed accordingly.
@@ -111,6 +109,8 @@ class CutMix(BoxLayer):
              largest).
     Source:  Yun et al., "CutMix: Regularization Strategy to Train Strong Classifiers", 2019.
     """
+
+    _SETTINGS = ("factor", "seed")
 
     def __init__(
         self, factor: Any = 1.0, seed: int | None = None, data_format: str | None = None, **kwargs: Any
@@ -154,9 +154,6 @@ class CutMix(BoxLayer):
     ) -> Any:
         return self.transform_images(segmentation_masks, transformation, training)
 
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "factor": self.factor, "seed": self.seed}
-
 
 def mixed(x: Any, transformation: Any, rank: int) -> Any:
     """x and x of the other images, by the weights of the transformation."""
@@ -172,6 +169,8 @@ class MixUp(BaseImagePreprocessingLayer):
     Args:    alpha: the parameter of the beta distribution that the weights come from.
     Source:  Zhang et al., "mixup: Beyond Empirical Risk Minimization", 2018.
     """
+
+    _SETTINGS = ("alpha", "seed")
 
     def __init__(
         self, alpha: float = 0.2, data_format: str | None = None, seed: int | None = None, **kwargs: Any
@@ -218,6 +217,3 @@ class MixUp(BaseImagePreprocessingLayer):
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "alpha": self.alpha, "seed": self.seed}

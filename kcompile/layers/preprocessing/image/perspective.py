@@ -28,6 +28,7 @@ class RandomPerspective(BaseImagePreprocessingLayer):
              times their distance. interpolation: "bilinear" or "nearest". fill_value: what comes in.
     """
 
+    _SETTINGS = ("factor", "scale", "interpolation", "fill_value", "seed")
     _USE_BASE_FACTOR = False
     _FACTOR_BOUNDS = (0, 1)
 
@@ -112,10 +113,6 @@ class RandomPerspective(BaseImagePreprocessingLayer):
     def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape
 
-    def get_config(self) -> dict[str, Any]:
-        names = ("factor", "scale", "interpolation", "fill_value", "seed")
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
-
 
 class RandomElasticTransform(BaseImagePreprocessingLayer):
     """In training, images whose pixels come from random places nearby.
@@ -126,6 +123,7 @@ class RandomElasticTransform(BaseImagePreprocessingLayer):
              `ops.image.map_coordinates`. value_range: what the results are clipped to.
     """
 
+    _SETTINGS = ("factor", "scale", "interpolation", "fill_mode", "fill_value", "value_range", "seed")
     _USE_BASE_FACTOR = False
     _FACTOR_BOUNDS = (0, 1)
 
@@ -183,7 +181,3 @@ class RandomElasticTransform(BaseImagePreprocessingLayer):
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape
-
-    def get_config(self) -> dict[str, Any]:
-        names = ("factor", "scale", "interpolation", "fill_mode", "fill_value", "value_range", "seed")
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}

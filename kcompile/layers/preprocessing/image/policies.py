@@ -63,6 +63,7 @@ class RandAugment(Policy):
     Source:  Cubuk et al., "RandAugment: Practical automated data augmentation", 2019.
     """
 
+    _SETTINGS = ("value_range", "num_ops", "factor", "interpolation", "seed")
     _AUGMENT_LAYERS = (
         "random_shear", "random_translation", "random_rotation", *COLOR, "random_posterization",
         "solarization", "auto_contrast", "equalization",
@@ -130,10 +131,6 @@ class RandAugment(Policy):
                     found[key] = ops.where(here, moved[key], found[key])
         return found
 
-    def get_config(self) -> dict[str, Any]:
-        names = ("value_range", "num_ops", "factor", "interpolation", "seed")
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
-
 
 class AugMix(Policy):
     """In training, a random mixture of the images with the results of chains of random changes.
@@ -146,6 +143,11 @@ class AugMix(Policy):
              all_ops: with brightness, colour, contrast and sharpness. interpolation: of the moving layers.
     Source:  Hendrycks et al., "AugMix: A Simple Data Processing Method to Improve Robustness", 2020.
     """
+
+    _SETTINGS = (
+        *("value_range", "num_chains", "chain_depth", "factor", "alpha", "all_ops"),
+        *("interpolation", "seed"),
+    )
 
     def __init__(
         self,
@@ -224,7 +226,3 @@ class AugMix(Policy):
         self, bounding_boxes: dict[str, Any], transformation: Any, training: bool = True
     ) -> dict[str, Any]:
         return bounding_boxes
-
-    def get_config(self) -> dict[str, Any]:
-        names = "value_range num_chains chain_depth factor alpha all_ops interpolation seed"
-        return {**super().get_config(), **{name: getattr(self, name) for name in names.split()}}

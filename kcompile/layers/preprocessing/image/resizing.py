@@ -21,6 +21,10 @@ class Resizing(BaseImagePreprocessingLayer):
     [[2.5, 4.5], [10.5, 12.5]]
     """
 
+    _SETTINGS = (
+        *("height", "width", "interpolation", "crop_to_aspect_ratio", "pad_to_aspect_ratio"),
+        *("fill_mode", "fill_value", "antialias"),
+    )
     _USE_BASE_FACTOR = False
 
     def __init__(
@@ -103,8 +107,3 @@ class Resizing(BaseImagePreprocessingLayer):
         shape = list(input_shape)
         shape[self.height_axis], shape[self.width_axis] = self.height, self.width
         return tuple(shape)
-
-    def get_config(self) -> dict[str, Any]:
-        names = """height width interpolation crop_to_aspect_ratio pad_to_aspect_ratio fill_mode fill_value
-            antialias data_format"""
-        return {**super().get_config(), **{name: getattr(self, name) for name in names.split()}}

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from kcompile import ops
-from kcompile.layers.preprocessing.image.base import ColorLayer, value_range_of
+from kcompile.layers.preprocessing.image.base import FactorLayer
 
 
-class RandomSharpness(ColorLayer):
+class RandomSharpness(FactorLayer):
     """In training, images between smoothed and sharpened.
 
     Shapes:  (h, w, c) or (n, h, w, c) -> the same.
@@ -16,21 +16,7 @@ class RandomSharpness(ColorLayer):
              (least, largest). value_range: what results are clipped to.
     """
 
-    _USE_BASE_FACTOR = False
     _FACTOR_BOUNDS = (0, 1)
-
-    def __init__(
-        self,
-        factor: Any,
-        value_range: Any = (0, 255),
-        data_format: str | None = None,
-        seed: int | None = None,
-        **kwargs: Any,
-    ):
-        super().__init__(data_format=data_format, **kwargs)
-        self._set_factor(factor)
-        self.value_range = value_range_of(value_range)
-        self._make_generator(seed)
 
     def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
         """How sharp, (n,)."""
@@ -51,15 +37,8 @@ class RandomSharpness(ColorLayer):
         x = ops.clip(x + (1.0 - sharpness) * (smooth - x), *self.value_range)
         return ops.transpose(x, (0, 3, 1, 2)) if first else x
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        return input_shape
 
-    def get_config(self) -> dict[str, Any]:
-        config = {"factor": self.factor, "value_range": self.value_range, "seed": self.seed}
-        return {**super().get_config(), **config}
-
-
-class RandomGaussianBlur(ColorLayer):
+class RandomGaussianBlur(FactorLayer):
     """In training, some images smoothed with a normal distribution of random width.
 
     Shapes:  (h, w, c) or (n, h, w, c) -> the same.
@@ -67,8 +46,9 @@ class RandomGaussianBlur(ColorLayer):
              sigma: pixels in [0, 1], or (least, largest). value_range: what results are clipped to.
     """
 
-    _USE_BASE_FACTOR = False
     _FACTOR_BOUNDS = (0, 1)
+    _SORTS_RANGE = False
+    _SETTINGS = ("factor", "kernel_size", "sigma", "value_range", "seed")
 
     def __init__(
         self,
@@ -80,12 +60,9 @@ class RandomGaussianBlur(ColorLayer):
         seed: int | None = None,
         **kwargs: Any,
     ):
-        super().__init__(data_format=data_format, **kwargs)
-        self._set_factor(factor)
+        super().__init__(factor, value_range, data_format, seed, **kwargs)
         self.kernel_size = self._odd(kernel_size)
         self.sigma = self._factor_range("sigma", sigma)
-        self.value_range = value_range
-        self._make_generator(seed)
 
     @staticmethod
     def _odd(size: Any) -> tuple[Any, Any]:
@@ -117,10 +94,3 @@ class RandomGaussianBlur(ColorLayer):
         )
         images = ops.where(transformation["should_apply_blur"][:, None, None, None], smooth, images)
         return ops.cast(ops.clip(images, *self.value_range), self.compute_dtype)
-
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        return input_shape
-
-    def get_config(self) -> dict[str, Any]:
-        names = ("factor", "kernel_size", "sigma", "value_range", "seed")
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}

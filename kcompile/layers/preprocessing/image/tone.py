@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from kcompile import ops, random
-from kcompile.layers.preprocessing.image.base import ColorLayer, value_range_of
+from kcompile.layers.preprocessing.image.base import ColorLayer, FactorLayer, value_range_of
 
 
-class RandomBrightness(ColorLayer):
+class RandomBrightness(FactorLayer):
     """In training, images with a random number added, one for each image.
 
     Shapes:  (h, w, c) or (n, h, w, c) -> the same.
@@ -22,9 +22,7 @@ class RandomBrightness(ColorLayer):
     """
 
     def __init__(self, factor: Any, value_range: Any = (0, 255), seed: int | None = None, **kwargs: Any):
-        super().__init__(factor=factor, **kwargs)
-        self._make_generator(seed)
-        self.value_range = value_range_of(value_range)
+        super().__init__(factor or 0.0, value_range, seed=seed, **kwargs)
 
     def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
         """What is added, (n, 1, 1, 1)."""
@@ -42,15 +40,8 @@ class RandomBrightness(ColorLayer):
         brighter = images + ops.cast(transformation["rgb_delta"], images.dtype)
         return ops.clip(brighter, *self.value_range)
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        return input_shape
 
-    def get_config(self) -> dict[str, Any]:
-        config = {"factor": self.factor, "value_range": self.value_range, "seed": self.seed}
-        return {**super().get_config(), **config}
-
-
-class RandomContrast(ColorLayer):
+class RandomContrast(FactorLayer):
     """In training, differences to the mean of each channel scaled by a random factor.
 
     Shapes:  (h, w, c) or (n, h, w, c) -> the same.
@@ -59,12 +50,10 @@ class RandomContrast(ColorLayer):
     """
 
     _FACTOR_BOUNDS = (0, 1)
+    _SORTS_RANGE = False
 
     def __init__(self, factor: Any, value_range: Any = (0, 255), seed: int | None = None, **kwargs: Any):
-        super().__init__(**kwargs)
-        self._set_factor(factor)
-        self.value_range = value_range
-        self._make_generator(seed)
+        super().__init__(factor, value_range, seed=seed, **kwargs)
 
     def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
         """The scales, (n, 1, 1, 1)."""
@@ -82,23 +71,16 @@ class RandomContrast(ColorLayer):
         mean = ops.mean(mean, axis=self.width_axis, keepdims=True)
         return ops.clip((images - mean) * transformation["contrast_factor"] + mean, *self.value_range)
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        return input_shape
 
-    def get_config(self) -> dict[str, Any]:
-        config = {"factor": self.factor, "value_range": self.value_range, "seed": self.seed}
-        return {**super().get_config(), **config}
-
-
-class RandomInvert(ColorLayer):
+class RandomInvert(FactorLayer):
     """In training, some images as their negatives.
 
     Shapes:  (h, w, c) or (n, h, w, c) -> the same.
     Args:    factor: the probability, or (least, largest). value_range: of the images.
     """
 
-    _USE_BASE_FACTOR = False
     _FACTOR_BOUNDS = (0, 1)
+    _SORTS_RANGE = False
 
     def __init__(
         self,
@@ -108,10 +90,7 @@ class RandomInvert(ColorLayer):
         data_format: str | None = None,
         **kwargs: Any,
     ):
-        super().__init__(data_format=data_format, **kwargs)
-        self._set_factor(factor)
-        self.value_range = value_range
-        self._make_generator(seed)
+        super().__init__(factor, value_range, data_format, seed, **kwargs)
 
     def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
         """Whether each image is changed, (n,)."""
@@ -126,15 +105,8 @@ class RandomInvert(ColorLayer):
         happens = transformation["apply_inversion"][:, None, None, None]
         return ops.where(happens, self.value_range[1] - images, images)
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        return input_shape
 
-    def get_config(self) -> dict[str, Any]:
-        config = {"factor": self.factor, "value_range": self.value_range, "seed": self.seed}
-        return {**super().get_config(), **config}
-
-
-class RandomPosterization(ColorLayer):
+class RandomPosterization(FactorLayer):
     """In training, brightness with fewer bits.
 
     Shapes:  (h, w, c) or (n, h, w, c) -> the same.
@@ -142,22 +114,8 @@ class RandomPosterization(ColorLayer):
              value_range: of the images.
     """
 
-    _USE_BASE_FACTOR = False
     _FACTOR_BOUNDS = (1, 8)
     _MAX_FACTOR = 8
-
-    def __init__(
-        self,
-        factor: Any,
-        value_range: Any = (0, 255),
-        data_format: str | None = None,
-        seed: int | None = None,
-        **kwargs: Any,
-    ):
-        super().__init__(data_format=data_format, **kwargs)
-        self._set_factor(factor)
-        self.value_range = value_range_of(value_range)
-        self._make_generator(seed)
 
     def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
         """Bits that are dropped, (n,) uint8."""
@@ -178,13 +136,6 @@ class RandomPosterization(ColorLayer):
         images = ops.bitwise_left_shift(ops.bitwise_right_shift(images, shift), shift)
         return self._transform_value_range(ops.cast(images, dtype), full, self.value_range, dtype)
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        return input_shape
-
-    def get_config(self) -> dict[str, Any]:
-        config = {"factor": self.factor, "value_range": self.value_range, "seed": self.seed}
-        return {**super().get_config(), **config}
-
 
 class Solarization(ColorLayer):
     """In training, what is brighter than a random threshold as its negative, after a random addition.
@@ -195,6 +146,7 @@ class Solarization(ColorLayer):
     """
 
     _USE_BASE_FACTOR = False
+    _SETTINGS = ("value_range", "addition_factor", "threshold_factor", "seed")
 
     def __init__(
         self,
@@ -244,10 +196,3 @@ class Solarization(ColorLayer):
         images = ops.clip(images + transformation["additions"], 0, 255)
         images = ops.where(images < transformation["thresholds"], images, 255 - images)
         return ops.cast(self._transform_value_range(images, full, self.value_range, dtype), dtype)
-
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        return input_shape
-
-    def get_config(self) -> dict[str, Any]:
-        names = ("value_range", "addition_factor", "threshold_factor", "seed")
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
