@@ -178,8 +178,11 @@ class Trainer(Compiled):
                 run.start(left)
         done = run_epoch(self, "train", run, callbacks, steps or run.num_batches, pace)
         run.data.on_epoch_end()
-        if not self.stop_training and (done == 0 or (steps is not None and done < steps)):
+        expected = steps or progress.first_length or 1
+        if not self.stop_training and done < expected:
             warnings.warn(RAN_OUT, stacklevel=3)
+        if run.num_batches is None:
+            progress.first_length = progress.first_length or done
         return done, dict(run.logs)
 
     def _steps_left(self, steps: int | None, epoch: int, epochs: int) -> int | None:
