@@ -1,7 +1,8 @@
 """Ten kinds of models for real Keras and for kcompile: the same weights, the same batches, twenty steps.
 
 Every function takes the library as an argument. Nothing is random but the numbers made here, with fixed
-seeds. No bias stands before a batch normalization: its gradient is zero, and Adam steps by what rounding leaves.
+seeds. No bias stands before a batch normalization: its gradient is zero, Adam steps by what rounding leaves.
+leaves.
 """
 
 from __future__ import annotations
