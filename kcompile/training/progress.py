@@ -89,7 +89,7 @@ class Progress:
             raise ValueError(f"The state of the interrupted training is damaged: {error!r}") from error
 
     def go_on(self, more: int | None) -> None:
-        """Take up what was written down. more: steps that are still to be asked for, None if unknown."""
+        """Take up what was written down. more: steps from the beginning of this epoch on, None if unknown."""
         if self._pending is None:
             return
         pending, self._pending = self._pending, None
@@ -108,8 +108,10 @@ class Progress:
         if isinstance(self._validation, BatchData) and validation is not None:
             self._validation.catch_up(validation["place"], History(validation["states"]))
         set_global_states(arrays["random"])
-        self._run.go_to(_together(pending["training"], arrays, "training"), more, pending["step"] > 0)
-        self._run.done = pending["step"]
+        step = pending["step"]
+        left = None if more is None else more - step  # no batch is read ahead that nobody will ask for
+        self._run.go_to(_together(pending["training"], arrays, "training"), left, step > 0)
+        self._run.done = step
         self._run.logs = {name: _read(value) for name, value in pending["logs"].items()}
 
     def _set_variables(self, names: list[str], arrays: dict[str, np.ndarray]) -> None:

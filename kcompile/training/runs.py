@@ -19,7 +19,7 @@ from kcompile.ir.graph import Graph
 from kcompile.training import interrupts
 from kcompile.training.checks import check_labels
 from kcompile.training.data.arrays import ArrayData
-from kcompile.training.data.batches import REPEATED, BatchData
+from kcompile.training.data.batches import BatchData
 from kcompile.training.data.history import History
 from kcompile.training.extents import check_equal_batches, leaves_of
 from kcompile.training.programs import StepProgram
@@ -197,7 +197,7 @@ class BatchRun:
             while self._taken < taken and self.ready():
                 self._take()
         if not began_here:
-            self.data.catch_up([position["passes"], 0, REPEATED], History(states), begin=inside)
+            self.data.pass_by(position["passes"], History(states), begin=inside)
 
     def _take(self) -> Any:
         self._taken += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import select
 import signal
@@ -67,6 +68,28 @@ def test_going_on_gives_the_same_bits(tmp_path, uninterrupted, kind, save_freq):
     found = resuming.digest(resuming.fit(kind, resuming.backup(tmp_path, save_freq)))
     assert resuming.same(found, uninterrupted(kind)), (found, uninterrupted(kind))
     assert not tmp_path.exists()
+
+
+def test_no_batch_is_read_ahead_that_nobody_asks_for(tmp_path):
+    """A generator that takes its time is read by a thread, which must know where training ends."""
+
+    def batches(taken):
+        for k in itertools.count():
+            taken.append(k)
+            time.sleep(0.002)
+            yield x[:4], y[:4]
+
+    def run(*more):
+        taken, keep = [], callbacks.BackupAndRestore(tmp_path, save_freq=1)
+        linear().fit(batches(taken), steps_per_epoch=3, epochs=2, verbose=0, callbacks=[keep, *more])
+        time.sleep(0.05)
+        return taken
+
+    assert run() == list(range(6))
+    for hook, at in (("on_train_batch_end", 4), ("on_train_end", 0)):
+        with pytest.raises(Stop):
+            run(StopAt(hook, at))
+    assert run() == list(range(6))
 
 
 def test_callbacks_that_count_go_on_counting(tmp_path):

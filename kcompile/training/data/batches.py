@@ -53,18 +53,10 @@ class BatchData:
 
     def on_epoch_begin(self) -> None:
         """Called before a pass, and before the look at the first batch."""
-        self.history.told(2 * self.passes, self._tell_begin)
 
     def on_epoch_end(self) -> None:
         """Called after them."""
-        self.history.told(2 * self.passes + 1, self._tell_end)
         self.passes += 1
-
-    def _tell_begin(self) -> None:
-        """A pass begins."""
-
-    def _tell_end(self) -> None:
-        """A pass has ended."""
 
     def close(self) -> None:
         """Called when no more batches are wanted."""
@@ -74,27 +66,31 @@ class BatchData:
         return [self.passes, self.drawn, len(self._again)]
 
     def catch_up(self, place: list[int], history: History, begin: bool = False) -> None:
-        """Be where another source like this was, of which `history` tells; what an iterator gave up to
-        there is made again and dropped. The global random generators stay as they are.
+        """Be where another source like this was, of which `history` tells; what an iterator gave up to there
+        is made again and dropped. The global random generators stay as they are.
 
         begin: the next pass has begun.
         """
         passes, drawn, again = place
+        self.pass_by(passes, history, begin)
+        if self.restarts:
+            return
         before = global_states()
-        self.history.replay(history)
+        self.history.take_over(history)
+        for start in history.numbers():
+            self._draw_until(min(start, drawn))
+            history.go_back(start)
+        self._draw_until(drawn)
+        del self._again[again:]
+        set_global_states(before)
+
+    def pass_by(self, passes: int, history: History, begin: bool) -> None:
+        """The part of `catch_up` that a source is told of, which changes nothing else."""
         while self.passes < passes:
             self.on_epoch_begin()
             self.on_epoch_end()
         if begin:
             self.on_epoch_begin()
-        self.history.replay(None)
-        if not self.restarts:
-            for start in history.numbers():
-                self._draw_until(min(start, drawn))
-                history.go_back(start)
-            self._draw_until(drawn)
-            del self._again[again:]
-        set_global_states(before)
 
     def _draw_until(self, drawn: int) -> None:
         for _ in itertools.islice(self._draw(), max(0, drawn - self.drawn)):
@@ -236,12 +232,21 @@ class DatasetBatches(BatchData):
             return super().epoch(limit)
         return map(self._standard, self._iterator())  # the workers read ahead
 
-    def _tell_begin(self) -> None:
-        self._dataset.on_epoch_begin()
+    def on_epoch_begin(self) -> None:
+        self.history.told(2 * self.passes, self._dataset.on_epoch_begin)
 
-    def _tell_end(self) -> None:
-        self._dataset.on_epoch_end()
+    def on_epoch_end(self) -> None:
+        self.history.told(2 * self.passes + 1, self._dataset.on_epoch_end)
         self.num_batches = self._dataset.num_batches  # a data set may grow and shrink between epochs
+        super().on_epoch_end()
+
+    def pass_by(self, passes: int, history: History, begin: bool) -> None:
+        before = global_states()
+        self.history.take_over(history)
+        self.history.replays = history
+        super().pass_by(passes, history, begin)
+        self.history.replays = None
+        set_global_states(before)
 
     def close(self) -> None:
         if self._workers is not None:

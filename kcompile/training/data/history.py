@@ -21,16 +21,14 @@ class History:
     def __init__(self, rows: Iterable[np.ndarray] = ()):
         self._rows = {int(row[0]): row[1:] for row in rows}
         self._last: np.ndarray | None = None
-        self._replayed: History | None = None
+        self.replays: History | None = None  # the one whose hooks are called again
 
     def __len__(self) -> int:
         return len(self._rows)
 
-    def replay(self, other: History | None) -> None:
-        """What another history tells of comes again, until None does."""
-        self._replayed = other
-        if other is not None:
-            self._rows = {**other._rows, **self._rows}
+    def take_over(self, other: History) -> None:
+        """Know what another history knows."""
+        self._rows = {**other._rows, **self._rows}
 
     def numbers(self) -> list[int]:
         """The moments that are known."""
@@ -54,8 +52,8 @@ class History:
 
     def told(self, number: int, hook: Callable[[], None]) -> None:
         """Call a hook; keep the states before it if it draws."""
-        if self._replayed is not None:
-            self._replayed.go_back(number)
+        if self.replays is not None:
+            self.replays.go_back(number)
         before = global_states()
         hook()
         if not np.array_equal(before, global_states()):
