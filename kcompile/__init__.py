@@ -73,10 +73,12 @@ _NAMES = {
     "SymbolicScope": "trace.stateless",
     "Variable": "trace.variable",
     "device": "backend",
+    "get_num_threads": "runtime.team",
     "grad": "autograd.functional",
     "jit": "compiled_function",
     "name_scope": "trace.variable",
     "remat": "trace.rematerialization",
+    "set_num_threads": "runtime.team",
     "value_and_grad": "autograd.functional",
 }
 
@@ -122,6 +124,8 @@ if TYPE_CHECKING:
     from kcompile.models.function import Function as Function
     from kcompile.optimizers import Optimizer as Optimizer
     from kcompile.regularizers import Regularizer as Regularizer
+    from kcompile.runtime.team import get_num_threads as get_num_threads
+    from kcompile.runtime.team import set_num_threads as set_num_threads
     from kcompile.trace.keras_tensor import KerasTensor as KerasTensor
     from kcompile.trace.operation import Operation as Operation
     from kcompile.trace.rematerialization import RematScope as RematScope

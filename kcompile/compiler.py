@@ -19,6 +19,7 @@ from kcompile.passes import pipeline
 from kcompile.runtime.check import CheckedExecutable
 from kcompile.runtime.executable import Executable
 from kcompile.runtime.kernels import get_kernels
+from kcompile.runtime.poison import PoisonedExecutable
 from kcompile.runtime.program import Program
 from kcompile.runtime.reference import ReferenceExecutable
 from kcompile.schedule.plan import plan_graph
@@ -54,7 +55,9 @@ def _for_cpu(graph: Graph, variables: Mapping[Value, np.ndarray]) -> Executable:
     with timed("kernels"):
         addresses = get_kernels([spec.source for spec in flat(specs)])  # source -> machine code, cached
     program = Program(plan, specs, addresses, variables)
-    return CheckedExecutable(program) if config.current().check else Executable(program)
+    if config.current().check:
+        return CheckedExecutable(program)
+    return PoisonedExecutable(program) if config.current().poison else Executable(program)
 
 
 def _for_cuda(graph: Graph, variables: Mapping[Value, np.ndarray], target: str) -> Executable:

@@ -8,16 +8,26 @@ import shutil
 from typing import Any
 
 from kcompile.callbacks.callback import Callback
+from kcompile.core.files import replacing
 
 
 class BackupAndRestore(Callback):
-    """Keeps weights and optimizer in `backup_dir`; `fit` in a new process begins where the last one stopped.
+    """Keeps a training in `backup_dir`; `fit` in a new process goes on where the last one was interrupted.
 
-    Args:    save_freq: "epoch", or an int: every so many batches too. double_checkpoint: keep the backup
-             before the last one too, for a damaged file. delete_checkpoint: remove the folder when training
-             has ended.
+    A program that is started again, at whatever moment it was killed, ends with the same bits as one that ran
+    through: besides weights and optimizer the backup holds metrics, seeds, the order of the samples and
+    the place in it, the states of `random` and `np.random`, and what EarlyStopping, ReduceLROnPlateau,
+    ModelCheckpoint and SwapEMAWeights have counted. For that the program must do the same until `fit`
+    (`keras.utils.set_random_seed`). Batches of a generator that come before the place are made again and
+    dropped.
+
+    Args:    save_freq: "epoch", or an int: every so many batches, and training goes on in the middle of an
+             epoch. double_checkpoint: keep the backup before the last one too, for a damaged file.
+             delete_checkpoint: remove the folder when training has ended.
     Raises:  ValueError for an empty backup_dir or another save_freq, and for a model that is not built.
     """
+
+    _ends_last = True  # what other callbacks do at the end of an epoch is in the backup
 
     def __init__(
         self,
@@ -45,30 +55,37 @@ class BackupAndRestore(Callback):
         if not self.model.built:
             raise ValueError(
                 "To use the BackupAndRestore callback, your model must be built before you call `fit()`. "
-                "Model "
-                f"{self.model} is unbuilt. You can build it beforehand by calling it on a batch of data."
+                f"Model {self.model} is unbuilt. You can build it beforehand by calling it on a batch of "
+                "data."
             )
+        self._batch = self._batches = 0
+        previous = _previous(self._weights)
+        if not os.path.exists(self._weights) and not os.path.exists(previous):
+            return
         try:
             self._restore(self._weights, self._metadata)
         except (OSError, ValueError):  # damaged, or half written by another program
-            if not os.path.exists(_previous(self._weights)):
+            if not os.path.exists(previous):
                 raise
-            self._restore(_previous(self._weights), _previous(self._metadata))
+            self._restore(previous, _previous(self._metadata))
 
     def _restore(self, weights: str, metadata: str) -> None:
-        if os.path.exists(weights):
-            optimizer = self.model.optimizer
-            if optimizer is not None and not optimizer.built:
-                optimizer.build(self.model.trainable_variables)
-            self.model.load_weights(weights)
-        if os.path.exists(metadata):
+        optimizer = self.model.optimizer
+        if optimizer is not None and not optimizer.built:
+            optimizer.build(self.model.trainable_variables)
+        epoch = self.model._load_training(weights)
+        if epoch is None and os.path.exists(metadata):  # a backup made by Keras: epochs begin anew
             with open(metadata) as file:
-                self.model._initial_epoch = json.load(file)["epoch"]
+                epoch = json.load(file)["epoch"]
+        self.model._initial_epoch = epoch
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._epoch = epoch
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._epoch, self._batch = epoch + 1, 0
         if self.save_freq == "epoch":
-            self._save()
+            self._save(between=True)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         if self.save_freq == "epoch":
@@ -77,18 +94,17 @@ class BackupAndRestore(Callback):
         self._batch = batch
         if self._batches >= self.save_freq:
             self._batches = 0
-            self._save()
+            self._save(between=False)
 
-    def _save(self) -> None:
+    def _save(self, between: bool) -> None:
         os.makedirs(self.backup_dir, exist_ok=True)
-        for path in (self._weights, self._metadata):
-            if self.double_checkpoint and os.path.exists(path):
-                shutil.copy2(path, _previous(path))
-        self.model.save_weights(self._weights, overwrite=True)
-        part = f"{self._metadata}.part"
-        with open(part, "w") as file:
-            json.dump({"epoch": self._epoch, "batch": self._batch}, file)
-        os.replace(part, self._metadata)
+        for path in (self._weights, self._metadata) if self.double_checkpoint else ():
+            if os.path.exists(path):
+                with open(path, "rb") as last, replacing(_previous(path)) as file:
+                    shutil.copyfileobj(last, file)
+        self.model._save_training(self._weights, between)
+        with replacing(self._metadata) as file:
+            file.write(json.dumps({"epoch": self._epoch, "batch": self._batch}).encode())
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         self.model._initial_epoch = None

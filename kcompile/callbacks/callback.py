@@ -22,6 +22,10 @@ class Callback:
     """
 
     every_batch = True
+    _ends_last = False  # is it called after all others when a batch, an epoch or a run has ended?
+    _kept: tuple[
+        str, ...
+    ] = ()  # attributes (numbers, lists of arrays) that an interrupted training needs again
 
     def __init__(self) -> None:
         self.params: dict[str, Any] | None = None

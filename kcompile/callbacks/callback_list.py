@@ -67,8 +67,10 @@ def _dispatch(name: str) -> Callable[..., None]:
 
     def call(callbacks: list[Any], position: tuple[int, ...], logs: dict[str, Any] | None) -> None:
         shared = pythonify_logs(logs)
+        if name.endswith("_end"):
+            callbacks = sorted(callbacks, key=lambda callback: getattr(callback, "_ends_last", False))
         for callback in callbacks:
-            getattr(callback, name)(*position, shared)
+            getattr(callback, name)(*position, logs=shared)
 
     def of_batches(self: CallbackList, batch: int, logs: dict[str, Any] | None = None) -> None:
         call(self.callbacks, (batch,), logs)

@@ -15,6 +15,8 @@ class EarlyStopping(MonitorCallback):
              end, go back to the weights of the best epoch. start_from_epoch: epochs before do not count.
     """
 
+    _kept = ("best", "best_epoch", "best_weights", "stopped_epoch", "wait")
+
     def __init__(
         self,
         monitor: str = "val_loss",

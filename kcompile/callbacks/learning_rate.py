@@ -48,6 +48,8 @@ class ReduceLROnPlateau(MonitorCallback):
     Raises:  ValueError if factor >= 1.
     """
 
+    _kept = ("best", "cooldown_counter", "wait")
+
     def __init__(
         self,
         monitor: str = "val_loss",

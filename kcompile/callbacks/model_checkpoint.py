@@ -25,6 +25,8 @@ class ModelCheckpoint(MonitorCallback):
     Raises:  ValueError for another ending or save_freq; KeyError for an unknown name in filepath.
     """
 
+    _kept = ("best", "_batches", "_last_batch")
+
     def __init__(
         self,
         filepath: Any,

@@ -18,6 +18,8 @@ class SwapEMAWeights(Callback):
     Raises:  ValueError, when it should swap, if the optimizer keeps no averages.
     """
 
+    _kept = ("_swapped",)
+
     def __init__(self, swap_on_epoch: bool = False):
         super().__init__()
         self.swap_on_epoch = swap_on_epoch

@@ -21,8 +21,9 @@ class Config:
     noopt: bool = False  # no rewrites and no fusion: every operation its own kernel
     target: str = "cpu"  # cpu | cuda | cuda-emulated | reference
     check: bool = False  # compare every kernel's output with the NumPy reference
+    poison: bool = False  # fill memory that no value owns with NaN
     verify: bool = False  # verify the graph after every pass
-    num_threads: int = 0  # size of the thread team; 0: the cores this process may use
+    num_threads: int = 0  # size of the thread team; 0: the cores this process may use, or OMP_NUM_THREADS
     flush_subnormals: bool = False  # team threads flush subnormals to zero
 
 

@@ -5,7 +5,9 @@ and `is` compares.
 from __future__ import annotations
 
 import itertools
+import os
 import struct
+import threading
 import weakref
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -106,6 +108,24 @@ class Value:
         return self.shape[0]
 
 
+class Interning:
+    """Puts objects into a table, one for each key, also where several threads make it at the same time."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        if hasattr(os, "register_at_fork"):  # another thread may hold it at that moment
+            os.register_at_fork(after_in_child=self._renew)
+
+    def _renew(self) -> None:
+        self._lock = threading.RLock()
+
+    def first(self, table: weakref.WeakValueDictionary[Any, Any], key: Any, made: Any) -> Any:
+        """What the table holds under this key: `made`, unless something is there."""
+        with self._lock:
+            return table.setdefault(key, made)
+
+
+_interning = Interning()
 _interned: weakref.WeakValueDictionary[Any, Node] = weakref.WeakValueDictionary()
 _serials = itertools.count()
 _origin: list[str] = [""]
@@ -130,14 +150,16 @@ def attribute_key(value: Any) -> Any:
 
 def node(op: Op, inputs: tuple[Value, ...], attrs: dict[str, Any], types: tuple[TensorType, ...]) -> Node:
     """The one node with this op, these inputs and attributes."""
-    key = (op.name, inputs, tuple((k, attribute_key(v)) for k, v in attrs.items()), types)
+    # Inputs by their numbers: a table that held them would let go of one layer of a graph per collection.
+    places = tuple((v.node.serial, v.index) for v in inputs)
+    key = (op.name, places, tuple((k, attribute_key(v)) for k, v in attrs.items()), types)
     found = _interned.get(key)
     if found is None:
-        found = Node()
-        found.op, found.inputs, found.attrs = op, inputs, attrs
-        found.serial, found.origin = next(_serials), _origin[0]
-        found.values = tuple(Value(found, i, t) for i, t in enumerate(types))
-        _interned[key] = found
+        made = Node()
+        made.op, made.inputs, made.attrs = op, inputs, attrs
+        made.serial, made.origin = next(_serials), _origin[0]
+        made.values = tuple(Value(made, i, t) for i, t in enumerate(types))
+        found = _interning.first(_interned, key, made)
     return found
 
 

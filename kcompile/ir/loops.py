@@ -20,7 +20,7 @@ from kcompile.core import symbolic
 from kcompile.core.dtypes import is_half, numpy_dtype
 from kcompile.core.dynamic import Dynamic
 from kcompile.core.symbolic import Atom, Int
-from kcompile.ir.graph import Value, attribute_key
+from kcompile.ir.graph import Interning, Value, attribute_key
 
 Index = tuple["int | Int", ...]
 Input = Callable[[Index], "Expr"]
@@ -77,6 +77,7 @@ class Expr:
         return _substitute(self, env, {})
 
 
+_interning = Interning()
 _interned: weakref.WeakValueDictionary[Any, Expr] = weakref.WeakValueDictionary()
 
 
@@ -84,10 +85,10 @@ def _make(op: str, args: tuple[Expr, ...], dtype: str, attr: Any, free: frozense
     key = (op, args, dtype, attribute_key(attr))
     found = _interned.get(key)
     if found is None:
-        found = Expr()
-        found.op, found.args, found.dtype, found.attr, found.free_axes = op, args, dtype, attr, free
-        found.below = None
-        _interned[key] = found
+        made = Expr()
+        made.op, made.args, made.dtype, made.attr, made.free_axes = op, args, dtype, attr, free
+        made.below = None
+        found = _interning.first(_interned, key, made)
     return found
 
 

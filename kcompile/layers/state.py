@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from typing import Any
@@ -30,6 +31,7 @@ _TESTS: dict[str, Callable[[Any], bool]] = {
 }
 
 _version = 0
+_versions = itertools.count(1)
 
 
 def version() -> int:
@@ -39,7 +41,7 @@ def version() -> int:
 
 def changed() -> None:
     global _version
-    _version += 1
+    _version = next(_versions)  # never the same twice, whichever threads change layers at the same time
 
 
 def unique(items: Iterable[Any]) -> list[Any]:

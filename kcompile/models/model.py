@@ -183,6 +183,21 @@ class Model(Trainer, Layer):
 
         load_weights(self, filepath, skip_mismatch=skip_mismatch, **kwargs)
 
+    def _save_training(self, path: str, between: bool) -> None:
+        """Save weights and all else that `fit` needs to go on from here. between: an epoch has ended."""
+        from kcompile.saving.backup import save_training
+
+        save_training(self, path, *self._training.progress.notes(between))
+
+    def _load_training(self, path: str) -> int | None:
+        """Load what `_save_training` saved: the number of the epoch with which `fit` goes on, None if the
+        file holds weights alone.
+        """
+        from kcompile.saving.backup import load_training
+
+        found = load_training(self, path)
+        return None if found is None else self._training.progress.resume(*found)
+
     def export(self, filepath: str | os.PathLike[str], format: str = "onnx", **kwargs: Any) -> None:
         """Write the model as an ONNX file."""
         from kcompile.export import export_model

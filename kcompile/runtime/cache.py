@@ -29,6 +29,7 @@ _TEMPORARY = ".tmp"
 _DEFAULT_LIMIT = 256 << 20
 _TOUCH_AFTER = 3600.0  # seconds: a hit renews the file's time at most once an hour
 _PRUNE_ODDS = 64  # a prune scans the folder: one put in so many does it
+_own_random = random.Random()  # a cold cache must not change what a seeded program draws
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ class ObjectCache:
         except OSError:
             self._writable = False  # read-only or full: do not try again in this process
             return
-        if random.randrange(_PRUNE_ODDS) == 0:
+        if _own_random.randrange(_PRUNE_ODDS) == 0:
             self.prune()
 
     def prune(self) -> None:

@@ -148,13 +148,13 @@ class Executable:
         if self.program.preparation:
             self.program.prepare(writes.count)
         if self.program.assigns:
-            writes.count += 1
+            writes.note()
         self._patch(bound, arrays, results)
 
     def _after(self) -> None:
         """Who packed weights while the run wrote them must do so again."""
         if self.program.assigns:
-            writes.count += 1
+            writes.note()
 
     def _patch(self, bound: Bound, arrays: Sequence[np.ndarray], results: Sequence[np.ndarray]) -> None:
         arguments = bound.arguments

@@ -51,7 +51,7 @@ def profile(
     finally:
         for leaf, array in saved.items():
             program.variables[leaf][...] = array
-        writes.count += 1
+        writes.note()
     found = executable.symbols_of(arrays, symbols or {})
     times = np.median(ticks.sum(axis=1), axis=0)
     result = []

@@ -51,6 +51,7 @@ class Bound:
     output_shapes: list[tuple[int, ...]]
     lock: threading.Lock
     described: list[Description]  # of the loops among the commands
+    ends: list[tuple[int, int, int]]  # (last command, offset, bytes) of each buffer in the arena
     places: list[list[int]] | None = None  # patches in the order of inputs and outputs
 
     def __post_init__(self) -> None:
@@ -91,7 +92,8 @@ class Program:
         """Numbers for every extent: argument blocks, tile counts, arena offsets, barriers."""
         symbols = dict(symbols)
         sizes = {v: self._bytes(v, symbols) for s in self.specs for v in s.buffers}
-        offsets, total = self._place(sizes)
+        lives = self.lives()
+        offsets, total = self._place(sizes, lives)
         arena = _aligned(total)
         base = arena.ctypes.data
         blocks: list[int] = []
@@ -138,6 +140,7 @@ class Program:
             shapes,
             threading.Lock(),
             described,
+            [(last, offsets[v], sizes[v]) for v, (_, last) in lives.items()],
         )
 
     def prepare(self, now: int) -> None:
@@ -170,7 +173,8 @@ class Program:
             return self._prepared[v].ctypes.data
         return self.variables[v].ctypes.data
 
-    def _place(self, sizes: Mapping[Value, int]) -> tuple[dict[Value, int], int]:
+    def lives(self) -> dict[Value, list[int]]:
+        """The first and the last command that needs each buffer of the arena."""
         lives: dict[Value, list[int]] = {}
         for k, spec in enumerate(self.specs):
             for v in spec.buffers:
@@ -180,6 +184,11 @@ class Program:
                     and v.op.name not in ("constant", "variable")
                 ):
                     lives.setdefault(v, [k, k])[1] = k
+        return lives
+
+    def _place(
+        self, sizes: Mapping[Value, int], lives: Mapping[Value, list[int]]
+    ) -> tuple[dict[Value, int], int]:
         offsets, total = place([Lifetime(sizes[v], a, b) for v, (a, b) in lives.items()])
         return dict(zip(lives, offsets, strict=True)), total
 

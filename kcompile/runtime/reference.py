@@ -35,7 +35,7 @@ class ReferenceExecutable:
         for leaf, new in zip(self.graph.assignments, assigned, strict=True):
             np.copyto(self._leaves[leaf].array, new)
         if self.graph.assignments:
-            writes.count += 1
+            writes.note()
         return outputs
 
     def repeat(self, arrays: Sequence[np.ndarray], symbols: Mapping[str, int], steps: int) -> int:

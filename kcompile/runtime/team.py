@@ -21,6 +21,7 @@ from functools import cache
 import numpy as np
 
 from kcompile.core.config import current
+from kcompile.runtime.cores import default_threads
 from kcompile.runtime.executor import (
     COMMAND_WORDS,
     LINE_WORDS,
@@ -61,13 +62,13 @@ class CommandList:
 class Team:
     """`threads` threads, the calling one included, that run command lists.
 
-    threads: default KCOMPILE_NUM_THREADS, else the cores this process may use. Workers start with the first
+    threads: default as `cores.default_threads` says. Workers start with the first
     run that wants them and end with `close` or the process. Safe to use from several Python threads, and
     after a fork.
     """
 
     def __init__(self, threads: int | None = None) -> None:
-        self.threads = threads or current().num_threads or available_cores()
+        self.threads = threads or default_threads()
         self._reset()
         _teams.add(self)
 
@@ -97,6 +98,12 @@ class Team:
         if profile is None:
             return self._run(caller, listed, steps, wanted, scratch, 0)
         return self._profiled(caller, listed, steps, wanted, scratch, profile)
+
+    def poison_scratch(self, size: int, byte: int) -> None:
+        """Fill the scratch memory of the calling thread's runs, `size` bytes for each of the threads."""
+        caller = self._callers.__dict__.get("caller") or self._new_caller()
+        caller.reserve(0, self.threads, size)
+        ctypes.memset(caller.scratch, byte, self.threads * caller.stride)
 
     def close(self) -> None:
         """End the workers; a later run starts them anew. A run that is under way stops after its step."""
@@ -206,17 +213,39 @@ class _Caller:
             self.scratch = _address(self._scratch)
 
 
-def available_cores() -> int:
-    """Cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+_of_process: list[Team] = []
 
 
-@cache
 def team() -> Team:
     """The process's team."""
-    return Team()
+    if not _of_process:
+        _of_process.append(Team())
+    return _of_process[0]
+
+
+def set_num_threads(threads: int) -> None:
+    """Let programs run on so many threads from now on, whatever the environment says.
+
+    What runs already, in other Python threads, ends with the threads that it began with. Results are the same
+    bits for any number.
+
+    Raises:  ValueError for a number below 1.
+
+    >>> before = get_num_threads()
+    >>> set_num_threads(1)
+    >>> get_num_threads()
+    1
+    >>> set_num_threads(before)
+    """
+    if isinstance(threads, bool) or not hasattr(threads, "__index__") or threads < 1:
+        raise ValueError(f"set_num_threads: a number from 1 on is needed. Received: {threads!r}")
+    if not _of_process or _of_process[0].threads != threads:
+        _of_process[:] = [Team(int(threads))]  # the one before ends when nothing runs on it any more
+
+
+def get_num_threads() -> int:
+    """On how many threads programs run, the calling one included."""
+    return team().threads
 
 
 def _serve(execute: Callable[..., None], control: np.ndarray, waker: threading.Lock, thread: int) -> None:

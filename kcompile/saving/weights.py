@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -15,6 +15,7 @@ from kcompile.saving.safe_hdf5 import Group
 from kcompile.saving.state import holders
 
 SHOWN = 20  # faults listed in one error
+TRAINING = "training_state"  # the group of what `saving.backup` keeps beside the weights
 
 
 class Store(MutableMapping[str, np.ndarray]):
@@ -39,8 +40,8 @@ class Store(MutableMapping[str, np.ndarray]):
         return len(self.arrays)
 
 
-def write_weights(model: Any, file: BinaryIO) -> None:
-    """Write all variables of a model, its optimizer's included, as HDF5."""
+def write_weights(model: Any, file: BinaryIO, training: Mapping[str, np.ndarray] | None = None) -> None:
+    """Write all variables of a model, its optimizer's included, as HDF5; and arrays of its training."""
     import h5py
 
     with h5py.File(file, "w") as root:
@@ -48,6 +49,10 @@ def write_weights(model: Any, file: BinaryIO) -> None:
             group = root.create_group(f"{path}/vars" if path else "vars")
             group.attrs["name"] = holder.name
             for name, array in arrays_of(holder).items():
+                write_array(group, name, array)
+        if training is not None:
+            group = root.create_group(TRAINING)
+            for name, array in training.items():
                 write_array(group, name, array)
 
 
@@ -155,11 +160,13 @@ class _Plan:
 
 
 def _unused(root: Group, known: set[str]) -> list[str]:
-    """Arrays that belong to no layer of the model. Optimizer states may be left over."""
+    """Arrays that belong to no layer of the model. Optimizer states and a training's may be left over."""
     return [
         f"{path}: not used by the model"
         for path in root.datasets()
-        if path.rsplit("/", 1)[0] not in known and "optimizer" not in path.split("/")
+        if path.rsplit("/", 1)[0] not in known
+        and "optimizer" not in path.split("/")
+        and not path.startswith(f"{TRAINING}/")
     ]
 
 

@@ -98,10 +98,18 @@ def autocasts() -> tuple[str | None, ...]:
 
 
 class _Writes:
-    """How often any variable was written: what is derived from weights is made anew when this has changed."""
+    """A number that changes when any variable is written: what is derived from weights is made anew then.
+
+    It never takes a value twice, whichever threads write at the same time.
+    """
 
     def __init__(self) -> None:
+        self._numbers = itertools.count(1)
         self.count = 0
+
+    def note(self) -> None:
+        """Some variable was written, or is about to be."""
+        self.count = next(self._numbers)
 
 
 writes = _Writes()
@@ -221,7 +229,7 @@ class Variable:
         if scope is not None:
             return scope.assign(self, value)
         np.copyto(self._array, np.asarray(value), casting="unsafe")
-        writes.count += 1
+        writes.note()
         return self._array
 
     def assign_add(self, value: Any) -> None:

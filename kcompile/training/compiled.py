@@ -40,6 +40,7 @@ class Training:
     steps_per_execution: int = 1
     jit_compile: Any = "auto"
     label_ranges: tuple[tuple[int, int], ...] = ()  # of the step traced last
+    progress: Any = None  # of the `fit` that runs
     stop_training: bool = False
     stop_evaluating: bool = False
     stop_predicting: bool = False
@@ -48,6 +49,7 @@ class Training:
 
 HELD = frozenset(Training.__dataclass_fields__) - {
     "programs", "compile_loss", "compile_metrics", "arguments", "loss_tracker", "label_ranges",
+    "progress",
 }  # fmt: skip
 
 

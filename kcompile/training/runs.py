@@ -9,10 +9,18 @@ from typing import Any
 import numpy as np
 
 from kcompile.core import tree
+from kcompile.core.random_states import (
+    generator_state,
+    global_states,
+    set_generator_state,
+    set_global_states,
+)
+from kcompile.ir.graph import Graph
 from kcompile.training import interrupts
 from kcompile.training.checks import check_labels
 from kcompile.training.data.arrays import ArrayData
 from kcompile.training.data.batches import BatchData
+from kcompile.training.data.history import History
 from kcompile.training.extents import check_equal_batches, leaves_of
 from kcompile.training.programs import StepProgram
 
@@ -35,12 +43,15 @@ class Pace:
 class ArrayRun:
     """Training or test steps over whole arrays; each `start` is a new pass, shuffled anew.
 
-    logs: the metrics after the last step.
+    logs: the metrics after the last step. done: steps of this epoch, as callbacks count them.
     """
+
+    done = 0
 
     def __init__(self, model: Any, kind: str, data: ArrayData, rng: np.random.Generator | None):
         self.data, self.num_batches = data, data.num_batches
         self._rng = rng if data.shuffle else None
+        self._before = generator_state(self._rng)
         parts = (data.x, data.y, data.sample_weight)
         self._programs = model._training.programs
         size = min(data.batch_size, data.samples)
@@ -54,12 +65,28 @@ class ArrayRun:
 
     def start(self, limit: int | None = None) -> None:
         """Begin a pass. limit: how many steps will be asked for; nothing is read ahead here."""
+        self._before = generator_state(self._rng)
         order = [] if self._rng is None else [self.data.order(self._rng)]
         self._inputs = [*self._arrays, *order]
         self._next, self.logs = 0, {}
 
     def close(self) -> None:
         """Nothing reads ahead."""
+
+    @property
+    def graph(self) -> Graph:
+        """What a step computes."""
+        return self._program.traced.graph
+
+    def position(self) -> dict[str, Any]:
+        """Where the pass is, as plain data and arrays for `go_to`."""
+        return {"rng": self._before, "next": self._next}
+
+    def go_to(self, position: dict[str, Any], more: int | None, inside: bool) -> None:
+        """Be where another run over the same data was."""
+        set_generator_state(self._rng, position["rng"])
+        self.start()
+        self._next = min(int(position["next"]), self.num_batches)
 
     def ready(self) -> bool:
         """Is there another step?"""
@@ -89,6 +116,7 @@ class Batches:
     def __init__(self, batches: Iterator[Any]):
         self._batches = batches
         self._next = next(batches, None)
+        self.ended = self._next is None  # it is known that there are no more
 
     def ready(self) -> bool:
         return self._next is not None
@@ -100,6 +128,7 @@ class Batches:
     def look_ahead(self) -> None:
         if self._next is None:
             self._next = next(self._batches, None)
+            self.ended = self._next is None
 
     def close(self) -> None:
         """Stop whatever reads ahead."""
@@ -108,13 +137,19 @@ class Batches:
 
 
 class BatchRun:
-    """Training or test steps on batches from a source."""
+    """Training or test steps on batches from a source. rng: what the source draws its order from, if
+    anything.
+    """
 
-    def __init__(self, model: Any, kind: str, data: BatchData):
+    done = 0
+
+    def __init__(self, model: Any, kind: str, data: BatchData, rng: np.random.Generator | None = None):
         self.data, self.num_batches = data, data.num_batches
-        self._kind, self._programs = kind, model._training.programs
-        self._program(data.first())  # shapes and names are checked before anything begins
+        self._kind, self._programs, self._rng = kind, model._training.programs, rng
+        self.graph = self._program(data.first()).traced.graph  # checked before anything begins
         self._batches = Batches(iter(()))
+        self._taken = 0
+        self._before: dict[str, Any] = {}
         self.logs: dict[str, Any] = {}
 
     def _program(self, batch: tuple[Any, Any, Any]) -> StepProgram:
@@ -125,6 +160,8 @@ class BatchRun:
     def start(self, limit: int | None = None) -> None:
         """Begin a pass, of which at most `limit` batches will be asked for."""
         self._batches.close()
+        self._before = {**self._place(), "random": global_states()}
+        self._taken = 0
         self._batches, self.logs = Batches(self.data.epoch(limit)), {}
         self.num_batches = self.data.num_batches
 
@@ -132,6 +169,39 @@ class BatchRun:
         """No more batches are wanted."""
         self._batches.close()
         self.data.close()
+
+    def _place(self) -> dict[str, Any]:
+        data = self.data
+        return {"place": data.place(), "history": len(data.history), "rng": generator_state(self._rng)}
+
+    def position(self) -> dict[str, Any]:
+        """Where the pass is, as plain data and arrays for `go_to`."""
+        ended = self._batches.ended or (self.num_batches is not None and self._taken >= self.num_batches)
+        fresh = ended or not self._taken
+        where = {**self._place(), "taken": 0} if fresh else {**self._before, "taken": self._taken}
+        return {**where, "passes": self.data.passes, "states": self.data.history.states()}
+
+    def go_to(self, position: dict[str, Any], more: int | None, inside: bool) -> None:
+        """Be where another run over the same data was: its batches up to there are made again, and dropped.
+
+        more: how many will be asked for. inside: the epoch has begun.
+        """
+        states, taken = position["states"], int(position["taken"])
+        began_here = position["passes"] == position["place"][0]
+        before = History(states[: position["history"]])
+        self.data.catch_up(position["place"], before, begin=inside and began_here)
+        set_generator_state(self._rng, position["rng"])
+        if taken:
+            set_global_states(position["random"])
+            self.start(None if more is None else taken + more)
+            while self._taken < taken and self.ready():
+                self._take()
+        if not began_here:
+            self.data.pass_by(position["passes"], History(states), begin=inside)
+
+    def _take(self) -> Any:
+        self._taken += 1
+        return self._batches.take()
 
     def ready(self) -> bool:
         self._batches.look_ahead()
@@ -141,7 +211,7 @@ class BatchRun:
         """Up to so many steps, at least one; returns how many were done."""
         done = 0
         while done < steps and self.ready():
-            batch = self._batches.take()
+            batch = self._take()
             program = self._program(batch)
             outputs = program.run(*leaves_of(list(batch)))
             done += 1
@@ -152,13 +222,15 @@ class BatchRun:
 class PredictRun:
     """Forward passes; `result` is what they gave, batches joined."""
 
+    done = 0
+
     def __init__(self, model: Any, data: ArrayData | BatchData):
         self.data, self.num_batches = data, data.num_batches
         self._programs = model._training.programs
         self._batches = Batches(iter(()))
         self._outputs: list[list[np.ndarray]] = []
         self._form: Any = None
-        self.logs: dict[str, Any] = {}
+        self._last = 0  # batches of the last `advance`
 
     def start(self, limit: int | None = None) -> None:
         """Begin a pass, of which at most `limit` batches will be asked for."""
@@ -182,8 +254,13 @@ class PredictRun:
             self._form = program.traced.result
             self._outputs.append(program.run(*leaves_of(x)))
             done += 1
-        self.logs = {"outputs": tree.pack_as(self._form, self._outputs[-1])}
+        self._last = done
         return done
+
+    @property
+    def logs(self) -> dict[str, Any]:
+        """What the last `advance` gave."""
+        return {"outputs": self._joined(self._outputs[-self._last :])}
 
     def close(self) -> None:
         """No more batches are wanted."""
@@ -197,27 +274,41 @@ class PredictRun:
         """
         if not self._outputs:
             raise ValueError("The data gave no batch to predict.")
-        if len(self._outputs) == 1:
-            return tree.pack_as(self._form, self._outputs[0])
-        return tree.pack_as(self._form, [np.concatenate(parts) for parts in zip(*self._outputs, strict=True)])
+        return self._joined(self._outputs)
+
+    def _joined(self, outputs: list[list[np.ndarray]]) -> Any:
+        if len(outputs) == 1:
+            return tree.pack_as(self._form, outputs[0])
+        return tree.pack_as(self._form, [np.concatenate(parts) for parts in zip(*outputs, strict=True)])
+
+
+def whole_executions(model: Any, steps: int | None) -> int | None:
+    """So many steps, or more: `steps_per_execution` of them are never parted, as in Keras."""
+    unit = model.steps_per_execution
+    return None if steps is None else -(-steps // unit) * unit
 
 
 def run_epoch(model: Any, phase: str, run: Any, callbacks: Any, limit: int | None, pace: Pace) -> int:
-    """Steps until the data ends, `limit` is reached or a callback says stop; returns how many were done."""
+    """Steps until the data ends, `limit` is reached or a callback says stop; returns how many there were.
+
+    They are counted in whole executions: where the data ends inside of one, callbacks see its full number.
+    """
     watched, each = callbacks.watchers(phase)
     begin, end = (getattr(callbacks, f"on_{phase}_batch_{what}") for what in ("begin", "end"))
     stop = {"train": "stop_training", "test": "stop_evaluating", "predict": "stop_predicting"}[phase]
     unit = model.steps_per_execution
-    step = 0
+    step = run.done
+    limit = whole_executions(model, limit)
     with interrupts.noted() as check:
         while (limit is None or step < limit) and run.ready():
-            steps = unit if each else max(unit, pace.steps)
+            steps = unit if each else unit * max(1, pace.steps // unit)
             if watched:
                 begin(step)
             began = time.perf_counter()
             done = run.advance(steps if limit is None else min(steps, limit - step))
             pace.measured(done, time.perf_counter() - began)
-            step += done
+            step += -(-done // unit) * unit
+            run.done = step
             if watched:
                 end(step - 1, run.logs)
             check()

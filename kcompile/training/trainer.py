@@ -28,7 +28,8 @@ from kcompile.training.data.hosted import in_memory
 from kcompile.training.data.packing import unpack_x_y_sample_weight
 from kcompile.training.data.weights import class_weight_to_sample_weights
 from kcompile.training.extents import leaves_of
-from kcompile.training.runs import ArrayRun, BatchRun, Pace, PredictRun, run_epoch
+from kcompile.training.progress import Progress
+from kcompile.training.runs import ArrayRun, BatchRun, Pace, PredictRun, run_epoch, whole_executions
 from kcompile.training.step import test_step as default_test_step
 from kcompile.training.step import train_step as default_train_step
 
@@ -125,9 +126,13 @@ class Trainer(Compiled):
         self.stop_training = False
         logs: dict[str, Any] = {}
         pace = Pace()
+        progress = self._training.progress = Progress(self, run, evaluation, callbacks)
         callbacks.on_train_begin()
         try:
-            for epoch in range(self._initial_epoch or initial_epoch, epochs):
+            first = self._initial_epoch or initial_epoch
+            if not progress.inside:
+                progress.go_on(self._steps_left(steps_per_epoch, first, epochs))
+            for epoch in range(first, first if progress.stopped else epochs):
                 done, logs = self._epoch(epoch, epochs, run, steps_per_epoch, callbacks, pace)
                 if evaluation is not None and _is_due(epoch, validation_freq):
                     val_logs = self._evaluate(evaluation, validation_steps, callbacks)
@@ -136,6 +141,7 @@ class Trainer(Compiled):
                 if self.stop_training or not done:
                     break
         finally:
+            self._training.progress = None
             for opened in (run, evaluation):
                 if opened is not None:
                     opened.close()
@@ -146,23 +152,45 @@ class Trainer(Compiled):
 
     def _open(self, kind: str, data: ArrayData | BatchData, rng: Any = None) -> ArrayRun | BatchRun:
         if isinstance(data, BatchData):
-            return BatchRun(self, kind, data)
+            return BatchRun(self, kind, data, rng)
         return ArrayRun(self, kind, data, rng)
 
     def _epoch(
         self, epoch: int, epochs: int, run: Any, steps: int | None, callbacks: Any, pace: Pace
     ) -> tuple[int, dict[str, Any]]:
         """One epoch of training: the steps done, and the logs."""
-        self.reset_metrics()
-        callbacks.on_epoch_begin(epoch)
-        run.data.on_epoch_begin()
-        if steps is None or not run.ready():  # with given steps, an epoch goes on where the last one stopped
-            run.start(None if steps is None else steps * (epochs - epoch))
+        progress = self._training.progress
+        progress.epoch, left = epoch, self._steps_left(steps, epoch, epochs)
+        if progress.inside:  # an interrupted one goes on; what callbacks set at its beginning is set
+            optimizer = [(v, v.numpy()) for v in self.optimizer.variables]
+            callbacks.on_epoch_begin(epoch)
+            for variable, value in optimizer:
+                variable.assign(value)
+            progress.go_on(left)
+        else:
+            self.reset_metrics()
+            run.done = 0
+            callbacks.on_epoch_begin(epoch)
+            run.data.on_epoch_begin()
+            if (
+                steps is None or not run.ready()
+            ):  # with given steps, an epoch goes on where the last one stopped
+                run.start(left)
         done = run_epoch(self, "train", run, callbacks, steps or run.num_batches, pace)
         run.data.on_epoch_end()
-        if not self.stop_training and (done == 0 or (steps is not None and done < steps)):
+        expected = steps or progress.first_length or 1
+        if not self.stop_training and done < expected:
             warnings.warn(RAN_OUT, stacklevel=3)
+        if run.num_batches is None:
+            progress.first_length = progress.first_length or done
         return done, dict(run.logs)
+
+    def _steps_left(self, steps: int | None, epoch: int, epochs: int) -> int | None:
+        """How many steps are asked for from the beginning of an epoch to the end; None if as many as there
+        are.
+        """
+        whole = whole_executions(self, steps)
+        return None if whole is None else whole * (epochs - epoch)
 
     def _validation(self, data: Any, batch_size: int | None, steps: int | None) -> ArrayRun | BatchRun:
         x, y, sample_weight = data, None, None
@@ -207,8 +235,9 @@ class Trainer(Compiled):
         self.stop_evaluating = False
         callbacks.on_test_begin()
         self.reset_metrics()
+        run.done = 0
         run.data.on_epoch_begin()
-        run.start(steps)
+        run.start(whole_executions(self, steps))
         done = run_epoch(self, "test", run, callbacks, steps or run.num_batches, Pace())
         run.data.on_epoch_end()
         if (done == 0 or (steps is not None and done < steps)) and not self.stop_evaluating:
@@ -248,7 +277,7 @@ class Trainer(Compiled):
         callbacks.on_predict_begin()
         try:
             run.data.on_epoch_begin()
-            run.start(steps)
+            run.start(whole_executions(self, steps))
             done = run_epoch(self, "predict", run, callbacks, steps or run.num_batches, Pace())
             run.data.on_epoch_end()
         finally:

@@ -1,6 +1,7 @@
 """The object cache: what it keeps, what it refuses, and many processes at once."""
 
 import os
+import random
 import subprocess
 import sys
 import time
@@ -8,6 +9,7 @@ import warnings
 
 import pytest
 
+from kcompile.runtime import cache as cache_module
 from kcompile.runtime.cache import CacheInfo, ObjectCache, default_cache, default_folder
 
 posix = pytest.mark.skipif(os.name != "posix", reason="permissions as POSIX has them")
@@ -190,7 +192,7 @@ def test_an_interrupted_write_leaves_the_old_file_and_no_litter(cache, monkeypat
 
 
 def test_prune_deletes_what_was_used_longest_ago(tmp_path, monkeypatch):
-    monkeypatch.setattr("random.randrange", lambda odds: 1)  # no put prunes
+    monkeypatch.setattr(cache_module._own_random, "randrange", lambda odds: 1)  # no put prunes
     cache = ObjectCache(tmp_path / "cache", limit=10_000)
     for i in range(20):
         cache.put(str(i), bytes(1000))
@@ -292,3 +294,12 @@ def test_two_processes_that_write_one_key_never_see_half_a_file(tmp_path):
     for writer in writers:
         _, errors = writer.communicate(timeout=60)
         assert writer.returncode == 0, errors.decode()
+
+
+def test_a_cold_cache_draws_nothing_from_the_users_generators(cache):
+    """A seeded program gives the same numbers whether its kernels were in the cache or not."""
+    random.seed(3)
+    before = random.getstate()
+    for k in range(5):
+        cache.put(str(k), b"x")
+    assert random.getstate() == before

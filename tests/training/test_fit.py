@@ -62,7 +62,7 @@ def test_steps_per_execution_joins_batches():
     linear(steps_per_execution=2).fit(x, y, batch_size=4, callbacks=[recorder], verbose=0)
     batches = [call for call in recorder.calls if "batch" in call[0]]
     ends = [("on_train_batch_begin", 0), ("on_train_batch_end", 1), ("on_train_batch_begin", 2)]
-    assert batches[:3] == ends and batches[-1] == ("on_train_batch_end", 4)
+    assert batches[:3] == ends and batches[-1] == ("on_train_batch_end", 5)
 
 
 def test_logs_are_floats_and_those_of_the_epoch_so_far():

@@ -73,7 +73,8 @@ class CudaExecutable(Executable):
             self.program.upload(bound, dict(zip(self.inputs, prepared, strict=True)), before)
             steps(bound)
             undisturbed = writes.count == before
-            writes.count += self.program.assigns
+            if self.program.assigns:
+                writes.note()
             now = writes.count if undisturbed else None
             self.program.download(bound, dict(zip(self.outputs, results, strict=True)), now)
         return results

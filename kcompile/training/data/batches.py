@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 
 from kcompile.core import tree
+from kcompile.core.random_states import global_states, set_global_states
 from kcompile.training.data.arrays import ArrayData
 from kcompile.training.data.convert import as_array
+from kcompile.training.data.history import History
 from kcompile.training.data.packing import unpack_x_y_sample_weight
 from kcompile.training.data.py_dataset import PyDataset, indices
 from kcompile.training.data.read_ahead import ReadAhead
@@ -20,10 +22,15 @@ from kcompile.training.data.weights import class_weight_to_sample_weights
 Batch = tuple[Any, Any, Any]
 
 
+REPEATED = 2  # batches of a generator that come first in every pass: Keras looks at them, and puts them back
+
+
 class BatchData:
-    """A source of batches. `epoch()` iterates over one pass; a generator goes on where it was.
+    """A source of batches. `epoch()` iterates over one pass; an iterator goes on where it was, a generator
+    too, after its first two batches.
 
     num_batches: batches in a pass, None if unknown. prepare: what is done with the inputs of each batch.
+    passes: how many ended, the look at the first batch included. drawn: batches taken from an iterator.
     """
 
     def __init__(
@@ -37,18 +44,57 @@ class BatchData:
     ):
         self.num_batches, self.restarts = num_batches, restarts
         self._start, self._class_weight, self._peek, self._prepare = start, class_weight, peek, prepare
-        self.tuples_only = False  # a list could be a batch, or several inputs
+        self.is_generator = False
+        self.history = History()
+        self.passes = self.drawn = 0
         self._first: Batch | None = None
         self._running: Iterator[Any] | None = None
+        self._again: list[Any] = []  # what the next pass begins with
 
     def on_epoch_begin(self) -> None:
         """Called before a pass, and before the look at the first batch."""
 
     def on_epoch_end(self) -> None:
         """Called after them."""
+        self.passes += 1
 
     def close(self) -> None:
         """Called when no more batches are wanted."""
+
+    def place(self) -> list[int]:
+        """Where the source stands between two passes, for `catch_up`."""
+        return [self.passes, self.drawn, len(self._again)]
+
+    def catch_up(self, place: list[int], history: History, begin: bool = False) -> None:
+        """Be where another source like this was, of which `history` tells; what an iterator gave up to there
+        is made again and dropped. The global random generators stay as they are.
+
+        begin: the next pass has begun.
+        """
+        passes, drawn, again = place
+        self.pass_by(passes, history, begin)
+        if self.restarts:
+            return
+        before = global_states()
+        self.history.take_over(history)
+        for start in history.numbers():
+            self._draw_until(min(start, drawn))
+            history.go_back(start)
+        self._draw_until(drawn)
+        del self._again[again:]
+        set_global_states(before)
+
+    def pass_by(self, passes: int, history: History, begin: bool) -> None:
+        """The part of `catch_up` that a source is told of, which changes nothing else."""
+        while self.passes < passes:
+            self.on_epoch_begin()
+            self.on_epoch_end()
+        if begin:
+            self.on_epoch_begin()
+
+    def _draw_until(self, drawn: int) -> None:
+        for _ in itertools.islice(self._draw(), max(0, drawn - self.drawn)):
+            pass
 
     def first(self) -> Batch:
         """The first batch, which stays in the source.
@@ -64,10 +110,9 @@ class BatchData:
     def _look(self) -> Any:
         if self._peek is not None and self.num_batches != 0:
             return self._peek()
-        iterator = self._iterator()
-        for batch in iterator:
+        for batch in self._iterator():
             if not self.restarts:
-                self._running = itertools.chain([batch], iterator)
+                self._again = [batch]
             return batch
         raise ValueError("The data must give at least one batch. Received an empty source.")
 
@@ -78,12 +123,23 @@ class BatchData:
     def _iterator(self) -> Iterator[Any]:
         if self.restarts:
             return self._start()
+        self.history.note(self.drawn)
+        again = self._again
+        self._again = list(again) if self.is_generator else []
+        return itertools.chain(again, self._draw())
+
+    def _draw(self) -> Iterator[Any]:
+        """What the iterator gives next."""
         if self._running is None:
             self._running = self._start()
-        return self._running
+        for batch in self._running:
+            self.drawn += 1
+            if self.is_generator and self.drawn <= REPEATED and self.drawn > len(self._again):
+                self._again.append(batch)
+            yield batch
 
     def _standard(self, batch: Any) -> Batch:
-        if self.tuples_only and not isinstance(batch, tuple):
+        if self.is_generator and not isinstance(batch, tuple):
             raise ValueError(
                 "A Python generator must yield tuples: (input,) or (inputs, targets) or (inputs, targets, "
                 f"sample_weights). Received: {short(batch)}"
@@ -142,7 +198,7 @@ def batch_data(
         )
     restarts = not isinstance(x, Iterator)
     data = BatchData(lambda: iter(x), _length(x), restarts, class_weight, prepare=prepare)
-    data.tuples_only = isinstance(x, types.GeneratorType)
+    data.is_generator = isinstance(x, types.GeneratorType)
     return data
 
 
@@ -177,11 +233,20 @@ class DatasetBatches(BatchData):
         return map(self._standard, self._iterator())  # the workers read ahead
 
     def on_epoch_begin(self) -> None:
-        self._dataset.on_epoch_begin()
+        self.history.told(2 * self.passes, self._dataset.on_epoch_begin)
 
     def on_epoch_end(self) -> None:
-        self._dataset.on_epoch_end()
+        self.history.told(2 * self.passes + 1, self._dataset.on_epoch_end)
         self.num_batches = self._dataset.num_batches  # a data set may grow and shrink between epochs
+        super().on_epoch_end()
+
+    def pass_by(self, passes: int, history: History, begin: bool) -> None:
+        before = global_states()
+        self.history.take_over(history)
+        self.history.replays = history
+        super().pass_by(passes, history, begin)
+        self.history.replays = None
+        set_global_states(before)
 
     def close(self) -> None:
         if self._workers is not None:

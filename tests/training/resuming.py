@@ -1,0 +1,118 @@
+"""Trainings that processes are killed in: `python -m tests.training.resuming KIND FOLDER SAVE_FREQ` prints
+what came out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+import kcompile as keras
+from kcompile import layers
+
+SAMPLES, FEATURES, SIZE, EPOCHS = 44, 6, 8, 4
+
+
+def numbers() -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(4)
+    x = rng.normal(size=(SAMPLES, FEATURES)).astype("float32")
+    return x, (x.sum(1) > 0).astype("int64")
+
+
+def network() -> Any:
+    """Batch normalization, dropout with and without a seed, regularization, a metric of many counts."""
+    model = keras.Sequential(
+        [
+            keras.Input((FEATURES,)),
+            layers.Dense(8, activation="relu", kernel_regularizer="l2"),
+            layers.BatchNormalization(momentum=0.8),
+            layers.Dropout(0.3),
+            layers.GaussianNoise(0.1, seed=3),
+            layers.Dense(2, activation="softmax"),
+        ]
+    )
+    optimizer = keras.optimizers.Adam(0.05, use_ema=True, ema_overwrite_frequency=9)
+    model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def generator(x: np.ndarray, y: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Without end; what it draws comes from NumPy's and Python's own generators."""
+    while True:
+        rows = np.random.permutation(SAMPLES)[:SIZE]
+        yield x[rows] + np.random.normal() + random.gauss(0, 0.1), y[rows]
+
+
+class Dataset(keras.utils.PyDataset):
+    """Mixes its samples after each epoch, and never begins anew."""
+
+    def __init__(self, x: np.ndarray, y: np.ndarray):
+        super().__init__()
+        self.x, self.y, self.order = x, y, np.arange(SAMPLES)
+
+    def __len__(self) -> int:
+        return SAMPLES // SIZE
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        rows = self.order[index * SIZE : (index + 1) * SIZE]
+        return self.x[rows] + np.random.normal(size=FEATURES), self.y[rows]
+
+    def on_epoch_end(self) -> None:
+        np.random.shuffle(self.order)
+
+
+class Rate(keras.callbacks.Callback):
+    """Sets the rate at the beginning of each epoch to something that depends on the rate before."""
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        rate = float(self.model.optimizer.learning_rate)
+        self.model.optimizer.learning_rate = rate * 0.9
+
+
+def fit(kind: str, *callbacks: Any, **settings: Any) -> Any:
+    """The trained model. kind: arrays, stretches (epochs end inside of a pass), generator or dataset."""
+    keras.utils.set_random_seed(17)
+    x, y = numbers()
+    model = network()
+    how: dict[str, Any] = {"epochs": EPOCHS, "verbose": 0, "callbacks": [*callbacks, Rate()], **settings}
+    how["callbacks"].append(keras.callbacks.ReduceLROnPlateau("loss", 0.5, patience=1, min_delta=0.2))
+    if kind == "arrays":
+        model.fit(x, y, batch_size=SIZE, validation_split=0.2, **how)
+    elif kind == "stretches":
+        how |= {"validation_data": generator(x, y), "validation_steps": 3}
+        model.fit(x, y, batch_size=SIZE, steps_per_epoch=4, **how)
+    elif kind == "generator":
+        model.fit(generator(x, y), steps_per_epoch=4, **how)
+    else:
+        model.fit(Dataset(x, y), validation_data=Dataset(x, y), **how)
+    return model
+
+
+def digest(model: Any) -> str:
+    """All bits of weights, optimizer, seeds and metrics, what comes from the random generators next; last
+    logs.
+    """
+    found = hashlib.sha256()
+    for variable in [*model.variables, *model.optimizer.variables, *model.metrics_variables]:
+        found.update(variable.numpy().tobytes())
+    last = {name: values[-1:] for name, values in model.history.history.items()}
+    return f"{found.hexdigest()} {np.random.random()} {random.random()} {last}"
+
+
+def same(found: str | None, expected: str) -> bool:
+    """Is it the same training? One that was killed after its last epoch has no logs when it goes on."""
+    return found is not None and found in (expected, expected[: expected.index("{")] + "{}")
+
+
+def backup(folder: str, save_freq: str) -> Any:
+    freq = save_freq if save_freq == "epoch" else int(save_freq)
+    return keras.callbacks.BackupAndRestore(folder, save_freq=freq)
+
+
+if __name__ == "__main__":
+    print(digest(fit(sys.argv[1], backup(*sys.argv[2:]))))

@@ -1,0 +1,79 @@
+"""What real Keras 3.15 does with generators and executions of several steps; numbers of its JAX backend."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import kcompile as keras
+from tests.parity import epoch_cases
+from tests.parity.epoch_cases import X, Y, batches, model
+
+EXPECTED = json.loads((Path(epoch_cases.__file__).parent / "epochs.json").read_text())
+
+
+def test_every_case_has_its_numbers():
+    assert epoch_cases.make_cases().keys() == EXPECTED.keys()
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_batches_logs_and_histories(name):
+    found, expected = epoch_cases.run(keras, name), EXPECTED[name]
+    assert found.keys() == expected.keys()
+    assert [row[:2] for row in found["seen"]] == [row[:2] for row in expected["seen"]]
+    numbers = [[row[2] for row in rows["seen"]] for rows in (found, expected)]
+    np.testing.assert_allclose(*numbers, rtol=1e-5)
+    if "history" in expected:
+        assert found["iterations"] == expected["iterations"]
+        assert list(found["history"]) == list(expected["history"])
+        for key, values in expected["history"].items():
+            np.testing.assert_allclose(found["history"][key], values, rtol=1e-5, err_msg=key)
+
+
+def test_executions_change_no_number():
+    one, three = epoch_cases.fit(keras, 1, epochs=2), epoch_cases.fit(keras, 3, epochs=2)
+    assert one["history"] == three["history"]
+
+
+def test_the_outputs_of_an_execution_are_joined():
+    outputs = []
+    note = keras.callbacks.LambdaCallback()
+    note.on_predict_batch_end = lambda batch, logs=None: outputs.append(logs["outputs"])
+    made = model(keras, steps_per_execution=2)
+    whole = made.predict(X, batch_size=4, verbose=0, callbacks=[note])
+    assert [len(part) for part in outputs] == [8, 8, 4]
+    np.testing.assert_array_equal(np.concatenate(outputs), whole)
+
+
+def test_a_validation_takes_no_more_of_a_generator_than_it_needs():
+    taken = []
+
+    def noted():
+        for k in range(20):
+            taken.append(k)
+            yield X[k : k + 1], Y[k : k + 1]
+
+    epoch_cases.validated(keras, noted(), 3)
+    assert taken == list(range(5))  # three, then two old ones and a new one, twice
+
+
+def test_a_later_epoch_that_is_shorter_warns():
+    with pytest.warns(UserWarning, match="ran out of data"):
+        model(keras).fit(batches(6), epochs=2, verbose=0)
+
+
+@pytest.mark.parametrize("unit, count", [(1, 3), (2, 3), (4, 6)])
+def test_the_bar_of_an_unknown_length(capsys, unit, count):
+    """The last number is that of whole executions: 4/4 for three batches by two, 8/8 for six by four."""
+    model(keras, steps_per_execution=unit).fit(batches(count), verbose=2)
+    shown = -(-count // unit) * unit
+    assert capsys.readouterr().out.startswith(f"{shown}/{shown} - ")
+
+
+@pytest.mark.parametrize("unit, at", [(1, 2), (2, 3)])
+def test_what_is_printed_at_a_loss_that_is_no_number(capsys, unit, at):
+    epoch_cases.fit(keras, unit, y=epoch_cases.BAD, callbacks=[keras.callbacks.TerminateOnNaN()])
+    assert capsys.readouterr().out == f"Batch {at}: Invalid loss, terminating training\n"
