@@ -27,6 +27,7 @@ __version__ = "0.1.0"
 _MODULES = frozenset(
     {
         "activations",
+        "applications",
         "backend",
         "callbacks",
         "config",
@@ -83,6 +84,7 @@ _NAMES = {
 # What type checkers and editors see; tests/test_packaging.py keeps it equal to the tables above.
 if TYPE_CHECKING:
     from kcompile import activations as activations
+    from kcompile import applications as applications
     from kcompile import backend as backend
     from kcompile import callbacks as callbacks
     from kcompile import config as config
