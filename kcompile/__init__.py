@@ -33,6 +33,7 @@ _MODULES = frozenset(
         "config",
         "constraints",
         "datasets",
+        "distillation",
         "dtype_policies",
         "export",
         "initializers",
@@ -90,6 +91,7 @@ if TYPE_CHECKING:
     from kcompile import config as config
     from kcompile import constraints as constraints
     from kcompile import datasets as datasets
+    from kcompile import distillation as distillation
     from kcompile import dtype_policies as dtype_policies
     from kcompile import export as export
     from kcompile import initializers as initializers

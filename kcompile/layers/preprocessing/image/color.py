@@ -179,9 +179,9 @@ class RandomGrayscale(ColorLayer):
         self.factor = factor  # type: ignore[assignment]
         self._make_generator(seed)
 
-    def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
+    def get_random_transformation(self, images: Any, training: bool = True, seed: Any = None) -> Any:
         """Whether each image is changed, (n, 1, 1, 1)."""
-        draws = self._uniform((self._drawn_for(data)[1],), 0.0, 1.0, seed)
+        draws = self._uniform((self._drawn_for(images)[1],), 0.0, 1.0, seed)
         return (draws < self.factor)[:, None, None, None]
 
     def transform_images(self, images: Any, transformation: Any, training: bool = True) -> Any:
@@ -191,6 +191,21 @@ class RandomGrayscale(ColorLayer):
             transformation = self.get_random_transformation(images)
         grey = ops.image.rgb_to_grayscale(images, data_format=self.data_format)
         return ops.where(transformation, grey, images)
+
+    def transform_labels(  # type: ignore[override]
+        self, labels: Any, transformations: Any = None, *args: Any, **kwargs: Any
+    ) -> Any:
+        return labels
+
+    def transform_bounding_boxes(
+        self, bounding_boxes: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> dict[str, Any]:
+        return bounding_boxes
+
+    def transform_segmentation_masks(  # type: ignore[override]
+        self, segmentation_masks: Any, transformations: Any = None, *args: Any, **kwargs: Any
+    ) -> Any:
+        return segmentation_masks
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape
