@@ -74,7 +74,7 @@ REASONS: dict[str, str] = {
     "work; what Keras takes as `**kwargs` is named, or has a default",
     r"keras\.layers\.(RandomShear|RandomTranslation|RandomZoom)\.get_\w+": "helpers of Keras's own box code; "
     "boxes are transformed by `transform_bounding_boxes`",
-    r"keras\.layers\.(Mel|STFT)Spectrogram": f"{NOT_DONE}; until then: `ops.stft` in a layer of one's own",
+    r"keras\.layers\.STFTSpectrogram": f"{NOT_DONE}; until then: `ops.stft` in a layer of one's own",
     r"keras\.(datasets\.imdb\.load_data|models\.clone_model|preprocessing\.image\.smart_resize)": "its "
     "`**kwargs` are for Keras's own use, or for names that arguments once had",
     r"keras\.saving\.deserialize_keras_object": "what its `**kwargs` may be is named",
