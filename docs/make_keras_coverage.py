@@ -56,6 +56,32 @@ REASONS: dict[str, str] = {
     r"keras\.Model\.distribute_\w+": "of TensorFlow's strategies",
     r"keras\.(name_scope|ops\.layer_normalization)": "what its `**kwargs` may be is named",
     r"keras\.ops\.multi_hot": "its `**kwargs` are for the name that an argument once had",
+    r"keras\.quantizers\..*|keras\.Quantizer|keras\.dtype_policies\.(\w*Quantized\w*|AWQ\w*|GPTQ\w*|Int4\w*)|"
+    r".*\.(quantize|quantized_build|quantized_call|quantization_mode|get_quantization_layer_structure)|"
+    r".*\.variable_serialization_spec": f"{NOT_DONE}: contractions would have to read integers",
+    r".*\.enable_lora": f"{NOT_DONE}; until then: freeze the layer, add two Dense ones",
+    r"keras\.(Layer|Operation)\.rematerialized_call": "`keras.remat` marks what is computed again",
+    r"keras\.Layer\.stateless_call|keras\.Model\.stateless_compute_loss": "made for JAX's functional style; "
+    "`StatelessScope` is there, and fit, grad and jit handle state themselves",
+    r"keras\.Model\.make_(train|test|predict)_function": "compiled programs instead; override `train_step`",
+    r"keras\.Model\.export": "ONNX is the only format, so it is the default",
+    r"keras\.export\.ExportArchive": "for TensorFlow's SavedModel; `Model.export` writes ONNX",
+    r"keras\.DTypePolicy\.convert_input": "layers convert their inputs before `call`",
+    r"keras\.Variable": "there are no layouts on several devices",
+    r"keras\.Metric\.add_variable": "both may be left out: () and zeros",
+    r"keras\.Sequential\.compute_output_spec|keras\.layers\.(SpectralNormalization|TimeDistributed)\.build|"
+    r"keras\.layers\.\w+\.(compute_output_shape|transform_segmentation_masks)": "calls as Keras's "
+    "work; what Keras takes as `**kwargs` is named, or has a default",
+    r"keras\.layers\.(RandomShear|RandomTranslation|RandomZoom)\.get_\w+": "helpers of Keras's own box code; "
+    "boxes are transformed by `transform_bounding_boxes`",
+    r"keras\.layers\.STFTSpectrogram": f"{NOT_DONE}; until then: `ops.stft` in a layer of one's own",
+    r"keras\.(datasets\.imdb\.load_data|models\.clone_model|preprocessing\.image\.smart_resize)": "its "
+    "`**kwargs` are for Keras's own use, or for names that arguments once had",
+    r"keras\.saving\.deserialize_keras_object": "what its `**kwargs` may be is named",
+    r"keras\.saving\.save_weights": f"{NOT_DONE}: sharded files",
+    r"keras\.utils\.audio_dataset_from_directory": "decoding audio needs a library that is no dependency",
+    r"keras\.visualization\..*": f"{NOT_DONE}: drawing is matplotlib's, which is no dependency",
+    r"keras\.wrappers\..*": f"{NOT_DONE}: they are classes of scikit-learn, which is no dependency",
     r"keras\.Optimizer": "Keras shows `*args` only because its base class depends on the backend",
 }
 
@@ -291,7 +317,8 @@ INTRODUCTION = """# Keras {version} and kcompile
 
 Written by `python docs/make_keras_coverage.py`; do not edit. "Names": functions, classes and values of a
 public module of Keras. "There": those that kcompile has. "Explained": gaps (missing names, methods or
-parameters, other defaults) that are meant, each with its reason below. "Not done yet": all other gaps.
+parameters, other defaults) that are meant, each with its reason below. "Not done yet": all other gaps, with
+what is in the way.
 
 | module | names | there | explained | not done yet |
 | --- | --- | --- | --- | --- |
@@ -311,7 +338,7 @@ def render(stored: dict[str, Any], modules: list[Module]) -> str:
 
 
 def _row(module: Module) -> tuple[Any, ...]:
-    open_ = sum(g.reason == NOT_DONE for g in module.gaps)
+    open_ = sum(g.reason.startswith(NOT_DONE) for g in module.gaps)
     return f"`{module.name}`", module.names, module.present, len(module.gaps) - open_, open_
 
 

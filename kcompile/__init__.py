@@ -27,11 +27,13 @@ __version__ = "0.1.0"
 _MODULES = frozenset(
     {
         "activations",
+        "applications",
         "backend",
         "callbacks",
         "config",
         "constraints",
         "datasets",
+        "distillation",
         "dtype_policies",
         "export",
         "initializers",
@@ -85,11 +87,13 @@ _NAMES = {
 # What type checkers and editors see; tests/test_packaging.py keeps it equal to the tables above.
 if TYPE_CHECKING:
     from kcompile import activations as activations
+    from kcompile import applications as applications
     from kcompile import backend as backend
     from kcompile import callbacks as callbacks
     from kcompile import config as config
     from kcompile import constraints as constraints
     from kcompile import datasets as datasets
+    from kcompile import distillation as distillation
     from kcompile import dtype_policies as dtype_policies
     from kcompile import export as export
     from kcompile import initializers as initializers

@@ -61,7 +61,7 @@ def jit(function: Function | None = None, **_: Any) -> Any:
         programs.move_to_end(key)
         executable, result, _ = programs[key]
         outputs = iter(executable(*arrays.values()))
-        return tree.map_structure(lambda x: None if x is None else next(outputs), result)
+        return tree.pack_as(result, [None if x is None else next(outputs) for x in tree.flatten(result)])
 
     return call
 

@@ -20,6 +20,7 @@ LIMIT = 400  # lines of a source file
 UPWARD: dict[tuple[str, str], str] = {
     ("models", "saving"): "Keras has save and load_weights as methods of Model, and keras.models.load_model",
     ("layers", "saving"): "Keras has save as a method of FeatureSpace",
+    ("ops", "autograd"): "Keras has jvp among its ops",
     ("ops", "random"): "Keras draws inside of ops.image.elastic_transform",
     ("models", "export"): "Keras has export as a method of Model",
 }

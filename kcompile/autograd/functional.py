@@ -104,7 +104,7 @@ def _at_once(function: Function, args: Any, kwargs: Any) -> Any:
     for leaf, new in zip(graph.assignments, found[len(graph.outputs) :], strict=True):
         next(v for v in graph.variables.values() if v.leaf is leaf).assign(new)
     rest = iter(found)
-    return tree.map_structure(lambda x: None if x is None else next(rest), result)
+    return tree.pack_as(result, [None if x is None else next(rest) for x in tree.flatten(result)])
 
 
 def _type_of(array: np.ndarray) -> TensorType:
@@ -125,3 +125,45 @@ def _check(loss: Any) -> None:
     if not isinstance(loss, Value) or loss.shape != () or not dtypes.is_float(loss.dtype):
         shown = repr(loss.type) if isinstance(loss, Value) else type(loss).__name__
         raise TypeError(f"grad: the function must give one float (0-d). Received: {shown}")
+
+
+def jvp(function: Function, primals: Any, tangents: Any, has_aux: bool = False) -> Any:
+    """What `ops.jvp` computes: the derivative of function(*primals) in the direction of the tangents.
+
+    By differentiating twice: the pullback of a function is linear in the cotangent, and its own pullback is
+    the Jacobian itself.
+    """
+    _check_pair(primals, tangents)
+    if not _is_traced([primals, tangents]):
+        return _at_once(lambda p, t: jvp(function, p, t, has_aux), (tuple(primals), tuple(tangents)), {})
+    sources = [_source(x) for x in tree.flatten(list(primals))]
+    found = function(*tree.pack_as(list(primals), sources))
+    outputs = found[0] if has_aux else found
+    flat = [_value(y) for y in tree.flatten(outputs)]
+    cotangents = [_source(zeros_like(y)) for y in flat]
+    pulled = pull_back_all(flat, cotangents, sources)
+    directions = [_value(t) for t in tree.flatten(list(tangents))]
+    pairs = [(p, t) for p, t in zip(pulled, directions, strict=True) if p is not None]
+    pushed = pull_back_all([p for p, _ in pairs], [t for _, t in pairs], cotangents) if pairs else []
+    slopes = [_or_zero(s, y) for s, y in zip(pushed or [None] * len(flat), flat, strict=True)]
+    result = (outputs, tree.pack_as(outputs, slopes))
+    return (*result, found[1]) if has_aux else result
+
+
+def _value(x: Any) -> Value:
+    x = unwrap(x)
+    return x if isinstance(x, Value) else constant(np.asarray(x))
+
+
+def _check_pair(primals: Any, tangents: Any) -> None:
+    if not all(isinstance(x, (list, tuple)) for x in (primals, tangents)):
+        raise TypeError(
+            "jvp: `primals` and `tangents` must be tuples or lists, one entry for each argument. "
+            f"Received: primals={type(primals).__name__}, tangents={type(tangents).__name__}"
+        )
+    shapes = [[np.shape(unwrap(x)) for x in tree.flatten(list(xs))] for xs in (primals, tangents)]
+    if shapes[0] != shapes[1]:
+        raise ValueError(
+            "jvp: `primals` and `tangents` must have the same structure and shapes. Received: "
+            f"primals of shapes {shapes[0]}, tangents of shapes {shapes[1]}"
+        )

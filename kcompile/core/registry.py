@@ -66,12 +66,12 @@ def register_keras_serializable(package: str = "Custom", name: str | None = None
     return register
 
 
-def get_registered_name(item: Any) -> str:
+def get_registered_name(obj: Any) -> str:
     """The name under which a class or function was registered, else its own name."""
     try:
-        return _custom_names.get(item) or item.__name__
+        return _custom_names.get(obj) or obj.__name__
     except TypeError:  # unhashable
-        return str(item.__name__)
+        return str(obj.__name__)
 
 
 def get_custom_objects() -> dict[str, Any]:

@@ -77,7 +77,7 @@ def serialize_shared(item: Any) -> Any:
 # --- to data ------------------------------------------------------------------------------------------------
 
 
-def serialize_keras_object(item: Any) -> Any:
+def serialize_keras_object(obj: Any) -> Any:
     """An object as data that JSON can hold: numbers and containers as they are, others by address and config.
 
     Raises:  TypeError for an object without get_config; ValueError for a lambda, which has no name.
@@ -85,24 +85,22 @@ def serialize_keras_object(item: Any) -> Any:
     >>> serialize_keras_object([1, {"a": np.float32(2)}])
     [1, {'a': 2.0}]
     """
-    if item is None or isinstance(item, (str, bool, int, float)):
-        return item
-    if isinstance(item, (list, tuple)):
-        plain = [serialize_keras_object(x) for x in item]
-        return tuple(plain) if isinstance(item, tuple) else plain
-    if isinstance(item, dict):
-        return {key: serialize_keras_object(x) for key, x in item.items()}
-    if isinstance(item, (np.ndarray, np.generic)):
-        return _array(np.asarray(item))
-    if isinstance(item, (slice, bytes, types.EllipsisType)):
-        return _builtin(item)
-    if isinstance(item, (types.FunctionType, types.BuiltinFunctionType)):
-        return _function(item)
-    if not hasattr(item, "get_config"):
-        raise TypeError(
-            f"Cannot serialize object {item} of type {type(item)}: it has no get_config() method."
-        )
-    return _instance(item)
+    if obj is None or isinstance(obj, (str, bool, int, float)):
+        return obj
+    if isinstance(obj, (list, tuple)):
+        plain = [serialize_keras_object(x) for x in obj]
+        return tuple(plain) if isinstance(obj, tuple) else plain
+    if isinstance(obj, dict):
+        return {key: serialize_keras_object(x) for key, x in obj.items()}
+    if isinstance(obj, (np.ndarray, np.generic)):
+        return _array(np.asarray(obj))
+    if isinstance(obj, (slice, bytes, types.EllipsisType)):
+        return _builtin(obj)
+    if isinstance(obj, (types.FunctionType, types.BuiltinFunctionType)):
+        return _function(obj)
+    if not hasattr(obj, "get_config"):
+        raise TypeError(f"Cannot serialize object {obj} of type {type(obj)}: it has no get_config() method.")
+    return _instance(obj)
 
 
 def _array(array: np.ndarray) -> Any:

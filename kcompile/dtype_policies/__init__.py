@@ -19,13 +19,13 @@ registry.publish("keras.dtype_policies", {"DTypePolicyMap": DTypePolicyMap})
 ALL_OBJECTS = {kind.__name__: kind for kind in (DTypePolicy, FloatDTypePolicy, DTypePolicyMap)}
 
 
-def serialize(policy: DTypePolicy) -> dict[str, Any]:
+def serialize(dtype_policy: DTypePolicy) -> dict[str, Any]:
     """A policy as plain data.
 
     >>> serialize(DTypePolicy("float16"))["config"]
     {'name': 'float16'}
     """
-    return serialize_keras_object(policy)
+    return serialize_keras_object(dtype_policy)
 
 
 def deserialize(config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:

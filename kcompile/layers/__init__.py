@@ -106,6 +106,7 @@ from kcompile.layers.preprocessing.image.tone import (
     Solarization,
 )
 from kcompile.layers.preprocessing.integer_lookup import IntegerLookup
+from kcompile.layers.preprocessing.mel_spectrogram import MelSpectrogram
 from kcompile.layers.preprocessing.normalization import Normalization
 from kcompile.layers.preprocessing.pipeline import Pipeline
 from kcompile.layers.preprocessing.rescaling import Rescaling

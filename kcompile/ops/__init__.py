@@ -131,7 +131,7 @@ _EXPORTS = {
     normalization: "moments batch_normalization layer_normalization rms_normalization normalize",
     pool: "max_pool average_pool",
     adaptive: "adaptive_average_pool adaptive_max_pool",
-    autodiff: "stop_gradient custom_gradient",
+    autodiff: "stop_gradient custom_gradient jvp",
     control: "scan map vectorized_map while_loop fori_loop cond switch associative_scan",
 }
 if _TYPE_CHECKING:  # the names are made below

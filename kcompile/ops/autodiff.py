@@ -110,3 +110,20 @@ def custom_gradient(f: Callable[..., Any]) -> Callable[..., Any]:
         return with_gradient_op(output, *tensors, pull=pull)
 
     return call
+
+
+def jvp(fun: Callable[..., Any], primals: Any, tangents: Any, has_aux: bool = False) -> Any:
+    """The value of fun(*primals), and its derivative in the direction of the tangents (forward mode).
+
+    Args:    fun: a function written with ops; with has_aux it gives a pair of tensors and anything else.
+             primals: a tuple of its arguments. tangents: the same structure, shapes and dtypes.
+    Returns: (fun(*primals), derivative), with has_aux (value, derivative, aux).
+    Raises:  TypeError unless both are tuples or lists; ValueError for different shapes.
+
+    >>> value, slope = jvp(lambda x: x * x, (np.float32([3, 4]),), (np.float32([1, 10]),))
+    >>> value.tolist(), slope.tolist()
+    ([9.0, 16.0], [6.0, 80.0])
+    """
+    from kcompile.autograd import functional  # above the ops in the order of imports
+
+    return functional.jvp(fun, primals, tangents, has_aux)

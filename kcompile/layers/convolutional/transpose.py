@@ -94,4 +94,26 @@ class Conv3DTranspose(BaseConvTranspose):
     """Transposed convolution over volumes: (n, d, h, w, c) -> (n, d', h', w', filters)."""
 
     rank = 3
-    __init__ = with_defaults(BaseConvTranspose.__init__, strides=(1, 1, 1), dilation_rate=(1, 1, 1))
+
+    def __init__(  # in Keras's order, which has `data_format` first here
+        self,
+        filters: int,
+        kernel_size: Any,
+        strides: Any = (1, 1, 1),
+        padding: str = "valid",
+        data_format: str | None = None,
+        output_padding: Any = None,
+        dilation_rate: Any = (1, 1, 1),
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        **kwargs: Any,
+    ):
+        named = {key: value for key, value in locals().items() if key not in ("self", "kwargs", "__class__")}
+        super().__init__(**named, **kwargs)

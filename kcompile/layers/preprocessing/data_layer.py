@@ -17,6 +17,10 @@ class DataLayer(Layer):
     def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         return super().__call__(as_data(inputs), *args, **kwargs)
 
+    def convert_weight(self, weight: Any) -> Any:
+        """The weight as it is: there is one backend, in data pipelines as in models."""
+        return weight
+
 
 def as_data(x: Any) -> Any:
     """Lists of numbers or of text as one array; arrays, traced values and placeholders as they are.

@@ -7,10 +7,10 @@ from typing import Any
 from kcompile import ops
 from kcompile.core import config
 from kcompile.core.serialization import deserialize_keras_object, serialize_keras_object
-from kcompile.layers.layer import Layer
+from kcompile.layers.preprocessing.data_layer import DataLayer
 
 
-class Rescaling(Layer):
+class Rescaling(DataLayer):
     """inputs * scale + offset, for ints too; `scale` and `offset` are numbers, or lists with one per channel.
 
     >>> import numpy as np
@@ -41,8 +41,10 @@ class Rescaling(Layer):
         }
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Any:
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
         arrays: dict[str, Any] = {
-            name: deserialize_keras_object(config[name]) for name in ("scale", "offset") if name in config
+            name: deserialize_keras_object(config[name], custom_objects)
+            for name in ("scale", "offset")
+            if name in config
         }
         return cls(**{**config, **arrays})

@@ -128,16 +128,20 @@ class BaseImagePreprocessingLayer(Layer):
 
     # --- calling --------------------------------------------------------------------------------------------
 
-    def __call__(self, data: Any, **kwargs: Any) -> Any:
-        if isinstance(data, dict) and "bounding_boxes" in data:
+    def __call__(self, inputs: Any, **kwargs: Any) -> Any:
+        if isinstance(inputs, dict) and "bounding_boxes" in inputs:
             if not self.bounding_box_format:
                 raise ValueError(
                     "You passed an input with a 'bounding_boxes' key, but you didn't specify a bounding box "
                     "format. Pass a `bounding_box_format` argument to your "
                     f"{type(self).__name__} layer, e.g. `bounding_box_format='xyxy'`."
                 )
-            data = {**data, "bounding_boxes": boxes_of.densified(data["bounding_boxes"])}
-        return super().__call__(data, **kwargs)
+            inputs = {**inputs, "bounding_boxes": boxes_of.densified(inputs["bounding_boxes"])}
+        return super().__call__(inputs, **kwargs)
+
+    def convert_weight(self, weight: Any) -> Any:
+        """The weight as it is: there is one backend, in data pipelines as in models."""
+        return weight
 
     def call(self, data: Any, training: bool = True) -> Any:
         how = {

@@ -134,9 +134,9 @@ class RandomGrayscale(ColorLayer):
         self.factor = factor  # type: ignore[assignment]
         self._make_generator(seed)
 
-    def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
+    def get_random_transformation(self, images: Any, training: bool = True, seed: Any = None) -> Any:
         """Whether each image is changed, (n, 1, 1, 1)."""
-        draws = self._uniform((self._drawn_for(data)[1],), 0.0, 1.0, seed)
+        draws = self._uniform((self._drawn_for(images)[1],), 0.0, 1.0, seed)
         return (draws < self.factor)[:, None, None, None]
 
     def transform_images(self, images: Any, transformation: Any, training: bool = True) -> Any:

@@ -23,6 +23,14 @@ class MaxNumBoundingBoxes(ColorLayer):
     def transform_images(self, images: Any, transformation: Any = None, training: bool = True) -> Any:
         return images
 
+    def transform_labels(self, labels: Any, transformation: Any = None, training: bool = True) -> Any:
+        return labels
+
+    def transform_segmentation_masks(
+        self, segmentation_masks: Any, transformation: Any = None, training: bool = True
+    ) -> Any:
+        return segmentation_masks
+
     def transform_bounding_boxes(
         self, bounding_boxes: dict[str, Any], transformation: Any, training: bool = True
     ) -> dict[str, Any]:

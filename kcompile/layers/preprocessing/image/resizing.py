@@ -63,6 +63,9 @@ class Resizing(BaseImagePreprocessingLayer):
     def transform_images(self, images: Any, transformation: Any = None, training: bool = True) -> Any:
         return self._transform_images(images, transformation, self.interpolation)
 
+    def transform_labels(self, labels: Any, transformation: Any = None, training: bool = True) -> Any:
+        return labels
+
     def transform_segmentation_masks(
         self, segmentation_masks: Any, transformation: Any = None, training: bool = True
     ) -> Any:
