@@ -49,7 +49,7 @@ class Node:
     attrs: dict[str, Any]
     values: tuple[Value, ...]
     serial: int  # counts nodes in the order of their making
-    origin: str  # layer path where it was first made; never part of its identity
+    origin: str  # layer path where it was first made under one; never part of its identity
 
     def __repr__(self) -> str:
         return f"{self.op.name}#{self.serial}"
@@ -138,6 +138,8 @@ def node(op: Op, inputs: tuple[Value, ...], attrs: dict[str, Any], types: tuple[
         found.serial, found.origin = next(_serials), _origin[0]
         found.values = tuple(Value(found, i, t) for i, t in enumerate(types))
         _interned[key] = found
+    elif not found.origin:
+        found.origin = _origin[0]
     return found
 
 
