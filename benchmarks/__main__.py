@@ -47,7 +47,11 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         metavar="TASK,...",
         help="workloads, kernels, axes of scaling or layers to measure",
     )
-    add("--peers", type=_names([*(name for rows in CONTENDERS.values() for name in rows), *EXPORTERS]), metavar="NAME,...")
+    add(
+        "--peers",
+        type=_names([*(name for rows in CONTENDERS.values() for name in rows), *EXPORTERS]),
+        metavar="NAME,...",
+    )
     add("--rounds", type=int, help="blocks of each contender (9; 3 if quick)")
     add("--seconds", type=float, help="length of a block (0.3; 0.1 if quick)")
     add("--quick", action="store_true", help="few short rounds: to see that all works, not to quote")

@@ -100,9 +100,7 @@ def compare(
                 worker.close()
 
 
-def _compared(
-    case: str, workers: dict[str, Worker], threads: int, say: Callable[[str], None]
-) -> Comparison:
+def _compared(case: str, workers: dict[str, Worker], threads: int, say: Callable[[str], None]) -> Comparison:
     made, sessions = Comparison(case), dict[str, Session]()
     for name, worker in workers.items():
         path, error = worker.write(case)

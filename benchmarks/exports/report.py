@@ -24,7 +24,9 @@ def print_report(comparisons: Sequence[Comparison], console: Any) -> None:
     for name in exporters:
         table.add_column(f"{name}\nnodes / kB / us", justify="right")
     table.add_column("ours by the best\nnodes, time", justify="right")
-    ranked = sorted(comparisons, key=lambda one: (-one.lacks, -one.ratio("nodes"), -one.ratio("microseconds")))
+    ranked = sorted(
+        comparisons, key=lambda one: (-one.lacks, -one.ratio("nodes"), -one.ratio("microseconds"))
+    )
     for one in ranked[:SHOWN]:
         cells = [_cell(one.files[name]) for name in exporters]
         table.add_row(one.case, *cells, f"{one.ratio('nodes'):.2f} {one.ratio('microseconds'):.2f}")

@@ -134,6 +134,4 @@ def group_normalization(
     parts = tuple(name for name, v in given.items() if v is not None)
     x, *rest = ew.operands(x, *(given[p] for p in parts))
     axis = movement.check_axis("group_normalization", axis, len(x.shape))
-    return group_normalization_op(
-        x, *rest, axis=axis, groups=groups, epsilon=float(epsilon), parts=parts
-    )
+    return group_normalization_op(x, *rest, axis=axis, groups=groups, epsilon=float(epsilon), parts=parts)
