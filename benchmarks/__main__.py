@@ -12,9 +12,9 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks import environment, readme, report
+from benchmarks.contenders import CONTENDERS, OURS
 from benchmarks.exports import run as exports
 from benchmarks.exports.exporters import EXPORTERS
-from benchmarks.contenders import CONTENDERS, OURS
 from benchmarks.harness import Outcome, Pace, Say, measure_task
 from benchmarks.kernel_cases import CASES
 from benchmarks.layer_cases import LAYERS

@@ -1,1 +1,1 @@
-"""``python -m benchmarks export``: ONNX files of kcompile beside those of Keras's own exporters and tf2onnx."""
+"""``python -m benchmarks export``: ONNX files of kcompile beside those of other exporters."""

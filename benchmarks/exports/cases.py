@@ -1,4 +1,4 @@
-"""What is exported: every layer in each configuration of the parity tests, and the networks of the benchmarks.
+"""What is exported: each configuration of the parity tests, and the networks of the benchmarks.
 
 The same weights are set whatever library builds a model, so that all files must compute the same.
 """

@@ -33,11 +33,11 @@ def library(exporter: str) -> Any:
 
 def writer(exporter: str) -> Callable[[Any, Path], None]:
     """What writes a model to a file."""
-    return _by_tf2onnx if exporter == "tf2onnx" else _by_method
-
-
-def _by_method(model: Any, path: Path) -> None:
-    model.export(str(path), format="onnx", verbose=False)
+    # The others always fold batch normalizations into weights; kcompile does where it is asked to.
+    more = {"fold_batch_norm": True} if exporter == OURS else {}
+    if exporter == "tf2onnx":
+        return _by_tf2onnx
+    return lambda model, path: model.export(str(path), format="onnx", verbose=False, **more)
 
 
 def _by_tf2onnx(model: Any, path: Path) -> None:

@@ -67,7 +67,7 @@ class Session:
 def latencies(sessions: dict[str, tuple[Session, dict[str, np.ndarray]]]) -> dict[str, float]:
     """Microseconds of a call of each in its best block, measured in turns: noise only slows."""
     times: dict[str, list[float]] = {name: [] for name in sessions}
-    counts = {name: 1 for name in sessions}
+    counts = dict.fromkeys(sessions, 1)
     for turn in range(ROUNDS + 1):
         for name, (session, feeds) in sessions.items():
             begin = time.perf_counter()
