@@ -24,7 +24,9 @@ LINES = {line.split("`")[1]: line for line in script.TABLE.read_text().splitline
 
 
 def test_every_layer_has_a_row():
-    assert list(LINES) == [*script.layer_names(), *sorted(script.NOT_EXPORTED)], "run `python docs/make_onnx_coverage.py`"
+    assert list(LINES) == [*script.layer_names(), *sorted(script.NOT_EXPORTED)], (
+        "run `python docs/make_onnx_coverage.py`"
+    )
 
 
 def test_every_public_layer_is_written_or_named_with_a_reason():

@@ -144,7 +144,8 @@ class _Sinking:
         left = perm if node.attrs.get("keepdims", 1) else tuple(p for p in perm if p not in gone)
         ranks = {p: k for k, p in enumerate(sorted(left))}
         (result,) = node.outputs
-        inputs, attrs = (before.source,), dict(node.attrs)
+        attrs = dict(node.attrs)
+        inputs: tuple[str, ...] = (before.source,)
         if "axes" in attrs:
             attrs["axes"] = gone
         else:

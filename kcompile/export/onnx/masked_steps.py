@@ -35,7 +35,7 @@ class MaskedSteps:
         self.g.types[order] = TensorType((self.steps, self.rows), "int64")
         return self._gathered(x, order, self.g.shape(x)[2])
 
-    def spread(self, y: str, first: str, units: int, zeros: bool) -> str:
+    def spread(self, y: str, first: str, units: Any, zeros: bool) -> str:
         """Outputs (steps, n, units) of steps that were moved, back at their places.
 
         first: (n, units), what a row gives before its first step that counts. zeros: a step that does not

@@ -169,7 +169,7 @@ def _activations(
     gated = len(kind.order) > 1
     for names in itertools.product(ACTIVATIONS, repeat=2 if gated else 1):
         output, new = kind.step(units, names, x, states, found)
-        for before in [states[0]] + [blank] * (blank is not None):
+        for before in [states[0]] if blank is None else [states[0], blank]:
             leaves, result = _under(masks, output, tree.flatten(new), states, before)
             wanted = [*leaves, *[result] * (len(outputs) - len(states))]
             if len(wanted) == len(outputs) and all(a is b for a, b in zip(wanted, outputs, strict=True)):
