@@ -13,6 +13,8 @@ from rich.console import Console
 
 from benchmarks import environment, readme, report
 from benchmarks.contenders import CONTENDERS, OURS
+from benchmarks.exports import run as exports
+from benchmarks.exports.exporters import EXPORTERS
 from benchmarks.harness import Outcome, Pace, Say, measure_task
 from benchmarks.kernel_cases import CASES
 from benchmarks.layer_cases import LAYERS
@@ -21,12 +23,16 @@ from benchmarks.results import Results, merged
 from benchmarks.scaled import AXES, SCALED
 from benchmarks.startup import Runner, measure_startup
 from benchmarks.workloads import WORKLOADS
+from tests.parity.layer_cases import CASES as PARITY_CASES
 
 FOLDER = Path(__file__).resolve().parent / "results"
 PARTS = ("models", "startup", "memory", "kernels")
-ALONE = ("scaling", "layers")  # parts that run only when asked for by name
+ALONE = ("scaling", "layers", "export")  # parts that run only when asked for by name
 STARTS = [name for name, work in WORKLOADS.items() if work.trains]
 IMPORTS_WITH = "cnn"  # the row that tells the time of the import, which is that of all
+
+
+EXPORTED = sorted({case.layer for case in PARITY_CASES})  # names that `--only` takes for the exports
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -37,11 +43,15 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     add("part", nargs="?", choices=PARTS + ALONE, help="measure this part alone")
     add(
         "--only",
-        type=_names([*WORKLOADS, *CASES, *AXES, *LAYERS]),
+        type=_names([*WORKLOADS, *CASES, *AXES, *LAYERS, *EXPORTED]),
         metavar="TASK,...",
         help="workloads, kernels, axes of scaling or layers to measure",
     )
-    add("--peers", type=_names([name for rows in CONTENDERS.values() for name in rows]), metavar="NAME,...")
+    add(
+        "--peers",
+        type=_names([*(name for rows in CONTENDERS.values() for name in rows), *EXPORTERS]),
+        metavar="NAME,...",
+    )
     add("--rounds", type=int, help="blocks of each contender (9; 3 if quick)")
     add("--seconds", type=float, help="length of a block (0.3; 0.1 if quick)")
     add("--quick", action="store_true", help="few short rounds: to see that all works, not to quote")
@@ -176,6 +186,8 @@ def draw(path: Path, pythons: Sequence[str], say: Say, scaling: bool = False) ->
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = parse(arguments)
+    if options.part == "export":
+        return exports.main(options)
     progress = Console(stderr=True)
     console = Console() if sys.stdout.isatty() else Console(width=140)
 

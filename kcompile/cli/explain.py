@@ -13,7 +13,11 @@ from kcompile.cli.reporting import examples, json_option, show, user_errors, wor
 
 
 @click.command(
-    epilog=examples("kcompile explain model.keras", "kcompile explain model.keras --batch-size 1 --json")
+    epilog=examples(
+        "kcompile explain model.keras",
+        "kcompile explain model.keras --html report.html",
+        "kcompile explain model.keras --batch-size 1 --json",
+    )
 )
 @click.argument("model", type=ModelFile())
 @click.option(
@@ -23,8 +27,13 @@ from kcompile.cli.reporting import examples, json_option, show, user_errors, wor
     show_default=True,
     help="Samples in a measured call.",
 )
+@click.option(
+    "--html",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write a page instead: graphs, roofline, memory over time, kernels; one file that loads nothing.",
+)
 @json_option
-def command(model: Path, batch_size: int, as_json: bool) -> None:
+def command(model: Path, batch_size: int, html: Path | None, as_json: bool) -> None:
     """Show MODEL's graph before and after the passes, and its kernels.
 
     Of each kernel: what was fused into it, operations, bytes, measured time and share of the machine's peak.
@@ -33,7 +42,10 @@ def command(model: Path, batch_size: int, as_json: bool) -> None:
     network = load(model)
     with user_errors(str(model)), working(f"measuring the kernels of {model}"):
         text = StringIO()
-        programs = network.explain(batch_size=batch_size, file=text if as_json else None)
-    if as_json:
-        shown = {name: [asdict(kernel) for kernel in kernels] for name, kernels in programs.items()}
-        show({"file": str(model), "batch_size": batch_size, "programs": shown}, [], as_json)
+        programs = network.explain(batch_size=batch_size, file=text if as_json else None, html=html)
+    shown = {name: [asdict(kernel) for kernel in kernels] for name, kernels in programs.items()}
+    result = {"file": str(model), "batch_size": batch_size, "programs": shown}
+    if html is not None:
+        result["html"] = str(html)
+    lines = [] if html is None else [f"{html}: {html.stat().st_size:,} bytes; open it in a browser"]
+    show(result, lines, as_json)

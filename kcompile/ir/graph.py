@@ -51,7 +51,7 @@ class Node:
     attrs: dict[str, Any]
     values: tuple[Value, ...]
     serial: int  # counts nodes in the order of their making
-    origin: str  # layer path where it was first made; never part of its identity
+    origin: str  # layer path where it was first made under one; never part of its identity
 
     def __repr__(self) -> str:
         return f"{self.op.name}#{self.serial}"
@@ -160,6 +160,8 @@ def node(op: Op, inputs: tuple[Value, ...], attrs: dict[str, Any], types: tuple[
         made.serial, made.origin = next(_serials), _origin[0]
         made.values = tuple(Value(made, i, t) for i, t in enumerate(types))
         found = _interning.first(_interned, key, made)
+    elif not found.origin:
+        found.origin = _origin[0]
     return found
 
 

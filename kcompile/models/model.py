@@ -205,7 +205,9 @@ class Model(Trainer, Layer):
         export_model(self, filepath, format=format, **kwargs)
 
     def explain(self, **kwargs: Any) -> Any:
-        """Print the graph before and after the passes and the kernels it became."""
+        """Print the graph before and after the passes and the kernels it became, or write them as a page
+        (`html="report.html"`); see `kcompile.explain.explain`.
+        """
         from kcompile.explain import explain
 
         return explain(self, **kwargs)

@@ -31,6 +31,7 @@ from kcompile.ops import (
     elementary,
     elementwise,
     fourier,
+    group_normalization,  # noqa: F401
     index,
     joining,
     loop,  # noqa: F401

@@ -68,14 +68,31 @@ def _moved(x: np.ndarray, axis: int) -> np.ndarray:
 
 
 def _onnx(g: Any, op: str, x: str, axis: int, size: Dim) -> str:
-    """One slice of x for each output, reduced."""
+    """The windows side by side on an axis of their own, reduced; one slice each where the extent is open."""
     assert isinstance(size, int)
     extent, axes = g.shape(x)[axis], g.constant(np.array([axis], np.int64))
+    if isinstance(extent, int) and extent:
+        return str(g.reduce(op, _onnx_windows(g, op, x, axis, size, extent), [axis + 1], False))
     parts = []
     for i in range(size):
         begin, end = (g.dims((f(i, extent, size),)) for f in (_begin, _end))
         parts.append(g.reduce(op, g.node("Slice", x, begin, end, axes), [axis], True))
     return str(parts[0] if size == 1 else g.node("Concat", *parts, axis=axis))
+
+
+def _onnx_windows(g: Any, op: str, x: str, axis: int, size: int, extent: int) -> str:
+    """x with (size, widest window) in the place of the axis."""
+    windows = [range(_begin(i, extent, size), _end(i, extent, size)) for i in range(size)]
+    widest = max(map(len, windows))
+    # What fills up a window: its last element, which changes no maximum, or a zero behind all others.
+    fill = [w[-1] if op == "ReduceMax" else extent for w in windows]
+    index = np.array([[*w, f][:widest] for w, f in zip(windows, fill, strict=True)])
+    if index.max() == extent:
+        pads = np.zeros((2, len(g.shape(x))), np.int64)
+        pads[1, axis] = 1
+        zero = g.constant(np.zeros((), dtypes.numpy_dtype(g.dtype(x))))
+        x = g.node("Pad", x, g.constant(pads.reshape(-1)), zero)
+    return str(g.node("Gather", x, g.constant(index), axis=axis))
 
 
 # --- sum ----------------------------------------------------------------------------------------------------

@@ -61,6 +61,17 @@ class Bound:
         self.lock = threading.Lock()
 
 
+@dataclass(frozen=True)
+class ArenaRange:
+    """Where an intermediate value lies in the arena, and from which command to which it is needed."""
+
+    value: Value
+    offset: int
+    size: int
+    first: int
+    last: int
+
+
 class Program:
     """Kernels of a plan, ready to be bound."""
 
@@ -91,9 +102,8 @@ class Program:
     def bind(self, symbols: Mapping[str, int]) -> Bound:
         """Numbers for every extent: argument blocks, tile counts, arena offsets, barriers."""
         symbols = dict(symbols)
-        sizes = {v: self._bytes(v, symbols) for s in self.specs for v in s.buffers}
-        lives = self.lives()
-        offsets, total = self._place(sizes, lives)
+        placed, total = self._place(symbols)
+        offsets = {r.value: r.offset for r in placed}
         arena = _aligned(total)
         base = arena.ctypes.data
         blocks: list[int] = []
@@ -116,7 +126,7 @@ class Program:
                     blocks.append(self._address(v))
             blocks.extend(symbolic.evaluate(n, symbols) for n in spec.numbers)
         arguments = np.array(blocks or [0], np.int64)
-        ranges = {v: (offsets[v], offsets[v] + sizes[v]) for v in offsets}
+        ranges = {r.value: (r.offset, r.offset + r.size) for r in placed}
         barriers = self._barriers(ranges)
         work = 0
         for k, spec in enumerate(self.specs):
@@ -140,7 +150,7 @@ class Program:
             shapes,
             threading.Lock(),
             described,
-            [(last, offsets[v], sizes[v]) for v, (_, last) in lives.items()],
+            [(r.last, r.offset, r.size) for r in placed],
         )
 
     def prepare(self, now: int) -> None:
@@ -173,8 +183,12 @@ class Program:
             return self._prepared[v].ctypes.data
         return self.variables[v].ctypes.data
 
-    def lives(self) -> dict[Value, list[int]]:
-        """The first and the last command that needs each buffer of the arena."""
+    def arena(self, symbols: Mapping[str, int]) -> list[ArenaRange]:
+        """The memory plan for these numbers: a range for every intermediate value."""
+        return self._place(dict(symbols))[0]
+
+    def _place(self, symbols: Mapping[str, int]) -> tuple[list[ArenaRange], int]:
+        """The ranges, and the arena's size."""
         lives: dict[Value, list[int]] = {}
         for k, spec in enumerate(self.specs):
             for v in spec.buffers:
@@ -184,13 +198,12 @@ class Program:
                     and v.op.name not in ("constant", "variable")
                 ):
                     lives.setdefault(v, [k, k])[1] = k
-        return lives
-
-    def _place(
-        self, sizes: Mapping[Value, int], lives: Mapping[Value, list[int]]
-    ) -> tuple[dict[Value, int], int]:
-        offsets, total = place([Lifetime(sizes[v], a, b) for v, (a, b) in lives.items()])
-        return dict(zip(lives, offsets, strict=True)), total
+        needed = [Lifetime(self._bytes(v, symbols), *life) for v, life in lives.items()]
+        offsets, total = place(needed)
+        return [
+            ArenaRange(v, at, one.size, one.first, one.last)
+            for v, at, one in zip(lives, offsets, needed, strict=True)
+        ], total
 
     def _barriers(self, ranges: Mapping[Value, tuple[int, int]]) -> list[bool]:
         """Before which commands all earlier ones must finish: a read after a write, or another write."""

@@ -21,9 +21,15 @@ def plan_text(plan: Plan, tiles: Sequence[int | Int] | None = None) -> str:
         cut = "" if tiles is None else f", tiles {tiles[number]}"
         when = ", prepared once" if set(writes(kernel)) <= plan.prepared else ""
         lines.append(f"{number}: {_kind(kernel)} {kernel.name}{cut}{when}")
-        lines += [f"    {name:<7}{text}" for name, text in _rows(kernel, plan) if text]
-        if isinstance(kernel, Scan):
-            lines += ["    " + line for line in plan_text(kernel.plan).splitlines()]
+        lines += ["    " + line for line in kernel_text(kernel, plan).splitlines()]
+    return "\n".join(lines)
+
+
+def kernel_text(kernel: Kernel, plan: Plan) -> str:
+    """What one kernel of a plan fuses, reads and writes, its formulas, and the kernels that it repeats."""
+    lines = [f"{name:<7}{text}" for name, text in _rows(kernel, plan) if text]
+    if isinstance(kernel, Scan):
+        lines += plan_text(kernel.plan).splitlines()
     return "\n".join(lines)
 
 

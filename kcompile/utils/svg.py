@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from itertools import pairwise
 
-from kcompile.utils.graph_layout import Placed, Point, place
+from kcompile.core.graph_layout import Placed, Point, place
 from kcompile.utils.model_boxes import Boxes
 
 CHARACTER, LINE = 7.3, 17.0  # pixels of a character and of a line, at 12 pixels of a fixed-width font

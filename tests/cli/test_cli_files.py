@@ -260,3 +260,13 @@ def test_export_into_a_folder_that_is_not_there(model_file, tmp_path):
 def test_inspect_for_machines(model_file):
     text = call("inspect", model_file).output
     assert json.dumps(text.splitlines()) == json.dumps(json_of("inspect", model_file)["lines"])
+
+
+def test_explain_as_a_page(model_file, tmp_path):
+    page = tmp_path / "report.html"
+    result = call("explain", model_file, "--html", page)
+    assert result.exit_code == 0, result.output
+    assert result.output.startswith(f"{page}: ") and page.read_text().startswith("<!doctype html>")
+    told = json_of("explain", model_file, "--html", page)
+    assert told["html"] == str(page) and told["programs"]["predict"]
+    assert "report.html" in fails("explain", model_file, "--html", tmp_path / "no" / "report.html")

@@ -39,10 +39,17 @@ def check(model, path, inputs):
         np.testing.assert_allclose(got, wanted, **CLOSE)
 
 
+NEED_BITS = ("Hashing", "HashedCrossing")  # of numbers; ONNX has no operators for them before opset 18
+
+
 @pytest.mark.parametrize("opset", [13, 17, 18, 20, LATEST])
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c.name)
 def test_every_layer(case, opset, tmp_path):
     model = layer_model(case)
+    if case.layer in NEED_BITS and opset < 18:
+        with pytest.raises(UnsupportedOps, match="ONNX has BitwiseXor from opset 18 on"):
+            model.export(tmp_path / "m.onnx", format="onnx", opset_version=opset, verbose=False)
+        return
     model.export(tmp_path / "m.onnx", format="onnx", opset_version=opset, verbose=False)
     arrays = case.inputs()
     for inputs in (arrays, [np.concatenate([a, a[:1]]) for a in arrays]):  # another batch size, the same file

@@ -10,7 +10,7 @@ from kcompile import layers, optimizers
 from tests.export.onnx_tools import layer_model
 from tests.export.test_onnx_training import Runner
 from tests.parity.layer_cases import CASES
-from tests.test_onnx_coverage import NOT_EXPORTED
+from tests.test_onnx_coverage import script
 
 CONFIGURATIONS = 2  # of each layer
 
@@ -19,7 +19,7 @@ def trainable_cases():
     """Some configurations of each layer that has weights to train and gives one tensor of floats."""
     seen: dict[str, int] = {}
     for case in CASES:
-        if case.layer in NOT_EXPORTED or seen.get(case.layer, 0) >= CONFIGURATIONS:
+        if case.layer in script.NOT_EXPORTED or seen.get(case.layer, 0) >= CONFIGURATIONS:
             continue
         seen[case.layer] = seen.get(case.layer, 0) + 1
         yield case

@@ -8,7 +8,7 @@ import pytest
 
 import kcompile
 from kcompile import layers, utils
-from kcompile.utils.graph_layout import place
+from kcompile.core.graph_layout import place
 from kcompile.utils.model_boxes import Shown, boxes_of, lines_of
 
 SVG = "{http://www.w3.org/2000/svg}"

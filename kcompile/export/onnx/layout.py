@@ -2,7 +2,7 @@
 
 Our tensors have channels last, ONNX's convolutions and pools have them second, so each of those comes
 between two transposes. Elementwise operators work in any layout: a transpose of their input is as good after
-them.
+them. A reduction works in any layout over other axes.
 """
 
 from __future__ import annotations
@@ -101,6 +101,8 @@ class _Sinking:
             self._transpose(node)
         elif self._sinks(node):
             self._below(node)
+        elif node.op.startswith("Reduce") and node.inputs[0] in self.late and self._axes(node) is not None:
+            self._below_reduction(node)
         else:
             for name in node.reads:
                 self._write(name)
@@ -123,6 +125,39 @@ class _Sinking:
             self.nodes.append(OnnxNode("Identity", (found.source,), (name,)))
         else:
             self.nodes.append(OnnxNode("Transpose", (found.source,), (name,), {"perm": list(found.perm)}))
+
+    # --- reductions -----------------------------------------------------------------------------------------
+
+    def _axes(self, node: OnnxNode) -> list[int] | None:
+        """Over which axes, where that is known."""
+        if "axes" in node.attrs:
+            return list(node.attrs["axes"])
+        known = len(node.inputs) == 2 and node.inputs[1] in self.graph.constants
+        return [int(a) for a in self.graph.constants[node.inputs[1]]] if known else None
+
+    def _below_reduction(self, node: OnnxNode) -> None:
+        """Reduce the same elements before the transpose, which becomes one of the axes that are left."""
+        before, axes = self.late[node.inputs[0]], self._axes(node)
+        assert axes is not None
+        perm = before.perm
+        gone = [perm[a] for a in axes]  # negative ones too
+        left = perm if node.attrs.get("keepdims", 1) else tuple(p for p in perm if p not in gone)
+        ranks = {p: k for k, p in enumerate(sorted(left))}
+        (result,) = node.outputs
+        attrs = dict(node.attrs)
+        inputs: tuple[str, ...] = (before.source,)
+        if "axes" in attrs:
+            attrs["axes"] = gone
+        else:
+            name = f"{result}:axes"
+            self.graph.constants[name] = np.array(gone, np.int64)
+            inputs = (before.source, name)
+        order = tuple(ranks[p] for p in left)
+        moved = order == tuple(range(len(order)))
+        name = result if moved else f"{result}:before"
+        self.nodes.append(replace(node, inputs=inputs, outputs=(name,), attrs=attrs))
+        if not moved:
+            self.late[result] = Permuted(name, order)
 
     # --- elementwise ----------------------------------------------------------------------------------------
 

@@ -1,8 +1,8 @@
 """Loops that compute what ONNX's LSTM, GRU and RNN compute become these operators.
 
 A loop is recognised by its body: the step of a built-in cell, written over the body's own parameters, must be
-the very same values (equal computations are one object). Masks, dropout and other activations are other
-bodies, and are written as a Scan.
+the very same values (equal computations are one object), under a mask or without one. Dropout and other
+activations are other bodies, and are written as a Scan.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from kcompile import activations
+from kcompile import activations, ops
 from kcompile.core import tree
+from kcompile.export.onnx.masked_steps import MaskedSteps
 from kcompile.ir.evaluate import evaluate
 from kcompile.ir.graph import Node, Value, topological
 from kcompile.layers.rnn.cell import BuiltinCell
@@ -90,10 +91,14 @@ KINDS = [
 
 @dataclass(frozen=True)
 class Match:
-    """A loop as an operator: its kind, activations, and the captured inputs as NumPy arrays."""
+    """A loop as an operator: its kind, activations, and the captured inputs as NumPy arrays.
+
+    zeros: masked steps give zeros, not the output before them.
+    """
 
     kind: Kind
     names: tuple[str, ...]
+    zeros: bool
     arrays: list[np.ndarray]
     weight: str  # the name of the kernel
 
@@ -110,21 +115,41 @@ def written(g: Any, node: Node, names: dict[Value, str], variables: dict[int, An
 def _matched(node: Node, variables: dict[int, Any]) -> Match | None:
     attrs = node.attrs
     body, carries = attrs["body"], attrs["carries"]
-    first, outer = body.parameters[:carries], body.parameters[carries + 1 :]
-    if attrs["slices"] != 1 or carries not in (1, 2) or any(p.dtype != "float32" for p in body.parameters):
+    slices = attrs["slices"]
+    first, outer = body.parameters[:carries], list(body.parameters[carries + slices :])
+    masks = body.parameters[carries + 1 : carries + slices]
+    if (
+        carries not in (1, 2)
+        or attrs["steps"] in (None, 0)
+        or not _fit(masks, body.parameters[: carries + 1])
+    ):
         return None
-    if any(len(p.shape) != 2 for p in body.parameters[: carries + 1]) or attrs["steps"] in (None, 0):
+    if any(p.dtype != "float32" for p in outer) or (
+        masks and attrs["reverse"] and len(body.outputs) > carries
+    ):
         return None
     x, units = body.parameters[carries], first[0].shape[1]
+    blank = next((p for p in outer if p.type == first[0].type and _is_zero(_given(node)[p])), None)
+    if blank is not None:  # what masked steps give
+        outer.remove(blank)
     for kind in KINDS:
         if not isinstance(units, int) or len(outer) != 1 + len(kind.recurrent) + kind.biases:
             continue
         for found in _arranged(outer, kind.shapes(x.shape[1], units)):
-            names = _activations(kind, units, x, list(first), found, body.outputs)
-            arrays = None if names is None else _numbers(node, found, variables)
-            if names is not None and arrays is not None:
-                return Match(kind, names, *arrays)
+            how = _activations(kind, units, x, list(first), found, masks, blank, body.outputs)
+            arrays = None if how is None else _numbers(node, found, variables)
+            if how is not None and arrays is not None:
+                return Match(kind, *how, *arrays)
     return None
+
+
+def _fit(masks: Sequence[Value], others: Sequence[Value]) -> bool:
+    """Are there one input and states (n, features), and at most one mask (n,)?"""
+    return (
+        len(masks) <= 1
+        and all(m.dtype == "bool" and len(m.shape) == 1 for m in masks)
+        and all(p.dtype == "float32" and len(p.shape) == 2 for p in others)
+    )
 
 
 def _arranged(captured: Sequence[Value], shapes: list[tuple[Any, ...]]) -> Iterator[list[Value]]:
@@ -135,24 +160,42 @@ def _arranged(captured: Sequence[Value], shapes: list[tuple[Any, ...]]) -> Itera
 
 
 def _activations(
-    kind: Kind, units: int, x: Value, states: list[Value], found: list[Value], outputs: Sequence[Value]
-) -> tuple[str, ...] | None:
-    """The activations, gates' first, with which a step of this kind is the body."""
+    kind: Kind, units: int, x: Value, states: list[Value], found: list[Value], masks: Sequence[Value],
+    blank: Value | None, outputs: Sequence[Value],
+) -> tuple[tuple[str, ...], bool] | None:  # fmt: skip
+    """The activations, gates' first, with which a step of this kind is the body, and whether masked steps
+    give zeros.
+    """
     gated = len(kind.order) > 1
     for names in itertools.product(ACTIVATIONS, repeat=2 if gated else 1):
         output, new = kind.step(units, names, x, states, found)
-        wanted = [*tree.flatten(new), *[output] * (len(outputs) - len(states))]
-        if len(wanted) == len(outputs) and all(a is b for a, b in zip(wanted, outputs, strict=True)):
-            return names
+        for before in [states[0]] if blank is None else [states[0], blank]:
+            leaves, result = _under(masks, output, tree.flatten(new), states, before)
+            wanted = [*leaves, *[result] * (len(outputs) - len(states))]
+            if len(wanted) == len(outputs) and all(a is b for a, b in zip(wanted, outputs, strict=True)):
+                return names, before is blank
     return None
+
+
+def _under(
+    masks: Sequence[Value], output: Value, new: list[Value], states: list[Value], before: Value
+) -> tuple[list[Value], Value]:
+    """New states and output as a mask leaves them (`layers.rnn.steps`); without a mask, as they are.
+
+    before: what a masked step gives.
+    """
+    if not masks:
+        return new, output
+    seen = ops.reshape(masks[0], (-1, 1))
+    kept = [ops.where(seen, now, old) for now, old in zip(new, states, strict=True)]
+    return kept, ops.where(seen, output, before)
 
 
 def _numbers(
     node: Node, found: list[Value], variables: dict[int, Any]
 ) -> tuple[list[np.ndarray], str] | None:
     """The captured inputs as arrays, and the kernel's name; None if one depends on the model's inputs."""
-    given = dict(zip(node.attrs["body"].parameters, node.inputs, strict=True))
-    roots = [given[p] for p in found]
+    roots = [_given(node)[p] for p in found]
     leaves = [n for n in topological(roots) if not n.inputs]
     if any(n.op.name not in ("variable", "constant") for n in leaves):
         return None
@@ -165,14 +208,21 @@ def _numbers(
     return arrays, kernels[0] if kernels else "kernel"
 
 
+def _given(node: Node) -> dict[Value, Value]:
+    """What each parameter of the body stands for."""
+    return dict(zip(node.attrs["body"].parameters, node.inputs, strict=True))
+
+
 def _write(g: Any, node: Node, names: dict[Value, str], match: Match) -> tuple[str, ...]:
     attrs, kind = node.attrs, match.kind
     carries, units = attrs["carries"], node.inputs[0].shape[1]
     given = [names[v] for v in node.inputs]
     count = len(kind.recurrent)
     kernel, recurrent = match.arrays[0], np.concatenate(match.arrays[1 : 1 + count], axis=1)
+    zero = [_is_zero(v) for v in node.inputs[:carries]]
+    masked = MaskedSteps(g, given[carries + 1]) if attrs["slices"] > 1 else None
     inputs = [
-        given[carries],
+        given[carries] if masked is None else masked.front(given[carries]),
         _gates(g, kind, kernel, match.weight, "W"),
         _gates(g, kind, recurrent, match.weight, "R"),
     ]
@@ -181,7 +231,9 @@ def _write(g: Any, node: Node, names: dict[Value, str], match: Match) -> tuple[s
         pair = [*biases, np.zeros_like(biases[0])][:2]
         both = np.concatenate([_in_order(kind, b[None]) for b in pair], axis=0).reshape(1, -1)
         inputs.append(g.constant(both, _beside(match.weight, "B")))
-    if not all(_is_zero(v) for v in node.inputs[:carries]):
+    if masked is not None:
+        inputs += [""] * (4 - len(inputs)) + [masked.lengths()]
+    if not all(zero):
         inputs += [""] * (5 - len(inputs))
         inputs += [g.node("Unsqueeze", name, g.constant(np.array([0]))) for name in given[:carries]]
     y, *last = g.node(
@@ -191,7 +243,13 @@ def _write(g: Any, node: Node, names: dict[Value, str], match: Match) -> tuple[s
     )  # fmt: skip
     states = [g.node("Squeeze", name, g.constant(np.array([0]))) for name in last]
     results = len(node.values) - carries
-    return (*states, *[g.node("Squeeze", y, g.constant(np.array([1])))] * results)
+    if not results and masked is None:
+        return (*states,)
+    outputs = [g.node("Squeeze", y, g.constant(np.array([1])))] * results
+    if masked is not None:
+        states = [masked.states(*one) for one in zip(states, given[:carries], zero, strict=True)]
+        outputs = [masked.spread(one, given[0], units, match.zeros) for one in outputs]
+    return (*states, *outputs)
 
 
 def _gates(g: Any, kind: Kind, kernel: np.ndarray, weight: str, what: str) -> str:

@@ -88,7 +88,7 @@ NO_KERNEL = {  # dtypes that the operator set has, but onnxruntime does not comp
     "ScatterElements": frozenset({"float16"}),
 } | dict.fromkeys(
     ("Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "AveragePool", "Conv", "ConvTranspose", "Cosh", "Erf",
-     "Resize", "Sinh", "Tan"),
+     "InstanceNormalization", "Resize", "Sinh", "Tan"),
     frozenset({"float64"}),
 )  # fmt: skip
 TAKES_BFLOAT16 = frozenset({"Cast", "Loop", "Scan"})  # all of onnxruntime's kernels for the CPU that do

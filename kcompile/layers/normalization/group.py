@@ -8,6 +8,7 @@ from kcompile import constraints, initializers, ops, regularizers
 from kcompile.core import dtypes
 from kcompile.layers.input_spec import InputSpec
 from kcompile.layers.layer import Layer
+from kcompile.ops.group_normalization import group_normalization
 
 
 class GroupNormalization(Layer):
@@ -85,15 +86,10 @@ class GroupNormalization(Layer):
 
     def call(self, inputs: Any) -> Any:
         wide = dtypes.promote(self.compute_dtype, "float32")  # squares overflow in float16
-        x = ops.cast(inputs, wide)
-        shape, axis = tuple(x.shape), self.axis % len(x.shape)
-        grouped = ops.reshape(x, (*shape[:axis], self.groups, shape[axis] // self.groups, *shape[axis + 1 :]))
-        others = [k for k in range(1, len(grouped.shape)) if k != axis]
-        mean, variance = ops.moments(grouped, axes=others, keepdims=True)
-        y = ops.reshape((grouped - mean) * ops.rsqrt(variance + self.epsilon), shape)
-        along = [shape[axis] if k == axis else 1 for k in range(len(shape))]
-        y = y if self.gamma is None else y * ops.cast(ops.reshape(self.gamma, along), wide)
-        y = y if self.beta is None else y + ops.cast(ops.reshape(self.beta, along), wide)
+        gamma, beta = (None if w is None else ops.cast(w, wide) for w in (self.gamma, self.beta))
+        y = group_normalization(
+            ops.cast(inputs, wide), self.groups, self.axis, scale=gamma, offset=beta, epsilon=self.epsilon
+        )
         return ops.cast(y, self.compute_dtype)
 
     def compute_output_shape(self, input_shape: Any) -> Any:

@@ -162,11 +162,19 @@ ONNX_MODES: dict[tuple[str, bool], dict[str, Any]] = {
 }
 
 
+# The opset from which on sizes need not tell the batch, and channels may stay last; onnxruntime's kernel for
+# smoothed images wants them second.
+RESIZES_SOME_AXES = 18
+
+
 @resize_op.onnx
 def _resize_onnx(g: Any, x: str, *, size: tuple[int, int], method: str, antialias: bool) -> str | None:
     if (method, antialias) not in ONNX_MODES:
         return None  # the weights as a matrix, by decomposition
     attrs = {"coordinate_transformation_mode": "half_pixel", **ONNX_MODES[method, antialias]}
+
+    if g.opset >= RESIZES_SOME_AXES and not attrs.get("antialias"):
+        return str(g.node("Resize", x, "", "", g.dims(size), axes=[1, 2], **attrs))
 
     def resized(t: str) -> str:
         n, c = g.shape(t)[:2]

@@ -78,19 +78,22 @@ def _closing(count: int, edges: Sequence[tuple[int, int]]) -> set[tuple[int, int
 
 
 def _rows(count: int, edges: Sequence[tuple[int, int]]) -> list[int]:
-    """The longest way from a source to each box."""
+    """The longest way from a source to each box; a source comes right above the first box that it feeds."""
     waiting = [0] * count
     followers: list[list[int]] = [[] for _ in range(count)]
     for a, b in edges:
         waiting[b] += 1
         followers[a].append(b)
     row, ready = [0] * count, [k for k in range(count) if not waiting[k]]
+    sources = set(ready)
     for k in ready:
         for b in followers[k]:
             row[b] = max(row[b], row[k] + 1)
             waiting[b] -= 1
             if not waiting[b]:
                 ready.append(b)
+    for k in sources:  # near to what they feed
+        row[k] = min((row[b] - 1 for b in followers[k]), default=0)
     return row
 
 
@@ -149,7 +152,7 @@ class _Rows:
         """Places without overlap: pushed to the right, pushed to the left, and the mean of both."""
         if not members:
             return
-        apart = [(self.width[a] + self.width[b]) / 2 + GAP_ACROSS for a, b in pairwise(members)]
+        apart = [(self.width[a] + self.width[b]) / 2 + self._gap(a, b) for a, b in pairwise(members)]
         right, left = list(wishes), list(wishes)
         for n, distance in enumerate(apart):
             right[n + 1] = max(right[n + 1], right[n] + distance)
@@ -157,6 +160,10 @@ class _Rows:
             left[n] = min(left[n], left[n + 1] - apart[n])
         for k, a, b in zip(members, left, right, strict=True):
             self.x[k] = (a + b) / 2
+
+    def _gap(self, a: int, b: int) -> float:
+        """Less between edges that pass, which have no height."""
+        return GAP_ACROSS if self.height[a] or self.height[b] else 0.0
 
     def tops(self) -> tuple[list[float], list[float]]:
         """Where each row begins, and how high it is."""

@@ -1,0 +1,1 @@
+"""``python -m benchmarks export``: ONNX files of kcompile beside those of other exporters."""

@@ -1,0 +1,144 @@
+"""Runs all exporters over all cases and compares their files."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmarks import environment
+from benchmarks.contenders import OURS, Contender
+from benchmarks.exports.cases import MODELS, inputs
+from benchmarks.exports.exporters import EXPORTERS
+from benchmarks.exports.files import Session, apart, latencies, nodes, size
+
+
+@dataclass
+class File:
+    """What one exporter made of a case. difference: from kcompile's results. batch: what it is fixed to."""
+
+    error: str = ""
+    nodes: int = 0
+    bytes: int = 0
+    microseconds: float = 0.0
+    difference: float = 0.0
+    batch: int | None = None
+
+
+@dataclass
+class Comparison:
+    """A case with the files of all exporters."""
+
+    case: str
+    files: dict[str, File] = field(default_factory=dict)
+
+    def others(self) -> Iterable[File]:
+        """Files of others that run."""
+        return [one for name, one in self.files.items() if name != OURS and not one.error]
+
+    @property
+    def lacks(self) -> bool:
+        """Does another exporter write what we do not?"""
+        return bool(self.files[OURS].error) and bool(self.others())
+
+    def ratio(self, what: str) -> float:
+        """Ours by the best of the others; 0 where there is no other."""
+        best = min((getattr(one, what) for one in self.others()), default=0.0)
+        return float(getattr(self.files[OURS], what) / best) if best and not self.files[OURS].error else 0.0
+
+
+class Worker:
+    """An exporter's process; a new one is started where one has died."""
+
+    def __init__(self, exporter: Contender, python: str, folder: Path, threads: int) -> None:
+        self.command = [python, "-m", "benchmarks.exports.worker", exporter.name, str(folder)]
+        self.environment = environment.child_environment(exporter, threads)
+        self.process: subprocess.Popen[str] | None = None
+
+    def write(self, case: str) -> tuple[Path | None, str]:
+        """The file, or what went wrong."""
+        if self.process is None:
+            self.process = subprocess.Popen(
+                self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                text=True, env=self.environment, cwd=environment.ROOT,
+            )  # fmt: skip
+        assert self.process.stdin is not None and self.process.stdout is not None
+        self.process.stdin.write(f"{case}\n")
+        self.process.stdin.flush()
+        word, _, rest = self.process.stdout.readline().rstrip("\n").partition(" ")
+        if word == "ok":
+            return Path(rest), ""
+        if not word:
+            rest, self.process = f"the process ended with code {self.process.wait()}", None
+        return None, rest
+
+    def close(self) -> None:
+        if self.process is not None:
+            self.process.communicate()  # the end of its input ends it
+
+
+def compare(
+    cases: Sequence[str], pythons: Sequence[str], threads: int, say: Callable[[str], None],
+    exporters: Sequence[str] | None = None,
+) -> list[Comparison]:  # fmt: skip
+    """All cases by all exporters that some interpreter has."""
+    rows = [row for name, row in EXPORTERS.items() if exporters is None or name in (*exporters, OURS)]
+    found = [(row, environment.find_python(row.requires, pythons)) for row in rows]
+    for row, python in found:
+        if python is None:
+            say(f"{row.name}: not installed ({', '.join(row.requires)})")
+    with tempfile.TemporaryDirectory() as folder:
+        workers = {r.name: Worker(r, p, Path(folder), threads) for r, p in found if p is not None}
+        try:
+            return [_compared(case, workers, threads, say) for case in cases]
+        finally:
+            for worker in workers.values():
+                worker.close()
+
+
+def _compared(case: str, workers: dict[str, Worker], threads: int, say: Callable[[str], None]) -> Comparison:
+    made, sessions = Comparison(case), dict[str, Session]()
+    for name, worker in workers.items():
+        path, error = worker.write(case)
+        made.files[name] = one = File(error)
+        if path is None:
+            continue
+        one.nodes, one.bytes = nodes(path), size(path)
+        try:
+            sessions[name] = Session(path, threads if case in MODELS else 1)
+            one.batch = sessions[name].batch
+        except Exception as refused:
+            one.error = f"onnxruntime: {refused}".replace("\n", " ")[:300]
+        path.unlink()
+        path.with_name(f"{path.name}.data").unlink(missing_ok=True)
+    _measure(made, sessions)
+    say(f"{case}: " + ", ".join(f"{n} {'-' if f.error else f.nodes}" for n, f in made.files.items()))
+    return made
+
+
+def _measure(made: Comparison, sessions: dict[str, Session]) -> None:
+    """Results and times, at one batch size for all."""
+    arrays = inputs(made.case)
+    batch = next((one.batch for one in sessions.values() if one.batch is not None), None)
+    ready, results = {}, {}
+    for name, session in sessions.items():
+        feeds = session.feeds(arrays, batch)
+        try:
+            results[name] = session.run(feeds)
+            ready[name] = session, feeds
+        except Exception as refused:
+            made.files[name].error = f"onnxruntime: {refused}".replace("\n", " ")[:300]
+    for name, microseconds in latencies(ready).items():
+        made.files[name].microseconds = microseconds
+        if OURS in results:
+            made.files[name].difference = apart(results[name], results[OURS])
+
+
+def save(comparisons: Sequence[Comparison], path: Path, about: dict[str, Any]) -> None:
+    """The raw figures as JSON."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(about | {"cases": [asdict(one) for one in comparisons]}, indent=1))

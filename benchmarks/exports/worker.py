@@ -1,0 +1,36 @@
+"""Writes the files of one exporter: ``python -m benchmarks.exports.worker EXPORTER FOLDER``.
+
+It reads a case's name a line from stdin and answers a line: "ok FILE" or "failed REASON".
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+
+def main(exporter: str, folder: Path) -> None:
+    # What libraries print, in C++ too, must not come between the answers.
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    from benchmarks.exports.cases import NAMES, build, inputs
+    from benchmarks.exports.exporters import library, writer
+
+    keras, write = library(exporter), writer(exporter)
+    for line in sys.stdin:
+        name = line.rstrip("\n")
+        path = folder / f"{exporter}-{NAMES.index(name)}.onnx"
+        try:
+            keras.utils.clear_session()
+            model, arrays = build(keras, name), inputs(name)
+            model(arrays if len(arrays) > 1 else arrays[0])  # Keras exports only what was called
+            write(model, path)
+            told = f"ok {path}"
+        except Exception as error:
+            told = f"failed {type(error).__name__}: {error}".replace("\n", " ")[:300]
+        print(told, file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]))

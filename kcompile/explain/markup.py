@@ -1,0 +1,91 @@
+"""Text that browsers read: elements of HTML and SVG, numbers in units that fit, a colour per layer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from html import escape
+
+Point = tuple[float, float]
+
+
+def element(tag: str, *inside: str, **attributes: object) -> str:
+    """An element. `inside` is markup already; names of attributes: `_` is `-`, and `class_` is class.
+
+    >>> element("text", text("a < b"), x=1.5, class_="head", stroke_width=None)
+    '<text x="1.5" class="head">a &lt; b</text>'
+    """
+    shown = "".join(
+        f' {name.rstrip("_").replace("_", "-")}="{escape(_number(value))}"'
+        for name, value in attributes.items()
+        if value is not None
+    )
+    return f"<{tag}{shown}>{''.join(inside)}</{tag}>"
+
+
+def text(line: object) -> str:
+    """Text without markup and control characters."""
+    return escape("".join(c if c.isprintable() else " " for c in str(line)), quote=False)
+
+
+def svg(width: float, height: float, *inside: str, **attributes: object) -> str:
+    """A picture of this size."""
+    return element(
+        "svg", *inside, width=width, height=height, viewBox=f"0 0 {width:.0f} {height:.0f}", role="img",
+        **attributes,
+    )  # fmt: skip
+
+
+def _number(value: object) -> str:
+    return f"{value:.1f}".removesuffix(".0") if isinstance(value, float) else str(value)
+
+
+def scaled(value: float, unit: str, base: int = 1000) -> str:
+    """A number with three digits and the prefix that fits.
+
+    >>> scaled(1_234_567, "B"), scaled(12.0, "FLOP"), scaled(0, "B")
+    ('1.23 MB', '12 FLOP', '0 B')
+    """
+    for prefix in ("", "k", "M", "G"):
+        if abs(value) < base or prefix == "G":
+            break
+        value /= base
+    return f"{value:.3g} {prefix}{unit}" if value < base else f"{value:.0f} {prefix}{unit}"
+
+
+def time_text(nanoseconds: float) -> str:
+    """
+    >>> time_text(1234.0), time_text(5_600_000.0)
+    ('1.23 us', '5.6 ms')
+    """
+    for unit in ("ns", "us", "ms"):
+        if nanoseconds < 1000:
+            return f"{nanoseconds:.3g} {unit}"
+        nanoseconds /= 1000
+    return f"{nanoseconds:.3g} s"
+
+
+class Layers:
+    """Names of layers without what all have in common, and a hue for each."""
+
+    def __init__(self, origins: Iterable[str]):
+        origins = [o for o in dict.fromkeys(origins) if "/" in o] or list(dict.fromkeys(origins))
+        firsts = {origin.partition("/")[0] for origin in origins if "/" in origin}
+        self._prefix = f"{firsts.pop()}/" if len(firsts) == 1 else ""
+        names = dict.fromkeys(self.of(origin) for origin in origins)
+        # Steps by the golden angle never come near to an earlier hue.
+        self._hues = {name: round(210 + 137.5 * k) % 360 for k, name in enumerate(n for n in names if n)}
+
+    def shown(self, origins: str) -> str:
+        """Paths as they are told: "model/a,model/b pack" -> "a, b pack"."""
+        shown = ", ".join(one.removeprefix(self._prefix) for one in origins.split(","))
+        return re.sub("gradient( gradient)+", "gradient", shown)
+
+    def of(self, origins: str) -> str:
+        """The outermost layer of the first path: "model/encoder/dense gradient" -> "encoder"."""
+        return re.split("[/ ,]", origins.removeprefix(self._prefix))[0]
+
+    def style(self, origins: str) -> str:
+        """The style that carries the hue of a layer; what belongs to none is grey."""
+        hue = self._hues.get(self.of(origins))
+        return "--h:0;--s:0%" if hue is None else f"--h:{hue}"

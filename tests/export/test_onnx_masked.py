@@ -1,0 +1,83 @@
+"""Recurrent layers under a mask: ONNX's own operators, whatever the mask looks like."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+import kcompile
+from kcompile import layers
+
+# Rows that are whole, end early, begin late, have holes, and hold nothing at all.
+TOKENS = np.array([[1, 2, 3, 4], [5, 6, 0, 0], [0, 0, 7, 8], [1, 0, 0, 2], [0, 0, 0, 0]], "int32")
+LAYERS = (layers.LSTM, layers.GRU, layers.SimpleRNN)
+FORMS = {
+    "last": {},
+    "sequence": {"return_sequences": True},
+    "zeros": {"return_sequences": True, "zero_output_for_mask": True},
+    "states": {"return_state": True},
+    "backwards": {"go_backwards": True},
+}
+
+
+def operators(path) -> list[str]:
+    return [node.op_type for node in onnx.load(path).graph.node]
+
+
+def check(model, path, arrays, opset=18, tolerance=1e-6):
+    model.export(path, format="onnx", opset_version=opset, verbose=False)
+    onnx.checker.check_model(str(path), full_check=True)
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    names = [one.name for one in session.get_inputs()]
+    found = session.run(None, dict(zip(names, arrays, strict=True)))
+    expected = kcompile.tree.flatten(model(arrays if len(arrays) > 1 else arrays[0]))
+    assert len(found) == len(expected)
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_allclose(a, b, atol=tolerance)
+    return operators(path)
+
+
+def weighted(model):
+    rng = np.random.default_rng(0)
+    model.set_weights([rng.normal(size=w.shape).astype("float32") for w in model.weights])
+    return model
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("layer", LAYERS)
+def test_a_masked_layer_is_its_operator(layer, form, tmp_path):
+    x = kcompile.Input((None,), dtype="int32")
+    y = layer(3, **FORMS[form])(layers.Embedding(9, 2, mask_zero=True)(x))
+    found = check(weighted(kcompile.Model(x, y)), tmp_path / "m.onnx", [TOKENS])
+    assert {"LSTM": "LSTM", "GRU": "GRU", "SimpleRNN": "RNN"}[layer.__name__] in found
+    assert "Scan" not in found
+
+
+@pytest.mark.parametrize("opset", [13, 20, onnx.defs.onnx_opset_version()])
+def test_in_every_opset_and_with_states_of_ones_own(opset, tmp_path):
+    """A row without any step keeps the first states."""
+    x = kcompile.Input((None,), dtype="int32")
+    h, c = kcompile.Input((3,)), kcompile.Input((3,))
+    embedded = layers.Embedding(9, 2, mask_zero=True)(x)
+    y = layers.LSTM(3, return_sequences=True, return_state=True)(embedded, initial_state=[h, c])
+    states = np.random.default_rng(1).normal(size=(2, 5, 3)).astype("float32")
+    model = weighted(kcompile.Model([x, h, c], y))
+    found = check(model, tmp_path / "m.onnx", [TOKENS, *states], opset)
+    assert "LSTM" in found and "Scan" not in found
+
+
+def test_both_directions_and_a_stack(tmp_path):
+    x = kcompile.Input((None, 2))
+    h = layers.LSTM(3, return_sequences=True)(layers.Masking()(x))
+    model = weighted(kcompile.Model(x, layers.Bidirectional(layers.GRU(2))(h)))
+    values = np.where(TOKENS[:, :, None] > 0, np.random.default_rng(2).normal(size=(5, 4, 2)), 0)
+    found = check(model, tmp_path / "m.onnx", [values.astype("float32")])
+    assert sorted(op for op in found if op in ("LSTM", "GRU", "Scan")) == ["GRU", "GRU", "LSTM"]
+
+
+def test_backward_sequences_under_a_mask_stay_a_scan(tmp_path):
+    x = kcompile.Input((None,), dtype="int32")
+    y = layers.LSTM(3, go_backwards=True, return_sequences=True)(layers.Embedding(9, 2, mask_zero=True)(x))
+    assert "Scan" in check(weighted(kcompile.Model(x, y)), tmp_path / "m.onnx", [TOKENS])
