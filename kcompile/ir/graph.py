@@ -130,7 +130,7 @@ def attribute_key(value: Any) -> Any:
 
 def node(op: Op, inputs: tuple[Value, ...], attrs: dict[str, Any], types: tuple[TensorType, ...]) -> Node:
     """The one node with this op, these inputs and attributes."""
-    key = (op.name, inputs, tuple((k, attribute_key(v)) for k, v in attrs.items()), types)
+    key = (op, inputs, tuple((k, attribute_key(v)) for k, v in attrs.items()), types)
     found = _interned.get(key)
     if found is None:
         found = Node()

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from kcompile.ir.graph import Graph, Node, Value, rebuild
-from kcompile.ir.op import REGISTRY
 from kcompile.ops.widening import decomposition
-
-LEAVES = {"parameter", "variable", "constant"}
 
 
 def is_primitive(node: Node) -> bool:
     """Can the scheduler lower it?"""
     op = node.op
-    return op.name in LEAVES or op.has_bodies or (op.has("scalar") and op is not REGISTRY["stop_gradient"])
+    return op.leaf is not None or op.has_bodies or (op.has("scalar") and not op.traits.transparent)
 
 
 def run(graph: Graph) -> Graph:
@@ -21,8 +18,8 @@ def run(graph: Graph) -> Graph:
     def rule(node: Node, inputs: tuple[Value, ...]) -> tuple[Value, ...] | None:
         if is_primitive(node):
             return None
-        if node.op.name == "stop_gradient":
-            return inputs
+        if node.op.traits.transparent:
+            return inputs[:1]
         if not node.op.has("decompose"):
             raise NotImplementedError(
                 f"op {node.op.name!r} (at {node.origin or 'top level'}) has no kernel: "

@@ -15,6 +15,7 @@ from kcompile.core.symbolic import Atom, Int
 from kcompile.ir import loops
 from kcompile.ir.graph import Graph, Node, Value
 from kcompile.ir.loops import Axis, Expr, Index, axis_of
+from kcompile.ir.traits import Leaf
 from kcompile.schedule.contraction import Contraction, contraction_of
 from kcompile.schedule.lower import (
     Elements,
@@ -113,7 +114,7 @@ class Fuser:
     def _find_contractions(self) -> None:
         stable = stable_values(self.graph)
         for v in self.order:
-            if v.op.name == "contract":
+            if v.op.traits.contraction:
                 found = contraction_of(v.node, self.target, stable)
                 if found is not None:
                     self.contractions[v] = found
@@ -132,7 +133,7 @@ class Fuser:
 
     def _can_inline(self, v: Value, elements: Elements) -> bool:
         if not self.fuses:
-            return v.op.name in ("extent",)
+            return not v.node.inputs  # a number of the run: there is nothing to read
         axes = new_axes(v)
         expr = elements.compute(v, axes)
         own = reductions(expr)
@@ -351,7 +352,7 @@ def _fits_epilogue(group: Group) -> bool:
 
 def stable_values(graph: Graph) -> frozenset[Value]:
     """Leaves that hold the same from run to run: constants, and variables that are not assigned."""
-    leaves = {v for node in graph.nodes() for v in node.values if v.op.name in ("variable", "constant")}
+    leaves = {v for node in graph.nodes() for v in node.values if v.op.leaf in (Leaf.VARIABLE, Leaf.CONSTANT)}
     return graph.stable.union(leaves - set(graph.assignments))
 
 

@@ -24,6 +24,7 @@ from kcompile.ir.loops import (
     writes,
 )
 from kcompile.ir.op import Op
+from kcompile.ir.traits import Leaf, Traits
 from kcompile.ir.types import TensorType
 from kcompile.ops.movement import copy_op
 from kcompile.schedule.contraction import Contraction, hint, packed_size
@@ -36,7 +37,9 @@ from kcompile.schedule.target import Target
 SPLIT_LENGTH = 8192  # a reduction this long, into few elements, is shared out into parts
 SPLIT_OUTPUTS = 8192
 
-memory_op = Op("memory")  # memory of the plan's own: packed operands, partial sums
+memory_op = Op(
+    "memory", traits=Traits(leaf=Leaf.MEMORY)
+)  # memory of the plan's own: packed operands, partial sums
 
 
 @memory_op.infer
