@@ -7,7 +7,8 @@ from __future__ import annotations
 import itertools
 import struct
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -109,12 +110,24 @@ class Value:
 _interned: weakref.WeakValueDictionary[Any, Node] = weakref.WeakValueDictionary()
 _serials = itertools.count()
 _origin: list[str] = [""]
+_recorders: list[set[Node]] = []
 
 
 def set_origin(path: str) -> str:
     """Set the layer path given to new nodes; returns the previous one."""
     previous, _origin[0] = _origin[0], path
     return previous
+
+
+@contextmanager
+def recorded() -> Iterator[set[Node]]:
+    """Inside, every node that is asked for is noted, whether it is new or there was an equal one already."""
+    nodes: set[Node] = set()
+    _recorders.append(nodes)
+    try:
+        yield nodes
+    finally:
+        _recorders.pop()
 
 
 def attribute_key(value: Any) -> Any:
@@ -138,6 +151,8 @@ def node(op: Op, inputs: tuple[Value, ...], attrs: dict[str, Any], types: tuple[
         found.serial, found.origin = next(_serials), _origin[0]
         found.values = tuple(Value(found, i, t) for i, t in enumerate(types))
         _interned[key] = found
+    for nodes in _recorders:
+        nodes.add(found)
     return found
 
 

@@ -99,7 +99,7 @@ power_op: Any = binary(
     _power_reference,
     "pow",
     lambda dy, y, a, b: (
-        dy * b * power_op(a, b - 1),
+        dy * where(equal(b, 0), 0, b * power_op(a, where(equal(b, 0), 1, b - 1))),  # also of 0 to the power 0
         dy * y * log(where(greater(a, 0), a, 1)),
     ),
     onnx="Pow",
@@ -133,11 +133,16 @@ def power(x1: Any, x2: Any) -> Any:
     return where(less(b, 0), where(equal(absolute(a), 1), unit, 0), found)
 
 
+def _larger_share(dy: Any, a: Any, b: Any) -> Any:
+    """The gradient of a where it is the larger one; equal ones take half of it each, as in JAX."""
+    return where(greater(a, b), dy, where(equal(a, b), dy * 0.5, 0))
+
+
 maximum = binary(
     "maximum",
     np.maximum,
     "maximum",
-    lambda dy, y, a, b: (where(greater_equal(a, b), dy, 0), where(less(a, b), dy, 0)),
+    lambda dy, y, a, b: (_larger_share(dy, a, b), _larger_share(dy, b, a)),
     onnx="Max",
     cheap=True,
 )
@@ -145,7 +150,7 @@ minimum = binary(
     "minimum",
     np.minimum,
     "minimum",
-    lambda dy, y, a, b: (where(less_equal(a, b), dy, 0), where(greater(a, b), dy, 0)),
+    lambda dy, y, a, b: (_larger_share(dy, b, a), _larger_share(dy, a, b)),
     onnx="Min",
     cheap=True,
 )
@@ -285,7 +290,7 @@ relu = unary(
 
 _none2: Rule = lambda dy, y, a, b: (None, None)  # noqa: E731
 _predicate: dict[str, Any] = {"result": "bool", "cheap": True}
-equal = binary("equal", np.equal, "eq", _none2, onnx="Equal", **_predicate)
+equal: Any = binary("equal", np.equal, "eq", _none2, onnx="Equal", **_predicate)
 not_equal = binary(
     "not_equal",
     np.not_equal,
