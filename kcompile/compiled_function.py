@@ -128,9 +128,15 @@ class _Programs:
 
 def _serves(wanted: Shapes, shapes: Shapes) -> bool:
     """Is a program for such shapes one for these? Extents of 0 and 1 broadcast; they are never open ones."""
-    extents: dict[Any, Any] = {}
+    extents: dict[Int, Any] = {}
+
+    def fits(d: int | Int, extent: Any) -> bool:
+        if isinstance(d, int):
+            return bool(d == extent)
+        return bool(extent > 1 and extents.setdefault(d, extent) == extent)
+
     return all(
-        d == extent if isinstance(d, int) else extent > 1 and extents.setdefault(d, extent) == extent
+        fits(d, extent)
         for shape, own in zip(wanted, shapes, strict=True)
         for d, extent in zip(shape, own, strict=True)
     )

@@ -28,6 +28,8 @@ class Traits:
     selects         the second input where the first one holds, else the third.
     moves           each element of the value is one of the only input's, or the attribute `value` (padding).
     converts        each element is the same number in another dtype, as near as that dtype has it.
+    orders          the positions (int32) of the last axis's elements in their stable order, ascending or
+                    `descending`, NaN above all numbers, -0 equal to 0; the first `count` of them.
     transparent     the value is the first input's; only gradients tell the two apart.
     """
 
@@ -40,6 +42,7 @@ class Traits:
     selects: bool = False
     moves: bool = False
     converts: bool = False
+    orders: bool = False
     transparent: bool = False
 
 

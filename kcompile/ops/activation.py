@@ -190,7 +190,8 @@ hard_swish = hard_silu
 
 def hard_tanh(x: Any) -> Any:
     """x limited to [-1, 1]."""
-    x = floating(x)
+    x = ew.as_tensor(x)
+    x = ew.as_tensor(x, ew.number_of(ew.common_dtype(x)))
     return ew.where(ew.greater(x, 1), 1, ew.where(ew.less(x, -1), -1, x))  # slope 1 at both bounds
 
 

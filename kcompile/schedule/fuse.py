@@ -37,7 +37,7 @@ STORE_LIMIT = 16
 class Group:
     """A kernel in the making: values over shared outer axes, perhaps the epilogue of a contraction.
 
-    node: a node with bodies, which is a kernel by itself.
+    node: a node that is a kernel by itself.
     """
 
     def __init__(
@@ -71,6 +71,11 @@ class GroupElements(Elements):
                 raise _NotElementwise
             return loops.accumulator(value.dtype)
         return super().compute(value, index)
+
+
+def is_alone(node: Node) -> bool:
+    """Is it a kernel by itself, with its inputs in memory: a loop with its body, the order of rows?"""
+    return node.op.has_bodies or node.op.traits.orders
 
 
 class _NotElementwise(Exception):
@@ -119,7 +124,7 @@ class Fuser:
                 if found is not None:
                     self.contractions[v] = found
                     self.named |= {x for x in (found.a.base, found.b.base) if not is_leaf(x)}
-            elif v.op.has_bodies:
+            elif is_alone(v.node):
                 self.named |= {v, *(x for x in v.node.inputs if not is_leaf(x))}
         self.named |= {v for v in self.roots if not is_leaf(v)} | set(self.contractions)
 
@@ -180,7 +185,7 @@ class Fuser:
             return
         index = new_axes(v)
         axes = tuple(a for a in (axis_of(i) for i in index) if a is not None)
-        group = Group(axes, self.contractions.get(v), v.node if v.op.has_bodies else None)
+        group = Group(axes, self.contractions.get(v), v.node if is_alone(v.node) else None)
         group.index.update(dict.fromkeys(v.node.values, ()) if group.node else {v: index})
         group.number = group.rank = len(self.groups)
         self._refresh(group)
