@@ -281,9 +281,19 @@ def _sum_of_parts(partial: Value, parts: int, index: Index) -> Expr:
 
 
 def _outermost_reductions(e: Expr) -> list[Expr]:
-    if e.op == "reduce":
-        return [e]
-    return list(dict.fromkeys(r for a in e.args for r in _outermost_reductions(a)))
+    found: list[Expr] = []
+    seen: set[Expr] = set()
+    stack = [e]
+    while stack:
+        part = stack.pop()
+        if part in seen:
+            continue
+        seen.add(part)
+        if part.op == "reduce":
+            found.append(part)
+        else:
+            stack.extend(reversed(part.args))
+    return found
 
 
 def _is_shared_out(r: Expr) -> bool:
