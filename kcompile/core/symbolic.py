@@ -218,13 +218,10 @@ _watching: list[set[str]] = []
 
 @contextmanager
 def comparisons() -> Iterator[set[str]]:
-    """Inside, the names of modules are noted that find a symbolic dimension unequal to something: for another
-    extent the answer might be another one.
-    """
-    found: set[str] = set()
-    _watching.append(found)
+    """Inside, modules are noted that find a dimension unequal to something: another extent might be equal."""
+    _watching.append(set())
     try:
-        yield found
+        yield _watching[-1]
     finally:
         _watching.pop()
 

@@ -27,6 +27,10 @@ class Traits:
     relation        the order relation that a predicate of two inputs tests: ">".
     selects         the second input where the first one holds, else the third.
     moves           each element of the value is one of the only input's, or the attribute `value` (padding).
+    pads            the only input inside of a border; attributes before, after (negative: cut off), inner
+                    (gaps between elements), value.
+    slices          a part of the only input; attributes start, size, step.
+    reshapes        the same elements in row-major order; attribute shape.
     converts        each element is the same number in another dtype, as near as that dtype has it.
     orders          the positions (int32) of the last axis's elements in their stable order, ascending or
                     `descending`, NaN above all numbers, -0 equal to 0; the first `count` of them.
@@ -41,6 +45,9 @@ class Traits:
     relation: str | None = None
     selects: bool = False
     moves: bool = False
+    pads: bool = False
+    slices: bool = False
+    reshapes: bool = False
     converts: bool = False
     orders: bool = False
     transparent: bool = False

@@ -88,28 +88,6 @@ def position(mapping: Map, axes: Index) -> Index:
     return tuple(at)
 
 
-@contract_op.batch
-def _contract_batch(out: TensorType, xs: Any, stacked: Any, steps: Any, **attrs: Any) -> Any:
-    return _with_axis(xs, stacked, attrs, 0, shape=(steps, *attrs["shape"]))
-
-
-@contract_op.batch_sum
-def _contract_batch_sum(out: TensorType, xs: Any, stacked: Any, steps: Any, **attrs: Any) -> Any:
-    number = len(attrs["shape"]) + len(attrs["over"])
-    return _with_axis(xs, stacked, attrs, number, over=(*attrs["over"], steps))
-
-
-def _with_axis(xs: Any, stacked: Any, attrs: dict[str, Any], number: int, **changed: Any) -> Any:
-    """The contraction with one more axis of this number, which leads the stacked operands."""
-
-    def moved(mapping: Map, has_axis: bool) -> Map:
-        own = tuple(tuple((c, a + (a >= number)) for c, a in terms) for terms in mapping)
-        return (((1, number),), *own) if has_axis else own
-
-    maps = [moved(attrs[k], s) for k, s in zip(("x_map", "w_map"), stacked, strict=True)]
-    return contract_op(*xs, **{**attrs, **changed, "x_map": maps[0], "w_map": maps[1]})
-
-
 contract_op.onnx(contract_onnx)
 
 

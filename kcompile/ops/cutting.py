@@ -20,7 +20,7 @@ from kcompile.ops import elementwise as ew
 
 # --- slice --------------------------------------------------------------------------------------------------
 
-slice_op = Op("slice", cheap=True, traits=Traits(moves=True))
+slice_op = Op("slice", cheap=True, traits=Traits(moves=True, slices=True))
 
 
 @slice_op.infer
@@ -107,7 +107,7 @@ def flip(x: Any, axis: Any = None) -> Any:
 
 # --- pad ----------------------------------------------------------------------------------------------------
 
-pad_op = Op("pad", traits=Traits(moves=True))
+pad_op = Op("pad", traits=Traits(moves=True, pads=True))
 
 
 @pad_op.infer

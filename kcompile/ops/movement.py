@@ -45,7 +45,7 @@ def unflatten(position: int | Int, shape: Shape) -> Index:
 
 # --- reshape ------------------------------------------------------------------------------------------------
 
-reshape_op = Op("reshape", cheap=True, traits=Traits(linear=True, moves=True))
+reshape_op = Op("reshape", cheap=True, traits=Traits(linear=True, moves=True, reshapes=True))
 
 
 @reshape_op.infer
