@@ -3,30 +3,40 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from kcompile.core import config, dtypes, tree
+from kcompile.core import config, dtypes, symbolic, tree
+from kcompile.core.symbolic import Int
 from kcompile.ir.op import make_parameter, unwrap
-from kcompile.ir.types import TensorType
+from kcompile.ir.types import Shape, TensorType
 from kcompile.ops import elementwise as ew
 from kcompile.trace import tracer
 from kcompile.trace.variable import Variable
 
 Function = Callable[..., Any]
 PROGRAMS = 64  # kept per function, the ones used last
+ROUTES = 1024  # shapes remembered with the program that serves them
+
+Shapes = tuple[Shape, ...]
 
 
-def jit(function: Function | None = None, **_: Any) -> Any:
-    """The function as a compiled program: traced once for each combination of shapes and dtypes.
+def jit(function: Function | None = None, dynamic: bool | None = None, **_: Any) -> Any:
+    """The function as a compiled program.
 
     Args:    function: written with `kcompile.ops`, layers and models; Python `if` and `for` see only what is
              known while tracing. Arrays among its arguments, nested as they like, become inputs; everything
              else is part of the program. Variables are read when the program runs, and written if assigned.
+             dynamic: None: the first call is compiled for its shapes. Dimensions in which a later one differs
+             are left open, so that one program serves all their extents from 2 on; those that have been equal
+             so far are taken to be equal. Where the function needs to know them (`range(x.shape[0])`, or
+             `x.shape[0] == 3`) each shape is compiled by itself, as with False.
     Returns: what the function returns, tensors as NumPy arrays.
+    Raises:  TypeError if `function` cannot be called.
 
     Inside another trace the function is part of that trace.
 
@@ -39,31 +49,115 @@ def jit(function: Function | None = None, **_: Any) -> Any:
     5.0
     """
     if function is None:
-        return functools.partial(jit, **_)
+        return functools.partial(jit, dynamic=dynamic, **_)
     if not callable(function):
         raise TypeError(f"jit: a function is needed. Received: {function!r}")
-    programs: OrderedDict[Any, tuple[Any, Any, tuple[Any, ...]]] = OrderedDict()
+    programs = _Programs(function, dynamic is not False)
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        if tracer.is_tracing():
-            return function(*args, **kwargs)
+        return function(*args, **kwargs) if tracer.is_tracing() else programs(args, kwargs)
+
+    return call
+
+
+class _Programs:
+    """The programs of one function, by the form of its arguments and the shapes of their arrays."""
+
+    def __init__(self, function: Function, opens: bool):
+        self.function, self.opens = function, opens
+        self._programs: OrderedDict[Any, tuple[Any, Any, tuple[Any, ...]]] = OrderedDict()
+        self._routes: dict[Any, Shapes] = {}  # (form, shapes) -> shapes of the program for them
+        self._refused: set[Any] = set()  # open shapes that the function cannot be traced for
+
+    def __call__(self, args: Any, kwargs: Any) -> Any:
         given = tree.flatten([list(args), kwargs])
         arrays = {k: np.asarray(ew.as_tensor(x), order="C") for k, x in enumerate(given) if _is_array(x)}
         rest = tuple(None if k in arrays else _identity(x) for k, x in enumerate(given))
-        types = tuple((k, a.shape, a.dtype.str) for k, a in arrays.items())
-        key = (types, rest, _form([list(args), kwargs]), config.floatx())
-        if key not in programs:
-            held = tuple(x for k, x in enumerate(given) if k not in arrays)  # the key has their addresses
-            programs[key] = (*_compiled(function, args, kwargs, given, arrays), held)
-            if len(programs) > PROGRAMS:
-                programs.popitem(last=False)
-        programs.move_to_end(key)
-        executable, result, _ = programs[key]
+        dtypes_of = tuple((k, a.dtype.str, a.ndim) for k, a in arrays.items())
+        form = (dtypes_of, rest, _form([list(args), kwargs]), config.floatx())
+        shapes = tuple(a.shape for a in arrays.values())
+        route = self._routes.get((form, shapes))
+        if route is None or (form, route) not in self._programs:
+            held = tuple(x for k, x in enumerate(given) if k not in arrays)  # the form has their addresses
+            route = self._made(
+                form,
+                shapes,
+                lambda wanted: (*_compiled(self.function, args, kwargs, given, arrays, wanted), held),
+            )
+        self._programs.move_to_end((form, route))
+        executable, result, _ = self._programs[form, route]
         outputs = iter(executable(*arrays.values()))
         return tree.pack_as(result, [None if x is None else next(outputs) for x in tree.flatten(result)])
 
-    return call
+    def _made(self, form: Any, shapes: Shapes, compiled: Callable[[Shapes], Any]) -> Shapes:
+        """The shapes that the program for these ones has been traced with; it is there afterwards."""
+        known = [wanted for other, wanted in self._programs if other == form]
+        route = next((wanted for wanted in known if _serves(wanted, shapes)), None)
+        if route is None:
+            opened = _opened(known[-1], shapes) if self.opens and known else shapes
+            if opened == shapes or not self._keeps(form, opened, compiled):
+                self._keeps(form, shapes, compiled)
+                opened = shapes
+            route = opened
+        if len(self._routes) >= ROUTES:
+            self._routes.clear()
+        self._routes[form, shapes] = route
+        return route
+
+    def _keeps(self, form: Any, wanted: Shapes, compiled: Callable[[Shapes], Any]) -> bool:
+        """Compile a program for these shapes. False where open ones fail, or might change the meaning."""
+        is_open = any(isinstance(d, Int) for shape in wanted for d in shape)
+        if (form, wanted) in self._refused:
+            return False
+        with symbolic.comparisons() as asking:
+            try:
+                made = compiled(wanted)
+            except Exception:  # if it is the user's mistake, it comes again, with numbers
+                if not is_open:
+                    raise
+                made = None
+        if made is None or (is_open and any(map(_is_users, asking))):
+            self._refused.add((form, wanted))
+            return False
+        self._programs[form, wanted] = made
+        if len(self._programs) > PROGRAMS:
+            self._programs.popitem(last=False)
+        return True
+
+
+def _serves(wanted: Shapes, shapes: Shapes) -> bool:
+    """Is a program for such shapes one for these? Extents of 0 and 1 broadcast; they are never open ones."""
+    extents: dict[Int, Any] = {}
+
+    def fits(d: int | Int, extent: Any) -> bool:
+        if isinstance(d, int):
+            return bool(d == extent)
+        return bool(extent > 1 and extents.setdefault(d, extent) == extent)
+
+    return all(
+        fits(d, extent)
+        for shape, own in zip(wanted, shapes, strict=True)
+        for d, extent in zip(shape, own, strict=True)
+    )
+
+
+def _opened(before: Shapes, shapes: Shapes) -> Shapes:
+    """Shapes with symbols where these differ from those before, the same one for what was equal twice."""
+    names: dict[Any, Int] = {}
+
+    def dimension(old: int | Int, new: int | Int) -> int | Int:
+        if not isinstance(new, int) or new < 2 or (isinstance(old, int) and (old == new or old < 2)):
+            return new
+        return names.setdefault((old, new), symbolic.symbol(f"dim{len(names)}", low=2))
+
+    return tuple(tuple(map(dimension, old, new)) for old, new in zip(before, shapes, strict=True))
+
+
+def _is_users(module: str) -> bool:
+    """Is it neither ours nor Python's own?"""
+    root = module.partition(".")[0]
+    return root != "kcompile" and root not in sys.stdlib_module_names
 
 
 def _is_array(x: Any) -> bool:
@@ -79,12 +173,14 @@ def _form(structure: Any) -> str:
     return repr(tree.map_structure(lambda _: 0, structure))
 
 
-def _compiled(function: Function, args: Any, kwargs: Any, given: list[Any], arrays: dict[int, Any]) -> Any:
+def _compiled(
+    function: Function, args: Any, kwargs: Any, given: list[Any], arrays: dict[int, Any], shapes: Shapes
+) -> Any:
     from kcompile.compiler import compile_graph
 
     inputs = {
-        k: make_parameter(f"x{k}", TensorType(a.shape, dtypes.standardize(a.dtype)))
-        for k, a in arrays.items()
+        k: make_parameter(f"x{k}", TensorType(shape, dtypes.standardize(a.dtype)))
+        for (k, a), shape in zip(arrays.items(), shapes, strict=True)
     }
     positional, named = tree.pack_as([list(args), kwargs], [inputs.get(k, x) for k, x in enumerate(given)])
     name = getattr(function, "__name__", "function")

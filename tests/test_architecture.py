@@ -168,6 +168,117 @@ def test_the_layers_are_seen():
     assert {"Layer", "Dense", "Conv2D", "Dropout", "BatchNormalization"} <= layer_names()
 
 
+def questions_for_ops_by_name(path: Path) -> Iterator[tuple[int, str]]:
+    """Where code asks which op it has before it: by name, by a table of names, or by the record itself.
+
+    What an op does stands in its record (rules and `Traits`). Names are for messages and for making ops.
+    """
+    for function in ast.walk(parse(path)):
+        if isinstance(function, ast.FunctionDef | ast.Module):
+            named = names_of_ops(function)
+            for node in own_nodes(function):
+                if any(map(named, asked(node))):
+                    yield node.lineno, ast.unparse(node)
+
+
+def own_nodes(function: ast.AST) -> Iterator[ast.AST]:
+    """The nodes of a function (or module) without those of functions inside of it; lambdas are its own."""
+    for child in ast.iter_child_nodes(function):
+        if not isinstance(child, ast.FunctionDef):
+            yield child
+            yield from own_nodes(child)
+
+
+def names_of_ops(function: ast.AST):
+    """Is an expression the name of an op, a record by its own name, or a variable that holds one of these?"""
+    held: set[str] = set()
+
+    def named(e: ast.AST) -> bool:
+        if isinstance(e, ast.Attribute) and e.attr == "name":
+            owner = e.value
+            return (isinstance(owner, ast.Attribute) and owner.attr == "op") or (
+                isinstance(owner, ast.Name) and owner.id in ("op", "operator")
+            )
+        if isinstance(e, ast.Subscript):
+            return isinstance(e.value, ast.Name) and e.value.id == "REGISTRY"
+        if isinstance(e, ast.Call):  # str(op.name), REGISTRY.get(...)
+            return any(map(named, e.args)) or "REGISTRY.get" in ast.unparse(e.func)
+        if isinstance(e, ast.Tuple | ast.List | ast.Set):
+            return any(map(named, e.elts))
+        return isinstance(e, ast.Name) and (e.id in held or e.id.endswith("_op"))
+
+    for node in own_nodes(function):
+        if isinstance(node, ast.Assign | ast.NamedExpr):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            for target in targets:
+                pairs = [(target, node.value)]
+                if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
+                    pairs = list(zip(target.elts, node.value.elts, strict=True))
+                held |= {t.id for t, value in pairs if isinstance(t, ast.Name) and named(value)}
+    return named
+
+
+def asked(node: ast.AST) -> list[ast.AST]:
+    """What a node compares, or looks up in a table."""
+    if isinstance(node, ast.Compare):
+        return [node.left, *node.comparators]
+    if isinstance(node, ast.Subscript) and ast.unparse(node.value) != "REGISTRY":
+        return [node.slice]
+    if isinstance(node, ast.Match):
+        return [node.subject]
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        lookups = ("get", "startswith", "endswith", "setdefault", "count", "index")
+        if node.func.attr in lookups and ast.unparse(node.func.value) != "REGISTRY":
+            return [*node.args, node.func.value]
+    return []
+
+
+# The verifier asks whether the record of a node is the registered one, whichever it is.
+ASKS_FOR_THE_RECORD = {"REGISTRY.get(node.op.name) is not node.op"}
+
+
+def test_no_op_is_asked_for_by_name_below_the_layers():
+    faults = [
+        f"{path.relative_to(ROOT)}:{line}: {text}"
+        for path in sources()
+        if unit_of(path) in BELOW_LAYERS and unit_of(path) != "kernels"
+        for line, text in questions_for_ops_by_name(path)
+        if text not in ASKS_FOR_THE_RECORD
+    ]
+    assert not faults, "\n".join(faults)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "def f(v):\n    return v.op.name == 'where'\n",
+        "def f(v):\n    name, x = v.op.name, 1\n    if name in ('add', 'sum'): pass\n",
+        "def f(v):\n    return TABLE.get(v.op.name)\n",
+        "def f(v):\n    return TABLE[v.op.name]\n",
+        "def f(v):\n    return v.op is transpose_op\n",
+        "def f(v):\n    return v.op is not REGISTRY['stop_gradient']\n",
+        "def f(op):\n    return op.name.startswith('max_pool')\n",
+        "def f(v):\n    return [x for x in v if x.op.name != 'constant']\n",
+        "def f(v):\n    match v.op.name:\n        case 'add': pass\n",
+    ],
+)
+def test_the_checker_sees_a_test_of_an_op(tmp_path, text):
+    path = tmp_path / "made.py"
+    path.write_text(text)
+    assert list(questions_for_ops_by_name(path))
+
+
+def test_the_checker_leaves_messages_kinds_of_expressions_and_makers_alone(tmp_path):
+    path = tmp_path / "made.py"
+    path.write_text(
+        "def f(v, e, one):\n"
+        "    if e.op == 'reduce' and v.op.traits.linear and one.name in skipped:\n"
+        "        raise ValueError(f'{v.op.name} has no kernel')\n"
+        "    return REGISTRY['loop'](v), copy_op(v, slot=0), {'name': v.op.name}\n"
+    )
+    assert not list(questions_for_ops_by_name(path))
+
+
 def test_files_stay_short():
     lengths = {str(path.relative_to(ROOT)): path.read_text().count("\n") for path in sources()}
     long = {name for name, lines in lengths.items() if lines > LIMIT}

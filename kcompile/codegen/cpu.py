@@ -7,10 +7,11 @@ from kcompile.codegen.loop_cpu import emit_loop
 from kcompile.codegen.pack_cpu import emit_pack
 from kcompile.codegen.scan_cpu import emit_scan
 from kcompile.codegen.scatter_cpu import emit_scatter
+from kcompile.codegen.sort_cpu import emit_sort
 from kcompile.codegen.spec import KernelSpec
 from kcompile.codegen.winograd_cpu import emit_filters, emit_winograd
 from kcompile.codegen.winograd_gradient_cpu import emit_filter_gradient, emit_filter_sum
-from kcompile.ir.loops import Contract, Finish, Kernel, Loop, Scan
+from kcompile.ir.loops import Contract, Finish, Kernel, Loop, Scan, Sort
 from kcompile.kernels.contract.micro import choose
 from kcompile.kernels.host import host
 from kcompile.schedule.plan import Plan
@@ -22,7 +23,8 @@ def target() -> Target:
     """The CPU as the schedule sees it: tiles of vector registers, B in panels, parts for a few threads."""
     return Target(
         "cpu", _tile, packs=True, turns=True, winograd=True,
-        long=4 * BLOCK_K, few=1 << 18, parts=8, sum_parts=16, pairs=host().multiplies_bfloat16,
+        long=4 * BLOCK_K, few=1 << 18, parts=8, sum_parts=16, sorts=True,
+        pairs=host().multiplies_bfloat16,
     )  # fmt: skip
 
 
@@ -38,11 +40,13 @@ def emit(plan: Plan) -> list[KernelSpec]:
 
 def _emit(kernel: Kernel, plan: Plan) -> KernelSpec:
     if isinstance(kernel, Loop):
-        if len(kernel.stores) == 1 and scatter_of(kernel.stores[0].expr) is not None:
+        if len(kernel.stores) == 1 and scatter_of(kernel.stores[0].expr, True) is not None:
             return emit_scatter(kernel, plan.aliases)
         return emit_loop(kernel, plan.aliases)
     if isinstance(kernel, Scan):
         return emit_scan(kernel, plan.aliases, emit)
+    if isinstance(kernel, Sort):
+        return emit_sort(kernel, plan.aliases)
     if isinstance(kernel, Finish):
         return emit_filter_sum(kernel, plan.aliases)
     window = kernel.contraction.window

@@ -212,10 +212,12 @@ def size_of(axes: Iterable[Atom]) -> int | Int:
 def hoistable(e: Expr, bound: set[Atom]) -> list[Expr]:
     """The largest parts of e whose axes are all bound; what only a guard's branch needs stays there."""
     found: list[Expr] = []
+    seen: set[Expr] = set()  # parts are shared, those of computed indices many times over
 
     def visit(part: Expr) -> None:
-        if part.op in ("const",):
+        if part.op == "const" or part in seen:
             return
+        seen.add(part)
         if all(a in bound for a in part.free_axes):
             found.append(part)
             return
@@ -224,7 +226,7 @@ def hoistable(e: Expr, bound: set[Atom]) -> list[Expr]:
             visit(a)
 
     visit(e)
-    return list(dict.fromkeys(found))
+    return found
 
 
 def resolve(e: Expr, offsets: dict[tuple[Value, loops.Index], int | Int]) -> Expr:

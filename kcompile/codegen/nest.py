@@ -115,8 +115,12 @@ def column_reductions(e: Expr, axis: Axis) -> list[Expr]:
     One inside of another (the mean inside of a variance) comes first, if it is the same in all its steps.
     """
     found: list[Expr] = []
+    seen: set[tuple[Expr, frozenset[Atom]]] = set()
 
     def visit(part: Expr, inside: frozenset[Atom]) -> None:
+        if (part, inside) in seen:
+            return
+        seen.add((part, inside))
         if part.op != "reduce" or is_unrolled(part) or axis not in part.free_axes:
             for a in part.args:
                 visit(a, inside)
@@ -128,7 +132,7 @@ def column_reductions(e: Expr, axis: Axis) -> list[Expr]:
             found.append(part)
 
     visit(e, frozenset())
-    return list(dict.fromkeys(found))
+    return found
 
 
 def _runs_along(r: Expr, axis: Axis) -> bool:

@@ -22,7 +22,7 @@ COLUMNS = 32  # columns of a tile: two cache lines
 def emit_scatter(kernel: Loop, aliases: Mapping[Value, Value]) -> KernelSpec:
     """The kernel of a loop whose only store is a scatter."""
     (store,) = kernel.stores
-    found = scatter_of(store.expr)
+    found = scatter_of(store.expr, True)
     assert found is not None
     names, w = Names(aliases), Writer()
     offsets: dict[tuple[Value, Index], int | Int] = {}
@@ -75,14 +75,23 @@ def _updates(
         with s.loop(axes[0]), s.scope():
             _updates(s, found, axes[1:], columns, target, width, rows, kind)
         return
-    for part in hoistable(found.update, set(s.axis_names)):
-        s.emit(part)
-    w.line(f"row = i64({s.emit(found.position)})")
-    with (
-        w.block(f"if row >= 0 and row < {s.bound(rows)}:"),
-        w.block("for column in range(low, high):"),
-        s.scope(),
-    ):
+    if not found.along:
+        for part in hoistable(found.update, set(s.axis_names)):
+            s.emit(part)
+        w.line(f"row = i64({s.emit(found.position)})")
+        with w.block(f"if row >= 0 and row < {s.bound(rows)}:"), w.block("for column in range(low, high):"):
+            _add(s, found, columns, target, width, rows, kind)
+        return
+    with w.block("for column in range(low, high):"):
+        _add(s, found, columns, target, width, rows, kind)
+
+
+def _add(
+    s: Statements, found: Scatter, columns: list, target: str, width: int | Int, rows: int | Int, kind: str
+) -> None:
+    """One update of one column; where columns have positions of their own, these are found here."""
+    w = s.w
+    with s.scope():
         rest = "column"
         for number, a in reversed(list(enumerate(columns))):
             name = f"c{number}"
@@ -95,6 +104,11 @@ def _updates(
                 rest = f"rest{number}"
             s.axis_names[a] = name
         place = f"{target}[row * {s.integer(width)} + column]"
-        w.line(f"{place} = {scalar.combine('sum', kind, place, s.emit(found.update))}")
+        if found.along:
+            w.line(f"row = i64({s.emit(found.position)})")
+            with w.block(f"if row >= 0 and row < {s.bound(rows)}:"), s.scope():
+                w.line(f"{place} = {scalar.combine('sum', kind, place, s.emit(found.update))}")
+        else:
+            w.line(f"{place} = {scalar.combine('sum', kind, place, s.emit(found.update))}")
         for a in columns:
             del s.axis_names[a]

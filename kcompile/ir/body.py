@@ -10,6 +10,7 @@ import numpy as np
 from kcompile.ir.evaluate import concrete, evaluate
 from kcompile.ir.graph import Graph, Value, depending_on, substitute, topological
 from kcompile.ir.op import make_parameter
+from kcompile.ir.traits import Leaf
 from kcompile.ir.types import TensorType
 
 _numbers = itertools.count()
@@ -99,8 +100,8 @@ def _used_from_outside(outputs: Sequence[Value], inside: set[Value]) -> Iterator
     for node in topological(outputs):
         if node.values[0] in inside:
             for v in node.inputs:
-                if v not in inside and v.op.name != "constant":
+                if v not in inside and v.op.leaf is not Leaf.CONSTANT:
                     yield v
     for v in outputs:
-        if v not in inside and v.op.name != "constant":
+        if v not in inside and v.op.leaf is not Leaf.CONSTANT:
             yield v

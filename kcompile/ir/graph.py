@@ -9,7 +9,8 @@ import os
 import struct
 import threading
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -129,12 +130,24 @@ _interning = Interning()
 _interned: weakref.WeakValueDictionary[Any, Node] = weakref.WeakValueDictionary()
 _serials = itertools.count()
 _origin: list[str] = [""]
+_recorders: list[set[Node]] = []
 
 
 def set_origin(path: str) -> str:
     """Set the layer path given to new nodes; returns the previous one."""
     previous, _origin[0] = _origin[0], path
     return previous
+
+
+@contextmanager
+def recorded() -> Iterator[set[Node]]:
+    """Inside, every node that is asked for is noted, whether it is new or there was an equal one already."""
+    nodes: set[Node] = set()
+    _recorders.append(nodes)
+    try:
+        yield nodes
+    finally:
+        _recorders.pop()
 
 
 def attribute_key(value: Any) -> Any:
@@ -152,7 +165,7 @@ def node(op: Op, inputs: tuple[Value, ...], attrs: dict[str, Any], types: tuple[
     """The one node with this op, these inputs and attributes."""
     # Inputs by their numbers: a table that held them would let go of one layer of a graph per collection.
     places = tuple((v.node.serial, v.index) for v in inputs)
-    key = (op.name, places, tuple((k, attribute_key(v)) for k, v in attrs.items()), types)
+    key = (op, places, tuple((k, attribute_key(v)) for k, v in attrs.items()), types)
     found = _interned.get(key)
     if found is None:
         made = Node()
@@ -162,6 +175,8 @@ def node(op: Op, inputs: tuple[Value, ...], attrs: dict[str, Any], types: tuple[
         found = _interning.first(_interned, key, made)
     elif not found.origin:
         found.origin = _origin[0]
+    for nodes in _recorders:
+        nodes.add(found)
     return found
 
 

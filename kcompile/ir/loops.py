@@ -377,13 +377,30 @@ class Scan:
         return {*self.node.inputs, *self.packed}
 
 
-Kernel = Loop | Contract | Pack | Finish | Scan
+@dataclass(frozen=True)
+class Sort:
+    """The order of each row of `source`: the positions of its elements, `target`'s first ones, NaN last."""
+
+    source: Value
+    target: Value
+    descending: bool
+    name: str
+    fused: tuple[str, ...] = ()
+
+    @property
+    def reads(self) -> set[Any]:
+        return {self.source}
+
+
+Kernel = Loop | Contract | Pack | Finish | Scan | Sort
 
 
 def writes(kernel: Kernel) -> tuple[Value, ...]:
     if isinstance(kernel, Scan):
         return tuple(kernel.node.values)
-    return (kernel.target,) if isinstance(kernel, (Pack, Finish)) else tuple(s.target for s in kernel.stores)
+    if isinstance(kernel, (Pack, Finish, Sort)):
+        return (kernel.target,)
+    return tuple(s.target for s in kernel.stores)
 
 
 def _loaded(stores: tuple[Store, ...]) -> set[Any]:

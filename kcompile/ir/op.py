@@ -12,6 +12,7 @@ from kcompile.core import dtypes
 from kcompile.core.symbolic import Int
 from kcompile.ir import graph
 from kcompile.ir.graph import Constant, Value
+from kcompile.ir.traits import NONE, Leaf, Traits
 from kcompile.ir.types import TensorType
 
 REGISTRY: dict[str, Op] = {}
@@ -38,6 +39,14 @@ class Op:
     onnx(g, *names, **attrs)                         ONNX nodes
     samples(rng) -> Sample...                        inputs that the op contract is tested with
 
+    and, where they apply, with what `Traits` declare:
+
+    simplify(out, *inputs, **attrs) -> Value | None  the same bits by fewer ops (MLIR: canonicalization)
+    view(inner, shape, **attrs) -> View | None       the value as a strided view of its input's memory
+    batch(out, xs, stacked, steps, **attrs)          many at once along a new first axis (vmap); stacked: the
+                                                     inputs that have it
+    batch_sum(out, xs, stacked, steps, **attrs)      the sum of these
+
     Of an op with bodies (functions as attributes), `vjp` gets the cotangents as they are, None where there is
     none, and `pull_back(ys, dys, wrt)` besides, to differentiate the bodies.
 
@@ -45,12 +54,21 @@ class Op:
     to the inferred dtype. Not where the dtypes of bodies are fixed.
     """
 
-    def __init__(self, name: str, *, outputs: int | None = 1, cheap: bool = False, has_bodies: bool = False):
+    def __init__(
+        self,
+        name: str,
+        *,
+        outputs: int | None = 1,
+        cheap: bool = False,
+        has_bodies: bool = False,
+        traits: Traits = NONE,
+    ):
         if name in REGISTRY:
             raise ValueError(f"op {name!r} is already registered")
         self.name, self.outputs = name, outputs  # None: as many as the types that `infer` gives
         self.cheap = cheap  # computing it again costs less than storing it
         self.has_bodies, self.widens = has_bodies, not has_bodies
+        self.traits = traits
         self.rules: dict[str, Callable[..., Any]] = {}
         REGISTRY[name] = self
 
@@ -78,6 +96,23 @@ class Op:
 
     def samples(self, function: Callable[..., Iterator[Sample]]) -> Callable[..., Any]:
         return self._rule("samples", function)
+
+    def simplify(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        return self._rule("simplify", function)
+
+    def view(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        return self._rule("view", function)
+
+    def batch(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        return self._rule("batch", function)
+
+    def batch_sum(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        return self._rule("batch_sum", function)
+
+    @property
+    def leaf(self) -> Leaf | None:
+        """Where the value comes from, if it is not computed."""
+        return self.traits.leaf
 
     def has(self, rule: str) -> bool:
         return rule in self.rules
@@ -132,9 +167,9 @@ def unwrap(x: Any) -> Any:
     return x if method is None else method()
 
 
-_constant = Op("constant", cheap=True)
-parameter = Op("parameter")
-variable = Op("variable")
+_constant = Op("constant", cheap=True, traits=Traits(leaf=Leaf.CONSTANT))
+parameter = Op("parameter", traits=Traits(leaf=Leaf.PARAMETER))
+variable = Op("variable", traits=Traits(leaf=Leaf.VARIABLE))
 
 
 @_constant.infer

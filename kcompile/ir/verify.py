@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from kcompile.core.errors import CompileError, message
 from kcompile.ir.graph import Graph, Node, Value
 from kcompile.ir.op import REGISTRY
+from kcompile.ir.traits import Leaf
 
-LEAVES = ("parameter", "variable")  # where values come from: their types are given, not inferred
+LEAVES = (Leaf.PARAMETER, Leaf.VARIABLE)  # where values come from: their types are given, not inferred
 
 
 def verify(graph: Graph, stage: str = "traced") -> None:
@@ -34,7 +35,7 @@ def _fault_of(node: Node) -> str:
     for number, value in enumerate(node.inputs):
         if not isinstance(value, Value) or value.node.values[value.index] is not value:
             return f"input {number} is no output of the node that it names"
-    if node.op.name in LEAVES:
+    if node.op.leaf in LEAVES:
         return f"it has {len(node.inputs)} inputs" if node.inputs else ""
     return _type_fault(node)
 
@@ -52,9 +53,9 @@ def _verify_leaves(graph: Graph, stage: str, nodes: list[Node]) -> None:
     given = set(graph.inputs)
     known = {variable.leaf for variable in graph.variables.values()}
     for node in nodes:
-        if node.op.name == "parameter" and node.values[0] not in given:
+        if node.op.leaf is Leaf.PARAMETER and node.values[0] not in given:
             raise _error(graph, stage, node, "the parameter is no input of the graph")
-        if node.op.name == "variable" and node.values[0] not in known:
+        if node.op.leaf is Leaf.VARIABLE and node.values[0] not in known:
             raise _error(graph, stage, node, "the variable is none of the graph's")
     if len(given) != len(graph.inputs):
         raise _error(graph, stage, graph.inputs[0].node, "an input is listed twice")

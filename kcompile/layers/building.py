@@ -21,7 +21,7 @@ def remembers_build(build: Callable[..., None]) -> Callable[..., None]:
         if "_is_building" in self.__dict__:  # super().build() of a user's class
             return build(self, *args, **kwargs)
         shapes = dict(list(signature.bind(self, *args, **kwargs).arguments.items())[1:])
-        with name_scope(self.name):
+        with name_scope(self.name, self):
             self.__dict__.update(_is_building=True, _path=current_path())
             try:
                 build(self, *args, **kwargs)

@@ -252,7 +252,7 @@ class Layer(Precision):
 
     def _call(self, *args: Any, **kwargs: Any) -> Any:
         """`call` in the layer's scope: names and dtypes of variables, origins of nodes, located errors."""
-        with name_scope(self.name), self._autocast_scope():
+        with name_scope(self.name, self), self._autocast_scope():
             origin = set_origin(current_path())
             try:
                 return self.call(*args, **kwargs)

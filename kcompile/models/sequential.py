@@ -14,6 +14,7 @@ from kcompile.models.functional import Functional
 from kcompile.models.host_stage import host_array
 from kcompile.models.model import Model
 from kcompile.trace.keras_tensor import KerasTensor
+from kcompile.trace.naming import auto_name
 
 
 class Sequential(Model):
@@ -146,6 +147,7 @@ class Sequential(Model):
                 x = layer(x)
             except NotImplementedError:  # a layer whose call cannot be traced
                 return
+        auto_name("functional")  # Keras counts the functional model inside, though it bears this one's name
         self.__dict__["_functional"] = Functional(inputs, x, name=self.name)
 
     def _known_shape(self) -> Any:

@@ -18,6 +18,7 @@ from kcompile.ops import (
     bits,
     bitwise,
     blocks,
+    branches,
     complex_arrays,
     contract,
     control,
@@ -133,7 +134,8 @@ _EXPORTS = {
     pool: "max_pool average_pool",
     adaptive: "adaptive_average_pool adaptive_max_pool",
     autodiff: "stop_gradient custom_gradient jvp",
-    control: "scan map vectorized_map while_loop fori_loop cond switch associative_scan",
+    branches: "cond switch",
+    control: "scan map vectorized_map while_loop fori_loop associative_scan",
 }
 if _TYPE_CHECKING:  # the names are made below
 

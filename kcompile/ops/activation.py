@@ -34,11 +34,18 @@ elu_op = composite(
     "elu",
     lambda x, *, alpha: np.where(x > 0, x, alpha * np.expm1(x)),
     # expm1 of a large x would be infinite, and its gradient times 0 a NaN.
-    lambda x, *, alpha: ew.where(ew.greater(x, 0), x, ew.multiply(ew.expm1(ew.minimum(x, 0)), alpha)),
+    lambda x, *, alpha: ew.where(ew.greater(x, 0), x, ew.multiply(ew.expm1(_not_positive(x)), alpha)),
     lambda g, x, *, alpha: g.node("Elu", x, alpha=alpha),
     alpha=0.7,
     far=FAR,
 )
+
+
+def _not_positive(x: Any) -> Any:
+    """min(x, 0), with slope 1 at 0."""
+    return ew.where(ew.greater(x, 0), 0, x)
+
+
 selu_op = composite(
     "selu",
     lambda x: SELU_SCALE * np.where(x > 0, x, SELU_ALPHA * np.expm1(x)),
@@ -50,7 +57,7 @@ celu_op = composite(
     "celu",
     lambda x, *, alpha: np.maximum(x, 0) + np.minimum(0, alpha * np.expm1(x / alpha)),
     lambda x, *, alpha: ew.add(
-        ew.relu(x), ew.multiply(ew.expm1(ew.true_divide(ew.minimum(x, 0), alpha)), alpha)
+        ew.relu(x), ew.multiply(ew.expm1(ew.true_divide(_not_positive(x), alpha)), alpha)
     ),
     lambda g, x, *, alpha: g.node("Celu", x, alpha=alpha),
     alpha=0.8,
@@ -117,7 +124,8 @@ gelu_op = composite(
 
 def relu6(x: Any) -> Any:
     """min(max(x, 0), 6)."""
-    return ew.minimum(ew.relu(floating(x)), 6)
+    x = floating(x)
+    return ew.where(ew.greater_equal(x, 6), 6, ew.relu(x))  # slope 0 at 6, as at 0
 
 
 def leaky_relu(x: Any, negative_slope: float = 0.2) -> Any:
@@ -182,7 +190,9 @@ hard_swish = hard_silu
 
 def hard_tanh(x: Any) -> Any:
     """x limited to [-1, 1]."""
-    return ew.minimum(ew.maximum(x, -1), 1)
+    x = ew.as_tensor(x)
+    x = ew.as_tensor(x, ew.number_of(ew.common_dtype(x)))
+    return ew.where(ew.greater(x, 1), 1, ew.where(ew.less(x, -1), -1, x))  # slope 1 at both bounds
 
 
 def log_sigmoid(x: Any) -> Any:

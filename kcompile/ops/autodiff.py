@@ -12,10 +12,11 @@ from kcompile.core import tree
 from kcompile.ir.graph import Value
 from kcompile.ir.loops import Expr, Index
 from kcompile.ir.op import Op, Sample, constant, unwrap
+from kcompile.ir.traits import Traits
 from kcompile.ir.types import TensorType
 from kcompile.ops import elementwise as ew
 
-stop_gradient_op = Op("stop_gradient", cheap=True)
+stop_gradient_op = Op("stop_gradient", cheap=True, traits=Traits(transparent=True))
 
 
 @stop_gradient_op.infer
@@ -53,7 +54,7 @@ def stop_gradient(variable: Any) -> Any:
     return stop_gradient_op(ew.as_tensor(variable))
 
 
-with_gradient_op = Op("with_gradient")
+with_gradient_op = Op("with_gradient", traits=Traits(transparent=True))
 """The first input as it is. Its cotangent goes to the others by `pull`: cotangent -> one for each of them."""
 
 

@@ -11,6 +11,7 @@ from kcompile.core.symbolic import Int
 from kcompile.ir.loops import Expr, Index
 from kcompile.ir.op import REGISTRY, Op, Sample
 from kcompile.ir.types import TensorType
+from kcompile.ops.contract import Map, contract_op
 
 batched_op = Op("batched")
 """Attributes: name and attrs of the op; steps: the extent of the new axis; stacked: which inputs have it (the
@@ -85,3 +86,28 @@ def _samples(rng: np.random.Generator) -> Iterator[Sample]:
     yield Sample((normal(4, 2, 3),), attrs("sum", 4, True, axes=(1,), keepdims=False), "sum")
     yield Sample((normal(5), normal(5, 2, 3)), attrs("multiply", 5, True, True), "scalars")
     yield Sample((normal(0, 3),), attrs("exp", 0, True), "nothing")
+
+
+# --- contractions: one more axis of the same contraction ----------------------------------------------------
+
+
+@contract_op.batch
+def _contract_batch(out: TensorType, xs: Any, stacked: Any, steps: Any, **attrs: Any) -> Any:
+    return _with_axis(xs, stacked, attrs, 0, shape=(steps, *attrs["shape"]))
+
+
+@contract_op.batch_sum
+def _contract_batch_sum(out: TensorType, xs: Any, stacked: Any, steps: Any, **attrs: Any) -> Any:
+    number = len(attrs["shape"]) + len(attrs["over"])
+    return _with_axis(xs, stacked, attrs, number, over=(*attrs["over"], steps))
+
+
+def _with_axis(xs: Any, stacked: Any, attrs: dict[str, Any], number: int, **changed: Any) -> Any:
+    """The contraction with one more axis of this number, which leads the stacked operands."""
+
+    def moved(mapping: Map, has_axis: bool) -> Map:
+        own = tuple(tuple((c, a + (a >= number)) for c, a in terms) for terms in mapping)
+        return (((1, number),), *own) if has_axis else own
+
+    maps = [moved(attrs[k], s) for k, s in zip(("x_map", "w_map"), stacked, strict=True)]
+    return contract_op(*xs, **{**attrs, **changed, "x_map": maps[0], "w_map": maps[1]})

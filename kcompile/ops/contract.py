@@ -17,6 +17,7 @@ from kcompile.core.symbolic import Int
 from kcompile.ir import loops
 from kcompile.ir.loops import Expr, Index
 from kcompile.ir.op import Op, Sample
+from kcompile.ir.traits import Traits
 from kcompile.ir.types import Shape, TensorType
 from kcompile.ops import cutting, movement
 from kcompile.ops.contract_onnx import contract_onnx
@@ -25,7 +26,7 @@ from kcompile.ops.contract_onnx import contract_onnx
 Terms = tuple[tuple[int, int], ...]
 Map = tuple[Terms, ...]
 
-contract_op = Op("contract")
+contract_op = Op("contract", traits=Traits(contraction=True))
 
 
 @contract_op.infer

@@ -1,7 +1,7 @@
-"""Control flow: loops and branches over functions of tensors.
+"""Control flow: loops over functions of tensors.
 
 On arrays the functions run as they are, step by step. In a trace a loop becomes one `loop` node, whose body
-is traced once; a branch computes both sides and selects. Variables that a body assigns are carried along.
+is traced once. Variables that a body assigns are carried along.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from kcompile.ir.op import constant, unwrap
 from kcompile.ir.types import TensorType
 from kcompile.ops import create, cutting, joining, movement, state
 from kcompile.ops import elementwise as ew
+from kcompile.ops.branches import check_callable
 from kcompile.ops.loop import loop_op
 
 Function = Callable[..., Any]
@@ -46,7 +47,7 @@ def scan(
     >>> float(total), sums.tolist()
     (6.0, [0.0, 1.0, 3.0, 6.0])
     """
-    _check_callable("scan", f, "f")
+    check_callable("scan", f, "f")
     if not isinstance(unroll, (int, bool)) or (not isinstance(unroll, bool) and unroll < 1):
         raise ValueError(f"`unroll` must be an positive integer or boolean. Received: unroll={unroll}")
     slices = [ew.as_tensor(x) for x in tree.flatten(xs)] if xs is not None else []
@@ -159,24 +160,19 @@ def _as_value(x: Any) -> Value:
     return x if isinstance(x, Value) else constant(ew.as_tensor(x))
 
 
-def _check_callable(name: str, function: Any, argument: str) -> None:
-    if not callable(function):
-        raise TypeError(f"`{argument}` should be a callable. Received: {argument}={function} in ops.{name}.")
-
-
 def map(f: Function, xs: Any) -> Any:
     """f applied to every slice of xs along the first axis, the results stacked.
 
     >>> map(lambda x: x * 2, np.arange(3, dtype="float32")).tolist()
     [0.0, 2.0, 4.0]
     """
-    _check_callable("map", f, "f")
+    check_callable("map", f, "f")
     return scan(lambda carry, x: (carry, f(x)), (), xs)[1]
 
 
 def vectorized_map(function: Function, elements: Any) -> Any:
     """function applied to every slice of `elements` (a tensor, or several) along their first axis."""
-    _check_callable("vectorized_map", function, "function")
+    check_callable("vectorized_map", function, "function")
     return map(function, elements)
 
 
@@ -191,8 +187,8 @@ def while_loop(cond: Function, body: Function, loop_vars: Any, maximum_iteration
     >>> int(i), float(x)
     (3, 8.0)
     """
-    _check_callable("while_loop", cond, "cond")
-    _check_callable("while_loop", body, "body")
+    check_callable("while_loop", cond, "cond")
+    check_callable("while_loop", body, "body")
     several = isinstance(loop_vars, (tuple, list))
     first = tuple(loop_vars) if several else (loop_vars,)
     if is_traced(first):
@@ -234,7 +230,7 @@ def fori_loop(lower: Any, upper: Any, body_fun: Function, init_val: Any) -> Any:
     >>> fori_loop(0, 4, lambda i, total: total + i, 0)
     6
     """
-    _check_callable("fori_loop", body_fun, "body_fun")
+    check_callable("fori_loop", body_fun, "body_fun")
     if not is_traced(init_val, lower, upper):
         for i in range(int(lower), int(upper)):
             init_val = body_fun(i, init_val)
@@ -250,59 +246,6 @@ def fori_loop(lower: Any, upper: Any, body_fun: Function, init_val: Any) -> Any:
     return scan(lambda value, i: (body_fun(i, value), None), init_val, steps)[0]
 
 
-def cond(pred: Any, true_fn: Function, false_fn: Function) -> Any:
-    """true_fn() where pred holds, else false_fn(); in a trace both are computed and one is taken.
-
-    Raises: TypeError if a branch is not callable; ValueError if they return different structures.
-
-    >>> cond(np.array(True), lambda: 1, lambda: 2)
-    1
-    """
-    _check_callable("cond", true_fn, "true_fn")
-    _check_callable("cond", false_fn, "false_fn")
-    if not isinstance(unwrap(pred), Value):
-        return true_fn() if pred else false_fn()
-    return switch(ew.where(ew.cast(pred, "bool"), 1, 0), [false_fn, true_fn])
-
-
-def switch(index: Any, branches: Sequence[Function], *operands: Any) -> Any:
-    """branches[index](*operands); index is clamped to the branches that there are.
-
-    >>> float(switch(1, [lambda x: x, lambda x: -x], np.float32(2)))
-    -2.0
-    """
-    for branch in branches:
-        _check_callable("switch", branch, "branches")
-    if not branches:
-        raise ValueError("switch: `branches` must not be empty.")
-    if not isinstance(unwrap(index), Value):
-        return branches[min(max(int(index), 0), len(branches) - 1)](*operands)
-    index = ew.minimum(ew.maximum(index, 0), len(branches) - 1)
-    results, assigned = [], []
-    for branch in branches:
-        with state.branch({}) as changes:
-            results.append(branch(*operands))
-        assigned.append(changes)
-    for variable in dict.fromkeys(v for changes in assigned for v in changes):
-        variable.assign(_chosen(index, [changes.get(variable, state.read(variable)) for changes in assigned]))
-    return _chosen_structure(index, results)
-
-
-def _chosen_structure(index: Any, results: Sequence[Any]) -> Any:
-    leaves = [tree.flatten(r) for r in results]
-    if len({len(one) for one in leaves}) != 1:
-        raise ValueError(f"The branches must return the same structure. Received: {results}")
-    chosen = [None if one[0] is None else _chosen(index, one) for one in zip(*leaves, strict=True)]
-    return tree.pack_as(results[0], chosen)
-
-
-def _chosen(index: Any, values: Sequence[Any]) -> Any:
-    result = ew.as_tensor(values[-1])
-    for number in reversed(range(len(values) - 1)):
-        result = ew.where(ew.equal(index, number), values[number], result)
-    return result
-
-
 def associative_scan(f: Function, elems: Any, reverse: bool = False, axis: int = 0) -> Any:
     """All prefixes of elems along an axis, combined by an associative f(a, b).
 
@@ -312,7 +255,7 @@ def associative_scan(f: Function, elems: Any, reverse: bool = False, axis: int =
     >>> associative_scan(lambda a, b: a + b, np.arange(5)).tolist()
     [0, 1, 3, 6, 10]
     """
-    _check_callable("associative_scan", f, "f")
+    check_callable("associative_scan", f, "f")
     leaves = [ew.as_tensor(x) for x in tree.flatten(elems)]
     axis = axis % len(leaves[0].shape) if leaves[0].shape else axis
     lengths = {x.shape[axis] for x in leaves}

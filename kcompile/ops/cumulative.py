@@ -121,7 +121,14 @@ def _from_the_end(dy: Any, axis: int) -> Any:
 
 
 def _prod_vjp(dy: Any, y: Any, x: Any, *, axis: int) -> tuple[Any]:
-    return (ew.true_divide(_from_the_end(ew.multiply(dy, y), axis), x),)
+    # dx[j] = (sum over k >= j of dy[k] y[k]) / x[j]. All products from the first zero on are 0; its own slope
+    # takes the products without it, up to the next zero.
+    zero = ew.equal(x, 0)
+    first = ew.logical_and(zero, ew.equal(cumsum_op(ew.cast(zero, "int32"), axis=axis), 1))
+    without = cumprod_op(ew.where(first, 1, x), axis=axis)
+    others = ew.where(first, _from_the_end(ew.multiply(dy, without), axis), 0)
+    own = ew.true_divide(_from_the_end(ew.multiply(dy, y), axis), ew.where(zero, 1, x))
+    return (ew.where(zero, others, own),)
 
 
 def _sum_onnx(g: Any, x: str, *, axis: int) -> str:
@@ -164,5 +171,5 @@ def cumsum(x: Any, axis: int | None = None, dtype: Any = None) -> Any:
 
 
 def cumprod(x: Any, axis: int | None = None, dtype: Any = None) -> Any:
-    """Running products along `axis`, or of the flattened tensor. Gradients need elements other than 0."""
+    """Running products along `axis`, or of the flattened tensor."""
     return _run(cumprod_op, x, axis, dtype)

@@ -13,12 +13,14 @@ from kcompile.core.symbolic import Int
 from kcompile.ir import loops
 from kcompile.ir.loops import Expr, Index
 from kcompile.ir.op import Op, Sample
+from kcompile.ir.traits import Traits
 from kcompile.ir.types import Shape, TensorType
+from kcompile.ir.views import View
 from kcompile.ops import elementwise as ew
 
 # --- slice --------------------------------------------------------------------------------------------------
 
-slice_op = Op("slice", cheap=True)
+slice_op = Op("slice", cheap=True, traits=Traits(moves=True, slices=True))
 
 
 @slice_op.infer
@@ -60,6 +62,15 @@ def _slice_scalar(i: Index, x: Any, *, out: TensorType, start: Any, size: Any, s
     return x(tuple(a + k * s for a, k, s in zip(start, i, step, strict=True)))
 
 
+@slice_op.view
+def _slice_view(inner: View, out: Shape, *, start: Any, size: Any, step: Any) -> View:
+    offset = inner.offset
+    for a, stride in zip(start, inner.strides, strict=True):
+        offset = offset + a * stride
+    strides = tuple(s * stride for s, stride in zip(step, inner.strides, strict=True))
+    return View(inner.base, out, strides, offset)
+
+
 @slice_op.onnx
 def _slice_onnx(g: Any, x: str, *, start: Any, size: Any, step: Any) -> str:
     given = zip(range(len(step)), start, size, step, g.shape(x), strict=True)
@@ -96,7 +107,7 @@ def flip(x: Any, axis: Any = None) -> Any:
 
 # --- pad ----------------------------------------------------------------------------------------------------
 
-pad_op = Op("pad")
+pad_op = Op("pad", traits=Traits(moves=True, pads=True))
 
 
 @pad_op.infer

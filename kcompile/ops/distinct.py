@@ -9,7 +9,7 @@ import numpy as np
 from kcompile.core import dtypes
 from kcompile.core.errors import ShapeError, message
 from kcompile.ir.graph import Value
-from kcompile.ops import create, cumulative, joining, movement, numerics, order, reduce, scatter, subscript
+from kcompile.ops import create, cumulative, joining, movement, numerics, order, scatter, subscript
 from kcompile.ops import elementwise as ew
 from kcompile.ops import index as indexing
 
@@ -99,5 +99,6 @@ def _traced(x: Any, axis: int | None, size: int | None, fill: Any) -> list[Any]:
         y = ew.where(known, y, ew.as_tensor(fill, dtypes.standardize(x.dtype)))
     places = movement.reshape(ranks, (-1, 1))
     inverse = movement.reshape(scatter.scatter(places, runs, (flat.shape[0],)), x.shape)
-    counts = reduce.sum(ew.cast(ew.equal(movement.expand_dims(numbers, 1), runs), "int32"), axis=1)
+    ends = numerics.searchsorted(runs, numbers, side="right")
+    counts = ew.where(known, ew.subtract(ends, begins), 0)
     return [y, indexing.take(ranks, begins, axis=0), inverse, counts]

@@ -21,7 +21,12 @@ def exp2(x: Any) -> Any:
 def cbrt(x: Any) -> Any:
     """The cube root, negative for negative x."""
     x = floating(x)
-    return signed(x, ew.power(ew.absolute(x), 1.0 / 3.0))
+    return signed(x, ew.power(_magnitude(x), 1.0 / 3.0))
+
+
+def _magnitude(x: Any) -> Any:
+    """|x| with slope 1 at 0, so that what is given its sign back has the slope of one side there."""
+    return ew.where(ew.less(x, 0), ew.negative(x), x)
 
 
 def sinc(x: Any) -> Any:
@@ -50,7 +55,7 @@ def trunc(x: Any) -> Any:
 def fmod(x1: Any, x2: Any) -> Any:
     """The remainder that has the sign of x1."""
     a, b = ew.operands(x1, x2, dtype=ew.number_of(ew.common_dtype(x1, x2)))
-    return signed(a, ew.mod(ew.absolute(a), ew.absolute(b)))
+    return signed(a, ew.mod(_magnitude(a), ew.absolute(b)))
 
 
 def fmax(x1: Any, x2: Any) -> Any:

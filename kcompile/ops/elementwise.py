@@ -11,6 +11,7 @@ from kcompile.core.dtypes import UNSIGNED, is_float
 from kcompile.ir import loops
 from kcompile.ir.graph import Value
 from kcompile.ir.op import unwrap
+from kcompile.ir.traits import Traits
 from kcompile.ops import onnx_forms, state
 from kcompile.ops.operands import (  # noqa: F401  (other modules reach the operands' functions through this one)
     Rule,
@@ -41,7 +42,10 @@ def erf_reference(x: np.ndarray) -> np.ndarray:
 
 # --- arithmetic ---------------------------------------------------------------------------------------------
 
-add = binary("add", np.add, "add", lambda dy, y, a, b: (dy, dy), onnx="Add", cheap=True)
+add = binary(
+    "add", np.add, "add", lambda dy, y, a, b: (dy, dy), onnx="Add", cheap=True,
+    traits=Traits(linear=True, monoid="sum"),
+)  # fmt: skip
 subtract = binary(
     "subtract", np.subtract, "sub", lambda dy, y, a, b: (dy, negative(dy)), onnx="Sub", cheap=True
 )
@@ -52,6 +56,7 @@ multiply = binary(
     lambda dy, y, a, b: (dy * b, dy * a),
     onnx="Mul",
     cheap=True,
+    traits=Traits(monoid="product", right_identity=1),
 )
 true_divide = binary(
     "true_divide",
@@ -61,6 +66,7 @@ true_divide = binary(
     onnx="Div",
     inputs="float",
     domain=(0.5, 3.0),
+    traits=Traits(right_identity=1),
 )
 divide = true_divide
 floor_divide = binary(
@@ -93,7 +99,7 @@ power_op: Any = binary(
     _power_reference,
     "pow",
     lambda dy, y, a, b: (
-        dy * b * power_op(a, b - 1),
+        dy * where(equal(b, 0), 0, b * power_op(a, where(equal(b, 0), 1, b - 1))),  # also of 0 to the power 0
         dy * y * log(where(greater(a, 0), a, 1)),
     ),
     onnx="Pow",
@@ -127,11 +133,16 @@ def power(x1: Any, x2: Any) -> Any:
     return where(less(b, 0), where(equal(absolute(a), 1), unit, 0), found)
 
 
+def _larger_share(dy: Any, a: Any, b: Any) -> Any:
+    """The gradient of a where it is the larger one; equal ones take half of it each, as in JAX."""
+    return where(greater(a, b), dy, where(equal(a, b), dy * 0.5, 0))
+
+
 maximum = binary(
     "maximum",
     np.maximum,
     "maximum",
-    lambda dy, y, a, b: (where(greater_equal(a, b), dy, 0), where(less(a, b), dy, 0)),
+    lambda dy, y, a, b: (_larger_share(dy, a, b), _larger_share(dy, b, a)),
     onnx="Max",
     cheap=True,
 )
@@ -139,7 +150,7 @@ minimum = binary(
     "minimum",
     np.minimum,
     "minimum",
-    lambda dy, y, a, b: (where(less_equal(a, b), dy, 0), where(greater(a, b), dy, 0)),
+    lambda dy, y, a, b: (_larger_share(dy, b, a), _larger_share(dy, a, b)),
     onnx="Min",
     cheap=True,
 )
@@ -153,7 +164,10 @@ arctan2 = binary(
     domain=(0.2, 2.0),
 )
 
-negative: Any = unary("negative", np.negative, "neg", lambda dy, y, x: negative(dy), onnx="Neg", cheap=True)
+negative: Any = unary(
+    "negative", np.negative, "neg", lambda dy, y, x: negative(dy), onnx="Neg", cheap=True,
+    traits=Traits(linear=True),
+)  # fmt: skip
 absolute = unary("absolute", np.abs, "abs", lambda dy, y, x: dy * sign(x), onnx="Abs", cheap=True)
 sign: Any = unary("sign", np.sign, "sign", lambda dy, y, x: None, onnx="Sign", cheap=True)
 square = unary(
@@ -276,7 +290,7 @@ relu = unary(
 
 _none2: Rule = lambda dy, y, a, b: (None, None)  # noqa: E731
 _predicate: dict[str, Any] = {"result": "bool", "cheap": True}
-equal = binary("equal", np.equal, "eq", _none2, onnx="Equal", **_predicate)
+equal: Any = binary("equal", np.equal, "eq", _none2, onnx="Equal", **_predicate)
 not_equal = binary(
     "not_equal",
     np.not_equal,
@@ -287,7 +301,9 @@ not_equal = binary(
 )
 less: Any = binary("less", np.less, "lt", _none2, onnx="Less", **_predicate)
 less_equal: Any = binary("less_equal", np.less_equal, "le", _none2, onnx="LessOrEqual", **_predicate)
-greater: Any = binary("greater", np.greater, "gt", _none2, onnx="Greater", **_predicate)
+greater: Any = binary(
+    "greater", np.greater, "gt", _none2, onnx="Greater", traits=Traits(relation=">"), **_predicate
+)
 greater_equal: Any = binary(
     "greater_equal", np.greater_equal, "ge", _none2, onnx="GreaterOrEqual", **_predicate
 )

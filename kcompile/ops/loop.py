@@ -208,7 +208,7 @@ def _last_of_chain(v: Value, roots: Sequence[Value], needed: set[Any]) -> Value:
 def is_costly(node: Any) -> bool:
     """Is a node made of contractions? All else is computed again rather than kept."""
     op = node.op
-    if op.name in ("contract", "loop"):
+    if op.traits.contraction or op.has_bodies:
         return True
     if not op.has("decompose"):
         return False

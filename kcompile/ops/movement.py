@@ -13,7 +13,9 @@ from kcompile.core.symbolic import Int
 from kcompile.ir import loops
 from kcompile.ir.loops import Expr, Index
 from kcompile.ir.op import Op, Sample
+from kcompile.ir.traits import Traits
 from kcompile.ir.types import Shape, TensorType
+from kcompile.ir.views import View, reshape_strides
 from kcompile.ops import elementwise as ew
 
 
@@ -43,7 +45,7 @@ def unflatten(position: int | Int, shape: Shape) -> Index:
 
 # --- reshape ------------------------------------------------------------------------------------------------
 
-reshape_op = Op("reshape", cheap=True)
+reshape_op = Op("reshape", cheap=True, traits=Traits(linear=True, moves=True, reshapes=True))
 
 
 @reshape_op.infer
@@ -83,6 +85,25 @@ def reshaped_index(i: Index, here: Shape, there: Shape) -> Index:
     if not tail_there:
         return i[:lead]
     return (*i[:lead], *unflatten(flat_index(i[lead:], tail_here), tail_there))
+
+
+@reshape_op.simplify
+def _reshape_simplify(out: TensorType, x: Any, *, shape: Shape) -> Any:
+    inner = x.node.inputs[0] if x.op is reshape_op else x
+    if inner.shape == out.shape:
+        return inner
+    return None if inner is x else reshape_op(inner, shape=shape)
+
+
+@reshape_op.view
+def _reshape_view(inner: View, out: Shape, *, shape: Shape) -> View | None:
+    strides = reshape_strides(inner.shape, inner.strides, out)
+    return None if strides is None else View(inner.base, out, strides, inner.offset)
+
+
+@reshape_op.batch
+def _reshape_batch(out: TensorType, xs: Any, stacked: Any, steps: Any, *, shape: Shape) -> Any:
+    return reshape(xs[0], (steps, *out.shape))
 
 
 @reshape_op.onnx
@@ -133,7 +154,7 @@ def resolve_shape(shape: Shape, target: Any) -> Shape:
 
 # --- transpose ----------------------------------------------------------------------------------------------
 
-transpose_op = Op("transpose", cheap=True)
+transpose_op = Op("transpose", cheap=True, traits=Traits(linear=True, moves=True))
 
 
 @transpose_op.infer
@@ -163,6 +184,23 @@ def _transpose_scalar(i: Index, x: Any, *, out: TensorType, axes: tuple[int, ...
     return x(tuple(at))
 
 
+@transpose_op.simplify
+def _transpose_simplify(out: TensorType, x: Any, *, axes: tuple[int, ...]) -> Any:
+    if x.op is not transpose_op:
+        return None
+    return transpose(x.node.inputs[0], tuple(x.node.attrs["axes"][a] for a in axes))
+
+
+@transpose_op.view
+def _transpose_view(inner: View, out: Shape, *, axes: tuple[int, ...]) -> View:
+    return View(inner.base, out, tuple(inner.strides[a] for a in axes), inner.offset)
+
+
+@transpose_op.batch
+def _transpose_batch(out: TensorType, xs: Any, stacked: Any, steps: Any, *, axes: tuple[int, ...]) -> Any:
+    return transpose(xs[0], (0, *(a + 1 for a in axes)))
+
+
 @transpose_op.onnx
 def _transpose_onnx(g: Any, x: str, *, axes: tuple[int, ...]) -> str:
     return g.node("Transpose", x, perm=list(axes))
@@ -185,7 +223,7 @@ def transpose(x: Any, axes: Any = None) -> Any:
 
 # --- broadcast ----------------------------------------------------------------------------------------------
 
-broadcast_op = Op("broadcast_to", cheap=True)
+broadcast_op = Op("broadcast_to", cheap=True, traits=Traits(moves=True))
 
 
 @broadcast_op.infer
@@ -209,6 +247,21 @@ def _broadcast_vjp(dy: Any, y: Any, x: Any, *, shape: Shape) -> tuple[Any]:
 @broadcast_op.scalar
 def _broadcast_scalar(i: Index, x: Any, *, out: TensorType, shape: Shape) -> Expr:
     return x(ew.aligned(i, x.type.shape))
+
+
+@broadcast_op.simplify
+def _broadcast_simplify(out: TensorType, x: Any, *, shape: Shape) -> Any:
+    return x if x.shape == out.shape else None
+
+
+@broadcast_op.view
+def _broadcast_view(inner: View, out: Shape, *, shape: Shape) -> View:
+    lead = len(out) - len(inner.shape)
+    strides = tuple(
+        0 if k < lead or (inner.shape[k - lead] == 1 and d != 1) else inner.strides[k - lead]
+        for k, d in enumerate(out)
+    )
+    return View(inner.base, out, strides, inner.offset)
 
 
 @broadcast_op.onnx
@@ -302,12 +355,15 @@ def shape(x: Any) -> tuple[Any, ...]:
 
 # --- copy ---------------------------------------------------------------------------------------------------
 
-copy_op = Op("copy", cheap=True)  # slot makes two copies of one value two values
+copy_op = Op("copy", cheap=True)  # slot makes two copies of one value two values, while gradients are made
 
 
 @copy_op.infer
 def _copy_infer(x: TensorType, *, slot: int) -> TensorType:
     return x
+
+
+copy_op.simplify(lambda out, x, *, slot: x)
 
 
 copy_op.reference(lambda x, *, slot: x.copy())

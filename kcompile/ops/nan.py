@@ -64,7 +64,11 @@ def nanmean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
 def nanvar(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Population variance of what is not NaN."""
-    return nanmean(ew.square(ew.subtract(x, nanmean(x, axis, True))), axis, keepdims)
+    x = ew.as_tensor(x)
+    x = ew.as_tensor(x, ew.float_of(ew.common_dtype(x)))
+    apart = ew.where(ew.isnan(x), 0, ew.subtract(x, nanmean(x, axis, True)))
+    count = ew.cast(_present(x, axis, keepdims), dtypes.standardize(x.dtype))
+    return ew.true_divide(reduce.sum(ew.square(apart), axis, keepdims), count)
 
 
 def nanstd(x: Any, axis: Any = None, keepdims: bool = False) -> Any:

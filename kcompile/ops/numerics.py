@@ -14,6 +14,8 @@ from kcompile.ops import arrange, create, cutting, joining, movement, products, 
 from kcompile.ops import elementwise as ew
 from kcompile.ops import index as indexing
 
+SHORT_SEQUENCE = 16  # elements that are compared with all values rather than searched
+
 
 def clip(x: Any, x_min: Any, x_max: Any) -> Any:
     """x limited to [x_min, x_max].
@@ -208,7 +210,17 @@ def searchsorted(sorted_sequence: Any, values: Any, side: str = "left") -> Any:
         raise ValueError(f"Invalid side: {side!r}. Expected 'left' or 'right'.")
     a, b = ew.operands(values, sorted_sequence)
     before = ew.less if side == "left" else ew.less_equal
-    return reduce.sum(ew.cast(before(b, movement.expand_dims(a, -1)), "int32"), axis=-1)
+    size = b.shape[-1]
+    if len(b.shape) != 1 or (isinstance(size, int) and size < SHORT_SEQUENCE):
+        return reduce.sum(ew.cast(before(b, movement.expand_dims(a, -1)), "int32"), axis=-1)
+    # Binary search: as long a part of the sequence as goes before the value, by powers of two.
+    found: Any = ew.as_tensor(0, "int32")
+    for power in reversed(range(31 if not isinstance(size, int) else size.bit_length())):
+        further = ew.add(found, np.int32(1 << power))
+        fits = ew.less_equal(further, ew.as_tensor(size, "int32"))
+        last = indexing.take(b, ew.subtract(ew.where(fits, further, 1), 1), axis=0)
+        found = ew.where(ew.logical_and(fits, before(last, a)), further, found)
+    return found
 
 
 def bincount(x: Any, weights: Any = None, minlength: int = 0, sparse: bool = False) -> Any:

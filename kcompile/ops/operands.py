@@ -13,6 +13,7 @@ from kcompile.ir import loops
 from kcompile.ir.graph import Value
 from kcompile.ir.loops import Expr, Index
 from kcompile.ir.op import Op, Sample, unwrap
+from kcompile.ir.traits import NONE, Traits
 from kcompile.ir.types import TensorType, broadcast_shapes
 
 Rule = Callable[..., Any]
@@ -125,13 +126,14 @@ def elementwise(
     result: str = "same",
     inputs: str = "any",
     cheap: bool = False,
+    traits: Traits = NONE,
 ) -> Callable[..., Any]:
     """Register an elementwise op and return its public function.
 
     onnx: the name of an ONNX operator, or a rule. result: "same", or "bool" for predicates.
     inputs: "any", "int", "number" (bools become int32), "float" (ints are converted, too) or "bool".
     """
-    op = Op(name, cheap=cheap)
+    op = Op(name, cheap=cheap, traits=traits)
 
     @op.infer
     def infer(*types: TensorType) -> TensorType:
@@ -231,7 +233,7 @@ def zero_like(x: Any) -> Any:
 
 # --- casts --------------------------------------------------------------------------------------------------
 
-cast_op = Op("cast", cheap=True)
+cast_op = Op("cast", cheap=True, traits=Traits(converts=True))
 
 
 @cast_op.infer

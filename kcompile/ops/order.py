@@ -1,7 +1,8 @@
 """Order along an axis: argsort, sort, top_k, quantiles.
 
-There is no sorting kernel yet: in a compiled program a sort counts, for each element, how many others go
-before it. The work is the square of the axis.
+A compiled program has a kernel that sorts rows (`ir.loops.Sort`); all others are built on the order that it
+finds. For short rows, and where the target has no such kernel, the decomposition counts for each element how
+many others go before it.
 """
 
 from __future__ import annotations
@@ -16,12 +17,13 @@ from kcompile.core import dtypes
 from kcompile.core.errors import ShapeError, message
 from kcompile.core.symbolic import Int, product
 from kcompile.ir.op import Op, Sample
+from kcompile.ir.traits import Traits
 from kcompile.ir.types import TensorType
 from kcompile.ops import create, joining, movement, reduce, subscript
 from kcompile.ops import elementwise as ew
 from kcompile.ops import index as indexing
 
-argsort_op = Op("argsort")
+argsort_op = Op("argsort", traits=Traits(orders=True))
 
 
 @argsort_op.infer

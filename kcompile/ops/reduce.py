@@ -141,6 +141,13 @@ def _same_dtype(dtype: str) -> str:
 
 
 sum_op = _reduction("sum", "sum", np.sum, _sum_vjp, _sum_dtype, "ReduceSum")
+
+
+@sum_op.batch_sum
+def _sum_batch_sum(out: TensorType, xs: Any, stacked: Any, steps: Any, *, axes: Axes, keepdims: bool) -> Any:
+    return movement.reshape(sum(xs[0], axis=(0, *(a + 1 for a in axes))), out.shape)
+
+
 prod_op = _reduction("prod", "prod", np.prod, _prod_vjp, _sum_dtype, "ReduceProd")
 max_op = _reduction("max", "max", np.max, _extreme_vjp, _same_dtype, "ReduceMax")
 min_op = _reduction("min", "min", np.min, _extreme_vjp, _same_dtype, "ReduceMin")

@@ -10,10 +10,11 @@ import numpy as np
 from kcompile.ir import loops
 from kcompile.ir.loops import Expr, Index
 from kcompile.ir.op import Op, Sample
+from kcompile.ir.traits import Traits
 from kcompile.ir.types import TensorType, broadcast_shapes
 from kcompile.ops.operands import aligned, as_tensor, operands, unbroadcast, zero_like
 
-where_op = Op("where", cheap=True)
+where_op = Op("where", cheap=True, traits=Traits(selects=True))
 
 
 @where_op.infer

@@ -204,7 +204,7 @@ logaddexp_op = composite(
         ew.add(a, LOG2),
         ew.add(ew.maximum(a, b), ew.log1p(ew.exp(ew.negative(ew.absolute(ew.subtract(a, b)))))),
     ),
-    vjp=lambda dy, y, a, b: (dy * ew.exp(a - y), dy * ew.exp(b - y)),
+    vjp=lambda dy, y, a, b: (dy * ew.sigmoid(a - b), dy * ew.sigmoid(b - a)),
     arity=2,
     far=(-math.inf, -100.0, 0.0, 100.0, math.inf),
 )
@@ -212,10 +212,15 @@ hypot_op = composite(
     "hypot",
     np.hypot,
     lambda a, b: _hypot(ew.absolute(a), ew.absolute(b)),
-    vjp=lambda dy, y, a, b: (dy * a / y, dy * b / y),
+    vjp=lambda dy, y, a, b: (dy * _cosine(a, y), dy * _cosine(b, y)),
     arity=2,
     far=(0.0, 1e-30, 1e30, float("inf")),
 )
+
+
+def _cosine(side: Any, y: Any) -> Any:
+    """side / y; where both are 0 any vector up to length 1 is a slope, and JAX takes 1/2 for each side."""
+    return ew.where(ew.equal(y, 0), 0.5, ew.true_divide(side, y))
 
 
 def _hypot(a: Any, b: Any) -> Any:

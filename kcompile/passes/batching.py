@@ -8,8 +8,9 @@ from typing import Any
 
 from kcompile.core.symbolic import Int
 from kcompile.ir.graph import Value, set_origin
-from kcompile.ir.op import REGISTRY
+from kcompile.ir.traits import Leaf
 from kcompile.ops import movement, reduce
+from kcompile.ops.batched import batched_op
 
 Known = MutableMapping[Any, Value]
 
@@ -60,7 +61,7 @@ class Batching:
     def _each(self, v: Value, stored: frozenset[Value]) -> Part | None:
         if v in self.same:
             return Part(frozenset([v]), lambda known: known[v], False, v.node.origin)
-        if v.op.name == "constant":
+        if v.op.leaf is Leaf.CONSTANT:
             return Part(frozenset(), lambda known: v, False)
         if v in stored or (self.stacked is not None and v in self.stacked):
             return Part(frozenset([v]), lambda known: known[v], True, v.node.origin)
@@ -72,10 +73,9 @@ class Batching:
         flags = tuple(p.is_stacked for p in found)
         if not any(flags):
             return _made_of(v, found, False, lambda xs: v.op(*xs, **v.node.attrs))
-        rule = _EACH.get(v.op.name) or (_each_scalar if v.op.has("scalar") else None)
-        if rule is None:
+        if not v.op.has("batch") and not v.op.has("scalar"):
             return None
-        return _made_of(v, found, True, lambda xs: rule(v, xs, flags, self.steps))
+        return _made_of(v, found, True, lambda xs: _each(v, xs, flags, self.steps))
 
     def _parts(self, inputs: Sequence[Value], stored: Sequence[frozenset[Value]]) -> list[Part] | None:
         parts = [self.each(x, s) for x, s in zip(inputs, stored, strict=True)]
@@ -84,16 +84,12 @@ class Batching:
 
     def total(self, v: Value) -> Part | None:
         """The sum of v over all steps, or None where adding up in the loop is better."""
-        name, inputs = v.op.name, v.node.inputs
-        if name == "add" and all(x.type == v.type for x in inputs):
+        inputs = v.node.inputs
+        if v.op.traits.linear and (len(inputs) == 1 or all(x.type == v.type for x in inputs)):
             return self._of_totals(v, inputs)
-        if name in ("transpose", "reshape", "negative"):
-            return self._of_totals(v, inputs)
-        if name == "contract":
-            return self._product(v)
-        if name == "sum" and inputs[0].dtype == v.dtype:
-            return self._sum(v, inputs[0], (0, *(a + 1 for a in v.node.attrs["axes"])))
-        return None if self.stacked is None else self._sum(v, v, (0,))
+        if v.op.has("batch_sum") and all(x.dtype == v.dtype for x in inputs):
+            return self._together(v, inputs)
+        return None if self.stacked is None else self._sum(v)
 
     def _of_totals(self, v: Value, inputs: tuple[Value, ...]) -> Part | None:
         parts = [self.total(x) for x in inputs]
@@ -102,23 +98,22 @@ class Batching:
             return None
         return _made_of(v, found, False, lambda xs: v.op(*xs, **v.node.attrs))
 
-    def _product(self, v: Value) -> Part | None:
-        inputs, attrs = v.node.inputs, v.node.attrs
-        flags = tuple(x not in self.same and x.op.name != "constant" for x in inputs)
-        found = self._parts(
-            inputs, [self._alone(x) if f else frozenset() for x, f in zip(inputs, flags, strict=True)]
-        )
-        if found is None:
+    def _together(self, v: Value, inputs: tuple[Value, ...]) -> Part | None:
+        """The sum over all steps as one op on what is stacked."""
+        changes = [x not in self.same and x.op.leaf is not Leaf.CONSTANT for x in inputs]
+        alone = [self._alone(x) if c else frozenset() for x, c in zip(inputs, changes, strict=True)]
+        found = self._parts(inputs, alone)
+        flags = tuple(p.is_stacked for p in found or ())
+        if found is None or not any(flags):
             return None
-        flags = tuple(p.is_stacked for p in found)
-        step, over = len(attrs["shape"]) + len(attrs["over"]), (*attrs["over"], self.steps)
-        return _made_of(v, found, False, lambda xs: _contract(v, xs, flags, step, over=over))
+        rule = v.op.rules["batch_sum"]
+        return _made_of(v, found, False, lambda xs: rule(v.type, xs, flags, self.steps, **v.node.attrs))
 
-    def _sum(self, v: Value, x: Value, axes: tuple[int, ...]) -> Part | None:
-        found = self._parts([x], [self._alone(x)])
+    def _sum(self, v: Value) -> Part | None:
+        found = self._parts([v], [self._alone(v)])
         if found is None or not found[0].is_stacked:
             return None
-        return _made_of(v, found, False, lambda xs: movement.reshape(reduce.sum(xs[0], axis=axes), v.shape))
+        return _made_of(v, found, False, lambda xs: movement.reshape(reduce.sum(xs[0], axis=(0,)), v.shape))
 
     def _alone(self, x: Value) -> frozenset[Value]:
         """x as a value to be stacked, where any may be."""
@@ -130,35 +125,11 @@ def _made_of(v: Value, parts: list[Part], is_stacked: bool, make: Callable[[list
     return Part(needs, lambda known: make([p.build(known) for p in parts]), is_stacked, v.node.origin)
 
 
-def _contract(v: Value, operands: list[Value], flags: Sequence[bool], step: int, **changed: Any) -> Value:
-    """The contraction with one more axis, number `step`, that leads the operands which are stacked."""
-    attrs = v.node.attrs
-    maps = [attrs["x_map"], attrs["w_map"]]
-    if "shape" in changed:  # the new axis comes first: all others move up by one
-        maps = [tuple(tuple((c, a + 1) for c, a in terms) for terms in m) for m in maps]
-    maps = [(((1, step),), *m) if f else m for m, f in zip(maps, flags, strict=True)]
-    return REGISTRY["contract"](*operands, **{**attrs, **changed, "x_map": maps[0], "w_map": maps[1]})
-
-
-def _each_contract(v: Value, xs: list[Value], flags: Sequence[bool], steps: Any) -> Value:
-    return _contract(v, xs, flags, 0, shape=(steps, *v.node.attrs["shape"]))
-
-
-def _each_reshape(v: Value, xs: list[Value], flags: Sequence[bool], steps: Any) -> Value:
-    return movement.reshape(xs[0], (steps, *v.shape))
-
-
-def _each_transpose(v: Value, xs: list[Value], flags: Sequence[bool], steps: Any) -> Value:
-    return movement.transpose(xs[0], (0, *(a + 1 for a in v.node.attrs["axes"])))
-
-
-def _each_scalar(v: Value, xs: list[Value], flags: Sequence[bool], steps: Any) -> Value:
-    """Any op that says what one of its elements is."""
-    return REGISTRY["batched"](*xs, name=v.op.name, attrs=v.node.attrs, steps=steps, stacked=tuple(flags))
-
-
-_EACH: dict[str, Callable[..., Value]] = {
-    "contract": _each_contract,
-    "reshape": _each_reshape,
-    "transpose": _each_transpose,
-}
+def _each(v: Value, xs: list[Value], stacked: tuple[bool, ...], steps: int | Int) -> Value:
+    """The op on all steps at once: by its own rule, or element by element."""
+    found: Value
+    if v.op.has("batch"):
+        found = v.op.rules["batch"](v.type, xs, stacked, steps, **v.node.attrs)
+    else:
+        found = batched_op(*xs, name=v.op.name, attrs=v.node.attrs, steps=steps, stacked=stacked)
+    return found

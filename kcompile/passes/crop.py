@@ -41,9 +41,9 @@ def run(graph: Graph) -> Graph:
         if crop is None or uses[node.inputs[0]] > 1:
             return None
         x, old = inputs[0], node.inputs[0]
-        if x.op is contract_op:
+        if x.op.traits.contraction:
             return (cropped(x, crop),)
-        if x.op is reshape_op and uses[old.node.inputs[0]] == 1:
+        if x.op.traits.reshapes and uses[old.node.inputs[0]] == 1:
             return _cropped_before_joining(x, crop)
         return None
 
@@ -52,16 +52,16 @@ def run(graph: Graph) -> Graph:
 
 def _crop_of_padding(node: Node, inputs: tuple[Value, ...]) -> tuple[Value, ...] | None:
     crop = crop_of(node, inputs)
-    return (cropped(inputs[0], crop),) if crop is not None and inputs[0].op is pad_op else None
+    return (cropped(inputs[0], crop),) if crop is not None and inputs[0].op.traits.pads else None
 
 
 def crop_of(node: Node, inputs: tuple[Value, ...]) -> Margins | None:
     """The crop that a node is, if it does nothing else."""
     attrs = node.attrs
-    if node.op is slice_op and all(s == 1 for s in attrs["step"]):
+    if node.op.traits.slices and all(s == 1 for s in attrs["step"]):
         given = zip(inputs[0].shape, attrs["start"], attrs["size"], strict=True)
         return Margins(tuple(attrs["start"]), tuple(d - a - n for d, a, n in given))
-    if node.op is pad_op and not any(attrs["inner"]):
+    if node.op.traits.pads and not any(attrs["inner"]):
         crop = Margins(*(tuple(-1 * w for w in attrs[side]) for side in ("before", "after")))
         return crop if all(map(is_nonnegative, (*crop.before, *crop.after))) else None
     return None
@@ -95,9 +95,9 @@ def cropped(x: Value, crop: Margins) -> Value:
     """x without its border: what is to be cut off is not computed, or not added."""
     if crop.is_empty:
         return x
-    if x.op is contract_op:
+    if x.op.traits.contraction:
         return _cropped_contraction(x.node, crop)
-    if x.op is pad_op:
+    if x.op.traits.pads:
         narrow = _narrower_padding(x.node, crop)
         if narrow is not None:
             return narrow
@@ -127,7 +127,7 @@ def _cropped_before_joining(y: Value, crop: Margins) -> tuple[Value] | None:
     """The crop of a reshape that joins dimensions of a contraction: whole rows are cut off before it."""
     x = y.node.inputs[0]
     groups = _joined_dimensions(x.shape, y.shape)
-    if x.op is not contract_op or groups is None:
+    if not x.op.traits.contraction or groups is None:
         return None
     rows = [product(group[1:]) for group in groups]
     if not all(isinstance(w, int) for w in (*rows, *crop.before, *crop.after)):

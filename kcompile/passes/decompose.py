@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 from kcompile.ir.graph import Graph, Node, Value, rebuild
-from kcompile.ir.op import REGISTRY
 from kcompile.ops.widening import decomposition
 
-LEAVES = {"parameter", "variable", "constant"}
+LONG_ROW = 24  # elements from which sorting a row costs less than comparing all pairs
 
 
-def is_primitive(node: Node) -> bool:
-    """Can the scheduler lower it?"""
+def is_primitive(node: Node, sorts: bool = True) -> bool:
+    """Can the scheduler lower it? sorts: has the target a kernel that sorts?"""
     op = node.op
-    return op.name in LEAVES or op.has_bodies or (op.has("scalar") and op is not REGISTRY["stop_gradient"])
+    if op.traits.orders:
+        extent = node.inputs[0].shape[-1]
+        return sorts and not (isinstance(extent, int) and extent < LONG_ROW)
+    return op.leaf is not None or op.has_bodies or (op.has("scalar") and not op.traits.transparent)
 
 
-def run(graph: Graph) -> Graph:
+def run(graph: Graph, sorts: bool = True) -> Graph:
     """Decompose until only primitives are left."""
 
     def rule(node: Node, inputs: tuple[Value, ...]) -> tuple[Value, ...] | None:
-        if is_primitive(node):
+        if is_primitive(node, sorts):
             return None
-        if node.op.name == "stop_gradient":
-            return inputs
+        if node.op.traits.transparent:
+            return inputs[:1]
         if not node.op.has("decompose"):
             raise NotImplementedError(
                 f"op {node.op.name!r} (at {node.origin or 'top level'}) has no kernel: "
@@ -30,6 +32,6 @@ def run(graph: Graph) -> Graph:
             )
         return decomposition(node, inputs)
 
-    while not all(is_primitive(n) for n in graph.nodes()):
+    while not all(is_primitive(n, sorts) for n in graph.nodes()):
         graph = rebuild(graph, rule)
     return graph

@@ -38,7 +38,7 @@ def run(graph: Graph, inner: Inner) -> Graph:
 
 
 def _is_loop(node: Node) -> bool:
-    return node.op.name == "loop"
+    return node.op.has_bodies
 
 
 def _unified(graph: Graph) -> Graph:
@@ -178,7 +178,7 @@ class Loop:
         replaced: dict[Value, Value] = {}
         for node in topological(self.outputs):
             v = node.values[0]
-            if node.op.name != "contract" or v in carried:
+            if not node.op.traits.contraction or v in carried:
                 continue
             part = batching.each(v, stored=frozenset())
             if part is not None and part.is_stacked:
@@ -199,7 +199,7 @@ class Loop:
 
     def _added(self, k: int, parameter: Value) -> Value | None:
         new = self.outputs[k]
-        if new.op.name != "add" or new.type != parameter.type:
+        if new.op.traits.monoid != "sum" or new.type != parameter.type:
             return None
         a, b = new.node.inputs
         if parameter not in (a, b) or a is b:
@@ -220,7 +220,7 @@ class Loop:
         for k, v in enumerate(self.outputs[carries:], carries):
             if v in sliced:
                 found[k] = batching.each(v, stored=frozenset([v]))
-            elif v.op.name == "contract" and v.node not in needed:
+            elif v.op.traits.contraction and v.node not in needed:
                 part = batching.each(v, stored=frozenset(v.node.inputs))
                 if part is not None and part.is_stacked:
                     found[k] = part

@@ -24,7 +24,7 @@ def run(graph: Graph) -> Graph:
         return graph
 
     def rule(node: Node, inputs: tuple[Value, ...]) -> tuple[Value, ...] | None:
-        if node.op.name != "where":
+        if not node.op.traits.selects:
             return None
         old = node.values[0]
         masks, inner = _unmasked(make_node(node.op, inputs, node.attrs, (old.type,)).values[0], 0.0)
@@ -40,10 +40,10 @@ def run(graph: Graph) -> Graph:
 def _shown(nodes: Iterable[Node]) -> Iterator[tuple[Masks, Value]]:
     """Pairs of two or more masks and a value that is positive exactly where they all hold."""
     nodes = list(nodes)
-    tests = [n for n in nodes if n.op.name == "greater" and constant_value(n.inputs[1]) == 0]
-    positive = {n.inputs[0]: n.values[0] for n in tests if n.inputs[0].op.name == "relu"}
+    tests = [n for n in nodes if n.op.traits.relation == ">" and constant_value(n.inputs[1]) == 0]
+    positive = {n.inputs[0]: n.values[0] for n in tests}
     for node in nodes:
-        if node.op.name != "where":
+        if not node.op.traits.selects:
             continue
         masks, inner = _unmasked(node.values[0], 1.0)
         sign = positive.get(_unscaled(inner))
@@ -56,7 +56,7 @@ def _unmasked(v: Value, least: float) -> tuple[Masks, Value]:
 
     Between them it may be scaled by a number from `least` on.
     """
-    if v.op.name == "where" and constant_value(v.node.inputs[2]) == 0 and v.node.inputs[1].shape == v.shape:
+    if v.op.traits.selects and constant_value(v.node.inputs[2]) == 0 and v.node.inputs[1].shape == v.shape:
         masks, inner = _unmasked(v.node.inputs[1], least)
         return masks | {v.node.inputs[0]}, inner
     scaled = _scaled(v, least)
@@ -74,7 +74,7 @@ def _unscaled(v: Value) -> Value:
 
 
 def _scaled(v: Value, least: float) -> tuple[Value, Value] | None:
-    if v.op.name != "multiply":
+    if v.op.traits.monoid != "product":
         return None
     for x, other in (v.node.inputs, v.node.inputs[::-1]):
         factor = constant_value(other)

@@ -14,7 +14,7 @@ from kcompile.ops.widening import narrowed, widened
 
 def run(graph: Graph) -> Graph:
     def rule(node: Node, inputs: tuple[Value, ...]) -> tuple[Value, ...] | None:
-        if node.op.name != "contract" or not any(dtypes.is_half(x.dtype) for x in inputs):
+        if not node.op.traits.contraction or not any(dtypes.is_half(x.dtype) for x in inputs):
             return None
         return narrowed([node.op(*widened(inputs), **node.attrs)], node)
 

@@ -18,6 +18,7 @@ from kcompile.core.errors import CompileError, message
 from kcompile.ir.evaluate import concrete
 from kcompile.ir.graph import Value
 from kcompile.ir.loops import Kernel, writes
+from kcompile.ir.traits import Leaf
 from kcompile.runtime.executable import Executable
 from kcompile.runtime.program import Bound
 from kcompile.runtime.team import team
@@ -78,7 +79,9 @@ class CheckedExecutable(Executable):
         plan = self.program.plan
         found: Arrays = {}
         for target in writes(kernel):
-            if target.op.name == "memory":  # packed operands and partial sums: seen in what is made of them
+            if (
+                target.op.leaf is Leaf.MEMORY
+            ):  # packed operands and partial sums: seen in what is made of them
                 continue
             address = addresses[plan.aliases.get(target, target)]
             got = _array_at(address, target, symbols)

@@ -11,6 +11,7 @@ from kcompile.codegen.scan_cpu import Carry, Move, Word
 from kcompile.codegen.spec import KernelSpec, Nested
 from kcompile.core import dtypes, symbolic
 from kcompile.ir.graph import Value
+from kcompile.ir.traits import Leaf
 from kcompile.schedule.memory import Lifetime, place, rounded
 
 Symbols = Mapping[str, int]
@@ -117,7 +118,7 @@ class _Describing:
 
     def _is_own(self, v: Value) -> bool:
         known = v in self.parameter or v in self.output or v in self.slots
-        return not known and v.op.name != "constant"
+        return not known and v.op.leaf is not Leaf.CONSTANT
 
     # -- argument blocks ---------------------------------------------------------------------------------
 
@@ -141,7 +142,7 @@ class _Describing:
             for v in spec.buffers:
                 if first:
                     self._note(v, len(words), symbols)
-                words.append(v.node.attrs["value"].array.ctypes.data if v.op.name == "constant" else 0)
+                words.append(v.node.attrs["value"].array.ctypes.data if v.op.leaf is Leaf.CONSTANT else 0)
             words.extend(symbolic.evaluate(n, symbols) for n in spec.numbers)
             listed += [function, 8 * start, symbolic.evaluate(spec.tiles, symbols)]
         return words, listed
@@ -149,7 +150,7 @@ class _Describing:
     def _note(self, v: Value, place: int, symbols: Symbols) -> None:
         """How the address of v, at this place of the argument blocks, comes about."""
         k, result = self.parameter.get(v), self.output.get(v)
-        if v.op.name == "constant":
+        if v.op.leaf is Leaf.CONSTANT:
             return
         if k is not None and k < self.carries:
             self.places[k][0].append(place)

@@ -14,6 +14,7 @@ import numpy as np
 from kcompile.codegen.spec import KernelSpec
 from kcompile.core import dtypes, symbolic
 from kcompile.ir.graph import Value
+from kcompile.ir.traits import Leaf
 from kcompile.runtime.executor import BARRIER, COMMAND_WORDS, SERIAL
 from kcompile.runtime.nested import Description, describe, kernels_of
 from kcompile.runtime.team import CommandList, team
@@ -174,7 +175,7 @@ class Program:
         return symbolic.evaluate(v.type.size, symbols) * dtypes.itemsize(v.dtype)
 
     def _address(self, v: Value) -> int:
-        if v.op.name == "constant":
+        if v.op.leaf is Leaf.CONSTANT:
             array: np.ndarray = v.node.attrs["value"].array
             return array.ctypes.data
         if v in self.plan.prepared:
@@ -195,7 +196,7 @@ class Program:
                 if (
                     v not in self.external
                     and v not in self.plan.prepared
-                    and v.op.name not in ("constant", "variable")
+                    and v.op.leaf not in (Leaf.CONSTANT, Leaf.VARIABLE)
                 ):
                     lives.setdefault(v, [k, k])[1] = k
         needed = [Lifetime(self._bytes(v, symbols), *life) for v, life in lives.items()]

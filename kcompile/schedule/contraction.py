@@ -15,10 +15,11 @@ from dataclasses import dataclass, replace
 from kcompile.core import config, symbolic
 from kcompile.core.symbolic import Int, product
 from kcompile.ir.graph import Node, Value
+from kcompile.ir.views import View, row_major
 from kcompile.kernels.winograd import POINTS
 from kcompile.schedule.roles import AxisRole, hint, merge
 from kcompile.schedule.target import Target
-from kcompile.schedule.views import View, row_major, view_of
+from kcompile.schedule.views import view_of
 from kcompile.schedule.winograd import Window, gradient_window_of, window_of
 
 Dim = "int | Int"
@@ -97,7 +98,7 @@ def _plans(
 
 def _is_widened(v: Value) -> bool:
     """Is it bfloat16, cast to float32?"""
-    return v.op.name == "cast" and v.dtype == "float32" and v.node.inputs[0].dtype == "bfloat16"
+    return v.op.traits.converts and v.dtype == "float32" and v.node.inputs[0].dtype == "bfloat16"
 
 
 def _goes_in_pairs(c: Contraction) -> bool:

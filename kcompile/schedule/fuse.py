@@ -15,6 +15,7 @@ from kcompile.core.symbolic import Atom, Int
 from kcompile.ir import loops
 from kcompile.ir.graph import Graph, Node, Value
 from kcompile.ir.loops import Axis, Expr, Index, axis_of
+from kcompile.ir.traits import Leaf
 from kcompile.schedule.contraction import Contraction, contraction_of
 from kcompile.schedule.lower import (
     Elements,
@@ -36,7 +37,7 @@ STORE_LIMIT = 16
 class Group:
     """A kernel in the making: values over shared outer axes, perhaps the epilogue of a contraction.
 
-    node: a node with bodies, which is a kernel by itself.
+    node: a node that is a kernel by itself.
     """
 
     def __init__(
@@ -70,6 +71,11 @@ class GroupElements(Elements):
                 raise _NotElementwise
             return loops.accumulator(value.dtype)
         return super().compute(value, index)
+
+
+def is_alone(node: Node) -> bool:
+    """Is it a kernel by itself, with its inputs in memory: a loop with its body, the order of rows?"""
+    return node.op.has_bodies or node.op.traits.orders
 
 
 class _NotElementwise(Exception):
@@ -113,12 +119,12 @@ class Fuser:
     def _find_contractions(self) -> None:
         stable = stable_values(self.graph)
         for v in self.order:
-            if v.op.name == "contract":
+            if v.op.traits.contraction:
                 found = contraction_of(v.node, self.target, stable)
                 if found is not None:
                     self.contractions[v] = found
                     self.named |= {x for x in (found.a.base, found.b.base) if not is_leaf(x)}
-            elif v.op.has_bodies:
+            elif is_alone(v.node):
                 self.named |= {v, *(x for x in v.node.inputs if not is_leaf(x))}
         self.named |= {v for v in self.roots if not is_leaf(v)} | set(self.contractions)
 
@@ -132,7 +138,7 @@ class Fuser:
 
     def _can_inline(self, v: Value, elements: Elements) -> bool:
         if not self.fuses:
-            return v.op.name in ("extent",)
+            return not v.node.inputs  # a number of the run: there is nothing to read
         axes = new_axes(v)
         expr = elements.compute(v, axes)
         own = reductions(expr)
@@ -182,7 +188,7 @@ class Fuser:
             return
         index = new_axes(v)
         axes = tuple(a for a in (axis_of(i) for i in index) if a is not None)
-        group = Group(axes, self.contractions.get(v), v.node if v.op.has_bodies else None)
+        group = Group(axes, self.contractions.get(v), v.node if is_alone(v.node) else None)
         group.index.update(dict.fromkeys(v.node.values, ()) if group.node else {v: index})
         group.number = group.rank = len(self.groups)
         self._refresh(group)
@@ -354,7 +360,7 @@ def _fits_epilogue(group: Group) -> bool:
 
 def stable_values(graph: Graph) -> frozenset[Value]:
     """Leaves that hold the same from run to run: constants, and variables that are not assigned."""
-    leaves = {v for node in graph.nodes() for v in node.values if v.op.name in ("variable", "constant")}
+    leaves = {v for node in graph.nodes() for v in node.values if v.op.leaf in (Leaf.VARIABLE, Leaf.CONSTANT)}
     return graph.stable.union(leaves - set(graph.assignments))
 
 

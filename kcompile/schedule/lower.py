@@ -8,6 +8,7 @@ from kcompile.core.symbolic import Int, product
 from kcompile.ir import loops
 from kcompile.ir.graph import Value
 from kcompile.ir.loops import Axis, Expr, Index
+from kcompile.ir.traits import Leaf
 from kcompile.ir.types import TensorType
 
 
@@ -50,12 +51,12 @@ class Elements:
 
 
 def is_leaf(value: Value) -> bool:
-    return value.op.name in ("parameter", "variable", "constant")
+    return value.op.leaf in (Leaf.PARAMETER, Leaf.VARIABLE, Leaf.CONSTANT)
 
 
 def leaf(value: Value, index: Index) -> Expr:
     """A load; a constant of one element is the number itself."""
-    if value.op.name == "constant" and value.node.attrs["value"].array.size == 1:
+    if value.op.leaf is Leaf.CONSTANT and value.node.attrs["value"].array.size == 1:
         return loops.const(value.node.attrs["value"].array.item(), value.dtype)
     return loops.load(value, index, value.dtype)
 

@@ -20,13 +20,16 @@ from kcompile.ir.loops import (
     Loop,
     Pack,
     Scan,
+    Sort,
     Store,
     axis_of,
     writes,
 )
 from kcompile.ir.op import Op
+from kcompile.ir.traits import Leaf, Traits
 from kcompile.ir.types import TensorType
 from kcompile.ops.movement import copy_op
+from kcompile.passes import decompose
 from kcompile.schedule.contraction import Contraction, hint, packed_size
 from kcompile.schedule.fuse import Group, groups_of, stable_values, stored_values
 from kcompile.schedule.lower import is_leaf, loads
@@ -38,7 +41,9 @@ from kcompile.schedule.target import Target
 SPLIT_LENGTH = 8192  # a reduction this long, into few elements, is shared out into parts
 SPLIT_OUTPUTS = 8192
 
-memory_op = Op("memory")  # memory of the plan's own: packed operands, partial sums
+memory_op = Op(
+    "memory", traits=Traits(leaf=Leaf.MEMORY)
+)  # memory of the plan's own: packed operands, partial sums
 
 
 @memory_op.infer
@@ -75,7 +80,7 @@ class Plan:
 
 def plan_graph(graph: Graph, target: Target) -> Plan:
     """Fuse, lower, split and order."""
-    graph = with_distinct_roots(graph)
+    graph = with_distinct_roots(graph if target.sorts else decompose.run(graph, sorts=False))
     groups, kept = needed_groups(groups_of(graph, target), set(graph.roots()))
     lowered: list[tuple[Group, list[Kernel]]] = [(g, _Lowering(g, kept, target).kernels()) for g in groups]
     plan = Plan(graph, [])
@@ -126,8 +131,13 @@ class _Lowering:
 
     def kernels(self) -> list[Kernel]:
         if self.group.node is not None:
-            return self._scan(self.group.node)
+            return self._alone(self.group.node)
         return self._contract() if self.group.contraction is not None else self._loop(self.stores)
+
+    def _alone(self, node: Node) -> list[Kernel]:
+        if node.op.has_bodies:
+            return self._scan(node)
+        return [Sort(node.inputs[0], node.values[0], node.attrs["descending"], self.name, self.fused)]
 
     def _scan(self, node: Node) -> list[Kernel]:
         """The kernel of a loop; what its body packs of captured values is packed once, before it."""
@@ -190,7 +200,7 @@ class _Lowering:
         for store in stores:
             expr = store.expr
             for r in loops.outermost_reductions(expr):
-                if r not in sums and scatter_of(r) is not None:
+                if r not in sums and scatter_of(r, self.target.sorts) is not None:
                     kernel, sums[r] = self._scattered(r, len(first))
                     first.append(kernel)
                 elif r not in sums and _is_shared_out(r):
@@ -243,7 +253,7 @@ class _Lowering:
     def _scattered(self, r: Expr, number: int) -> tuple[Kernel, Expr]:
         """A kernel of its own for a scatter, and the load of its result."""
         kept = [a for a in self._axis_order() if a in r.free_axes]
-        found = scatter_of(r)
+        found = scatter_of(r, self.target.sorts)
         assert found is not None
         kept.sort(key=lambda a: a is not found.row)  # the row first
         index = tuple(Int.of(a) for a in kept)
@@ -328,7 +338,7 @@ def _order(plan: Plan, lowered: list[tuple[Group, list[Kernel]]]) -> None:
 
 def _updates_in_place(group: Group, kernel: Kernel, leaf: Value, new: Value) -> bool:
     """Does the kernel read the variable only at the element that it then overwrites?"""
-    if isinstance(kernel, (Pack, Finish, Scan)) or (
+    if isinstance(kernel, (Pack, Finish, Scan, Sort)) or (
         isinstance(kernel, Contract) and leaf in (kernel.contraction.a.base, kernel.b_memory)
     ):
         return False

@@ -46,7 +46,7 @@ class _Rows:
             return False
         if is_leaf(v):
             return True
-        if not v.op.has("scalar") and v.op.name != "contract":
+        if not v.op.has("scalar"):
             return False
         index = new_axes(v)
         expr = Elements(frozenset(v.node.inputs)).compute(v, index)

@@ -12,16 +12,17 @@ from kcompile.ir.loops import Axis, Expr, axis_of
 @dataclass(frozen=True)
 class Scatter:
     """row: the kept axis that is tested. position: the expression that names the row. update: what is added
-    there.
+    there. along: have other kept axes positions of their own, as the rows of a batch?
     """
 
     row: Axis
     position: Expr
     update: Expr
+    along: bool = False
 
 
-def scatter_of(r: Expr) -> Scatter | None:
-    """The scatter that a reduction is, or None."""
+def scatter_of(r: Expr, takes_along: bool = False) -> Scatter | None:
+    """The scatter that a reduction is, or None. takes_along: are those `along` other axes wanted, too?"""
     if r.op != "reduce" or r.attr[0] != "sum" or r.attr[2] is not None or r.args[0].op != "select":
         return None
     test, update, otherwise = r.args[0].args
@@ -31,7 +32,10 @@ def scatter_of(r: Expr) -> Scatter | None:
         row = axis_of(tested.attr) if tested.op == "index" else None
         if row is None or row not in r.free_axes:
             continue
-        if row in position.free_axes or row in update.free_axes or position.free_axes - set(r.attr[1]):
+        if row in position.free_axes or row in update.free_axes:
             continue
-        return Scatter(row, position, update)
+        along = bool(position.free_axes - set(r.attr[1]))
+        if along and not takes_along:
+            continue
+        return Scatter(row, position, update, along)
     return None

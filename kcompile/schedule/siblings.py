@@ -47,7 +47,9 @@ def _are_siblings(a: Loop, b: Loop) -> bool:
     """Do both run over the same axes and read the same data?"""
     if [x.extent for x in a.axes] != [x.extent for x in b.axes] or not a.axes:
         return False
-    if len(a.stores) + len(b.stores) > MOST_STORES or any(scatter_of(s.expr) for s in (*a.stores, *b.stores)):
+    if len(a.stores) + len(b.stores) > MOST_STORES or any(
+        scatter_of(s.expr, True) for s in (*a.stores, *b.stores)
+    ):
         return False
     return any(len(v.shape) >= len(a.axes) for v in a.reads & b.reads)
 

@@ -16,6 +16,7 @@ class Target:
     winograd  may 3 x 3 convolutions be computed by Winograd's algorithm?
     long      reduction steps from which a contraction of at most `few` outputs is shared out into `parts`.
     sum_parts parts of a long sum into few elements. All parts are combined in a fixed order.
+    sorts     are rows ordered by a kernel that sorts, and updates scattered along them in one go?
     pairs     are products of bfloat16 added up in float32 two at a time, by an instruction?
     """
 
@@ -28,4 +29,5 @@ class Target:
     few: int
     parts: int
     sum_parts: int
+    sorts: bool = False
     pairs: bool = False

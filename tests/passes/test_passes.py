@@ -116,7 +116,7 @@ def test_decomposition_leaves_primitives_only():
     assert not all(decompose.is_primitive(n) for n in graph.nodes())
     done = decompose.run(graph)
     assert all(decompose.is_primitive(n) for n in done.nodes())
-    assert all("scalar" in n.op.rules for n in done.nodes() if n.op.name not in decompose.LEAVES)
+    assert all("scalar" in n.op.rules for n in done.nodes() if n.op.leaf is None)
 
 
 def test_stop_gradient_is_nothing_at_run_time():

@@ -11,7 +11,8 @@ from kcompile import ops
 from kcompile.core.symbolic import symbol
 from kcompile.ir.op import make_parameter
 from kcompile.ir.types import TensorType
-from kcompile.schedule.views import contiguous, reshape_strides, row_major, view_of
+from kcompile.ir.views import contiguous, reshape_strides, row_major
+from kcompile.schedule.views import view_of
 
 
 @st.composite

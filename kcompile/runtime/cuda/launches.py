@@ -10,6 +10,7 @@ from kcompile.codegen.cuda_source import CudaKernel
 from kcompile.core import dtypes, symbolic
 from kcompile.core.errors import CompileError, message
 from kcompile.ir.graph import Value
+from kcompile.ir.traits import Leaf
 from kcompile.schedule.memory import Lifetime, place
 from kcompile.schedule.plan import Plan
 
@@ -136,8 +137,8 @@ def _buffers(plan: Plan, kernels: Sequence[CudaKernel], symbols: Mapping[str, in
 def _kind(v: Value, plan: Plan) -> str:
     if v in plan.graph.outputs:
         return "output"
-    if v.op.name in ("variable", "constant"):
-        return str(v.op.name)
+    if v.op.leaf in (Leaf.VARIABLE, Leaf.CONSTANT):
+        return str(v.op.leaf.value)
     return "input" if v in plan.graph.inputs else "arena"
 
 

@@ -1,0 +1,135 @@
+"""Automatic names of models and paths of weights, as Keras 3.15 on JAX gives them in the same order."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import kcompile as keras
+from kcompile import layers
+
+
+def functional():
+    x = keras.Input((2,))
+    return keras.Model(x, layers.Dense(1)(x))
+
+
+def unbuilt():
+    return keras.Sequential([layers.Dense(1)])
+
+
+def with_input():
+    return keras.Sequential([keras.Input((2,)), layers.Dense(1)])
+
+
+def built():
+    model = unbuilt()
+    model.build((None, 2))
+    return model
+
+
+def called():
+    model = unbuilt()
+    model(np.ones((1, 2), "float32"))
+    return model
+
+
+def from_config():
+    return keras.Sequential.from_config(with_input().get_config())
+
+
+def popped():
+    model = with_input()
+    model.pop()
+    model.add(layers.Dense(3))
+    return model
+
+
+class Holder(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.inner = keras.Sequential([layers.Dense(2)])
+
+    def call(self, x):
+        return self.inner(x)
+
+
+@pytest.mark.parametrize(
+    "makers, names",
+    [
+        ([functional, functional], ["functional", "functional_1"]),
+        ([with_input, functional], ["sequential", "functional_1"]),
+        ([functional, with_input, functional], ["functional", "sequential", "functional_2"]),
+        ([unbuilt, functional], ["sequential", "functional"]),
+        ([built, functional], ["sequential", "functional_1"]),
+        (
+            [called, functional, with_input, unbuilt, functional],
+            ["sequential", "functional_1", "sequential_1", "sequential_2", "functional_3"],
+        ),
+        ([Holder, with_input, functional, Holder], ["holder", "sequential_1", "functional_1", "holder_1"]),
+        ([from_config, functional], ["sequential", "functional_2"]),
+        ([popped, functional], ["sequential", "functional_2"]),
+        ([with_input, with_input, functional], ["sequential", "sequential_1", "functional_2"]),
+    ],
+)
+def test_models_are_counted_as_by_keras(makers, names):
+    keras.utils.clear_session()
+    assert [make().name for make in makers] == names
+
+
+class Own(keras.Model):
+    """A model with a build of its own, for its parts."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.d, self.e = layers.Dense(3), layers.Dense(2)
+
+    def build(self, shape):
+        self.d.build(shape)
+        self.e.build((shape[0], 3))
+        self.w = self.add_weight(shape=(2,), name="w")
+
+    def call(self, x):
+        return self.e(self.d(x)) + self.w
+
+
+class Base(Own):
+    """Its build lets Keras's make the rest."""
+
+    def build(self, shape):
+        self.d.build(shape)
+        self.w = self.add_weight(shape=(2,), name="w")
+        keras.Model.build(self, shape)
+
+
+class Inherited(Own):
+    build = keras.Model.build
+
+    def call(self, x):
+        return self.e(self.d(x))
+
+
+PARTS = ["{}/dense/kernel", "{}/dense/bias", "{}/dense_1/kernel", "{}/dense_1/bias"]
+
+
+@pytest.mark.parametrize("how", ["call", "build", "symbol", "fit", "predict"])
+@pytest.mark.parametrize(
+    "make, paths",
+    [(Own, ["{}/w", *PARTS]), (Base, ["{}/w", *PARTS]), (Inherited, PARTS)],
+    ids=["own", "super", "inherited"],
+)
+def test_paths_hold_the_name_once(make, paths, how):
+    keras.utils.clear_session()
+    model, x = make(), np.ones((4, 5), "float32")
+    if how == "call":
+        model(x)
+    elif how == "build":
+        model.build((None, 5))
+    elif how == "symbol":
+        model(keras.Input((5,)))
+    elif how == "fit":
+        model.compile("sgd", "mse")
+        model.fit(x, np.ones((4, 2)), verbose=0)
+    else:
+        model.predict(x, verbose=0)
+    assert sorted(w.path for w in model.weights) == sorted(p.format(model.name) for p in paths)

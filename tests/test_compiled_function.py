@@ -1,0 +1,127 @@
+"""`kcompile.jit`: how many programs it compiles, and that open dimensions never change a result."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import kcompile
+from kcompile import compiler, ops
+
+
+@pytest.fixture
+def compiled(monkeypatch):
+    """The graphs that are compiled."""
+    graphs = []
+    compile_graph = compiler.compile_graph
+    monkeypatch.setattr(compiler, "compile_graph", lambda g: graphs.append(g) or compile_graph(g))
+    return graphs
+
+
+def array(*shape):
+    return np.random.default_rng(sum(shape)).normal(size=shape).astype("float32")
+
+
+def test_the_second_batch_size_opens_the_dimension(compiled):
+    weights = array(4, 3)
+
+    @kcompile.jit
+    def dense(x):
+        return ops.relu(ops.matmul(x, weights))
+
+    for size in (2, 5, 7, 33, 2, 5, 64):
+        x = array(size, 4)
+        np.testing.assert_allclose(dense(x), np.maximum(x @ weights, 0), rtol=1e-5, atol=1e-6)
+    assert len(compiled) == 2
+    assert [g.inputs[0].shape[1] for g in compiled] == [4, 4]
+
+
+def test_one_and_nothing_are_programs_of_their_own(compiled):
+    """They broadcast: what is right for all longer tensors may be wrong for them."""
+
+    @kcompile.jit
+    def total(x, y):
+        return ops.sum(x * y, axis=0)
+
+    for size in (3, 4, 6, 1, 0, 9):
+        x, y = array(size, 2), array(size, 2)
+        np.testing.assert_allclose(total(x, y), (x * y).sum(0), rtol=1e-5, atol=1e-6)
+    assert len(compiled) == 4
+    np.testing.assert_allclose(total(array(1, 2), array(5, 2)), (array(1, 2) * array(5, 2)).sum(0), rtol=1e-5)
+
+
+def test_dimensions_that_were_equal_stay_equal(compiled):
+    @kcompile.jit
+    def outer(x, y):
+        return ops.expand_dims(x, 1) + y
+
+    for sizes in ((3, 3), (4, 4), (6, 6), (4, 7), (5, 8), (9, 3)):
+        x, y = (array(n) for n in sizes)
+        np.testing.assert_allclose(outer(x, y), x[:, None] + y, rtol=1e-6)
+    assert [len({*g.inputs[0].shape, *g.inputs[1].shape}) for g in compiled] == [1, 1, 2]
+
+
+def test_several_open_dimensions_open_one_after_another(compiled):
+    @kcompile.jit
+    def double(x):
+        return x * 2.0
+
+    for shape in ((2, 3), (4, 3), (4, 5), (7, 9), (3, 8)):
+        np.testing.assert_allclose(double(array(*shape)), array(*shape) * 2)
+    assert len(compiled) == 3
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: sum(x[k] for k in range(x.shape[0])),
+        lambda x: x * 2.0 if x.shape[0] == 3 else x * 5.0,
+        lambda x: x * 2.0 if x.shape[0] != 3 else x * 5.0,
+        lambda x: x * 2.0 if x.shape in ((3, 2), (4, 2)) else x * 5.0,
+        lambda x: x * (2.0 if x.shape[0] > 3 else 5.0),
+        lambda x: x / x.shape[0] if isinstance(x.shape[0], int) else x / float(x.shape[0]),
+        lambda x: x + np.ones(x.shape, "float32"),
+        lambda x: ops.reshape(x, (x.shape[0] * 2,))[:3],
+    ],
+)
+def test_python_that_needs_an_extent_gets_it(function):
+    run = kcompile.jit(function)
+    for size in (4, 5, 3, 6):
+        x = array(size, 2)
+        np.testing.assert_allclose(run(x), function(x), rtol=1e-6)
+
+
+def test_dynamic_can_be_turned_off(compiled):
+    @kcompile.jit(dynamic=False)
+    def double(x):
+        return x * 2.0
+
+    for size in (2, 3, 4, 3):
+        double(array(size))
+    assert len(compiled) == 3
+
+
+def test_other_dtypes_ranks_and_arguments_are_other_programs(compiled):
+    @kcompile.jit
+    def scaled(x, by="two"):
+        return x * {"two": 2, "three": 3}[by]
+
+    two, three = [array(3), array(4), array(2, 2), np.arange(4), array(8)], [array(5), array(6), array(9)]
+    for x, by in [(x, "two") for x in two] + [(x, "three") for x in three]:
+        np.testing.assert_allclose(scaled(x, by), x * {"two": 2, "three": 3}[by], rtol=1e-6)
+    assert len(compiled) == 6
+
+
+def test_errors_come_with_numbers():
+    @kcompile.jit
+    def add(x, y):
+        return ops.matmul(x, y)
+
+    assert add(array(2, 3), array(3, 2)).shape == (2, 2)
+    with pytest.raises(ValueError, match="5"):
+        add(array(2, 3), array(5, 2))
+
+
+def test_what_is_no_function_is_refused():
+    with pytest.raises(TypeError, match="a function is needed"):
+        kcompile.jit(3)
