@@ -4,12 +4,13 @@
     python examples/gan.py --short  # one epoch on fewer images
 
 A generator makes images from noise and a digit; a discriminator tells real from made, given the digit; each learns
-from the other's failures. Two tapes and two optimizers stand in one `train_step`, which `fit` traces once into one compiled program.
+from the other. Two tapes and two optimizers stand in one `train_step`, which `fit` traces once into one compiled
+program. How good the images are, a judge tells: a classifier that has seen real digits only, and reads in them
+what was asked for, or does not.
 
-How good it is, a judge tells: a classifier that has seen real digits only, and reads what was asked for, or not.
-
-The images, a part of MNIST, come with kcompile. Only the first import of keras differs from Keras, on TensorFlow. After
-Mirza and Osindero, "Conditional Generative Adversarial Nets", 2014.
+The images, a part of MNIST, come with kcompile. With `import keras` in place of the first import of kcompile this
+runs on Keras, too (on its TensorFlow backend, whose tape it takes then).
+After Mirza and Osindero, "Conditional Generative Adversarial Nets", 2014.
 """
 
 import argparse
@@ -32,11 +33,11 @@ NOISE, DIGITS = 32, 10
 def build_generator():
     noise, digit = keras.Input((NOISE,)), keras.Input((DIGITS,))
     x = layers.Concatenate()([noise, digit])
-    x = layers.Dense(7 * 7 * 64, use_bias=False)(x)
+    x = layers.Dense(7 * 7 * 32, use_bias=False)(x)
     x = layers.BatchNormalization(momentum=0.9)(x)
     x = layers.LeakyReLU(0.2)(x)
-    x = layers.Reshape((7, 7, 64))(x)
-    x = layers.Conv2DTranspose(32, 4, strides=2, padding="same", use_bias=False)(x)
+    x = layers.Reshape((7, 7, 32))(x)
+    x = layers.Conv2DTranspose(16, 4, strides=2, padding="same", use_bias=False)(x)
     x = layers.BatchNormalization(momentum=0.9)(x)
     x = layers.LeakyReLU(0.2)(x)
     x = layers.Conv2DTranspose(1, 4, strides=2, padding="same", activation="sigmoid")(x)
@@ -45,9 +46,9 @@ def build_generator():
 
 def build_discriminator():
     image, digit = keras.Input((28, 28, 1)), keras.Input((DIGITS,))
-    x = layers.Conv2D(32, 4, strides=2, padding="same")(image)
+    x = layers.Conv2D(16, 4, strides=2, padding="same")(image)
     x = layers.LeakyReLU(0.2)(x)
-    x = layers.Conv2D(64, 4, strides=2, padding="same")(x)
+    x = layers.Conv2D(32, 4, strides=2, padding="same")(x)
     x = layers.LeakyReLU(0.2)(x)
     x = layers.Flatten()(x)
     x = layers.Dropout(0.3)(x)
@@ -141,7 +142,7 @@ def main():
         x_train, y_train = x_train[:2000], y_train[:2000]
 
     gan = ConditionalGAN(build_generator(), build_discriminator())
-    gan.compile(keras.optimizers.Adam(5e-4, beta_1=0.5), keras.optimizers.Adam(2e-4, beta_1=0.5))
+    gan.compile(keras.optimizers.Adam(1e-3, beta_1=0.5), keras.optimizers.Adam(5e-4, beta_1=0.5))
     gan.fit(x_train, y_train, batch_size=64, epochs=2 if options.short else 20, verbose=2)
 
     wanted = np.arange(1000) % DIGITS

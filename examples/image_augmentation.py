@@ -7,7 +7,9 @@ So few images are soon known by heart. Layers that turn, move and zoom them stan
 they are compiled together with it, draw anew for every image of every step, and do nothing in `evaluate` and
 `predict`. The network is trained without them and with them, so that one sees what they are good for.
 
-The images, a part of MNIST, come with kcompile. Only the first import of keras differs from Keras.
+The images, a part of MNIST, come with kcompile. With `import keras` in place of the first import of kcompile this
+runs on Keras, too.
+
 """
 
 import argparse

@@ -7,7 +7,9 @@ One encoder looks at both images and makes each a point in a space of 16 dimensi
 same digit together and pushes others apart. At the end the distances alone, to one example of each digit, tell
 which digit an image shows.
 
-The images, a part of MNIST, come with kcompile. Only the first import of keras differs from Keras. The loss is that of Hadsell, Chopra
+The images, a part of MNIST, come with kcompile. With `import keras` in place of the first import of kcompile this
+runs on Keras, too.
+The loss is that of Hadsell, Chopra
 and LeCun, "Dimensionality Reduction by Learning an Invariant Mapping", 2006.
 """
 

@@ -7,7 +7,9 @@ The file pretrained_digits.keras was written by real Keras (pretrained_digits.py
 head; when the head has learned, everything is tuned with a small learning rate. The same network from random
 weights has the same images to learn from, for comparison.
 
-The images, a part of MNIST, come with kcompile. Only the first import of keras differs from Keras.
+The images, a part of MNIST, come with kcompile. With `import keras` in place of the first import of kcompile this
+runs on Keras, too.
+
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""A variational autoencoder with a `train_step` of its own: handwritten digits from eight numbers each.
+"""A variational autoencoder with a `train_step` of its own: digits from eight numbers each.
 
     python examples/variational_autoencoder.py          # 20 epochs
     python examples/variational_autoencoder.py --short  # two epochs on fewer images
@@ -7,7 +7,8 @@ The encoder gives a normal distribution for every image, the decoder draws an im
 the evidence lower bound (ELBO): how well an image comes back, less how much its distribution tells. `fit` traces
 `train_step` once, tape and all, into one compiled program.
 
-The images, a part of MNIST, come with kcompile. Only the first import of keras differs from Keras, on TensorFlow.
+The images, a part of MNIST, come with kcompile. With `import keras` in place of the first import of kcompile this
+runs on Keras, too (on its TensorFlow backend, whose tape it takes then).
 After Kingma and Welling, "Auto-Encoding Variational Bayes", 2013.
 """
 
