@@ -3,14 +3,14 @@
     python examples/gan.py          # 25 epochs
     python examples/gan.py --short  # one epoch on fewer images
 
-A generator makes images from noise and a digit; a discriminator tells real from made, given the digit; each learns
-from the other. Two tapes and two optimizers stand in one `train_step`, which `fit` traces once into one compiled
-program. How good the images are, a judge tells: a classifier that has seen real digits only, and reads in them
-what was asked for, or does not.
+A generator makes images from noise and a digit; a discriminator tells real from made, given the digit;
+each learns from the other. Two tapes and two optimizers stand in one `train_step`, which `fit` traces
+once into one compiled program. How good the images are, a judge tells: a classifier that has seen real
+digits only, and reads in them what was asked for, or does not.
 
-The images, a part of MNIST, come with kcompile. With `import keras` in place of the first import of kcompile this
-runs on Keras, too (on its TensorFlow backend, whose tape it takes then).
-After Mirza and Osindero, "Conditional Generative Adversarial Nets", 2014.
+The images, a part of MNIST, come with kcompile. With `import keras` in place of the first import of
+kcompile this runs on Keras, too (on its TensorFlow backend, whose tape it takes then). After Mirza and
+Osindero, "Conditional Generative Adversarial Nets", 2014.
 """
 
 import argparse

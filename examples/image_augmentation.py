@@ -3,13 +3,13 @@
     python examples/image_augmentation.py          # 160 epochs, half a minute: 97%
     python examples/image_augmentation.py --short  # 10 epochs of 500 images
 
-So few images are soon known by heart. Layers that turn, move and zoom them stand at the front of the model:
-they are compiled together with it, draw anew for every image of every step, and do nothing in `evaluate` and
-`predict`. The network is trained without them and with them, so that one sees what they are good for.
+So few images are soon known by heart. Layers that turn, move and zoom them stand at the front of the
+model: they are compiled together with it, draw anew for every image of every step, and do nothing in
+`evaluate` and `predict`. The network is trained without them and with them, so that one sees what they
+are good for.
 
-The images, a part of MNIST, come with kcompile. With `import keras` in place of the first import of kcompile this
-runs on Keras, too.
-
+The images, a part of MNIST, come with kcompile. With `import keras` in place of the first import of
+kcompile this runs on Keras, too.
 """
 
 import argparse
@@ -21,7 +21,7 @@ layers = keras.layers
 
 
 def load_digits(images):
-    """Grey bytes (n, 28, 28, 1) and their labels; the first `images` of them to learn from, 2,000 to test with."""
+    """Grey bytes (n, 28, 28, 1) and their labels: the first `images` to learn from, 2,000 to test with."""
     (x_train, y_train), (x_test, y_test) = load_subset()
     return (x_train[:images, ..., None], y_train[:images]), (x_test[..., None], y_test)
 

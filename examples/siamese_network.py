@@ -3,14 +3,13 @@
     python examples/siamese_network.py          # 10 epochs
     python examples/siamese_network.py --short  # two epochs of fewer pairs
 
-One encoder looks at both images and makes each a point in a space of 16 dimensions; the loss pulls points of the
-same digit together and pushes others apart. At the end the distances alone, to one example of each digit, tell
-which digit an image shows.
+One encoder looks at both images and makes each a point in a space of 16 dimensions; the loss pulls points
+of the same digit together and pushes others apart. At the end the distances alone, to one example of each
+digit, tell which digit an image shows.
 
-The images, a part of MNIST, come with kcompile. With `import keras` in place of the first import of kcompile this
-runs on Keras, too.
-The loss is that of Hadsell, Chopra
-and LeCun, "Dimensionality Reduction by Learning an Invariant Mapping", 2006.
+The images, a part of MNIST, come with kcompile. With `import keras` in place of the first import of
+kcompile this runs on Keras, too. The loss is that of Hadsell, Chopra and LeCun, "Dimensionality Reduction
+by Learning an Invariant Mapping", 2006.
 """
 
 import argparse
@@ -26,7 +25,7 @@ MARGIN = 1.0
 
 
 def make_pairs(images, labels, count, rng):
-    """`count` pairs of images (n, 28, 28, 1), every second of them of one digit, and 1 for these, 0 for others (n, 1)."""
+    """`count` pairs of images (n, 28, 28, 1), every second one of equal digits; 1 for these, or 0 (n, 1)."""
     of_digit = [np.flatnonzero(labels == digit) for digit in range(10)]
     same = np.arange(count) % 2
     left = rng.integers(len(images), size=count)

@@ -1,15 +1,14 @@
-"""Transfer learning: from a network that knows the digits 0 to 4 to one that reads 5 to 9, from ten images of each.
+"""Transfer learning: a network that knows the digits 0 to 4 learns 5 to 9 from five images of each.
 
     python examples/transfer_learning.py          # some seconds
     python examples/transfer_learning.py --short  # fewer epochs
 
-The file pretrained_digits.keras was written by real Keras (pretrained_digits.py). Its body is frozen and gets a new
-head; when the head has learned, everything is tuned with a small learning rate. The same network from random
-weights has the same images to learn from, for comparison.
+The file pretrained_digits.keras was written by real Keras (pretrained_digits.py). Its body is frozen and
+gets a new head; when the head has learned, everything is tuned with a small learning rate. The same
+network from random weights has the same images to learn from, for comparison.
 
-The images, a part of MNIST, come with kcompile. With `import keras` in place of the first import of kcompile this
-runs on Keras, too.
-
+The images, a part of MNIST, come with kcompile. With `import keras` in place of the first import of
+kcompile this runs on Keras, too.
 """
 
 import argparse
@@ -26,7 +25,7 @@ PRETRAINED = Path(__file__).with_name("pretrained_digits.keras")
 
 
 def load_digits(of_each):
-    """Images of 5 to 9 with labels from 0 to 4: `of_each` of each digit to learn from, and 1,000 to test with."""
+    """Images of 5 to 9, labels 0 to 4: `of_each` images of each digit to learn from, 1,000 to test with."""
     (x_train, y_train), (x_test, y_test) = load_subset()
     few = np.concatenate([np.flatnonzero(y_train == digit)[:of_each] for digit in range(5, 10)])
     test = y_test >= 5
@@ -36,8 +35,8 @@ def load_digits(of_each):
 def with_new_head(body):
     """The body and a head that knows nothing yet.
 
-    `training=False`: batch normalization goes on with the means and variances of the file, in training too, also
-    when its weights are tuned; those of a few images would spoil them.
+    `training=False`: batch normalization uses the means and variances of the file, also while its weights are
+    tuned; those of a few images would spoil what the body knows.
     """
     inputs = keras.Input((28, 28, 1))
     x = body(inputs, training=False)
@@ -57,8 +56,8 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     keras.utils.set_random_seed(options.seed)
-    epochs = 20 if options.short else 100
-    digits, test = load_digits(of_each=10)
+    epochs = 60 if options.short else 100
+    digits, test = load_digits(of_each=5)
 
     pretrained = keras.models.load_model(PRETRAINED)
     pretrained.summary()
@@ -70,7 +69,7 @@ def main():
     print(f"Test accuracy with a new head: {model.evaluate(*test, verbose=0)[1]:.4f}")
 
     body.trainable = True
-    train(model, digits, epochs, rate=1e-4)
+    train(model, digits, epochs, rate=3e-4)
     tuned = model.evaluate(*test, verbose=0)[1]
 
     scratch = keras.models.clone_model(pretrained)

@@ -3,13 +3,13 @@
     python examples/variational_autoencoder.py          # 20 epochs
     python examples/variational_autoencoder.py --short  # two epochs on fewer images
 
-The encoder gives a normal distribution for every image, the decoder draws an image from every point. Both learn by
-the evidence lower bound (ELBO): how well an image comes back, less how much its distribution tells. `fit` traces
-`train_step` once, tape and all, into one compiled program.
+The encoder gives a normal distribution for every image, the decoder draws an image from every point. Both
+learn by the evidence lower bound (ELBO): how well an image comes back, less how much its distribution
+tells. `fit` traces `train_step` once, tape and all, into one compiled program.
 
-The images, a part of MNIST, come with kcompile. With `import keras` in place of the first import of kcompile this
-runs on Keras, too (on its TensorFlow backend, whose tape it takes then).
-After Kingma and Welling, "Auto-Encoding Variational Bayes", 2013.
+The images, a part of MNIST, come with kcompile. With `import keras` in place of the first import of
+kcompile this runs on Keras, too (on its TensorFlow backend, whose tape it takes then). After Kingma and
+Welling, "Auto-Encoding Variational Bayes", 2013.
 """
 
 import argparse

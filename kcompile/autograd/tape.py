@@ -41,8 +41,8 @@ class GradientTape:
                 "GradientTape: nothing is traced here. Use it in `train_step`, which `fit` traces, or in a "
                 "function decorated with `kcompile.jit`; outside, use `kcompile.value_and_grad(function)`."
             )
-        # What was assigned before is a number to this tape, as to TensorFlow's: no gradient goes back into the
-        # step that computed it. Two variables may hold the same value by now: copies keep theirs apart.
+        # What was assigned before is a number to this tape, as to TensorFlow's: no gradient goes back into
+        # the step that computed it. Two variables may hold the same value: copies keep theirs apart.
         self._held = {
             v: apart(value if is_apart(value) else stop_gradient(value))
             for v, value in scope.current.items()
