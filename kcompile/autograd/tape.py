@@ -24,6 +24,9 @@ from kcompile.trace.variable import Variable
 class GradientTape:
     """Records the computations of a `train_step` (or of a function given to `kcompile.jit`) for gradients.
 
+    A variable that was assigned before the tape began is a number to it, whatever it was computed from: a
+    second step in the same `train_step` does not see the first.
+
     Tapes may be nested: the gradients of an inner one can be differentiated by an outer one. `persistent` and
     `watch_accessed_variables` are accepted for TensorFlow's sake: every tape may be asked many times.
 

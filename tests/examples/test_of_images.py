@@ -1,4 +1,4 @@
-"""The examples about images, in the short form: they run, and learn as well as they should in so little time."""
+"""The examples about images, in their short form: they run, and learn what can be learned in that time."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# Of every printed measure the least that it may be; with seeds 1 to 3 it was a tenth of the scale above that.
+# The least that the printed measures may be; seeds 1 to 3 give about a tenth more.
 BARS = {
     "image_augmentation": {"Test accuracy": 0.75, "Test accuracy without augmentation": 0.75},
     "siamese_network": {"Test accuracy of pairs": 0.75, "Test accuracy by one example of each digit": 0.5},
-    "gan": {"Test accuracy of made digits": 0.2, "Test accuracy of the judge on real digits": 0.8},
+    "gan": {"Test accuracy of made digits": 0.65, "Test accuracy of the judge on real digits": 0.8},
     "variational_autoencoder": {"Test elbo": -235.0},
     "transfer_learning": {"Test accuracy": 0.65, "Test accuracy with a new head": 0.6},
 }
