@@ -1,6 +1,6 @@
 """A conditional GAN with a `train_step` of its own: writing the digit that one asks for.
 
-    python examples/gan.py          # 12 epochs, 10 to 20 seconds: the judge reads 97% of them
+    python examples/gan.py          # 12 epochs, some 15 seconds: the judge reads 97% of the images
     python examples/gan.py --short  # 5 epochs of 3,000 images
 
 A generator makes images from noise and a digit; a discriminator tells real from made, given the digit;
@@ -55,12 +55,14 @@ def build_discriminator():
     x = layers.Dropout(0.3)(x)
     x = layers.Dense(64)(x)
     x = layers.LeakyReLU(0.2)(x)
-    of_digit = layers.Dot(axes=1)([x, layers.Dense(64, use_bias=False)(digit)])  # does it look like this one?
+    of_digit = layers.Dot(axes=1)([x, layers.Dense(64, use_bias=False)(digit)])  # does x speak for the digit?
     logit = layers.Add()([layers.Dense(1)(x), of_digit])
     return keras.Model([image, digit], logit, name="discriminator")
 
 
 class ConditionalGAN(keras.Model):
+    """A generator and a discriminator that learn in turns."""
+
     def __init__(self, generator, discriminator):
         super().__init__()
         self.generator, self.discriminator = generator, discriminator

@@ -1,6 +1,6 @@
 """Transfer learning: a network that knows the digits 0 to 4 learns 5 to 9 from five images of each.
 
-    python examples/transfer_learning.py          # some seconds: 76 to 80% (and 65 to 75% from random weights)
+    python examples/transfer_learning.py          # seconds: 76 to 80% (without the file 65 to 75%)
     python examples/transfer_learning.py --short  # fewer epochs
 
 The file pretrained_digits.keras was written by real Keras (pretrained_digits.py). Its body is frozen and

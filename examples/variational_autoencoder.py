@@ -1,6 +1,6 @@
 """A variational autoencoder with a `train_step` of its own: digits from eight numbers each.
 
-    python examples/variational_autoencoder.py          # 20 epochs, half a minute: an ELBO of -117 nats or better
+    python examples/variational_autoencoder.py          # 20 epochs, half a minute: ELBO -117 nats
     python examples/variational_autoencoder.py --short  # two epochs on fewer images
 
 The encoder gives a normal distribution for every image, the decoder draws an image from every point. Both
