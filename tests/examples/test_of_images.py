@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+import kcompile as keras
+from kcompile.datasets.mnist import load_subset
+
 ROOT = Path(__file__).resolve().parents[2]
 
 # The least that the printed measures may be; seeds 1 to 3 give about a tenth more.
@@ -54,3 +57,13 @@ def test_it_begins_as_a_keras_program_would(name):
         re.findall(r"^ *(?:from|import) (kcompile.*?)(?: as keras)?(?: import (?:.+))?$", text, re.M)
     )
     assert others <= {"kcompile", "kcompile.datasets.mnist"}
+
+
+def test_the_file_of_real_keras_reads_digits_as_it_did_there():
+    """Of the test images of 0 to 4, Keras with JAX read 99.7% with it when it wrote the file."""
+    _, (images, labels) = load_subset()
+    images, labels = images[labels < 5, ..., None], labels[labels < 5]
+    model = keras.models.load_model(ROOT / "examples" / "pretrained_digits.keras")
+    right = model.predict(images, batch_size=250, verbose=0).argmax(axis=1) == labels
+    assert right.mean() == pytest.approx(0.997, abs=1e-3)
+    assert model.count_params() == 26_517
