@@ -15,6 +15,7 @@ from kcompile.core import tree
 from kcompile.ir.graph import Value
 from kcompile.ir.op import constant, unwrap
 from kcompile.ops import elementwise as ew
+from kcompile.ops.autodiff import stop_gradient
 from kcompile.ops.movement import broadcast_to, copy_op
 from kcompile.trace import tracer
 from kcompile.trace.variable import Variable
@@ -22,6 +23,9 @@ from kcompile.trace.variable import Variable
 
 class GradientTape:
     """Records the computations of a `train_step` (or of a function given to `kcompile.jit`) for gradients.
+
+    A variable that was assigned before the tape began is a number to it, whatever it was computed from: a
+    second step in the same `train_step` does not see the first.
 
     Tapes may be nested: the gradients of an inner one can be differentiated by an outer one. `persistent` and
     `watch_accessed_variables` are accepted for TensorFlow's sake: every tape may be asked many times.
@@ -40,9 +44,10 @@ class GradientTape:
                 "GradientTape: nothing is traced here. Use it in `train_step`, which `fit` traces, or in a "
                 "function decorated with `kcompile.jit`; outside, use `kcompile.value_and_grad(function)`."
             )
-        # Two variables may hold the same value by now: copies keep their gradients apart.
+        # What was assigned before is a number to this tape, as to TensorFlow's: no gradient goes back into
+        # the step that computed it. Two variables may hold the same value: copies keep theirs apart.
         self._held = {
-            v: apart(value)
+            v: apart(value if is_apart(value) else stop_gradient(value))
             for v, value in scope.current.items()
             if value is not v.leaf and isinstance(value, Value)
         }
@@ -109,6 +114,12 @@ def apart(x: Value) -> Value:
     """x as a value unlike any other in the graph, to differentiate by."""
     scope = tracer.active()
     return copy_op(x, slot=("source", next(_slots if scope is None else scope.slots)))
+
+
+def is_apart(x: Value) -> bool:
+    """Is x what a tape around this one began with? That one must be able to look through this one."""
+    slot = x.node.attrs["slot"] if x.op is copy_op else None
+    return isinstance(slot, tuple) and slot[0] == "source"
 
 
 def _value(x: Any) -> Value:

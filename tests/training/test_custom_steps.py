@@ -318,3 +318,58 @@ def test_comparing_a_variable_in_a_trace():
     found = keras.jit(lambda x: ops.where(v == 0, x, -x))(np.float32([1, 2, 3]))
     assert found.tolist() == [1, -2, 3]
     assert v in [v] and len({v, v}) == 1
+
+
+def test_a_tape_does_not_look_into_the_step_before_it():
+    """A variable that was assigned is a number to the next tape, whatever it was computed from."""
+    v, w = keras.Variable(np.float32(3)), keras.Variable(np.float32(2))
+
+    @keras.jit
+    def slopes():
+        with keras.GradientTape() as tape:
+            y = v * v * w
+        v.assign(v - tape.gradient(y, v))  # 3 - 12, and depends on w
+        with keras.GradientTape() as tape:
+            y = v * w
+        of_v, of_w = tape.gradient(y, v), tape.gradient(y, w)
+        with keras.GradientTape() as outer:
+            with keras.GradientTape() as inner:
+                y = v * v * v * w
+            slope = inner.gradient(y, v)
+        return of_v, of_w, outer.gradient(slope, v)
+
+    assert [float(g) for g in slopes()] == [2, -9, 6 * -9 * 2]
+
+
+@pytest.mark.parametrize("eager", [False, True])
+def test_two_steps_in_one_are_two_steps(eager):
+    """The generator's step after the discriminator's, in one `train_step`, and each by itself."""
+
+    class Alternating(Gan):
+        turns = (0, 1)
+
+        def train_step(self, real):
+            noise = real[:, :4]
+            for turn in self.turns:
+                net, optimizer = ((self.discriminator, self.d_optimizer), (self.generator, self.g_optimizer))[
+                    turn
+                ]
+                with keras.GradientTape() as tape:
+                    made, real_logits = self.discriminator(self.generator(noise)), self.discriminator(real)
+                    loss = ops.mean(made) if turn else ops.mean(ops.square(made) + real_logits)
+                optimizer.apply(tape.gradient(loss, net.trainable_weights), net.trainable_weights)
+            return {"loss": loss}
+
+    def after(turns, weights=None):
+        keras.utils.set_random_seed(0)
+        model = Alternating(network(6, 1), network(4, 6))
+        model.turns = turns
+        model.compile(keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.1), None)
+        model.run_eagerly = eager
+        if weights is not None:
+            model.set_weights(weights)
+        model.train_on_batch(X[:16])
+        return model.get_weights()
+
+    for a, b in zip(after((0, 1)), after((1,), after((0,))), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
