@@ -118,7 +118,7 @@ def apart(x: Value) -> Value:
 
 def is_apart(x: Value) -> bool:
     """Is x what a tape around this one began with? That one must be able to look through this one."""
-    slot = x.node.attrs["slot"] if x.op is copy_op else None
+    slot = x.node.attrs.get("slot")
     return isinstance(slot, tuple) and slot[0] == "source"
 
 

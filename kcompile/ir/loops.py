@@ -70,6 +70,8 @@ class Expr:
     below: tuple[Expr, ...] | None  # what `walk` found once
 
     def __repr__(self) -> str:
+        from kcompile.ir.loop_text import text
+
         return text(self)
 
     def substitute(self, env: Mapping[Atom, int | Int]) -> Expr:
@@ -263,24 +265,6 @@ def index_parts(x: Expr) -> list[Expr]:
         return []
     indices = x.attr[1] if x.op == "load" else (x.attr,) if x.op == "index" else ()
     return [a.expr for i in indices if isinstance(i, Int) for a in i.atoms() if isinstance(a, Dynamic)]
-
-
-def text(x: Expr) -> str:
-    """One line for people."""
-    if x.op == "const":
-        return f"{x.attr:g}" if not isinstance(x.attr, bool) else str(x.attr)
-    if x.op == "index":
-        return f"({x.attr})"
-    if x.op == "load":
-        source, at = x.attr
-        return f"{source_name(source)}[{', '.join(map(str, at))}]"
-    if x.op == "reduce":
-        return f"{x.attr[0]}{{{', '.join(a.name for a in x.attr[1])}}}({x.args[0]!r})"
-    return f"{x.op}({', '.join(map(repr, x.args))})"
-
-
-def source_name(source: Any) -> str:
-    return f"%{source.node.serial}" if isinstance(source, Value) else str(source)
 
 
 @dataclass(frozen=True)

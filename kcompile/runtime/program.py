@@ -188,8 +188,8 @@ class Program:
         """The memory plan for these numbers: a range for every intermediate value."""
         return self._place(dict(symbols))[0]
 
-    def _place(self, symbols: Mapping[str, int]) -> tuple[list[ArenaRange], int]:
-        """The ranges, and the arena's size."""
+    def lives(self) -> dict[Value, list[int]]:
+        """The first and the last command that needs each buffer of the arena."""
         lives: dict[Value, list[int]] = {}
         for k, spec in enumerate(self.specs):
             for v in spec.buffers:
@@ -199,6 +199,11 @@ class Program:
                     and v.op.leaf not in (Leaf.CONSTANT, Leaf.VARIABLE)
                 ):
                     lives.setdefault(v, [k, k])[1] = k
+        return lives
+
+    def _place(self, symbols: Mapping[str, int]) -> tuple[list[ArenaRange], int]:
+        """The ranges, and the arena's size."""
+        lives = self.lives()
         needed = [Lifetime(self._bytes(v, symbols), *life) for v, life in lives.items()]
         offsets, total = place(needed)
         return [

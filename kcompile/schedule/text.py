@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kcompile.core.symbolic import Int
-from kcompile.ir import loops
+from kcompile.ir import loop_text, loops
 from kcompile.ir.graph import Value
 from kcompile.ir.loops import Contract, Kernel, Loop, Scan, writes
 from kcompile.schedule.plan import Plan
@@ -53,7 +53,7 @@ def _rows(kernel: Kernel, plan: Plan) -> list[tuple[str, str]]:
         ("writes", " ".join(_target(v, plan) for v in writes(kernel))),
     ]
     if isinstance(kernel, Loop | Contract):
-        rows += [("", f"{_place(s.target, s.index)} = {loops.text(s.expr)}") for s in kernel.stores]
+        rows += [("", f"{_place(s.target, s.index)} = {loop_text.text(s.expr)}") for s in kernel.stores]
     return rows
 
 
@@ -72,4 +72,4 @@ def _target(v: Value, plan: Plan) -> str:
 
 
 def _place(target: Value, index: loops.Index) -> str:
-    return f"{loops.source_name(target)}[{', '.join(map(str, index))}]"
+    return f"{loop_text.source_name(target)}[{', '.join(map(str, index))}]"

@@ -131,6 +131,7 @@ def test_a_network_learns_labels():
     x = np.repeat(np.eye(4, dtype="float32")[y], 3, axis=1) + 0.1 * rng.normal(size=(32, 6, 4)).astype(
         "float32"
     )
+    keras.utils.set_random_seed(0)
     model = keras.Sequential([keras.Input((6, 4)), keras.layers.Dense(4)])
     model.compile(keras.optimizers.Adam(0.05), keras.losses.CTC())
     history = model.fit(x, y, epochs=25, batch_size=8, verbose=0).history["loss"]
