@@ -66,7 +66,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         help="report earlier runs together",
     )
     add("--out", type=Path, default=FOLDER, help="folder of the JSON and the plot")
-    add("--readme", action="store_true", help="write the comparison into README.md")
+    add("--readme", action="store_true", help="write the comparison into README.md and docs/benchmarks.md")
     return parser.parse_args(arguments)
 
 
@@ -207,7 +207,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     scaling = any(one.task in SCALED for one in results.series)
     draw(path.resolve(), environment.interpreters(options.python), say, scaling)
     if options.readme:
-        readme.write(results, environment.ROOT / "README.md")
+        readme.write(results, environment.ROOT / "README.md", readme.FIRST_PAGE)
+        readme.write(results, environment.ROOT / "docs" / "benchmarks.md")
     return 0
 
 

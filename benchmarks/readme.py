@@ -1,4 +1,4 @@
-"""The measured comparison in README.md, between two comments that mark its place."""
+"""The measured comparison in README.md and docs/benchmarks.md, between two comments that mark its place."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ _MEASURES = (
 # Rows whose networks differ in the batch alone predict alike: one of them tells it.
 _ONCE = {"mlp32": ("predict", "call", "throughput"), "resnet32": ("predict", "call", "throughput")}
 
-_ROWS = (
+Row = tuple[str, str, str, float]  # words, task, measure, factor
+ROWS: tuple[Row, ...] = (
     *(
         (f"{work.title}: {words}", name, measure, factor)
         for measure, words, factor in _MEASURES
@@ -35,14 +36,23 @@ _ROWS = (
     ),
     ("import, s", "cnn", "import", 1e-3),
 )
+# What the first page shows of them.
+_SHOWN = {
+    ("digits", "predict"),
+    ("cnn", "call"),
+    ("cnn", "first_warm"),
+    ("cnn", "first_cold"),
+    ("cnn", "import"),
+}
+FIRST_PAGE = tuple(row for row in ROWS if row[2] == "train" or row[1:3] in _SHOWN)
 
 
-def comparison(results: Results) -> str:
+def comparison(results: Results, rows: tuple[Row, ...] = ROWS) -> str:
     """A Markdown table: rows are measures, columns contenders, the last one kcompile by the fastest other."""
     measured = {one.contender for one in results.series}
     names = [one.name for one in MODELS if one.name in measured]
     lines = [_line(["", *names, "kcompile by the fastest"]), _line(["---"] * (len(names) + 2))]
-    for words, task, measure, factor in _ROWS:
+    for words, task, measure, factor in rows:
         if results.select(task, measure):
             lines.append(_line([words, *_figures(results, task, measure, factor, names)]))
     return "\n".join([*lines, "", _words(results)])
@@ -70,11 +80,11 @@ def _words(results: Results) -> str:
     return "\n".join(lines + ([f"Goals not reached: {missed}."] if missed else []))
 
 
-def write(results: Results, readme: Path) -> None:
+def write(results: Results, readme: Path, rows: tuple[Row, ...] = ROWS) -> None:
     """Replaces what stands between the marks. Raises ValueError unless there is one such place."""
     text = readme.read_text()
     pattern = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
     if len(pattern.findall(text)) != 1:
         raise ValueError(f"{readme} needs {BEGIN} and {END}, once each")
-    block = f"{BEGIN}\n{comparison(results)}\n{END}"
+    block = f"{BEGIN}\n{comparison(results, rows)}\n{END}"
     readme.write_text(pattern.sub(lambda match: block, text))

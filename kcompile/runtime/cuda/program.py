@@ -16,6 +16,7 @@ from kcompile.core import symbolic
 from kcompile.ir.graph import Value
 from kcompile.runtime.cuda.device import Device
 from kcompile.runtime.cuda.launches import Buffer, LaunchPlan, bind
+from kcompile.runtime.program import ArenaRange
 from kcompile.schedule.plan import Plan
 
 
@@ -68,6 +69,11 @@ class CudaProgram:
         views = [self._view(b, arena) for b in plan.buffers]
         shapes = [tuple(symbolic.evaluate(d, symbols) for d in v.shape) for v in self.plan.graph.outputs]
         return CudaBound(plan, views, shapes, threading.Lock())
+
+    def arena(self, symbols: Mapping[str, int]) -> list[ArenaRange]:
+        """The memory plan for these numbers: a range for every intermediate value."""
+        kept = (b for b in bind(self.plan, self.specs, symbols).buffers if b.kind == "arena")
+        return [ArenaRange(b.value, b.offset, b.size, b.first, b.last) for b in kept]
 
     def _view(self, b: Buffer, arena: Any) -> Any:
         if b.kind == "variable":
