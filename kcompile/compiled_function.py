@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from kcompile.core import config, dtypes, symbolic, tree
+from kcompile.core import comparisons, config, dtypes, symbolic, tree
 from kcompile.core.symbolic import Int
 from kcompile.ir.op import make_parameter, unwrap
 from kcompile.ir.types import Shape, TensorType
@@ -110,7 +110,7 @@ class _Programs:
         is_open = any(isinstance(d, Int) for shape in wanted for d in shape)
         if (form, wanted) in self._refused:
             return False
-        with symbolic.comparisons() as asking:
+        with comparisons.watched() as asking:
             try:
                 made = compiled(wanted)
             except Exception:  # if it is the user's mistake, it comes again, with numbers

@@ -213,7 +213,8 @@ def test_wheel_holds_the_code_and_nothing_else(wheel):
     code = {str(p.relative_to(ROOT)) for p in (ROOT / "kcompile").rglob("*.py")}
     code |= {f"kcompile/{p.relative_to(ROOT)}" for p in (ROOT / "kernels").rglob("*.py")}
     found = {name for name in names_in(wheel) if ".dist-info/" not in name}
-    assert found == code | {"kcompile/datasets/mnist_subset.npz"}
+    page = {f"kcompile/explain/page.{kind}" for kind in ("html", "css", "js")}
+    assert found == code | page | {"kcompile/datasets/mnist_subset.npz"}
 
 
 @pytest.mark.slow

@@ -12,8 +12,9 @@ themselves:
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
+
+from kcompile.core import comparisons
 
 Dim = "int | Int"
 Monomial = tuple["Atom", ...]
@@ -106,8 +107,8 @@ class Int:
 
     def __eq__(self, other: object) -> bool:
         same = isinstance(other, Int) and self._hash == other._hash and self.terms == other.terms
-        if _watching and not same:
-            _watching[-1].add(sys._getframe(1).f_globals.get("__name__", ""))
+        if not same:
+            comparisons.note(sys._getframe(1))
         return same
 
     def __repr__(self) -> str:
@@ -211,19 +212,6 @@ def _collect(terms: list[tuple[Monomial, int]]) -> int | Int:
     if len(kept) == 1 and kept[0][0] == ():
         return kept[0][1]
     return Int(tuple(sorted(kept, key=_order)))
-
-
-_watching: list[set[str]] = []
-
-
-@contextmanager
-def comparisons() -> Iterator[set[str]]:
-    """Inside, modules are noted that find a dimension unequal to something: another extent might be equal."""
-    _watching.append(set())
-    try:
-        yield _watching[-1]
-    finally:
-        _watching.pop()
 
 
 def symbol(name: str, low: int = 1, extent: int | Int | None = None) -> Int:

@@ -129,13 +129,22 @@ class Interning:
 _interning = Interning()
 _interned: weakref.WeakValueDictionary[Any, Node] = weakref.WeakValueDictionary()
 _serials = itertools.count()
-_origin: list[str] = [""]
-_recorders: list[set[Node]] = []
+
+
+class _Thread(threading.local):
+    """What a thread is doing: the layer that new nodes belong to, and who notes them."""
+
+    def __init__(self) -> None:
+        self.origin = ""
+        self.recorders: list[set[Node]] = []
+
+
+_thread = _Thread()
 
 
 def set_origin(path: str) -> str:
     """Set the layer path given to new nodes; returns the previous one."""
-    previous, _origin[0] = _origin[0], path
+    previous, _thread.origin = _thread.origin, path
     return previous
 
 
@@ -143,11 +152,11 @@ def set_origin(path: str) -> str:
 def recorded() -> Iterator[set[Node]]:
     """Inside, every node that is asked for is noted, whether it is new or there was an equal one already."""
     nodes: set[Node] = set()
-    _recorders.append(nodes)
+    _thread.recorders.append(nodes)
     try:
         yield nodes
     finally:
-        _recorders.pop()
+        _thread.recorders.pop()
 
 
 def attribute_key(value: Any) -> Any:
@@ -170,12 +179,12 @@ def node(op: Op, inputs: tuple[Value, ...], attrs: dict[str, Any], types: tuple[
     if found is None:
         made = Node()
         made.op, made.inputs, made.attrs = op, inputs, attrs
-        made.serial, made.origin = next(_serials), _origin[0]
+        made.serial, made.origin = next(_serials), _thread.origin
         made.values = tuple(Value(made, i, t) for i, t in enumerate(types))
         found = _interning.first(_interned, key, made)
     elif not found.origin:
-        found.origin = _origin[0]
-    for nodes in _recorders:
+        found.origin = _thread.origin
+    for nodes in _thread.recorders:
         nodes.add(found)
     return found
 

@@ -42,7 +42,7 @@ def run(graph: Graph) -> Graph:
             return None
         x, old = inputs[0], node.inputs[0]
         if x.op.traits.contraction:
-            return (cropped(x, crop),)
+            return (_cropped_contraction(x.node, crop),)
         if x.op.traits.reshapes and uses[old.node.inputs[0]] == 1:
             return _cropped_before_joining(x, crop)
         return None
@@ -92,11 +92,9 @@ def _of_operand(mapping: Map, crop: Margins) -> Margins:
 
 
 def cropped(x: Value, crop: Margins) -> Value:
-    """x without its border: what is to be cut off is not computed, or not added."""
+    """x without its border: padding that is to be cut off is not added."""
     if crop.is_empty:
         return x
-    if x.op.traits.contraction:
-        return _cropped_contraction(x.node, crop)
     if x.op.traits.pads:
         narrow = _narrower_padding(x.node, crop)
         if narrow is not None:
@@ -141,7 +139,7 @@ def _cropped_before_joining(y: Value, crop: Margins) -> tuple[Value] | None:
         return None
     shape = tuple(d - n * (b + a) for d, n, b, a in zip(y.shape, rows, *whole, strict=True))
     rest = Margins(*(tuple(w % n for w, n in zip(ws, rows, strict=True)) for ws in (crop.before, crop.after)))
-    return (cropped(reshape_op(cropped(x, first), shape=shape), rest),)
+    return (cropped(reshape_op(_cropped_contraction(x.node, first), shape=shape), rest),)
 
 
 def _joined_dimensions(old: Extents, new: Extents) -> list[Extents] | None:

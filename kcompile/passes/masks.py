@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 
+from kcompile.core.dtypes import is_float
 from kcompile.ir.graph import Graph, Node, Value, rebuild
 from kcompile.ir.graph import node as make_node
 from kcompile.ops import elementwise as ew
@@ -74,7 +75,7 @@ def _unscaled(v: Value) -> Value:
 
 
 def _scaled(v: Value, least: float) -> tuple[Value, Value] | None:
-    if v.op.traits.monoid != "product":
+    if v.op.traits.monoid != "product" or not is_float(v.dtype):  # products of integers may wrap to 0
         return None
     for x, other in (v.node.inputs, v.node.inputs[::-1]):
         factor = constant_value(other)

@@ -107,6 +107,12 @@ COMPOSED = [
         "Pipeline", "of two layers", ((2, 8, 6, 3),),
         lambda x: layers.Pipeline([layers.Rescaling(0.5), layers.CenterCrop(4, 4)])(x),
     ),
+    Composed(
+        "MelSpectrogram", "of a signal", ((2, 200),),
+        lambda x: layers.MelSpectrogram(
+            fft_length=64, sequence_stride=32, num_mel_bins=8, sampling_rate=8000
+        )(x),
+    ),
     _drawing("AugMix", value_range=(0, 1)),
     _drawing("ContrastLimitedAdaptiveHistogramEqualization", value_range=(0, 1)),
     _drawing("CutMix", factor=0.5),

@@ -250,3 +250,31 @@ def test_parts_of_operands_are_read_where_they_lie():
     y = rewritten(ops.matmul(parameter(4, 6), parameter(6, 8, name="w"))[1:3, 2:], decompose, 1e-5)
     x, w = rewritten(y, crop, 1e-5).node.inputs
     assert (x.op.name, x.shape, w.op.name, w.shape) == ("slice", (2, 6), "slice", (6, 6))
+
+
+def test_rows_are_cut_off_before_they_are_joined_unless_others_need_them():
+    y = ops.matmul(parameter(4, 6), parameter(6, 8, name="w"))
+    part = ops.reshape(y, (32,))[8:24]
+    alone = rewritten(rewritten(part, decompose, 1e-5), crop, 1e-5)
+    assert alone.op.name == "reshape" and alone.node.inputs[0].shape == (2, 8)
+    shared = rewritten(ops.add(part, ops.sum(y)), decompose, 1e-5)
+    assert rewritten(shared, crop, 1e-5) is shared
+
+
+def test_an_operand_that_others_need_whole_is_computed_once():
+    inner = ops.matmul(parameter(4, 6), parameter(6, 8, name="w"))
+    outer = ops.matmul(inner, parameter(8, 5, name="v"))
+    y = rewritten(ops.add(ops.sum(outer[1:3]), ops.sum(inner)), decompose, 1e-5)
+    new = rewritten(y, crop, 1e-5)
+    assert sum(n.op.name == "contract" for n in Graph([], [new]).nodes()) == 2
+
+
+def test_integers_that_wrap_to_zero_are_no_mask():
+    """x * 4 is 0 where x is 2**30: its sign does not show the masks behind it."""
+    x, dy, keep = (
+        parameter(3, 5, dtype=d, name=n) for d, n in (("int32", "x"), ("int32", "dy"), ("bool", "keep"))
+    )
+    y = ops.where(keep, ops.relu(x) * 4, ops.zeros_like(x))
+    back = ops.where(keep, ops.where(ops.greater(ops.relu(x), 0), dy, ops.zeros_like(dy)), ops.zeros_like(dy))
+    total = ops.add(back, y)
+    assert masks.run(Graph([x, dy, keep], [total])).outputs == [total]

@@ -75,9 +75,9 @@ def test_a_wrong_kernel_is_named(monkeypatch):
 
     emit = cpu.emit
     monkeypatch.setattr(compiler.cpu, "emit", spoiled)
-    x = make_parameter("x", TensorType((5, 4)))
-    graph, _ = trace(lambda x: (ops.exp(x), ops.tanh(x) * 2), [x])
+    x, y = (make_parameter(name, TensorType((5, 4))) for name in "xy")
+    graph, _ = trace(lambda x, y: (ops.exp(x), ops.tanh(y) * 2), [x, y])
     with config(check=True):
         program = compile_graph(graph)
     with pytest.raises(CompileError, match=r"kernel \d+ 'multiply' differs .* 20 of 20 elements"):
-        program(np.ones((5, 4), "float32"))
+        program(*[np.ones((5, 4), "float32")] * 2)
