@@ -328,11 +328,14 @@ def _arg_reduction(name: str, kind: str, reference: Any, onnx: str) -> Op:
 
     @op.scalar
     def at(i: Index, x: Any, *, out: TensorType, axis: int, keepdims: bool) -> Expr:
-        # The first position whose element equals the extreme: two passes over a row that stays in cache.
+        # The first position whose element equals the extreme, or is NaN: two passes over a row in cache.
         where, bound = split_index(i, x.type.shape, (axis,), keepdims)
         best = loops.reduce(kind, bound, x(where))
         again, (position,) = split_index(i, x.type.shape, (axis,), keepdims)
-        hit = loops.apply("eq", x(again), best, dtype="bool")
+        element = x(again)
+        hit = loops.apply("eq", element, best, dtype="bool")
+        if dtypes.is_float(element.dtype):
+            hit = loops.apply("or", hit, loops.apply("ne", element, element, dtype="bool"), dtype="bool")
         last = loops.index(x.type.shape[axis] - 1, "int32")
         return loops.reduce("min", (position,), loops.select(hit, loops.index(position, "int32"), last))
 

@@ -56,3 +56,18 @@ def test_fit_and_evaluate(name):
     metric = make(keras.metrics)
     metric.update_state(y, model.predict(X, verbose=0), sample_weight=weight)
     np.testing.assert_allclose(value, float(metric.result()), rtol=1e-4)
+
+
+@pytest.mark.parametrize("batch", [5, 16, 37])
+def test_top_k_counts_of_a_compiled_model(batch):
+    """The target's own probability, computed twice by one kernel, must not count as larger than itself."""
+    rng = np.random.default_rng(3)
+    x, y = rng.normal(size=(37, 6)).astype("float32"), rng.integers(0, 5, 37)
+    inputs = keras.Input((6,))
+    model = keras.Model(inputs, keras.layers.Dense(5, activation="softmax")(inputs))
+    model.set_weights([rng.normal(size=(6, 5)).astype("float32"), np.zeros(5, "float32")])
+    metric = keras.metrics.SparseTopKCategoricalAccuracy(2)
+    model.compile("sgd", "sparse_categorical_crossentropy", metrics=[metric])
+    found = model.evaluate(x, y, batch_size=batch, verbose=0)[-1]
+    best = np.argsort(-model.predict(x, verbose=0), -1)[:, :2]
+    assert round(found * 37) == sum(t in row for t, row in zip(y, best, strict=True))

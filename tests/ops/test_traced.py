@@ -16,6 +16,7 @@ from kcompile.ir.evaluate import evaluate
 from kcompile.ir.graph import Value
 from kcompile.ir.op import constant, make_parameter
 from kcompile.ir.types import TensorType
+from kcompile.trace.tracer import trace
 from tests.ops.test_parity import CASES, EXPECTED, INPUTS, compared
 
 SYMBOLIC = {
@@ -94,3 +95,11 @@ def test_equality_of_traced_tensors_is_elementwise():
     assert nonzero.tolist() == [False, True, True]
     assert odd.tolist() == [False, False, True]
     assert never
+
+
+@pytest.mark.parametrize("name", ["argmax", "argmin"])
+def test_the_first_nan_is_the_extreme(name):
+    x = np.array([[np.nan, 1, 2], [0, np.nan, np.nan], [3, 1, 2], [np.inf, -np.inf, np.nan]], "float32")
+    function = getattr(ops, name)
+    run = compile_graph(trace(lambda v: function(v, axis=-1), [make_parameter("x", TensorType((4, 3)))])[0])
+    np.testing.assert_array_equal(run(x)[0], getattr(np, name)(x, axis=-1))
