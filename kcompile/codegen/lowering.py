@@ -33,8 +33,9 @@ ENTRY = "kernel"  # the entry function's name in the IR text
 
 # NaN and infinity keep their meaning: masks are -inf and a NaN is news. Formulas keep their order: (a - b) +
 # c may be written so for a reason. Only what a reduction adds up may be added in any order
-# (`cpu_ops.add_up`).
-FAST_MATH = {"contract", "nsz", "arcp"}
+# (`cpu_ops.add_up`). Divisions stay divisions: a loop would multiply by a reciprocal that single elements do
+# not, and a value would differ from itself.
+FAST_MATH = {"contract", "nsz"}
 
 _SIGNATURE = (ARGUMENTS, types.int64, types.int64, types.int64)
 

@@ -53,16 +53,10 @@ def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> Any:
 
 
 def _in_top_k(classes: Any, y_pred: Any, k: int) -> Any:
-    """Do at most k - 1 classes score more than the right one?
-
-    That one is never among them: a kernel may compute its score twice, and round it otherwise.
-    """
-    count = y_pred.shape[-1]
-    classes = ops.expand_dims(ops.where(ops.less(classes, 0), classes + count, classes), -1)
-    at_class = ops.take_along_axis(y_pred, classes, axis=-1)
+    """Do at most k - 1 classes score more than the right one?"""
+    at_class = ops.take_along_axis(y_pred, ops.expand_dims(classes, -1), axis=-1)
     at_class = ops.where(ops.isnan(at_class), -float("inf"), at_class)
-    others = ops.not_equal(ops.arange(count, dtype="int32"), classes)
-    above = ops.sum(ops.cast(ops.logical_and(others, ops.greater(y_pred, at_class)), "int32"), axis=-1)
+    above = ops.sum(ops.cast(ops.greater(y_pred, at_class), "int32"), axis=-1)
     return ops.cast(ops.less(above, k), config.floatx())
 
 

@@ -145,10 +145,7 @@ def in_top_k(targets: Any, predictions: Any, k: int) -> Any:
     known = ew.logical_and(ew.greater_equal(targets, 0), ew.less(targets, classes))
     at = movement.expand_dims(ew.where(known, targets, 0), -1)
     own = indexing.take_along_axis(predictions, at, axis=-1)
-    # A kernel may compute `own` again and round it otherwise: it is never counted as larger than itself.
-    others = ew.not_equal(create.iota(predictions.shape[-1], "int32"), at)
-    larger = ew.logical_and(others, ew.greater(predictions, own))
-    larger = reduce.sum(ew.cast(larger, "int32"), axis=-1)
+    larger = reduce.sum(ew.cast(ew.greater(predictions, own), "int32"), axis=-1)
     fit = ew.logical_and(known, reduce.all(ew.isfinite(own), axis=-1))
     return ew.logical_and(fit, ew.less(larger, k))
 

@@ -26,7 +26,7 @@ from kcompile.schedule.lower import (
     reductions,
 )
 from kcompile.schedule.target import Target
-from kcompile.schedule.worth import Everything, is_repeated, is_small, price
+from kcompile.schedule.worth import Everything, depends_on_order, is_repeated, is_small, price
 
 INLINE_COST = 12  # what may be computed again in each of several readers
 RECOMPUTE_COST = 40  # what may be computed again along a row that stays in cache
@@ -150,6 +150,8 @@ class Fuser:
         readers = [r for r in self.readers[v] if r.values[0] not in self.contractions]
         if cost(expr) <= 2 and not own:
             return True
+        if len(readers) > 1 and any(map(depends_on_order, own)):
+            return False  # two kernels may add up in other orders: a value would differ from itself
         if any(self._repeats(v, r) for r in readers):
             return False
         if self._ends_epilogue(v, expr, axes, readers):

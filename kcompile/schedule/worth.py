@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kcompile.core.dtypes import is_float
 from kcompile.core.symbolic import Int, is_nonnegative
 from kcompile.ir import loops
 from kcompile.ir.loops import Axis, Expr
@@ -23,6 +24,11 @@ def is_small(reduction: Expr) -> bool:
             return False
         extent *= a.extent
     return extent <= 16
+
+
+def depends_on_order(reduction: Expr) -> bool:
+    """Do its last bits depend on the order in which elements are combined?"""
+    return reduction.attr[0] in ("sum", "prod") and is_float(reduction.dtype)
 
 
 def is_repeated(axes: tuple[Axis, ...], load: Expr, expr: Expr) -> bool:
