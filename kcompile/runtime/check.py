@@ -19,45 +19,28 @@ from kcompile.ir.evaluate import concrete
 from kcompile.ir.graph import Value
 from kcompile.ir.loops import Kernel, writes
 from kcompile.ir.traits import Leaf
-from kcompile.runtime.executable import Executable
 from kcompile.runtime.program import Bound
+from kcompile.runtime.stepwise import StepwiseExecutable
 from kcompile.runtime.team import team
 
 Arrays = dict[Value, np.ndarray]
 
 
-class CheckedExecutable(Executable):
-    """An executable that compares as it runs: slow, and for debugging only.
+class CheckedExecutable(StepwiseExecutable):
+    """An executable that compares as it runs.
 
     Raises: CompileError that names the first kernel whose results differ from the references'.
     """
 
-    def __call__(self, *arrays: np.ndarray, symbols: Mapping[str, int] | None = None) -> list[np.ndarray]:
-        prepared = self._prepared(arrays)
-        bound = self._bind(prepared, symbols)
-        results = [np.empty(s, d) for s, d in zip(bound.output_shapes, self._output_dtypes, strict=True)]
-        with bound.lock:
-            self._before(bound, prepared, results)
-            known = {v: a.copy() for v, a in zip(self.inputs, prepared, strict=True)}
-            known.update({leaf: array.copy() for leaf, array in self.program.variables.items()})
-            self._run_each(bound, known, self.symbols_of(prepared, symbols or {}))
-            self._after()
-        return results
-
-    def repeat(
+    def _run_each(
         self,
+        bound: Bound,
         arrays: Sequence[np.ndarray],
+        results: Sequence[np.ndarray],
         symbols: Mapping[str, int],
-        steps: int,
-        stop: np.ndarray | None = None,
-    ) -> int:
-        for done in range(steps):
-            if stop is not None and stop[0]:
-                return done
-            self(*arrays, symbols=symbols)
-        return steps
-
-    def _run_each(self, bound: Bound, known: Arrays, symbols: Mapping[str, int]) -> None:
+    ) -> None:
+        known = {v: a.copy() for v, a in zip(self.inputs, arrays, strict=True)}
+        known.update({leaf: array.copy() for leaf, array in self.program.variables.items()})
         plan = self.program.plan
         kernels = [k for k in plan.kernels if not set(writes(k)) <= plan.prepared]
         for number, (kernel, spec) in enumerate(zip(kernels, self.program.specs, strict=True)):

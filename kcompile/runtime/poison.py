@@ -12,44 +12,26 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from kcompile.runtime.executable import Executable
 from kcompile.runtime.program import Bound
+from kcompile.runtime.stepwise import StepwiseExecutable
 from kcompile.runtime.team import team
 
 BYTE = 0xFF  # every float made of it is NaN
 
 
-class PoisonedExecutable(Executable):
-    """An executable that runs kernel by kernel and poisons what is free: slow, and for tests only."""
+class PoisonedExecutable(StepwiseExecutable):
+    """An executable that poisons what is free."""
 
-    def __call__(self, *arrays: np.ndarray, symbols: Mapping[str, int] | None = None) -> list[np.ndarray]:
-        prepared = self._prepared(arrays)
-        bound = self._bind(prepared, symbols)
-        results = [np.empty(s, d) for s, d in zip(bound.output_shapes, self._output_dtypes, strict=True)]
-        with bound.lock:
-            for result in results:
-                ctypes.memset(result.ctypes.data, BYTE, result.nbytes)
-            self._before(bound, prepared, results)
-            self._run_each(bound)
-            self._after()
-        return results
-
-    def repeat(
+    def _run_each(
         self,
+        bound: Bound,
         arrays: Sequence[np.ndarray],
+        results: Sequence[np.ndarray],
         symbols: Mapping[str, int],
-        steps: int,
-        stop: np.ndarray | None = None,
-    ) -> int:
-        for done in range(steps):
-            if stop is not None and stop[0]:
-                return done
-            self(*arrays, symbols=symbols)
-        return steps
-
-    def _run_each(self, bound: Bound) -> None:
+    ) -> None:
         arena = bound.arena.ctypes.data
-        ctypes.memset(arena, BYTE, bound.arena.nbytes)
+        for memory in (bound.arena, *results):
+            ctypes.memset(memory.ctypes.data, BYTE, memory.nbytes)
         for number in range(len(bound.commands)):
             command = bound.commands[number : number + 1].copy()
             team().poison_scratch(bound.scratch, BYTE)
