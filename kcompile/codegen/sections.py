@@ -41,11 +41,10 @@ def sections_of(exprs: Iterable[Expr], axis: Axis) -> list[Section] | None:
     """The stretches along which no condition of a guard changes; None where that is too many."""
     if not isinstance(axis.extent, int) or axis.extent > LONGEST:
         return None
-    tests = {
-        g.args[0] for e in exprs for g in loops.walk(e) if g.op == "guard" and g.args[0].free_axes == {axis}
-    }
+    guards = (g for e in exprs for g in loops.walk(e) if g.op == "guard")
+    tests = dict.fromkeys(g.args[0] for g in guards if g.args[0].free_axes == {axis})
     points = np.arange(axis.extent)
-    found = [(test, _values(test, axis, points)) for test in sorted(tests, key=repr)]
+    found = [(test, _values(test, axis, points)) for test in tests]
     known = [(test, np.broadcast_to(v, points.shape)) for test, v in found if v is not None]
     if not known:
         return None

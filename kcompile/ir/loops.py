@@ -263,7 +263,7 @@ def index_parts(x: Expr) -> list[Expr]:
     """Expressions inside the indices of a load or an index."""
     if x.op not in ("load", "index"):
         return []
-    indices = x.attr[1] if x.op == "load" else (x.attr,) if x.op == "index" else ()
+    indices = x.attr[1] if x.op == "load" else (x.attr,)
     return [a.expr for i in indices if isinstance(i, Int) for a in i.atoms() if isinstance(a, Dynamic)]
 
 

@@ -41,9 +41,8 @@ from kcompile.schedule.target import Target
 SPLIT_LENGTH = 8192  # a reduction this long, into few elements, is shared out into parts
 SPLIT_OUTPUTS = 8192
 
-memory_op = Op(
-    "memory", traits=Traits(leaf=Leaf.MEMORY)
-)  # memory of the plan's own: packed operands, partial sums
+# Memory of the plan's own: packed operands, partial sums.
+memory_op = Op("memory", traits=Traits(leaf=Leaf.MEMORY))
 
 
 @memory_op.infer

@@ -36,10 +36,10 @@ def with_siblings_joined(kernels: list[Kernel], aliases: Mapping[Value, Value]) 
 def _sibling_before(done: list[Kernel], kernel: Loop, aliases: Mapping[Value, Value]) -> int | None:
     for place in range(len(done) - 1, max(-1, len(done) - 2 - REACH), -1):
         other = done[place]
-        if isinstance(other, Loop) and _are_siblings(other, kernel) and _are_free(other, kernel, aliases):
-            return place
         if not _are_free(other, kernel, aliases):
             return None
+        if isinstance(other, Loop) and _are_siblings(other, kernel):
+            return place
     return None
 
 

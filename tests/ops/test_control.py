@@ -414,8 +414,11 @@ def test_gradients_inside_a_trace():
     np.testing.assert_allclose(slope(*arrays), want, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16", "mixed_float16"])
-def test_a_variable_keeps_its_dtype_in_a_loop(policy):
+@pytest.mark.parametrize(
+    "policy, total", [("float32", 4.2345678), ("mixed_bfloat16", 4.234375), ("mixed_float16", 4.234375)]
+)
+def test_a_variable_keeps_its_dtype_in_a_loop(policy, total):
+    """In two bytes the start is rounded when it is read; the sum is kept in four."""
     import kcompile
 
     class Counting(kcompile.layers.Layer):
@@ -433,7 +436,7 @@ def test_a_variable_keeps_its_dtype_in_a_loop(policy):
     layer.build((2, 3))
     layer.c.assign(np.full(3, 0.2345678, "float32"))
     compiled(lambda x: layer(x), normal(2, 3))
-    np.testing.assert_allclose(layer.c.numpy(), 4.2345678, rtol=1e-2 if "16" in policy else 1e-6)
+    np.testing.assert_allclose(layer.c.numpy(), total, rtol=1e-6)
     assert layer.c.numpy().dtype == np.float32
 
 
