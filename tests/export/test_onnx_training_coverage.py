@@ -17,7 +17,7 @@ CONFIGURATIONS = 2  # of each layer
 
 
 def is_trainable(case):
-    """By Keras's description: are there weights to train, one output of floats, and nothing drawn at random?"""
+    """By Keras's description: weights to train, one output of floats, and nothing drawn at random?"""
     found = described(case)
     if any("dropout" in name and value for name, value in case.kwargs.items()):
         return False  # ONNX draws other numbers; docs/onnx-training.md
