@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import environment, readme, report
+from benchmarks import environment, profiles, readme, report
 from benchmarks.contenders import CONTENDERS, OURS
 from benchmarks.exports import run as exports
 from benchmarks.exports.exporters import EXPORTERS
@@ -27,7 +27,7 @@ from tests.parity.layer_cases import CASES as PARITY_CASES
 
 FOLDER = Path(__file__).resolve().parent / "results"
 PARTS = ("models", "startup", "memory", "kernels")
-ALONE = ("scaling", "layers", "export")  # parts that run only when asked for by name
+ALONE = ("scaling", "layers", "export", "profile")  # parts that run only when asked for by name
 STARTS = [name for name, work in WORKLOADS.items() if work.trains]
 IMPORTS_WITH = "cnn"  # the row that tells the time of the import, which is that of all
 
@@ -190,6 +190,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return exports.main(options)
     progress = Console(stderr=True)
     console = Console() if sys.stdout.isatty() else Console(width=140)
+    if options.part == "profile":
+        environment.pin(options.threads)
+        profiles.run(options.only or STARTS, console)
+        return 0
 
     def say(text: str) -> None:
         progress.print(text, style="dim", markup=False, highlight=False)

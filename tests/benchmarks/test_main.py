@@ -68,3 +68,12 @@ def test_the_plots_base_is_kcompile_or_the_fastest():
     assert base == "jax" and found["torch"].median == 2
     base, found = factors(results(*rows, series("kcompile", (1.0,))), "t", "train")
     assert base == "kcompile" and found["torch"].median == 4
+
+
+def test_profile_tells_of_the_kernels_of_a_step(capsys, monkeypatch):
+    monkeypatch.setattr(command.environment, "pin", lambda threads: None)
+    assert command.main(["profile", "--only", "digits", "--threads", "1"]) == 0
+    row = next(line for line in capsys.readouterr().out.splitlines() if "digits" in line)
+    kernels, milliseconds, flops, speed = (float(cell) for cell in row.strip("│ \n").split("│")[1:])
+    assert kernels >= 5 and 0 < milliseconds < 100
+    assert flops == pytest.approx(0.3, abs=0.2) and speed > 0
