@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from kcompile.explain.markup import Layers
 from kcompile.explain.program import Measured
+from kcompile.explain.wording import Layers
 from kcompile.ir.graph import Graph, Node, Value
 
 WIDTH, LINES = 36, 4  # characters of a line, and lines that name ops

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 from kcompile.core.graph_layout import Point, place
+from kcompile.core.markup import curve, element, svg, text
 from kcompile.explain.boxes import Box, Drawing
-from kcompile.explain.markup import Layers, element, svg, text
+from kcompile.explain.wording import Layers
 
 CHARACTER, LINE, PADDING, MARGIN = 6.7, 15.0, 8.0, 16.0  # pixels, of a fixed-width font of 11 pixels
 
@@ -15,7 +14,7 @@ def graph_picture(drawing: Drawing, layers: Layers, name: str) -> str:
     """The picture at its own size; boxes carry the numbers of their kernels."""
     sizes = [_size(box) for box in drawing.boxes]
     placed = place(sizes, list(drawing.edges))
-    edges = [_edge(points) for points in placed.edges]
+    edges = [element("path", class_="edge", d=curve(points)) for points in placed.edges]
     boxes = [_box(*one, layers) for one in zip(drawing.boxes, placed.centers, sizes, strict=True)]
     arrow = element(
         "marker", element("path", d="M0 0L8 4L0 8z"), id=f"arrow-{name}", viewBox="0 0 8 8", refX=7, refY=4,
@@ -46,12 +45,3 @@ def _box(box: Box, center: Point, size: Point, layers: Layers) -> str:
         "g", title, rectangle, *shown, class_="box input" if box.is_input else "box",
         style=layers.style(box.origin), data_k=box.kernel,
     )  # fmt: skip
-
-
-def _edge(points: list[Point]) -> str:
-    """A smooth curve that leaves and meets boxes at right angles."""
-    path = [f"M{points[0][0]:.1f} {points[0][1]:.1f}"]
-    for (x0, y0), (x1, y1) in pairwise(points):
-        half = (y0 + y1) / 2
-        path.append(f"C{x0:.1f} {half:.1f} {x1:.1f} {half:.1f} {x1:.1f} {y1:.1f}")
-    return element("path", class_="edge", d="".join(path))

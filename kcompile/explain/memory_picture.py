@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from kcompile.explain.markup import Layers, element, scaled, svg, text
+from kcompile.core.markup import element, svg, text
 from kcompile.explain.program import Measured
+from kcompile.explain.wording import Layers, scaled
 
 WIDTH, HEIGHT = 620.0, 400.0
 LEFT, RIGHT, TOP, BOTTOM = 64.0, 16.0, 34.0, 44.0

@@ -8,12 +8,13 @@ from importlib.resources import files
 
 import kcompile
 from kcompile.core.files import replacing
+from kcompile.core.markup import element, text
 from kcompile.explain.boxes import of_graph, of_kernels
 from kcompile.explain.graph_picture import graph_picture
-from kcompile.explain.markup import Layers, element, scaled, text, time_text
 from kcompile.explain.memory_picture import memory_picture, memory_words
 from kcompile.explain.program import Measured
 from kcompile.explain.roofline import roofline
+from kcompile.explain.wording import Layers, scaled, time_text
 from kcompile.kernels.host import host
 
 TITLES = {"predict": "Inference", "train": "Training step"}

@@ -8,8 +8,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from kcompile.explain.markup import Layers, element, svg, text, time_text
+from kcompile.core.markup import element, svg, text
 from kcompile.explain.program import Measured
+from kcompile.explain.wording import Layers, time_text
 
 WIDTH, HEIGHT = 620.0, 400.0
 LEFT, RIGHT, TOP, BOTTOM = 52.0, 16.0, 34.0, 44.0

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from html import escape
-from itertools import pairwise
-
 from kcompile.core.graph_layout import Placed, Point, place
+from kcompile.core.markup import curve, element, number, text
 from kcompile.utils.model_boxes import Boxes
 
 CHARACTER, LINE = 7.3, 17.0  # pixels of a character and of a line, at 12 pixels of a fixed-width font
@@ -29,18 +27,23 @@ def svg_of(boxes: Boxes, title: str, rankdir: str = "TB", scale: float = 1.0) ->
     placed = place([(h, w) if turned else (w, h) for w, h in sizes], list(boxes.edges))
     centers, edges, width, height = _turned(placed, rankdir)
     full = width + 2 * MARGIN, height + 2 * MARGIN
+    arrow = element(
+        "marker", element("path", d="M0 0L8 4L0 8z", fill="#5b6470"), id="arrow", viewBox="0 0 8 8", refX=7.5,
+        refY=4, markerWidth=7, markerHeight=7, orient="auto",
+    )  # fmt: skip
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" role="img" width="{_n(full[0] * scale)}" '
-        f'height="{_n(full[1] * scale)}" viewBox="0 0 {_n(full[0])} {_n(full[1])}">',
-        f"<title>{_text(title)}</title><style>{STYLE}</style>",
-        '<defs><marker id="arrow" viewBox="0 0 8 8" refX="7.5" refY="4" markerWidth="7" markerHeight="7" '
-        'orient="auto"><path d="M0 0L8 4L0 8z" fill="#5b6470"/></marker></defs>',
-        f'<rect width="{_n(full[0])}" height="{_n(full[1])}" fill="#ffffff"/>',
-        *(_edge(points, turned) for points in edges),
+        element("title", text(title)),
+        element("style", STYLE),
+        element("defs", arrow),
+        element("rect", width=full[0], height=full[1], fill="#ffffff"),
+        *(element("path", class_="edge", d=curve(e, turned), marker_end="url(#arrow)") for e in edges),
+        *(_box(*one) for one in zip(boxes.texts, boxes.kinds, centers, sizes, strict=True)),
     ]
-    for lines, kind, center, size in zip(boxes.texts, boxes.kinds, centers, sizes, strict=True):
-        parts.append(_box(lines, kind, center, size))
-    return "\n".join([*parts, "</svg>", ""])
+    asked = {"width": full[0] * scale, "height": full[1] * scale}
+    view = f"0 0 {number(full[0])} {number(full[1])}"
+    return (
+        element("svg", *parts, xmlns="http://www.w3.org/2000/svg", role="img", viewBox=view, **asked) + "\n"
+    )
 
 
 def _turned(placed: Placed, rankdir: str) -> tuple[list[Point], list[list[Point]], float, float]:
@@ -64,34 +67,14 @@ def _size(lines: list[str]) -> Point:
 
 def _box(lines: list[str], kind: str, center: Point, size: Point) -> str:
     left, top = center[0] - size[0] / 2, center[1] - size[1] / 2
-    parts = [
-        f'<g><rect class="box" x="{_n(left)}" y="{_n(top)}" width="{_n(size[0])}" height="{_n(size[1])}" '
-        f'rx="5" fill="{FILLS[kind]}"/>'
-    ]
-    for number, line in enumerate(lines):
-        y = top + PADDING + LINE * number + 10
-        head = ' class="head"' if number == 0 else ""
-        parts.append(f'<text{head} x="{_n(center[0])}" y="{_n(y)}" text-anchor="middle">{_text(line)}</text>')
-    return "".join([*parts, "</g>"])
-
-
-def _edge(points: list[Point], turned: bool) -> str:
-    """A smooth curve that leaves and meets boxes at right angles."""
-    path = [f"M{_n(points[0][0])} {_n(points[0][1])}"]
-    for (x0, y0), (x1, y1) in pairwise(points):
-        if turned:
-            half = (x0 + x1) / 2
-            path.append(f"C{_n(half)} {_n(y0)} {_n(half)} {_n(y1)} {_n(x1)} {_n(y1)}")
-        else:
-            half = (y0 + y1) / 2
-            path.append(f"C{_n(x0)} {_n(half)} {_n(x1)} {_n(half)} {_n(x1)} {_n(y1)}")
-    return f'<path class="edge" d="{"".join(path)}" marker-end="url(#arrow)"/>'
-
-
-def _n(value: float) -> str:
-    return f"{value:.1f}".removesuffix(".0")
-
-
-def _text(line: str) -> str:
-    """Text that XML takes: no markup, and no control characters."""
-    return escape("".join(c if c.isprintable() else "?" for c in line))
+    rectangle = element(
+        "rect", class_="box", x=left, y=top, width=size[0], height=size[1], rx=5, fill=FILLS[kind]
+    )
+    shown = [
+        element(
+            "text", text(line), class_=None if k else "head", x=center[0],
+            y=top + PADDING + LINE * k + 10, text_anchor="middle",
+        )
+        for k, line in enumerate(lines)
+    ]  # fmt: skip
+    return element("g", rectangle, *shown)

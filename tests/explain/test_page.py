@@ -14,7 +14,7 @@ import kcompile
 from kcompile import layers
 from kcompile.explain import measured_programs
 from kcompile.explain.boxes import of_graph, of_kernels
-from kcompile.explain.markup import Layers
+from kcompile.explain.wording import Layers
 from tests.explain.browser import look
 
 

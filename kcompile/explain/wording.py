@@ -1,43 +1,9 @@
-"""Text that browsers read: elements of HTML and SVG, numbers in units that fit, a colour per layer."""
+"""How the page tells of things: numbers in units that fit, a name and a colour per layer."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from html import escape
-
-Point = tuple[float, float]
-
-
-def element(tag: str, *inside: str, **attributes: object) -> str:
-    """An element. `inside` is markup already; names of attributes: `_` is `-`, and `class_` is class.
-
-    >>> element("text", text("a < b"), x=1.5, class_="head", stroke_width=None)
-    '<text x="1.5" class="head">a &lt; b</text>'
-    """
-    shown = "".join(
-        f' {name.rstrip("_").replace("_", "-")}="{escape(_number(value))}"'
-        for name, value in attributes.items()
-        if value is not None
-    )
-    return f"<{tag}{shown}>{''.join(inside)}</{tag}>"
-
-
-def text(line: object) -> str:
-    """Text without markup and control characters."""
-    return escape("".join(c if c.isprintable() else " " for c in str(line)), quote=False)
-
-
-def svg(width: float, height: float, *inside: str, **attributes: object) -> str:
-    """A picture of this size."""
-    return element(
-        "svg", *inside, width=width, height=height, viewBox=f"0 0 {width:.0f} {height:.0f}", role="img",
-        **attributes,
-    )  # fmt: skip
-
-
-def _number(value: object) -> str:
-    return f"{value:.1f}".removesuffix(".0") if isinstance(value, float) else str(value)
 
 
 def scaled(value: float, unit: str, base: int = 1000) -> str:
