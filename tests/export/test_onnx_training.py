@@ -77,7 +77,7 @@ def test_fifty_steps_of_the_mnist_cnn_give_the_losses_of_fit(tmp_path):
     np.testing.assert_allclose(means, seen, **CLOSE)
     assert found[-1] < 0.5 * found[0]
     for weight in model.weights:
-        np.testing.assert_allclose(runner.state[weight.path], np.asarray(weight.array), rtol=1e-3, atol=1e-4)
+        np.testing.assert_allclose(runner.state[weight.path], np.asarray(weight.array), rtol=1e-4, atol=1e-5)
 
 
 def functional(*shape, build, dtype="float32"):
