@@ -75,7 +75,8 @@ def _words(results: Results) -> str:
     missed = "; ".join(f"{what} {value}" for what, value, verdict in verdicts if verdict == "not reached")
     lines = [
         f"{heading(results)}.",
-        "Medians of interleaved blocks, each by its fastest way; repeat with `python -m benchmarks`.",
+        "Medians of interleaved blocks, each by its fastest way; an empty cell was not measured. Repeat with "
+        "`python -m benchmarks`.",
     ]
     return "\n".join(lines + ([f"Goals not reached: {missed}."] if missed else []))
 
