@@ -64,7 +64,10 @@ def main():
     parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--subset", action="store_true", help="train on the images that ship with kcompile")
     parser.add_argument("--export", metavar="FILE", help="write an ONNX file and check it with onnxruntime")
+    parser.add_argument("--seed", type=int, help="the same weights, shuffling and dropout in every run")
     options = parser.parse_args()
+    if options.seed is not None:
+        keras.utils.set_random_seed(options.seed)
 
     x_train, y_train, x_test, y_test = load_digits(options.subset)
     print(f"{len(x_train)} training images, {len(x_test)} test images of shape {x_train.shape[1:]}")
