@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -22,3 +23,11 @@ def mnist_path() -> Path:
     if not path.is_file():
         pytest.skip(f"the full MNIST is not at {path}; KCOMPILE_TEST_DATA names its folder")
     return path
+
+
+@pytest.fixture(autouse=True, scope="session")
+def ctrl_c_as_in_a_terminal():
+    """Worker processes of pytest-xdist ignore SIGINT; here it means what it means to a user's program."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

@@ -29,7 +29,7 @@ def test_each_command_sets_everything_up():
     for command in (train, test):
         assert re.match(r'python3 -m venv \.venv && \.venv/bin/pip install -e "\.\[\w+\]" && ', command)
     assert "examples/mnist_cnn.py --export" in train
-    assert test.endswith(" && .venv/bin/pytest")
+    assert test.endswith(" && .venv/bin/pytest -n 2")
 
 
 def test_ci_runs_the_test_command():

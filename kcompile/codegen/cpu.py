@@ -8,7 +8,7 @@ from kcompile.codegen.pack_cpu import emit_pack
 from kcompile.codegen.scan_cpu import emit_scan
 from kcompile.codegen.scatter_cpu import emit_scatter
 from kcompile.codegen.sort_cpu import emit_sort
-from kcompile.codegen.spec import KernelSpec
+from kcompile.codegen.spec import KernelSpec, Listing
 from kcompile.codegen.winograd_cpu import emit_filters, emit_winograd
 from kcompile.codegen.winograd_gradient_cpu import emit_filter_gradient, emit_filter_sum
 from kcompile.ir.loops import Contract, Finish, Kernel, Loop, Scan, Sort
@@ -31,6 +31,18 @@ def target() -> Target:
 def _tile(columns: int, dtype: str) -> tuple[int, int]:
     rows, vectors = choose(columns, host(), dtype)
     return rows, vectors * host().lanes(dtype)
+
+
+def listing(plan: Plan) -> Listing:
+    """All that there is of the program but its machine code."""
+    graph = plan.graph
+    return Listing(
+        tuple(graph.inputs),
+        tuple(graph.outputs),
+        frozenset(plan.prepared),
+        bool(graph.assignments),
+        tuple(emit(plan)),
+    )
 
 
 def emit(plan: Plan) -> list[KernelSpec]:

@@ -144,7 +144,19 @@ def emit_scan(
     """The spec of a loop; emit: the specs of its body's plan."""
     node, plan = kernel.node, kernel.plan
     specs = tuple(emit(plan))
-    nested = Nested(node, specs, tuple(plan.graph.inputs), tuple(plan.graph.outputs), kernel.rows, BLOCK)
+    nested = Nested(
+        len(node.inputs),
+        tuple(node.values),
+        node.attrs["carries"],
+        node.attrs["slices"],
+        node.attrs["steps"],
+        node.attrs["reverse"],
+        specs,
+        tuple(plan.graph.inputs),
+        tuple(plan.graph.outputs),
+        kernel.rows,
+        BLOCK,
+    )
     inputs = [aliases.get(v, v) for v in (*node.inputs, *kernel.packed)]
     steps = node.attrs["steps"] if node.attrs["steps"] is not None else 1
     tiles: int | Int = 1

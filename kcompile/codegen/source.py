@@ -90,6 +90,32 @@ class FamilySource(KernelSource):
         return hash(self.key)
 
 
+class StoredSource(KernelSource):
+    """What is left of a source where only its object code is needed: its key, and what it calls.
+
+    text raises MissingObject: whoever asks for it found no object code under the key.
+    """
+
+    def __init__(self, key: str, name: str, externals: tuple[KernelSource | str, ...]) -> None:
+        for field, value in {"key": key, "name": name, "externals": externals, "language": "llvm"}.items():
+            object.__setattr__(self, field, value)
+        object.__setattr__(self, "modules", ())
+
+    @property
+    def text(self) -> str:
+        raise MissingObject(f"no object code of kernel {self.name} is left")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, StoredSource) and self.key == other.key
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+
+class MissingObject(Exception):
+    """A stored program names a kernel whose object code is gone: the program must be compiled again."""
+
+
 @cache
 def host_fingerprint() -> str:
     """Everything outside the source that decides the machine code: versions, CPU, our own code generator."""

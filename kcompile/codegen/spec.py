@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from kcompile.codegen.source import KernelSource
 from kcompile.core.symbolic import Atom, Int
-from kcompile.ir.graph import Node, Value
+from kcompile.ir.graph import Value
 
 MODULES = ("kcompile.codegen.cpu_ops",)
 
@@ -42,16 +42,40 @@ class KernelSpec:
 class Nested:
     """What the kernel of a loop repeats; the address of its description is the first of its arguments.
 
-    specs: the body's kernels in order. parameters, outputs: the body's, in the order of the node's. rows: the
-    symbol along which blocks of `block` rows run by themselves.
+    inputs: how many of the kernel's first buffers are the loop's inputs. results: the loop's values, in the
+    order of the body's outputs. carries, slices, steps, reverse: attributes of the loop. specs: the body's
+    kernels in order. parameters, outputs: the body's, in the order of the loop's. rows: the symbol along
+    which blocks of `block` rows run by themselves.
     """
 
-    node: Node
+    inputs: int
+    results: tuple[Value, ...]
+    carries: int
+    slices: int
+    steps: int | Int | None
+    reverse: bool
     specs: tuple[KernelSpec, ...]
     parameters: tuple[Value, ...]
     outputs: tuple[Value, ...]
     rows: Atom | None
     block: int
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A program in full but for machine code: its kernels in order, and what its values stand for.
+
+    prepared: memory that is written once, outside the run. assigns: does it write variables?
+    """
+
+    inputs: tuple[Value, ...]
+    outputs: tuple[Value, ...]
+    prepared: frozenset[Value]
+    assigns: bool
+    specs: tuple[KernelSpec, ...]
+
+    def sources(self) -> list[KernelSource]:
+        return [spec.source for spec in flat(self.specs)]
 
 
 def flat(specs: Iterable[KernelSpec]) -> Iterator[KernelSpec]:

@@ -52,11 +52,11 @@ def measured_programs(model: Any, x: Any, y: Any, batch_size: int) -> dict[str, 
     x = _zeros_for(model, batch_size) if x is None else x
     programs = model._training.programs
     predict = programs.predict(x)
-    shown = {"predict": measure(predict.traced.graph, predict.run, programs_leaves(x))}
+    shown = {"predict": measure(predict.traced.graph, programs_leaves(x))}
     if model.compiled:
         y = labels_for(model, predict.run(*programs_leaves(x))) if y is None else y
         step = programs.batch("train", (x, y, None))
-        shown["train"] = measure(step.traced.graph, step.run, programs_leaves([x, y]))
+        shown["train"] = measure(step.traced.graph, programs_leaves([x, y]))
     return shown
 
 

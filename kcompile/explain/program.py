@@ -9,6 +9,7 @@ from functools import cache
 import numpy as np
 
 from kcompile.codegen.spec import KernelSpec
+from kcompile.compiler import compile_graph
 from kcompile.ir.graph import Graph, Node, Value
 from kcompile.ir.loops import Contract, Kernel, writes
 from kcompile.kernels.peak import Peak, measure_peak
@@ -56,8 +57,9 @@ class Measured:
         return sum(k.flops for k in self.kernels)
 
 
-def measure(graph: Graph, executable: Executable, arrays: Sequence[np.ndarray]) -> Measured:
-    """Run a program some times and gather what there is to tell of it."""
+def measure(graph: Graph, arrays: Sequence[np.ndarray]) -> Measured:
+    """Compile a graph, run it some times and gather what there is to tell of it."""
+    executable: Executable = compile_graph(graph, planned=True)
     program = executable.program
     plan = program.plan
     planned = [k for k in plan.kernels if not set(writes(k)) <= plan.prepared]

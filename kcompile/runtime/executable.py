@@ -27,8 +27,7 @@ class Executable:
 
     def __init__(self, program: Program):
         self.program = program
-        graph = program.plan.graph
-        self.inputs, self.outputs = graph.inputs, graph.outputs
+        self.inputs, self.outputs = list(program.listing.inputs), list(program.listing.outputs)
         self._dtypes = [dtypes.numpy_dtype(v.dtype) for v in self.inputs]
         self._output_dtypes = [dtypes.numpy_dtype(v.dtype) for v in self.outputs]
         self._symbols = [_symbols_of(v) for v in self.inputs]

@@ -39,11 +39,10 @@ class _Describing:
     def __init__(self, nested: Nested, buffers: tuple[Value, ...], symbols: Symbols) -> None:
         self.nested, self.symbols = nested, dict(symbols)
         self.slots = {v: k for k, v in reversed(list(enumerate(buffers, 1)))}
-        node = nested.node
-        self.carries = node.attrs["carries"]
-        self.sliced = range(self.carries, self.carries + node.attrs["slices"])
-        self.inputs = [buffers.index(b) + 1 for b in buffers[: len(node.inputs)]]
-        self.results = [self.slots[v] for v in node.values]
+        self.carries = nested.carries
+        self.sliced = range(self.carries, self.carries + nested.slices)
+        self.inputs = [buffers.index(b) + 1 for b in buffers[: nested.inputs]]
+        self.results = [self.slots[v] for v in nested.results]
         self.parameter = {v: k for k, v in enumerate(nested.parameters)}
         self.output = {v: k for k, v in enumerate(nested.outputs)}
         self.moves: list[list[int]] = []
@@ -83,7 +82,7 @@ class _Describing:
         return self.description
 
     def _steps(self) -> int:
-        steps = self.nested.node.attrs["steps"]
+        steps = self.nested.steps
         return -1 if steps is None else symbolic.evaluate(steps, self.symbols)
 
     def _with_rows(self, rows: int) -> dict[str, int]:
@@ -167,7 +166,7 @@ class _Describing:
 
     def _move(self, place: int, slot: int, v: Value, is_sliced: bool) -> None:
         step = _bytes(v, self.symbols) if is_sliced else 0
-        backwards = is_sliced and self.nested.node.attrs["reverse"]
+        backwards = is_sliced and self.nested.reverse
         offset = (self._steps() - 1) * step if backwards else 0
         move = [0] * len(Move)
         move[Move.PLACE], move[Move.SOURCE], move[Move.OFFSET] = place, slot, offset

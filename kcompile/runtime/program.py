@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from kcompile.codegen.spec import KernelSpec
+from kcompile.codegen.spec import KernelSpec, Listing
 from kcompile.core import dtypes, symbolic
 from kcompile.ir.graph import Value
 from kcompile.ir.traits import Leaf
@@ -74,28 +74,37 @@ class ArenaRange:
 
 
 class Program:
-    """Kernels of a plan, ready to be bound."""
+    """The kernels of a listing with their machine code, ready to be bound.
+
+    plan: what the listing was made from; None where it was read from the cache.
+    """
 
     def __init__(
         self,
-        plan: Plan,
-        specs: Sequence[KernelSpec],
+        listing: Listing,
         addresses: Sequence[int],
         variables: Mapping[Value, np.ndarray],
+        plan: Plan | None = None,
     ):
         rest = iter(addresses)
-        rows = [(s, next(rest), [next(rest) for _ in range(kernels_of(s) - 1)]) for s in specs]
-        self.plan, self.variables = plan, variables
-        self.preparation = [(s, a) for s, a, _ in rows if set(s.writes) <= plan.prepared]
-        run = [row for row in rows if not set(row[0].writes) <= plan.prepared]
+        rows = [(s, next(rest), [next(rest) for _ in range(kernels_of(s) - 1)]) for s in listing.specs]
+        self.listing, self.variables, self._plan = listing, variables, plan
+        self.preparation = [(s, a) for s, a, _ in rows if set(s.writes) <= listing.prepared]
+        run = [row for row in rows if not set(row[0].writes) <= listing.prepared]
         self.specs, self.addresses = [s for s, _, _ in run], [a for _, a, _ in run]
         self.repeated = [within for _, _, within in run]  # addresses of the kernels that each one repeats
-        self.assigns = bool(plan.graph.assignments)
+        self.assigns = listing.assigns
         self._prepared: dict[Value, np.ndarray] = {}
         self._prepared_at = -1
         self._preparing = threading.Lock()  # programs bound to several batch sizes share what is prepared
         _alive.add(self)
-        self.external = set(plan.graph.inputs) | set(plan.graph.outputs)
+        self.external = {*listing.inputs, *listing.outputs}
+
+    @property
+    def plan(self) -> Plan:
+        """Graph and kernel IR, for who explains or checks a program that was compiled for it."""
+        assert self._plan is not None, "read from the cache: compile_graph(graph, planned=True) makes a plan"
+        return self._plan
 
     def renew_lock(self) -> None:
         self._preparing = threading.Lock()
@@ -138,7 +147,7 @@ class Program:
             commands[k, :5] = self.addresses[k], arguments.ctypes.data + 8 * starts[k], tiles, 1, flags
         needed = [symbolic.evaluate(s.scratch, symbols) for s in self.specs] + [d.scratch for d in described]
         scratch = max(needed, default=0) + SCRATCH_SLACK
-        shapes = [tuple(symbolic.evaluate(d, symbols) for d in v.shape) for v in self.plan.graph.outputs]
+        shapes = [tuple(symbolic.evaluate(d, symbols) for d in v.shape) for v in self.listing.outputs]
         threads = 1 if work < SMALL_WORK else None
         return Bound(
             commands,
@@ -178,7 +187,7 @@ class Program:
         if v.op.leaf is Leaf.CONSTANT:
             array: np.ndarray = v.node.attrs["value"].array
             return array.ctypes.data
-        if v in self.plan.prepared:
+        if v in self.listing.prepared:
             if v not in self._prepared:
                 self._prepared[v] = _aligned(self._bytes(v, {}))
             return self._prepared[v].ctypes.data
@@ -195,7 +204,7 @@ class Program:
             for v in spec.buffers:
                 if (
                     v not in self.external
-                    and v not in self.plan.prepared
+                    and v not in self.listing.prepared
                     and v.op.leaf not in (Leaf.CONSTANT, Leaf.VARIABLE)
                 ):
                     lives.setdefault(v, [k, k])[1] = k
