@@ -42,7 +42,7 @@ def loads(data: bytes, given: Sequence[Value]) -> Listing:
 
 
 class _Table:
-    """Rows of what is written once, at its first use, after what it is made of. key: what tells them apart."""
+    """Rows, each written once, at its first use, after what it is made of. key: what tells them apart."""
 
     def __init__(self, row: Callable[[Any], list[Any]], key: Callable[[Any], Any]) -> None:
         self.rows: list[list[Any]] = []

@@ -27,7 +27,7 @@ class Executable:
 
     def __init__(self, program: Program):
         self.program = program
-        self.inputs, self.outputs = list(program.listing.inputs), list(program.listing.outputs)
+        self.inputs, self.outputs = program.inputs, program.outputs
         self._dtypes = [dtypes.numpy_dtype(v.dtype) for v in self.inputs]
         self._output_dtypes = [dtypes.numpy_dtype(v.dtype) for v in self.outputs]
         self._symbols = [_symbols_of(v) for v in self.inputs]

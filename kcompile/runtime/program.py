@@ -98,7 +98,8 @@ class Program:
         self._prepared_at = -1
         self._preparing = threading.Lock()  # programs bound to several batch sizes share what is prepared
         _alive.add(self)
-        self.external = {*listing.inputs, *listing.outputs}
+        self.inputs, self.outputs = list(listing.inputs), list(listing.outputs)
+        self.external = {*self.inputs, *self.outputs}
 
     @property
     def plan(self) -> Plan:
@@ -147,7 +148,7 @@ class Program:
             commands[k, :5] = self.addresses[k], arguments.ctypes.data + 8 * starts[k], tiles, 1, flags
         needed = [symbolic.evaluate(s.scratch, symbols) for s in self.specs] + [d.scratch for d in described]
         scratch = max(needed, default=0) + SCRATCH_SLACK
-        shapes = [tuple(symbolic.evaluate(d, symbols) for d in v.shape) for v in self.listing.outputs]
+        shapes = [tuple(symbolic.evaluate(d, symbols) for d in v.shape) for v in self.outputs]
         threads = 1 if work < SMALL_WORK else None
         return Bound(
             commands,

@@ -58,6 +58,7 @@ class CudaProgram:
     ):
         self.plan, self.specs, self.device = plan, list(kernels), device
         self.variables = variables
+        self.inputs, self.outputs = plan.graph.inputs, plan.graph.outputs
         self.assigns = bool(plan.graph.assignments)
         self.loaded = {k.source.key: device.load(k.source) for k in kernels}
         self.on_device = _variables.setdefault(device, DeviceVariables(device))
@@ -67,7 +68,7 @@ class CudaProgram:
         plan = bind(self.plan, self.specs, symbols)
         arena = self.device.allocate(plan.arena)
         views = [self._view(b, arena) for b in plan.buffers]
-        shapes = [tuple(symbolic.evaluate(d, symbols) for d in v.shape) for v in self.plan.graph.outputs]
+        shapes = [tuple(symbolic.evaluate(d, symbols) for d in v.shape) for v in self.outputs]
         return CudaBound(plan, views, shapes, threading.Lock())
 
     def arena(self, symbols: Mapping[str, int]) -> list[ArenaRange]:
