@@ -1,9 +1,8 @@
 """`Contract` kernels as Numba source around the external micro-kernel.
 
-A tile is (part of the reduction, outer index, panel of output columns, block of output rows). The rows of a
-block are addresses in A, tabulated once, so images need no im2col; the micro-kernel leaves its sums in a
-scratch tile that the
-epilogue reads while it is in the first-level cache.
+A tile is (part of the reduction, outer index, strip of panels of output columns, block of output rows); most
+strips are one panel. The rows of a block are addresses in A, tabulated once, so images need no im2col; the
+micro-kernel leaves its sums in a scratch tile that the epilogue reads while it is in the first-level cache.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from kcompile.codegen.families import micro_source, narrower_tile, transpose_sou
 from kcompile.codegen.row_table import write_row_table
 from kcompile.codegen.source import KernelSource
 from kcompile.codegen.spec import MODULES, KernelSpec
+from kcompile.codegen.strips import panels_of_strip, rows_of_strip
 from kcompile.codegen.writer import Writer
 from kcompile.core import dtypes, symbolic
 from kcompile.core.symbolic import Int, product
@@ -59,6 +59,8 @@ class ContractEmitter:
             moved = tuple(symbolic.substitute(i, env) for i in store.index)
             self.stores.append((store.target, moved, resolve(store.expr.substitute(env), offsets)))
         self.s = Statements(self.w, self.names, offsets)
+        self.panels = panels_of_strip(c, self.row, self.lane, (e for _, _, e in self.stores))
+        self.width = self.panels * c.columns  # of the scratch tile
         self.k_outer, self.k1, self.k0 = self._split_k()
         self.unit_k = self.k0.a == 1
         self.block_k = BLOCK_K if self.unit_k else STRIDED_BLOCK_K
@@ -108,52 +110,53 @@ class ContractEmitter:
         )
 
     def _block_rows(self) -> int:
+        if self.panels > 1:
+            return rows_of_strip(self.c, self.panels, self.out_item)
         m = hint(self.c.m_extent)
         limit = LONG_BLOCK_ROWS if self.c.parts > 1 else BLOCK_ROWS
         return min(limit, -(-m // self.c.rows) * self.c.rows) if isinstance(self.c.m_extent, int) else limit
 
     def _scratch(self) -> int:
         rows = self._block_rows() + self.beyond + 1
-        tile = rows * self.c.columns * self.out_item
-        return rows * 8 + tile * (2 if self.c.transposed else 1) + 256
+        tile = rows * self.width * self.out_item
+        return aligned(rows * 8) + tile * (2 if self.c.transposed else 1) + 256
 
     def _tile(self) -> None:
         c, w, s = self.c, self.w, self.s
-        block, columns = self._block_rows(), c.columns
+        block, width = self._block_rows(), self.width
         m, n = s.bound(c.m_extent), s.bound(c.n.extent)
-        blocks, panels = (
-            -(-c.m_extent // block)
-            if isinstance(c.m_extent, int)
-            else symbolic.floordiv(c.m_extent + (block - 1), block),
-            None,
-        )
-        panels = symbolic.floordiv(c.n.extent + (columns - 1), columns)
+        blocks = symbolic.floordiv(c.m_extent + (block - 1), block)
+        strips = symbolic.floordiv(c.n.extent + (width - 1), width)
         outer = product(r.extent for r in c.outer)
-        self.tiles = blocks * panels * outer * c.parts
+        self.tiles = blocks * strips * outer * c.parts
         rows_padded = block + self.beyond + 1
+        table = aligned(rows_padded * 8)
         w.line("table = buffer_i64(scratch, 100)")
-        w.line(f"c = buffer_{scalar.SHORT[c.value.dtype]}(scratch + {rows_padded * 8}, 101)")
+        w.line(f"c = buffer_{scalar.SHORT[c.value.dtype]}(scratch + {table}, 101)")
         if c.transposed:
             w.line(
                 f"turned = buffer_{scalar.SHORT[c.value.dtype]}"
-                f"(scratch + {rows_padded * 8 + rows_padded * columns * self.out_item}, 102)"
+                f"(scratch + {table + rows_padded * width * self.out_item}, 102)"
             )
         with w.block("for tile in range(begin, end):"):
-            self._decode_tile(blocks, panels)
+            self._decode_tile(blocks, strips)
             w.line(f"row0 = block * {block}")
             w.line(f"rows = min({block}, {m} - row0)")
-            w.line(f"lane0 = panel * {columns}")
-            exact = isinstance(c.n.extent, int) and c.n.extent % columns == 0
-            w.line(f"lane1 = lane0 + {columns}" if exact else f"lane1 = min(lane0 + {columns}, {n})")
-            self._addresses()
+            w.line(f"lane0 = strip * {width}")
+            exact = isinstance(c.n.extent, int) and c.n.extent % width == 0
+            w.line(f"lane1 = lane0 + {width}" if exact else f"lane1 = min(lane0 + {width}, {n})")
+            self._a_address()
             write_row_table(c, w, s, self.item, self.beyond)
-            self._reduction()
+            w.line("moved = 0")
+            with w.block(f"for first in range(lane0, lane1, {c.columns}):"):
+                self._b_address()
+                self._reduction()
             self._epilogue()
 
-    def _decode_tile(self, blocks: int | Int, panels: int | Int) -> None:
+    def _decode_tile(self, blocks: int | Int, strips: int | Int) -> None:
         w, s = self.w, self.s
         w.line("rest = tile")
-        sizes = [("block", blocks), ("panel", panels)]
+        sizes = [("block", blocks), ("strip", strips)]
         sizes += [(self._outer_name(k), r.extent) for k, r in reversed(list(enumerate(self.c.outer)))]
         for name, extent in sizes:
             if extent == 1:
@@ -171,29 +174,33 @@ class ContractEmitter:
     def _outer_name(self, k: int) -> str:
         return f"o{k}"
 
-    def _addresses(self) -> None:
-        """Where A and B of this tile begin."""
-        c, w = self.c, self.w
-        a: int | Int = c.a.offset
-        for r, axis in zip(c.outer, self.outer, strict=True):
+    def _a_address(self) -> None:
+        """Where A of this tile begins."""
+        a: int | Int = self.c.a.offset
+        for r, axis in zip(self.c.outer, self.outer, strict=True):
             a = a + r.a * Int.of(axis)
-        w.line(f"a0 = a + {self.s.integer(a * self.item)}")
+        self.w.line(f"a0 = a + {self.s.integer(a * self.item)}")
+
+    def _b_address(self) -> None:
+        """Where B of the panel that begins with column `first` begins."""
+        c, w = self.c, self.w
         if c.packed:
             panel: int | Int = 0
             for r, axis in zip(c.outer, self.outer, strict=True):
                 if r.b != 0:
                     panel = panel * r.extent + Int.of(axis)
             panels = symbolic.floordiv(c.n.extent + (c.columns - 1), c.columns)
-            first = self.s.integer(panel * panels)
-            w.line(f"b0 = b + ({first} + panel) * {self.s.integer(c.k_extent * (c.columns * self.item))}")
+            before = self.s.integer(panel * panels)
+            size = self.s.integer(c.k_extent * (c.columns * self.item))
+            w.line(f"b0 = b + ({before} + index_div(first, {c.columns})) * {size}")
             return
         b: int | Int = c.b.offset
         for r, axis in zip(c.outer, self.outer, strict=True):
             b = b + r.b * Int.of(axis)
-        w.line(f"b0 = b + {self.s.integer(b * self.item)} + lane0 * {self.item}")
+        w.line(f"b0 = b + {self.s.integer(b * self.item)} + first * {self.item}")
 
     def _reduction(self) -> None:
-        """All steps of the reduction (or of this part of it), in passes that the caches hold."""
+        """All steps of a panel's reduction (or of this part of it), in passes that the caches hold."""
         w, s = self.w, self.s
         blocked = not isinstance(self.k0.extent, int) or (
             self.k1.extent == 1 and self.k0.extent > 2 * self.block_k
@@ -211,10 +218,8 @@ class ContractEmitter:
             w.line("first_pass = 0")
             w.line(f"last_pass = {count}")
         if self.c.parts > 1 or isinstance(self.c.k_extent, Int):  # a part, or a batch, may be empty
-            with w.block("if first_pass == last_pass:"), w.block(f"for j in range(rows * {self.c.columns}):"):
+            with w.block("if first_pass == last_pass:"), w.block(f"for j in range(rows * {self.width}):"):
                 w.line(f"c[j] = {scalar.literal(0, self.c.value.dtype)}")
-        if blocked or self.k_outer:
-            w.line("moved = 0")
         with w.block("for k_pass in range(first_pass, last_pass):"):
             self._pass_position(blocked, k0)
             if blocked or self.k_outer:
@@ -255,7 +260,7 @@ class ContractEmitter:
             self._rows(c.rows, c.columns)
             return
         rows, columns = self.narrow
-        with w.block(f"if lane1 - lane0 <= {columns}:"):
+        with w.block(f"if lane1 - first <= {columns}:"):
             self._rows(rows, columns)
         with w.block("else:"):
             self._rows(c.rows, c.columns)
@@ -285,8 +290,9 @@ class ContractEmitter:
         values = [
             s.bound(self.k1.extent), "index_div(k_count, 2)" if c.pairs else "k_count", "address(table, r)",
             s.integer(self.k1.a * self.item), s.integer(self.k0.a * step), "b0 + b_k",
-            s.integer(self.k1.b * self.item), s.integer(self.k0.b * step), f"address(c, r * {c.columns})",
-            str(c.columns * self.out_item), "i64(k_pass > first_pass)",
+            s.integer(self.k1.b * self.item), s.integer(self.k0.b * step),
+            f"address(c, r * {self.width} + first - lane0)",
+            str(self.width * self.out_item), "i64(k_pass > first_pass)",
         ]  # fmt: skip
         self.w.line(f'call_external("{source.symbol}", {", ".join(values)})')
         self.w.line(f"r += {rows}")
@@ -318,7 +324,7 @@ class ContractEmitter:
                     self.lane,
                     "lane0",
                     "lane1",
-                    f"c[(row - row0) * {c.columns} + lane - lane0]",
+                    f"c[(row - row0) * {self.width} + lane - lane0]",
                 )
 
     def _nest(
@@ -352,6 +358,11 @@ class ContractEmitter:
             for part in hoistable(e, bound):
                 if not _has_accumulator(part):
                     self.s.emit(part)
+
+
+def aligned(size: int) -> int:
+    """The size in whole cache lines: a vector that lies on two lines costs two accesses."""
+    return -(-size // 64) * 64
 
 
 def _has_accumulator(e: Expr) -> bool:
