@@ -17,6 +17,7 @@ from kcompile.codegen.row_table import write_row_table
 from kcompile.codegen.source import KernelSource
 from kcompile.codegen.spec import MODULES, KernelSpec
 from kcompile.codegen.strips import panels_of_strip, rows_of_strip
+from kcompile.codegen.tile_order import write_position
 from kcompile.codegen.writer import Writer
 from kcompile.core import dtypes, symbolic
 from kcompile.core.symbolic import Int, product
@@ -59,11 +60,13 @@ class ContractEmitter:
             moved = tuple(symbolic.substitute(i, env) for i in store.index)
             self.stores.append((store.target, moved, resolve(store.expr.substitute(env), offsets)))
         self.s = Statements(self.w, self.names, offsets)
-        self.panels = panels_of_strip(c, self.row, self.lane, (e for _, _, e in self.stores))
-        self.width = self.panels * c.columns  # of the scratch tile
         self.k_outer, self.k1, self.k0 = self._split_k()
         self.unit_k = self.k0.a == 1
         self.block_k = BLOCK_K if self.unit_k else STRIDED_BLOCK_K
+        if c.parts > 1:  # each part has a pass
+            self.block_k = min(self.block_k, -(-hint(c.k_extent) // c.parts))
+        self.panels = panels_of_strip(c, self.row, self.lane, (e for _, _, e in self.stores))
+        self.width = self.panels * c.columns  # of the scratch tile
         self.narrow = None if isinstance(c.n.extent, int) or c.pairs else narrower_tile(c.columns, c.dtype)
         self.beyond = max(c.rows, self.narrow[0] if self.narrow else 0) - 1  # rows computed too many
         self.externals: list[KernelSource] = []
@@ -111,15 +114,19 @@ class ContractEmitter:
 
     def _block_rows(self) -> int:
         if self.panels > 1:
-            return rows_of_strip(self.c, self.panels, self.out_item)
+            return rows_of_strip(self.c, self.panels)
         m = hint(self.c.m_extent)
         limit = LONG_BLOCK_ROWS if self.c.parts > 1 else BLOCK_ROWS
         return min(limit, -(-m // self.c.rows) * self.c.rows) if isinstance(self.c.m_extent, int) else limit
 
-    def _scratch(self) -> int:
+    def _places(self) -> dict[str, int]:
+        """Offsets in the scratch memory."""
         rows = self._block_rows() + self.beyond + 1
-        tile = rows * self.width * self.out_item
-        return aligned(rows * 8) + tile * (2 if self.c.transposed else 1) + 256
+        tile, c = aligned(rows * self.width * self.out_item), aligned(rows * 8)
+        return {"c": c, "turned": c + tile, "end": c + tile * (2 if self.c.transposed else 1)}
+
+    def _scratch(self) -> int:
+        return self._places()["end"] + 256
 
     def _tile(self) -> None:
         c, w, s = self.c, self.w, self.s
@@ -129,15 +136,11 @@ class ContractEmitter:
         strips = symbolic.floordiv(c.n.extent + (width - 1), width)
         outer = product(r.extent for r in c.outer)
         self.tiles = blocks * strips * outer * c.parts
-        rows_padded = block + self.beyond + 1
-        table = aligned(rows_padded * 8)
+        places, short = self._places(), scalar.SHORT[c.value.dtype]
         w.line("table = buffer_i64(scratch, 100)")
-        w.line(f"c = buffer_{scalar.SHORT[c.value.dtype]}(scratch + {table}, 101)")
+        w.line(f"c = buffer_{short}(scratch + {places['c']}, 101)")
         if c.transposed:
-            w.line(
-                f"turned = buffer_{scalar.SHORT[c.value.dtype]}"
-                f"(scratch + {table + rows_padded * width * self.out_item}, 102)"
-            )
+            w.line(f"turned = buffer_{short}(scratch + {places['turned']}, 102)")
         with w.block("for tile in range(begin, end):"):
             self._decode_tile(blocks, strips)
             w.line(f"row0 = block * {block}")
@@ -147,18 +150,15 @@ class ContractEmitter:
             w.line(f"lane1 = lane0 + {width}" if exact else f"lane1 = min(lane0 + {width}, {n})")
             self._a_address()
             write_row_table(c, w, s, self.item, self.beyond)
-            w.line("moved = 0")
-            with w.block(f"for first in range(lane0, lane1, {c.columns}):"):
-                self._b_address()
-                self._reduction()
+            self._reduction()
             self._epilogue()
 
     def _decode_tile(self, blocks: int | Int, strips: int | Int) -> None:
         w, s = self.w, self.s
         w.line("rest = tile")
-        sizes = [("block", blocks), ("strip", strips)]
-        sizes += [(self._outer_name(k), r.extent) for k, r in reversed(list(enumerate(self.c.outer)))]
-        for name, extent in sizes:
+        write_position(w, s, blocks, strips, self._block_rows() * hint(self.c.k_extent) * self.item)
+        for k, r in reversed(list(enumerate(self.c.outer))):
+            name, extent = self._outer_name(k), r.extent
             if extent == 1:
                 w.line(f"{name} = 0")
                 continue
@@ -200,10 +200,10 @@ class ContractEmitter:
         w.line(f"b0 = b + {self.s.integer(b * self.item)} + first * {self.item}")
 
     def _reduction(self) -> None:
-        """All steps of a panel's reduction (or of this part of it), in passes that the caches hold."""
+        """All steps of the reduction (or of this part of it), in passes that the caches hold."""
         w, s = self.w, self.s
         blocked = not isinstance(self.k0.extent, int) or (
-            self.k1.extent == 1 and self.k0.extent > 2 * self.block_k
+            self.k1.extent == 1 and self.k0.extent > (2 if self.c.parts == 1 else 1) * self.block_k
         )
         k0 = s.bound(self.k0.extent)
         passes = product(r.extent for r in self.k_outer)
@@ -220,14 +220,19 @@ class ContractEmitter:
         if self.c.parts > 1 or isinstance(self.c.k_extent, Int):  # a part, or a batch, may be empty
             with w.block("if first_pass == last_pass:"), w.block(f"for j in range(rows * {self.width}):"):
                 w.line(f"c[j] = {scalar.literal(0, self.c.value.dtype)}")
+        moves = blocked or bool(self.k_outer)
+        if moves:
+            w.line("moved = 0")
         with w.block("for k_pass in range(first_pass, last_pass):"):
             self._pass_position(blocked, k0)
-            if blocked or self.k_outer:
+            if moves:
                 with w.block("if a_k != moved:"):
                     with w.block(f"for r in range(filled + {self.beyond}):"):
                         w.line("table[r] += a_k - moved")
                     w.line("moved = a_k")
-            self._micro_calls()
+            with w.block(f"for first in range(lane0, lane1, {self.c.columns}):"):
+                self._b_address()
+                self._micro_calls()
 
     def _pass_position(self, blocked: bool, k0: str) -> None:
         """Offsets of this pass in A and B."""

@@ -23,7 +23,7 @@ def target() -> Target:
     """The CPU as the schedule sees it: tiles of vector registers, B in panels, parts for a few threads."""
     return Target(
         "cpu", _tile, packs=True, turns=True, winograd=True,
-        long=4 * BLOCK_K, few=1 << 18, parts=8, sum_parts=16, sorts=True,
+        long=4 * BLOCK_K, few=1 << 18, parts=8, sum_parts=16, owned=1 << 17, owners=2, sorts=True,
         pairs=host().multiplies_bfloat16,
     )  # fmt: skip
 

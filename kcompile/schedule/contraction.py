@@ -15,9 +15,10 @@ from dataclasses import dataclass, replace
 from kcompile.core import config, symbolic
 from kcompile.core.symbolic import Int, product
 from kcompile.ir.graph import Node, Value
+from kcompile.ir.traits import Leaf
 from kcompile.ir.views import View, row_major
 from kcompile.kernels.winograd import POINTS
-from kcompile.schedule.roles import AxisRole, hint, merge
+from kcompile.schedule.roles import BATCH_HINT, AxisRole, hint, merge
 from kcompile.schedule.target import Target
 from kcompile.schedule.views import view_of
 from kcompile.schedule.winograd import Window, gradient_window_of, window_of
@@ -166,6 +167,8 @@ def _plan(
             value, a, b, tuple(m), lane, tuple(k), (), False, False, rows, columns, target.parts, window
         )
     parts = target.parts if _is_long(m, lane, k, outer, target) else 1
+    if direct and b.base not in stable and not (outer or spare_m or spare_n) and _is_owned(b, m, target):
+        parts = target.owners
     return Contraction(
         value,
         a,
@@ -189,6 +192,16 @@ def _is_long(
     size = hint(product(r.extent for r in (*m, *outer))) * hint(n.extent)
     length = hint(product(r.extent for r in k))
     return length >= target.long and size <= target.few
+
+
+def _is_owned(b: View, m: list[AxisRole], target: Target) -> bool:
+    """Is B a large matrix of weights that this program updates, read for few rows of A?
+
+    The update shares out its rows, which are steps of this reduction: who reads them should have written
+    them.
+    """
+    few_rows = hint(product(r.extent for r in m)) <= BATCH_HINT
+    return few_rows and b.base.op.leaf is Leaf.VARIABLE and hint(b.base.type.size) >= target.owned
 
 
 def _innermost_run(axes: list[AxisRole], need_b: bool) -> tuple[list[AxisRole], list[AxisRole]]:

@@ -15,6 +15,7 @@ class Target:
     turns     does storing a tile across its columns cost a transposition?
     winograd  may 3 x 3 convolutions be computed by Winograd's algorithm?
     long      reduction steps from which a contraction of at most `few` outputs is shared out into `parts`.
+    owned     elements of weights that the program updates from which each of `owners` (caches) reads a part.
     sum_parts parts of a long sum into few elements. All parts are combined in a fixed order.
     sorts     are rows ordered by a kernel that sorts, and updates scattered along them in one go?
     pairs     are products of bfloat16 added up in float32 two at a time, by an instruction?
@@ -29,5 +30,7 @@ class Target:
     few: int
     parts: int
     sum_parts: int
+    owned: int
+    owners: int
     sorts: bool = False
     pairs: bool = False
