@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import sys
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
@@ -33,8 +32,9 @@ def jit(function: Function | None = None, dynamic: bool | None = None, **_: Any)
              else is part of the program. Variables are read when the program runs, and written if assigned.
              dynamic: None: the first call is compiled for its shapes. Dimensions in which a later one differs
              are left open, so that one program serves all their extents from 2 on; those that have been equal
-             so far are taken to be equal. Where the function needs to know them (`range(x.shape[0])`, or
-             `x.shape[0] == 3`) each shape is compiled by itself, as with False.
+             so far are taken to be equal. Where the function needs to know them (`range(x.shape[0])`,
+             `x.shape[0] == 3`, keys of dicts, texts, `isinstance`) each shape is compiled by itself, as with
+             False.
     Returns: what the function returns, tensors as NumPy arrays.
     Raises:  TypeError if `function` cannot be called.
 
@@ -117,7 +117,7 @@ class _Programs:
                 if not is_open:
                     raise
                 made = None
-        if made is None or (is_open and any(map(_is_users, asking))):
+        if made is None or (is_open and asking - {"kcompile"}):
             self._refused.add((form, wanted))
             return False
         self._programs[form, wanted] = made
@@ -152,12 +152,6 @@ def _opened(before: Shapes, shapes: Shapes) -> Shapes:
         return names.setdefault((old, new), symbolic.symbol(f"dim{len(names)}", low=2))
 
     return tuple(tuple(map(dimension, old, new)) for old, new in zip(before, shapes, strict=True))
-
-
-def _is_users(module: str) -> bool:
-    """Is it neither ours nor Python's own?"""
-    root = module.partition(".")[0]
-    return root != "kcompile" and root not in sys.stdlib_module_names
 
 
 def _is_array(x: Any) -> bool:

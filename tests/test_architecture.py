@@ -224,6 +224,8 @@ def asked(node: ast.AST) -> list[ast.AST]:
         return [node.left, *node.comparators]
     if isinstance(node, ast.Subscript) and ast.unparse(node.value) != "REGISTRY":
         return [node.slice]
+    if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
+        return [node]  # the record of an op that is named: whoever needs it has a node of it, or its module
     if isinstance(node, ast.Match):
         return [node.subject]
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
@@ -258,6 +260,7 @@ def test_no_op_is_asked_for_by_name_below_the_layers():
         "def f(v):\n    return v.op is transpose_op\n",
         "def f(v):\n    return v.op is not REGISTRY['stop_gradient']\n",
         "def f(op):\n    return op.name.startswith('max_pool')\n",
+        "def f(v):\n    return REGISTRY['loop'](v)\n",
         "def f(v):\n    return [x for x in v if x.op.name != 'constant']\n",
         "def f(v):\n    match v.op.name:\n        case 'add': pass\n",
     ],
@@ -274,7 +277,7 @@ def test_the_checker_leaves_messages_kinds_of_expressions_and_makers_alone(tmp_p
         "def f(v, e, one):\n"
         "    if e.op == 'reduce' and v.op.traits.linear and one.name in skipped:\n"
         "        raise ValueError(f'{v.op.name} has no kernel')\n"
-        "    return REGISTRY['loop'](v), copy_op(v, slot=0), {'name': v.op.name}\n"
+        "    return REGISTRY[name](v), v.op(v), copy_op(v, slot=0), {'name': v.op.name}\n"
     )
     assert not list(questions_for_ops_by_name(path))
 

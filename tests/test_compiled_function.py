@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import collections
+import functools
+
 import numpy as np
 import pytest
 
@@ -71,6 +74,25 @@ def test_several_open_dimensions_open_one_after_another(compiled):
     assert len(compiled) == 3
 
 
+def _number_or(dimension, other):
+    try:
+        return float(int(dimension))
+    except TypeError:
+        return float(other)
+
+
+def _is_above(dimension, bound):
+    try:
+        return 2.0 if dimension > bound else 3.0
+    except TypeError:
+        return 5.0
+
+
+@functools.lru_cache
+def _cached(shape):
+    return 2.0 if shape[0] in (3, 4) else 5.0
+
+
 @pytest.mark.parametrize(
     "function",
     [
@@ -82,6 +104,22 @@ def test_several_open_dimensions_open_one_after_another(compiled):
         lambda x: x / x.shape[0] if isinstance(x.shape[0], int) else x / float(x.shape[0]),
         lambda x: x + np.ones(x.shape, "float32"),
         lambda x: ops.reshape(x, (x.shape[0] * 2,))[:3],
+        lambda x: x * 2.0 if x.shape[0] in {3, 4} else x * 5.0,
+        lambda x: x * 2.0 if x.shape in {(3, 2), (4, 2)} else x * 5.0,
+        lambda x: x * {3: 2.0, 4: 7.0}.get(x.shape[0], 5.0),
+        lambda x: x * (2.0 if isinstance(x.shape[0], int) else 5.0),
+        lambda x: x * (2.0 if isinstance(ops.concatenate([x, x]).shape[0], (int, np.integer)) else 5.0),
+        lambda x: x * float(len(str(x.shape[0]).replace("3", ""))),
+        lambda x: x * float(f"{x.shape[0]}" == "3"),
+        lambda x: x * float(repr(x.shape) == "(5, 2)"),
+        lambda x: x * float(hash(x.shape[0]) % 5),
+        lambda x: x * float(hash(x.shape) % 7),
+        lambda x: x * 2.0 if x.shape[0] % 2 else x * 5.0,
+        lambda x: x * 2.0 if not x.shape[0] - 3 else x * 5.0,
+        lambda x: x * float(collections.Counter(x.shape)[4]),
+        lambda x: x * _number_or(x.shape[0], 9),
+        lambda x: x * _is_above(x.shape[0], 4),
+        lambda x: x * float(_cached(x.shape)),
     ],
 )
 def test_python_that_needs_an_extent_gets_it(function):
@@ -89,6 +127,22 @@ def test_python_that_needs_an_extent_gets_it(function):
     for size in (4, 5, 3, 6):
         x = array(size, 2)
         np.testing.assert_allclose(run(x), function(x), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: ops.mean(x, axis=0) / x.shape[0] if x.shape[0] else x,
+        lambda x: ops.concatenate([x, x], axis=0)[: x.shape[0] // 2],
+        lambda x: ops.softmax(ops.reshape(x, (-1,)) * ops.shape(x)[0]),
+        lambda x: ops.sum(ops.pad(x, ((1, 2), (0, 0)))) if x.shape[0] == ops.exp(x).shape[0] else x,
+    ],
+)
+def test_functions_for_any_extent_stay_one_program(compiled, function):
+    run = kcompile.jit(function)
+    for size in (4, 5, 3, 6):
+        run(array(size, 2))
+    assert len(compiled) == 2
 
 
 def test_dynamic_can_be_turned_off(compiled):

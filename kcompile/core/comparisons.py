@@ -1,11 +1,16 @@
-"""Who asks whether a dimension is equal to something: a trace with another extent might go another way."""
+"""Who looks at what an open dimension is: a trace with another extent might go another way there.
+
+Comparisons, hashes (sets, keys of dicts), texts, tests for zero, `isinstance` and attempts to have a number.
+"""
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import TYPE_CHECKING, Any
 
 
 class _Thread(threading.local):
@@ -14,19 +19,57 @@ class _Thread(threading.local):
 
 
 _thread = _Thread()
+watchers = 0  # in all threads: none in all but a few traces, where noting must cost nothing
 
 
 @contextmanager
 def watched() -> Iterator[set[str]]:
-    """Inside, modules are noted that find a dimension unequal to something."""
+    """Inside, modules are noted that look at a dimension; Python's own stand for the one that calls them."""
+    global watchers
     _thread.watching.append(set())
+    watchers += 1
     try:
         yield _thread.watching[-1]
     finally:
+        watchers -= 1
         _thread.watching.pop()
 
 
-def note(asking: FrameType) -> None:
-    """A dimension was unequal to something that this frame compared it with."""
-    if _thread.watching:
-        _thread.watching[-1].add(asking.f_globals.get("__name__", ""))
+def note(asking: FrameType | None) -> None:
+    """This frame has looked at a dimension."""
+    if not _thread.watching:
+        return
+    while asking is not None and _root(asking) in sys.stdlib_module_names:
+        asking = asking.f_back
+    if asking is not None:
+        _thread.watching[-1].add(_root(asking))
+
+
+def look() -> None:
+    """Whoever called the caller has looked at a dimension."""
+    if watchers:
+        note(sys._getframe(2))
+
+
+def _root(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0]
+
+
+class Watched:
+    """Base of what is looked at: its type, and its order, which it has not."""
+
+    __slots__ = ()
+
+    def _type(self) -> type[Any]:
+        """Python asks for it in `isinstance(dimension, int)`, where the answer is no."""
+        if watchers:
+            look()
+        return type(self)
+
+    def _unordered(self, other: object) -> bool:
+        look()
+        return NotImplemented
+
+    if not TYPE_CHECKING:  # to a checker these are not there
+        __class__ = property(_type)
+        __lt__ = __le__ = __gt__ = __ge__ = _unordered

@@ -2,16 +2,12 @@
 
 `Int` is a polynomial with integer coefficients over atoms. An atom is a named symbol with bounds, or a floor
 division that could not be simplified, or a dynamic value (an index read from memory). Results that are
-constant come back as
-plain `int`, so a dimension is always `int | Int`. `x % d` is kept as `x - d * (x // d)`, which makes re-
-joined splits cancel by
-themselves:
-(j // 64) * 64 + j % 64 is j.
+constant come back as plain `int`, so a dimension is always `int | Int`. `x % d` is kept as
+`x - d * (x // d)`, which makes re-joined splits cancel by themselves: (j // 64) * 64 + j % 64 is j.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Mapping
 
 from kcompile.core import comparisons
@@ -88,7 +84,7 @@ class Min(Atom):
                 yield from one.atoms()
 
 
-class Int:
+class Int(comparisons.Watched):
     """An immutable polynomial; `terms` maps a sorted tuple of atoms to its coefficient."""
 
     __slots__ = ("_atoms", "_hash", "terms")
@@ -103,15 +99,18 @@ class Int:
         return Int((((atom,), 1),))
 
     def __hash__(self) -> int:
+        if comparisons.watchers:
+            comparisons.look()
         return self._hash
 
     def __eq__(self, other: object) -> bool:
-        same = isinstance(other, Int) and self._hash == other._hash and self.terms == other.terms
+        same = type(other) is Int and self._hash == other._hash and self.terms == other.terms
         if not same:
-            comparisons.note(sys._getframe(1))
+            comparisons.look()
         return same
 
     def __repr__(self) -> str:
+        comparisons.look()
         return " + ".join(_term_text(m, c) for m, c in self.terms) or "0"
 
     def __add__(self, other: int | Int) -> int | Int:
@@ -150,9 +149,12 @@ class Int:
         return other - self * floordiv(other, self)
 
     def __bool__(self) -> bool:
+        if not (is_nonnegative(self - 1) or is_nonnegative(-1 - self)):
+            comparisons.look()
         return True
 
     def __index__(self) -> int:
+        comparisons.look()
         raise TypeError(
             f"dimension {self} is known only at run time; "
             "use it in shapes, or ops.shape(x), but not as a Python number"

@@ -74,13 +74,9 @@ def _extreme_vjp(dy: Any, y: Any, x: Any, axes: Axes, keepdims: bool) -> Any:
 
 
 def _prod_vjp(dy: Any, y: Any, x: Any, axes: Axes, keepdims: bool) -> Any:
-    # The product of the others: y / x, unless a zero stands in the way.
-    zero = ew.equal(x, 0)
-    filled = ew.where(zero, 1, x)
-    zeros = sum(ew.cast(zero, "int32"), axis=axes, keepdims=True)
-    others = ew.true_divide(prod(filled, axis=axes, keepdims=True), filled)
-    alone = ew.less_equal(zeros, ew.cast(zero, "int32"))  # no zero among the others
-    return ew.multiply(_expand(dy, x, axes, keepdims), ew.where(alone, others, 0))
+    from kcompile.ops.other_factors import other_factors
+
+    return ew.multiply(_expand(dy, x, axes, keepdims), other_factors(x, axes))
 
 
 def _reduction(name: str, kind: str, reference: Any, vjp: Any, dtype_rule: Any, onnx: str) -> Op:

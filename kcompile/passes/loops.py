@@ -13,7 +13,7 @@ from typing import Any
 from kcompile.core import config
 from kcompile.ir.body import Body, new_parameters
 from kcompile.ir.graph import Graph, Node, Value, depending_on, rebuild, substitute, topological
-from kcompile.ir.op import REGISTRY
+from kcompile.ir.op import Op
 from kcompile.ops import elementwise as ew
 from kcompile.passes.batching import Batching
 
@@ -30,7 +30,7 @@ def run(graph: Graph, inner: Inner) -> Graph:
     def rule(node: Node, inputs: tuple[Value, ...]) -> tuple[Value, ...] | None:
         if not _is_loop(node):
             return None
-        loop = Loop(node.attrs, inputs)
+        loop = Loop(node.op, node.attrs, inputs)
         loop.passed_through(inner)
         return loop.improved() if moves and loop.attrs["steps"] is not None else loop.values()
 
@@ -58,7 +58,7 @@ def _unified(graph: Graph) -> Graph:
         if node not in joined:
             return None
         body = bodies[_identity(node)]
-        values = REGISTRY["loop"](*inputs, **{**node.attrs, "body": body})
+        values = node.op(*inputs, **{**node.attrs, "body": body})
         own, count = node.attrs["body"].outputs, len(node.attrs["body"].origin.outputs)
         later = [values[body.outputs.index(v, count)] for v in own[count:]]
         return (*values[:count], *later)
@@ -76,7 +76,11 @@ def _pruned(graph: Graph) -> Graph:
     used = {v for n in graph.nodes() for v in n.inputs} | set(graph.roots())
 
     def rule(node: Node, inputs: tuple[Value, ...]) -> tuple[Value, ...] | None:
-        return Loop(node.attrs, inputs).kept([v in used for v in node.values]) if _is_loop(node) else None
+        return (
+            Loop(node.op, node.attrs, inputs).kept([v in used for v in node.values])
+            if _is_loop(node)
+            else None
+        )
 
     return rebuild(graph, rule)
 
@@ -84,11 +88,11 @@ def _pruned(graph: Graph) -> Graph:
 class Loop:
     """A loop in the making: its inputs, and its body as lists that change."""
 
-    def __init__(self, attrs: dict[str, Any], inputs: tuple[Value, ...]) -> None:
+    def __init__(self, op: Op, attrs: dict[str, Any], inputs: tuple[Value, ...]) -> None:
         carries, outer = attrs["carries"], attrs["carries"] + attrs["slices"]
         body: Body = attrs["body"]
         pairs = list(zip(body.parameters, inputs, strict=True))
-        self.attrs = attrs
+        self.op, self.attrs = op, attrs
         self.carried, self.sliced, self.captured = pairs[:carries], pairs[carries:outer], pairs[outer:]
         self.outputs = list(body.outputs)
         self.count = carries
@@ -104,7 +108,7 @@ class Loop:
         """The values of a loop with the present parts."""
         inputs = [v for _, v in (*self.carried, *self.sliced, *self.captured)]
         attrs = self.attrs | {"carries": len(self.carried), "slices": len(self.sliced)}
-        made = REGISTRY["loop"](*inputs, **{**attrs, "body": Body(self.parameters, self.outputs)})
+        made = self.op(*inputs, **{**attrs, "body": Body(self.parameters, self.outputs)})
         return tuple(made)
 
     def kept(self, used: list[bool]) -> tuple[Value, ...]:
