@@ -241,7 +241,13 @@ BARS = (
     *_predicting(),
     *_starting(),
     *(
-        Bar(_row(task, f"{words}, by the fastest peer's"), "x", 0.7, None, memory_against_fastest(task, measure))
+        Bar(
+            _row(task, f"{words}, by the fastest peer's"),
+            "x",
+            0.7,
+            None,
+            memory_against_fastest(task, measure),
+        )
         for measure, words in MEMORY.items()
         for task in LEAN
     ),

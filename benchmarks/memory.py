@@ -14,8 +14,8 @@ from benchmarks.startup import Runner, trained
 def measure_memory(workload: str, runners: Sequence[Runner], threads: int, say: Say) -> Outcome:
     """Series ``memory`` and ``memory_beyond`` in MB, one value each: memory hardly varies.
 
-    ``memory_beyond`` is the peak without what was resident right behind the import: whoever imports lazily pays
-    for the rest there.
+    ``memory_beyond`` is the peak without what was resident right behind the import: whoever imports lazily
+    pays for the rest there.
     """
     outcome = Outcome()
     for runner in runners:

@@ -19,7 +19,7 @@ Runner = tuple[Contender, str]
 
 
 class Fresh(NamedTuple):
-    """What a fresh process told: the clock at its end, its peak of memory, and what its import left, in MB."""
+    """What a fresh process told: the clock at its end, its memory at the peak and behind the import in MB."""
 
     end: float
     peak: float
