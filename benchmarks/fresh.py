@@ -1,8 +1,8 @@
 """A process measured from its start: ``python -m benchmarks.fresh CONTENDER WORKLOAD THREADS WHAT``.
 
 WHAT is ``first_step`` (one training step as a program runs it first) or ``memory`` (an epoch of training).
-Prints the clock when that is done, and the peak of the resident memory. Imports nothing that a contender does
-not need.
+Prints the clock when that is done, the peak of the resident memory, and what was resident behind the import.
+Imports nothing that a contender does not need.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from benchmarks.workloads import WORKLOADS, Workload
 
 def main(name: str, workload: str, threads: str, what: str) -> None:
     contender = CONTENDERS["model"][name]
+    import_module(contender.imports)
+    imported = resident_megabytes()
     adapter = import_module(f"benchmarks.peers.{contender.adapter}")
     session = adapter.open_session(contender, _work(workload), int(threads))
     if what == "first_step":
@@ -24,7 +26,7 @@ def main(name: str, workload: str, threads: str, what: str) -> None:
     else:
         session.runner("train", session.variants("train")[0])()
     # perf_counter is the system's monotonic clock: the parent's readings are comparable.
-    print(f"\n{perf_counter()} {peak_megabytes()}")
+    print(f"\n{perf_counter()} {peak_megabytes()} {imported}")
 
 
 def _work(name: str) -> Workload:
@@ -40,14 +42,24 @@ def peak_megabytes() -> float:
 
     Not ``ru_maxrss``, where the system tells better: on Linux that begins with the parent's peak.
     """
+    return _megabytes("VmHWM")
+
+
+def resident_megabytes() -> float:
+    """Resident memory of this process now, in MB; its peak where the system does not tell."""
+    return _megabytes("VmRSS")
+
+
+def _megabytes(row: str) -> float:
     try:
         with open("/proc/self/status") as status:
-            line = next(line for line in status if line.startswith("VmHWM"))
+            line = next(line for line in status if line.startswith(row))
         return int(line.split()[1]) / 1024
     except OSError:
         import resource
 
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+        unit = 2**20 if sys.platform == "darwin" else 1024
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
 
 if __name__ == "__main__":

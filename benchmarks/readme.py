@@ -21,6 +21,7 @@ _MEASURES = (
     ("first_warm", "process start to first step, s", 1e-3),
     ("first_cold", "the same, empty compilation cache, s", 1e-3),
     ("memory", "peak memory of training, MB", 1.0),
+    ("memory_beyond", "the same beyond the import, MB", 1.0),
 )
 
 # Rows whose networks differ in the batch alone predict alike: one of them tells it.

@@ -24,6 +24,7 @@ TITLES = {
     "first_cold": "process start to first training step, empty cache, ms",
     "first_warm": "process start to first training step, filled cache, ms",
     "memory": "peak memory while training, MB",
+    "memory_beyond": "peak memory while training, beyond what the import took, MB",
 }
 
 TITLED: dict[str, Case | Workload] = {**CASES, **LAYERS, **EVERY}

@@ -12,7 +12,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Series:
-    """Values of one contender's variant on one workload or kernel, one a round: ms, or MB for ``memory``.
+    """Values of one contender's variant on one workload or kernel, one a round: ms, or MB of memory.
 
     ``others``: the share of the CPUs that other processes used during each, where that was watched.
     """

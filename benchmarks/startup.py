@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from benchmarks import environment
 from benchmarks.contenders import Contender
@@ -15,6 +16,15 @@ from benchmarks.results import Series
 
 Runner = tuple[Contender, str]
 """A contender and the interpreter that runs it."""
+
+
+class Fresh(NamedTuple):
+    """What a fresh process told: the clock at its end, its memory at the peak and behind the import in MB."""
+
+    end: float
+    peak: float
+    imported: float
+
 
 TIMEOUT = 300  # seconds that a fresh process may take
 
@@ -38,22 +48,18 @@ def first_step_ms(runner: Runner, workload: str, threads: int, cache: Path) -> f
     contender, _ = runner
     moved = {name: str(cache) for name in contender.cache}
     start = time.perf_counter()
-    end, _ = _fresh(runner, workload, threads, "first_step", moved)
-    return 1e3 * (end - start)
+    return 1e3 * (_fresh(runner, workload, threads, "first_step", moved).end - start)
 
 
-def peak_mb(runner: Runner, workload: str, threads: int) -> float:
-    """Peak resident MB of a process that trains for an epoch."""
-    return _fresh(runner, workload, threads, "memory", {})[1]
+def trained(runner: Runner, workload: str, threads: int) -> Fresh:
+    """A process that imports, builds and trains for an epoch."""
+    return _fresh(runner, workload, threads, "memory", {})
 
 
-def _fresh(
-    runner: Runner, workload: str, threads: int, what: str, extra: dict[str, str]
-) -> tuple[float, float]:
+def _fresh(runner: Runner, workload: str, threads: int, what: str, extra: dict[str, str]) -> Fresh:
     contender, python = runner
     command = [python, "-m", "benchmarks.fresh", contender.name, workload, str(threads), what]
-    end, peak = _run(command, contender, threads, extra).split()
-    return float(end), float(peak)
+    return Fresh(*map(float, _run(command, contender, threads, extra).split()))
 
 
 def _run(command: list[str], contender: Contender, threads: int, extra: dict[str, str] | None = None) -> str:

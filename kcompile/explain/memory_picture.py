@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kcompile.core.markup import element, svg, text
 from kcompile.explain.program import Measured
-from kcompile.explain.wording import Layers, scaled
+from kcompile.explain.wording import Layers, memory_text, scaled
 
 WIDTH, HEIGHT = 620.0, 400.0
 LEFT, RIGHT, TOP, BOTTOM = 64.0, 16.0, 34.0, 44.0
@@ -42,8 +42,5 @@ def memory_picture(program: Measured, layers: Layers) -> str:
 
 
 def memory_words(program: Measured) -> str:
-    """The arena's size, beside what there would be without sharing."""
-    total = max([r.offset + r.size for r in program.arena], default=0)
-    apart = sum(r.size for r in program.arena)
-    words = f"{scaled(total, 'B', 1024)} for {len(program.arena)} intermediate values"
-    return words + (f"; {scaled(apart, 'B', 1024)} if none shared memory" if apart > total else "")
+    """How many values share the arena, and the plan beside what was measured."""
+    return f"{len(program.arena)} intermediate values; {memory_text(program.footprint)}"

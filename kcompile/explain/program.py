@@ -14,6 +14,7 @@ from kcompile.ir.graph import Graph, Node, Value
 from kcompile.ir.loops import Contract, Kernel, writes
 from kcompile.kernels.peak import Peak, measure_peak
 from kcompile.runtime.executable import Executable
+from kcompile.runtime.footprint import Footprint, footprint
 from kcompile.runtime.profile import KernelProfile, profile, threads
 from kcompile.runtime.program import ArenaRange
 from kcompile.schedule.plan import memory_op
@@ -26,7 +27,8 @@ class Measured:
 
     traced, optimized: the graph before and after the passes. kernels, specs: in the order in which they
     run. parts: of each kernel, the nodes of the optimized graph that it computes. texts: of each kernel, its
-    formulas. arena: where intermediate values lie and how long. peak: of all `threads` together.
+    formulas. arena: where intermediate values lie and how long. footprint: memory, planned and measured.
+    peak: of all `threads` together.
     """
 
     traced: Graph
@@ -36,6 +38,7 @@ class Measured:
     parts: list[set[Node]]
     texts: list[str]
     arena: list[ArenaRange]
+    footprint: Footprint
     peak: Peak
     threads: int
 
@@ -73,6 +76,7 @@ def measure(graph: Graph, arrays: Sequence[np.ndarray]) -> Measured:
         [_computed(k, stored) for k in planned],
         [kernel_text(k, plan) for k in planned],
         program.arena(executable.symbols_of(arrays, {})),
+        footprint(executable, arrays),
         _peak(threads()),
         threads(),
     )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kcompile.explain.program import Measured
+from kcompile.explain.wording import memory_text
 from kcompile.ir.text import graph_text
 
 WIDTH = 150  # of the printed table where no terminal tells
@@ -29,6 +30,7 @@ def print_programs(programs: Mapping[str, Measured], file: Any = None) -> None:
             f"{one.threads} threads. FLOPs are those of the direct algorithm, so a Winograd convolution can "
             "exceed the peak."
         )
+        console.print(f"memory {memory_text(one.footprint)}.", highlight=False)
 
 
 def _table(one: Measured) -> Any:

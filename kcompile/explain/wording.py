@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from kcompile.runtime.footprint import Footprint
+
 
 def scaled(value: float, unit: str, base: int = 1000) -> str:
     """A number with three digits and the prefix that fits.
@@ -29,6 +31,22 @@ def time_text(nanoseconds: float) -> str:
             return f"{nanoseconds:.3g} {unit}"
         nanoseconds /= 1000
     return f"{nanoseconds:.3g} s"
+
+
+def memory_text(one: Footprint) -> str:
+    """A program's memory in words: what was planned of what, beside what was measured.
+
+    >>> memory_text(Footprint(3 << 20, 5 << 20, 1 << 20, 0, 1 << 19, 4 << 20))
+    'planned 4 MB: 3 MB for intermediate values (5 MB if none shared memory), 1 MB of scratch; measured 4 MB'
+    """
+    arena, apart, scratch, planned = (
+        scaled(size, "B", 1024) for size in (one.arena, one.apart, one.scratch, one.planned)
+    )
+    apart = f" ({apart} if none shared memory)" if one.apart > one.arena else ""
+    measured = "not measured" if one.measured is None else f"measured {scaled(one.measured, 'B', 1024)}"
+    outputs = f", {scaled(one.outputs, 'B', 1024)} of outputs" if one.outputs else ""
+    words = f"{arena} for intermediate values{apart}, {scratch} of scratch{outputs}"
+    return f"planned {planned}: {words}; {measured}"
 
 
 class Layers:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 
 from kcompile.core import dtypes, symbolic
 from kcompile.runtime.executable import Executable
+from kcompile.runtime.program import Program
 from kcompile.runtime.team import team
 from kcompile.trace.variable import writes
 
@@ -45,13 +47,8 @@ def profile(
 ) -> list[KernelProfile]:
     """Run the program `repeats` times and time every kernel; variables are put back as they were."""
     program = executable.program
-    saved = {leaf: array.copy() for leaf, array in program.variables.items()}
-    try:
+    with variables_restored(program):
         ticks = executable.timed(arrays, symbols or {}, repeats)
-    finally:
-        for leaf, array in saved.items():
-            program.variables[leaf][...] = array
-        writes.note()
     found = executable.symbols_of(arrays, symbols or {})
     times = np.median(ticks.sum(axis=1), axis=0)
     result = []
@@ -63,6 +60,18 @@ def profile(
         flops, tiles = (symbolic.evaluate(x, found) for x in (spec.flops, spec.tiles))
         result.append(KernelProfile(spec.name, spec.fused, float(nanoseconds), flops, moved, tiles))
     return result
+
+
+@contextmanager
+def variables_restored(program: Program) -> Iterator[None]:
+    """What runs inside leaves no trace in the program's variables."""
+    saved = {leaf: array.copy() for leaf, array in program.variables.items()}
+    try:
+        yield
+    finally:
+        for leaf, array in saved.items():
+            program.variables[leaf][...] = array
+        writes.note()
 
 
 def threads() -> int:

@@ -198,6 +198,10 @@ class Program:
         """The memory plan for these numbers: a range for every intermediate value."""
         return self._place(dict(symbols))[0]
 
+    def kept_bytes(self) -> int:
+        """What the program uses and keeps from run to run: variables, and packed weights."""
+        return sum(a.nbytes for a in (*self.variables.values(), *self._prepared.values()))
+
     def lives(self) -> dict[Value, list[int]]:
         """The first and the last command that needs each buffer of the arena."""
         lives: dict[Value, list[int]] = {}

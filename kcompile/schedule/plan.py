@@ -33,6 +33,7 @@ from kcompile.passes import decompose
 from kcompile.schedule.contraction import Contraction, hint, packed_size
 from kcompile.schedule.fuse import Group, groups_of, stable_values, stored_values
 from kcompile.schedule.lower import is_leaf, loads
+from kcompile.schedule.order import lean_order
 from kcompile.schedule.rows import independent_rows, mentions
 from kcompile.schedule.scatter import scatter_of
 from kcompile.schedule.siblings import with_siblings_joined
@@ -87,6 +88,9 @@ def plan_graph(graph: Graph, target: Target) -> Plan:
     if not config.current().noopt:
         plan.kernels = with_siblings_joined(plan.kernels, plan.aliases)
     plan.find_prepared()
+    if not config.current().noopt:
+        outside = {*graph.inputs, *graph.outputs, *plan.prepared}
+        plan.kernels = lean_order(plan.kernels, plan.aliases, outside)
     return plan
 
 

@@ -91,7 +91,7 @@ def test_convolutions_count_all_three_alike():
 @pytest.mark.parametrize("one", BARS, ids=lambda one: one.what)
 def test_every_bar_reads_a_run_in_which_kcompile_is_twice_as_fast(one):
     rows = []
-    measures = ("train", "predict", "call", "throughput", "import", "first_cold", "first_warm", "memory")
+    measures = ("train", "predict", "call", "throughput", "import", "first_cold", "first_warm", *bars.MEMORY)
     for task in WORKLOADS:
         for measure in measures:
             rows.append(series("kcompile", (5.0,), task=task, measure=measure))

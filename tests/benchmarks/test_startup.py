@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -38,7 +39,7 @@ def test_cold_has_an_empty_cache_and_warm_the_same_one(monkeypatch):
         marker = startup.Path(folder) / "object"
         seen.append(marker.exists())
         marker.touch()
-        return "1e12 10"
+        return "1e12 10 5"
 
     monkeypatch.setattr(startup, "_run", run)
     contenders = [runner("a", cache=("SOME_CACHE",)), runner("b", trains=False)]
@@ -62,10 +63,11 @@ def test_who_fails_is_left_out_of_later_rounds(monkeypatch):
 
 
 def test_memory_of_trainers_only(monkeypatch):
-    monkeypatch.setattr(startup, "_run", lambda *args: "1.0 321.5")
+    monkeypatch.setattr(startup, "_run", lambda *args: "1.0 321.5 300")
     contenders = [runner("a"), runner("b", trains=False)]
     outcome = memory.measure_memory("cnn", contenders, THREADS, lambda text: None)
-    assert [(one.contender, one.values) for one in outcome.series] == [("a", (321.5,))]
+    found = [(one.contender, one.measure, one.values) for one in outcome.series]
+    assert found == [("a", "memory", (321.5,)), ("a", "memory_beyond", (21.5,))]
 
 
 def test_peak_memory_remembers_what_was_freed():
@@ -73,3 +75,26 @@ def test_peak_memory_remembers_what_was_freed():
     block = np.ones((int(before) + 64, 2**20), np.uint8)
     del block
     assert fresh.peak_megabytes() > before + 32
+    assert fresh.resident_megabytes() <= fresh.peak_megabytes()
+
+
+def test_memory_beyond_the_import_is_what_the_process_took_later(monkeypatch, capsys):
+    """A contender that takes 64 MB in its training, measured as the child process measures itself."""
+
+    held: list[np.ndarray] = []
+
+    class Session:
+        def variants(self, measure):
+            return ("only",)
+
+        def runner(self, measure, variant):
+            return lambda: held.append(np.ones((64, 2**20), np.uint8))
+
+    contender = Contender("a", "none", "colorsys", ())
+    monkeypatch.setitem(fresh.CONTENDERS["model"], "a", contender)
+    adapter = SimpleNamespace(open_session=lambda *args: Session())
+    monkeypatch.setattr(fresh, "import_module", lambda name: adapter)
+    monkeypatch.setattr(fresh, "peak_megabytes", fresh.resident_megabytes)  # this process peaked long ago
+    fresh.main("a", "cnn", "1", "memory")
+    _, peak, imported = map(float, capsys.readouterr().out.split())
+    assert imported > 0 and peak - imported > 60

@@ -113,6 +113,22 @@ def test_ranges_of_the_arena_never_overlap():
                 assert a is b or not together or apart
 
 
+def test_planned_memory_stands_beside_the_measured_one(page, capsys):
+    text = page[0].read_text()
+    assert (
+        len(
+            re.findall(r"intermediate values; planned [^:]+: .*?; (?:measured [\d.]+ .?B|not measured)", text)
+        )
+        == 2
+    )
+    network().explain(batch_size=2)
+    told = " ".join(capsys.readouterr().out.split())
+    assert (
+        len(re.findall(r"memory planned .*? for intermediate values.*?scratch.*?; (?:not )?measured", told))
+        == 2
+    )
+
+
 def test_names_of_layers_and_their_hues():
     names = Layers(["m/a", "m/b/c gradient", "m"])
     assert names.shown("m/a,m/b/c pack") == "a, b/c pack"
