@@ -61,8 +61,7 @@ REASONS: dict[str, str] = {
     r".*\.variable_serialization_spec": f"{NOT_DONE}: contractions would have to read integers",
     r".*\.enable_lora": f"{NOT_DONE}; until then: freeze the layer, add two Dense ones",
     r"keras\.(Layer|Operation)\.rematerialized_call": "`keras.remat` marks what is computed again",
-    r"keras\.Layer\.stateless_call|keras\.Model\.stateless_compute_loss": "made for JAX's functional style; "
-    "`StatelessScope` is there, and fit, grad and jit handle state themselves",
+    r"keras\.Model\.stateless_compute_loss": "made for the trainer of one backend; `stateless_call` is there",
     r"keras\.Model\.make_(train|test|predict)_function": "compiled programs instead; override `train_step`",
     r"keras\.Model\.export": "ONNX is the only format, so it is the default",
     r"keras\.export\.ExportArchive": "for TensorFlow's SavedModel; `Model.export` writes ONNX",

@@ -24,7 +24,7 @@ def is_interactive_logging_enabled() -> bool:
 
 
 def print_msg(text: str, line_break: bool = True) -> None:
-    """One message; characters that the output's encoding lacks become question marks."""
+    """One message. Where the output's encoding lacks characters, bars are made of "=" and others left out."""
     if not _interactive:
         import logging
 
@@ -34,6 +34,6 @@ def print_msg(text: str, line_break: bool = True) -> None:
     try:
         sys.stdout.write(text)
     except UnicodeEncodeError:
-        encoding = sys.stdout.encoding or "ascii"
-        sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
+        encoding = sys.stdout.encoding or "utf-8"
+        sys.stdout.write(text.replace("━", "=").encode(encoding, "ignore").decode(encoding))
     sys.stdout.flush()

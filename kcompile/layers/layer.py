@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import Any
 
@@ -25,6 +26,7 @@ from kcompile.layers.input_spec import check_inputs
 from kcompile.layers.locating import locate
 from kcompile.layers.pickling import reduced
 from kcompile.layers.precision import Precision
+from kcompile.layers.stateless import stateless_call
 from kcompile.ops.public import has_symbolic
 from kcompile.trace import tracer
 from kcompile.trace.keras_tensor import infer_output
@@ -261,6 +263,28 @@ class Layer(Precision):
                 raise
             finally:
                 set_origin(origin)
+
+    def stateless_call(
+        self,
+        trainable_variables: Sequence[Any],
+        non_trainable_variables: Sequence[Any],
+        *args: Any,
+        return_losses: bool = False,
+        **kwargs: Any,
+    ) -> tuple[Any, ...]:
+        """The layer's call with these values of its variables; the variables themselves do not change.
+
+        Returns: outputs and the new values of the non-trainable variables; with return_losses a third, the
+                 list of losses.
+        Raises:  ValueError before the layer is built, and for other numbers of values than of variables.
+        """
+        return stateless_call(
+            self,
+            trainable_variables,
+            non_trainable_variables,
+            lambda: Layer.__call__(self, *args, **kwargs),
+            return_losses,
+        )
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
         """The computation; to be overridden."""

@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 
 from kcompile.core import registry, tree
+from kcompile.core.dtypes import is_text
 from kcompile.core.errors import UnknownObjectError, message
 from kcompile.layers.building import as_shapes, placeholders, remembers_build
 from kcompile.layers.call_spec import CallSpec
 from kcompile.layers.layer import Layer
 from kcompile.models.compiled_call import CompiledCalls, as_array
 from kcompile.trace.operation import default
+from kcompile.training.extents import leaves_of
 from kcompile.training.trainer import Trainer
 
 
@@ -67,7 +69,11 @@ class Model(Trainer, Layer):
         args = tuple(tree.map_structure(as_array, list(args)))
         compiled = len(args) == 1 and kwargs.keys() <= {"training"} and not self._makes_text()
         if compiled and CompiledCalls.apply_to(self, args[0]):
-            return self._run_compiled(self._on_host(args[0]), kwargs.get("training"))
+            inputs = self._on_host(args[0])
+            if not any(
+                map(is_text, leaves_of(inputs))
+            ):  # else a model of one's own, whose call is not taken apart
+                return self._run_compiled(inputs, kwargs.get("training"))
         return super().__call__(*args, **kwargs)
 
     def _run_compiled(self, inputs: Any, training: bool | None = None) -> Any:

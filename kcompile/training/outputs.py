@@ -13,14 +13,20 @@ class Outputs:
     """The outputs of a model in one order, with names where they have any.
 
     y_pred: the model's outputs, a tensor or a structure of tensors. names: output names of a functional
-    model. Dicts are taken in the order of `names` if they agree, else of their sorted keys.
+    model. Dicts are taken in the order of `names` if they agree, else of their sorted keys. Where structures
+    are nested, an output is named by the way to it.
     """
 
     def __init__(self, y_pred: Any, names: Sequence[str] | None = None):
         self.is_single = not isinstance(y_pred, (list, tuple, dict))
-        self.is_dict = isinstance(y_pred, dict)
+        inside = [y_pred[key] for key in tree.keys_of(y_pred)] if tree.is_nested(y_pred) else []
+        self.is_nested = any(tree.is_nested(item) for item in inside)
+        self.is_dict = isinstance(y_pred, dict) and not self.is_nested
         self.names: list[Any]
-        if isinstance(y_pred, dict):
+        self._paths = _paths(y_pred)
+        if self.is_nested:
+            self.names = _names_of_paths(self._paths, names)
+        elif isinstance(y_pred, dict):
             agree = names is not None and set(names) == set(y_pred)
             self.names = list(names) if agree and names is not None else sorted(y_pred)
         else:
@@ -38,13 +44,13 @@ class Outputs:
 
         Raises:  ValueError if their structure does not fit.
         """
-        if isinstance(y, dict) and not self._nameless:
+        if isinstance(y, dict) and not self._nameless and not self.is_nested:
             self._check_names("labels `y`", y)
             found = [y.get(name) for name in self.names]
             if all(v is not None for v, need in zip(found, wanted, strict=True) if need):
                 return found
         flat = tree.flatten(y)
-        if isinstance(y, dict) and self._nameless:
+        if isinstance(y, dict) and self._nameless and not self.is_nested:
             flat = [y[key] for key in sorted(y)]
         if len(flat) == self.count:
             return flat
@@ -64,6 +70,8 @@ class Outputs:
 
         Raises:  ValueError for unknown names, or for another number than there are outputs.
         """
+        if self.is_nested and tree.is_nested(given) and (isinstance(given, dict) or len(given) != self.count):
+            return [_at(given, path, what) for path in self._paths]
         if isinstance(given, dict):
             if self._nameless and self.count == 1 and len(given) == 1:
                 return list(given.values())
@@ -87,7 +95,7 @@ class Outputs:
             return [given] * self.count
         flat = (
             [given.get(n) for n in self.names]
-            if isinstance(given, dict) and not self._nameless
+            if isinstance(given, dict) and not self._nameless and not self.is_nested
             else tree.flatten(given)
         )
         return flat if len(flat) == self.count else [flat[0]] * self.count
@@ -107,6 +115,41 @@ class Outputs:
         for name in given:
             if name not in self.names:
                 raise unknown_name(f"output in {what}", name, [str(n) for n in self.names])
+
+
+Path = tuple[Any, ...]  # keys and positions, from the outside in
+
+
+def _paths(structure: Any) -> list[Path]:
+    """The ways to the leaves, in the order of `tree.flatten`."""
+    if not tree.is_nested(structure):
+        return [()]
+    return [(key, *rest) for key in tree.keys_of(structure) for rest in _paths(structure[key])]
+
+
+def _names_of_paths(paths: list[Path], names: Sequence[str] | None) -> list[str]:
+    """The ways as text; a position at the end gives way to the output's name, as in Keras."""
+    given = list(names) if names is not None and len(names) == len(paths) else [None] * len(paths)
+    ends = [
+        n if isinstance(p[-1], int) and n is not None else p[-1] for p, n in zip(paths, given, strict=True)
+    ]
+    return ["/".join(map(str, [*p[:-1], end])) for p, end in zip(paths, ends, strict=True)]
+
+
+def _at(given: Any, path: Path, what: str) -> Any:
+    """What stands at a place: there, or in place of a structure around it; None where a dict says nothing."""
+    for key in path:
+        if not tree.is_nested(given):
+            break
+        if isinstance(given, dict):
+            given = given.get(key)
+        elif isinstance(key, int) and key < len(given):
+            given = given[key]
+        else:
+            raise ValueError(
+                message(f"`{what}` must have the structure of the outputs.", received=f"{given} for {path}")
+            )
+    return given
 
 
 def _form(structure: Any) -> Any:

@@ -97,17 +97,23 @@ class ArrayRun:
 
         Full batches are done in one native call; a shorter last one is a step by itself.
         """
-        size, samples = self.data.batch_size, self.data.samples
-        full = samples // size - self._next
-        steps = min(steps, max(full, 1))
-        self._programs.cursor.assign(np.int64(self._next * size))
-        symbols = {"batch": size if full > 0 else samples - self._next * size, "samples": samples}
+        full = min(steps, self.data.samples // self.data.batch_size - self._next)
+        if full > 0:
+            self._run(full, self.data.batch_size)
+        rest = self.data.samples - self._next * self.data.batch_size
+        if full < steps and 0 < rest < self.data.batch_size:
+            self._run(1, rest)
+            return max(full, 0) + 1
+        return full
+
+    def _run(self, steps: int, size: int) -> None:
+        symbols = {"batch": size, "samples": self.data.samples}
+        self._programs.cursor.assign(np.int64(self._next * self.data.batch_size))
         executable = self._program.run
         if steps > 1:
             executable.repeat(self._inputs, symbols, steps - 1)
         self.logs = self._program.logs(executable(*self._inputs, symbols=symbols))
         self._next += steps
-        return steps
 
 
 class Batches:

@@ -146,10 +146,11 @@ def build(
 ) -> None:
     """Make what is still missing: weights, losses and metrics resolved by name, slots of the optimizer.
 
-    A step of the model's own is run once for that, in a trace that is thrown away.
+    A step of the model's own is run once for that, in a trace that is thrown away; one that takes a state
+    finds it complete.
     """
     training = model._training
-    if not is_default_step(model, kind):
+    if not is_default_step(model, kind) and not takes_state(model, kind):
         given, _ = parameters(list(data), shapes)
         with tracer.Tracer():
             run_step(model, kind, default_float(given), _Notes())
@@ -172,15 +173,20 @@ def is_default_step(model: Any, kind: str) -> bool:
     return getattr(own, "is_default", False) and f"{kind}_step" not in vars(model)
 
 
+def takes_state(model: Any, kind: str) -> bool:
+    """Is a step written from (state, data) to (logs, state), as Keras on JAX has it?"""
+    parameters = inspect.signature(getattr(model, f"{kind}_step")).parameters.values()
+    return len([p for p in parameters if p.default is p.empty]) == 2
+
+
 def run_step(model: Any, kind: str, data: tuple[Structure, Structure, Structure], notes: _Notes) -> list[Any]:
     """The model's own `train_step` or `test_step` on a batch; its logs as graph outputs.
 
     A step that takes (state, data), as Keras on JAX has it, gets and gives the variables' values.
     """
-    step = getattr(model, f"{kind}_step")
     packed = pack_x_y_sample_weight(*data)
-    takes = [p for p in inspect.signature(step).parameters.values() if p.default is p.empty]
-    logs = with_state(model, kind, packed) if len(takes) == 2 else step(packed)
+    stateful = takes_state(model, kind)
+    logs = with_state(model, kind, packed) if stateful else getattr(model, f"{kind}_step")(packed)
     if not isinstance(logs, dict):
         raise ValueError(
             f"{type(model).__name__}.{kind}_step() must return a dict of logs. "

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import json
+import os
 import sys
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
@@ -13,7 +15,7 @@ import kcompile as keras
 from kcompile.callbacks import progbar, single_step
 from kcompile.callbacks.progbar import Progbar
 from kcompile.core import console
-from tests.parity import progress_cases
+from tests.parity import progress_cases, progress_run
 from tests.training.models import data, linear
 
 x, y = data()
@@ -22,6 +24,27 @@ x, y = data()
 def test_bars_are_keras_bars():
     expected = (Path(progress_cases.__file__).parent / "progress.bin").read_bytes()
     assert progress_cases.printed(Progbar, "kcompile.callbacks.progbar") == expected
+
+
+@pytest.mark.parametrize("place", ["file", "notebook"])
+def test_whole_trainings_print_what_keras_prints(place, monkeypatch, capsys):
+    if place == "notebook":
+        monkeypatch.setitem(sys.modules, "ipykernel", ModuleType("ipykernel"))
+    clock = [100.0]
+    monkeypatch.setattr(progbar, "time", SimpleNamespace(time=lambda: clock[0]))
+    progress_run.train(keras, clock)
+    assert capsys.readouterr().out == printed_by_keras(place)
+
+
+def test_a_terminal_shows_what_keras_shows():
+    command = [sys.executable, progress_run.__file__, "kcompile"]
+    root = str(Path(progress_run.__file__).parents[2])
+    found = progress_run.printed(command, "terminal", {**os.environ, "PYTHONPATH": root})
+    assert found.decode() == printed_by_keras("terminal")
+
+
+def printed_by_keras(place):
+    return json.loads((Path(progress_run.__file__).parent / "progress_run.json").read_text())[place]
 
 
 @pytest.mark.parametrize("seconds", [2.1e-5, 0.03, 1.4, 75.0])
@@ -100,8 +123,8 @@ def test_both_kinds_of_metrics_are_refused():
 def test_an_output_without_the_bars_characters(monkeypatch):
     raw = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii"))
-    console.print_msg("1/1 ━━")
-    assert raw.getvalue() == b"1/1 ??\n"
+    console.print_msg("1/1 ━━ é")
+    assert raw.getvalue() == b"1/1 == \n"
 
 
 def test_messages_go_to_the_log(caplog, capsys):

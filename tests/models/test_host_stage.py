@@ -7,7 +7,9 @@ import pytest
 
 import kcompile as keras
 from kcompile import layers
+from kcompile.models import compiled_call
 from kcompile.models.host_stage import Staged
+from kcompile.trace import tracer
 
 TEXTS = np.array(["good movie", "bad film", "great good fun", "awful bad bad", "good", "so bad"] * 6)
 LABELS = np.array([1, 0, 1, 0, 1, 0] * 6, "float32")
@@ -171,6 +173,34 @@ def test_functional_models_of_text_survive_config_and_clone():
     again = keras.Model.from_config(model.get_config())
     assert [x.dtype for x in again.inputs] == [x.dtype for x in model.inputs]
     assert keras.models.model_from_json(model.to_json()).count_params() == model.count_params()
+
+
+def test_a_call_of_a_functional_model_is_a_program_behind_the_host_stage(monkeypatch):
+    model, runs = classifier(), []
+    monkeypatch.setattr(compiled_call, "trace", lambda *a, **k: runs.append(1) or tracer.trace(*a, **k))
+    first = model(TEXTS)
+    np.testing.assert_array_equal(model(TEXTS), first)
+    np.testing.assert_array_equal(model(TEXTS[:3]), first[:3])
+    assert runs == [1]
+
+
+def test_a_model_of_ones_own_is_called_on_text_op_by_op():
+    class Own(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.words = layers.TextVectorization(50, output_sequence_length=4, vocabulary=["a", "b"])
+            self.embed, self.dense = layers.Embedding(50, 3), layers.Dense(2)
+
+        def call(self, texts):
+            return self.dense(self.embed(self.words(texts)))
+
+    model = Own()
+    found = model(np.array(["a b", "b"], object))
+    wanted = model.dense(model.embed(np.array([[2, 3, 0, 0], [3, 0, 0, 0]])))
+    assert found.shape == (2, 4, 2)
+    np.testing.assert_allclose(found, wanted, rtol=1e-6)
+    with pytest.raises(ValueError, match="text goes into functional and Sequential models"):
+        model.predict(np.array(["a b", "b"], object), verbose=0)
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent))
 import history_cases
 import progress_cases
+import progress_run
 import training_cases as cases
 
 results: dict[str, np.ndarray] = {}
@@ -91,6 +92,14 @@ def make_progress(path: Path) -> None:
     path.write_bytes(progress_cases.printed(keras.utils.Progbar, "keras.src.utils.progbar"))
 
 
+def make_progress_of_runs(path: Path) -> None:
+    found = {}
+    for place in progress_run.PLACES:
+        command = [sys.executable, progress_run.__file__, "keras", *["notebook"] * (place == "notebook")]
+        found[place] = progress_run.printed(command, place, dict(os.environ)).decode()
+    path.write_text(json.dumps(found, indent=0) + "\n")
+
+
 def save(path: Path, arrays: dict[str, Any]) -> None:
     np.savez_compressed(path, **arrays)
     print(f"{path}: {len(arrays)} arrays, {path.stat().st_size} bytes")
@@ -105,3 +114,4 @@ elif __name__ == "__main__":
     save(here / "training.npz", results)
     make_histories(here / "histories.json")
     make_progress(here / "progress.bin")
+    make_progress_of_runs(here / "progress_run.json")

@@ -66,6 +66,14 @@ def trained(cls, fit=None, **compile_arguments):
     return model, history.history
 
 
+def test_a_step_from_state_to_state():
+    model, history = trained(WithState)
+    plain, expected = trained(keras.Model)
+    assert history["loss"] != expected["loss"]  # it logs the loss of a batch, not the mean of an epoch
+    for a, b in zip(model.get_weights(), plain.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+
+
 @pytest.mark.parametrize("eager", [False, True])
 @pytest.mark.parametrize(
     "fit", [{}, {"sample_weight": np.linspace(0, 2, 50, dtype="float32")}], ids=["", "weights"]

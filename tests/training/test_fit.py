@@ -65,6 +65,17 @@ def test_steps_per_execution_joins_batches():
     assert batches[:3] == ends and batches[-1] == ("on_train_batch_end", 5)
 
 
+@pytest.mark.parametrize("unit", [2, 3, 5])
+def test_an_execution_that_ends_with_a_short_batch_does_it_too(unit):
+    """Also where the full batches of the data do not fill an execution."""
+    expected, found = linear(metrics=["mae"]), linear(metrics=["mae"], steps_per_execution=unit)
+    for model in (expected, found):
+        model.fit(x[:8], y[:8], batch_size=5, epochs=2, verbose=0, shuffle=False)
+    np.testing.assert_array_equal(found.get_weights()[0], expected.get_weights()[0])
+    results = [m.evaluate(x[:8], y[:8], batch_size=5, verbose=0) for m in (found, expected)]
+    assert results[0] == results[1]
+
+
 def test_logs_are_floats_and_those_of_the_epoch_so_far():
     seen = []
     callback = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: seen.append(dict(logs)))

@@ -158,12 +158,12 @@ def arrays_of(structure: Any, what: str) -> Any:
         type(structure) is np.ndarray and structure.ndim and structure.dtype.kind in "fiub"
     ):
         return structure
-    return tree.map_structure(
-        lambda leaf: (
-            None if leaf is None else leaf if type(leaf) is np.ndarray and leaf.ndim else as_array(leaf, what)
-        ),
-        structure,
-    )
+
+    def one(leaf: Any) -> Any:
+        ready = type(leaf) is np.ndarray and leaf.ndim and leaf.dtype.kind not in "OSU"
+        return leaf if leaf is None or ready else as_array(leaf, what)
+
+    return tree.map_structure(one, structure)
 
 
 def batch_data(

@@ -61,6 +61,8 @@ def _checked(array: np.ndarray, what: str) -> np.ndarray:
         dtypes.standardize(array.dtype)
     except ValueError:
         hint = "convert it to numbers, with np.asarray(..., dtype=...) for example"
+        if dtypes.is_text(array) and what == "x":
+            hint = "text goes into functional and Sequential models, or through TextVectorization beforehand"
         raise ValueError(message(f"Invalid dtype of `{what}`: {array.dtype}.", hint=hint)) from None
     return array
 

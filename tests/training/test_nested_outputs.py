@@ -1,0 +1,74 @@
+"""Outputs in nested structures: losses, weights and metrics for each, named by the way to it as Keras does."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import kcompile as keras
+from kcompile import layers
+
+rng = np.random.default_rng(0)
+X, Z = rng.normal(size=(24, 5)).astype("float32"), rng.normal(size=(24, 3)).astype("float32")
+ONE, TWO = rng.normal(size=(24, 1)).astype("float32"), rng.normal(size=(24, 2)).astype("float32")
+DATA, LABELS = {"u": [X, Z], "v": X}, {"o": (ONE, TWO)}
+
+
+def network(**settings):
+    keras.utils.set_random_seed(0)
+    given = {
+        "u": [keras.Input((5,), name="u0"), keras.Input((3,), name="u1")],
+        "v": keras.Input((5,), name="v"),
+    }
+    h = layers.Concatenate()([*given["u"], given["v"]])
+    outputs = {"o": (layers.Dense(1, name="one")(h), layers.Dense(2, name="two")(h))}
+    model = keras.Model(given, outputs)
+    model.compile(**{"optimizer": keras.optimizers.SGD(0.0), "loss": "mse", **settings})
+    return model
+
+
+def errors(model):
+    one, two = model.predict(DATA, verbose=0)["o"]
+    return np.mean((one - ONE) ** 2), np.mean((two - TWO) ** 2), np.mean(np.abs(two - TWO))
+
+
+def test_one_loss_for_all():
+    model = network()
+    history = model.fit(DATA, LABELS, batch_size=7, verbose=0).history
+    one, two, _ = errors(model)
+    assert list(history) == ["loss", "o/one_loss", "o/two_loss"]
+    found = [v[0] for v in history.values()]
+    np.testing.assert_allclose(found, [one + two, one, two], rtol=1e-5)
+    np.testing.assert_allclose(model.evaluate(DATA, LABELS, verbose=0), [one + two, one, two], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "loss, weights",
+    [({"o": ("mse", "mae")}, {"o": (1.0, 0.5)}), (["mse", "mae"], [1.0, 0.5]), ({"o": (None, "mae")}, None)],
+)
+def test_losses_and_weights_by_place(loss, weights):
+    model = network(loss=loss, loss_weights=weights)
+    found = model.evaluate(DATA, LABELS, verbose=0, return_dict=True)
+    one, _, two = errors(model)
+    if weights is None:
+        assert found == {"loss": pytest.approx(two, rel=1e-5)}
+    else:
+        expected = {"loss": one + 0.5 * two, "o/one_loss": one, "o/two_loss": two}
+        assert found == pytest.approx(expected, rel=1e-5)
+
+
+def test_sample_weights_by_place():
+    model = network()
+    weights = np.linspace(0, 1, 24, dtype="float32"), np.linspace(1, 3, 24, dtype="float32")
+    found = model.evaluate(DATA, LABELS, sample_weight={"o": weights}, verbose=0, batch_size=24)
+    one, two = model.predict(DATA, verbose=0)["o"]
+    parts = [
+        np.mean(w * np.mean((p - y) ** 2, 1))
+        for w, p, y in zip(weights, (one, two), LABELS["o"], strict=True)
+    ]
+    np.testing.assert_allclose(found, [sum(parts), *parts], rtol=1e-5)
+
+
+def test_a_structure_that_does_not_fit():
+    with pytest.raises(ValueError, match="structure of the outputs"):
+        network(loss={"o": ("mse",)}).fit(DATA, LABELS, verbose=0)
