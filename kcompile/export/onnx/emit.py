@@ -129,4 +129,4 @@ def emit_graph(graph: Graph, inputs: Sequence[str], outputs: Sequence[str], opse
     for value, name in zip(graph.outputs, results, strict=True):
         g.nodes.append(OnnxNode("Identity", (emitter.names[value],), (name,)))
     types = {name: value.type for value, name in zip(graph.outputs, results, strict=True)}
-    return OnnxGraph(shown, types, g.nodes, g.constants, g.types)
+    return OnnxGraph(shown, types, g.nodes, g.constants, g.types, opset=opset)

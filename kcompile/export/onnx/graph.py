@@ -47,7 +47,7 @@ class OnnxGraph:
     """What a file will hold. Nodes stand in an order in which they can run.
 
     types: of tensors by the names that they had when they were made. notes: a line about an input or output.
-    defaults: of inputs that need not be given.
+    defaults: of inputs that need not be given. opset: what the nodes are written for.
     """
 
     inputs: dict[str, TensorType]
@@ -57,6 +57,7 @@ class OnnxGraph:
     types: dict[str, TensorType] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
     defaults: dict[str, np.ndarray] = field(default_factory=dict)
+    opset: int = 0
 
     def users(self) -> dict[str, list[OnnxNode]]:
         """The nodes that read each name."""
@@ -78,6 +79,16 @@ class OnnxGraph:
     def makers(self) -> dict[str, OnnxNode]:
         """The node that makes each name."""
         return {name: node for node in self.nodes for name in node.outputs}
+
+    def drop_unused(self) -> None:
+        """Forget nodes and constants that no output depends on."""
+        needed, kept = set(self.outputs), []
+        for node in reversed(self.nodes):
+            if needed.intersection(node.outputs):
+                needed.update(node.reads)
+                kept.append(node)
+        self.nodes = kept[::-1]
+        self.constants = {name: array for name, array in self.constants.items() if name in needed}
 
     def rewrite(self, change: Callable[[OnnxNode], list[OnnxNode]]) -> None:
         """Replace each node by what change(node) returns."""
