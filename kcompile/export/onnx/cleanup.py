@@ -57,7 +57,10 @@ def name_outputs(graph: OnnxGraph) -> None:
             names[source] = node.outputs[0]
     done = set(names.items())
     kept = [n for n in graph.nodes if not (n.op == "Identity" and (n.inputs[0], n.outputs[0]) in done)]
-    graph.nodes = [replace(n.renamed(names), outputs=tuple(names.get(o, o) for o in n.outputs)) for n in kept]
+    graph.nodes = [
+        replace(n.renamed(names), outputs=tuple(names.get(o, o) for o in n.outputs), label=n.name)
+        for n in kept
+    ]
 
 
 def add_bias_in_convolution(graph: OnnxGraph) -> None:

@@ -54,12 +54,14 @@ class Around:
     def rank(self, name: str) -> int | None:
         """The number of dimensions, where it is known."""
         array, type_ = self.array(name), self.graph.types.get(name)
-        return array.ndim if array is not None else type_.rank if type_ is not None else None
+        return type_.rank if type_ is not None else array.ndim if array is not None else None
 
     def dtype(self, name: str) -> str:
         """The dtype, where it is known."""
         array, type_ = self.array(name), self.graph.types.get(name)
-        return dtypes.standardize(array.dtype) if array is not None else type_.dtype if type_ else ""
+        if type_ is not None:
+            return type_.dtype
+        return "" if array is None else dtypes.standardize(array.dtype)
 
 
 def run(graph: OnnxGraph) -> None:
@@ -130,9 +132,9 @@ def clip(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
             continue
         for source, name in (inner.inputs, inner.inputs[::-1]):
             second = around.scalar(name)
-            low, high = (outer, second) if node.op == "Max" else (second, outer)
             if second is None or source in around.graph.constants:
                 continue
+            low, high = (outer, second) if node.op == "Max" else (second, outer)
             if around.graph.constants[low] <= around.graph.constants[high] and _as_wide(
                 around, source, bound, name
             ):
@@ -168,7 +170,9 @@ def gemm(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
             or not _of_matrices(around, product)
         ):
             continue
-        return [replace(product, op="Gemm", inputs=(*product.inputs, row), outputs=node.outputs)]
+        label = product.name.replace("MatMul", "Gemm")
+        inputs = (*product.inputs, row)
+        return [replace(product, op="Gemm", inputs=inputs, outputs=node.outputs, label=label)]
     return None
 
 
