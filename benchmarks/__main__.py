@@ -63,7 +63,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         type=Path,
         action="append",
         metavar="JSON",
-        help="report earlier runs together",
+        help="report earlier runs together; of exports: go on where that run was stopped",
     )
     add("--out", type=Path, default=FOLDER, help="folder of the JSON and the plot")
     add("--readme", action="store_true", help="write the comparison into README.md and docs/benchmarks.md")

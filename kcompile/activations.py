@@ -23,8 +23,11 @@ def relu(x: Any, negative_slope: float = 0.0, max_value: float | None = None, th
     """
     if max_value is None and threshold == 0.0:
         return ops.leaky_relu(x, negative_slope) if negative_slope else ops.relu(x)
-    y = ops.where(ops.greater(x, threshold), x, 0.0)
-    if max_value is not None:
+    if threshold != 0.0:
+        y = ops.where(ops.greater(x, threshold), x, 0.0)
+    else:
+        y = ops.relu6(x) if max_value == 6 else ops.relu(x)
+    if max_value is not None and (threshold != 0.0 or max_value != 6):
         y = ops.clip(y, 0.0, max_value)
     return y + negative_slope * ops.minimum(x - threshold, 0.0) if negative_slope else y
 

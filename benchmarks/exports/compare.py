@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import tempfile
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -15,6 +16,8 @@ from benchmarks.contenders import OURS, Contender
 from benchmarks.exports.cases import MODELS, inputs
 from benchmarks.exports.exporters import EXPORTERS
 from benchmarks.exports.files import Session, apart, latencies, nodes, size
+
+PATIENCE = 180  # seconds that an exporter may take for one file, its library's import included
 
 
 @dataclass
@@ -69,7 +72,10 @@ class Worker:
         assert self.process.stdin is not None and self.process.stdout is not None
         self.process.stdin.write(f"{case}\n")
         self.process.stdin.flush()
+        limit = threading.Timer(PATIENCE, self.process.kill)
+        limit.start()
         word, _, rest = self.process.stdout.readline().rstrip("\n").partition(" ")
+        limit.cancel()
         if word == "ok":
             return Path(rest), ""
         if not word:
@@ -83,9 +89,14 @@ class Worker:
 
 def compare(
     cases: Sequence[str], pythons: Sequence[str], threads: int, say: Callable[[str], None],
-    exporters: Sequence[str] | None = None,
+    exporters: Sequence[str] | None = None, done: Sequence[Comparison] = (),
+    keep: Callable[[list[Comparison]], None] = lambda found: None,
 ) -> list[Comparison]:  # fmt: skip
-    """All cases by all exporters that some interpreter has."""
+    """All cases by all exporters that some interpreter has, after those that are done.
+
+    keep: called after each case with all that were compared: a run that is stopped has not been in vain.
+    """
+    known = {one.case for one in done}
     rows = [row for name, row in EXPORTERS.items() if exporters is None or name in (*exporters, OURS)]
     found = [(row, environment.find_python(row.requires, pythons)) for row in rows]
     for row, python in found:
@@ -93,11 +104,15 @@ def compare(
             say(f"{row.name}: not installed ({', '.join(row.requires)})")
     with tempfile.TemporaryDirectory() as folder:
         workers = {r.name: Worker(r, p, Path(folder), threads) for r, p in found if p is not None}
+        compared = list(done)
         try:
-            return [_compared(case, workers, threads, say) for case in cases]
+            for case in (case for case in cases if case not in known):
+                compared.append(_compared(case, workers, threads, say))
+                keep(compared)
         finally:
             for worker in workers.values():
                 worker.close()
+    return compared
 
 
 def _compared(case: str, workers: dict[str, Worker], threads: int, say: Callable[[str], None]) -> Comparison:
@@ -136,6 +151,12 @@ def _measure(made: Comparison, sessions: dict[str, Session]) -> None:
         made.files[name].microseconds = microseconds
         if OURS in results:
             made.files[name].difference = apart(results[name], results[OURS])
+
+
+def load(path: Path) -> list[Comparison]:
+    """What an earlier run saved."""
+    cases = json.loads(path.read_text())["cases"]
+    return [Comparison(c["case"], {name: File(**one) for name, one in c["files"].items()}) for c in cases]
 
 
 def save(comparisons: Sequence[Comparison], path: Path, about: dict[str, Any]) -> None:

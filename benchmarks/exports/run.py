@@ -10,7 +10,7 @@ from rich.console import Console
 
 from benchmarks import environment
 from benchmarks.exports.cases import LAYERS, MODELS, NAMES
-from benchmarks.exports.compare import compare, save
+from benchmarks.exports.compare import Comparison, compare, load, save
 from benchmarks.exports.report import print_report
 
 
@@ -19,14 +19,20 @@ def main(options: argparse.Namespace) -> int:
     progress = Console(stderr=True)
 
     def say(text: str) -> None:
-        progress.print(text, style="dim", markup=False, highlight=False)
+        progress.print(text, style="dim", markup=False, highlight=False, soft_wrap=True)
 
     environment.pin(options.threads)
     pythons = environment.interpreters(options.python)
-    found = compare(chosen(options.only), pythons, options.threads, say, options.peers)
     date = datetime.datetime.now().astimezone().isoformat(timespec="minutes")
     path = options.out / f"export-{date.replace(':', '')}.json"
-    save(found, path, {"machine": environment.machine(), "threads": options.threads, "date": date})
+    about = {"machine": environment.machine(), "threads": options.threads, "date": date}
+
+    def keep(found: list[Comparison]) -> None:
+        save(found, path, about)
+
+    done = [one for source in options.sources or () for one in load(source)]
+    found = compare(chosen(options.only), pythons, options.threads, say, options.peers, done, keep)
+    keep(found)
     say(f"raw figures: {path}")
     print_report(found, Console() if sys.stdout.isatty() else Console(width=170))
     return 0

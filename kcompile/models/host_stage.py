@@ -37,7 +37,7 @@ class HostStage:
     """
 
     def __init__(self, graph: CallGraph):
-        graph = _taken_apart(graph)
+        graph = taken_apart(graph)
         on_host = _made_on_host(graph)
         compiled = [node for node in graph.nodes if not _all_known(node.output_tensors, on_host)]
         read = [t for node in compiled for t in node.input_tensors]
@@ -160,7 +160,7 @@ def _text_behind(where: Any) -> DTypeError:
     )
 
 
-def _taken_apart(graph: CallGraph) -> CallGraph:
+def taken_apart(graph: CallGraph) -> CallGraph:
     """The same calls, with those of nested functional models over text in the place of the models."""
     if not any(_has_text(node) and _inner(node) is not None for node in graph.nodes):
         return graph

@@ -71,6 +71,13 @@ mish_op = composite(
     lambda g, x: g.node("Mish", x),
     far=FAR,
 )
+relu6_op = composite(
+    "relu6",
+    lambda x: np.clip(x, 0, 6),
+    lambda x: ew.where(ew.greater_equal(x, 6), 6, ew.relu(x)),  # slope 0 at 6, as at 0
+    lambda g, x: g.node("Clip", x, *(ew.onnx_number(g, bound, x) for bound in (0, 6))),
+    far=FAR,
+)
 softsign_op = composite(
     "softsign",
     lambda x: x / (1 + np.abs(x)),
@@ -81,7 +88,7 @@ softsign_op = composite(
 hard_sigmoid_op = composite(
     "hard_sigmoid",
     lambda x: np.clip(x + 3, 0, 6) / 6,
-    lambda x: ew.true_divide(relu6(ew.add(x, 3)), 6),
+    lambda x: ew.true_divide(relu6_op(ew.add(x, 3)), 6),
     lambda g, x: g.node("HardSigmoid", x, alpha=1 / 6, beta=0.5),
     far=FAR,
 )
@@ -109,6 +116,14 @@ def _gelu_decompose(x: Any, *, approximate: bool) -> Any:
     return ew.multiply(ew.multiply(x, 0.5), ew.add(ew.tanh(cubic), 1))
 
 
+# max(x, 0) - slope max(-x, 0): where x is 0, its slope is 0 on both sides, as in Keras.
+prelu_op = composite(
+    "prelu",
+    lambda x, slope: np.maximum(x, 0) - slope * np.maximum(-x, 0),
+    lambda x, slope: ew.subtract(ew.relu(x), ew.multiply(slope, ew.relu(ew.negative(x)))),
+    "PRelu",
+    arity=2,
+)
 gelu_op = composite(
     "gelu",
     _gelu_reference,
@@ -124,8 +139,13 @@ gelu_op = composite(
 
 def relu6(x: Any) -> Any:
     """min(max(x, 0), 6)."""
-    x = floating(x)
-    return ew.where(ew.greater_equal(x, 6), 6, ew.relu(x))  # slope 0 at 6, as at 0
+    return relu6_op(floating(x))
+
+
+def prelu(x: Any, slope: Any) -> Any:
+    """x, and `slope` times x where x is negative; a slope for each element, or for those it broadcasts to."""
+    x, slope = (floating(t) for t in ew.operands(x, slope))
+    return prelu_op(x, slope)
 
 
 def leaky_relu(x: Any, negative_slope: float = 0.2) -> Any:

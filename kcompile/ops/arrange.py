@@ -3,17 +3,55 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from kcompile.core import symbolic
 from kcompile.core.errors import ShapeError, message
+from kcompile.ir.op import Op, Sample
+from kcompile.ir.types import TensorType
 from kcompile.ops import cutting, joining, movement
 from kcompile.ops import elementwise as ew
 from kcompile.ops import index as indexing
 from kcompile.ops.movement import check_axis
+
+repeat_op = Op("repeat")
+
+
+@repeat_op.infer
+def _repeat_infer(x: TensorType, *, times: int, axis: int) -> TensorType:
+    return TensorType((*x.shape[:axis], x.shape[axis] * times, *x.shape[axis + 1 :]), x.dtype)
+
+
+repeat_op.reference(lambda x, *, times, axis: np.repeat(x, times, axis=axis))
+
+
+@repeat_op.decompose
+def _repeat_decompose(x: Any, *, times: int, axis: int) -> Any:
+    wide = movement.expand_dims(x, axis + 1)
+    wide = movement.broadcast_to(wide, (*x.shape[: axis + 1], times, *x.shape[axis + 1 :]))
+    return movement.reshape(wide, (*x.shape[:axis], x.shape[axis] * times, *x.shape[axis + 1 :]))
+
+
+@repeat_op.onnx
+def _repeat_onnx(g: Any, x: str, *, times: int, axis: int) -> str | None:
+    if g.dtype(x) not in ONNX_RESIZES or times < 1:
+        return None
+    scales = np.array([times if k == axis else 1 for k in range(len(g.shape(x)))], "float32")
+    how = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+    return str(g.node("Resize", x, "", g.constant(scales), **how))
+
+
+ONNX_RESIZES = ("float32", "float16", "int32", "int8", "uint8")  # what onnxruntime's Resize takes
+
+
+@repeat_op.samples
+def _repeat_samples(rng: np.random.Generator) -> Iterator[Sample]:
+    yield Sample((rng.normal(size=(2, 3, 4)).astype("float32"),), {"times": 2, "axis": 1})
+    yield Sample((rng.integers(0, 9, (3, 2)),), {"times": 3, "axis": 1}, "int64")
+    yield Sample((rng.normal(size=(2, 1)).astype("float32"),), {"times": 1, "axis": 0}, "once")
 
 
 def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
@@ -29,9 +67,7 @@ def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
     counts = np.asarray(repeats)
     if counts.size != 1:
         return indexing.take(x, np.repeat(np.arange(counts.size, dtype="int32"), counts), axis=axis)
-    wide = movement.expand_dims(x, axis + 1)
-    wide = movement.broadcast_to(wide, (*x.shape[: axis + 1], int(counts), *x.shape[axis + 1 :]))
-    return movement.reshape(wide, (*x.shape[:axis], x.shape[axis] * int(counts), *x.shape[axis + 1 :]))
+    return x if int(counts) == 1 else repeat_op(x, times=int(counts), axis=axis)
 
 
 def tile(x: Any, repeats: Any) -> Any:

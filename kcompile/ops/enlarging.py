@@ -6,12 +6,14 @@ phases is a weighted sum of moved images, one fused loop, and unknown extents ar
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 from kcompile.core import dtypes
+from kcompile.ir.op import Op, Sample
+from kcompile.ir.types import TensorType
 from kcompile.ops import cutting, joining, movement
 from kcompile.ops import elementwise as ew
 
@@ -53,11 +55,33 @@ def enlarge(x: Any, times: tuple[int, int], method: str) -> Any:
     """
     for axis, factor in enumerate(times, 1):
         if factor > 1:
-            x = _enlarged(x, axis, factor, method)
+            x = enlarge_op(x, axis=axis, times=factor, method=method)
     return x
 
 
-def _enlarged(x: Any, axis: int, times: int, method: str) -> Any:
+enlarge_op = Op("enlarge")
+
+
+@enlarge_op.infer
+def _enlarge_infer(x: TensorType, *, axis: int, times: int, method: str) -> TensorType:
+    return TensorType((*x.shape[:axis], x.shape[axis] * times, *x.shape[axis + 1 :]), x.dtype)
+
+
+@enlarge_op.reference
+def _enlarge_reference(x: np.ndarray, *, axis: int, times: int, method: str) -> np.ndarray:
+    y = np.moveaxis(x, axis, -1) @ _matrix(x.shape[axis], times, method).astype(x.dtype)
+    return np.moveaxis(y, -1, axis)
+
+
+def _matrix(extent: int, times: int, method: str) -> np.ndarray:
+    """The weights (extent, extent times) of all pixels for all pixels of the result."""
+    centres = (np.arange(extent * times) + 0.5) / times - 0.5
+    weights = KERNELS[method][1](np.abs(centres[None] - np.arange(extent)[:, None]))
+    return weights / weights.sum(axis=0)
+
+
+@enlarge_op.decompose
+def _enlarge_decompose(x: Any, *, axis: int, times: int, method: str) -> Any:
     """The phases along `axis`, interleaved."""
     dtype = dtypes.numpy_dtype(dtypes.standardize(x.dtype))
     extent, weights = x.shape[axis], _phases(times, method)
@@ -69,6 +93,29 @@ def _enlarged(x: Any, axis: int, times: int, method: str) -> Any:
     ]
     y = joining.stack(phases, axis=axis + 1)
     return movement.reshape(y, (*x.shape[:axis], extent * times, *x.shape[axis + 1 :]))
+
+
+@enlarge_op.onnx
+def _enlarge_onnx(g: Any, x: str, *, axis: int, times: int, method: str) -> str | None:
+    extent, rank = g.shape(x)[axis], len(g.shape(x))
+    if method == "bilinear" and g.dtype(x) == "float32":
+        scales = g.constant(np.array([times if k == axis else 1 for k in range(rank)], "float32"))
+        return str(g.node("Resize", x, "", scales, mode="linear"))
+    if not isinstance(extent, int):
+        return None
+    letters = "abcdefgh"[:rank]
+    equation = f"{letters},{letters[axis]}z->{letters.replace(letters[axis], 'z')}"
+    weights = _matrix(extent, times, method).astype(dtypes.numpy_dtype(g.dtype(x)))
+    return str(g.node("Einsum", x, g.constant(weights), equation=equation))
+
+
+@enlarge_op.samples
+def _enlarge_samples(rng: np.random.Generator) -> Iterator[Sample]:
+    for method in KERNELS:
+        x = rng.normal(size=(2, 3, 4, 2)).astype("float32")
+        yield Sample((x,), {"axis": 1, "times": 2, "method": method}, method)
+    yield Sample((x,), {"axis": 2, "times": 3, "method": "bilinear"}, "columns")
+    yield Sample((x[:, :, :1],), {"axis": 2, "times": 4, "method": "bicubic"}, "one")
 
 
 def _weighed(x: Any, axis: int, weights: np.ndarray) -> Any:

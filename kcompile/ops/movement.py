@@ -266,7 +266,10 @@ def _broadcast_view(inner: View, out: Shape, *, shape: Shape) -> View:
 
 @broadcast_op.onnx
 def _broadcast_onnx(g: Any, x: str, *, shape: Shape) -> str:
-    return g.node("Expand", x, g.dims(shape))
+    lead = len(shape) - len(g.shape(x))
+    same = [k >= lead and g.shape(x)[k - lead] == d for k, d in enumerate(shape)]
+    # Expand keeps the dimensions of x where it is given a 1, so that none of these need be read from a shape.
+    return g.node("Expand", x, g.dims(tuple(1 if s else d for s, d in zip(same, shape, strict=True))))
 
 
 @broadcast_op.samples

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from kcompile.ir.op import Op, Sample
 from kcompile.ir.types import TensorType
-from kcompile.ops import arrange, create, cumulative, cutting, reduce
+from kcompile.ops import arrange, create, cumulative, cutting, movement, reduce
 from kcompile.ops import elementwise as ew
 from kcompile.ops import order as sorting
 from kcompile.ops.autodiff import stop_gradient
@@ -93,6 +94,18 @@ def _log_softmax_onnx(g: Any, x: str, *, axis: int) -> str:
 log_softmax_op.samples(_samples)
 
 
+def _along(op: Op, x: Any, axes: tuple[int, ...]) -> Any:
+    """op over several axes taken together: they are moved to the end and joined to one."""
+    if len(axes) == 1:
+        return op(x, axis=axes[0])
+    rank, shape = len(x.shape), x.shape
+    order = [*(k for k in range(rank) if k not in axes), *axes]
+    moved = movement.transpose(x, order)
+    joined = math.prod(shape[a] for a in axes)
+    y = op(movement.reshape(moved, (*moved.shape[: rank - len(axes)], joined)), axis=rank - len(axes))
+    return movement.transpose(movement.reshape(y, moved.shape), [order.index(k) for k in range(rank)])
+
+
 def softmax(x: Any, axis: Any = -1) -> Any:
     """exp(x) scaled to sum 1 over `axis` (an int, or several as a tuple).
 
@@ -101,9 +114,7 @@ def softmax(x: Any, axis: Any = -1) -> Any:
     """
     x = floating(x)
     axes = reduce.normalize_axes("softmax", axis, len(x.shape))
-    if len(axes) == 1:
-        return softmax_op(x, axis=axes[0])
-    return ew.exp(ew.subtract(x, reduce.logsumexp(x, axis=axes, keepdims=True)))
+    return _along(softmax_op, x, axes)
 
 
 def sparsemax(x: Any, axis: int = -1) -> Any:
@@ -127,6 +138,4 @@ def log_softmax(x: Any, axis: Any = -1) -> Any:
     """log(softmax(x)), without overflow or log of 0."""
     x = floating(x)
     axes = reduce.normalize_axes("log_softmax", axis, len(x.shape))
-    if len(axes) == 1:
-        return log_softmax_op(x, axis=axes[0])
-    return ew.subtract(x, reduce.logsumexp(x, axis=axes, keepdims=True))
+    return _along(log_softmax_op, x, axes)

@@ -102,7 +102,7 @@ def test_weights_have_their_paths_and_the_batch_its_name(tmp_path):
         n.name.startswith(("c", "net", "flatten", "d", "dense", "output", "Transpose"))
         for n in file.graph.node
     )
-    assert ops_of(file) == ["Transpose", "Conv", "Transpose", "Reshape", "MatMul", "Add"]
+    assert ops_of(file) == ["Transpose", "Conv", "Transpose", "Reshape", "Gemm"]
 
 
 def test_an_image_network_has_two_transposes(tmp_path):

@@ -9,7 +9,7 @@ from kcompile.core import console
 from kcompile.core.errors import message
 from kcompile.ir.graph import Graph
 
-DEFAULT_OPSET = 18  # what most runtimes know
+DEFAULT_OPSET = 20  # of ONNX 1.15 (2023): what runtimes know by now. The first with Gelu and StringSplit
 OLDEST_OPSET = 13
 
 
@@ -27,12 +27,12 @@ def export_onnx(
 
     The batch dimension is open and named "batch"; other open ones have names such as "sequence" or "height".
     Operators such as LayerNormalization (opset 17) and Gelu (20) are written as one node where the opset has
-    them. The file is checked with ONNX's checker and full
-    shape inference, and replaces an old one only when all went well. More than 2 GB of weights go to
-    `<filepath>.data`.
+    them. Text is looked up and split by ONNX's own operators, from opset 20 on. The file is checked with
+    ONNX's checker and full shape inference, and replaces an old one only when all went well. More than 2 GB
+    of weights go to `<filepath>.data`.
 
     Args:    input_signature: a list with one structure of InputSpecs (or placeholders, or arrays) per
-             positional argument; by default what the model was built with. opset_version: 13 or later, 18 by
+             positional argument; by default what the model was built with. opset_version: 13 or later, 20 by
              default. fold_batch_norm: put batch normalizations into the weights of the convolutions and dense
              layers before them: fewer nodes, results equal up to rounding. external_data: weights always in
              `<filepath>.data`. training: write a training step, with weights and optimizer state as inputs
@@ -59,11 +59,11 @@ def export_onnx(
     if isinstance(model, Graph):
         inputs = [value.node.attrs["name"] for value in model.inputs]
         outputs = [f"output_{k}" for k in range(len(model.outputs))]
-        graph = model
+        graph, text = model, None
     else:
         traced = trace_inference(model, input_signature)
-        graph, inputs, outputs = traced.graph, traced.inputs, traced.outputs
-    made = cleanup.run(emit_graph(graph, inputs, outputs, opset), fold_batch_norm)
+        graph, inputs, outputs, text = traced.graph, traced.inputs, traced.outputs, traced.text
+    made = cleanup.run(emit_graph(graph, inputs, outputs, opset, text), fold_batch_norm)
     annotate(made, graph.name)
     write.write(made, filepath, graph.name, opset, external_data)
     _say_where(filepath, verbose)

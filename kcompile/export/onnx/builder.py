@@ -76,12 +76,14 @@ class Builder:
     def constant(self, array: Any, name: str | None = None) -> str:
         """An array as a constant; equal small ones are kept once."""
         array = np.asarray(array)
-        key = (array.dtype.str, array.shape, array.tobytes()) if array.size <= 64 and not name else None
+        bits = repr(array.tolist()) if dtypes.is_text(array) else array.tobytes() if array.size <= 64 else b""
+        key = (array.dtype.str, array.shape, bits) if array.size <= 64 and not name else None
         if key in self._constant_names:
             return self._constant_names[key]
         found = self.name(name or "constant")
         self.constants[found] = array
-        self.types[found] = TensorType(array.shape, dtypes.standardize(array.dtype))
+        dtype = dtypes.STRING if dtypes.is_text(array) else dtypes.standardize(array.dtype)
+        self.types[found] = TensorType(array.shape, dtype)
         if key is not None:
             self._constant_names[key] = found
         return found
@@ -189,6 +191,16 @@ class Builder:
         """make(x) for an operator that wants the channels second; x and the result have them last."""
         first = make(self.transpose(x, [0, spatial + 1, *range(1, spatial + 1)]))
         return self.transpose(first, [0, *range(2, spatial + 2), 1])
+
+    def reshape_to_scalar(self, x: str) -> str:
+        """The one element of x, without dimensions."""
+        return str(self.node("Reshape", x, self.constant(np.zeros(0, np.int64))))
+
+    def loop_body(
+        self, inputs: dict[str, TensorType], outputs: dict[str, TensorType], nodes: list[OnnxNode]
+    ) -> OnnxGraph:
+        """What a loop repeats, of nodes that were made `inside`."""
+        return OnnxGraph(inputs, outputs, nodes, {})
 
     @contextmanager
     def inside(self) -> Iterator[list[OnnxNode]]:

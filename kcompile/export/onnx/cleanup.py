@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from kcompile.export.onnx import batch_norm, layout
+from kcompile.export.onnx import batch_norm, layout, simplify
 from kcompile.export.onnx.graph import OnnxGraph, OnnxNode
 
 
@@ -17,8 +17,9 @@ def run(graph: OnnxGraph, fold_batch_norm: bool = False) -> OnnxGraph:
     add_bias_in_convolution(graph)
     if fold_batch_norm:
         batch_norm.fold(graph)
+    simplify.run(graph)
     name_outputs(graph)
-    drop_unused(graph)
+    graph.drop_unused()
     rename_constants(graph)
     return graph
 
@@ -29,7 +30,7 @@ def clean_bodies(graph: OnnxGraph) -> None:
         clean_bodies(body)
         drop_identities(body)
         name_outputs(body)
-        drop_unused(body)
+        body.drop_unused()
 
 
 def drop_identities(graph: OnnxGraph) -> None:
@@ -56,18 +57,10 @@ def name_outputs(graph: OnnxGraph) -> None:
             names[source] = node.outputs[0]
     done = set(names.items())
     kept = [n for n in graph.nodes if not (n.op == "Identity" and (n.inputs[0], n.outputs[0]) in done)]
-    graph.nodes = [replace(n.renamed(names), outputs=tuple(names.get(o, o) for o in n.outputs)) for n in kept]
-
-
-def drop_unused(graph: OnnxGraph) -> None:
-    """Nodes and constants that no output depends on."""
-    needed, kept = set(graph.outputs), []
-    for node in reversed(graph.nodes):
-        if needed.intersection(node.outputs):
-            needed.update(node.reads)
-            kept.append(node)
-    graph.nodes = kept[::-1]
-    graph.constants = {name: array for name, array in graph.constants.items() if name in needed}
+    graph.nodes = [
+        replace(n.renamed(names), outputs=tuple(names.get(o, o) for o in n.outputs), label=n.name)
+        for n in kept
+    ]
 
 
 def add_bias_in_convolution(graph: OnnxGraph) -> None:

@@ -18,6 +18,7 @@ from kcompile.export.onnx.signature import Spec, trace_inference
 TOLERANCE = 1e-5  # of the largest output, or of 1
 BATCHES = (2, 5)
 CHECKED_BATCHES = (1, 3, 17)  # of `kcompile export --check`
+TEXTS = ("", "a", "The quick, brown fox!", "  no\tÉtudes ", "0", "[UNK]", "yes")  # inputs that are text
 FREE_EXTENT = 7  # of dimensions other than the batch that the model leaves open
 
 
@@ -103,17 +104,26 @@ def tolerance_of(model: Any) -> float:
 
 
 def random_input(spec: Spec, batch: int, rng: np.random.Generator) -> np.ndarray:
-    """Numbers that most models accept: normal floats; ints 0 and 1, which are indices everywhere."""
+    """What most models accept: normal floats; ints 0 and 1, which are indices everywhere; short texts."""
     shape = (batch, *(d if isinstance(d, int) else FREE_EXTENT for d in spec.shape[1:]))
+    if spec.dtype == dtypes.STRING:
+        return rng.choice(np.array(TEXTS, object), shape)
     if dtypes.is_float(spec.dtype):
         return rng.normal(size=shape).astype(dtypes.numpy_dtype(spec.dtype))
     return rng.integers(0, 2, shape).astype(dtypes.numpy_dtype(spec.dtype))
+
+
+def as_str(texts: np.ndarray) -> list[str]:
+    """The elements of an array of text, of bytes in UTF-8 too, as str."""
+    return [t.decode() if isinstance(t, bytes) else str(t) for t in texts.ravel().tolist()]
 
 
 def difference(actual: np.ndarray, expected: np.ndarray) -> float:
     """The largest difference, over the largest expected number or 1; infinite where shapes or NaNs differ."""
     if actual.shape != expected.shape or actual.dtype != expected.dtype:
         return float("inf")
+    if dtypes.is_text(expected):
+        return 0.0 if as_str(actual) == as_str(expected) else float("inf")
     a, b = actual.astype(np.float64), expected.astype(np.float64)
     same = (a == b) | (np.isnan(a) & np.isnan(b))  # infinities too
     apart = np.where(same, 0.0, np.abs(a - b))

@@ -10,6 +10,7 @@ from kcompile.core.errors import message
 from kcompile.export.onnx import recurrent
 from kcompile.export.onnx.builder import Builder
 from kcompile.export.onnx.graph import OnnxGraph, OnnxNode
+from kcompile.export.onnx.text import TextCalls
 from kcompile.ir.graph import Graph, Node, Value, set_origin, topological
 
 
@@ -87,6 +88,20 @@ class Emitter:
         self._bind(node, tuple(self.names[part] for part in parts))
         return True
 
+    def write_text(self, text: TextCalls) -> None:
+        """What layers make of text, for the rest to read."""
+        for call in text.calls:
+            self.emit(call.inputs, call.layer)
+            self.g.scope = call.layer
+            try:
+                name = call.write(self.g, *(self.names[v] for v in call.inputs))
+            except NotImplementedError as error:
+                name = self.g.name("text")
+                self.unsupported.setdefault((call.layer, call.kind, str(error)), None)
+            self.names[call.result] = name
+            self.g.types[name] = call.result.type
+            self.g.symbols.declare(name, call.result.shape)
+
     def body(
         self, parameters: Sequence[Value], captured: dict[Value, str], outputs: Sequence[Value]
     ) -> OnnxGraph:
@@ -110,8 +125,12 @@ class Emitter:
             self.g.types[name] = value.type
 
 
-def emit_graph(graph: Graph, inputs: Sequence[str], outputs: Sequence[str], opset: int) -> OnnxGraph:
+def emit_graph(
+    graph: Graph, inputs: Sequence[str], outputs: Sequence[str], opset: int, text: TextCalls | None = None
+) -> OnnxGraph:
     """The ONNX graph of a traced graph, with these names for its inputs and outputs.
+
+    text: calls that the trace went around.
 
     Raises:  UnsupportedOps, which lists every op that ONNX cannot express.
     """
@@ -123,10 +142,11 @@ def emit_graph(graph: Graph, inputs: Sequence[str], outputs: Sequence[str], opse
         emitter.names[value] = name
         shown[name] = value.type
     results = [g.name(wish) for wish in outputs]
+    emitter.write_text(text or TextCalls())
     emitter.emit(graph.outputs)
     if emitter.unsupported:
         raise UnsupportedOps(list(emitter.unsupported), opset)
     for value, name in zip(graph.outputs, results, strict=True):
         g.nodes.append(OnnxNode("Identity", (emitter.names[value],), (name,)))
     types = {name: value.type for value, name in zip(graph.outputs, results, strict=True)}
-    return OnnxGraph(shown, types, g.nodes, g.constants, g.types)
+    return OnnxGraph(shown, types, g.nodes, g.constants, g.types, opset=opset)

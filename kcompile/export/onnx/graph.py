@@ -11,19 +11,37 @@ import numpy as np
 from kcompile.ir.types import TensorType
 
 DOMAIN = ""  # of the standard operators
+OTHER_DOMAINS = {"LabelEncoder": ("ai.onnx.ml", 2)}  # with the version that has all that we write
+
+
+def domain_of(op: str) -> str:
+    """The domain that an operator belongs to."""
+    return OTHER_DOMAINS.get(op, (DOMAIN, 0))[0]
+
+
+def version_of(domain: str, opset: int) -> int:
+    """The version of a domain beside an opset of the standard operators."""
+    return next((version for name, version in OTHER_DOMAINS.values() if name == domain), opset)
 
 
 @dataclass(frozen=True)
 class OnnxNode:
     """One application of an ONNX operator. An empty input name: an optional input is left out.
 
-    An attribute may be an OnnxGraph: the body of a loop, which may read any name from outside.
+    An attribute may be an OnnxGraph: the body of a loop, which may read any name from outside. label: the name
+    of the node, where that is not the name of its first output.
     """
 
     op: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     attrs: dict[str, Any] = field(default_factory=dict)
+    label: str = ""
+
+    @property
+    def name(self) -> str:
+        """The node's own name, which tells the layer it comes from."""
+        return self.label or self.outputs[0]
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -47,7 +65,7 @@ class OnnxGraph:
     """What a file will hold. Nodes stand in an order in which they can run.
 
     types: of tensors by the names that they had when they were made. notes: a line about an input or output.
-    defaults: of inputs that need not be given.
+    defaults: of inputs that need not be given. opset: what the nodes are written for.
     """
 
     inputs: dict[str, TensorType]
@@ -57,6 +75,7 @@ class OnnxGraph:
     types: dict[str, TensorType] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
     defaults: dict[str, np.ndarray] = field(default_factory=dict)
+    opset: int = 0
 
     def users(self) -> dict[str, list[OnnxNode]]:
         """The nodes that read each name."""
@@ -78,6 +97,23 @@ class OnnxGraph:
     def makers(self) -> dict[str, OnnxNode]:
         """The node that makes each name."""
         return {name: node for node in self.nodes for name in node.outputs}
+
+    def drop_unused(self) -> None:
+        """Forget nodes and constants that no output depends on."""
+        needed, kept = set(self.outputs), []
+        for node in reversed(self.nodes):
+            if needed.intersection(node.outputs):
+                needed.update(node.reads)
+                kept.append(node)
+        self.nodes = kept[::-1]
+        self.constants = {name: array for name, array in self.constants.items() if name in needed}
+
+    def domains(self) -> list[str]:
+        """The domains of all operators, those of bodies too; the standard one first."""
+        found = {DOMAIN: None}
+        for node in self.nodes:
+            found |= dict.fromkeys([domain_of(node.op), *(d for body in node.bodies for d in body.domains())])
+        return list(found)
 
     def rewrite(self, change: Callable[[OnnxNode], list[OnnxNode]]) -> None:
         """Replace each node by what change(node) returns."""

@@ -97,6 +97,9 @@ def random_feed(inputs: list[Tensor], batch: int) -> dict[str, np.ndarray]:
     rng, feed = np.random.default_rng(batch), {}
     for tensor in inputs:
         shape = [d if isinstance(d, int) else OPEN_EXTENT if k else batch for k, d in enumerate(tensor.shape)]
+        if tensor.dtype == dtypes.STRING:
+            feed[tensor.name] = rng.choice(np.array(("", "a", "some text"), object), shape)
+            continue
         kind = dtypes.numpy_dtype(tensor.dtype)
         floats = dtypes.is_float(tensor.dtype)
         feed[tensor.name] = (rng.normal(size=shape) if floats else rng.integers(0, 2, shape)).astype(kind)

@@ -179,6 +179,10 @@ class _Sinking:
         inputs = [self._before(name, perm, node.op in VARIADIC) for name in node.inputs]
         (result,) = node.outputs
         name = f"{result}:before"
+        type_ = self.graph.types.get(result)
+        if type_ is not None:
+            dims = tuple(type_.shape[perm.index(k)] for k in range(len(perm)))
+            self.graph.types[name] = replace(type_, shape=dims)
         self.nodes.append(replace(node, inputs=tuple(inputs), outputs=(name,)))
         self.late[result] = Permuted(name, perm)
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from kcompile.core import dtypes
 from kcompile.core.symbolic import Int
-from kcompile.export.onnx.graph import DOMAIN, OnnxGraph, OnnxNode
+from kcompile.export.onnx.graph import OnnxGraph, OnnxNode, domain_of, version_of
 from kcompile.export.onnx.symbols import Symbols
 from kcompile.ir.types import TensorType
 
@@ -25,16 +25,19 @@ def schema_of(op: str, opset: int) -> Any:
     """The operator's schema in an opset."""
     import onnx
 
-    if not onnx.defs.has(op, opset, DOMAIN):
+    domain, opset = domain_of(op), version_of(domain_of(op), opset)
+    if not onnx.defs.has(op, opset, domain):
         since = next((s.since_version for s in _versions(op)), None)
         raise NotInOpset(f"ONNX has {op} from opset {since} on" if since else f"ONNX has no operator {op}")
-    return onnx.defs.get_schema(op, opset, DOMAIN)
+    return onnx.defs.get_schema(op, opset, domain)
 
 
 def _versions(op: str) -> list[Any]:
     import onnx
 
-    found = [s for s in onnx.defs.get_all_schemas_with_history() if s.name == op and s.domain == DOMAIN]
+    found = [
+        s for s in onnx.defs.get_all_schemas_with_history() if s.name == op and s.domain == domain_of(op)
+    ]
     return sorted(found, key=lambda s: s.since_version)
 
 
@@ -132,6 +135,8 @@ def element_type(dtype: str) -> int:
     """ONNX's number of a dtype."""
     import onnx
 
+    if dtype == dtypes.STRING:
+        return int(onnx.TensorProto.STRING)
     return int(onnx.helper.np_dtype_to_tensor_dtype(dtypes.numpy_dtype(dtype)))
 
 
@@ -139,6 +144,8 @@ def dtype_name(element: int) -> str:
     """The dtype that ONNX's number stands for."""
     import onnx
 
+    if element == onnx.TensorProto.STRING:
+        return dtypes.STRING
     return dtypes.standardize(onnx.helper.tensor_dtype_to_np_dtype(element))
 
 
@@ -159,7 +166,7 @@ def infer(g: Any, node: OnnxNode) -> dict[str, TensorType]:
         node_proto(node),
         {name: type_proto(g.type(name), g.symbols) for name in node.inputs if name},
         {name: tensor_proto(name, g.constants[name]) for name in node.inputs if name in g.constants},
-        opset_imports=[onnx.helper.make_opsetid(DOMAIN, g.opset)],
+        opset_imports=[onnx.helper.make_opsetid(domain_of(node.op), version_of(domain_of(node.op), g.opset))],
     )
     return {name: _tensor_type(proto, g.symbols) for name, proto in found.items()}
 
@@ -178,11 +185,12 @@ def _tensor_type(proto: Any, symbols: Any) -> TensorType:
 
 
 def node_proto(node: OnnxNode) -> Any:
-    """A node as ONNX stores it, named after its first output."""
+    """A node as ONNX stores it, with its name."""
     import onnx
 
     attrs = {k: graph_proto(a, k) if isinstance(a, OnnxGraph) else a for k, a in node.attrs.items()}
-    return onnx.helper.make_node(node.op, node.inputs, node.outputs, name=node.outputs[0], **attrs)
+    domain = domain_of(node.op)
+    return onnx.helper.make_node(node.op, node.inputs, node.outputs, name=node.name, domain=domain, **attrs)
 
 
 def graph_proto(graph: OnnxGraph, name: str, constants: Sequence[Any] = ()) -> Any:

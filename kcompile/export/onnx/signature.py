@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from kcompile.core import dtypes, tree
 from kcompile.core.errors import ShapeError, message
 from kcompile.core.symbolic import Int, symbol
+from kcompile.export.onnx.text import TextCalls, call_of, takes_or_makes_text
 from kcompile.ir.graph import Graph
 from kcompile.ir.op import make_parameter
 from kcompile.ir.types import TensorType
@@ -39,12 +41,16 @@ class Spec:
 
 @dataclass(frozen=True)
 class Traced:
-    """The graph of a model's inference call. `specs` has the structure of the call's arguments."""
+    """The graph of a model's inference call. `specs` has the structure of the call's arguments.
+
+    text: calls that the trace went around.
+    """
 
     graph: Graph
     specs: list[Any]
     inputs: list[str]
     outputs: list[str]
+    text: TextCalls
 
 
 def trace_inference(model: Any, input_signature: Any = None) -> Traced:
@@ -58,37 +64,38 @@ def trace_inference(model: Any, input_signature: Any = None) -> Traced:
     count = iter(range(len(tree.flatten(given))))
     specs = [tree.map_structure(lambda x: make_spec(x, next(count)), argument) for argument in given]
     flat = tree.flatten(specs)
-    _refuse_text(model, flat)
+    text = TextCalls()
+    if not takes_or_makes_text(model):
+        refuse_text(model, flat)
     try:
-        graph, result = _trace(model, specs, flat, shared=len(flat) == 1)
+        graph, result = _trace(model, specs, flat, len(flat) == 1, text)
     except ShapeError:  # two inputs must agree in a dimension that the signature leaves open
-        graph, result = _trace(model, specs, flat, shared=True)
-    return Traced(graph, specs, [s.name for s in flat], output_names(model, result))
+        text = TextCalls()
+        graph, result = _trace(model, specs, flat, True, text)
+    return Traced(graph, specs, [s.name for s in flat], output_names(model, result), text)
 
 
-def _refuse_text(model: Any, specs: list[Spec]) -> None:
-    """Raise NotImplementedError for inputs that are text, naming the layers that take it."""
+def refuse_text(model: Any, specs: list[Spec]) -> None:
+    """Raise NotImplementedError for inputs that are text."""
     text = [spec.name for spec in specs if spec.dtype == dtypes.STRING]
     if text:
-        layers = [layer.name for layer in model._flatten_layers(False) if _takes_text(layer)]
         raise NotImplementedError(
             message(
-                f"Model {model.name!r} takes text, which cannot be written to ONNX.",
-                received=f"text inputs {', '.join(text)}; layers for them: {', '.join(layers)}",
-                hint="export the part behind them: Model(layer.output, model.output)",
+                f"Model {model.name!r} takes text, which cannot be written to ONNX here.",
+                received=f"text inputs {', '.join(text)}",
+                hint="export the part behind the layers for text: Model(layer.output, model.output)",
             )
         )
 
 
-def _takes_text(layer: Any) -> bool:
-    return any(x.dtype == dtypes.STRING for node in layer._inbound_nodes for x in node.input_tensors)
-
-
-def _trace(model: Any, specs: list[Any], flat: list[Spec], shared: bool) -> tuple[Graph, Any]:
+def _trace(
+    model: Any, specs: list[Any], flat: list[Spec], shared: bool, text: TextCalls
+) -> tuple[Graph, Any]:
     inputs = [make_parameter(s.name, s.type(shared)) for s in flat]
+    run = call_of(model, text) if takes_or_makes_text(model) else partial(model, training=False)
 
     def call(*values: Any) -> Any:
-        return model(*tree.pack_as(specs, list(values)), training=False)
+        return run(*tree.pack_as(specs, list(values)))
 
     return trace(call, inputs, getattr(model, "name", "model"))
 

@@ -91,5 +91,10 @@ def _floordiv(g: Any, a: str, b: str) -> str:
     return str(g.node("Div", g.node("Sub", a, rest), b))
 
 
+PART_OF_SHAPE = 15  # the opset from which on Shape gives a part of the shape
+
+
 def _read(g: Any, name: str, axis: int) -> str:
+    if g.opset >= PART_OF_SHAPE:
+        return str(g.once("Shape", name, start=axis, end=axis + 1))
     return str(g.once("Gather", g.once("Shape", name), g.constant(np.array([axis], np.int64)), axis=0))

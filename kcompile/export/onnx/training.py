@@ -20,7 +20,8 @@ from kcompile.export.onnx.builder import Builder
 from kcompile.export.onnx.compare import random_input
 from kcompile.export.onnx.emit import Emitter, UnsupportedOps
 from kcompile.export.onnx.graph import OnnxGraph, OnnxNode
-from kcompile.export.onnx.signature import trace_inference
+from kcompile.export.onnx.signature import make_spec, refuse_text, trace_inference
+from kcompile.export.onnx.text import takes_or_makes_text
 from kcompile.ir.graph import Graph, Value, topological
 from kcompile.training import step
 from kcompile.training.step import StepGraph
@@ -61,6 +62,8 @@ def export_training_step(
 
 def trace_step(model: Any, input_signature: Any = None) -> tuple[StepGraph, list[str]]:
     """The step on a batch, and the names of its inputs. Dimensions that the model leaves open stay open."""
+    if takes_or_makes_text(model):
+        refuse_text(model, [make_spec(x, k) for k, x in enumerate(model.inputs)])
     traced = trace_inference(model, input_signature)
     if len(traced.specs) != 1:
         raise ValueError("A training step takes one structure of inputs.")
@@ -121,7 +124,7 @@ def emit_step(traced: StepGraph, inputs: Sequence[str], without: set[int], opset
     for value, name in zip(roots, results, strict=True):
         g.nodes.append(OnnxNode("Identity", (emitter.names[value],), (name,)))
     types = {name: value.type for value, name in zip(roots, results, strict=True)}
-    return OnnxGraph(shown, types, g.nodes, g.constants, g.types, defaults=defaults)
+    return OnnxGraph(shown, types, g.nodes, g.constants, g.types, defaults=defaults, opset=opset)
 
 
 def _read(graph: Graph, roots: list[Value]) -> list[Value]:

@@ -13,7 +13,7 @@ import kcompile
 from kcompile.core.errors import CompileError, message
 from kcompile.core.files import replacing, sync_folder
 from kcompile.export.onnx import schema
-from kcompile.export.onnx.graph import DOMAIN, OnnxGraph
+from kcompile.export.onnx.graph import OnnxGraph, version_of
 
 LIMIT = 2**31 - 2**20  # bytes of constants in one file: protobuf's limit less room for the rest
 MODEL_VERSION = 1  # of what a model is; the file counts no versions of one model
@@ -29,7 +29,7 @@ def model_proto(
 
     helper = onnx.helper
     made = schema.graph_proto(graph, name, constants)
-    imports = [helper.make_opsetid(DOMAIN, opset)]
+    imports = [helper.make_opsetid(domain, version_of(domain, opset)) for domain in graph.domains()]
     model = helper.make_model(
         made,
         opset_imports=imports,

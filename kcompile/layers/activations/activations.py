@@ -9,6 +9,7 @@ from kcompile import activations, constraints, initializers, ops, regularizers
 from kcompile.core.errors import ShapeError
 from kcompile.layers.input_spec import InputSpec
 from kcompile.layers.layer import Layer
+from kcompile.ops.activation import prelu
 from kcompile.trace.keras_tensor import known_shape
 
 
@@ -174,7 +175,7 @@ class PReLU(Layer):
         self.input_spec = InputSpec(ndim=len(input_shape), axes=axes)
 
     def call(self, inputs: Any) -> Any:
-        return ops.relu(inputs) - self.alpha * ops.relu(-inputs)
+        return prelu(inputs, self.alpha)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape

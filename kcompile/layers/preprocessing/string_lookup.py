@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from kcompile.core import dtypes
+from kcompile import ops
+from kcompile.core import config, dtypes
+from kcompile.layers.preprocessing import text_onnx
 from kcompile.layers.preprocessing.encoding import counted, encoded
 from kcompile.layers.preprocessing.hashing import hashed
 from kcompile.layers.preprocessing.index_lookup import LEFT_OUT, IndexLookup
@@ -79,6 +81,46 @@ class StringLookup(IndexLookup):
             return self.weighted(encoded(indices, mode, self.depth, "int64"))
         rows = self.counts_of(list(np.atleast_2d(indices)))
         return rows if indices.ndim == 2 else rows[0]
+
+    def traced_text(self, x: Any, write: Any) -> Any:
+        """The layer in an ONNX file, where texts that it would refuse have index -1; see `text_onnx`."""
+        self._ensure_known_vocab()
+        if self.invert:
+            return write(self._write_inverted, x, shape=x.shape, dtype=dtypes.STRING)
+        found = write(self.write_indices, x, shape=x.shape, dtype="int64")
+        if self.output_mode == "int":
+            return found
+        mode = "count" if self.output_mode == "tf_idf" else self.output_mode
+        return ops.cast(self.traced_counts(found, mode), config.floatx())
+
+    def traced_counts(self, indices: Any, mode: str) -> Any:
+        """What the modes other than "int" make of indices, in compiled code."""
+        counts = encoded(indices, mode, self.depth, "int64")
+        if self.output_mode != "tf_idf":
+            return counts
+        return ops.cast(counts, self.idf_weights.dtype) * self.idf_weights
+
+    def write_indices(self, g: Any, x: str) -> str:
+        """`indices_of` as ONNX operators."""
+        if self.num_oov_indices > 1:
+            raise NotImplementedError(
+                f"ONNX has no hash of text to spread unknown ones over {self.num_oov_indices} indices"
+            )
+        start = self._token_start_index()
+        numbers = {token: k for k, token in enumerate(text_onnx.decoded(self._vocabulary.tokens), start)}
+        if self.mask_token is not None:
+            (mask,) = text_onnx.decoded([self._token(self.mask_token)])
+            numbers[mask] = 0 if self.output_mode == "int" else LEFT_OUT
+        default = self._oov_start_index() if self.num_oov_indices else -1
+        return text_onnx.numbered(g, x, numbers, default)
+
+    def _write_inverted(self, g: Any, x: str) -> str:
+        start = self._token_start_index()
+        names = dict(enumerate(text_onnx.decoded(self._vocabulary.tokens), start))
+        if self.mask_token is not None:
+            names |= dict(enumerate(text_onnx.decoded([self._token(self.mask_token)])))  # it has the number 0
+        (unknown,) = text_onnx.decoded([self._token(self.oov_token)])
+        return text_onnx.named(g, x, names, unknown)
 
     def indices_of(self, texts: list[bytes]) -> np.ndarray:
         """The index of each text, int64.

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from kcompile import ops
 from kcompile.core import config as settings
 from kcompile.core import dtypes
 from kcompile.core.serialization import deserialize_keras_object
+from kcompile.layers.preprocessing import text_onnx
 from kcompile.layers.preprocessing.data_layer import DataLayer, batches_of, is_one_batch
 from kcompile.layers.preprocessing.encoding import no_sparse
 from kcompile.layers.preprocessing.lookup_checks import mode_name
@@ -183,6 +186,37 @@ class TextVectorization(DataLayer):
         if self._output_mode == "one_hot":
             return lookup.call(texts)
         return lookup.counts_of(parts).reshape(*shape, -1)
+
+    def traced_text(self, x: Any, write: Any) -> Any:
+        """The layer in an ONNX file; see `text_onnx`."""
+        lookup = self._lookup_layer
+        lookup._ensure_known_vocab(self.name)
+        whole = self._split is not None
+        for what, given in (("standardize", self._standardize), ("split", self._split)):
+            if callable(given):
+                raise NotImplementedError(f"its `{what}` is a function of Python")
+        if self._split == "character":
+            raise NotImplementedError("ONNX has no operator that splits text into characters")
+        if len(x.shape) > 2 or (whole and len(x.shape) == 2 and x.shape[1] != 1):
+            raise NotImplementedError(f"its inputs have the shape {x.shape}")
+        length = self._output_sequence_length if self._output_mode == "int" else None
+        plain = not whole and self._ngrams is None
+        shape = (x.shape[0], length if length is not None else x.shape[-1] if plain else None)
+        found = write(partial(self._write_indices, length=length), x, shape=shape, dtype="int64")
+        if self._output_mode == "int":
+            return found
+        mode = "count" if self._output_mode == "tf_idf" else self._output_mode
+        return ops.cast(lookup.traced_counts(found, mode), settings.floatx())
+
+    def _write_indices(self, g: Any, x: str, length: int | None) -> str:
+        whole = self._split is not None
+        if whole and len(g.shape(x)) == 2:
+            x = g.reshape(x, g.shape(x)[:1])
+        tokens = text_onnx.standardized(g, x, self._standardize)
+        if whole:
+            tokens = text_onnx.words(g, tokens)
+        tokens = text_onnx.with_ngrams(g, tokens, self._ngrams, padded=whole)
+        return text_onnx.of_length(g, self._lookup_layer.write_indices(g, tokens), length)
 
     def _padded(self, rows: list[np.ndarray], shape: tuple[int, ...], is_single: bool) -> np.ndarray:
         length = self._output_sequence_length

@@ -1,0 +1,262 @@
+"""Shorter forms of what rules wrote: each rule looks at a node and at the makers of its inputs.
+
+A rule returns the nodes that take the place of the one it was shown, or None. What they no longer read is
+dropped at the end; a rule fires only where nothing else needs what lies between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from kcompile.core import dtypes
+from kcompile.export.onnx.builder import AXES_AS_INPUT_ALL
+from kcompile.export.onnx.graph import OnnxGraph, OnnxNode
+
+Rule = Callable[["Around", OnnxNode], list[OnnxNode] | None]
+GEMMS = ("float32", "float64", "float16")  # dtypes that onnxruntime's Gemm takes
+CLIPS = ("float32", "float64", "int32", "int64")
+
+
+class Around:
+    """What a rule sees of a graph: who makes a tensor, who else reads it, what is constant."""
+
+    def __init__(self, graph: OnnxGraph):
+        self.graph, self.makers, self.users = graph, graph.makers(), graph.users()
+
+    def made(self, name: str, op: str) -> OnnxNode | None:
+        """The node that makes a tensor for one reader alone, if it is an `op`."""
+        found = self.makers.get(name)
+        if found is None or found.op != op or name in self.graph.outputs:
+            return None
+        return found if len(self.users.get(name, ())) == 1 else None
+
+    def array(self, name: str) -> np.ndarray | None:
+        """A constant."""
+        return self.graph.constants.get(name)
+
+    def scalar(self, name: str) -> str | None:
+        """The name of a constant of one number without dimensions, as that of another is."""
+        array = self.array(name)
+        if array is None or array.size != 1:
+            return None
+        if array.ndim == 0:
+            return name
+        return self.constant(f"{name}:scalar", array.reshape(()))
+
+    def constant(self, name: str, array: np.ndarray) -> str:
+        """A new constant under this name."""
+        self.graph.constants[name] = array
+        return name
+
+    def rank(self, name: str) -> int | None:
+        """The number of dimensions, where it is known."""
+        array, type_ = self.array(name), self.graph.types.get(name)
+        return type_.rank if type_ is not None else array.ndim if array is not None else None
+
+    def dtype(self, name: str) -> str:
+        """The dtype, where it is known."""
+        array, type_ = self.array(name), self.graph.types.get(name)
+        if type_ is not None:
+            return type_.dtype
+        return "" if array is None else dtypes.standardize(array.dtype)
+
+
+def run(graph: OnnxGraph) -> None:
+    """Apply the rules until none fires."""
+    while _round(graph):
+        graph.drop_unused()
+
+
+def _round(graph: OnnxGraph) -> bool:
+    around, fired, nodes = Around(graph), False, list[OnnxNode]()
+    for node in graph.nodes:
+        made = next(filter(None, (rule(around, node) for rule in RULES.get(node.op, ()))), None)
+        nodes += [node] if made is None else made
+        fired |= made is not None
+    graph.nodes = nodes
+    return fired
+
+
+# --- arithmetic ---------------------------------------------------------------------------------------------
+
+
+def quotient(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
+    """x times 1 / y is x / y."""
+    for x, y in (node.inputs, node.inputs[::-1]):
+        inverse = around.made(y, "Reciprocal")
+        if inverse is not None and x != y:
+            return [replace(node, op="Div", inputs=(x, inverse.inputs[0]))]
+    return None
+
+
+def swapped_choice(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
+    """Where of a negated condition selects the other way round."""
+    negated = around.made(node.inputs[0], "Not")
+    if negated is None:
+        return None
+    _, yes, no = node.inputs
+    return [replace(node, inputs=(negated.inputs[0], no, yes))]
+
+
+def squares(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
+    """The sum of x times x."""
+    square = around.made(node.inputs[0], "Mul")
+    axes = around.array(node.inputs[1]) if len(node.inputs) == 2 else None
+    if square is None or axes is None or len(set(square.inputs)) > 1:
+        return None
+    if around.dtype(node.outputs[0]) != "float32":
+        return None
+    if around.graph.opset >= AXES_AS_INPUT_ALL:
+        return [replace(node, op="ReduceSumSquare", inputs=(square.inputs[0], node.inputs[1]))]
+    attrs = {**node.attrs, "axes": [int(a) for a in axes]}
+    return [replace(node, op="ReduceSumSquare", inputs=(square.inputs[0],), attrs=attrs)]
+
+
+def norm(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
+    """The root of a sum of squares."""
+    total = around.made(node.inputs[0], "ReduceSumSquare")
+    return None if total is None else [replace(total, op="ReduceL2", outputs=node.outputs)]
+
+
+def clip(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
+    """min(max(x, low), high) for two numbers, low <= high, in either order."""
+    other = {"Min": "Max", "Max": "Min"}[node.op]
+    if len(node.inputs) != 2 or around.dtype(node.outputs[0]) not in CLIPS:
+        return None
+    for x, bound in (node.inputs, node.inputs[::-1]):
+        inner, outer = around.made(x, other), around.scalar(bound)
+        if inner is None or outer is None or len(inner.inputs) != 2:
+            continue
+        for source, name in (inner.inputs, inner.inputs[::-1]):
+            second = around.scalar(name)
+            if second is None or source in around.graph.constants:
+                continue
+            low, high = (outer, second) if node.op == "Max" else (second, outer)
+            if around.graph.constants[low] <= around.graph.constants[high] and _as_wide(
+                around, source, bound, name
+            ):
+                return [replace(node, op="Clip", inputs=(source, low, high))]
+    return None
+
+
+def _as_wide(around: Around, x: str, *others: str) -> bool:
+    """Has x as many dimensions as the others?"""
+    rank = around.rank(x)
+    return rank is not None and all((around.rank(o) or 0) <= rank for o in others)
+
+
+def clipped_relu(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
+    """What is cut off at 0 anyway needs no Relu before."""
+    relu, low = around.made(node.inputs[0], "Relu"), around.array(node.inputs[1])
+    if relu is None or low is None or low != 0:
+        return None
+    return [replace(node, inputs=(relu.inputs[0], *node.inputs[1:]))]
+
+
+# --- products and layout ------------------------------------------------------------------------------------
+
+
+def gemm(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
+    """A product of matrices and the addition of a row are one operator."""
+    for x, row in (node.inputs, node.inputs[::-1]):
+        product = around.made(x, "MatMul") or around.made(x, "Gemm")
+        if (
+            product is None
+            or len(product.inputs) > 2
+            or around.rank(row) != 1
+            or not _of_matrices(around, product)
+        ):
+            continue
+        label = product.name.replace("MatMul", "Gemm")
+        inputs = (*product.inputs, row)
+        return [replace(product, op="Gemm", inputs=inputs, outputs=node.outputs, label=label)]
+    return None
+
+
+def transposed_product(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
+    """A product of matrices reads its operands the other way round itself."""
+    if not _of_matrices(around, node) or len(set(node.inputs)) == 1:
+        return None
+    turned = [around.made(name, "Transpose") for name in node.inputs]
+    if not any(turned):
+        return None
+    inputs = tuple(n if t is None else t.inputs[0] for n, t in zip(node.inputs, turned, strict=True))
+    attrs = {key: 1 for key, t in zip(("transA", "transB"), turned, strict=True) if t is not None}
+    return [replace(node, op="Gemm", inputs=inputs, attrs=attrs)]
+
+
+def _of_matrices(around: Around, product: OnnxNode) -> bool:
+    """Is it a product of two matrices of floats that Gemm takes?"""
+    floats = all(around.dtype(name) in GEMMS for name in product.inputs)
+    return floats and all(around.rank(name) == 2 for name in product.inputs)
+
+
+def resize(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
+    """Enlarging along one axis, then along another."""
+    first = around.made(node.inputs[0], "Resize")
+    if first is None or first.attrs != node.attrs or len(first.inputs) != 3 or len(node.inputs) != 3:
+        return None
+    a, b = (around.array(n.inputs[2]) for n in (first, node))
+    if a is None or b is None or ((a != 1) & (b != 1)).any():
+        return None
+    scales = around.constant(f"{node.outputs[0]}:scales", a * b)
+    return [replace(node, inputs=(first.inputs[0], "", scales))]
+
+
+def resize_within(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
+    """Enlarging between two transposes works in the layout outside of them."""
+    sized = around.made(node.inputs[0], "Resize")
+    before = around.makers.get(sized.inputs[0]) if sized is not None else None
+    if sized is None or before is None or before.op != "Transpose" or len(sized.inputs) != 3:
+        return None
+    there, back = before.attrs["perm"], node.attrs["perm"]
+    scales = around.array(sized.inputs[2])
+    if [there[k] for k in back] != list(range(len(back))) or scales is None:
+        return None
+    moved = around.constant(f"{node.outputs[0]}:scales", scales[list(back)])
+    return [replace(sized, inputs=(before.inputs[0], "", moved), outputs=node.outputs)]
+
+
+def affine(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
+    """Batch normalization between two transposes is a product and a sum in the layout outside of them."""
+    norm = around.made(node.inputs[0], "BatchNormalization")
+    before = around.makers.get(norm.inputs[0]) if norm is not None else None
+    if norm is None or before is None or before.op != "Transpose":
+        return None
+    there, back = before.attrs["perm"], node.attrs["perm"]
+    arrays = [around.array(name) for name in norm.inputs[1:5]]
+    if [there[k] for k in back] != list(range(len(back))) or any(a is None for a in arrays):
+        return None
+    scale, offset, mean, variance = (np.asarray(a, np.float64) for a in arrays)
+    factor = scale / np.sqrt(variance + norm.attrs["epsilon"])
+    shape = [-1 if k == there[1] else 1 for k in range(len(there))]
+    kind = around.graph.constants[norm.inputs[1]].dtype
+    along = [
+        around.constant(f"{name}:{what}", a.reshape(shape).astype(kind))
+        for name, what, a in (
+            (norm.inputs[1], "factor", factor), (norm.inputs[2], "term", offset - mean * factor)
+        )
+    ]  # fmt: skip
+    product = f"{norm.outputs[0]}:scaled"
+    return [
+        OnnxNode("Mul", (before.inputs[0], along[0]), (product,)),
+        OnnxNode("Add", (product, along[1]), node.outputs),
+    ]
+
+
+RULES: dict[str, tuple[Rule, ...]] = {
+    "Mul": (quotient,),
+    "Where": (swapped_choice,),
+    "ReduceSum": (squares,),
+    "Sqrt": (norm,),
+    "Min": (clip,),
+    "Max": (clip,),
+    "Clip": (clipped_relu,),
+    "Add": (gemm,),
+    "MatMul": (transposed_product,),
+    "Resize": (resize,),
+    "Transpose": (affine, resize_within),
+}
