@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 from kcompile.codegen.expressions import Names
 from kcompile.codegen.writer import Writer
+from kcompile.core.lazy import lazy
 from kcompile.core.symbolic import Int
 from kcompile.ir.graph import Value
 
@@ -32,7 +32,7 @@ class CudaSource:
     numbers: int
     threads: int
 
-    @cached_property
+    @lazy
     def key(self) -> str:
         """SHA-256, in hex, of all but the name."""
         parts = [self.text, *self.arrays, str(self.numbers), str(self.threads)]

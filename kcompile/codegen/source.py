@@ -6,7 +6,7 @@ import hashlib
 import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -14,6 +14,7 @@ import llvmlite
 import llvmlite.binding as llvm
 
 import kcompile
+from kcompile.core.lazy import lazy
 from kcompile.kernels.host import host
 
 # What the text of every kernel may call. Their files are part of
@@ -48,7 +49,7 @@ class KernelSource:
     modules: tuple[str, ...] = ()
     language: Literal["python", "llvm"] = "python"
 
-    @cached_property
+    @lazy
     def key(self) -> str:
         """SHA-256, in hex, of all that decides the object code."""
         externals = [e if isinstance(e, str) else e.symbol for e in self.externals]
@@ -73,11 +74,11 @@ class FamilySource(KernelSource):
             object.__setattr__(self, field, value)
         object.__setattr__(self, "_build", build)
 
-    @cached_property
+    @lazy
     def text(self) -> str:
         return self._build()  # type: ignore[attr-defined]
 
-    @cached_property
+    @lazy
     def key(self) -> str:
         files = [_file_digest(module) for module in ("kcompile.kernels.blocks", *self.modules)]
         parts = [host_fingerprint(), self.language, self.name, *files]

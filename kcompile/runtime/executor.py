@@ -13,7 +13,7 @@ from functools import cache
 from kcompile.codegen.source import KernelSource
 
 COMMAND_WORDS = 8  # function, arguments, tiles, grain, flags, 0, 0, 0
-LINE_WORDS = 8  # words of a cache line
+LINE_WORDS = 16  # two cache lines: prefetchers fetch them in pairs, and would fetch another thread's
 BARRIER = 1  # flag: all earlier commands are finished before this one begins
 SERIAL = 2  # flag: one thread runs all tiles
 
@@ -41,7 +41,7 @@ class Request(IntEnum):
     SCRATCH_STRIDE = 5  # bytes from one thread's scratch to the next
     PROFILE = 6  # address of int64[threads, commands] to which ticks are added, or 0
     FLUSH = 7  # 1: subnormals are flushed to zero during the run
-    LINES = 8  # address of 1 + threads cache lines for each command
+    LINES = 8  # address of 1 + threads lines of LINE_WORDS for each command
     THREADS = 9  # threads that may take part
     RESULT = 10  # answer: steps done, or NEEDS_WAKING, or the time
 
@@ -49,7 +49,7 @@ class Request(IntEnum):
 class Control(IntEnum):
     """Words of a team's control block.
 
-    Those that threads write during a run have a cache line to themselves.
+    Those that threads write during a run have a pair of cache lines to themselves.
     """
 
     REQUEST = 0  # address of the request being run
@@ -58,12 +58,12 @@ class Control(IntEnum):
     THREADS = 3  # threads that may take part in the open run
     SPIN = 4  # ticks that an idle worker spins before it sleeps
     ENDING = 5  # 1: the team ends; a run stops after its step
-    GATE = 8  # number of the run that workers may join, CLOSED or SUMMONING
-    BUSY = 16  # 1: a Python thread uses the team
-    ACTIVE = 24  # workers inside the run
-    COMPLETED = 32  # chunks finished since the run began
-    DECIDED = 40  # steps allowed to begin; -1 - n: stopped after n steps
-    SLEEPING = 48  # and the words after it: AWAKE ... WAKING, one per thread
+    GATE = 16  # number of the run that workers may join, CLOSED or SUMMONING
+    BUSY = 32  # 1: a Python thread uses the team
+    ACTIVE = 48  # workers inside the run
+    COMPLETED = 64  # chunks finished since the run began
+    DECIDED = 80  # steps allowed to begin; -1 - n: stopped after n steps
+    SLEEPING = 96  # and the words after it: AWAKE ... WAKING, one per thread
 
 
 NEEDS_WAKING = -1  # Request.RESULT: nothing ran; wake the workers marked TO_WAKE, then RESUME
@@ -125,13 +125,13 @@ if end != {Mode.SERVE}:
                             group -= 1
                 else:
                     chunks = index_div(program[row + 2] + grain - 1, grain)
-                first_line = command * (threads + 1) * 8
+                first_line = command * (threads + 1) * {LINE_WORDS}
                 line = first_line
                 lines[line] = group
                 lines[line + 1] = units if after_barrier else 0
                 lines[line + 2] = grain
                 for part in range(threads):
-                    line += 8
+                    line += {LINE_WORDS}
                     start = index_div(part * chunks + threads - 1, threads)
                     lines[line] = 0
                     lines[line + 1] = start
@@ -259,7 +259,7 @@ while step < request[{Request.STEPS}]:
         break
     command = 0
     while command < commands:
-        line = command * (threads + 1) * 8
+        line = command * (threads + 1) * {LINE_WORDS}
         group = lines[line]
         goal = lines[line + 1] + step * units
         grain = lines[line + 2]
@@ -275,7 +275,7 @@ while step < request[{Request.STEPS}]:
         part = begin
         for turn in range(threads):
             done = 0
-            part_line = line + 8 + part * 8
+            part_line = line + (1 + part) * {LINE_WORDS}
             claim = address(lines, part_line)
             start = lines[part_line + 1]
             chunks = lines[part_line + 2]
@@ -331,6 +331,7 @@ return
 def executor_source() -> KernelSource:
     """Source of the executor."""
     constants = {
+        "LINE_WORDS": LINE_WORDS,
         "NEEDS_WAKING": NEEDS_WAKING,
         "CLOSED": CLOSED,
         "SUMMONING": SUMMONING,

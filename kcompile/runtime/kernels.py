@@ -16,7 +16,7 @@ from kcompile.runtime.cache import default_cache
 from kcompile.runtime.executor import executor_source
 
 _addresses: dict[str, int] = {}  # by key
-_lock = threading.Lock()
+_lock = threading.RLock()  # around all use of LLVM; a thread that holds it may fork
 
 
 def get_kernels(sources: Sequence[KernelSource]) -> list[int]:
@@ -25,8 +25,8 @@ def get_kernels(sources: Sequence[KernelSource]) -> list[int]:
     Raises: CompileError if a source does not compile, an external symbol is defined nowhere, or KCOMPILE_CPU
     names another architecture.
     """
-    _check_architecture()
     with _lock:
+        _check_architecture()
         # Who asks for kernels is about to run them: the executor is compiled in the same go.
         waves = list(_waves([*sources, executor_source()]))
         objects = _objects([source for wave in waves for source in wave])
@@ -84,12 +84,6 @@ def _check_externals(source: KernelSource) -> None:
             raise CompileError(message(f"kernel {source.name} calls {external}, which is not defined."))
 
 
-def _after_fork() -> None:
-    """A lock that another thread held when the process forked stays locked in the child."""
-    global _lock
-    _lock = threading.Lock()
-    loader.after_fork()
-
-
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+    # A fork waits until nobody is inside of LLVM, whose own locks a child could never open.
+    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import sys
-import threading
 from collections.abc import Mapping, Sequence
 from itertools import count
 
@@ -54,7 +53,6 @@ def _keep_forever(thing: object) -> None:
 
 
 _loader: Loader | None = None
-_lock = threading.Lock()
 
 
 def load(
@@ -63,13 +61,12 @@ def load(
     """Link object files into this process and return the address of each name.
 
     imports: addresses of symbols that the objects call; those given to `define_symbol` and those of the
-    process (libc, libm) need not be in it.
+    process (libc, libm) need not be in it. For one thread at a time (`runtime.kernels` has the lock).
     Raises: CompileError for damaged objects, undefined symbols, and a name that no object defines.
     """
     global _loader
-    with _lock:
-        _loader = _loader or Loader()
-        return _loader.load(objects, names, _symbols | dict(imports or {})) if names else {}
+    _loader = _loader or Loader()
+    return _loader.load(objects, names, _symbols | dict(imports or {})) if names else {}
 
 
 def define_symbol(name: str, address: int) -> None:
@@ -85,9 +82,3 @@ def is_defined(name: str) -> bool:
         return hasattr(ctypes.CDLL(None), name)
     except (TypeError, OSError):
         return True
-
-
-def after_fork() -> None:
-    """A lock that another thread held when the process forked stays locked in the child."""
-    global _lock
-    _lock = threading.Lock()

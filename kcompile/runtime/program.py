@@ -22,6 +22,7 @@ from kcompile.schedule.memory import Lifetime, place
 from kcompile.schedule.plan import Plan
 
 SMALL_WORK = 60_000  # elements (16 flops count as one): a program below this runs on the calling thread alone
+CHUNKS = 128  # of a command with as many tiles: a claim takes as long as thousands of flops
 SCRATCH_SLACK = 4096
 
 
@@ -145,7 +146,8 @@ class Program:
             own = symbolic.evaluate(spec.work, symbols)
             work += own
             flags = (BARRIER if barriers[k] else 0) | (SERIAL if tiles <= 1 or own < SMALL_WORK // 8 else 0)
-            commands[k, :5] = self.addresses[k], arguments.ctypes.data + 8 * starts[k], tiles, 1, flags
+            block = arguments.ctypes.data + 8 * starts[k]
+            commands[k, :5] = self.addresses[k], block, tiles, _grain(tiles), flags
         needed = [symbolic.evaluate(s.scratch, symbols) for s in self.specs] + [d.scratch for d in described]
         scratch = max(needed, default=0) + SCRATCH_SLACK
         shapes = [tuple(symbolic.evaluate(d, symbols) for d in v.shape) for v in self.outputs]
@@ -236,6 +238,11 @@ class Program:
                     open_since = k
                     break
         return barriers
+
+
+def _grain(tiles: int) -> int:
+    """Tiles that a thread claims at a time: chunks enough to share out evenly, not more."""
+    return max(1, tiles // CHUNKS)
 
 
 def _conflict(a: KernelSpec, b: KernelSpec, ranges: Mapping[Value, tuple[int, int]]) -> bool:

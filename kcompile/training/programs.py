@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from kcompile.core import config, tree
+from kcompile.core.lazy import lazy
 from kcompile.core.symbolic import Int, symbol
 from kcompile.ir.types import Shape
 from kcompile.layers import state
@@ -32,7 +32,7 @@ class StepProgram:
         self.traced, self.eager = traced, eager
         self.listed: list[str] | None = None  # names of the logs, in the order in which a list gives them
 
-    @cached_property
+    @lazy
     def run(self) -> Any:
         """The executable: called with arrays it returns the outputs, `repeat` runs it many times."""
         if self.eager:

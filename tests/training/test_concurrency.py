@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import os
 import signal
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -123,6 +125,30 @@ def test_a_forked_child_goes_on_with_the_model_and_trains_new_ones():
     in_child = in_a_fork(lambda: (more(model), trained(32)))
     assert in_child == repr((more(twin), expected))
     assert more(model)[0] and trained(32) == expected  # the parent goes on as well
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_fork_while_another_thread_compiles(monkeypatch):
+    """The child compiles, too: no lock stays closed in it, be it ours, Numba's or LLVM's."""
+    monkeypatch.setenv("KCOMPILE_CACHE", "0")
+    expected, stop = trained(32), threading.Event()
+
+    def compiling():
+        for units in itertools.count(101):
+            if stop.is_set():
+                return
+            build(units).fit(x, y, batch_size=16, verbose=0)
+
+    thread = threading.Thread(target=compiling)
+    thread.start()
+    try:
+        for units in range(50, 53):
+            time.sleep(0.1)
+            assert in_a_fork(lambda units=units: (trained(units), trained(32))[1]) == repr(expected)
+    finally:
+        stop.set()
+        thread.join()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
