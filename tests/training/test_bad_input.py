@@ -93,6 +93,105 @@ def test_fit(name):
         linear().fit(*args, verbose=0, **kwargs)
 
 
+def two_ends(structure=list):
+    """A model of two inputs and two outputs, as lists or as dicts."""
+    a, b = keras.Input((4,), name="a"), keras.Input((2,), name="b")
+    c, d = keras.layers.Dense(1, name="c")(a), keras.layers.Dense(3, name="d")(b)
+    lists = structure is list
+    model = keras.Model([a, b] if lists else {"a": a, "b": b}, [c, d] if lists else {"c": c, "d": d})
+    model.compile("sgd", "mse")
+    return model
+
+
+def one_end(kind):
+    made = [keras.Input((4,), name="a"), keras.layers.Dense(1, name="c")]
+    model = keras.Sequential(made) if kind == "sequential" else keras.Model(made[0], made[1](made[0]))
+    model.compile("sgd", "mse")
+    return model
+
+
+def calls_on(model, x, y):
+    """The methods that take inputs, each as a function without arguments."""
+    return [
+        lambda: model.fit(x, y, verbose=0),
+        lambda: model.fit(generator((x, y), (x, y)), verbose=0),
+        lambda: model.evaluate(x, y, verbose=0),
+        lambda: model.predict(x, verbose=0),
+        lambda: model.train_on_batch(x, y),
+        lambda: model.test_on_batch(x, y),
+        lambda: model.predict_on_batch(x),
+    ]
+
+
+@pytest.mark.parametrize("kind", ["functional", "sequential"])
+@pytest.mark.parametrize(
+    "inputs, text",
+    [
+        (
+            [x, x],
+            r"expects 1 input\(s\).* received 2|structure of the inputs.*received.*hint  *give 'a' alone",
+        ),
+        (
+            (x, x, x),
+            r"expects 1 input\(s\).* received 3|structure of the inputs.*received.*hint  *give 'a' alone",
+        ),
+        ({"z": x}, r"Missing data for input \"a\".*keys \['z'\].*\['a'\]"),
+        ([], "expects 1 input|No data|structure of the inputs"),
+        ({}, "Missing data|No data"),
+    ],
+)
+def test_inputs_of_another_number_or_name(kind, inputs, text):
+    for call in calls_on(one_end(kind), inputs, y):
+        with pytest.raises(ValueError, match=f"(?s){text}"):
+            call()
+
+
+@pytest.mark.parametrize(
+    "structure, inputs, text",
+    [
+        (list, x, r"expects 2 input\(s\)"),
+        (list, [x], r"expects 2 input\(s\)"),
+        (list, [x, x[:, :2], x], r"expects 2 input\(s\)"),
+        (list, {"a": x, "e": x}, 'Missing data for input "b"'),
+        (dict, {"a": x}, 'Missing data for input "b"'),
+        (dict, {"a": x, "e": x}, 'Missing data for input "b"'),
+    ],
+)
+def test_inputs_for_two(structure, inputs, text):
+    labels = [y, np.ones((20, 3))] if structure is list else {"c": y, "d": np.ones((20, 3))}
+    for call in calls_on(two_ends(structure), inputs, labels):
+        with pytest.raises(ValueError, match=f"(?s){text}"):
+            call()
+
+
+@pytest.mark.parametrize(
+    "labels, error, text",
+    [
+        (y, KeyError, "different structures.*hint  *give 2 label arrays"),
+        ([y], KeyError, "different structures.*hint  *give 2 label arrays"),
+        ([y, y, y], ValueError, "different structures"),
+        ([[y], [y]], ValueError, "different structures"),
+        ({"c": y}, KeyError, "different structures"),
+        ({"c": y, "cc": y}, ValueError, "Unknown output in labels `y`: 'cc'.*did you mean 'c'"),
+        (None, KeyError, "no labels `y`"),
+    ],
+)
+@pytest.mark.parametrize("structure", [list, dict])
+def test_labels_for_two(structure, labels, error, text):
+    """Keras raises a KeyError where it looks for labels; it is a ValueError, too, and reads like one."""
+    model = two_ends(structure)
+    inputs = [x, x[:, :2]] if structure is list else {"a": x, "b": x[:, :2]}
+    for call in (model.fit, model.evaluate, model.train_on_batch, model.test_on_batch):
+        with pytest.raises(error, match=f"(?s){text}") as caught:
+            call(inputs, labels)
+        assert isinstance(caught.value, ValueError) and "\\n" not in str(caught.value)
+
+
+def test_weights_by_name_need_labels_by_name():
+    with pytest.raises(ValueError, match="`sample_weight` is a dict, but the labels"):
+        one_end("functional").fit(x, y, sample_weight={"c": np.ones(20)}, verbose=0)
+
+
 @pytest.mark.parametrize(
     "labels, text",
     [

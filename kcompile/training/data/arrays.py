@@ -141,6 +141,14 @@ def _weights(y: Any, sample_weight: Any, class_weight: Mapping[int, float] | Non
         if y is None:
             raise ValueError("`class_weight` needs labels in `y`.")
         return class_weight_to_sample_weights(y, class_weight)
+    if isinstance(sample_weight, dict) and not nested:
+        raise ValueError(
+            message(
+                "`sample_weight` is a dict, but the labels `y` are not.",
+                received=f"sample_weight with the keys {list(sample_weight)}",
+                hint="give one array of weights, or labels as a dict, too",
+            )
+        )
     if sample_weight is None or not nested:
         return sample_weight
     if isinstance(sample_weight, (list, tuple, dict)):
