@@ -48,7 +48,38 @@ FIT_ERRORS = {
     ),
     "weights' rank": ((x, y), {"sample_weight": np.ones((20, 2))}, ValueError, "sample_weight"),
     "split 1": ((x, y), {"validation_split": 1.0}, ValueError, "not sufficient to split"),
-    "split negative": ((x, y), {"validation_split": -0.5}, ValueError, "not sufficient to split"),
+    "split 1.5": (
+        (x, y),
+        {"validation_split": 1.5},
+        ValueError,
+        "`validation_split` must lie between 0 and 1",
+    ),
+    "split negative": ((x, y), {"validation_split": -0.5}, ValueError, "`validation_split` must lie.*=-0.5"),
+    "split text": ((x, y), {"validation_split": "0.1"}, TypeError, "`validation_split` must be a number"),
+    "batch_size text": ((x, y), {"batch_size": "32"}, TypeError, "`batch_size` must be an integer.*'32'"),
+    "steps -1": ((x, y), {"steps_per_epoch": -1}, ValueError, "`steps_per_epoch` must be at least 1.*=-1"),
+    "steps 0": ((x, y), {"steps_per_epoch": 0}, ValueError, "`steps_per_epoch` must be at least 1.*=0"),
+    "steps float": ((x, y), {"steps_per_epoch": 2.0}, TypeError, "`steps_per_epoch` must be an integer"),
+    "steps text": ((x, y), {"steps_per_epoch": "2"}, TypeError, "`steps_per_epoch` must be an integer"),
+    "steps array": ((x, y), {"steps_per_epoch": np.array([2])}, TypeError, "`steps_per_epoch` must be an"),
+    "steps of a generator": ((generator((x, y)),), {"steps_per_epoch": -1}, ValueError, "`steps_per_epoch`"),
+    "validation_steps": (
+        (x, y),
+        {"validation_data": (x, y), "validation_steps": -1},
+        ValueError,
+        "`validation_steps`.*=-1",
+    ),
+    "validation_steps float": ((x, y), {"validation_steps": 1.5}, TypeError, "`validation_steps` must be an"),
+    "validation_batch_size": (
+        (x, y),
+        {"validation_data": (x, y), "validation_batch_size": -1},
+        ValueError,
+        "`validation_batch_size`.*=-1",
+    ),
+    "epochs float": ((x, y), {"epochs": 2.0}, TypeError, "`epochs` must be an integer.*2.0"),
+    "epochs None": ((x, y), {"epochs": None}, TypeError, "`epochs` must be an integer.*None"),
+    "initial_epoch": ((x, y), {"initial_epoch": "1"}, TypeError, "`initial_epoch` must be an integer.*'1'"),
+    "frequency 0": ((x, y), {"validation_freq": 0}, ZeroDivisionError, "`validation_freq` must not be 0"),
     "split of a generator": (
         (generator((x, y)),),
         {"validation_split": 0.1},
@@ -91,6 +122,17 @@ def test_fit(name):
     args, kwargs, error, text = FIT_ERRORS[name]
     with pytest.raises(error, match=f"(?s){text}"):
         linear().fit(*args, verbose=0, **kwargs)
+
+
+@pytest.mark.parametrize(
+    "steps, error", [(-1, ValueError), (2.5, TypeError), ("2", TypeError), ([2], TypeError)]
+)
+def test_steps_of_evaluate_and_predict(steps, error):
+    for call in (linear().evaluate, linear().predict):
+        for given in (x, generator((x, y))):
+            labels = {"y": y} if given is x and call.__name__ == "evaluate" else {}
+            with pytest.raises(error, match=rf"`steps` must be .*steps={steps!r}".replace("[", r"\[")):
+                call(given, steps=steps, **labels)
 
 
 def two_ends(structure=list):
@@ -356,7 +398,6 @@ def test_batches_of_different_lengths(method):
     "arguments, text",
     [
         ({"class_weight": [1, 2, 3]}, "`class_weight` must be a dict"),
-        ({"epochs": "3"}, "`epochs` must be an integer"),
         ({"callbacks": ["es"]}, "`callbacks` must be Callback objects.*'es'"),
     ],
 )
