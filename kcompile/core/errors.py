@@ -15,6 +15,12 @@ class DTypeError(KCompileError, TypeError, ValueError):
     """dtypes do not fit."""
 
 
+class MissingLabelsError(KCompileError, ValueError, KeyError):
+    """Outputs have no labels. Keras raises a KeyError where there are several, else a ValueError."""
+
+    __str__ = Exception.__str__  # a KeyError shows its message in quotes
+
+
 class UnknownObjectError(KCompileError, TypeError, ValueError):
     """A config names a class that nobody published, registered or passed. Keras raises a TypeError."""
 

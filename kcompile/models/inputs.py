@@ -6,7 +6,8 @@ import warnings
 from typing import Any
 
 from kcompile.core import tree
-from kcompile.core.errors import message
+from kcompile.core.errors import ShapeError, message
+from kcompile.trace.keras_tensor import known_shape
 
 
 def flat_inputs(given: Any, wanted: Any, names: list[str], model: str) -> list[Any]:
@@ -26,7 +27,13 @@ def flat_inputs(given: Any, wanted: Any, names: list[str], model: str) -> list[A
             )
         warnings.warn(_mismatch(given, wanted, model), stacklevel=4)
         return tree.flatten(given)
-    return _pick(given, wanted, model) if isinstance(wanted, dict) else tree.flatten(given)
+    if isinstance(wanted, dict):
+        return _pick(given, wanted, model)
+    flat = tree.flatten(given)
+    if len(flat) != len(names):
+        hint = f"give {names[0]!r} alone" if len(names) == 1 else f"give a list of {names}, in this order"
+        raise ShapeError(_mismatch(given, wanted, model, hint))
+    return flat
 
 
 def _pick(given: Any, wanted: Any, model: str) -> list[Any]:
@@ -54,7 +61,7 @@ def _check_keys(given: dict[str, Any], names: list[str]) -> None:
 
 def _mismatch(given: Any, wanted: Any, model: str, hint: str = "") -> str:
     def shape(x: Any) -> Any:
-        return f"Tensor(shape={tuple(getattr(x, 'shape', ()))})"
+        return f"Tensor(shape={known_shape(x.shape)})" if hasattr(x, "shape") else repr(x)
 
     return message(
         f"The structure of the inputs is not that of the model '{model}'.",

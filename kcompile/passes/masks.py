@@ -24,22 +24,27 @@ def run(graph: Graph) -> Graph:
     if not shown:
         return graph
 
+    kept = set(shown.values())  # what shows masks is not hidden behind its own sign
+    meaning: dict[Value, Masks] = {}  # of the signs that stand for masks already
+
     def rule(node: Node, inputs: tuple[Value, ...]) -> tuple[Value, ...] | None:
-        if not node.op.traits.selects:
-            return None
         old = node.values[0]
-        masks, inner = _unmasked(make_node(node.op, inputs, node.attrs, (old.type,)).values[0], 0.0)
-        value = shown.get(masks)
-        if value is None or old in shown.values() or value.shape != old.shape or inner.shape != old.shape:
+        if not node.op.traits.selects or old in kept:
             return None
-        zero = ew.as_tensor(0, old.dtype)
-        return (ew.where(ew.greater(value, ew.as_tensor(0, value.dtype)), inner, zero),)
+        masks, inner = _unmasked(make_node(node.op, inputs, node.attrs, (old.type,)).values[0], 0.0)
+        masks = frozenset(m for mask in masks for m in meaning.get(mask, (mask,)))
+        if masks not in shown:
+            return None
+        value = shown[masks]
+        sign = ew.greater(value, ew.as_tensor(0, value.dtype))
+        meaning[sign] = masks
+        return (ew.where(sign, inner, ew.as_tensor(0, old.dtype)),)
 
     return rebuild(graph, rule)
 
 
 def _shown(nodes: Iterable[Node]) -> Iterator[tuple[Masks, Value]]:
-    """Pairs of two or more masks and a value that is positive exactly where they all hold."""
+    """Pairs of masks and a value that is positive exactly where they all hold."""
     nodes = list(nodes)
     tests = [n for n in nodes if n.op.traits.relation == ">" and constant_value(n.inputs[1]) == 0]
     positive = {n.inputs[0]: n.values[0] for n in tests}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,72 @@ def _inside(labels: np.ndarray, classes: int) -> bool:
     if labels.dtype.kind == "i":  # negative numbers are the largest unsigned ones: one pass is enough
         return bool(labels.view(f"u{labels.itemsize}").max() < classes)
     return bool(labels.max() < classes and labels.min() >= 0)
+
+
+def whole_number(name: str, value: Any, least: int | None = None) -> int:
+    """An argument as an int.
+
+    Raises:  TypeError for what is none, ValueError below `least`.
+
+    >>> whole_number("epochs", np.int64(3))
+    3
+    >>> whole_number("steps", 2.5)
+    Traceback (most recent call last):
+    ...
+    TypeError: `steps` must be an integer. Received: steps=2.5 (of type float)
+    """
+    if not hasattr(value, "__index__") or getattr(value, "shape", ()) != ():
+        kind = type(value).__name__
+        raise TypeError(f"`{name}` must be an integer. Received: {name}={value!r} (of type {kind})")
+    number = operator.index(value)
+    if least is not None and number < least:
+        raise ValueError(f"`{name}` must be at least {least}. Received: {name}={value!r}")
+    return number
+
+
+def check_fit_numbers(
+    epochs: Any, initial_epoch: Any, steps_per_epoch: Any, validation_steps: Any, validation_freq: Any
+) -> None:
+    """The numbers given to `fit`. Epochs below 1 are none at all, as in Keras."""
+    whole_number("epochs", epochs)
+    whole_number("initial_epoch", initial_epoch)
+    if steps_per_epoch is not None:
+        whole_number("steps_per_epoch", steps_per_epoch, 1)
+    check_steps("validation_steps", validation_steps)
+    if not isinstance(validation_freq, (int, list)):
+        raise ValueError(
+            "Expected `validation_freq` to be a list or int. "
+            f"Received: validation_freq={validation_freq} of the type {type(validation_freq)}."
+        )
+    if isinstance(validation_freq, int) and validation_freq == 0:
+        raise ZeroDivisionError(
+            "`validation_freq` must not be 0: there is a validation after every so many epochs. "
+            "Leave out `validation_data` for none."
+        )
+
+
+def check_steps(name: str, steps: Any) -> None:
+    """How many batches are looked at: None and 0 stand for all."""
+    if steps is not None:
+        whole_number(name, steps, 0)
+
+
+def check_split(validation_split: Any) -> None:
+    """A share of the samples, below 1.
+
+    Raises:  TypeError for what is no number, ValueError for other numbers.
+    """
+    if not isinstance(validation_split, (int, float, np.number)):
+        kind = type(validation_split).__name__
+        raise TypeError(
+            "`validation_split` must be a number. "
+            f"Received: validation_split={validation_split!r} (of type {kind})"
+        )
+    if not 0 <= validation_split <= 1:
+        raise ValueError(
+            "`validation_split` must lie between 0 and 1: it is the share of the samples that is kept for "
+            f"validation. Received: validation_split={validation_split}"
+        )
 
 
 def check_lengths(x: Any, y: Any, sample_weight: Any) -> None:

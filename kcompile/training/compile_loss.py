@@ -9,7 +9,7 @@ from typing import Any
 from kcompile import losses as losses_module
 from kcompile.core import tree
 from kcompile.core.config import floatx
-from kcompile.core.errors import ShapeError, message
+from kcompile.core.errors import MissingLabelsError, ShapeError, message
 from kcompile.metrics import Mean
 from kcompile.ops import elementwise as ew
 from kcompile.trace import tracer
@@ -91,7 +91,7 @@ class CompileLoss:
     def __call__(self, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         """The total, 0-d; None where no output has a loss."""
         if y is None and self._given is not None:
-            raise ValueError("The model was compiled with a loss, but no labels `y` were given.")
+            raise MissingLabelsError("The model was compiled with a loss, but no labels `y` were given.")
         if self._outputs is None:
             self.build(y, y_pred)
         assert self._outputs is not None

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from kcompile.core import tree
-from kcompile.core.errors import message, unknown_name
+from kcompile.core.errors import MissingLabelsError, message, unknown_name
 
 
 class Outputs:
@@ -34,6 +34,8 @@ class Outputs:
             self.names = list(names) if names is not None and len(names) == count else [None] * count
         self.count = len(self.names)
         self.form = _form(y_pred)
+        parts = y_pred.values() if isinstance(y_pred, dict) else [] if self.is_single else y_pred
+        self.is_flat = all(map(_is_leaf, parts))
 
     def predictions(self, y_pred: Any) -> list[Any]:
         """The model's outputs in order."""
@@ -52,16 +54,18 @@ class Outputs:
         flat = tree.flatten(y)
         if isinstance(y, dict) and self._nameless and not self.is_nested:
             flat = [y[key] for key in sorted(y)]
-        if len(flat) == self.count:
+        nested = self.is_flat and isinstance(y, (list, tuple)) and not all(map(_is_leaf, y))
+        if len(flat) == self.count and not nested:
             return flat
-        if len(flat) == sum(wanted):
+        if len(flat) == sum(wanted) and not nested:
             given = iter(flat)
             return [next(given) if need else None for need in wanted]
-        raise ValueError(
+        raise MissingLabelsError(
             message(
                 "y_true and y_pred have different structures.",
                 expected=f"labels like the outputs: {self.form}",
                 received=f"y_true: {_form(y)}",
+                hint=f"give {self.count} label arrays in `y`, one for each output",
             )
         )
 
@@ -150,6 +154,10 @@ def _at(given: Any, path: Path, what: str) -> Any:
                 message(f"`{what}` must have the structure of the outputs.", received=f"{given} for {path}")
             )
     return given
+
+
+def _is_leaf(part: Any) -> bool:
+    return not isinstance(part, (list, tuple, dict))
 
 
 def _form(structure: Any) -> Any:

@@ -14,7 +14,7 @@ from kcompile.ir.types import Shape
 from kcompile.layers import state
 from kcompile.trace.variable import Variable
 from kcompile.training import step as steps
-from kcompile.training.checks import check_batch
+from kcompile.training.checks import check_batch, check_lengths
 from kcompile.training.extents import (
     closed_dimensions,
     has_fixed_batch,
@@ -137,7 +137,10 @@ class Programs:
     def predict(self, x: Structure) -> StepProgram:
         """The outputs for a batch. Dimensions that the model leaves open are known only when the program
         runs."""
-        batch = self.batch_dimension(len(leaves_of(x)[0]))
+        leaves = leaves_of(x)
+        if len(leaves) != 1:
+            check_lengths(x, None, None)
+        batch = self.batch_dimension(len(leaves[0]))
         shapes = open_dimensions(x, self._model._placeholders(x), batch)
         return self._get(("predict", spec(x, shapes)), lambda: steps.trace_predict(self._model, x, shapes))
 

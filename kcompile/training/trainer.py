@@ -14,7 +14,7 @@ from kcompile.callbacks import CallbackList
 from kcompile.callbacks.callback_list import pythonify_logs
 from kcompile.callbacks.single_step import print_single_step
 from kcompile.core import config, tree
-from kcompile.training.checks import check_labels
+from kcompile.training.checks import check_fit_numbers, check_labels, check_steps
 from kcompile.training.compiled import Compiled
 from kcompile.training.data.arrays import (
     DEFAULT_BATCH_SIZE,
@@ -103,19 +103,19 @@ class Trainer(Compiled):
                  anything is compiled.
         """
         self._assert_compile_called("fit")
+        check_fit_numbers(epochs, initial_epoch, steps_per_epoch, validation_steps, validation_freq)
         if validation_split and validation_data is None:
             (x, y, sample_weight), validation_data = split_validation(x, y, sample_weight, validation_split)
-        _check_frequency(validation_freq)
         rng = np.random.default_rng(np.random.randint(2**31))  # follows the seed that the user has set
         data = _data(self, x, y, sample_weight, batch_size, steps_per_epoch, shuffle, class_weight, rng)
         run = self._open("train", data, rng)
-        if isinstance(epochs, bool) or not hasattr(epochs, "__index__"):
-            raise ValueError(f"`epochs` must be an integer. Received: epochs={epochs!r}")
         epochs = config.limited_epochs(epochs)
         steps_per_epoch = config.limited_steps(steps_per_epoch, run.num_batches)
         evaluation = None
         if validation_data is not None:
-            size = validation_batch_size or batch_size
+            size = validation_batch_size or batch_size  # 0 is none, as in Keras
+            if size is not None:
+                checked_batch_size(size, "validation_batch_size" if validation_batch_size else "batch_size")
             evaluation = self._validation(validation_data, size, validation_steps)
         if not isinstance(callbacks, CallbackList):
             steps = steps_per_epoch or run.num_batches
@@ -220,6 +220,7 @@ class Trainer(Compiled):
         self._assert_compile_called("evaluate")
         if kwargs:
             raise ValueError(f"Arguments not recognized: {kwargs}")
+        check_steps("steps", steps)
         run = self._open("test", _data(self, x, y, sample_weight, batch_size, steps))
         steps = config.limited_steps(steps, run.num_batches)
         if not isinstance(callbacks, CallbackList):
@@ -268,6 +269,7 @@ class Trainer(Compiled):
                 if verbose:
                     print_single_step(time.time() - began, verbose)
                 return outputs
+        check_steps("steps", steps)
         run = PredictRun(self, _data(self, x, None, None, batch_size, steps))
         steps = config.limited_steps(steps, run.num_batches)
         if not isinstance(callbacks, CallbackList):
@@ -364,14 +366,6 @@ def _data(
             f"Unrecognized data type: {what}={short(value)} (of type {type(value)}). Give NumPy arrays."
         )
     return batch_data(x, y, sample_weight, shuffle, class_weight, model._on_host)
-
-
-def _check_frequency(validation_freq: Any) -> None:
-    if not isinstance(validation_freq, (int, list)):
-        raise ValueError(
-            "Expected `validation_freq` to be a list or int. "
-            f"Received: validation_freq={validation_freq} of the type {type(validation_freq)}."
-        )
 
 
 def _is_due(epoch: int, validation_freq: Any) -> bool:

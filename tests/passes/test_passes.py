@@ -168,6 +168,25 @@ def test_what_two_masks_hide_is_masked_by_the_sign_of_a_value():
     assert [n.op.name for n in nodes].count("where") == 2  # that of y, and one by its sign
 
 
+def test_the_value_that_shows_its_masks_keeps_them():
+    """relu as a selection: the value lies behind both masks, as its gradient does."""
+    x, dy = parameter(4, 5), parameter(4, 5, name="dy")
+    keep, sign = ops.less(parameter(4, 5, name="u"), 0.5), ops.greater(x, 0.0)
+    before = [ops.where(keep, ops.where(sign, v, 0.0) * 1.25, 0.0) for v in (x, dy)]
+    y, dx = of_both(*before)
+    assert y is before[0]
+    assert dx is not before[1] and y.node in Graph([], [dx]).nodes()
+
+
+def test_masks_of_a_larger_value_are_shown_by_the_one_that_is_broadcast():
+    x, dy = parameter(4, 5), parameter(3, 4, 5, name="dy")
+    keep = ops.less(parameter(4, 5, name="u"), 0.5)
+    y = dropped(x, keep)
+    dx = ops.where(ops.greater(ops.relu(x), 0.0), ops.where(keep, dy, 0.0), 0.0)
+    found = of_both(y, dx)
+    assert found[1].shape == (3, 4, 5) and y.node in Graph([], [found[1]]).nodes()
+
+
 @pytest.mark.parametrize("scale, back", [(0.5, 1.25), (1.25, -1.0)])
 def test_a_scale_that_may_change_a_sign_is_left(scale, back):
     """0.5 times a tiny positive number is 0; a negative factor would make -0 of what is masked."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from kcompile import ops
 from kcompile import random as krandom
@@ -73,6 +74,28 @@ def test_bias_activation_and_dropout_are_the_epilogue_of_the_product():
     assert [s.target for s in contractions[0].stores] == made.graph.outputs
     others = [k for k in made.kernels if not isinstance(k, Contract | Pack)]
     assert [s.target.shape for k in others for s in k.stores] == [seed.state.shape]  # the seed's next state
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda v: [ops.sum(v * 3.0 + v, axis=1)],  # once, but in another shape
+        lambda v: [ops.max(v, axis=1), ops.sum(v, axis=0)],
+        lambda v: [ops.transpose(v) * 2, ops.reshape(v, (-1,)) - 1],
+    ],
+)
+def test_the_last_value_of_an_epilogue_is_stored_in_place_of_the_product(read):
+    """Its readers would add the bias again, and read the product, which nobody needs."""
+    w, b = variable(64, 32), variable(32)
+
+    def activated(x):
+        return read(ops.relu(ops.matmul(x, w.value) + b.value))
+
+    made = plan(activated, parameter("x", BATCH, 64))
+    (product,) = [k for k in made.kernels if isinstance(k, Contract)]
+    assert product.fused != ("contract",)
+    assert [s.target.op.name for s in product.stores] != ["contract"]
+    assert not any("contract" in s.target.op.name for k in made.kernels for s in getattr(k, "stores", ()))
 
 
 def test_adam_is_the_epilogue_of_the_weights_gradient():

@@ -48,7 +48,38 @@ FIT_ERRORS = {
     ),
     "weights' rank": ((x, y), {"sample_weight": np.ones((20, 2))}, ValueError, "sample_weight"),
     "split 1": ((x, y), {"validation_split": 1.0}, ValueError, "not sufficient to split"),
-    "split negative": ((x, y), {"validation_split": -0.5}, ValueError, "not sufficient to split"),
+    "split 1.5": (
+        (x, y),
+        {"validation_split": 1.5},
+        ValueError,
+        "`validation_split` must lie between 0 and 1",
+    ),
+    "split negative": ((x, y), {"validation_split": -0.5}, ValueError, "`validation_split` must lie.*=-0.5"),
+    "split text": ((x, y), {"validation_split": "0.1"}, TypeError, "`validation_split` must be a number"),
+    "batch_size text": ((x, y), {"batch_size": "32"}, TypeError, "`batch_size` must be an integer.*'32'"),
+    "steps -1": ((x, y), {"steps_per_epoch": -1}, ValueError, "`steps_per_epoch` must be at least 1.*=-1"),
+    "steps 0": ((x, y), {"steps_per_epoch": 0}, ValueError, "`steps_per_epoch` must be at least 1.*=0"),
+    "steps float": ((x, y), {"steps_per_epoch": 2.0}, TypeError, "`steps_per_epoch` must be an integer"),
+    "steps text": ((x, y), {"steps_per_epoch": "2"}, TypeError, "`steps_per_epoch` must be an integer"),
+    "steps array": ((x, y), {"steps_per_epoch": np.array([2])}, TypeError, "`steps_per_epoch` must be an"),
+    "steps of a generator": ((generator((x, y)),), {"steps_per_epoch": -1}, ValueError, "`steps_per_epoch`"),
+    "validation_steps": (
+        (x, y),
+        {"validation_data": (x, y), "validation_steps": -1},
+        ValueError,
+        "`validation_steps`.*=-1",
+    ),
+    "validation_steps float": ((x, y), {"validation_steps": 1.5}, TypeError, "`validation_steps` must be an"),
+    "validation_batch_size": (
+        (x, y),
+        {"validation_data": (x, y), "validation_batch_size": -1},
+        ValueError,
+        "`validation_batch_size`.*=-1",
+    ),
+    "epochs float": ((x, y), {"epochs": 2.0}, TypeError, "`epochs` must be an integer.*2.0"),
+    "epochs None": ((x, y), {"epochs": None}, TypeError, "`epochs` must be an integer.*None"),
+    "initial_epoch": ((x, y), {"initial_epoch": "1"}, TypeError, "`initial_epoch` must be an integer.*'1'"),
+    "frequency 0": ((x, y), {"validation_freq": 0}, ZeroDivisionError, "`validation_freq` must not be 0"),
     "split of a generator": (
         (generator((x, y)),),
         {"validation_split": 0.1},
@@ -91,6 +122,116 @@ def test_fit(name):
     args, kwargs, error, text = FIT_ERRORS[name]
     with pytest.raises(error, match=f"(?s){text}"):
         linear().fit(*args, verbose=0, **kwargs)
+
+
+@pytest.mark.parametrize(
+    "steps, error", [(-1, ValueError), (2.5, TypeError), ("2", TypeError), ([2], TypeError)]
+)
+def test_steps_of_evaluate_and_predict(steps, error):
+    for call in (linear().evaluate, linear().predict):
+        for given in (x, generator((x, y))):
+            labels = {"y": y} if given is x and call.__name__ == "evaluate" else {}
+            with pytest.raises(error, match=rf"`steps` must be .*steps={steps!r}".replace("[", r"\[")):
+                call(given, steps=steps, **labels)
+
+
+def two_ends(structure=list):
+    """A model of two inputs and two outputs, as lists or as dicts."""
+    a, b = keras.Input((4,), name="a"), keras.Input((2,), name="b")
+    c, d = keras.layers.Dense(1, name="c")(a), keras.layers.Dense(3, name="d")(b)
+    lists = structure is list
+    model = keras.Model([a, b] if lists else {"a": a, "b": b}, [c, d] if lists else {"c": c, "d": d})
+    model.compile("sgd", "mse")
+    return model
+
+
+def one_end(kind):
+    made = [keras.Input((4,), name="a"), keras.layers.Dense(1, name="c")]
+    model = keras.Sequential(made) if kind == "sequential" else keras.Model(made[0], made[1](made[0]))
+    model.compile("sgd", "mse")
+    return model
+
+
+def calls_on(model, x, y):
+    """The methods that take inputs, each as a function without arguments."""
+    return [
+        lambda: model.fit(x, y, verbose=0),
+        lambda: model.fit(generator((x, y), (x, y)), verbose=0),
+        lambda: model.evaluate(x, y, verbose=0),
+        lambda: model.predict(x, verbose=0),
+        lambda: model.train_on_batch(x, y),
+        lambda: model.test_on_batch(x, y),
+        lambda: model.predict_on_batch(x),
+    ]
+
+
+@pytest.mark.parametrize("kind", ["functional", "sequential"])
+@pytest.mark.parametrize(
+    "inputs, text",
+    [
+        (
+            [x, x],
+            r"expects 1 input\(s\).* received 2|structure of the inputs.*received.*hint  *give 'a' alone",
+        ),
+        (
+            (x, x, x),
+            r"expects 1 input\(s\).* received 3|structure of the inputs.*received.*hint  *give 'a' alone",
+        ),
+        ({"z": x}, r"Missing data for input \"a\".*keys \['z'\].*\['a'\]"),
+        ([], "expects 1 input|No data|structure of the inputs"),
+        ({}, "Missing data|No data"),
+    ],
+)
+def test_inputs_of_another_number_or_name(kind, inputs, text):
+    for call in calls_on(one_end(kind), inputs, y):
+        with pytest.raises(ValueError, match=f"(?s){text}"):
+            call()
+
+
+@pytest.mark.parametrize(
+    "structure, inputs, text",
+    [
+        (list, x, r"expects 2 input\(s\)"),
+        (list, [x], r"expects 2 input\(s\)"),
+        (list, [x, x[:, :2], x], r"expects 2 input\(s\)"),
+        (list, {"a": x, "e": x}, 'Missing data for input "b"'),
+        (dict, {"a": x}, 'Missing data for input "b"'),
+        (dict, {"a": x, "e": x}, 'Missing data for input "b"'),
+    ],
+)
+def test_inputs_for_two(structure, inputs, text):
+    labels = [y, np.ones((20, 3))] if structure is list else {"c": y, "d": np.ones((20, 3))}
+    for call in calls_on(two_ends(structure), inputs, labels):
+        with pytest.raises(ValueError, match=f"(?s){text}"):
+            call()
+
+
+@pytest.mark.parametrize(
+    "labels, error, text",
+    [
+        (y, KeyError, "different structures.*hint  *give 2 label arrays"),
+        ([y], KeyError, "different structures.*hint  *give 2 label arrays"),
+        ([y, y, y], ValueError, "different structures"),
+        ([[y], [y]], ValueError, "different structures"),
+        ({"c": y}, KeyError, "different structures"),
+        ({"c": y, "cc": y}, ValueError, "Unknown output in labels `y`: 'cc'.*did you mean 'c'"),
+        (None, KeyError, "no labels `y`"),
+    ],
+)
+@pytest.mark.parametrize("structure", [list, dict])
+def test_labels_for_two(structure, labels, error, text):
+    """Keras raises a KeyError where it looks for labels; it is a ValueError, too, and reads like one."""
+    model = two_ends(structure)
+    inputs = [x, x[:, :2]] if structure is list else {"a": x, "b": x[:, :2]}
+    for call in (model.fit, model.evaluate, model.train_on_batch, model.test_on_batch):
+        with pytest.raises(error, match=f"(?s){text}") as caught:
+            call(inputs, labels)
+        assert isinstance(caught.value, ValueError) and "\\n" not in str(caught.value)
+
+
+def test_weights_by_name_need_labels_by_name():
+    with pytest.raises(ValueError, match="`sample_weight` is a dict, but the labels"):
+        one_end("functional").fit(x, y, sample_weight={"c": np.ones(20)}, verbose=0)
 
 
 @pytest.mark.parametrize(
@@ -257,7 +398,6 @@ def test_batches_of_different_lengths(method):
     "arguments, text",
     [
         ({"class_weight": [1, 2, 3]}, "`class_weight` must be a dict"),
-        ({"epochs": "3"}, "`epochs` must be an integer"),
         ({"callbacks": ["es"]}, "`callbacks` must be Callback objects.*'es'"),
     ],
 )

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from kcompile.core import tree
-from kcompile.core.errors import message
-from kcompile.training.checks import check_lengths
+from kcompile.core.errors import DTypeError, message
+from kcompile.training.checks import check_lengths, check_split
 from kcompile.training.data.convert import as_rows, is_array_like
 from kcompile.training.data.rows import Rows, take_rows
 from kcompile.training.data.weights import class_weight_to_sample_weights
@@ -114,15 +114,13 @@ def _converted(structure: Any, what: str, text: bool = False) -> Any:
     return tree.map_structure(lambda a: None if a is None else as_rows(a, what, text), structure)
 
 
-def checked_batch_size(batch_size: Any) -> int:
-    """batch_size, which must be a whole number from 1 on."""
+def checked_batch_size(batch_size: Any, name: str = "batch_size") -> int:
+    """batch_size, which must be a whole number from 1 on. name: the argument's."""
     if isinstance(batch_size, bool) or not isinstance(batch_size, (int, np.integer)):
         kind = type(batch_size).__name__
-        raise TypeError(
-            f"`batch_size` must be an integer. Received: batch_size={batch_size} (of type {kind})"
-        )
+        raise DTypeError(f"`{name}` must be an integer. Received: {name}={batch_size!r} (of type {kind})")
     if batch_size < 1:
-        raise ValueError(f"`batch_size` must be at least 1. Received: batch_size={batch_size}")
+        raise ValueError(f"`{name}` must be at least 1. Received: {name}={batch_size}")
     return int(batch_size)
 
 
@@ -141,6 +139,14 @@ def _weights(y: Any, sample_weight: Any, class_weight: Mapping[int, float] | Non
         if y is None:
             raise ValueError("`class_weight` needs labels in `y`.")
         return class_weight_to_sample_weights(y, class_weight)
+    if isinstance(sample_weight, dict) and not nested:
+        raise ValueError(
+            message(
+                "`sample_weight` is a dict, but the labels `y` are not.",
+                received=f"sample_weight with the keys {list(sample_weight)}",
+                hint="give one array of weights, or labels as a dict, too",
+            )
+        )
     if sample_weight is None or not nested:
         return sample_weight
     if isinstance(sample_weight, (list, tuple, dict)):
@@ -176,6 +182,7 @@ def split_validation(
 
     Raises:  ValueError for data that is no array, and where one of both would be empty.
     """
+    check_split(validation_split)
     leaves = [leaf for leaf in tree.flatten([x, y, sample_weight]) if leaf is not None]
     others = [type(leaf) for leaf in leaves if not is_array_like(leaf)]
     if others:
