@@ -28,8 +28,8 @@ def version_of(domain: str, opset: int) -> int:
 class OnnxNode:
     """One application of an ONNX operator. An empty input name: an optional input is left out.
 
-    An attribute may be an OnnxGraph: the body of a loop, which may read any name from outside. label: the name
-    of the node, where that is not the name of its first output.
+    An attribute may be an OnnxGraph: the body of a loop, which may read any name from outside. label: the
+    name of the node, where that is not the name of its first output.
     """
 
     op: str
