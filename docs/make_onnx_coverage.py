@@ -1,8 +1,7 @@
 """Writes docs/onnx-coverage.md: what each layer becomes in ONNX, from which opset on, and how exact it is.
 
 Run from the root of the repository: ``python docs/make_onnx_coverage.py [LAYER ...]``; with layers it prints
-their rows only. Every configuration of the cases is exported and run in onnxruntime with batches of 1,
-3 and 17.
+their rows only. It takes half an hour.
 """
 
 from __future__ import annotations
@@ -28,16 +27,22 @@ from kcompile.export.onnx.compare import difference  # noqa: E402
 from kcompile.export.onnx.emit import UnsupportedOps  # noqa: E402
 from kcompile.export.onnx.inspection import describe_onnx  # noqa: E402
 from tests.export.composed import COMPOSED  # noqa: E402
-from tests.export.onnx_tools import LATEST, layer_model  # noqa: E402
+from tests.export.onnx_tools import (  # noqa: E402
+    LATEST,
+    has_steps,
+    inferred,
+    layer_model,
+    with_rows,
+    with_steps,
+)
 from tests.parity.layer_cases import CASES, Case  # noqa: E402
 
 TABLE = ROOT / "docs/onnx-coverage.md"
 BATCHES = (1, 3, 17)
+MORE_STEPS = (0, 3)  # than a configuration has
 # Layers that no ONNX file can hold, and why.
 NOT_EXPORTED = {
     "MaxNumBoundingBoxes": "it works on dictionaries of a data set, not on inputs of a model",
-    "StringLookup": "text",
-    "TextVectorization": "text",
 }
 # What only moves, names or types data: not what a layer is known by, unless it is all that there is.
 PLUMBING = ("Cast", "Concat", "Expand", "Gather", "Identity", "Reshape", "Shape", "Slice", "Squeeze")
@@ -62,15 +67,13 @@ def row_of(layer: str) -> Row:
     operators: dict[str, None] = {}
     lowest, worst = OLDEST_OPSET, 0.0
     for case in cases:
-        model = layer_model(case) if isinstance(case, Case) else case.model()
-        opset, first = lowest_of(model, case)
-        newest = export(model, case, LATEST)
-        if isinstance(first, str) or isinstance(newest, str):
-            return Row(layer, len(cases), (), None, 0.0, str(first if opset is None else newest))
-        for done in (first, newest):
+        opset, found = lowest_of(case)
+        if isinstance(found, str):
+            return Row(layer, len(cases), (), None, 0.0, found)
+        for done in found:
             worst = max(worst, done.difference)
             operators.update(dict.fromkeys(done.operators))
-        lowest = max(lowest, opset or lowest)
+        lowest = max(lowest, opset)
     return Row(layer, len(cases), tuple(_telling(operators)), lowest, worst)
 
 
@@ -82,17 +85,29 @@ class Done:
     difference: float
 
 
-def lowest_of(model: Any, case: Case) -> tuple[int | None, Done | str]:
-    """The first opset that takes a configuration, or None and what stands in the way."""
-    made: Done | str = ""
+def lowest_of(case: Any) -> tuple[int, list[Done] | str]:
+    """The first opset that takes a configuration with what was found in it and all later ones; or, why not.
+
+    Where a layer counts steps, the configuration is tried with an open number of them as well.
+    """
+    model = layer_model(case) if isinstance(case, Case) else case.model()
+    trials = [(model, [with_rows(case.inputs(), rows) for rows in BATCHES])]
+    if isinstance(case, Case) and has_steps(case):
+        given = [with_steps(case.inputs(), more) for more in MORE_STEPS]
+        trials.append((layer_model(case, open_steps=True), given))
+    lowest, found = LATEST + 1, list[Done]()
     for opset in range(OLDEST_OPSET, LATEST + 1):
-        made = export(model, case, opset)
-        if isinstance(made, Done):
-            return opset, made
-    return None, made
+        for network, inputs in trials:
+            made = export(network, inputs, opset)
+            if isinstance(made, Done):
+                lowest = min(lowest, opset)
+                found.append(made)
+            elif opset == LATEST or lowest <= opset:
+                return lowest, made
+    return lowest, found
 
 
-def export(model: Any, case: Case, opset: int) -> Done | str:
+def export(model: Any, inputs: list[list[np.ndarray]], opset: int) -> Done | str:
     """Write and run one configuration, or say why that cannot be."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "m.onnx"
@@ -100,16 +115,16 @@ def export(model: Any, case: Case, opset: int) -> Done | str:
             model.export(path, format="onnx", opset_version=opset, verbose=False)
         except UnsupportedOps as error:
             return ", ".join(dict.fromkeys(f"`{op}` ({reason})" for _, op, reason in error.ops))
-        return Done(tuple(describe_onnx(path).operators), _compared(model, case, path))
+        inferred(path)
+        return Done(tuple(describe_onnx(path).operators), _compared(model, inputs, path))
 
 
-def _compared(model: Any, case: Case, path: Path) -> float:
+def _compared(model: Any, inputs: list[list[np.ndarray]], path: Path) -> float:
     import onnxruntime
 
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     names, worst = [one.name for one in session.get_inputs()], 0.0
-    for batch in BATCHES:
-        arrays = [np.resize(a, (batch, *a.shape[1:])) for a in case.inputs()]
+    for arrays in inputs:
         found = session.run(None, dict(zip(names, arrays, strict=True)))
         expected = [np.asarray(x) for x in tree.flatten(model(arrays, training=False)) if x is not None]
         worst = max([worst, *map(difference, found, expected)])
@@ -126,9 +141,10 @@ def _telling(operators: Iterable[str]) -> list[str]:
 INTRODUCTION = """# Layers in ONNX
 
 Written by `python docs/make_onnx_coverage.py` (onnx {onnx}, onnxruntime {runtime}); do not edit. Every
-configuration of the cases is exported with the lowest opset that takes it and with opset {latest},
-passes ONNX's checker, and runs in onnxruntime with batches of 1, 3 and 17. "Difference": the largest, over
-the largest output (or 1). "Operators": those of all configurations and both opsets; what only moves data
+configuration of the cases is exported with every opset from the lowest that takes it to {latest}, passes
+ONNX's checker and strict shape inference, and runs in onnxruntime with batches of 1, 3 and 17; where a layer
+counts steps, with two numbers of them as well. "Difference": the largest, over the largest output (or 1).
+"Operators": those of all configurations and opsets; what only moves data
 (`Reshape`, `Transpose`, `Slice` ...) is named where nothing else is used.
 
 | layer | cases | operators | lowest opset | difference |

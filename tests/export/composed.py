@@ -20,12 +20,13 @@ STEPS = (3, 4, 5)
 
 @dataclass(frozen=True)
 class Composed:
-    """make(x, ...) calls the layer on placeholders."""
+    """make(x, ...) calls the layer on placeholders. texts: what inputs that are text are drawn from."""
 
     layer: str
     what: str
     shapes: tuple[tuple[int, ...], ...]
     make: Callable[..., Any]
+    texts: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -35,11 +36,13 @@ class Composed:
         return np.random.default_rng(zlib.crc32(self.name.encode()))
 
     def inputs(self) -> list[np.ndarray]:
+        if self.texts:
+            return [self._rng().choice(np.array(self.texts, object), s) for s in self.shapes]
         return [self._rng().normal(size=s).astype("float32") for s in self.shapes]
 
     def model(self) -> Any:
         """A model with seeded weights."""
-        xs = [kcompile.Input(s[1:]) for s in self.shapes]
+        xs = [kcompile.Input(s[1:], dtype="string" if self.texts else None) for s in self.shapes]
         model = kcompile.Model(xs, self.make(*xs))
         rng = self._rng()
         model.set_weights([rng.uniform(0.1, 0.9, w.shape).astype("float32") for w in model.weights])
@@ -75,7 +78,32 @@ def _stack() -> Any:
     return layers.StackedRNNCells([layers.LSTMCell(3), layers.GRUCell(4)])
 
 
+WORDS = ("a", "b", "É", "", "other")
+SENTENCES = ("A b, c!", "", "É\tother  b", "c-c (a) B.")
+
+
+def _lookup(**kwargs: Any) -> Composed:
+    def make(x: Any) -> Any:
+        return layers.StringLookup(vocabulary=["a", "b", "É"], **kwargs)(x)
+
+    return Composed("StringLookup", f"{kwargs}", ((4, 3),), make, WORDS)
+
+
+def _vectorization(**kwargs: Any) -> Composed:
+    def make(x: Any) -> Any:
+        return layers.TextVectorization(vocabulary=["a", "b", "c", "cc", "É"], **kwargs)(x)
+
+    return Composed("TextVectorization", f"{kwargs}", ((4, 1),), make, SENTENCES)
+
+
 COMPOSED = [
+    _lookup(),
+    _lookup(mask_token=""),
+    _lookup(output_mode="multi_hot"),
+    _lookup(output_mode="tf_idf", idf_weights=[0.5, 1.0, 2.0]),
+    _vectorization(),
+    _vectorization(output_sequence_length=3, ngrams=2),
+    _vectorization(output_mode="count", standardize="lower"),
     Composed("Bidirectional", "lstm", (STEPS,), lambda x: layers.Bidirectional(layers.LSTM(3))(x)),
     Composed(
         "Bidirectional", "sequences", (STEPS,),

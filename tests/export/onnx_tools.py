@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ import kcompile
 from kcompile import layers
 from kcompile.core import dtypes
 from kcompile.core.symbolic import symbol
-from kcompile.export.onnx import cleanup, schema, write
+from kcompile.export.onnx import OLDEST_OPSET, cleanup, schema, write
 from kcompile.export.onnx.emit import emit_graph
 from kcompile.ir.graph import Graph
 from kcompile.ir.op import make_parameter
@@ -62,10 +63,57 @@ def ops_of(model: onnx.ModelProto) -> list[str]:
     return [node.op_type for node in model.graph.node]
 
 
-def layer_model(case: Any) -> Any:
-    """A model of the one layer of a parity case, with the case's weights."""
+def inferred(path: Any) -> onnx.ModelProto:
+    """A file's model with the shapes of all tensors, by strict inference that follows values too."""
+    model = onnx.load(path)
+    onnx.checker.check_model(model, full_check=True)
+    return onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True)
+
+
+def opsets_for(name: str) -> list[int]:
+    """The oldest, the newest, and one between them that differs from name to name: many names test all."""
+    between = range(OLDEST_OPSET + 1, LATEST)
+    return [OLDEST_OPSET, between[zlib.crc32(name.encode()) % len(between)], LATEST]
+
+
+def with_rows(arrays: Sequence[np.ndarray], rows: int) -> list[np.ndarray]:
+    """The first rows, or repeated ones."""
+    return [np.resize(a, (rows, *a.shape[1:])) for a in arrays]
+
+
+# Layers whose second dimension counts steps.
+STEPS = """
+    AdditiveAttention Attention AveragePooling1D BatchNormalization Conv1D Conv1DTranspose ConvLSTM1D
+    ConvLSTM2D ConvLSTM3D Cropping1D Dense DepthwiseConv1D EinsumDense Embedding GlobalAveragePooling1D
+    GlobalMaxPooling1D GRU GroupNormalization GroupQueryAttention LayerNormalization LSTM Masking MaxPooling1D
+    MultiHeadAttention RMSNormalization SeparableConv1D SimpleRNN Softmax SpatialDropout1D UnitNormalization
+    UpSampling1D ZeroPadding1D
+"""
+# Words in the names of cases that need to know how many steps there are.
+FIXED = ("unroll", "bias_axes=be", "abc,bcd->ad", "ab...,bc", "axis=1", "axis=[1, 2]", "axis=[2, 1]")
+FIXED += ("axis=[-1, -2]", "axis=[1, 3]", "channels_first", "attention_axes", "output_shape=(3, ")
+
+
+def has_steps(case: Any) -> bool:
+    """Can the number of steps of a parity case be open?"""
+    deep = len(case.shapes[0]) > (1 if case.ints else 2)
+    known = any(word in case.name for word in FIXED) or case.mask  # a mask has a length of its own
+    return case.layer in STEPS.split() and deep and not known
+
+
+def with_steps(arrays: Sequence[np.ndarray], more: int) -> list[np.ndarray]:
+    """The first step repeated behind the last, `more` times."""
+    return [np.concatenate([a, *[a[:, :1]] * more], axis=1) for a in arrays]
+
+
+def layer_model(case: Any, open_steps: bool = False) -> Any:
+    """A model of the one layer of a parity case, with the case's weights.
+
+    open_steps: the dimension after the batch is open.
+    """
+    lead = (None, None) if open_steps else (None,)
     inputs = [
-        kcompile.Input(batch_shape=(None, *s[1:]), dtype=a.dtype.name)
+        kcompile.Input(batch_shape=(*lead, *s[len(lead) :]), dtype=a.dtype.name)
         for s, a in zip(case.shapes, case.inputs(), strict=True)
     ]
     layer = getattr(layers, case.layer)(**case.kwargs)

@@ -13,7 +13,16 @@ from kcompile.core import tree
 from kcompile.export import onnx as onnx_export
 from kcompile.export.onnx import write
 from kcompile.export.onnx.emit import UnsupportedOps
-from tests.export.onnx_tools import LATEST, layer_model, ops_of
+from tests.export.onnx_tools import (
+    LATEST,
+    has_steps,
+    inferred,
+    layer_model,
+    ops_of,
+    opsets_for,
+    with_rows,
+    with_steps,
+)
 from tests.parity.layer_cases import CASES
 from tests.parity.model_cases import BUILDERS, inputs_of
 
@@ -42,18 +51,31 @@ def check(model, path, inputs):
 NEED_BITS = ("Hashing", "HashedCrossing")  # of numbers; ONNX has no operators for them before opset 18
 
 
-@pytest.mark.parametrize("opset", [13, 17, 18, 20, LATEST])
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c.name)
-def test_every_layer(case, opset, tmp_path):
-    model = layer_model(case)
-    if case.layer in NEED_BITS and opset < 18:
-        with pytest.raises(UnsupportedOps, match="ONNX has BitwiseXor from opset 18 on"):
-            model.export(tmp_path / "m.onnx", format="onnx", opset_version=opset, verbose=False)
-        return
-    model.export(tmp_path / "m.onnx", format="onnx", opset_version=opset, verbose=False)
-    arrays = case.inputs()
-    for inputs in (arrays, [np.concatenate([a, a[:1]]) for a in arrays]):  # another batch size, the same file
-        check(model, tmp_path / "m.onnx", inputs)
+def test_every_layer(case, tmp_path):
+    model, path = layer_model(case), tmp_path / "m.onnx"
+    for opset in opsets_for(case.name):
+        if case.layer in NEED_BITS and opset < 18:
+            with pytest.raises(UnsupportedOps, match="ONNX has BitwiseXor from opset 18 on"):
+                model.export(path, format="onnx", opset_version=opset, verbose=False)
+            continue
+        model.export(path, format="onnx", opset_version=opset, verbose=False)
+        inferred(path)
+        for rows in (1, 3, 17):  # the same file
+            check(model, path, with_rows(case.inputs(), rows))
+
+
+def test_the_cases_cover_all_opsets():
+    assert {o for case in CASES for o in opsets_for(case.name)} == set(range(13, LATEST + 1))
+
+
+@pytest.mark.parametrize("case", list(filter(has_steps, CASES)), ids=lambda c: c.name)
+def test_two_numbers_of_steps(case, tmp_path):
+    model, path = layer_model(case, open_steps=True), tmp_path / "m.onnx"
+    model.export(path, format="onnx", opset_version=opsets_for(case.name)[1], verbose=False)
+    inferred(path)
+    for more in (0, 3):
+        check(model, path, with_steps(case.inputs(), more))
 
 
 @pytest.mark.parametrize("name", MODELS)

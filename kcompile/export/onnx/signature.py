@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -28,11 +29,11 @@ class Spec:
     dtype: str
     name: str
 
-    def type(self, shared: bool) -> TensorType:
-        """The first dimension is the batch; others have names of their role, and input if not `shared`."""
+    def type(self, prefix: str) -> TensorType:
+        """The first dimension is the batch; open ones have names of their role, with a prefix."""
         rest = len(self.shape) - 1
         roles = ROLES.get(rest, tuple(f"dim{k + 1}" for k in range(rest)))
-        wanted = ["batch", *(role if shared else f"{self.name}_{role}" for role in roles)]
+        wanted = ["batch", *(f"{prefix}{role}" for role in roles)]
         shape: list[int | Int] = []
         for name, dim in zip(wanted, self.shape, strict=True):
             shape.append(dim if isinstance(dim, int) else symbol(name if dim is None else dim))
@@ -64,15 +65,29 @@ def trace_inference(model: Any, input_signature: Any = None) -> Traced:
     count = iter(range(len(tree.flatten(given))))
     specs = [tree.map_structure(lambda x: make_spec(x, next(count)), argument) for argument in given]
     flat = tree.flatten(specs)
-    text = TextCalls()
     if not takes_or_makes_text(model):
         refuse_text(model, flat)
-    try:
-        graph, result = _trace(model, specs, flat, len(flat) == 1, text)
-    except ShapeError:  # two inputs must agree in a dimension that the signature leaves open
-        text = TextCalls()
-        graph, result = _trace(model, specs, flat, True, text)
-    return Traced(graph, specs, [s.name for s in flat], output_names(model, result), text)
+    *ways, last = _prefixes([s.name for s in flat])
+    for way in ways:
+        try:
+            return _traced(model, specs, flat, way)
+        except ShapeError:  # inputs must agree in a dimension that the signature leaves open
+            continue
+    return _traced(model, specs, flat, last)
+
+
+def _prefixes(names: list[str]) -> list[list[str]]:
+    """What goes before the names of the inputs' open dimensions: equal names are equal extents.
+
+    At first each input has its own, then two of them share theirs, at last all do.
+
+    >>> _prefixes(["a", "b"])
+    [['a_', 'b_'], ['', '']]
+    """
+    own = [f"{name}_" for name in names]
+    pairs = itertools.combinations(range(len(names)), 2) if len(names) > 2 else ()
+    joined = [[own[a] if k == b else text for k, text in enumerate(own)] for a, b in pairs]
+    return [*([own] if len(names) > 1 else []), *joined, [""] * len(names)]
 
 
 def refuse_text(model: Any, specs: list[Spec]) -> None:
@@ -88,16 +103,16 @@ def refuse_text(model: Any, specs: list[Spec]) -> None:
         )
 
 
-def _trace(
-    model: Any, specs: list[Any], flat: list[Spec], shared: bool, text: TextCalls
-) -> tuple[Graph, Any]:
-    inputs = [make_parameter(s.name, s.type(shared)) for s in flat]
+def _traced(model: Any, specs: list[Any], flat: list[Spec], prefixes: list[str]) -> Traced:
+    text = TextCalls()
+    inputs = [make_parameter(s.name, s.type(prefix)) for s, prefix in zip(flat, prefixes, strict=True)]
     run = call_of(model, text) if takes_or_makes_text(model) else partial(model, training=False)
 
     def call(*values: Any) -> Any:
         return run(*tree.pack_as(specs, list(values)))
 
-    return trace(call, inputs, getattr(model, "name", "model"))
+    graph, result = trace(call, inputs, getattr(model, "name", "model"))
+    return Traced(graph, specs, [s.name for s in flat], output_names(model, result), text)
 
 
 def default_signature(model: Any) -> list[Any]:

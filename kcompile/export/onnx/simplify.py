@@ -170,10 +170,41 @@ def gemm(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
             or not _of_matrices(around, product)
         ):
             continue
-        label = product.name.replace("MatMul", "Gemm")
+        label = _renamed(product, "Gemm")
         inputs = (*product.inputs, row)
         return [replace(product, op="Gemm", inputs=inputs, outputs=node.outputs, label=label)]
     return None
+
+
+def plain_product(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
+    """An Einsum whose operands lie as MatMul wants them; a constant may be turned."""
+    left, arrow, result = node.attrs["equation"].replace(" ", "").partition("->")
+    x, _, w = left.partition(",")
+    if not arrow or len(node.inputs) != 2 or len(set(x)) + 2 * ("..." in x) != len(x) or len(w) < 2:
+        return None
+    shared = w[:-2]  # dimensions that both and the result have
+    if "." in w or not x.startswith(shared) or len(set(w)) < len(w) or (shared and len(x) != len(w)):
+        return None
+    array = around.array(node.inputs[1])
+    for summed, column, turned in ((w[-2], w[-1], False), (w[-1], w[-2], True)):
+        if (
+            x[-1] != summed
+            or column in x
+            or result != x[:-1] + column
+            or (turned and (array is None or shared))
+        ):
+            continue
+        right = node.inputs[1]
+        if turned:
+            assert array is not None
+            right = around.constant(f"{right}:T10", array.T)
+        return [OnnxNode("MatMul", (node.inputs[0], right), node.outputs, label=_renamed(node, "MatMul"))]
+    return None
+
+
+def _renamed(node: OnnxNode, op: str) -> str:
+    """The node's name with another operator in it."""
+    return node.name.replace(node.op, op)
 
 
 def transposed_product(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
@@ -257,6 +288,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "Clip": (clipped_relu,),
     "Add": (gemm,),
     "MatMul": (transposed_product,),
+    "Einsum": (plain_product,),
     "Resize": (resize,),
     "Transpose": (affine, resize_within),
 }

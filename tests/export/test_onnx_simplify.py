@@ -1,0 +1,136 @@
+"""Fewer nodes: each rule of `simplify`, where it fires and where it must not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import kcompile
+from kcompile import layers, ops
+from kcompile.ops import activation
+from tests.export.onnx_tools import graph_of, model_of, ops_of, run
+
+RNG = np.random.default_rng(0)
+
+
+def normal(*shape):
+    return RNG.normal(size=shape).astype("float32")
+
+
+def written(function, *arrays, opset=20):
+    """The operators of a function with an open batch; its results agree for two batch sizes."""
+    model = model_of(graph_of(function, arrays, batch=True), opset)
+    for rows in (1, 3):
+        given = [normal(rows, *a.shape[1:]) for a in arrays]
+        np.testing.assert_allclose(run(model, given)[0], function(*given), rtol=1e-5, atol=1e-5)
+    return ops_of(model)
+
+
+W, BIAS, CUBE = normal(4, 5), normal(5), normal(2, 4, 5)
+
+
+@pytest.mark.parametrize(
+    ("function", "shape", "operators"),
+    [
+        # a product and a row
+        (lambda x: ops.matmul(x, W) + BIAS, (2, 4), ["Gemm"]),
+        (lambda x: BIAS + ops.matmul(x, W), (2, 4), ["Gemm"]),
+        (lambda x: ops.matmul(x, W) + BIAS, (2, 3, 4), ["MatMul", "Add"]),  # Gemm takes matrices only
+        (lambda x: ops.matmul(x, W) + BIAS[0], (2, 4), ["MatMul", "Add"]),
+        # turned operands
+        (lambda x: ops.matmul(x, ops.transpose(x)), (2, 4), ["Gemm"]),
+        # einsum as a product
+        (lambda x: ops.einsum("abc,cd->abd", x, W), (2, 3, 4), ["MatMul"]),
+        (lambda x: ops.einsum("abc,dc->abd", x, W.T.copy()), (2, 3, 4), ["MatMul"]),
+        (lambda x: ops.einsum("...c,cd->...d", x, W), (2, 3, 4), ["MatMul"]),
+        (lambda x: ops.einsum("abc,acd->abd", x, x[:, :4]), (2, 4, 4), ["Slice", "MatMul"]),
+        (lambda x: ops.einsum("abc,cd->adb", x, W), (2, 3, 4), ["Einsum"]),
+        (lambda x: ops.einsum("abc,bcd->abd", x, CUBE), (3, 2, 4), ["Einsum"]),
+        # limits
+        (lambda x: ops.clip(x, -1, 2), (2, 3), ["Clip"]),
+        (lambda x: ops.maximum(ops.minimum(x, 2.0), -1.0), (2, 3), ["Clip"]),
+        (lambda x: ops.minimum(ops.maximum(x, 1.0), -1.0), (2, 3), ["Max", "Min"]),  # Clip leaves that open
+        (lambda x: ops.clip(ops.relu(x), 0, 2), (2, 3), ["Clip"]),
+        (lambda x: ops.clip(ops.relu(x), -1, 2), (2, 3), ["Relu", "Clip"]),
+        (lambda x: ops.relu6(x * 9), (2, 3), ["Mul", "Clip"]),
+        # quotients and norms
+        (lambda x: x[:, :1] * ops.rsqrt(ops.square(x) + 1), (2, 3), ["Slice", "Mul", "Add", "Sqrt", "Div"]),
+        (lambda x: ops.sum(x * x, axis=1), (2, 3), ["ReduceSumSquare"]),
+        (lambda x: ops.sqrt(ops.sum(x * x, axis=1)), (2, 3), ["ReduceL2"]),
+        (lambda x: ops.where(ops.logical_not(x > 0), x, x * 2), (2, 3), ["Greater", "Mul", "Where"]),
+        # the rest
+        (lambda x: ops.repeat(ops.repeat(x, 2, axis=1), 3, axis=2), (2, 3, 4), ["Resize"]),
+        (lambda x: ops.broadcast_to(x, (x.shape[0], 5, 3)), (2, 1, 3), ["Expand"]),
+        (lambda x: ops.softmax(x, axis=(1, 2)), (2, 3, 4), ["Reshape", "Softmax", "Reshape"]),
+        (lambda x: activation.prelu(x, BIAS[:3]), (2, 3), ["PRelu"]),
+    ],
+)  # fmt: skip
+def test_forms(function, shape, operators):
+    assert written(function, normal(*shape)) == operators
+
+
+@pytest.mark.parametrize("opset", [13, 17, 18])
+def test_axes_are_where_the_opset_has_them(opset):
+    assert written(lambda x: ops.sqrt(ops.sum(x * x, axis=(1, 2))), normal(2, 3, 4), opset=opset) == [
+        "ReduceL2"
+    ]
+
+
+def test_what_something_else_reads_stays():
+    def both(x):
+        product = ops.matmul(x, W)
+        return ops.concatenate([product + BIAS, product], axis=0)
+
+    assert written(both, normal(2, 4)) == ["MatMul", "Add", "Concat"]
+
+
+def test_nan_passes_through_limits():
+    model = model_of(graph_of(ops.relu6, [normal(2)]))
+    np.testing.assert_array_equal(run(model, [np.array([np.nan, 7], "float32")])[0], [np.nan, 6])
+
+
+def test_batch_normalization_between_transposes_is_a_product_and_a_sum(tmp_path):
+    """And stays one operator where the channels are second anyway."""
+    kcompile.utils.set_random_seed(0)
+    norm = layers.BatchNormalization(name="norm")
+    alone = kcompile.Sequential([kcompile.Input((5, 6, 3)), norm])
+    norm.set_weights([normal(3), normal(3), normal(3), normal(3) ** 2])
+    behind = kcompile.Sequential([kcompile.Input((5, 6, 3)), layers.Conv2D(3, 1), layers.ReLU(), norm])
+    behind.add(layers.Conv2D(2, 1))
+    for model, operators in (
+        (alone, ["Mul", "Add"]),
+        (behind, ["Transpose", "Conv", "Relu", "BatchNormalization", "Conv", "Transpose"]),
+    ):
+        model.export(tmp_path / "m.onnx", verbose=False)
+        assert operators_of(tmp_path / "m.onnx") == operators
+        assert kcompile.export.onnx.check(model, tmp_path / "m.onnx") < 1e-5
+
+
+def operators_of(path):
+    import onnx
+
+    return ops_of(onnx.load(path))
+
+
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+@pytest.mark.parametrize(
+    ("interpolation", "operators"),
+    [("nearest", ["Resize"]), ("bilinear", ["Resize"]), ("bicubic", ["Einsum", "Einsum"])],
+)
+def test_up_sampling(interpolation, operators, data_format, tmp_path):
+    shape = (5, 6, 3) if data_format == "channels_last" else (3, 5, 6)
+    layer = layers.UpSampling2D((2, 3), interpolation=interpolation, data_format=data_format)
+    model = kcompile.Sequential([kcompile.Input(shape), layer])
+    model.export(tmp_path / "m.onnx", verbose=False)
+    found = [op for op in operators_of(tmp_path / "m.onnx") if op != "Transpose"]
+    assert found == operators
+    assert kcompile.export.onnx.check(model, tmp_path / "m.onnx") < 1e-5
+
+
+def test_images_of_open_size_are_enlarged(tmp_path):
+    model = kcompile.Sequential(
+        [kcompile.Input((None, None, 2)), layers.UpSampling2D(2, interpolation="bilinear")]
+    )
+    model.export(tmp_path / "m.onnx", verbose=False)
+    assert operators_of(tmp_path / "m.onnx") == ["Resize"]
+    assert kcompile.export.onnx.check(model, tmp_path / "m.onnx") < 1e-5
