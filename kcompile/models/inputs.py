@@ -26,7 +26,12 @@ def flat_inputs(given: Any, wanted: Any, names: list[str], model: str) -> list[A
             )
         warnings.warn(_mismatch(given, wanted, model), stacklevel=4)
         return tree.flatten(given)
-    return _pick(given, wanted, model) if isinstance(wanted, dict) else tree.flatten(given)
+    if isinstance(wanted, dict):
+        return _pick(given, wanted, model)
+    found = tree.flatten(given)
+    if len(found) != len(names):
+        raise ValueError(_mismatch(given, wanted, model, hint=f"{len(names)} tensors, not {len(found)}"))
+    return found
 
 
 def _pick(given: Any, wanted: Any, model: str) -> list[Any]:
