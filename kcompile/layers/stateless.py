@@ -22,7 +22,7 @@ def stateless_call(
             f"To call stateless_call, {type(layer).__name__} must be built (i.e. its variables must have "
             "been already created). You can build it by calling it on some data."
         )
-    mapping = []
+    mapping: list[tuple[Any, Any]] = []
     for kind, values in (("trainable_variables", trainable), ("non_trainable_variables", non_trainable)):
         variables = getattr(layer, kind)
         if len(values) != len(variables):

@@ -100,7 +100,7 @@ class CompileMetrics(Metric):
         results: dict[str, Any] = {}
         seen: dict[str, int] = {}
         for argument, groups in self._groups.items():
-            for output, group in zip(self._outputs.names, groups, strict=True):
+            for output, group in zip(self._outputs.metric_names, groups, strict=True):
                 prefix = f"{output}_" if self._outputs.count > 1 and output else ""
                 for metric in group:
                     name = prefix + metric.name

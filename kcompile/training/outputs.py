@@ -33,6 +33,9 @@ class Outputs:
             count = 1 if self.is_single else len(tree.flatten(y_pred))
             self.names = list(names) if names is not None and len(names) == count else [None] * count
         self.count = len(self.names)
+        # Metrics are named after the outputs alone, also where losses are by the ways to these.
+        flat = self.is_nested and names is not None and len(names) == self.count
+        self.metric_names = list(names) if flat and names is not None else self.names
         self.form = _form(y_pred)
         parts = y_pred.values() if isinstance(y_pred, dict) else [] if self.is_single else y_pred
         self.is_flat = all(map(_is_leaf, parts))

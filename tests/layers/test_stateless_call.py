@@ -1,4 +1,4 @@
-"""`stateless_call`: outputs, new values and losses for given values of the variables, and nothing else changes."""
+"""`stateless_call`: what it gives for given values of the variables, and that nothing else changes."""
 
 from __future__ import annotations
 

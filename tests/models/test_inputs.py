@@ -145,3 +145,11 @@ def test_the_state_as_a_tree():
             model.set_state_tree(wrong)
     with pytest.raises(ValueError, match="value_format"):
         model.get_state_tree("list")
+
+
+def test_more_inputs_than_a_sequential_model_has():
+    model = keras.Sequential([keras.Input((3,)), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    for call in (lambda x: model(x), lambda x: model.fit(x, ones(2, 1), verbose=0)):
+        with pytest.raises(ValueError, match="structure of the inputs(.|\n)*give .* alone"):
+            call([ones(2, 3), ones(2, 3)])

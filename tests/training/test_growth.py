@@ -73,7 +73,7 @@ def growth(call, model, times):
     return min(b - a for a, b in itertools.pairwise(marks))
 
 
-@pytest.mark.parametrize("name", CALLS)
+@pytest.mark.parametrize("name", ["train_on_batch", "predict", "fit_generated"])
 def test_calls_leave_nothing_behind(name):
     call, times = CALLS[name]
     assert growth(call, network(), times // 10) <= 0

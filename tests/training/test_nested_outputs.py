@@ -1,4 +1,4 @@
-"""Outputs in nested structures: losses, weights and metrics for each, named by the way to it as Keras does."""
+"""Outputs in nested structures: losses, weights and metrics for each, named by the way to it as in Keras."""
 
 from __future__ import annotations
 
@@ -55,6 +55,14 @@ def test_losses_and_weights_by_place(loss, weights):
     else:
         expected = {"loss": one + 0.5 * two, "o/one_loss": one, "o/two_loss": two}
         assert found == pytest.approx(expected, rel=1e-5)
+
+
+def test_metrics_by_place_are_named_after_the_output():
+    model = network(metrics={"o": (["mse"], ["mae", "mse"])})
+    found = model.evaluate(DATA, LABELS, verbose=0, return_dict=True)
+    one, two, mae = errors(model)
+    expected = {"o/one_loss": one, "o/two_loss": two, "one_mse": one, "two_mae": mae, "two_mse": two}
+    assert found == pytest.approx({"loss": one + two, **expected}, rel=1e-5)
 
 
 def test_sample_weights_by_place():
