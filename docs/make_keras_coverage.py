@@ -56,15 +56,14 @@ REASONS: dict[str, str] = {
     r"keras\.Model\.distribute_\w+": "of TensorFlow's strategies",
     r"keras\.(name_scope|ops\.layer_normalization)": "what its `**kwargs` may be is named",
     r"keras\.ops\.multi_hot": "its `**kwargs` are for the name that an argument once had",
-    r"keras\.quantizers\..*|keras\.Quantizer|keras\.dtype_policies\.(\w*Quantized\w*|AWQ\w*|GPTQ\w*|Int4\w*)|"
-    r".*\.(quantize|quantized_build|quantized_call|quantization_mode|get_quantization_layer_structure)|"
-    r".*\.variable_serialization_spec": f"{NOT_DONE}: contractions would have to read integers",
-    r".*\.enable_lora": f"{NOT_DONE}; until then: freeze the layer, add two Dense ones",
+    r"keras\.quantizers\.(GPTQ|AWQ)Config": "GPTQ and AWQ calibrate blocks of a language model on its texts, "
+    "through KerasHub's tokenizers; `quantize('int4')` needs no data",
+    r"keras\.Operation\.quantized_call": "layers alone have weights to quantize, and have it",
     r"keras\.(Layer|Operation)\.rematerialized_call": "`keras.remat` marks what is computed again",
     r"keras\.Model\.stateless_compute_loss": "made for the trainer of one backend; `stateless_call` is there",
     r"keras\.Model\.make_(train|test|predict)_function": "compiled programs instead; override `train_step`",
     r"keras\.Model\.export": "ONNX is the only format, so it is the default",
-    r"keras\.export\.ExportArchive": "for TensorFlow's SavedModel; `Model.export` writes ONNX",
+    r"keras\.export\.ExportArchive.*": "for TensorFlow's SavedModel; it says that `Model.export` writes ONNX",
     r"keras\.DTypePolicy\.convert_input": "layers convert their inputs before `call`",
     r"keras\.Variable": "there are no layouts on several devices",
     r"keras\.Metric\.add_variable": "both may be left out: () and zeros",
@@ -73,14 +72,10 @@ REASONS: dict[str, str] = {
     "work; what Keras takes as `**kwargs` is named, or has a default",
     r"keras\.layers\.(RandomShear|RandomTranslation|RandomZoom)\.get_\w+": "helpers of Keras's own box code; "
     "boxes are transformed by `transform_bounding_boxes`",
-    r"keras\.layers\.STFTSpectrogram": f"{NOT_DONE}; until then: `ops.stft` in a layer of one's own",
     r"keras\.(datasets\.imdb\.load_data|models\.clone_model|preprocessing\.image\.smart_resize)": "its "
     "`**kwargs` are for Keras's own use, or for names that arguments once had",
     r"keras\.saving\.deserialize_keras_object": "what its `**kwargs` may be is named",
-    r"keras\.saving\.save_weights": f"{NOT_DONE}: sharded files",
     r"keras\.utils\.audio_dataset_from_directory": "decoding audio needs a library that is no dependency",
-    r"keras\.visualization\..*": f"{NOT_DONE}: drawing is matplotlib's, which is no dependency",
-    r"keras\.wrappers\..*": f"{NOT_DONE}: they are classes of scikit-learn, which is no dependency",
     r"keras\.Optimizer": "Keras shows `*args` only because its base class depends on the backend",
 }
 

@@ -45,11 +45,14 @@ _MODULES = frozenset(
         "ops",
         "optimizers",
         "preprocessing",
+        "quantizers",
         "random",
         "regularizers",
         "saving",
         "tree",
         "utils",
+        "visualization",
+        "wrappers",
     }
 )
 # Public names -> the module that holds them.
@@ -68,6 +71,7 @@ _NAMES = {
     "Model": "models",
     "Operation": "trace.operation",
     "Optimizer": "optimizers",
+    "Quantizer": "quantizers",
     "Regularizer": "regularizers",
     "RematScope": "trace.rematerialization",
     "Sequential": "models",
@@ -105,11 +109,14 @@ if TYPE_CHECKING:
     from kcompile import ops as ops
     from kcompile import optimizers as optimizers
     from kcompile import preprocessing as preprocessing
+    from kcompile import quantizers as quantizers
     from kcompile import random as random
     from kcompile import regularizers as regularizers
     from kcompile import saving as saving
     from kcompile import tree as tree
     from kcompile import utils as utils
+    from kcompile import visualization as visualization
+    from kcompile import wrappers as wrappers
     from kcompile.autograd.functional import grad as grad
     from kcompile.autograd.functional import value_and_grad as value_and_grad
     from kcompile.autograd.tape import GradientTape as GradientTape
@@ -127,6 +134,7 @@ if TYPE_CHECKING:
     from kcompile.models import Sequential as Sequential
     from kcompile.models.function import Function as Function
     from kcompile.optimizers import Optimizer as Optimizer
+    from kcompile.quantizers import Quantizer as Quantizer
     from kcompile.regularizers import Regularizer as Regularizer
     from kcompile.runtime.team import get_num_threads as get_num_threads
     from kcompile.runtime.team import set_num_threads as set_num_threads

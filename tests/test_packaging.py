@@ -22,7 +22,14 @@ ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 SETUPTOOLS = PROJECT["tool"]["setuptools"]
 RUNTIME = {"numpy", "numba", "llvmlite", "onnx", "h5py", "rich", "click"}
-OPTIONAL = {"onnxruntime", "cuda", "ml_dtypes", "PIL"}  # extras; ml_dtypes comes with onnx
+OPTIONAL = {
+    "onnxruntime",
+    "cuda",
+    "ml_dtypes",
+    "PIL",
+    "matplotlib",
+    "sklearn",
+}  # extras; ml_dtypes comes with onnx
 
 
 def folders_with_code() -> set[str]:

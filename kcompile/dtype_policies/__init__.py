@@ -7,16 +7,30 @@ from typing import Any
 from kcompile.core import registry
 from kcompile.core.serialization import deserialize_keras_object, serialize_keras_object
 from kcompile.dtype_policies.identify import get as get
-from kcompile.dtype_policies.identify import refuse_quantized
 from kcompile.dtype_policies.policy import DTypePolicy as DTypePolicy
 from kcompile.dtype_policies.policy import FloatDTypePolicy as FloatDTypePolicy
 from kcompile.dtype_policies.policy import dtype_policy as dtype_policy
 from kcompile.dtype_policies.policy import set_dtype_policy as set_dtype_policy
 from kcompile.dtype_policies.policy_map import DTypePolicyMap as DTypePolicyMap
+from kcompile.dtype_policies.quantized import QUANTIZATION_MODES as QUANTIZATION_MODES
+from kcompile.dtype_policies.quantized import AWQDTypePolicy as AWQDTypePolicy
+from kcompile.dtype_policies.quantized import GPTQDTypePolicy as GPTQDTypePolicy
+from kcompile.dtype_policies.quantized import Int4DTypePolicy as Int4DTypePolicy
+from kcompile.dtype_policies.quantized import QuantizedDTypePolicy as QuantizedDTypePolicy
+from kcompile.dtype_policies.quantized import QuantizedFloat8DTypePolicy as QuantizedFloat8DTypePolicy
 
 registry.publish("keras", {"DTypePolicy": DTypePolicy, "FloatDTypePolicy": FloatDTypePolicy})
-registry.publish("keras.dtype_policies", {"DTypePolicyMap": DTypePolicyMap})
-ALL_OBJECTS = {kind.__name__: kind for kind in (DTypePolicy, FloatDTypePolicy, DTypePolicyMap)}
+OTHERS: tuple[type[DTypePolicy], ...] = (
+    DTypePolicyMap,
+    QuantizedDTypePolicy,
+    QuantizedFloat8DTypePolicy,
+    Int4DTypePolicy,
+    GPTQDTypePolicy,
+    AWQDTypePolicy,
+)
+registry.publish("keras.dtype_policies", {kind.__name__: kind for kind in OTHERS})
+KINDS: tuple[type[DTypePolicy], ...] = (DTypePolicy, FloatDTypePolicy, *OTHERS)
+ALL_OBJECTS = {kind.__name__: kind for kind in KINDS}
 
 
 def serialize(dtype_policy: DTypePolicy) -> dict[str, Any]:
@@ -31,13 +45,12 @@ def serialize(dtype_policy: DTypePolicy) -> dict[str, Any]:
 def deserialize(config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
     """A policy from plain data.
 
-    Raises:  NotImplementedError for quantized policies; ValueError for classes that are no policies.
+    Raises:  ValueError for classes that are no policies.
 
     >>> deserialize({"class_name": "DTypePolicy", "config": {"name": "mixed_bfloat16"}})
     <DTypePolicy "mixed_bfloat16">
     """
     name = str(config.get("class_name"))
-    refuse_quantized(name)
     own = ALL_OBJECTS.get(name)
     if own is None and name not in (custom_objects or {}) and registry.find_custom(name) is None:
         raise ValueError(

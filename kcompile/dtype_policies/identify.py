@@ -5,23 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from kcompile.core import dtypes
-from kcompile.core.errors import message
 from kcompile.dtype_policies.policy import DTypePolicy, dtype_policy
-
-QUANTIZED = ("int8", "float8", "int4", "gptq", "awq")
-QUANTIZED_CLASSES = (
-    "QuantizedDTypePolicy",
-    "QuantizedFloat8DTypePolicy",
-    "GPTQDTypePolicy",
-    "AWQDTypePolicy",
-    "Int4DTypePolicy",
-)
+from kcompile.dtype_policies.quantized import QUANTIZATION_MODES, from_name
 
 
 def get(identifier: Any) -> DTypePolicy:
     """A policy from a policy, a name, a dtype, a config or None (the global policy).
 
-    Raises:  ValueError for what names no dtype; NotImplementedError for quantized policies.
+    Raises:  ValueError for what names no dtype.
 
     >>> get("float16")
     <DTypePolicy "float16">
@@ -35,8 +26,7 @@ def get(identifier: Any) -> DTypePolicy:
 
         return deserialize(identifier)
     if isinstance(identifier, str):
-        refuse_quantized(identifier)
-        return DTypePolicy(identifier)
+        return from_name(identifier) if identifier.startswith(QUANTIZATION_MODES) else DTypePolicy(identifier)
     try:
         return DTypePolicy(dtypes.standardize(identifier))
     except (ValueError, TypeError):
@@ -44,16 +34,3 @@ def get(identifier: Any) -> DTypePolicy:
             "Cannot interpret `dtype` argument. Expected a string or an instance of DTypePolicy. Received: "
             f"dtype={identifier}"
         ) from None
-
-
-def refuse_quantized(name: str) -> None:
-    """Raise NotImplementedError if this names a quantized policy or its class."""
-    if name in QUANTIZED_CLASSES or (name.startswith(QUANTIZED) and "_from_" in name):
-        raise NotImplementedError(
-            message(
-                "Quantized layers are not supported.",
-                received=f"the dtype policy {name!r}",
-                hint="load the model before it was quantized, or use 'mixed_bfloat16' to halve the memory "
-                "of activations",
-            )
-        )

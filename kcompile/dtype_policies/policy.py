@@ -22,7 +22,7 @@ class DTypePolicy:
                 f"'name' must be a string, such as 'mixed_float16'. Received: name={name} (type {type(name)})"
             )
         self._name = name
-        self._compute_dtype, self._variable_dtype = _dtypes_of(name)
+        self._compute_dtype, self._variable_dtype = dtypes_of(name)
 
     @property
     def name(self) -> str:
@@ -37,7 +37,8 @@ class DTypePolicy:
         return self._variable_dtype
 
     @property
-    def quantization_mode(self) -> None:
+    def quantization_mode(self) -> str | None:
+        """How the weights are quantized, None where they are not."""
         return None
 
     def get_config(self) -> dict[str, Any]:
@@ -48,7 +49,8 @@ class DTypePolicy:
         return cls(**config)
 
     def __repr__(self) -> str:
-        return f'<DTypePolicy "{self.name}">'
+        shown = "DTypePolicy" if isinstance(self, FloatDTypePolicy) else type(self).__name__
+        return f'<{shown} "{self.name}">'
 
     def __eq__(self, other: object) -> bool:
         plain = (DTypePolicy, FloatDTypePolicy)
@@ -63,7 +65,8 @@ class FloatDTypePolicy(DTypePolicy):
     """`DTypePolicy` under an older name."""
 
 
-def _dtypes_of(name: str) -> tuple[str, str]:
+def dtypes_of(name: str) -> tuple[str, str]:
+    """(dtype of computing, dtype of weights) of a policy that is not quantized."""
     if name in ("mixed_float16", "mixed_bfloat16"):
         return name.removeprefix("mixed_"), "float32"
     try:

@@ -52,6 +52,10 @@ class DTypePolicyMap(DTypePolicy, MutableMapping[str, Any]):
     def variable_dtype(self) -> str:
         return self.default_policy.variable_dtype
 
+    @property
+    def quantization_mode(self) -> str | None:
+        return self.default_policy.quantization_mode
+
     def __getitem__(self, key: str) -> DTypePolicy:
         if key in self._policy_map:
             return self._policy_map[key]

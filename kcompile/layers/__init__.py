@@ -110,6 +110,7 @@ from kcompile.layers.preprocessing.mel_spectrogram import MelSpectrogram
 from kcompile.layers.preprocessing.normalization import Normalization
 from kcompile.layers.preprocessing.pipeline import Pipeline
 from kcompile.layers.preprocessing.rescaling import Rescaling
+from kcompile.layers.preprocessing.stft_spectrogram import STFTSpectrogram
 from kcompile.layers.preprocessing.string_lookup import StringLookup
 from kcompile.layers.preprocessing.text_vectorization import TextVectorization
 from kcompile.layers.regularization.dropout import (

@@ -25,7 +25,7 @@ from kcompile.layers.call_spec import (
 from kcompile.layers.input_spec import check_inputs
 from kcompile.layers.locating import locate
 from kcompile.layers.pickling import reduced
-from kcompile.layers.precision import Precision
+from kcompile.layers.quantizing import Quantizable, checks_quantize
 from kcompile.layers.stateless import stateless_call
 from kcompile.ops.public import has_symbolic
 from kcompile.trace import tracer
@@ -37,7 +37,7 @@ from kcompile.trace.variable import Variable, current_path, name_scope
 ADD_WEIGHT_ORDER = ("shape", "initializer", "dtype", "trainable", "autocast", "regularizer", "constraint")
 
 
-class Layer(Precision):
+class Layer(Quantizable):
     """What users subclass: `build(input_shape)` makes weights, `call(inputs)` computes with `kcompile.ops`.
 
     Called on arrays it computes at once; on traced values it adds to the trace; on placeholders it becomes
@@ -74,6 +74,8 @@ class Layer(Precision):
         super().__init_subclass__(**kwargs)
         if "build" in cls.__dict__:
             cls.build = remembers_build(cls.__dict__["build"])  # type: ignore[method-assign]
+        if "quantize" in cls.__dict__:
+            cls.quantize = checks_quantize(cls.__dict__["quantize"])  # type: ignore[method-assign]
 
     def __init__(
         self,
@@ -257,7 +259,7 @@ class Layer(Precision):
         with name_scope(self.name, self), self._autocast_scope():
             origin = set_origin(current_path())
             try:
-                return self.call(*args, **kwargs)
+                return self._computation()(*args, **kwargs)
             except Exception as error:
                 locate(error, self, current_path())
                 raise

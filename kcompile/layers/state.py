@@ -191,24 +191,36 @@ class State(Operation):
             )
         return sum(math.prod(v.shape) for v in self.weights)
 
+    def _stored_variables(self) -> list[Variable]:
+        """The own variables that files hold, in their order there."""
+        return self._own_variables
+
+    def _stored_arrays(self) -> list[np.ndarray]:
+        """What files hold of them."""
+        return [variable.numpy() for variable in self._stored_variables()]
+
     def save_own_variables(self, store: MutableMapping[str, Any]) -> None:
         """Write this layer's own variables (not nested ones) as store["0"], store["1"], ..."""
-        for k, variable in enumerate(self._own_variables):
-            store[str(k)] = variable.numpy()
+        for k, array in enumerate(self._stored_arrays()):
+            store[str(k)] = array
 
     def load_own_variables(self, store: Mapping[str, Any]) -> None:
         """Read what `save_own_variables` wrote.
 
         Raises:  ValueError if number or shapes do not fit.
         """
-        own = self._own_variables
+        own = self._stored_variables()
         if len(store.keys()) != len(own):
             raise ValueError(self._wrong_count(len(store.keys())))
         for k, variable in enumerate(own):
             variable.assign(np.asarray(store[str(k)]))
+        self._loaded()
+
+    def _loaded(self) -> None:
+        """Variables were read from a file."""
 
     def _wrong_count(self, received: int) -> str:
-        own = self._own_variables
+        own = self._stored_variables()
         if own or self.built:
             return (
                 f"Layer '{self.name}' expected {len(own)} variables, but received {received} variables "

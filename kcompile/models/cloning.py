@@ -22,7 +22,8 @@ def clone_model(
     call_function: Callable[..., Any] | None = None,
     recursive: bool = False,
 ) -> Any:
-    """A copy of a functional or Sequential model, with new layers and newly initialized weights.
+    """A copy of a functional or Sequential model with new layers and newly initialized weights, compiled as
+    the model is.
 
     Args:    input_tensors: placeholders to build on in place of new ones. clone_function: layer -> layer,
              instead of `from_config(get_config())`. call_function: (layer, *args, **kwargs) -> outputs,
@@ -35,9 +36,9 @@ def clone_model(
         return clone_function(layer) if clone_function is not None else _copy(layer)
 
     if isinstance(model, Sequential):
-        return _clone_sequential(model, copy, input_tensors)
+        return _compiled_like(model, _clone_sequential(model, copy, input_tensors))
     if isinstance(model, Functional):
-        return _clone_functional(model, copy, call_function, input_tensors)
+        return _compiled_like(model, _clone_functional(model, copy, call_function, input_tensors))
     if not isinstance(model, Model):
         raise ValueError(f"Expected a Model. Received: {model}")
     if clone_function is not None or input_tensors is not None or call_function is not None:
@@ -48,6 +49,13 @@ def clone_model(
     clone = _copy(model)
     if model.built and not clone.built:
         clone.build_from_config(model.get_build_config())
+    return clone
+
+
+def _compiled_like(model: Any, clone: Any) -> Any:
+    """The clone, with the arguments of `compile` that the model had; its optimizer is another one."""
+    if model.compiled:
+        clone.compile_from_config(model.get_compile_config())
     return clone
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from kcompile.layers.building import as_shapes, placeholders, remembers_build
 from kcompile.layers.call_spec import CallSpec
 from kcompile.layers.layer import Layer
 from kcompile.models.compiled_call import CompiledCalls, as_array
+from kcompile.quantizers.config import is_chosen
 from kcompile.trace.operation import default
 from kcompile.training.extents import leaves_of
 from kcompile.training.trainer import Trainer
@@ -209,6 +211,36 @@ class Model(Trainer, Layer):
         from kcompile.export import export_model
 
         export_model(self, filepath, format=format, **kwargs)
+
+    def quantize(  # type: ignore[override]
+        self, mode: Any = None, config: Any = None, filters: Any = None, **kwargs: Any
+    ) -> None:
+        """Quantize the weights of all layers inside that can be; the others warn.
+
+        Args:    mode: "int8", "int4" or "float8", or the config alone. config: a
+                 `quantizers.QuantizationConfig`. filters: a pattern of layers' names, several, or a function
+                 of a layer that says whether to quantize it. type_check: refuse subclasses of the library's
+                 layers (the default).
+        Raises:  ValueError for a model that is not built, and for wrong arguments.
+        """
+        type_check = kwargs.pop("type_check", True)
+        if kwargs:
+            raise ValueError(f"Unrecognized keyword arguments passed to {type(self).__name__}: {kwargs}")
+        if filters is not None and not (isinstance(filters, (str, list, tuple)) or callable(filters)):
+            raise ValueError(
+                "The `filters` argument must be a regex string, a list of regex strings, or a callable. "
+                f"Received: {type(filters)}"
+            )
+        for layer in self._flatten_layers():
+            if len(layer._flatten_layers()) == 1 and is_chosen(layer, filters):
+                try:
+                    layer.quantize(mode, type_check=type_check, config=config)
+                except NotImplementedError as error:
+                    warnings.warn(str(error), stacklevel=3)
+
+    def get_quantization_layer_structure(self, mode: Any = None) -> Any:
+        """None: modes that calibrate blocks of layers with data would ask a model for these."""
+        return None
 
     def explain(self, **kwargs: Any) -> Any:
         """Print the graph before and after the passes and the kernels it became, or write them as a page

@@ -10,6 +10,8 @@ import numpy as np
 
 from kcompile.core import dtypes
 from kcompile.core.errors import ShapeError, message
+from kcompile.core.symbolic import product
+from kcompile.ir.graph import Value
 from kcompile.ops import arrange, create, cutting, joining, movement, products, reduce, subscript
 from kcompile.ops import elementwise as ew
 from kcompile.ops import index as indexing
@@ -228,19 +230,29 @@ def bincount(x: Any, weights: Any = None, minlength: int = 0, sparse: bool = Fal
 
     Shapes:  x (n,) or (b, n) -> (m,) or (b, m).
     Args:    minlength: the least length of the result; in a trace, where numbers are not known, its length.
-    """
-    from kcompile.ir.graph import Value
+             Negative numbers count as 0, as in JAX.
 
+    >>> bincount(np.array([1, 3, 1])).tolist(), bincount(np.array([0, 1]), weights=[0.5, 2.0]).tolist()
+    ([0, 2, 0, 1], [0.5, 2.0])
+    """
     create.no_sparse("bincount", sparse)
     x = ew.as_tensor(x)
     length = int(minlength)
     if not isinstance(x, Value) and x.size:
         length = builtins.max(length, int(x.max()) + 1)
     dtype = "int32" if weights is None else ew.common_dtype(weights)
-    rows = create.one_hot(x, length, dtype=dtype)
-    if weights is not None:
-        rows = ew.multiply(rows, movement.expand_dims(ew.as_tensor(weights, dtype), -1))
-    return reduce.sum(rows, axis=-2)
+    added = create.ones_like(x, dtype) if weights is None else ew.as_tensor(weights, dtype)
+    row = ew.maximum(ew.cast(x, "int32"), 0)
+    if len(x.shape) == 1:
+        return indexing.scatter_add_rows(row, added, length)
+    # one table for all rows of the batch: numbers beyond a row's part of it go behind its end
+    count = product(x.shape[:-1])
+    first = movement.reshape(ew.multiply(create.iota(count, "int32"), length), (*x.shape[:-1], 1))
+    row = ew.where(ew.less(row, length), ew.add(row, first), ew.as_tensor(count * length, "int32"))
+    flat = indexing.scatter_add_rows(
+        movement.reshape(row, (-1,)), movement.reshape(added, (-1,)), count * length
+    )
+    return movement.reshape(flat, (*x.shape[:-1], length))
 
 
 def psnr(x1: Any, x2: Any, max_val: Any) -> Any:

@@ -13,11 +13,13 @@ from kcompile.core.files import replacing
 from kcompile.saving import keras_file, legacy_h5, legacy_write
 from kcompile.saving.safe_hdf5 import Group, open_group
 from kcompile.saving.safe_zip import ModelArchive
+from kcompile.saving.shards import opened_shards, write_shards
 from kcompile.saving.weights import read_weights, write_weights
 
 FilePath = str | os.PathLike[str]
 LEGACY = (".h5", ".hdf5")
 WEIGHTS = ".weights.h5"
+SHARDS = ".weights.json"
 
 
 def save_model(
@@ -91,21 +93,41 @@ def load_model(
     )
 
 
-def save_weights(model: Any, filepath: FilePath, overwrite: bool = True, **kwargs: Any) -> None:
-    """Save the variables of a model and its optimizer to a `.weights.h5` file, in Keras's layout."""
-    if kwargs.pop("max_shard_size", None) is not None or kwargs:
-        raise ValueError("Weights in several files are not supported.")
+def save_weights(
+    model: Any,
+    filepath: FilePath,
+    overwrite: bool = True,
+    max_shard_size: float | None = None,
+    **kwargs: Any,
+) -> None:
+    """Save the variables of a model and its optimizer to a `.weights.h5` file, in Keras's layout.
+
+    Args:    max_shard_size: gigabytes of a file; with it the path ends in `.weights.json`, and the weights
+             are in as many `.weights.h5` files beside it as are needed.
+    Raises:  ValueError for another ending, and for a model that is not built.
+    """
+    if kwargs:
+        raise ValueError(f"Invalid keyword arguments: {kwargs}")
     path = _path(filepath)
-    if not path.name.endswith(WEIGHTS):
+    if max_shard_size is None and not path.name.endswith(WEIGHTS):
         raise ValueError(f"The filename must end in `.weights.h5`. Received: filepath={filepath}")
+    if max_shard_size is not None and not path.name.endswith(SHARDS):
+        raise ValueError(
+            "The filename must end in `.weights.json` when `max_shard_size` is specified. Received: "
+            f"filepath={filepath}"
+        )
     _check_built(model, "saving")
-    if overwrite or _may_replace(path):
+    if not overwrite and not _may_replace(path):
+        return
+    if max_shard_size is not None:
+        write_shards(model, path, max_shard_size)
+    else:
         with replacing(path) as file:
             write_weights(model, file)
 
 
 def load_weights(model: Any, filepath: FilePath, skip_mismatch: bool = False, **kwargs: Any) -> None:
-    """Load weights from a `.weights.h5`, `.keras` or older `.h5` file into a built model.
+    """Load weights from a `.weights.h5`, `.weights.json`, `.keras` or older `.h5` file into a built model.
 
     Args:    skip_mismatch: leave layers that the file does not fit as they are, with a warning.
              by_name (older .h5 only): load into the layers of the same names.
@@ -125,12 +147,16 @@ def load_weights(model: Any, filepath: FilePath, skip_mismatch: bool = False, **
             keras_file.load_weights_of(model, ModelArchive(file, path.name), skip_mismatch)
     elif path.name.endswith(WEIGHTS):
         _in_hdf5(path, lambda root: read_weights(model, root, path.name, skip_mismatch))
+    elif path.name.endswith(SHARDS):
+        with opened_shards(path) as root:
+            read_weights(model, root, path.name, skip_mismatch)
     elif path.suffix in LEGACY:
         _in_hdf5(path, lambda root: legacy_h5.read_weights(model, root, path.name, skip_mismatch, by_name))
     else:
         raise ValueError(
             message(
-                f"File format not supported: {path.name!r}.", expected="a .weights.h5, .keras or .h5 file"
+                f"File format not supported: {path.name!r}.",
+                expected="a .weights.h5, .weights.json, .keras or .h5 file",
             )
         )
 

@@ -11,7 +11,6 @@ import numpy as np
 from kcompile.core.errors import message
 from kcompile.layers.state import State
 from kcompile.optimizers.optimizer import Optimizer
-from kcompile.saving.safe_hdf5 import Group
 from kcompile.saving.state import holders
 
 SHOWN = 20  # faults listed in one error
@@ -79,7 +78,7 @@ def write_array(group: Any, name: str, array: np.ndarray) -> None:
 
 
 def read_weights(
-    model: Any, root: Group, file: str, skip_mismatch: bool = False, optimizer: bool = True
+    model: Any, root: Any, file: str, skip_mismatch: bool = False, optimizer: bool = True
 ) -> None:
     """Load all variables of a model from a weights file; nothing changes unless the whole file fits.
 
@@ -115,13 +114,13 @@ def read_weights(
 class _Plan:
     """The variables of one layer or optimizer, and the group of the file that should hold them."""
 
-    def __init__(self, path: str, holder: Any, group: Group | None):
+    def __init__(self, path: str, holder: Any, group: Any):
         self.path, self.holder, self.group = path or holder.name, holder, group
         self.names = group.names() if group is not None else []
         kind = type(holder)
         base = Optimizer if isinstance(holder, Optimizer) else State
         self.is_default = kind.load_own_variables is base.load_own_variables
-        self.variables = list(holder.variables if base is Optimizer else holder._own_variables)
+        self.variables = list(holder.variables if base is Optimizer else holder._stored_variables())
 
     def faults(self) -> list[str]:
         """What does not fit; nothing is read."""
@@ -159,7 +158,7 @@ class _Plan:
         return lambda: self.holder.load_own_variables(Store(arrays))
 
 
-def _unused(root: Group, known: set[str]) -> list[str]:
+def _unused(root: Any, known: set[str]) -> list[str]:
     """Arrays that belong to no layer of the model. Optimizer states and a training's may be left over."""
     return [
         f"{path}: not used by the model"

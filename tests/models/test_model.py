@@ -341,6 +341,18 @@ def test_summary_counts_the_optimizer(capsys):
     assert " Optimizer params: 54 (216.00 B)\n" in text
 
 
+def test_a_clone_is_compiled_as_the_model_is():
+    model = keras.Sequential([keras.Input((3,)), layers.Dense(1)])
+    assert not keras.models.clone_model(model).compiled
+    model.compile(keras.optimizers.SGD(0.25), "mae")
+    clone = keras.models.clone_model(model)
+    assert clone.loss == "mae" and float(clone.optimizer.learning_rate.numpy()) == 0.25
+    assert clone.optimizer is not model.optimizer
+    functional = keras.Model(model.inputs, model.outputs)
+    functional.compile(loss="mse")
+    assert keras.models.clone_model(functional).loss == "mse"
+
+
 def test_clone_with_a_function_and_new_inputs():
     model = chain()
     wide = keras.models.clone_model(

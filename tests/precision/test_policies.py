@@ -43,10 +43,10 @@ def test_a_layer_takes_a_name_or_a_policy(given):
     [
         ("float17", ValueError, "Cannot convert 'float17' to a DTypePolicy"),
         (3.5, ValueError, "Cannot interpret `dtype` argument"),
-        ("int8_from_float32", NotImplementedError, "Quantized layers are not supported"),
-        ("float8_from_mixed_bfloat16", NotImplementedError, "'float8_from_mixed_bfloat16'"),
-        ({"class_name": "QuantizedDTypePolicy", "config": {}}, NotImplementedError, "Quantized"),
-        ({"class_name": "GPTQDTypePolicy", "config": {}}, NotImplementedError, "Quantized"),
+        ("int8", ValueError, "into a valid pair"),
+        ("int8_from_float16", ValueError, "doesn't work well with compute_dtype='float16'"),
+        ({"class_name": "QuantizedDTypePolicy", "config": {}}, TypeError, "mode"),
+        ({"class_name": "GPTQDTypePolicy", "config": {"mode": "int8"}}, ValueError, "Invalid mode"),
         ({"class_name": "Dense", "config": {}}, ValueError, "Unknown dtype policy class 'Dense'"),
     ],
 )

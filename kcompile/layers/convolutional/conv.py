@@ -6,6 +6,7 @@ from typing import Any
 
 from kcompile import ops
 from kcompile.core.signatures import arguments_of, with_defaults
+from kcompile.layers.adapted import Adapted
 from kcompile.layers.arguments import data_format_name, int_tuple, padding_name
 from kcompile.layers.configured import Configured
 from kcompile.layers.input_spec import InputSpec
@@ -127,11 +128,12 @@ class Convolution(Windowed):
         return self.output_shape_of(input_shape, self.filters)
 
 
-class BaseConv(Convolution):
+class BaseConv(Convolution, Adapted):
     """Base of ordinary convolutions.
 
     Shapes:  channels_last: (n, d..., c) -> (n, o..., filters); kernel (k..., c / groups, filters), bias
              (filters,). valid: o = (d - dilation (k - 1) - 1) // stride + 1; same: o = ceil(d / stride).
+    Args:    lora_rank: build the layer with `enable_lora(lora_rank, lora_alpha)`.
     """
 
     groups: int
@@ -154,9 +156,14 @@ class BaseConv(Convolution):
         activity_regularizer: Any = None,
         kernel_constraint: Any = None,
         bias_constraint: Any = None,
+        lora_rank: int | None = None,
+        lora_alpha: float | None = None,
         **kwargs: Any,
     ):
-        super().__init__(arguments_of(locals()), causal=self.rank == 1, **kwargs)
+        given = arguments_of(locals())
+        lora = given.pop("lora_rank"), given.pop("lora_alpha")
+        super().__init__(given, causal=self.rank == 1, **kwargs)
+        self.set_lora(*lora)
         if filters % groups:
             raise ValueError(
                 "The number of filters must be evenly divisible by the number of groups. Received: "
@@ -172,8 +179,15 @@ class BaseConv(Convolution):
                 f"{input_shape})."
             )
         shape = (*self.kernel_size, channels // self.groups, self.filters)
-        self.kernel = self.add_configured_weight("kernel", shape)
+        self._kernel = self.add_configured_weight("kernel", shape)
         self.add_bias(self.filters)
+        if self.lora_rank:
+            self.enable_lora(self.lora_rank, self.lora_alpha)
+
+    @property
+    def kernel(self) -> Any:
+        """The kernel, with the update of LoRA."""
+        return self._effective()
 
     def convolution_op(self, inputs: Any, kernel: Any) -> Any:
         """The convolution alone; a subclass may use another kernel or input."""

@@ -6,17 +6,17 @@ from typing import Any
 
 from kcompile import ops
 from kcompile.core.signatures import arguments_of
-from kcompile.layers.arguments import not_supported, positive_int
-from kcompile.layers.configured import Configured
+from kcompile.layers.arguments import positive_int
+from kcompile.layers.core.quantized_kernel import QuantizedKernel
 from kcompile.layers.input_spec import InputSpec
 
-UNSUPPORTED = ("lora_rank", "lora_alpha", "quantization_config")
 
-
-class Dense(Configured):
+class Dense(QuantizedKernel):
     """activation(inputs @ kernel + bias) over the last axis.
 
     Shapes:  (n, ..., d) -> (n, ..., units); kernel (d, units), bias (units,).
+    Args:    lora_rank: build the layer with `enable_lora(lora_rank)`. quantization_config: quantizers for a
+             layer that is made with a quantized policy.
 
     >>> import numpy as np
     >>> Dense(2, kernel_initializer="ones")(np.ones((1, 3), "float32")).tolist()
@@ -26,6 +26,7 @@ class Dense(Configured):
     units: int
     use_bias: bool
     activation: Any
+    _quantizes = True
 
     def __init__(
         self,
@@ -45,9 +46,10 @@ class Dense(Configured):
         **kwargs: Any,
     ):
         given = arguments_of(locals())
-        not_supported("Dense", **{name: given.pop(name) for name in UNSUPPORTED})
         super().__init__(activity_regularizer=given.pop("activity_regularizer"), **kwargs)
         positive_int("units", units)
+        self.set_lora(given.pop("lora_rank"), given.pop("lora_alpha"))
+        self.quantization_config = given.pop("quantization_config")
         self.configure(given)
         self.input_spec = InputSpec(min_ndim=2)
         self.supports_masking = True
@@ -55,17 +57,40 @@ class Dense(Configured):
 
     def build(self, input_shape: Any) -> None:
         depth = input_shape[-1]
-        self.kernel = self.add_configured_weight("kernel", (depth, self.units))
+        mode = self.quantization_mode
+        if mode:
+            self.quantized_build((depth, self.units), mode, self.quantization_config)
+        if mode in (None, "float8"):
+            self._kernel = self.add_configured_weight("kernel", (depth, self.units))
         if self.use_bias:
             self.bias = self.add_configured_weight("bias", (self.units,))
         self.input_spec = InputSpec(min_ndim=2, axes={-1: depth})
+        if self.lora_rank:
+            self.enable_lora(self.lora_rank)
+
+    @property
+    def kernel(self) -> Any:
+        """The kernel, with the update of LoRA; ints where it is quantized."""
+        return self._effective()
 
     def call(self, inputs: Any, training: Any = None) -> Any:
         y = ops.matmul(inputs, self.kernel)
         return self.activation(y if self.bias is None else y + self.bias)
 
+    def _product(self, inputs: Any, kernel: Any) -> Any:
+        return ops.matmul(inputs, kernel)
+
+    def _pulled(self, upstream: Any, kernel: Any) -> Any:
+        return ops.matmul(upstream, ops.transpose(kernel))
+
+    def _axes(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        return (-1,), (0,)
+
+    def _output_scale(self, scale: Any, of: str) -> Any:
+        return ops.squeeze(scale, axis=0) if of == "kernel" else scale
+
+    def _kernel_scale(self, scale: Any) -> Any:
+        return scale
+
     def compute_output_shape(self, input_shape: Any) -> Any:
         return (*input_shape[:-1], self.units)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "quantization_config": None}

@@ -9,8 +9,8 @@ from typing import Any
 from kcompile import initializers, ops
 from kcompile.core.errors import ShapeError
 from kcompile.core.signatures import arguments_of
-from kcompile.layers.arguments import not_supported
-from kcompile.layers.configured import Configured, serialized
+from kcompile.layers.configured import serialized
+from kcompile.layers.core.quantized_kernel import QuantizedKernel
 from kcompile.layers.input_spec import InputSpec
 from kcompile.trace.keras_tensor import KerasTensor
 
@@ -22,16 +22,15 @@ FORMS = (
 )
 
 
-UNSUPPORTED = ("lora_rank", "lora_alpha", "gptq_unpacked_column_size", "quantization_config")
-
-
-class EinsumDense(Configured):
+class EinsumDense(QuantizedKernel):
     """activation(einsum(equation, inputs, kernel) + bias).
 
     Shapes:  by the equation: "ab,bc->ac", or with the same dimensions elided on both sides, "...ab,bc->...ac"
              or "ab...,bc->ac...".
     Args:    output_shape: sizes of the output's letters after the first (after what is elided); None where
              they are those of the inputs. bias_axes: the output's letters along which a bias is added.
+             lora_rank: build the layer with `enable_lora(lora_rank)`. quantization_config: quantizers for a
+             layer that is made with a quantized policy.
 
     >>> import numpy as np
     >>> layer = EinsumDense("...x,xy->...y", output_shape=4, bias_axes="y")
@@ -43,6 +42,7 @@ class EinsumDense(Configured):
     bias_axes: str | None
     activation: Any
     kernel_initializer: Any
+    _quantizes = True
 
     def __init__(
         self,
@@ -63,8 +63,10 @@ class EinsumDense(Configured):
         **kwargs: Any,
     ):
         given = arguments_of(locals())
-        not_supported("EinsumDense", **{name: given.pop(name) for name in UNSUPPORTED})
         super().__init__(**kwargs)
+        self.set_lora(given.pop("lora_rank"), given.pop("lora_alpha"))
+        self.quantization_config = given.pop("quantization_config")
+        self.gptq_unpacked_column_size = given.pop("gptq_unpacked_column_size")
         shape = given.pop("output_shape")
         self.partial_output_shape = (shape,) if isinstance(shape, int) else tuple(shape)
         self.configure(given)
@@ -73,10 +75,21 @@ class EinsumDense(Configured):
     def build(self, input_shape: Any) -> None:
         found = _Shapes.of(self.equation, self.bias_axes, tuple(input_shape), self.partial_output_shape)
         self.input_spec = InputSpec(ndim=len(input_shape))
-        start = self._with_axes(found)
-        self.kernel = self.add_configured_weight("kernel", found.kernel, initializer=start)
+        mode = self.quantization_mode
+        if mode is not None:
+            self.quantized_build(found.kernel, mode, self.quantization_config)
+        if mode in (None, "float8"):
+            start = self._with_axes(found)
+            self._kernel = self.add_configured_weight("kernel", found.kernel, initializer=start)
         if found.bias is not None:
             self.bias = self.add_configured_weight("bias", found.bias)
+        if self.lora_rank:
+            self.enable_lora(self.lora_rank, lora_alpha=self.lora_alpha)
+
+    @property
+    def kernel(self) -> Any:
+        """The kernel, with the update of LoRA; ints where it is quantized."""
+        return self._effective()
 
     def _with_axes(self, found: _Shapes) -> Any:
         """The kernel's initializer, told which axes of the kernel are inputs and which outputs."""
@@ -93,6 +106,35 @@ class EinsumDense(Configured):
         y = ops.einsum(self.equation, inputs, self.kernel)
         return self.activation(y if self.bias is None else y + self.bias)
 
+    def _product(self, inputs: Any, kernel: Any) -> Any:
+        return ops.einsum(self.equation, inputs, kernel)
+
+    def _pulled(self, upstream: Any, kernel: Any) -> Any:
+        x, weight, y = re.split(",|->", self.equation.replace(" ", ""))
+        return ops.einsum(f"{y},{weight}->{x}", upstream, kernel)
+
+    @property
+    def _spelled(self) -> tuple[str, str, str]:
+        """A letter for each axis of inputs, kernel and output; digits for those that the equation elides."""
+        x, kernel, y, left = _letters(self.equation)
+        elided = "".join(map(str, range(self.input_spec.ndim - len(x))))
+        return (elided + x, kernel, elided + y) if left else (x + elided, kernel, y + elided)
+
+    def _axes(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        x, kernel, y = self._spelled
+        return (
+            tuple(k for k, c in enumerate(x) if c not in y),
+            tuple(k for k, c in enumerate(kernel) if c not in y),
+        )
+
+    def _output_scale(self, scale: Any, of: str) -> Any:
+        x, kernel, y = self._spelled
+        return _aligned(scale, kernel if of == "kernel" else x, y)
+
+    def _kernel_scale(self, scale: Any) -> Any:
+        _, kernel, y = self._spelled
+        return _aligned(scale, y, kernel)
+
     def compute_output_shape(self, input_shape: Any) -> Any:
         return _Shapes.of(self.equation, self.bias_axes, tuple(input_shape), self.partial_output_shape).output
 
@@ -104,8 +146,16 @@ class EinsumDense(Configured):
             **super().get_config(),
             **serialized(self, ("activity_regularizer",)),
             "output_shape": self.partial_output_shape,
-            "quantization_config": None,
         }
+
+
+def _aligned(array: Any, letters: str, wanted: str) -> Any:
+    """An array whose axes have these letters with the axes of others: what is not among them has size 1."""
+    kept = [k for k, c in enumerate(letters) if c in wanted]
+    array = ops.squeeze(array, axis=tuple(k for k in range(len(letters)) if k not in kept))
+    names = [letters[k] for k in kept]
+    array = ops.transpose(array, [names.index(c) for c in wanted if c in names])
+    return ops.expand_dims(array, tuple(k for k, c in enumerate(wanted) if c not in names))
 
 
 @dataclass(frozen=True)

@@ -147,6 +147,21 @@ class RandomGrayscale(ColorLayer):
         grey = ops.image.rgb_to_grayscale(images, data_format=self.data_format)
         return ops.where(transformation, grey, images)
 
+    # All but images stays as it is, whatever else Keras's callers hand over.
+
+    def transform_bounding_boxes(self, bounding_boxes: Any, *args: Any, **kwargs: Any) -> Any:
+        return bounding_boxes
+
+    def transform_labels(  # type: ignore[override]
+        self, labels: Any, transformations: Any = None, **kwargs: Any
+    ) -> Any:
+        return labels
+
+    def transform_segmentation_masks(  # type: ignore[override]
+        self, segmentation_masks: Any, transformations: Any = None, **kwargs: Any
+    ) -> Any:
+        return segmentation_masks
+
 
 class RandomColorJitter(ColorLayer):
     """In training, brightness, contrast, saturation and hue changed at random, in this order.

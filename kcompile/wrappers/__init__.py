@@ -1,0 +1,5 @@
+"""Models as estimators of scikit-learn, as in `keras.wrappers`. Needs scikit-learn."""
+
+from kcompile.wrappers.estimators import SKLearnClassifier as SKLearnClassifier
+from kcompile.wrappers.estimators import SKLearnRegressor as SKLearnRegressor
+from kcompile.wrappers.estimators import SKLearnTransformer as SKLearnTransformer

@@ -1,0 +1,64 @@
+"""Weights in several files."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+import kcompile as keras
+from kcompile import layers
+
+
+def model(units=6):
+    return keras.Sequential([keras.Input((8,)), layers.Dense(units), layers.Dense(5), layers.Dense(1)])
+
+
+def test_weights_come_back_from_several_files(tmp_path):
+    first, second = model(), model()
+    first.compile("adam", "mse")
+    x = np.random.default_rng(0).normal(size=(4, 8)).astype("float32")
+    first.train_on_batch(x, np.ones((4, 1), "float32"))
+    path = tmp_path / "some.weights.json"
+    first.save_weights(path, max_shard_size=200 / 1024**3)
+    files = sorted(p.name for p in tmp_path.glob("*.h5"))
+    assert files[0] == "some_00000.weights.h5" and len(files) > 3
+    found = json.loads(path.read_text())
+    assert found["weight_map"]["/layers/dense/vars"] == ["some_00000.weights.h5", "some_00001.weights.h5"]
+    arrays = [*first.variables, *first.optimizer.variables]
+    assert found["metadata"]["total_size"] == sum(np.asarray(v).nbytes for v in arrays)
+    second.load_weights(path)
+    np.testing.assert_array_equal(first(x), second(x))
+    second.compile("adam", "mse")
+    second.optimizer.build(second.trainable_variables)
+    second.load_weights(path)
+    for mine, theirs in zip(first.optimizer.variables, second.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+def test_a_model_that_does_not_fit_changes_nothing(tmp_path):
+    model().save_weights(tmp_path / "a.weights.json", max_shard_size=1e-6)
+    other = model(7)
+    before = other.get_weights()
+    with pytest.raises(ValueError, match="do not fit"):
+        other.load_weights(tmp_path / "a.weights.json")
+    assert all(np.array_equal(a, b) for a, b in zip(before, other.get_weights(), strict=True))
+
+
+@pytest.mark.parametrize("name", ["../x.weights.h5", "/tmp/x.weights.h5", "x.txt", 3])
+def test_names_of_files_elsewhere_are_refused(tmp_path, name):
+    path = tmp_path / "a.weights.json"
+    path.write_text(json.dumps({"metadata": {}, "weight_map": {"/vars": name}}))
+    with pytest.raises(ValueError, match="refused"):
+        model().load_weights(path)
+
+
+def test_wrong_arguments(tmp_path):
+    with pytest.raises(ValueError, match="`.weights.json`"):
+        model().save_weights(tmp_path / "a.weights.h5", max_shard_size=1)
+    with pytest.raises(ValueError, match="exceeds the maximum shard size"):
+        model().save_weights(tmp_path / "a.weights.json", max_shard_size=1e-9)
+    (tmp_path / "b.weights.json").write_text("[]")
+    with pytest.raises(ValueError, match="weight_map"):
+        model().load_weights(tmp_path / "b.weights.json")
