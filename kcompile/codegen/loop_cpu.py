@@ -23,6 +23,8 @@ from kcompile.ir.graph import Value
 from kcompile.ir.loops import Axis, Expr, Loop
 from kcompile.schedule.contraction import hint
 
+ROWS = 4  # of a column sum that are added at a time
+UNROLLED_SIZE = 24  # parts of the expressions that may be written that often
 COLUMN_CHUNK = 128  # columns that are summed side by side: whole cache lines, several vectors
 TILE_ELEMENTS = 16384  # elements of a tile: enough to hide the cost of claiming it
 
@@ -266,19 +268,48 @@ class _LoopEmitter:
         for r in group:
             for part in hoistable(r.args[0], bound):
                 self.s.emit(part)
-        if axes:
-            with self.s.loop(axes[0], self.s.part_range(first, axes[0])), self.s.scope():
-                self._column_loops(group, axes[1:], axis, span, done)
+        if len(axes) == 1:
+            self._column_rows(group, axes[0], axis, span, done)
             return
+        with self.s.loop(axes[0], self.s.part_range(first, axes[0])), self.s.scope():
+            self._column_loops(group, axes[1:], axis, span, done)
+
+    def _column_rows(
+        self, group: dict[Expr, str], row: Axis, axis: Axis, span: tuple[str, str], done: dict[Expr, str]
+    ) -> None:
+        """The innermost rows, some at a time: each column's sum is read and written once for all of them."""
+        extent = self.s.bound(row.extent if row.extent is not None else 1)
+        low, high = self.s.part_range(next(iter(group)), row) or ("0", extent)
+        rest = low
+        if sum(len(list(loops.walk(r.args[0]))) for r in group) <= UNROLLED_SIZE:
+            rest, name = self.w.name("rest"), self.w.name("r")
+            self.w.line(f"{rest} = {low} + index_div({high} - {low}, {ROWS}) * {ROWS}")
+            with self.w.block(f"for {name} in range({low}, {rest}, {ROWS}):"), self.s.scope():
+                rows = [name, *(f"({name} + {k})" for k in range(1, ROWS))]
+                self._column_step(group, row, rows, axis, span, done)
+        name = self.w.name("r")
+        with self.w.block(f"for {name} in range({rest}, {high}):"), self.s.scope():
+            self._column_step(group, row, [name], axis, span, done)
+
+    def _column_step(
+        self, group: dict[Expr, str], row: Axis, rows: list[str], axis: Axis, span: tuple[str, str],
+        done: dict[Expr, str],
+    ) -> None:  # fmt: skip
+        """What these rows add to every column."""
         low, _ = span
         with self.s.loop(axis, span) as j, self.s.scope():
             at = f"{j} - {low}" if low != "0" else j
             for known, memory in done.items():
                 self.s.bind(known, f"{memory}[{at}]")
-            values = {r: self.s.emit(r.args[0]) for r in group}
-            for r, value in values.items():
-                place = f"{group[r]}[{at}]"
-                self.w.line(f"{place} = {scalar.combine(r.attr[0], r.dtype, place, value)}")
+            sums = {r: f"{memory}[{at}]" for r, memory in group.items()}
+            for name in rows:
+                self.s.axis_names[row] = name
+                with self.s.scope():
+                    values = {r: self.s.emit(r.args[0]) for r in group}
+                sums = {r: scalar.combine(r.attr[0], r.dtype, sums[r], values[r]) for r in group}
+            del self.s.axis_names[row]
+            for r, memory in group.items():
+                self.w.line(f"{memory}[{at}] = {sums[r]}")
 
 
 def _together(found: list[Expr]) -> list[list[Expr]]:

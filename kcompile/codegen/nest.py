@@ -49,10 +49,11 @@ class Nest:
             resolve(item.expr, self.offsets)
 
     def _collapse(self) -> None:
-        memo: dict[Expr, Expr] = {}  # one for all: what stores share is computed once
+        # One memo for all: what stores share is computed once.
+        same, memo = SharedAxes(), dict[Expr, Expr]()
         axes: Joins = {}
         for item in self.items:
-            item.expr = join_reductions(item.expr, memo, axes)
+            item.expr = join_reductions(same.of(item.expr), memo, axes)
         _join_all(self.shared, self.items)
         for item in self.items:
             _join_all(item.inner, [item])
@@ -145,6 +146,38 @@ def _runs_along(r: Expr, axis: Axis) -> bool:
             score += symbolic.coefficient_of(offset, axis) == 1
             score -= symbolic.coefficient_of(offset, last) == 1
     return score > 0
+
+
+class SharedAxes:
+    """Reductions that differ in no more than the names of their axes become one: equal loops run once."""
+
+    def __init__(self) -> None:
+        self._memo: dict[Expr, Expr] = {}
+        self._depths: dict[Expr, int] = {}
+        self._axes: dict[tuple[int, int, int | Int], Axis] = {}
+
+    def of(self, e: Expr) -> Expr:
+        if e not in self._memo:
+            new = loops.with_args(e, tuple(self.of(a) for a in e.args))
+            self._memo[e] = self._renamed(new) if new.op == "reduce" else new
+        return self._memo[e]
+
+    def _renamed(self, r: Expr) -> Expr:
+        """With the axes of all reductions of these extents that hold as many others inside of each other."""
+        kind, axes, part = r.attr
+        depth = self._depth(r)
+        env: dict[Atom, int | Int] = {}
+        for k, a in enumerate(axes):
+            shared = self._axes.setdefault((depth, k, a.extent), a)
+            env[a] = Int.of(shared)
+        changed = tuple(axis_of(env[a]) or a for a in axes)
+        return loops.reduction(kind, changed, r.args[0].substitute(env), part)
+
+    def _depth(self, e: Expr) -> int:
+        if e not in self._depths:
+            inside = max((self._depth(a) for a in e.args), default=0)
+            self._depths[e] = inside + (e.op == "reduce")
+        return self._depths[e]
 
 
 def join_reductions(e: Expr, memo: dict[Expr, Expr], axes: Joins) -> Expr:

@@ -30,4 +30,4 @@ def panels_of_strip(c: Contraction, row: Axis, lane: Axis, results: Iterable[Exp
 def rows_of_strip(c: Contraction, panels: int) -> int:
     """The rows of a tile of several panels, a multiple of the micro-kernel's; fewer where tiles lack."""
     fit = STRIP_BYTES // (panels * c.columns * dtypes.itemsize(c.value.dtype))
-    return max(1, min(fit, hint(c.m_extent) // LEAST_TILES) // c.rows) * c.rows
+    return max(2, min(fit, hint(c.m_extent) // LEAST_TILES) // c.rows) * c.rows

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import math
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from kcompile.core import symbolic
 from kcompile.core.dtypes import itemsize
 from kcompile.runtime.executable import Executable
 from kcompile.runtime.profile import variables_restored
+from kcompile.runtime.program import Program
 from kcompile.runtime.team import team
 
 _PROCESS = Path("/proc/self")  # where Linux tells of this process
@@ -46,17 +48,26 @@ class Footprint:
 def footprint(
     executable: Executable, arrays: Sequence[np.ndarray], symbols: Mapping[str, int] | None = None
 ) -> Footprint:
-    """Run a program once more, in memory of its own; variables are put back as they were."""
-    program = executable.program
+    """Run a program once more, in memory of its own; variables are put back as they were.
+
+    Of a device's memory the system tells nothing: there it is planned only.
+    """
+    program: Any = executable.program
+    found = executable.symbols_of(arrays, symbols or {})
+    outputs = sum(symbolic.evaluate(v.type.size, found) * itemsize(v.dtype) for v in executable.outputs)
+    if not isinstance(program, Program):
+        ranges = program.arena(found)
+        kept = sum(array.nbytes for array in program.variables.values())
+        arena = max((r.offset + r.size for r in ranges), default=0)
+        return Footprint(arena, sum(r.size for r in ranges), 0, outputs, kept, None)
     with variables_restored(program):
         measured = _growth(Executable(program), arrays, symbols)
-    bound = program.bind(executable.symbols_of(arrays, symbols or {}))
-    results = zip(bound.output_shapes, executable.outputs, strict=True)
+    bound = program.bind(found)
     return Footprint(
         bound.arena.nbytes,
         sum(size for _, _, size in bound.ends),
         bound.scratch * (bound.threads or team().threads),
-        sum(math.prod(shape) * itemsize(v.dtype) for shape, v in results),
+        outputs,
         program.kept_bytes(),
         measured,
     )
