@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from importlib import import_module
 
 import click
@@ -61,3 +62,10 @@ def main() -> None:
       2  the command was called wrongly
       3  done, and the answer is no: results differ, or something is wrong
     """
+    click.get_current_context().with_resource(warnings.catch_warnings())
+    warnings.showwarning = _warn
+
+
+def _warn(message: Warning | str, *_: object) -> None:
+    """A warning of the library as one line, without the source of whoever made it."""
+    click.echo(f"Warning: {message}", err=True)

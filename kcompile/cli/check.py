@@ -32,8 +32,9 @@ def command(model: Path, exported: Path | None, as_json: bool) -> None:
     """Check MODEL on random inputs at several batch sizes; ends with 3 if something is wrong.
 
     A .keras or .h5 file: its weights are finite, and its compiled program computes what its operations do
-    one by one. With EXPORTED, an .onnx file of the same model: onnxruntime computes the same. An .onnx file
-    alone: ONNX's checker accepts it, and onnxruntime, where it is installed, runs it.
+    one by one (of a model over text: the part behind the text). With EXPORTED, an .onnx file of the same
+    model: onnxruntime computes the same. An .onnx file alone: ONNX's checker accepts it, and onnxruntime,
+    where it is installed, runs it.
     """
     if model.suffix == ONNX and exported is not None:
         raise click.UsageError("EXPORTED goes with a .keras or .h5 MODEL")
@@ -72,7 +73,9 @@ def _model(network: Any) -> dict[str, Any]:
     from kcompile.export.onnx.compare import difference, random_input, tolerance_of
     from kcompile.export.onnx.signature import trace_inference
     from kcompile.ir import evaluate
+    from kcompile.models.host_stage import compiled_part
 
+    network = compiled_part(network)
     problems = [
         f"weight {w.path} has NaN or infinite numbers"
         for w in network.weights

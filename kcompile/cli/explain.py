@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from kcompile.cli.model_file import ModelFile, load
+from kcompile.cli.model_file import ModelFile, OutputFile, load
 from kcompile.cli.reporting import examples, json_option, show, user_errors, working
 
 
@@ -29,7 +29,7 @@ from kcompile.cli.reporting import examples, json_option, show, user_errors, wor
 )
 @click.option(
     "--html",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=OutputFile(),
     help="Write a page instead: graphs, roofline, memory over time, kernels; one file that loads nothing.",
 )
 @json_option
@@ -37,9 +37,11 @@ def command(model: Path, batch_size: int, html: Path | None, as_json: bool) -> N
     """Show MODEL's graph before and after the passes, and its kernels.
 
     Of each kernel: what was fused into it, operations, bytes, measured time and share of the machine's peak.
-    A compiled model shows its training step too.
+    A compiled model shows its training step too. Of a model over text: the part behind the text.
     """
-    network = load(model)
+    from kcompile.models.host_stage import compiled_part
+
+    network = compiled_part(load(model))
     with user_errors(str(model)), working(f"measuring the kernels of {model}"):
         text = StringIO()
         programs = network.explain(batch_size=batch_size, file=text if as_json else None, html=html)

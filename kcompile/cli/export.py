@@ -10,18 +10,20 @@ from typing import Any
 
 import click
 
-from kcompile.cli.model_file import ModelFile, load
+from kcompile.cli.model_file import ModelFile, OutputFile, load
 from kcompile.cli.reporting import (
     SAYS_NO,
     examples,
     failed,
     json_option,
     microseconds,
+    one_line,
     show,
     user_errors,
     working,
 )
 
+MOST = 3  # inputs and outputs that are shown
 SIGNATURE = re.compile(r"(?:(?P<name>[\w./-]+)=)?(?P<dtype>\w+)\[(?P<dims>[^\[\]]*)\]")
 
 
@@ -41,6 +43,11 @@ class SignatureType(click.ParamType):
                 f"{wrong[0]!r} is no dimension" if wrong else "the first dimension is the batch: ? or a name"
             )
             self.fail(f"{value!r}: {what}", param, ctx)
+        from kcompile.core.dtypes import DTYPES
+
+        if found["dtype"] not in DTYPES:
+            known = ", ".join(DTYPES)
+            self.fail(f"{value!r}: {found['dtype']!r} is no dtype; there are {known}", param, ctx)
         shape = tuple(None if d == "?" else int(d) if d.isdigit() else d for d in dims)
         return found["name"], found["dtype"], shape
 
@@ -55,7 +62,7 @@ class SignatureType(click.ParamType):
     )
 )
 @click.argument("model", type=ModelFile())
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="[default: MODEL.onnx]")
+@click.option("-o", "--output", type=OutputFile(), help="[default: MODEL.onnx]")
 @click.option(
     "--opset", type=click.IntRange(min=1), help="ONNX operator set; by default one that most runtimes know."
 )
@@ -97,6 +104,7 @@ def command(
     """
     if check and training:
         raise click.UsageError("--check compares inference calls: use it without --training")
+    _check_opset(opset)
     target = output or model.with_suffix(".onnx")
     network = load(model)
     specs = _specs(network, signature) if signature else None
@@ -104,8 +112,7 @@ def command(
     options["training"] = training
     with user_errors(), working(f"exporting {model}"):
         network.export(target, format="onnx", verbose=False, opset_version=opset, **options)
-    result: dict[str, Any] = {"file": str(target), "bytes": target.stat().st_size}
-    lines = [f"{target}: {result['bytes']:,} bytes"]
+    result, lines = _written(target)
     if check:
         result |= _check(network, target, specs)
         lines += _check_lines(result)
@@ -114,21 +121,51 @@ def command(
         raise click.exceptions.Exit(SAYS_NO)
 
 
+def _check_opset(opset: int | None) -> None:
+    from kcompile.export.onnx import check_opset
+
+    try:
+        check_opset(opset)
+    except ValueError as error:
+        raise click.BadParameter(one_line(str(error)), param_hint="--opset") from error
+
+
+def _written(target: Path) -> tuple[dict[str, Any], list[str]]:
+    """What the file holds, for machines and for people."""
+    from kcompile.export.onnx.inspection import describe_onnx
+
+    found = describe_onnx(target)
+    opset, nodes = found.opsets["ai.onnx"], sum(found.operators.values())
+    result: dict[str, Any] = {"file": str(target), "bytes": target.stat().st_size, "opset": opset}
+    lines = [f"{target}: {result['bytes']:,} bytes, opset {opset}, {nodes:,} nodes"]
+    data = target.with_name(f"{target.name}.data")
+    if found.external:
+        result |= {"data": str(data), "data_bytes": data.stat().st_size}
+        lines.append(f"{data}: {result['data_bytes']:,} bytes of weights; keep both files together")
+    for kind, tensors in (("inputs", found.inputs), ("outputs", found.outputs)):
+        result[kind] = [asdict(one) for one in tensors]
+        shown = (f"{t.name}: {t.dtype} ({', '.join(map(str, t.shape))})" for t in tensors[:MOST])
+        more = f", and {len(tensors) - MOST} more" if len(tensors) > MOST else ""
+        lines.append(f"{kind:<7}  {'; '.join(shown)}{more}")
+    return result | {"nodes": nodes}, lines
+
+
 def _specs(network: Any, signature: tuple[Any, ...]) -> list[Any]:
     """The signature in the form of the model's arguments."""
     from kcompile.core import dtypes, tree
     from kcompile.export.onnx.signature import Spec, default_signature
 
+    given = [
+        Spec(shape, dtypes.standardize(dtype), name or f"input_{k}")
+        for k, (name, dtype, shape) in enumerate(signature)
+    ]
     with user_errors("--input-signature"):
-        given = [
-            Spec(shape, dtypes.standardize(dtype), name or f"input_{k}")
-            for k, (name, dtype, shape) in enumerate(signature)
-        ]
         structure = default_signature(network)
-        count = len(tree.flatten(structure))
-        if count != len(given):
-            raise ValueError(f"the model has {count} inputs, and {len(given)} are given")
-        return list(tree.pack_as(structure, given))
+    count = len(tree.flatten(structure))
+    if count != len(given):
+        inputs = f"{count} input{'s' * (count != 1)}"
+        raise click.BadParameter(f"the model has {inputs}, not {len(given)}", param_hint="--input-signature")
+    return list(tree.pack_as(structure, given))
 
 
 def _check(network: Any, target: Path, specs: Any) -> dict[str, Any]:

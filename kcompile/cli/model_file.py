@@ -1,4 +1,4 @@
-"""The MODEL argument: a saved model's file, and the errors that a wrong one gives."""
+"""The MODEL argument: a saved model's file, and the errors that a wrong one gives; files to write."""
 
 from __future__ import annotations
 
@@ -35,6 +35,19 @@ class ModelFile(click.ParamType):
         from click.shell_completion import CompletionItem
 
         return [CompletionItem(incomplete, type="file")]
+
+
+class OutputFile(click.Path):
+    """The path of a file to write, in a folder that is there."""
+
+    def __init__(self) -> None:
+        super().__init__(dir_okay=False, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        path = super().convert(value, param, ctx)
+        if not Path(path).absolute().parent.is_dir():
+            self.fail(f"there is no folder {str(Path(path).parent)!r}", param, ctx)
+        return path
 
 
 def load(path: Path) -> Any:

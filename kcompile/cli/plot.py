@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from kcompile.cli.model_file import ModelFile, load
+from kcompile.cli.model_file import ModelFile, OutputFile, load
 from kcompile.cli.reporting import examples, json_option, show, user_errors
 
 
@@ -18,7 +18,7 @@ from kcompile.cli.reporting import examples, json_option, show, user_errors
     )
 )
 @click.argument("model", type=ModelFile())
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="[default: MODEL.svg]")
+@click.option("-o", "--output", type=OutputFile(), help="[default: MODEL.svg]")
 @click.option(
     "--direction", type=click.Choice(["TB", "BT", "LR", "RL"]), default="TB", show_default=True,
     help="Where edges run: down, up, right, left.",

@@ -58,6 +58,10 @@ class HostStage:
         given = [fitted_dtype(x, wanted) for x, wanted in zip(values, self.inputs, strict=True)]
         return self._after.run(given, caller(training))
 
+    def compiled_model(self, make: Callable[..., Any], name: str) -> Any:
+        """The part behind the cut as a model of its own; make(inputs, outputs, name=...) is its class."""
+        return make(self._after.inputs, self._after.outputs, name=name)
+
     def is_fixed(self, samples: int) -> bool:
         """Is what it returns for rows the same whatever rows come with them, and small for all of them?
 
@@ -75,6 +79,13 @@ def stage_of(graph: CallGraph) -> HostStage | None:
     """The host stage of a model, None if all of it can be compiled."""
     wanted = any(_has_text(node) or _asks_for_host(node) for node in graph.nodes)
     return HostStage(graph) if wanted or any(_is_text(x) for x in graph.inputs) else None
+
+
+def compiled_part(model: Any) -> Any:
+    """What of a model is compiled: a model over text without the calls that are made on the host."""
+    functional = getattr(model, "_functional", None) or model
+    stage = functional._host_stage() if hasattr(functional, "_host_stage") else None
+    return model if stage is None else stage.compiled_model(type(functional), model.name)
 
 
 def caller(training: Any) -> Callable[..., Any]:

@@ -13,7 +13,11 @@ def model_file(tmp_path_factory):
     from kcompile import layers
 
     model = kcompile.Sequential(
-        [kcompile.Input((6,)), layers.Dense(4, activation="relu"), layers.Dense(3, activation="softmax")]
+        [
+            kcompile.Input((6,), name="numbers"),
+            layers.Dense(4, activation="relu"),
+            layers.Dense(3, activation="softmax"),
+        ]
     )
     path = tmp_path_factory.mktemp("model") / "small.keras"
     model.save(path)

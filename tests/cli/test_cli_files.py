@@ -66,13 +66,13 @@ def test_summary_of_h5(tmp_path):
 
 def test_summary_of_an_onnx_file(onnx_file):
     output = call("summary", onnx_file).output
-    assert "input_0: float32 (batch, 6)" in output
+    assert "numbers: float32 (batch, 6)" in output
     assert "made by  kcompile" in output
     found = json_of("summary", onnx_file)
     assert found["numbers"] == 43
     assert found["bytes"] == 4 * 43
     assert found["operators"]["Gemm"] == 2
-    assert found["inputs"] == [{"name": "input_0", "dtype": "float32", "shape": ["batch", 6]}]
+    assert found["inputs"] == [{"name": "numbers", "dtype": "float32", "shape": ["batch", 6]}]
     assert found["opsets"] == {"ai.onnx": 20}
 
 
@@ -244,14 +244,74 @@ def test_export_options(tmp_path):
 def test_wrong_signatures(model_file, tmp_path, signature, said):
     assert said in fails("export", model_file, "-o", tmp_path / "m.onnx", "--input-signature", signature)
     twice = ("--input-signature", "float32[?,6]") * 2
-    assert "1 inputs, and 2 are given" in fails("export", model_file, "-o", tmp_path / "m.onnx", *twice)
+    assert "the model has 1 input, not 2" in fails("export", model_file, "-o", tmp_path / "m.onnx", *twice)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_export_into_a_folder_that_is_not_there(model_file, tmp_path):
-    result = call("export", model_file, "-o", tmp_path / "none" / "m.onnx")
-    assert result.exit_code == 1
-    assert len(result.output.splitlines()) == 1
+    for name, option in (("export", "-o"), ("plot", "-o"), ("explain", "--html")):
+        result = call(name, model_file, option, tmp_path / "none" / "file")
+        assert result.exit_code == 2
+        assert result.output.splitlines()[-1].endswith(f"there is no folder '{tmp_path / 'none'}'")
+
+
+@pytest.mark.parametrize("opset", [1, 12, 99])
+def test_opsets_that_there_are_not(model_file, tmp_path, opset):
+    result = call("export", model_file, "-o", tmp_path / "m.onnx", "--opset", opset)
+    assert result.exit_code == 2
+    assert f"ONNX opset {opset} is not supported. expected: 13 to" in result.output.splitlines()[-1]
+
+
+def test_export_tells_what_the_file_holds(model_file, tmp_path):
+    larger = kcompile.Sequential([kcompile.Input((60,), name="x"), layers.Dense(5)])
+    larger.save(tmp_path / "larger.keras")
+    command = ("export", tmp_path / "larger.keras", "-o", tmp_path / "l.onnx", "--external-data")
+    lines = call(*command).output.splitlines()
+    assert lines[0].endswith("opset 20, 1 nodes")
+    assert lines[1] == f"{tmp_path / 'l.onnx.data'}: 1,200 bytes of weights; keep both files together"
+    assert lines[2] == "inputs   x: float32 (batch, 60)"
+    found = json_of("export", model_file, "-o", tmp_path / "m.onnx", "--opset", 13)
+    assert (found["opset"], found["nodes"], "data" in found) == (13, 4, False)
+    assert found["inputs"] == [{"name": "numbers", "dtype": "float32", "shape": ["batch", 6]}]
+
+
+def test_a_model_over_text(tmp_path):
+    """Checked and explained behind the text; exported with it."""
+    path = tmp_path / "text.keras"
+    kcompile.Sequential(
+        [
+            kcompile.Input((), dtype="string", name="text"),
+            layers.TextVectorization(vocabulary=["a", "b"], standardize=None),
+            layers.Embedding(9, 3),
+            layers.GlobalMaxPooling1D(),
+        ]
+    ).save(path)
+    assert json_of("check", path)["ok"]
+    assert json_of("explain", path, "--batch-size", 2)["programs"]["predict"]
+    found = json_of("export", path, "-o", tmp_path / "m.onnx")
+    assert found["inputs"] == [{"name": "text", "dtype": "string", "shape": ["batch"]}]
+    assert json_of("check", path, tmp_path / "m.onnx")["ok"]
+    assert json_of("check", tmp_path / "m.onnx")["ok"]
+
+
+def test_warnings_are_lines_of_their_own(tmp_path, monkeypatch):
+    """Without the source of the library, and apart from the answer."""
+    import warnings
+
+    from kcompile.cli import model_file
+
+    def load(path):
+        warnings.warn("The state is not loaded.", stacklevel=2)
+        return kcompile.Sequential([kcompile.Input((2,)), layers.Dense(1)])
+
+    monkeypatch.setattr("kcompile.saving.load_model", load)
+    assert model_file.load
+    (tmp_path / "m.keras").touch()
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        result = call("summary", tmp_path / "m.keras")
+    assert result.exit_code == 0
+    assert result.stderr == "Warning: The state is not loaded.\n"
 
 
 # --- inspect ------------------------------------------------------------------------------------------------
@@ -269,4 +329,3 @@ def test_explain_as_a_page(model_file, tmp_path):
     assert result.output.startswith(f"{page}: ") and page.read_text().startswith("<!doctype html>")
     told = json_of("explain", model_file, "--html", page)
     assert told["html"] == str(page) and told["programs"]["predict"]
-    assert "report.html" in fails("explain", model_file, "--html", tmp_path / "no" / "report.html")

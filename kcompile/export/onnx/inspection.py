@@ -26,7 +26,10 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Description:
-    """What a file says about itself. operators: how often each occurs, subgraphs included."""
+    """What a file says about itself. operators: how often each occurs, subgraphs included.
+
+    external: whether weights lie in a second file.
+    """
 
     name: str
     producer: str
@@ -38,6 +41,7 @@ class Description:
     weights: int
     numbers: int
     bytes: int
+    external: bool
 
 
 def describe_onnx(path: str | os.PathLike[str]) -> Description:
@@ -63,6 +67,7 @@ def describe_onnx(path: str | os.PathLike[str]) -> Description:
         weights=len(weights),
         numbers=sum(count),
         bytes=sum(sizes),
+        external=any(len(t.external_data) > 0 for t in graph.initializer),
     )
 
 

@@ -117,7 +117,8 @@ def _traced(model: Any, specs: list[Any], flat: list[Spec], prefixes: list[str])
 
 def default_signature(model: Any) -> list[Any]:
     """The inputs that the model was made or built with, one structure per positional argument."""
-    structure = getattr(model, "_inputs_struct", None)
+    functional = getattr(model, "_functional", None) or model
+    structure = getattr(functional, "_inputs_struct", None)
     if structure is not None:
         return [structure]
     shapes = getattr(model, "_build_shapes", None)
