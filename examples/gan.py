@@ -29,6 +29,7 @@ else:
 layers, ops = keras.layers, keras.ops
 
 NOISE, DIGITS = 32, 10
+ENOUGH = 0.95  # the share of made digits that the judge must read in the full form
 
 
 def build_generator():
@@ -158,7 +159,10 @@ def main():
     judge = train_judge(x_train, y_train, epochs=3)
     print(f"Test accuracy of the judge on real digits: {judge.evaluate(x_test, y_test, verbose=0)[1]:.4f}")
     read = judge.predict(made, verbose=0).argmax(axis=1)
-    print(f"Test accuracy of made digits: {(read == wanted).mean():.4f}")
+    accuracy = (read == wanted).mean()
+    print(f"Test accuracy of made digits: {accuracy:.4f}")
+    if not options.short and not accuracy >= ENOUGH:
+        raise SystemExit(f"The accuracy of made digits is below {ENOUGH}.")
 
 
 if __name__ == "__main__":

@@ -19,6 +19,8 @@ from kcompile.datasets.mnist import load_subset
 
 layers = keras.layers
 
+ENOUGH = 0.96  # the accuracy that the full form must reach with augmentation
+
 
 def load_digits(images):
     """Grey bytes (n, 28, 28, 1) and their labels: the first `images` to learn from, 2,000 to test with."""
@@ -80,6 +82,8 @@ def main():
         accuracies.append(model.evaluate(*test, verbose=0)[1])
     model.summary()
     print(f"Test accuracy without augmentation: {accuracies[0]:.4f}\nTest accuracy: {accuracies[1]:.4f}")
+    if not options.short and not accuracies[1] >= ENOUGH:
+        raise SystemExit(f"The test accuracy is below {ENOUGH}.")
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ layers = keras.layers
 
 SIGNS = "+-x"
 LOWEST, HIGHEST = -9, 81  # of all results
+ENOUGH = 0.95  # the accuracy of results that the full form must reach
 
 
 def make_tasks(images, digits, count, rng):
@@ -98,6 +99,8 @@ def main():
     for sign, name in enumerate(SIGNS):
         chosen = inputs["sign"] == sign
         print(f"  {name} right: {np.mean(found[chosen] == targets['result'][chosen]):.3f}")
+    if not options.short and not scores["result_accuracy"] >= ENOUGH:
+        raise SystemExit(f"The test accuracy of results is below {ENOUGH}.")
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from kcompile.datasets.mnist import load_subset
 layers, ops = keras.layers, keras.ops
 
 MARGIN = 1.0
+ENOUGH = 0.95  # the accuracy of pairs that the full form must reach
 
 
 def make_pairs(images, labels, count, rng):
@@ -102,6 +103,8 @@ def main():
     distances = np.linalg.norm(codes[:, None] - references, axis=-1)  # (images, digits)
     print(f"Test accuracy by one example of each digit: {(distances.argmin(axis=1) == y_test).mean():.4f}")
     print(f"Test accuracy of pairs: {of_pairs:.4f}")
+    if not options.short and not of_pairs >= ENOUGH:
+        raise SystemExit(f"The test accuracy of pairs is below {ENOUGH}.")
 
 
 if __name__ == "__main__":

@@ -22,6 +22,8 @@ import kcompile as keras
 
 layers = keras.layers
 
+ENOUGH = 0.9  # the AUC that the full form must reach
+
 
 def degrees(text):
     """+4230 or -0053023 (degrees, minutes, perhaps seconds) as a number."""
@@ -116,6 +118,8 @@ def main():
         days = [(*place, 2020, month, 15) for month in (1, 7)]
         january, july = loaded.predict(as_table(*zip(*days, strict=True)), verbose=0)[:, 0]
         print(f"{city}: {january:.2f} in January, {july:.2f} in July")
+    if not options.short and not scores["auc"] >= ENOUGH:
+        raise SystemExit(f"The test AUC is below {ENOUGH}.")
 
 
 if __name__ == "__main__":

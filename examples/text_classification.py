@@ -31,6 +31,7 @@ SUBJECTS = {
     "windows": "tkinter turtle",
 }
 MOST_WORDS, LONGEST = 5000, 100
+ENOUGH = 0.8  # the accuracy that the full form must reach
 
 
 def docstrings_of(module):
@@ -99,6 +100,8 @@ def main():
     examples = np.array(["Connect and send a request.", "Wait until the lock is released."], dtype=object)
     for text, scores in zip(examples, loaded.predict(examples, verbose=0), strict=True):
         print(f"{list(SUBJECTS)[scores.argmax()]:>12}: {text}")
+    if not options.short and not accuracy >= ENOUGH:
+        raise SystemExit(f"The test accuracy is below {ENOUGH}.")
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from kcompile.datasets.mnist import load_subset
 layers = keras.layers
 
 PRETRAINED = Path(__file__).with_name("pretrained_digits.keras")
+ENOUGH = 0.72  # the accuracy that the full form must reach
 
 
 def load_digits(of_each):
@@ -76,6 +77,8 @@ def main():
     train(scratch, digits, 2 * epochs, rate=1e-3)
     print(f"Test accuracy from random weights: {scratch.evaluate(*test, verbose=0)[1]:.4f}")
     print(f"Test accuracy: {tuned:.4f}")
+    if not options.short and not tuned >= ENOUGH:
+        raise SystemExit(f"The test accuracy is below {ENOUGH}.")
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ import kcompile as keras
 layers = keras.layers
 
 PAST, AHEAD = 48, 12  # hours
+ENOUGH = 1.7  # degrees: the mean error that the full form must not exceed
 COLUMNS = "Dry-bulb (C)", "Dew-point (C)", "Pressure (mbar)", "Wspd (m/s)", "TotCld (tenths)", "GHI (W/m^2)"
 
 
@@ -86,6 +87,8 @@ def main():
     print("A forecast, and what came:")
     for hour, pair in enumerate(zip(forecast, y_test[0], strict=True), start=1):
         print("  in {:2d} hours: {:5.1f} {:5.1f}".format(hour, *pair))
+    if not options.short and not error <= ENOUGH:
+        raise SystemExit(f"The test error is above {ENOUGH} degrees.")
 
 
 if __name__ == "__main__":
