@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from importlib import import_module
+from typing import Any
 
 import click
 
@@ -66,6 +67,6 @@ def main() -> None:
     warnings.showwarning = _warn
 
 
-def _warn(message: Warning | str, *_: object) -> None:
+def _warn(message: Warning | str, *_: Any, **__: Any) -> None:
     """A warning of the library as one line, without the source of whoever made it."""
     click.echo(f"Warning: {message}", err=True)
