@@ -19,7 +19,7 @@ from kcompile.ir.loops import Expr, Index
 from kcompile.ir.op import Op, Sample
 from kcompile.ir.traits import Traits
 from kcompile.ir.types import Shape, TensorType
-from kcompile.ops import cutting, movement
+from kcompile.ops import cutting, movement, phases
 from kcompile.ops.contract_onnx import contract_onnx
 
 # A map gives, per dimension of an operand, terms (coefficient, axis number) whose sum is the position there.
@@ -121,7 +121,7 @@ def operand_gradient(
     A dimension that follows one axis becomes an output axis. A windowed one, at position s o + d r, becomes
     an output axis p too: dy is spread by s and padded, the other operand is flipped along r, and then dy is
     read at p + d r' (a transposed convolution written as a convolution). Where s > 1, most of the spread dy
-    is zeros; `_without_strides` avoids it if it can.
+    is zeros; `ops.phases` avoids it where it can.
     """
     extents = (*out, *over)
     windows = {k: _window(terms, len(out)) for k, terms in enumerate(mapping) if len(terms) == 2}
@@ -130,9 +130,12 @@ def operand_gradient(
         len(t) not in (1, 2) or (len(t) == 1 and t[0][0] != 1) for t in mapping
     ):
         raise NotImplementedError("contract: this operand map has no gradient rule")
-    strided = {k: w for k, w in windows.items() if _has_phases(w, shape[k], extents, other_map)}
+    strided = {k: w for k, w in windows.items() if phases.has_phases(w, shape[k], extents, other_map)}
     if strided:
-        return _by_phases(dy, other, shape, out, over, mapping, other_map, strided)
+        part = (
+            phases.gradient_of_part if phases.differ(strided, extents, shape) else phases.gradient_in_groups
+        )
+        return part(operand_gradient, dy, other, shape, out, over, mapping, other_map, strided)
     replaced = {o: k for k, (_, o, _, _) in windows.items()}  # output axis of y -> dimension of the operand
     summed = [a for a in range(len(extents)) if a not in kept and a not in replaced]
     number: dict[int, int] = {a: len(shape) + k for k, a in enumerate(summed)}
@@ -164,79 +167,12 @@ def operand_gradient(
     )
 
 
-Window = tuple[int, int, int, int]
-
-
-def _window(terms: Terms, outputs: int) -> Window:
+def _window(terms: Terms, outputs: int) -> phases.Window:
     """(s, output axis, d, reduced axis) of a windowed dimension."""
     (s, o), (d, r) = sorted(terms, key=lambda term: term[1])
     if o >= outputs or r < outputs:
         raise NotImplementedError("contract: a window must join an output axis and a reduced axis")
     return s, o, d, r
-
-
-def _has_phases(window: Window, extent: Any, extents: Shape, other_map: Map) -> bool:
-    """Can the gradient along a windowed dimension be taken apart by the stride?"""
-    s, o, d, r = window
-    follows = [terms for terms in other_map if any(a == r for _, a in terms)]
-    known = all(isinstance(n, int) for n in (extent, extents[o], extents[r]))
-    return s > 1 and d == 1 and known and follows == [((1, r),)]
-
-
-def _by_phases(
-    dy: Any, other: Any, shape: Shape, out: Shape, over: Shape, mapping: Map, other_map: Map,
-    strided: dict[int, Window],
-) -> Any:  # fmt: skip
-    """The gradient of an operand that is read in strides, without the zeros of a spread dy.
-
-    With r = s j + t, position s o + r of the operand is element t of its group o + j of s elements. So the
-    contraction is one over (j, t) at stride 1, of operands whose dimension is cut into groups and elements.
-    """
-    extents: list[Any] = [*out, *over]
-    groups: list[Any] = list(shape)
-    taps: dict[int, tuple[int, int]] = {}
-    for k, (s, o, _, r) in strided.items():
-        width = min(s, extents[r])  # what is read of a group
-        taps[r] = width, len(extents)
-        extents[r] = -(-extents[r] // s)
-        extents.append(width)
-        groups[k] = out[o] + extents[r] - 1
-    for r, (width, t) in taps.items():
-        other, other_map = _in_groups(other, other_map, r, width, t)
-    cut_shape: list[Any] = []
-    cut_map: list[Terms] = []
-    unread: dict[int, int] = {}
-    for k, terms in enumerate(mapping):
-        cut_shape.append(groups[k])
-        if k not in strided:
-            cut_map.append(terms)
-            continue
-        _, o, _, r = strided[k]
-        cut_shape.append(taps[r][0])
-        unread[len(cut_shape) - 1] = strided[k][0] - taps[r][0]
-        cut_map += [((1, o), (1, r)), ((1, taps[r][1]),)]
-    dx = operand_gradient(
-        dy, other, tuple(cut_shape), out, tuple(extents[len(out) :]), tuple(cut_map), other_map
-    )
-    dx = _lengthened(dx, [unread.get(k, 0) for k in range(len(cut_shape))])
-    joined = tuple(g * strided[k][0] if k in strided else g for k, g in enumerate(groups))
-    rest = [d - j if k in strided else 0 for k, (d, j) in enumerate(zip(shape, joined, strict=True))]
-    return _lengthened(movement.reshape(dx, joined), rest)
-
-
-def _lengthened(x: Any, by: list[Any]) -> Any:
-    """x with zeros at the end of its dimensions; a negative number cuts off."""
-    none = (0,) * len(by)
-    return cutting.pad_op(x, before=none, after=tuple(by), inner=none, value=0.0) if any(by) else x
-
-
-def _in_groups(operand: Any, mapping: Map, r: int, width: int, t: int) -> tuple[Any, Map]:
-    """The operand with the dimension of axis r cut into groups (axis r) of `width` elements (axis t)."""
-    dim = mapping.index(((1, r),))
-    size = operand.shape[dim]
-    operand = _lengthened(operand, [-size % width if k == dim else 0 for k in range(len(operand.shape))])
-    shape = (*operand.shape[:dim], -(-size // width), width, *operand.shape[dim + 1 :])
-    return movement.reshape(operand, shape), (*mapping[: dim + 1], ((1, t),), *mapping[dim + 1 :])
 
 
 def _flip_axes(operand: Any, mapping: Map, axes: set[int]) -> Any:
