@@ -75,7 +75,7 @@ class _Programs:
         arrays = {k: np.asarray(ew.as_tensor(x), order="C") for k, x in enumerate(given) if _is_array(x)}
         rest = tuple(None if k in arrays else _identity(x) for k, x in enumerate(given))
         dtypes_of = tuple((k, a.dtype.str, a.ndim) for k, a in arrays.items())
-        form = (dtypes_of, rest, _form([list(args), kwargs]), config.floatx())
+        form = (dtypes_of, rest, _form([list(args), kwargs]), config.defaults())
         shapes = tuple(a.shape for a in arrays.values())
         route = self._routes.get((form, shapes))
         if route is None or (form, route) not in self._programs:

@@ -11,8 +11,8 @@ from __future__ import annotations
 from kcompile.codegen.expressions import Statements
 from kcompile.codegen.writer import Writer
 from kcompile.core.symbolic import Int
+from kcompile.kernels.host import host
 
-GROUP_BYTES = 512 << 10  # of A: half of the second-level cache
 LEAST_GROUPS = 8  # so that rows are shared out at all, and evenly
 
 
@@ -30,7 +30,7 @@ def write_position(w: Writer, s: Statements, blocks: int | Int, strips: int | In
         w.line(f"block = {'0' if blocks == 1 else 'position'}")
         w.line(f"strip = {'0' if strips == 1 else 'position'}")
         return
-    largest = max(1, GROUP_BYTES // block_bytes)
+    largest = max(1, host().l2 // 2 // block_bytes)  # of A; B needs the rest of the cache
     if isinstance(blocks, int):
         near = str(max(1, min(largest, blocks // LEAST_GROUPS)))
     else:

@@ -5,6 +5,7 @@ Comparisons, hashes (sets, keys of dicts), texts, tests for zero, `isinstance` a
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections.abc import Iterator
@@ -20,19 +21,35 @@ class _Thread(threading.local):
 
 _thread = _Thread()
 watchers = 0  # in all threads: none in all but a few traces, where noting must cost nothing
+_counting = threading.Lock()
 
 
 @contextmanager
 def watched() -> Iterator[set[str]]:
     """Inside, modules are noted that look at a dimension; Python's own stand for the one that calls them."""
-    global watchers
     _thread.watching.append(set())
-    watchers += 1
+    _count(1)
     try:
         yield _thread.watching[-1]
     finally:
-        watchers -= 1
+        _count(-1)
         _thread.watching.pop()
+
+
+def _count(more: int) -> None:
+    global watchers
+    with _counting:
+        watchers += more
+
+
+def _renew() -> None:
+    """Another thread may have held the lock when the process forked."""
+    global _counting
+    _counting = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew)
 
 
 def note(asking: FrameType | None) -> None:

@@ -114,6 +114,11 @@ def set_image_data_format(data_format: str) -> None:
     _image_data_format = data_format
 
 
+def defaults() -> tuple[str, float, str]:
+    """All that a trace takes from here: dtype, fuzz factor, image layout."""
+    return _floatx, _epsilon, _image_data_format
+
+
 # --- limits for trying a script quickly ---------------------------------------------------------------------
 
 

@@ -28,7 +28,7 @@ class lazy(Generic[T]):
     """
 
     def __init__(self, function: Callable[[Any], T]) -> None:
-        self._function, self.__doc__ = function, function.__doc__
+        self.func, self.__doc__ = function, function.__doc__
         self._name = function.__name__
 
     def __set_name__(self, owner: type, name: str) -> None:
@@ -43,5 +43,5 @@ class lazy(Generic[T]):
     def __get__(self, instance: object | None, owner: type) -> lazy[T] | T:
         if instance is None:
             return self
-        value = self._function(instance)
+        value = self.func(instance)
         return instance.__dict__.setdefault(self._name, value)

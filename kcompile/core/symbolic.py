@@ -31,8 +31,13 @@ class Atom:
     def key(self) -> str:
         return self.name
 
+    def parts(self) -> tuple[object, ...]:
+        """What else tells atoms of one name apart: another trace may know other bounds."""
+        return self.low, self.extent
+
     def __eq__(self, other: object) -> bool:
-        return self is other or (type(other) is type(self) and self.key() == other.key())
+        same = type(other) is type(self) and self.key() == other.key()
+        return self is other or (same and self.parts() == other.parts())  # type: ignore[attr-defined]
 
     def __hash__(self) -> int:
         return hash(self.key())
@@ -54,6 +59,9 @@ class FloorDiv(Atom):
         self.numerator, self.divisor = numerator, divisor
         self.is_signed = not is_nonnegative(numerator)
 
+    def parts(self) -> tuple[object, ...]:
+        return self.numerator, self.divisor
+
     def substitute(self, env: Mapping[Atom, int | Int]) -> int | Int:
         return substitute(self.numerator, env) // substitute(self.divisor, env)
 
@@ -73,6 +81,9 @@ class Min(Atom):
         super().__init__(f"min({first}, {second})")
         self.first, self.second = first, second
         self.is_signed = not (is_nonnegative(first) and is_nonnegative(second))
+
+    def parts(self) -> tuple[object, ...]:
+        return self.first, self.second
 
     def substitute(self, env: Mapping[Atom, int | Int]) -> int | Int:
         return minimum(substitute(self.first, env), substitute(self.second, env))

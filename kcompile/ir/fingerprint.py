@@ -7,12 +7,13 @@ import hashlib
 import json
 import struct
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from kcompile.core.symbolic import Atom, Int
 from kcompile.ir.body import Body
 from kcompile.ir.graph import Constant, Graph, Node, Value, topological
-from kcompile.ir.op import REGISTRY
+from kcompile.ir.op import Op
 from kcompile.ir.traits import Leaf
 from kcompile.ir.types import TensorType
 
@@ -33,6 +34,12 @@ def variables_in_order(graph: Graph) -> list[Value]:
     """The leaves of a graph's variables, in the order in which its nodes need them."""
     reached = [n.values[0] for n in topological([*graph.roots(), *graph.assignments])]
     return [v for v in reached if v.op.leaf is Leaf.VARIABLE]
+
+
+@cache
+def _is_ours(op: Op) -> bool:
+    """Are the op's rules those of this library and NumPy? Those of a user's own may be edited."""
+    return {rule.__module__.partition(".")[0] for rule in op.rules.values()} <= {"kcompile", "numpy"}
 
 
 class _Writer:
@@ -64,7 +71,7 @@ class _Writer:
                 self._node(node)
 
     def _node(self, node: Node) -> None:
-        if REGISTRY.get(node.op.name) is not node.op or node.op.leaf in (Leaf.PARAMETER, Leaf.VARIABLE):
+        if not _is_ours(node.op) or node.op.leaf in (Leaf.PARAMETER, Leaf.VARIABLE):
             raise Unfit(f"{node!r} has no lasting name")
         attributes = [[k, self._attribute(a)] for k, a in node.attrs.items()]
         types = [self._type(v.type) for v in node.values]

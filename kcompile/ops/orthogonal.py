@@ -171,6 +171,12 @@ def _rounds(n: int) -> np.ndarray:
     return np.tile(_partners(n), (sweeps, 1))
 
 
+def _signs(negative: Any, like: Any) -> Any:
+    """-1 and 1 in the dtype of `like`, whatever the default is."""
+    dtype = dtypes.numpy_dtype(dtypes.standardize(like.dtype))
+    return ew.where(negative, np.asarray(-1.0, dtype), np.asarray(1.0, dtype))
+
+
 def _rotation(one: Any, other: Any, both: Any, size: Any, is_first: Any) -> tuple[Any, Any]:
     """The cosine, and the sine with its sign, that make the matrix [[one, both], [both, other]] diagonal.
 
@@ -181,9 +187,9 @@ def _rotation(one: Any, other: Any, both: Any, size: Any, is_first: Any) -> tupl
     active = ew.greater(ew.absolute(both), ew.multiply(size, unit))
     tau = ew.true_divide(ew.subtract(other, one), safe(ew.multiply(both, 2.0), active))
     root = ew.sqrt(ew.add(ew.square(tau), 1.0))
-    t = ew.true_divide(ew.where(ew.less(tau, 0), -1.0, 1.0), ew.add(ew.absolute(tau), root))
+    t = ew.true_divide(_signs(ew.less(tau, 0), tau), ew.add(ew.absolute(tau), root))
     # Both of a pair must see one angle: where tau is 0 the first says which.
-    t = ew.where(ew.equal(tau, 0), ew.where(is_first, 1.0, -1.0), t)
+    t = ew.where(ew.equal(tau, 0), _signs(ew.logical_not(is_first), tau), t)
     t = ew.where(active, t, 0.0)
     cosine = ew.rsqrt(ew.add(ew.square(t), 1.0))
     return cosine, ew.negative(ew.multiply(t, cosine))
@@ -199,7 +205,7 @@ def _sign_of_columns(v: Any) -> Any:
     """Signs that make the largest element of each column positive: (b, n)."""
     at = movement.expand_dims(reduce.argmax(ew.absolute(v), axis=-2), -2)
     largest = movement.squeeze(indexing.take_along_axis(v, at, axis=-2), -2)
-    return ew.where(ew.less(largest, 0), -1.0, 1.0)
+    return _signs(ew.less(largest, 0), largest)
 
 
 # --- eigenvalues of symmetric matrices ----------------------------------------------------------------------
@@ -370,7 +376,7 @@ def _tall_svd(a: Any) -> tuple[Any, Any, Any]:
     nonzero = movement.expand_dims(ew.greater(s, ew.multiply(largest, least)), 1)
     unit = ew.where(nonzero, ew.true_divide(a, safe(movement.expand_dims(s, 1), nonzero)), 0.0)
     q, r = qr_op(unit, complete=False)
-    turned = movement.expand_dims(ew.where(ew.less(_diagonal(r), 0), -1.0, 1.0), 1)
+    turned = movement.expand_dims(_signs(ew.less(_diagonal(r), 0), r), 1)
     return ew.where(nonzero, unit, ew.multiply(q, turned)), s, v
 
 

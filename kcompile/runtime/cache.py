@@ -54,6 +54,11 @@ class ObjectCache:
         self._limit = limit
         self._writable = True
 
+    @property
+    def is_on(self) -> bool:
+        """May it hold anything?"""
+        return self._folder is not None
+
     def get(self, key: str) -> bytes | None:
         """The bytes stored under `key`, or None. A damaged or foreign file is deleted."""
         if self._folder is None:

@@ -11,31 +11,46 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+import numpy as np
+
 import kcompile
 from kcompile.codegen.listing_text import dumps, loads
 from kcompile.codegen.source import host_fingerprint
-from kcompile.codegen.spec import Listing
+from kcompile.codegen.spec import Listing, flat
 from kcompile.core import config
 from kcompile.ir.fingerprint import Unfit, fingerprint, variables_in_order
 from kcompile.ir.graph import Graph, Value
+from kcompile.ir.traits import Leaf
+from kcompile.kernels.host import host
 from kcompile.runtime.cache import default_cache
 
 WORTH_KEEPING = 64  # nodes of a traced graph; a smaller one is planned as fast as it is read
+LARGEST = 4 << 20  # bytes of constants in a listing: reading more would take as long as planning
 _COMPILER = ("autograd", "codegen", "core", "ir", "kernels", "ops", "passes", "runtime", "schedule")
 
 
 def key_of(graph: Graph) -> str | None:
     """The key of a graph's listing; None where it is not kept: a small graph, one with an op of a user's own,
-    or where someone wants to see the compiler at work.
+    without a cache, or where someone wants to see the compiler at work.
     """
     settings = config.current()
     shown = any(config.debugs(topic) for topic in ("trace", "graph", "plan", "kernels", "source"))
     if shown or settings.dump or settings.verify or settings.check or settings.poison:
         return None
-    if len(graph.nodes()) < WORTH_KEEPING:
+    if not default_cache().is_on or len(graph.nodes()) < WORTH_KEEPING:
         return None
+    # What decides how a program is cut, not who runs it.
+    settings = replace(settings, debug="", num_threads=0, flush_subnormals=False)
+    machine = replace(host(), cores=0)  # sizes of caches, for one
     try:
-        parts = [fingerprint(graph), repr(replace(settings, debug="")), host_fingerprint(), _compiler()]
+        parts = [
+            fingerprint(graph),
+            repr(settings),
+            repr(machine),
+            host_fingerprint(),
+            _compiler(),
+            np.__version__,
+        ]
     except Unfit:
         return None
     return "listing " + hashlib.sha256("\0".join(parts).encode()).hexdigest()
@@ -51,8 +66,13 @@ def find(key: str | None, graph: Graph) -> Listing | None:
 
 def keep(key: str | None, graph: Graph, listing: Listing) -> None:
     """Store a listing for `find` in later processes."""
-    if key is not None:
+    if key is not None and _constant_bytes(listing) <= LARGEST:
         default_cache().put(key, dumps(listing, _given(graph)))
+
+
+def _constant_bytes(listing: Listing) -> int:
+    held = {v for spec in flat(listing.specs) for v in spec.buffers if v.op.leaf is Leaf.CONSTANT}
+    return sum(v.node.attrs["value"].array.nbytes for v in held)
 
 
 def _given(graph: Graph) -> list[Value]:

@@ -167,7 +167,7 @@ def _plan(
             value, a, b, tuple(m), lane, tuple(k), (), False, False, rows, columns, target.parts, window
         )
     parts = target.parts if _is_long(m, lane, k, outer, target) else 1
-    if direct and b.base not in stable and not (outer or spare_m or spare_n) and _is_owned(b, m, target):
+    if direct and not (outer or spare_m or spare_n) and _is_owned(b, m, target, stable):
         parts = target.owners
     return Contraction(
         value,
@@ -194,14 +194,15 @@ def _is_long(
     return length >= target.long and size <= target.few
 
 
-def _is_owned(b: View, m: list[AxisRole], target: Target) -> bool:
+def _is_owned(b: View, m: list[AxisRole], target: Target, stable: frozenset[Value]) -> bool:
     """Is B a large matrix of weights that this program updates, read for few rows of A?
 
     The update shares out its rows, which are steps of this reduction: who reads them should have written
     them.
     """
     few_rows = hint(product(r.extent for r in m)) <= BATCH_HINT
-    return few_rows and b.base.op.leaf is Leaf.VARIABLE and hint(b.base.type.size) >= target.owned
+    changes = b.base.op.leaf is Leaf.VARIABLE and b.base not in stable
+    return few_rows and changes and hint(b.base.type.size) >= target.owned
 
 
 def _innermost_run(axes: list[AxisRole], need_b: bool) -> tuple[list[AxisRole], list[AxisRole]]:

@@ -8,13 +8,14 @@ import textwrap
 import pytest
 
 from kcompile.codegen.expressions import Names, Statements
-from kcompile.codegen.tile_order import GROUP_BYTES, LEAST_GROUPS, write_position
+from kcompile.codegen.tile_order import LEAST_GROUPS, write_position
 from kcompile.codegen.writer import Writer
 from kcompile.core import symbolic
 from kcompile.core.symbolic import symbol
+from kcompile.kernels.host import host
 
 SIZES = [(1, 1), (1, 7), (5, 1), (3, 2), (8, 4), (11, 4), (17, 3), (64, 5), (100, 2)]
-BYTES = [GROUP_BYTES * 2, GROUP_BYTES // 3, 64]
+BYTES = [host().l2, host().l2 // 6, 64]
 
 
 def positions(blocks, strips, block_bytes, is_open=False):

@@ -15,7 +15,7 @@ from kcompile import ops
 from kcompile.core.symbolic import symbol
 from kcompile.ir import graph as graphs
 from kcompile.ir.fingerprint import Unfit, fingerprint
-from kcompile.ir.op import Op, make_parameter
+from kcompile.ir.op import REGISTRY, Op, make_parameter
 from kcompile.ir.types import TensorType
 from kcompile.trace.tracer import trace
 from kcompile.trace.variable import Variable
@@ -110,17 +110,37 @@ def test_layer_paths_do_not_count():
     assert within("dense") == within("dense_1")
 
 
-def test_an_op_that_is_not_registered_has_no_lasting_name():
-    mine = Op.__new__(Op)
-    mine.__dict__.update(Op("of_a_test", outputs=1).__dict__)
-    mine.rules = {"infer": lambda x: x}
+def test_an_op_of_a_users_own_has_no_lasting_name():
+    """Its rules may be edited, and the program would go on as it was."""
+    mine = Op("of_a_test", outputs=1)
+    mine.infer(lambda x: x)
     try:
         with pytest.raises(Unfit, match="of_a_test"):
             of(lambda x, y: mine(x))
     finally:
-        from kcompile.ir.op import REGISTRY
-
         del REGISTRY["of_a_test"]
+
+
+def test_assigned_variables_are_told_apart():
+    a, b = (Variable(np.zeros(4), name=name) for name in "ab")
+
+    def step(first, second):
+        def function(x, y):
+            new = a + x[0], b + y[0]
+            first.assign(new[0])
+            second.assign(new[1])
+
+        return function
+
+    assert of(step(a, b)) != of(step(b, a))
+
+
+def test_a_symbolic_attribute_counts():
+    n = symbol("n", low=2)
+    shapes = ((n, 4), (n, 4))
+    assert of(lambda x, y: ops.broadcast_to(x[:1], (n, 4)) + y, shapes) != of(
+        lambda x, y: ops.broadcast_to(x[:1], (n * 2, 4))[:n] + y, shapes
+    )
 
 
 def test_the_same_in_every_process():

@@ -143,9 +143,7 @@ def test_type_errors(wrong, text):
 
 @pytest.mark.parametrize(
     "wrong, text",
-    [
-        (lambda: L.Dense(2, lora_rank=4), "Dense: `lora_rank` is not supported"),
-    ],
+    [],
 )
 def test_what_is_missing_says_so(wrong, text):
     with pytest.raises(NotImplementedError, match=text):
