@@ -36,6 +36,14 @@ def get(identifier: Any) -> DTypePolicy:
         return deserialize(identifier)
     if isinstance(identifier, str):
         refuse_quantized(identifier)
+        if identifier.startswith(QUANTIZED):
+            raise ValueError(
+                message(
+                    "Layers take no dtype whose name begins like that of a quantized policy.",
+                    received=f"dtype={identifier!r}",
+                    hint="give a float dtype such as 'float32', 'mixed_bfloat16', or DTypePolicy('int8')",
+                )
+            )
         return DTypePolicy(identifier)
     try:
         return DTypePolicy(dtypes.standardize(identifier))

@@ -185,7 +185,7 @@ class Layer(Precision):
         if args and isinstance(args[0], str):  # the order of Keras 2: the name first
             name, args = args[0], args[1:]
         given |= dict(zip(ADD_WEIGHT_ORDER, args, strict=False))
-        kind = dtypes.standardize(given["dtype"] or self.variable_dtype)
+        kind = dtypes.standardize(self.variable_dtype if given["dtype"] is None else given["dtype"])
         start = given["initializer"] or ("glorot_uniform" if dtypes.is_float(kind) else "zeros")
         if None in tuple(given["shape"] or ()):
             raise ValueError(
