@@ -26,7 +26,7 @@ from kcompile.layers.locating import locate
 from kcompile.layers.pickling import reduced
 from kcompile.layers.precision import Precision
 from kcompile.ops.public import has_symbolic
-from kcompile.trace import tracer
+from kcompile.trace import present_extents, tracer
 from kcompile.trace.keras_tensor import infer_output
 from kcompile.trace.masks import mask_of, set_mask
 from kcompile.trace.operation import CallNode, default, is_default
@@ -153,12 +153,18 @@ class Layer(Precision):
         if self.built:
             return
         shapes = spec.shapes()
+        self._note_shapes(spec)
         with tracer.suspended():
             if is_default(self.build):
                 self.build(next(iter(shapes.values()), None))
                 return
             self.build(**shapes_for(self.build, shapes))
         check_inputs(self.input_spec, spec.first, self.name)
+
+    def _note_shapes(self, spec: CallSpec) -> None:
+        """`summary` shows the shapes of the batch that built a layer."""
+        if present_extents.is_known():
+            self.__dict__["_called_shapes"] = spec.shapes(present_extents.present_shape)
 
     def add_weight(
         self,
@@ -238,6 +244,7 @@ class Layer(Precision):
         return CallSpec(signature_of(getattr(self.call, "__func__", self.call)), args, kwargs, as_is)
 
     def _symbolic(self, spec: CallSpec) -> Any:
+        self._note_shapes(spec)
         args, kwargs = spec.as_written()
         outputs = self.compute_output_spec(*args, **kwargs)
         CallNode(self, args, kwargs, outputs)
