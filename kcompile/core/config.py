@@ -81,7 +81,7 @@ def floatx() -> str:
 def set_floatx(value: str) -> None:
     """Set the default float dtype: "float16", "bfloat16", "float32" or "float64"."""
     global _floatx
-    if value not in ("float16", "bfloat16", "float32", "float64"):
+    if not isinstance(value, str) or value not in ("float16", "bfloat16", "float32", "float64"):
         raise ValueError(
             f"Unknown `floatx` value: {value}. Expected one of bfloat16, float16, float32, float64"
         )

@@ -15,7 +15,7 @@ DTYPES = ("bool", *UNSIGNED, *SIGNED, *FLOATS)
 STRING = (
     "string"  # the dtype of placeholders for text, which exists on the host only: no op or kernel knows it
 )
-_ALIASES = {"float": "float32", "int": "int32", "half": "float16", "double": "float64", "bool_": "bool"}
+_ALIASES = {"int": "int32", int: "int32", float: "float32"}
 
 
 @cache
@@ -24,8 +24,10 @@ def _numpy_name(dtype: Any) -> str:
 
 
 def standardize(dtype: Any) -> str:
-    """The Keras name of a dtype given as a name, a NumPy dtype or a Python type; None means the default
-    float.
+    """The Keras name of a dtype given as a name, a dtype of some library or a Python type; None means the
+    default float.
+
+    Raises:  ValueError for all else, names that only NumPy has ("f4", "double") among them.
 
     >>> standardize(np.float64), standardize("int"), standardize(None)
     ('float64', 'int32', 'float32')
@@ -36,19 +38,16 @@ def standardize(dtype: Any) -> str:
         return floatx()
     if isinstance(dtype, str) and (dtype in DTYPES or dtype == STRING):
         return dtype
-    if dtype is int:
-        return "int32"
-    if dtype is float:
-        return "float32"
-    name = _ALIASES.get(dtype) if isinstance(dtype, str) else None
-    name = name or getattr(dtype, "name", None)
-    if name not in DTYPES:
+    name = _ALIASES.get(dtype) if isinstance(dtype, (str, type)) else getattr(dtype, "name", None)
+    if dtype is str:
+        return STRING
+    if name not in DTYPES and not isinstance(dtype, str):  # NumPy's other names, such as "f4", are none here
         try:
             name = _numpy_name(dtype)
         except TypeError:
-            name = str(dtype)
+            name = str(dtype).rpartition(".")[2]  # torch.float32
     if name not in DTYPES:
-        raise ValueError(f"Invalid dtype: {dtype}. Known dtypes: {', '.join(DTYPES)}")
+        raise ValueError(f"Invalid dtype: {dtype!r}. Known dtypes: {', '.join(DTYPES)}")
     return name
 
 
@@ -84,6 +83,10 @@ def numpy_dtype(dtype: str) -> np.dtype:
         import ml_dtypes
 
         return np.dtype(ml_dtypes.bfloat16)
+    if dtype == STRING:
+        raise ValueError(
+            "Tensors cannot hold text: the dtype 'string' is for inputs and preprocessing layers."
+        )
     return np.dtype(dtype)
 
 

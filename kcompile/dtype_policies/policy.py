@@ -94,6 +94,8 @@ def dtype_policy() -> DTypePolicy:
 def set_dtype_policy(policy: Any) -> None:
     """Set the policy of layers that are made without `dtype`: a policy, or a name such as "mixed_bfloat16".
 
+    Raises:  ValueError for anything else.
+
     >>> set_dtype_policy("mixed_bfloat16"); dtype_policy().compute_dtype
     'bfloat16'
     >>> set_dtype_policy("float32")
@@ -101,4 +103,9 @@ def set_dtype_policy(policy: Any) -> None:
     global _global
     from kcompile.dtype_policies.identify import get
 
+    if not isinstance(policy, (str, DTypePolicy)):
+        raise ValueError(
+            "Invalid `policy` argument: give the name of a policy (such as 'mixed_float16') or a "
+            f"`DTypePolicy`. Received: policy={policy} (of type {type(policy)})"
+        )
     _global = get(policy)

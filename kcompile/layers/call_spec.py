@@ -124,17 +124,15 @@ class CallSpec:
                 self._filled["training"] = "training" in self.arguments
             self.arguments["training"] = training
 
-    def shapes(self) -> dict[str, Any]:
-        """`<name>_shape` for every tensor argument but masks; unknown dimensions are None."""
+    def shapes(self, known: Callable[[Any], tuple[int | None, ...]] = known_shape) -> dict[str, Any]:
+        """`<name>_shape` for every tensor argument but masks; dimensions are None that are not `known`."""
         tensors = {name: value for name, value in self.tensors().items() if not name.endswith("mask")}
-        return {f"{name}_shape": shape_of(value) for name, value in tensors.items()}
+        return {f"{name}_shape": shape_of(value, known) for name, value in tensors.items()}
 
 
-def shape_of(structure: Any) -> Any:
+def shape_of(structure: Any, known: Callable[[Any], tuple[int | None, ...]] = known_shape) -> Any:
     """Shapes in the place of tensors."""
-    return tree.map_structure(
-        lambda x: None if x is None else known_shape(getattr(x, "shape", ())), structure
-    )
+    return tree.map_structure(lambda x: None if x is None else known(getattr(x, "shape", ())), structure)
 
 
 def is_as_it_is(args: tuple[Any, ...], kwargs: dict[str, Any], dtype: str) -> bool:

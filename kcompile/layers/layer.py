@@ -28,7 +28,7 @@ from kcompile.layers.pickling import reduced
 from kcompile.layers.quantizing import Quantizable, checks_quantize
 from kcompile.layers.stateless import stateless_call
 from kcompile.ops.public import has_symbolic
-from kcompile.trace import tracer
+from kcompile.trace import present_extents, tracer
 from kcompile.trace.keras_tensor import infer_output
 from kcompile.trace.masks import mask_of, set_mask
 from kcompile.trace.operation import CallNode, default, is_default
@@ -157,12 +157,18 @@ class Layer(Quantizable):
         if self.built:
             return
         shapes = spec.shapes()
+        self._note_shapes(spec)
         with tracer.suspended():
             if is_default(self.build):
                 self.build(next(iter(shapes.values()), None))
                 return
             self.build(**shapes_for(self.build, shapes))
         check_inputs(self.input_spec, spec.first, self.name)
+
+    def _note_shapes(self, spec: CallSpec) -> None:
+        """`summary` shows the shapes of the batch that built a layer."""
+        if present_extents.is_known():
+            self.__dict__["_called_shapes"] = spec.shapes(present_extents.present_shape)
 
     def add_weight(
         self,
@@ -189,7 +195,7 @@ class Layer(Quantizable):
         if args and isinstance(args[0], str):  # the order of Keras 2: the name first
             name, args = args[0], args[1:]
         given |= dict(zip(ADD_WEIGHT_ORDER, args, strict=False))
-        kind = dtypes.standardize(given["dtype"] or self.variable_dtype)
+        kind = dtypes.standardize(self.variable_dtype if given["dtype"] is None else given["dtype"])
         start = given["initializer"] or ("glorot_uniform" if dtypes.is_float(kind) else "zeros")
         if None in tuple(given["shape"] or ()):
             raise ValueError(
@@ -242,6 +248,7 @@ class Layer(Quantizable):
         return CallSpec(signature_of(getattr(self.call, "__func__", self.call)), args, kwargs, as_is)
 
     def _symbolic(self, spec: CallSpec) -> Any:
+        self._note_shapes(spec)
         args, kwargs = spec.as_written()
         outputs = self.compute_output_spec(*args, **kwargs)
         CallNode(self, args, kwargs, outputs)

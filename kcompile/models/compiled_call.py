@@ -102,10 +102,11 @@ class CompiledCalls:
     def _program(self, inputs: Any, training: bool | None) -> StepProgram | None:
         """The program for such inputs; None if the call does more than compute outputs."""
         programs = self._model._training.programs
-        batch = programs.batch_dimension(len(leaves_of(inputs)[0]))
+        size = len(leaves_of(inputs)[0])
+        batch = programs.batch_dimension(size)
         shapes = open_dimensions(inputs, self._model._placeholders(inputs), batch)
         key = ("call", training, spec(inputs, shapes))
-        program = programs._get(key, lambda: self._traced(inputs, training, shapes))
+        program = programs._get(key, size, lambda: self._traced(inputs, training, shapes))
         return None if program.traced.does_more else program
 
     def _traced(self, inputs: Any, training: bool | None, shapes: list[Any]) -> TracedCall:

@@ -105,6 +105,7 @@ class Model(Trainer, Layer):
             self.__dict__.update(
                 built=True, _build_shapes={"input_shape": first}
             )  # the call builds what is inside
+            self._note_shapes(spec)
         super()._maybe_build(spec)
 
     # --- layers ---------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from typing import Any
 from kcompile.core import console as messages
 from kcompile.core import dtypes
 from kcompile.layers.layer import Layer
-from kcompile.trace.operation import CallNode
+from kcompile.trace.operation import CallNode, is_default
 
 NARROW, WIDE = 88, 108  # characters of a table without and with a column of connections
 
@@ -128,24 +128,34 @@ def is_chain(model: Any) -> bool:
 
 
 def _output_shape(operation: Any) -> str:
-    if operation._inbound_nodes:
-        shapes = [_shape(t.shape) for t in operation._inbound_nodes[-1].output_tensors]
+    called = getattr(operation, "_called_shapes", None)  # by the first batch, if that built the layer
+    if operation._inbound_nodes and not called:
+        shapes: Any = [t.shape for t in operation._inbound_nodes[-1].output_tensors]
     else:
-        known = getattr(operation, "_build_shapes", None)
-        if not known:
+        known = called or getattr(operation, "_build_shapes", None)
+        if not known or not (operation._inbound_nodes or _has_shapes(operation)):
             return "?"
         try:
-            shapes = _flat_shapes(operation.compute_output_shape(*known.values()))
+            shapes = operation.compute_output_shape(*known.values())
         except (NotImplementedError, TypeError, ValueError):
             return "?"
-    return shapes[0] if len(shapes) == 1 else "[" + ", ".join(shapes) + "]"
+    alone = isinstance(shapes, (list, tuple)) and len(shapes) == 1 and isinstance(shapes[0], tuple)
+    return _shapes(shapes[0] if alone else shapes)
 
 
-def _flat_shapes(structure: Any) -> list[str]:
+def _has_shapes(operation: Any) -> bool:
+    """Keras does not ask what calls gave that built nothing, but in models."""
+    return hasattr(operation, "layers") or not is_default(operation.build)
+
+
+def _shapes(structure: Any) -> str:
+    """A structure of shapes as Python writes it."""
+    if isinstance(structure, dict):
+        return "{" + ", ".join(f"{key}: {_shapes(item)}" for key, item in structure.items()) + "}"
     if isinstance(structure, tuple) and all(d is None or isinstance(d, int) for d in structure):
-        return [_shape(structure)]
-    items = structure.values() if isinstance(structure, dict) else structure
-    return [text for item in items for text in _flat_shapes(item)]
+        return _shape(structure)
+    texts = ", ".join(map(_shapes, structure))
+    return f"({texts})" if isinstance(structure, tuple) else f"[{texts}]"
 
 
 def _shape(shape: Any) -> str:

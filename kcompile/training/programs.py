@@ -12,6 +12,7 @@ from kcompile.core.lazy import lazy
 from kcompile.core.symbolic import Int, symbol
 from kcompile.ir.types import Shape
 from kcompile.layers import state
+from kcompile.trace.present_extents import present_batch
 from kcompile.trace.variable import Variable
 from kcompile.training import step as steps
 from kcompile.training.checks import check_batch, check_lengths
@@ -75,12 +76,14 @@ class Programs:
             config.current().target,
         )
 
-    def _get(self, key: Any, make: Callable[[], StepGraph]) -> StepProgram:
+    def _get(self, key: Any, size: int, make: Callable[[], StepGraph]) -> StepProgram:
+        """The program of this key, traced if need be. size: of the batch that asks for it."""
         version = self.version()
         known = self._known.get(key)
         if known is not None and known[0] == version:
             return known[1]
-        traced = make()
+        with present_batch(size):
+            traced = make()
         program = known[1] if known is not None else None
         eager = bool(self._model._training.run_eagerly)
         version = self.version()  # a first trace builds layers
@@ -123,10 +126,10 @@ class Programs:
         attempt = (*key, spec(list(data), shapes))
         if shapes != closed and attempt not in self._refused:
             try:
-                return self._get(attempt, lambda: make(shapes))
+                return self._get(attempt, size, lambda: make(shapes))
             except Exception:  # if it is the user's mistake, it comes again, with numbers
                 self._refused.add(attempt)
-        return self._get((*key, spec(list(data), closed)), lambda: make(closed))
+        return self._get((*key, spec(list(data), closed)), size, lambda: make(closed))
 
     def batch_dimension(self, size: int) -> int | Int:
         """The batch's dimension in traces: its size only where layers have to know it."""
@@ -140,9 +143,12 @@ class Programs:
         leaves = leaves_of(x)
         if len(leaves) != 1:
             check_lengths(x, None, None)
-        batch = self.batch_dimension(len(leaves[0]))
+        size = len(leaves[0])
+        batch = self.batch_dimension(size)
         shapes = open_dimensions(x, self._model._placeholders(x), batch)
-        return self._get(("predict", spec(x, shapes)), lambda: steps.trace_predict(self._model, x, shapes))
+        return self._get(
+            ("predict", spec(x, shapes)), size, lambda: steps.trace_predict(self._model, x, shapes)
+        )
 
 
 def spec(structure: Structure, shapes: Sequence[Shape]) -> Any:

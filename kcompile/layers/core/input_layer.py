@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kcompile.core import config, dtypes
+from kcompile.core import dtypes
 from kcompile.layers.arguments import not_supported
 from kcompile.layers.layer import Layer
 from kcompile.trace.keras_tensor import KerasTensor
@@ -40,7 +40,7 @@ class InputLayer(Layer):
         if input_tensor is not None:
             batch_shape, dtype = input_tensor.shape, dtype or input_tensor.dtype
         self.batch_shape = _batch_shape(shape, batch_size, batch_shape)
-        self._dtype = dtypes.standardize(dtype or config.floatx())
+        self._dtype = dtypes.standardize(dtype)
         self.optional = optional
         output = input_tensor or KerasTensor(self.batch_shape, self._dtype, name=name)
         CallNode(self, (), {}, output)
