@@ -63,7 +63,7 @@ def main() -> None:
       3  done, and the answer is no: results differ, or something is wrong
     """
     click.get_current_context().with_resource(warnings.catch_warnings())
-    warnings.showwarning = _warn
+    warnings.showwarning = _warn  # type: ignore[assignment]
 
 
 def _warn(message: Warning | str, *_: object) -> None:
