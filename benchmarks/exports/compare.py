@@ -17,6 +17,7 @@ from benchmarks.exports.cases import MODELS, inputs
 from benchmarks.exports.exporters import EXPORTERS
 from benchmarks.exports.files import Session, apart, latencies, nodes, size
 
+CLOSE = 1e-4  # farther apart than this, two files do not compute the same
 PATIENCE = 180  # seconds that an exporter may take for one file, its library's import included
 
 
@@ -40,8 +41,10 @@ class Comparison:
     files: dict[str, File] = field(default_factory=dict)
 
     def others(self) -> Iterable[File]:
-        """Files of others that run."""
-        return [one for name, one in self.files.items() if name != OURS and not one.error]
+        """Files of others that run and compute the same."""
+        return [
+            one for n, one in self.files.items() if n != OURS and not one.error and one.difference <= CLOSE
+        ]
 
     @property
     def lacks(self) -> bool:

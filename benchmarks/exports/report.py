@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from benchmarks.contenders import OURS
-from benchmarks.exports.compare import Comparison, File
+from benchmarks.exports.compare import CLOSE, Comparison, File
 
-CLOSE = 1e-4  # farther apart than this, two files do not compute the same
 SHOWN = 40
 
 

@@ -44,9 +44,9 @@ class OutputFile(click.Path):
         super().__init__(dir_okay=False, path_type=Path)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        path: Any = super().convert(value, param, ctx)
-        if not Path(path).absolute().parent.is_dir():
-            self.fail(f"there is no folder {str(Path(path).parent)!r}", param, ctx)
+        path = Path(super().convert(value, param, ctx))  # type: ignore[arg-type]
+        if not path.absolute().parent.is_dir():
+            self.fail(f"there is no folder {str(path.parent)!r}", param, ctx)
         return path
 
 

@@ -18,6 +18,7 @@ def run(graph: OnnxGraph, fold_batch_norm: bool = False) -> OnnxGraph:
     if fold_batch_norm:
         batch_norm.fold(graph)
     simplify.run(graph)
+    drop_identities(graph)
     name_outputs(graph)
     graph.drop_unused()
     rename_constants(graph)

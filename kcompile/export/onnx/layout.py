@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -79,6 +80,47 @@ class Permuted:
     perm: tuple[int, ...]
 
 
+# What an operator along axes becomes before a transpose: changed attributes, and the inputs behind those that
+# are transposed; None where that is not known.
+Changed = tuple[dict[str, Any], tuple[str, ...]]
+
+
+def _axis(walk: _Sinking, node: OnnxNode, perm: tuple[int, ...]) -> Changed | None:
+    return {"axis": perm[node.attrs.get("axis", -1)]}, ()
+
+
+def _pads(walk: _Sinking, node: OnnxNode, perm: tuple[int, ...]) -> Changed | None:
+    pads = walk.graph.constants.get(node.inputs[1])
+    if pads is None or len(node.inputs) > 3:
+        return None
+    order = np.argsort(perm)
+    turned = np.concatenate([side[order] for side in np.split(pads, 2)])
+    return {}, (walk.constant(node.inputs[1], f"pads{''.join(map(str, perm))}", turned), *node.inputs[2:])
+
+
+def _slices(walk: _Sinking, node: OnnxNode, perm: tuple[int, ...]) -> Changed | None:
+    axes = walk.graph.constants.get(node.inputs[3]) if len(node.inputs) > 3 else None
+    if axes is None:
+        return None
+    turned = np.array([perm[a] for a in axes], axes.dtype)
+    name = walk.constant(node.inputs[3], f"axes{''.join(map(str, perm))}", turned)
+    return {}, (*node.inputs[1:3], name, *node.inputs[4:])
+
+
+def _scales(walk: _Sinking, node: OnnxNode, perm: tuple[int, ...]) -> Changed | None:
+    if "axes" in node.attrs:
+        return {"axes": [perm[a] for a in node.attrs["axes"]]}, node.inputs[1:]
+    scales = walk.graph.constants.get(node.inputs[2]) if len(node.inputs) == 3 else None
+    if scales is None:
+        return None
+    name = walk.constant(node.inputs[2], f"scales{''.join(map(str, perm))}", scales[np.argsort(perm)])
+    return {}, ("", name)
+
+
+ALONG = {"Concat": _axis, "Softmax": _axis, "LogSoftmax": _axis, "Pad": _pads, "Slice": _slices}
+ALONG["Resize"] = _scales
+
+
 def sink_transposes(graph: OnnxGraph) -> None:
     """Move transposes below elementwise operators, and drop those that cancel."""
     pass_ = _Sinking(graph)
@@ -101,6 +143,8 @@ class _Sinking:
             self._transpose(node)
         elif self._sinks(node):
             self._below(node)
+        elif node.inputs and self._moved(node):
+            return
         elif node.op.startswith("Reduce") and node.inputs[0] in self.late and self._axes(node) is not None:
             self._below_reduction(node)
         else:
@@ -125,6 +169,39 @@ class _Sinking:
             self.nodes.append(OnnxNode("Identity", (found.source,), (name,)))
         else:
             self.nodes.append(OnnxNode("Transpose", (found.source,), (name,), {"perm": list(found.perm)}))
+
+    # --- operators along axes -------------------------------------------------------------------------------
+
+    def _moved(self, node: OnnxNode) -> bool:
+        """Write an operator that works along axes before the transposes of its inputs, if that can be."""
+        found = [self.late.get(name) for name in node.inputs[: None if node.op == "Concat" else 1]]
+        if node.op not in ALONG or None in found or len({p.perm for p in found if p is not None}) > 1:
+            return False
+        sources, perm = [p.source for p in found if p is not None], found[0].perm  # type: ignore[union-attr]
+        changed = ALONG[node.op](self, node, perm)
+        if changed is None:
+            return False
+        attrs, rest = changed
+        inputs = (*sources, *rest)
+        self._late_result(replace(node, inputs=inputs, attrs={**node.attrs, **attrs}), perm)
+        return True
+
+    def _late_result(self, node: OnnxNode, perm: tuple[int, ...]) -> None:
+        """A node whose one result is to be transposed by `perm`, later."""
+        (result,) = node.outputs
+        name = f"{result}:before"
+        type_ = self.graph.types.get(result)
+        if type_ is not None:
+            dims = tuple(type_.shape[perm.index(k)] for k in range(len(perm)))
+            self.graph.types[name] = replace(type_, shape=dims)
+        self.nodes.append(replace(node, outputs=(name,)))
+        self.late[result] = Permuted(name, perm)
+
+    def constant(self, name: str, what: str, array: np.ndarray) -> str:
+        """A constant made of another."""
+        found = f"{name}:{what}"
+        self.graph.constants[found] = array
+        return found
 
     # --- reductions -----------------------------------------------------------------------------------------
 
@@ -177,14 +254,7 @@ class _Sinking:
     def _below(self, node: OnnxNode) -> None:
         perm = next(self.late[name].perm for name in node.inputs if name in self.late)
         inputs = [self._before(name, perm, node.op in VARIADIC) for name in node.inputs]
-        (result,) = node.outputs
-        name = f"{result}:before"
-        type_ = self.graph.types.get(result)
-        if type_ is not None:
-            dims = tuple(type_.shape[perm.index(k)] for k in range(len(perm)))
-            self.graph.types[name] = replace(type_, shape=dims)
-        self.nodes.append(replace(node, inputs=tuple(inputs), outputs=(name,)))
-        self.late[result] = Permuted(name, perm)
+        self._late_result(replace(node, inputs=tuple(inputs)), perm)
 
     def _before(self, name: str, perm: Sequence[int], broadcasts: bool) -> str:
         """The operand in the layout that the transposes come from."""

@@ -6,6 +6,7 @@ dropped at the end; a rule fires only where nothing else needs what lies between
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -90,6 +91,45 @@ def quotient(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
         if inverse is not None and x != y:
             return [replace(node, op="Div", inputs=(x, inverse.inputs[0]))]
     return None
+
+
+def one_factor(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
+    """Products with and quotients by two numbers are a product with one."""
+    for x, number in (node.inputs, node.inputs[::-1] if node.op == "Mul" else node.inputs):
+        inner = around.made(x, "Mul") or around.made(x, "Div")
+        outer = around.array(number)
+        if inner is None or outer is None or outer.size > 1 or around.dtype(number) != "float32":
+            continue
+        first = around.array(inner.inputs[1])
+        if (
+            first is None
+            or first.size > 1
+            or max(first.ndim, outer.ndim) > (around.rank(inner.inputs[0]) or 0)
+        ):
+            continue
+        factors = [float(a.item()) for a in (first, outer)]
+        if not all(1e-9 < abs(f) < 1e9 for f in factors):
+            continue  # so that nothing overflows which did not before
+        product = np.prod(
+            [1 / f if n.op == "Div" else f for f, n in zip(factors, (inner, node), strict=True)]
+        )
+        if product == 1:
+            return [OnnxNode("Identity", (inner.inputs[0],), node.outputs)]
+        factor = around.constant(f"{node.outputs[0]}:factor", np.float32(product))
+        return [replace(node, op="Mul", inputs=(inner.inputs[0], factor))]
+    return None
+
+
+def same_shape_again(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
+    """A shape that is given up for a Cast and taken on again."""
+    cast = around.made(node.inputs[0], "Cast")
+    shaped = around.made(cast.inputs[0], "Reshape") if cast is not None else None
+    if cast is None or shaped is None:
+        return None
+    before, after = (around.graph.types.get(name) for name in (shaped.inputs[0], node.outputs[0]))
+    if before is None or after is None or before.shape != after.shape:
+        return None
+    return [replace(cast, inputs=(shaped.inputs[0],), outputs=node.outputs)]
 
 
 def swapped_choice(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
@@ -237,6 +277,45 @@ def resize(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
     return [replace(node, inputs=(first.inputs[0], "", scales))]
 
 
+def moved_ones(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
+    """A transpose that moves dimensions of size 1 only is a change of shape."""
+    type_ = around.graph.types.get(node.inputs[0])
+    if type_ is None:
+        return None
+    perm = [k for k in node.attrs["perm"] if type_.shape[k] != 1]
+    if perm != sorted(perm):
+        return None
+    shape = tuple(type_.shape[k] for k in node.attrs["perm"])
+    around.graph.types.setdefault(node.outputs[0], replace(type_, shape=shape))
+    return _reshaped(around, node.inputs[0], node.outputs[0])
+
+
+def reshaped_twice(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
+    """Two changes of shape are one, or none."""
+    first = around.made(node.inputs[0], "Reshape")
+    return (
+        None
+        if first is None or first.attrs or node.attrs
+        else _reshaped(around, first.inputs[0], node.outputs[0])
+    )
+
+
+def _reshaped(around: Around, x: str, result: str) -> list[OnnxNode] | None:
+    """x in the shape that the result is known to have, if a constant can say it."""
+    before, after = (around.graph.types.get(name) for name in (x, result))
+    if before is None or after is None or 0 in after.shape:
+        return None
+    if before.shape == after.shape:
+        return [OnnxNode("Identity", (x,), (result,))]
+    pairs = itertools.zip_longest(after.shape, before.shape[: after.rank])
+    target = [0 if a == b else a if isinstance(a, int) else -1 for a, b in pairs]
+    if target.count(-1) > 1:
+        return None
+    return [
+        OnnxNode("Reshape", (x, around.constant(f"{result}:shape", np.array(target, np.int64))), (result,))
+    ]
+
+
 def resize_within(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
     """Enlarging between two transposes works in the layout outside of them."""
     sized = around.made(node.inputs[0], "Resize")
@@ -279,7 +358,9 @@ def affine(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
 
 
 RULES: dict[str, tuple[Rule, ...]] = {
-    "Mul": (quotient,),
+    "Mul": (quotient, one_factor),
+    "Div": (one_factor,),
+    "Unsqueeze": (same_shape_again,),
     "Where": (swapped_choice,),
     "ReduceSum": (squares,),
     "Sqrt": (norm,),
@@ -290,5 +371,6 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "MatMul": (transposed_product,),
     "Einsum": (plain_product,),
     "Resize": (resize,),
-    "Transpose": (affine, resize_within),
+    "Transpose": (affine, resize_within, moved_ones),
+    "Reshape": (reshaped_twice,),
 }
