@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from kcompile.core import dtypes
+from kcompile.core.errors import DTypeError, message
 from kcompile.ops import create
 from kcompile.ops import elementwise as ew
 from kcompile.ops.composite import floating
@@ -85,7 +86,15 @@ def divide_no_nan(x1: Any, x2: Any) -> Any:
 
 
 def ldexp(x1: Any, x2: Any) -> Any:
-    """x1 2^x2."""
+    """x1 2^x2 for integers x2.
+
+    >>> float(ldexp(0.75, 3))
+    6.0
+    """
+    if not dtypes.is_int(ew.common_dtype(x2)):
+        raise DTypeError(
+            message("ldexp: the exponent must be integer.", received=f"x2 of {ew.common_dtype(x2)}")
+        )
     x = floating(x1)
     return ew.multiply(x, ew.power(ew.as_tensor(2.0, dtypes.standardize(x.dtype)), ew.cast(x2, x.dtype)))
 

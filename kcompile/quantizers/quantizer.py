@@ -45,9 +45,9 @@ def abs_max_quantize(
     Args:    value_range: the least and the largest int. dtype: of the ints. epsilon: is added to the largest
              magnitude. to_numpy: compute at once, on an array or a variable.
 
-    >>> q, scale = abs_max_quantize(np.array([[-0.5, 1.0]], "float32"), axis=-1)
+    >>> q, scale = abs_max_quantize(np.array([[-0.25, 1.0]], "float32"), axis=-1)
     >>> q.tolist(), round(float(scale[0, 0]), 3)
-    ([[-64, 127]], 127.0)
+    ([[-32, 127]], 127.0)
     """
     inputs = np.asarray(inputs) if to_numpy else ops.convert_to_tensor(inputs)
     axis = tuple(axis) if isinstance(axis, list) else axis

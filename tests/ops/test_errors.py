@@ -18,6 +18,7 @@ CASES = {
     "reshape_rest": (lambda: ops.reshape(F, (-1, 4)), ShapeError, "-1 cannot be resolved"),
     "concatenate": (lambda: ops.concatenate([F, F[:, :2]]), ShapeError, "concatenate: shapes must match"),
     "axis": (lambda: ops.sum(F, axis=2), ShapeError, r"sum: axis must lie in \[-2, 2\)"),
+    "ldexp": (lambda: ops.ldexp(F, F), DTypeError, "ldexp: the exponent must be integer"),
     "softmax_axis": (lambda: ops.softmax(F, axis=-3), ShapeError, "softmax: axis"),
     "transpose": (lambda: ops.transpose(F, (0, 0)), ShapeError, "transpose: axes must be a permutation"),
     "squeeze": (lambda: ops.squeeze(F, 0), ShapeError, "squeeze: only dimensions of size 1"),

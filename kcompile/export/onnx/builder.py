@@ -146,10 +146,11 @@ class Builder:
         return str(self.node(op, x, self.constant(np.array(axes, np.int64)), **attrs))
 
     def cast(self, x: str, dtype: str) -> str:
-        """x as `dtype`. Weights of two bytes stay so in the file."""
+        """x as `dtype`. Weights of one or two bytes stay so in the file."""
         if self.dtype(x) == dtype:
             return x
-        if x in self.constants and not (dtypes.is_half(self.dtype(x)) and self.constants[x].size > SMALL):
+        narrow = dtypes.itemsize(self.dtype(x)) <= 2 and dtypes.is_float(dtype)
+        if x in self.constants and not (narrow and self.constants[x].size > SMALL):
             return self._folded(x, dtype, lambda a: a.astype(dtypes.numpy_dtype(dtype)))
         return str(self.node("Cast", x, to=schema.element_type(dtype)))
 
