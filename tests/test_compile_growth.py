@@ -1,4 +1,4 @@
-"""What compilation costs against a network's depth: calls of Python functions, stage by stage, and kernels."""
+"""What compilation costs against a network's depth: calls of functions, stage by stage, and kernels."""
 
 from __future__ import annotations
 
@@ -64,16 +64,14 @@ def compiled(block: Callable[[Any], Any], depth: int) -> tuple[dict[str, int], s
     return found, {source.key for source in sources}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", [convolutions, rows])
 def test_compilation_grows_with_distinct_layers_not_with_depth(block):
     compiled(block, 2)  # imports, caches, and what a process does once
     found = {depth: compiled(block, depth) for depth in DEPTHS}
     few, some, many = (found[depth] for depth in DEPTHS)
-    assert (
-        len(few[1]) <= len(many[1]) and some[1] == many[1]
-    )  # more layers of the same kinds, the same kernels
+    assert some[1] == many[1]  # more layers of the same kinds, the same kernels
     for stage in few[0]:
         first, second = some[0][stage] - few[0][stage], many[0][stage] - some[0][stage]
-        # Twice as many layers were added the second time: a stage in the square of the depth makes 4 times the
-        # calls.
+        # Twice as many layers were added the second time: the square of the depth would be four times the calls.
         assert second <= 2.6 * first, f"{stage}: {few[0][stage]}, {some[0][stage]}, {many[0][stage]} calls"
