@@ -73,5 +73,5 @@ def test_compilation_grows_with_distinct_layers_not_with_depth(block):
     assert some[1] == many[1]  # more layers of the same kinds, the same kernels
     for stage in few[0]:
         first, second = some[0][stage] - few[0][stage], many[0][stage] - some[0][stage]
-        # Twice as many layers were added the second time: in the square of the depth it were 4 times the calls.
+        # Twice as many layers were added the second time; what grows with the square makes 4 times the calls.
         assert second <= 2.6 * first, f"{stage}: {few[0][stage]}, {some[0][stage]}, {many[0][stage]} calls"
