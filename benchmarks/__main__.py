@@ -117,7 +117,7 @@ class Run:
         self._tasks("layer", list(LAYERS))
 
     def scaling(self) -> None:
-        """A step's time, peak memory, and the time to the first step with an empty cache, at every size."""
+        """A step's time, peak memory, and the time to the first step, cache empty and full, at every size."""
         threads = self.options.threads
         for axis in self._wanted(list(AXES)):
             for task in (work.name for work in AXES[axis].works.values()):

@@ -10,7 +10,7 @@ from benchmarks.report import TITLES, heading
 from benchmarks.results import Results
 from benchmarks.scaled import AXES, Axis
 
-MEASURES = ("train", "memory", "first_cold")
+MEASURES = ("train", "memory", "first_cold", "first_warm")
 
 
 def curves(results: Results, axis: Axis, measure: str) -> dict[str, dict[int, float]]:
@@ -34,7 +34,11 @@ def draw(results: Results, path: Path) -> None:
 
     axes = [axis for axis in AXES.values() if any(curves(results, axis, measure) for measure in MEASURES)]
     figure, panels = pyplot.subplots(
-        len(axes), len(MEASURES), figsize=(15, 3.4 * len(axes)), squeeze=False, layout="constrained"
+        len(axes),
+        len(MEASURES),
+        figsize=(5 * len(MEASURES), 3.4 * len(axes)),
+        squeeze=False,
+        layout="constrained",
     )
     for row, axis in zip(panels, axes, strict=True):
         for panel, measure in zip(row, MEASURES, strict=True):

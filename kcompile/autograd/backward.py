@@ -31,8 +31,8 @@ def pull_back(y: Value, dy: Any, wrt: Sequence[Value]) -> list[Value | None]:
 
 def pull_back_all(ys: Sequence[Value], dys: Sequence[Any], wrt: Sequence[Value]) -> list[Value | None]:
     """Cotangents of `wrt` for the cotangents of several values."""
-    nodes = topological(ys)
     sources = {v.node for v in wrt}  # where the walk ends
+    nodes = topological(ys, sources)  # of a composite, not all that lies behind it: there are many of them
     needed = set(sources)
     for node in nodes:  # only paths that lead to `wrt` are walked
         if any(v.node in needed for v in node.inputs):

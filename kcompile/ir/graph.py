@@ -9,7 +9,7 @@ import os
 import struct
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -225,8 +225,11 @@ class Graph:
         )
 
 
-def topological(roots: Iterable[Value]) -> list[Node]:
-    """Nodes reachable from roots, each after its inputs; deterministic, and without recursion."""
+def topological(roots: Iterable[Value], ends: Set[Node] = frozenset()) -> list[Node]:
+    """Nodes reachable from roots, each after its inputs; deterministic, and without recursion.
+
+    ends: nodes behind which nobody looks.
+    """
     done: set[Node] = set()
     order: list[Node] = []
     for root in roots:
@@ -237,7 +240,7 @@ def topological(roots: Iterable[Value]) -> list[Node]:
                 if current in done:
                     continue
                 done.add(current)
-            inputs = current.inputs
+            inputs = () if current in ends else current.inputs
             while position < len(inputs) and inputs[position].node in done:
                 position += 1
             if position < len(inputs):

@@ -9,6 +9,7 @@ elementwise chain, a row's softmax, an optimizer's slots, the epilogue of a cont
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from heapq import heappop, heappush
 
 from kcompile.core import config
 from kcompile.core.symbolic import Atom, Int
@@ -100,7 +101,7 @@ class Fuser:
         self.groups: list[Group] = []
         self.group_of: dict[Value, Group] = {}
         self.position = {v: k for k, v in enumerate(self.order)}
-        self.reading: dict[Value, list[Group]] = {v: [] for v in self.order}  # merged ones stay listed, empty
+        self.reading: dict[Value, dict[Group, None]] = {v: {} for v in self.order}
 
     def run(self) -> list[Group]:
         self._find_contractions()
@@ -212,12 +213,17 @@ class Fuser:
     def _list_reads(self, group: Group) -> None:
         for v in group.reads:
             if v in self.reading:
-                self.reading[v].append(group)
+                self.reading[v][group] = None
+
+    def _unlist_reads(self, group: Group) -> None:
+        for v in group.reads:
+            if v in self.reading:
+                self.reading[v].pop(group, None)
 
     def _readers_of(self, group: Group) -> Iterator[Group]:
         """The kernels that read some value of this one."""
         for v in group.index:
-            yield from (g for g in self.reading[v] if g.index and g is not group)
+            yield from (g for g in self.reading[v] if g is not group)
 
     def _merge_producers(self, consumer: Group) -> None:
         tried: set[Value] = set()
@@ -295,6 +301,7 @@ class Fuser:
             return None
         for group in (producer, consumer):
             group.index = {}
+            self._unlist_reads(group)
         self.groups[joined.number] = joined
         for v in joined.index:
             self.group_of[v] = joined
@@ -335,17 +342,25 @@ class Fuser:
         return True
 
     def _reaches_around(self, producer: Group, consumer: Group) -> bool:
-        """Does a third kernel lie between them? None does that comes behind the consumer."""
-        seen: set[int] = set()
-        stack = [g for g in self._readers_of(producer) if g is not consumer]
-        while stack:
-            group = stack.pop()
-            if id(group) in seen or group.rank > consumer.rank:
-                continue
-            seen.add(id(group))
-            if not consumer.reads.isdisjoint(group.index):
+        """Does a third kernel lie between them? Looked for from the consumer backwards, the earliest kernels
+        first: most of what the backward pass reads stands close to the producer, wherever the consumer is.
+        """
+        seen = {id(producer), id(consumer)}
+        waiting: list[tuple[int, int, Group]] = []
+
+        def look_behind(group: Group) -> None:
+            for v in group.reads:
+                behind = self.group_of.get(v)
+                if behind is not None and id(behind) not in seen and behind.rank >= producer.rank:
+                    seen.add(id(behind))
+                    heappush(waiting, (behind.rank, behind.number, behind))
+
+        look_behind(consumer)
+        while waiting:
+            group = heappop(waiting)[2]
+            if not group.reads.isdisjoint(producer.index):
                 return True
-            stack.extend(g for g in self._readers_of(group) if g is not consumer)
+            look_behind(group)
         return False
 
 

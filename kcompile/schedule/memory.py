@@ -4,6 +4,7 @@ is free.
 
 from __future__ import annotations
 
+from bisect import insort
 from dataclasses import dataclass
 
 ALIGNMENT = 64
@@ -26,23 +27,19 @@ def place(lifetimes: list[Lifetime]) -> tuple[list[int], int]:
     ([0, 64, 0], 128)
     """
     offsets = [0] * len(lifetimes)
-    placed: list[int] = []
+    taken: list[tuple[int, int, int, int]] = []  # begin, end, first, last: by where they begin
     total = 0
     for k in sorted(range(len(lifetimes)), key=lambda k: (-lifetimes[k].size, k)):
-        one = lifetimes[k]
-        busy = sorted(
-            (offsets[p], offsets[p] + rounded(lifetimes[p].size))
-            for p in placed
-            if lifetimes[p].first <= one.last and one.first <= lifetimes[p].last
-        )
+        first, last, size = lifetimes[k].first, lifetimes[k].last, rounded(lifetimes[k].size)
         at = 0
-        for low, high in busy:
-            if at + rounded(one.size) <= low:
-                break
-            at = max(at, high)
+        for begin, end, since, until in taken:
+            if since <= last and first <= until:
+                if at + size <= begin:
+                    break
+                at = max(at, end)
         offsets[k] = at
-        total = max(total, at + rounded(one.size))
-        placed.append(k)
+        total = max(total, at + size)
+        insort(taken, (at, at + size, first, last))
     return offsets, total
 
 

@@ -7,6 +7,7 @@ import pytest
 from benchmarks import __main__ as command
 from benchmarks import scaling_plot, workloads
 from benchmarks.harness import Outcome
+from benchmarks.report import TITLES
 from benchmarks.scaled import AXES, SCALED
 from benchmarks.workloads import WORKLOADS
 from tests.benchmarks.test_results import results, series
@@ -42,6 +43,13 @@ def test_curves_take_each_contenders_fastest_way():
     found = scaling_plot.curves(run(), AXES["depth"], "train")
     assert found == {"kcompile": {20: 1.0, 56: 3.0, 110: 6.0}, "jax": {20: 4.0}}
     assert scaling_plot.curves(run(), AXES["width"], "train") == {}
+    assert scaling_plot.curves(run(), AXES["depth"], "memory") == {"kcompile": {20: 90.0}}
+
+
+def test_what_startup_and_memory_measure_is_drawn():
+    """Every curve is a series that a run of the command can hold."""
+    assert set(scaling_plot.MEASURES) <= {*workloads.MEASURES["model"], "memory", "first_cold", "first_warm"}
+    assert set(scaling_plot.MEASURES) <= TITLES.keys()
 
 
 def test_the_plot_is_drawn(tmp_path):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kcompile.schedule.memory import ALIGNMENT, Lifetime, place, rounded
@@ -20,6 +20,7 @@ def live_bytes(buffers, time):
     return sum(rounded(b.size) for b in buffers if b.first <= time <= b.last)
 
 
+@settings(deadline=None)
 @given(st.lists(lifetimes(), max_size=25))
 def test_buffers_of_one_time_lie_apart_inside_the_arena(buffers):
     offsets, total = place(buffers)
@@ -34,6 +35,7 @@ def test_buffers_of_one_time_lie_apart_inside_the_arena(buffers):
             assert apart or not together
 
 
+@settings(deadline=None)
 @given(st.lists(lifetimes(), max_size=25))
 def test_the_arena_is_no_larger_than_all_buffers_and_no_smaller_than_any_moment_needs(buffers):
     _, total = place(buffers)
