@@ -64,7 +64,7 @@ def test_names_like_those_of_quantized_policies_are_no_dtypes_of_layers(dtype):
     with pytest.raises(ValueError, match=f"Received: policy={dtype}"):
         keras.dtype_policies.get(dtype)
     layer = layers.Dense(3)
-    with pytest.raises(ValueError, match=f"'{dtype}'"):
+    with pytest.raises(ValueError, match=f"Received: policy={dtype}"):
         layer.dtype_policy = dtype
 
 

@@ -66,8 +66,7 @@ class Layer(Quantizable):
     _build_shapes: dict[str, Any] | None
     _supports_masking: bool
     _input_shape_arg: tuple[int | None, ...] | None
-    # Whether a functional model should call the layer on arrays, before its compiled program, where its
-    # inputs are there by then. Calls on text always are made so.
+    # Should a functional model call the layer on arrays, before its program? Calls on text always are made so.
     runs_on_host: bool = False
 
     def __init_subclass__(cls, **kwargs: Any):
@@ -338,8 +337,8 @@ class Layer(Quantizable):
             return
         if is_default(self.compute_mask) and all(m is None for m in tree.flatten(previous)):
             return
-        masks = self.compute_mask(inputs, previous)
-        for output, mask in zip(tree.flatten(outputs), tree.flatten(masks), strict=False):
+        masks = tree.flatten(self.compute_mask(inputs, previous))
+        for output, mask in zip(tree.flatten(outputs), masks, strict=False):
             if mask is not None and is_tensor(output) and mask_of(output) is None:
                 set_mask(output, mask)
 
@@ -391,11 +390,8 @@ class Layer(Quantizable):
         except UnknownObjectError:
             raise
         except TypeError as error:
-            raise TypeError(
-                message(
-                    f"{cls.__name__} cannot be made from its config.", received=f"{config}", hint=str(error)
-                )
-            ) from error
+            what = f"{cls.__name__} cannot be made from its config."
+            raise TypeError(message(what, received=f"{config}", hint=str(error))) from error
 
     def __reduce__(self) -> Any:
         return reduced(self)

@@ -115,7 +115,7 @@ def one_factor(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
         )
         if product == 1:
             return [OnnxNode("Identity", (inner.inputs[0],), node.outputs)]
-        factor = around.constant(f"{node.outputs[0]}:factor", np.float32(product))
+        factor = around.constant(f"{node.outputs[0]}:factor", np.asarray(product, np.float32))
         return [replace(node, op="Mul", inputs=(inner.inputs[0], factor))]
     return None
 
