@@ -70,7 +70,10 @@ def _dispatch(name: str) -> Callable[..., None]:
         if name.endswith("_end"):
             callbacks = sorted(callbacks, key=lambda callback: getattr(callback, "_ends_last", False))
         for callback in callbacks:
-            getattr(callback, name)(*position, logs=shared)
+            if "batch" in name:
+                getattr(callback, name)(*position, logs=shared)
+            else:  # as Keras does: a hook may name the argument as it likes
+                getattr(callback, name)(*position, shared)
 
     def of_batches(self: CallbackList, batch: int, logs: dict[str, Any] | None = None) -> None:
         call(self.callbacks, (batch,), logs)

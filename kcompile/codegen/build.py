@@ -14,6 +14,7 @@ from kcompile.codegen.helper import Helper, next_of
 from kcompile.codegen.source import KernelSource
 from kcompile.core.collection import paused_collection
 from kcompile.core.errors import CompileError, message
+from kcompile.core.interrupts import deferred
 from kcompile.kernels.host import host
 
 # A helping process pays for so many kernels: it needs 0.4 s until its first one, during which this process
@@ -71,7 +72,8 @@ def compile_module(source: KernelSource) -> llvm.ModuleRef:
 def _ir_texts(source: KernelSource) -> list[str]:
     if source.language == "llvm":
         return [source.text]
-    from kcompile.codegen.lowering import lower  # imports Numba
+    with deferred():
+        from kcompile.codegen.lowering import lower  # imports Numba
 
     return lower(source)
 

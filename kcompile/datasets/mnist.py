@@ -54,7 +54,10 @@ def load_subset() -> Split:
 def _download(path: str, cached: Path) -> None:
     try:
         get_file(path, origin=ORIGIN, file_hash=SHA256)
-    except OSError as error:
+    except (
+        OSError,
+        ValueError,
+    ) as error:  # ValueError: something else came, the page of a captive portal say
         raise ConnectionError(
             f"MNIST is not in the cache and could not be downloaded ({error}).\n"
             f"  Put the file there yourself: {ORIGIN} -> {cached},\n"

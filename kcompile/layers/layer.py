@@ -66,7 +66,7 @@ class Layer(Quantizable):
     _build_shapes: dict[str, Any] | None
     _supports_masking: bool
     _input_shape_arg: tuple[int | None, ...] | None
-    # Should a functional model call the layer on arrays, before its program? Calls on text always are made so.
+    # Should a functional model call the layer on arrays, before its program? On text it always does.
     runs_on_host: bool = False
 
     def __init_subclass__(cls, **kwargs: Any):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -143,8 +142,9 @@ def _copy_with_progress(response: Any, file: IO[bytes], origin: str) -> None:
     length = response.headers.get("Content-Length")
     with Progress(*_columns(), transient=False) as progress:
         task = progress.add_task("", total=int(length) if length else None)
-        with progress.wrap_file(response, task_id=task) as source:
-            shutil.copyfileobj(source, file, CHUNK)
+        while chunk := response.read(CHUNK):
+            file.write(chunk)
+            progress.advance(task, len(chunk))
     if length and file.tell() != int(length):
         raise ConnectionError(f"the connection closed after {file.tell()} of {length} bytes")
 

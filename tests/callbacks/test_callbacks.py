@@ -291,3 +291,21 @@ def test_a_list_of_callbacks_may_be_nested_and_given_whole():
         warnings.simplefilter("error")
         assert model.fit(x, y, verbose=0, callbacks=whole) is history
     assert len(history.history["loss"]) == 2
+
+
+@pytest.mark.parametrize(
+    "hook", [name for name in dir(callbacks.Callback) if name.startswith("on_") and "batch" not in name]
+)
+def test_hooks_may_name_the_logs_as_they_like(hook):
+    """Keras gives them by position there, and by name to hooks of batches only."""
+    seen = []
+    function = (lambda self, epoch, rest: seen.append(rest)) if "epoch" in hook else (
+        lambda self, rest: seen.append(rest)
+    )  # fmt: skip
+    callback = type("Named", (callbacks.Callback,), {hook: function})()
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    x, y = np.ones((4, 2)), np.ones((4, 1))
+    model.fit(x, y, validation_data=(x, y), callbacks=[callback], verbose=0)
+    model.predict(x, callbacks=[callback], verbose=0)
+    assert seen and all(isinstance(logs, dict) for logs in seen)

@@ -74,6 +74,15 @@ def test_without_network_the_error_names_the_way_out(home):
     assert list((home / "datasets").iterdir()) == []  # nothing half-written
 
 
+def test_a_page_in_place_of_the_file_names_the_way_out(home, monkeypatch):
+    """A captive portal answers everything with a page of its own."""
+    page = io.BytesIO(b"<html>log in</html>")
+    page.headers = {}
+    monkeypatch.setattr("urllib.request.urlopen", lambda *args, **kwargs: page)
+    with pytest.raises(ConnectionError, match=r"load_subset\(\)"):
+        mnist.load_data()
+
+
 def test_subset_is_the_documented_cut(mnist_path):
     (x_train, y_train), (x_test, y_test) = mnist.load_subset()
     with np.load(mnist_path) as full:

@@ -23,7 +23,8 @@ class Handler(BaseHTTPRequestHandler):
             self.send_error(404, "Not Found")
             return
         self.send_response(200)
-        self.send_header("Content-Length", str(len(CONTENT)))
+        if self.path != "/unmeasured.bin":
+            self.send_header("Content-Length", str(len(CONTENT)))
         self.end_headers()
         self.wfile.write(CONTENT[:5000] if self.path == "/cut.bin" else CONTENT)
 
@@ -55,6 +56,11 @@ def test_downloads_once(server, home):
     assert server.requests == ["/data.bin"]
     get_file(origin=f"{server.url}/data.bin", file_hash=SHA256, force_download=True)
     assert len(server.requests) == 2
+
+
+def test_a_server_that_does_not_tell_the_length(server, home):
+    path = get_file("unmeasured.bin", f"{server.url}/unmeasured.bin", file_hash=SHA256)
+    assert Path(path).read_bytes() == CONTENT
 
 
 def test_name_folders_and_case_of_the_hash(server, tmp_path):
