@@ -179,3 +179,35 @@ def test_errors_come_with_numbers():
 def test_what_is_no_function_is_refused():
     with pytest.raises(TypeError, match="a function is needed"):
         kcompile.jit(3)
+
+
+def test_settings_that_a_trace_takes_are_asked_for_at_each_call():
+    x = np.random.default_rng(0).normal(size=(1, 6, 4, 6)).astype("float32")
+    pool = kcompile.jit(lambda x: ops.max_pool(x, 2))
+    norm = kcompile.jit(lambda x: kcompile.losses.mean_absolute_percentage_error(x * 0, x))
+    before = kcompile.config.epsilon(), kcompile.config.image_data_format()
+    for epsilon, layout in ((1e-7, "channels_last"), (1e-2, "channels_first"), (1e-7, "channels_last")):
+        kcompile.config.set_epsilon(epsilon)
+        kcompile.config.set_image_data_format(layout)
+        try:
+            assert pool(x).shape == np.asarray(ops.max_pool(x, 2)).shape
+            expected = kcompile.losses.mean_absolute_percentage_error(x * 0, x)
+            np.testing.assert_allclose(norm(x), expected, rtol=1e-5)
+        finally:
+            kcompile.config.set_epsilon(before[0])
+            kcompile.config.set_image_data_format(before[1])
+
+
+@pytest.mark.parametrize("decomposed", [ops.svd, ops.eigh, ops.qr])
+def test_decompositions_keep_their_dtype_whatever_the_default_is(decomposed):
+    x = np.random.default_rng(0).normal(size=(4, 4)).astype("float32")
+    x = x + x.T
+    expected = [np.asarray(one) for one in decomposed(x)]
+    kcompile.config.set_floatx("float64")
+    try:
+        found = kcompile.jit(lambda x: tuple(decomposed(x)))(x)
+    finally:
+        kcompile.config.set_floatx("float32")
+    for got, want in zip(found, expected, strict=True):
+        assert got.dtype == np.float32
+        np.testing.assert_allclose(np.abs(got), np.abs(want), rtol=1e-3, atol=1e-4)

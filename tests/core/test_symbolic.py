@@ -136,3 +136,14 @@ def test_divisions_in_a_row_are_one():
 def test_python_cannot_take_a_dimension_for_a_number():
     with pytest.raises(TypeError, match="known only at run time"):
         range(BATCH)
+
+
+def test_symbols_of_one_name_with_other_bounds_are_others():
+    """Another trace may know more of its `n`; what that lets simplify must not be used here."""
+    one, two = symbolic.symbol("n"), symbolic.symbol("n", low=2)
+    assert one == symbolic.symbol("n")
+    assert one != two
+    assert one // 3 != two // 3
+    assert symbolic.minimum(one, 5) != symbolic.minimum(two, 5)
+    assert symbolic.minimum(two, 2) == 2
+    assert symbolic.minimum(one, 2) != 2

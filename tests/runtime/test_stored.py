@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,12 @@ import pytest
 import kcompile as keras
 from kcompile import compiler, layers
 from kcompile.core.config import config
+from kcompile.ir.op import make_parameter
+from kcompile.ir.types import TensorType
+from kcompile.kernels.host import host
 from kcompile.runtime import stored
 from kcompile.runtime.cache import ObjectCache
+from kcompile.trace.tracer import trace
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -104,6 +109,80 @@ def test_another_compiler_is_another_program(monkeypatch):
     no_passes(monkeypatch)
     with pytest.raises(AssertionError, match="the passes ran"):
         results(convolutional, fits=1)
+
+
+KEY = "listing "
+
+
+def any_graph(constant=2.0):
+    graph, _ = trace(lambda x: x * constant + 1.0, [make_parameter("x", TensorType((5,)))])
+    return graph
+
+
+def test_the_key_knows_the_machine(monkeypatch):
+    """Sizes of caches decide tiles; versions and CPU decide what kernels are called."""
+    before = stored.key_of(any_graph())
+    assert before.startswith(KEY)
+    with monkeypatch.context() as other:
+        other.setattr(stored, "host_fingerprint", lambda: "another CPU")
+        assert stored.key_of(any_graph()) != before
+    with monkeypatch.context() as other:
+        other.setattr(stored, "host", lambda: replace(host(), l2=1 << 17))
+        assert stored.key_of(any_graph()) != before
+    with monkeypatch.context() as other:
+        other.setattr(stored, "host", lambda: replace(host(), cores=64))
+        assert stored.key_of(any_graph()) == before
+    assert stored.key_of(any_graph(3.0)) != before
+
+
+@pytest.mark.parametrize("changes", [{"num_threads": 1}, {"flush_subnormals": True}], ids=str)
+def test_who_runs_a_program_does_not_change_it(changes):
+    before = stored.key_of(any_graph())
+    with config(**changes):
+        assert stored.key_of(any_graph()) == before
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"verify": True}, {"check": True}, {"poison": True}, {"dump": "x"}, {"debug": "plan"}],
+    ids=str,
+)
+def test_whoever_looks_on_gets_no_stored_program(changes):
+    with config(**changes):
+        assert stored.key_of(any_graph()) is None
+
+
+def test_without_a_cache_there_is_no_key(monkeypatch):
+    monkeypatch.setenv("KCOMPILE_CACHE", "0")
+    assert stored.key_of(any_graph()) is None
+
+
+def test_a_graph_without_a_lasting_name_has_no_key(monkeypatch):
+    def unfit(graph):
+        raise stored.Unfit
+
+    monkeypatch.setattr(stored, "fingerprint", unfit)
+    assert stored.key_of(any_graph()) is None
+
+
+def test_the_compilers_files_are_read(monkeypatch, tmp_path):
+    """The digest is that of the files, not of nothing."""
+    before = stored._compiler.__wrapped__()
+    (tmp_path / "passes").mkdir()
+    (tmp_path / "passes" / "new.py").write_text("x = 1")
+    monkeypatch.setattr(keras, "__path__", [*keras.__path__, str(tmp_path)])
+    assert stored._compiler.__wrapped__() != before
+
+
+def test_large_constants_are_not_kept(monkeypatch):
+    put = []
+    monkeypatch.setattr(ObjectCache, "put", lambda self, key, data: put.append(key))
+    for size, expected in ((1 << 10, 1), (1 << 21, 0)):
+        put.clear()
+        table = np.arange(size, dtype="float32")
+        graph, _ = trace(lambda x, table=table: x * table, [make_parameter("x", TensorType(table.shape))])
+        compiler.compile_graph(graph)
+        assert sum(key.startswith(KEY) for key in put) == expected
 
 
 @pytest.mark.parametrize("topic", ["graph", "plan", "kernels", "source"])

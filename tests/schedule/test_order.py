@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 
@@ -62,6 +64,37 @@ def lists(*names):
 )
 def test_the_peak(touched, sizes, expected):
     assert order.peak(lists(*touched), sizes) == expected
+
+
+@dataclass(frozen=True)
+class Touching:
+    """As much of a kernel as dependences look at: names of what it reads and writes."""
+
+    reads: str
+    written: str
+
+
+def after(monkeypatch, *kernels, aliases=None):
+    monkeypatch.setattr(order, "writes", lambda kernel: tuple(kernel.written))
+    return order._dependents([Touching(*one.split(">")) for one in kernels], aliases or {})
+
+
+@pytest.mark.parametrize(
+    "kernels, expected",
+    [
+        (("x>a", "a>b"), [{1}, set()]),  # read after it is written
+        (("a>b", "x>a"), [{1}, set()]),  # written after it is read
+        (("x>a", "y>a"), [{1}, set()]),  # written again
+        (("a>b", "a>c"), [set(), set()]),  # read twice
+        (("x>a", "a>b", "a>c", "x>a", "a>d"), [{1, 2, 3}, {3}, {3}, {4}, set()]),
+    ],
+)
+def test_what_must_stay_in_order(monkeypatch, kernels, expected):
+    assert after(monkeypatch, *kernels) == expected
+
+
+def test_an_alias_is_its_variable(monkeypatch):
+    assert after(monkeypatch, "v>y", "x>n", aliases={"n": "v"}) == [{1}, set()]
 
 
 def test_small_plans_stay_in_their_order():
