@@ -281,7 +281,9 @@ class _LoopEmitter:
         extent = self.s.bound(row.extent if row.extent is not None else 1)
         low, high = self.s.part_range(next(iter(group)), row) or ("0", extent)
         rest = low
-        if sum(len(list(loops.walk(r.args[0]))) for r in group) <= UNROLLED_SIZE:
+        # A few columns, known ones, stay in registers all along; LLVM sees that by itself.
+        stays = span[0] == "0" and isinstance(axis.extent, int) and axis.extent <= COLUMN_CHUNK
+        if not stays and sum(len(list(loops.walk(r.args[0]))) for r in group) <= UNROLLED_SIZE:
             rest, name = self.w.name("rest"), self.w.name("r")
             self.w.line(f"{rest} = {low} + index_div({high} - {low}, {ROWS}) * {ROWS}")
             with self.w.block(f"for {name} in range({low}, {rest}, {ROWS}):"), self.s.scope():

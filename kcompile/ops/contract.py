@@ -132,10 +132,9 @@ def operand_gradient(
         raise NotImplementedError("contract: this operand map has no gradient rule")
     strided = {k: w for k, w in windows.items() if phases.has_phases(w, shape[k], extents, other_map)}
     if strided:
-        part = (
-            phases.gradient_of_part if phases.differ(strided, extents, shape) else phases.gradient_in_groups
-        )
-        return part(operand_gradient, dy, other, shape, out, over, mapping, other_map, strided)
+        apart = phases.differ(strided, extents, shape, out, mapping)
+        gradient = phases.gradient_of_part if apart else phases.gradient_in_groups
+        return gradient(operand_gradient, dy, other, shape, out, over, mapping, other_map, strided)
     replaced = {o: k for k, (_, o, _, _) in windows.items()}  # output axis of y -> dimension of the operand
     summed = [a for a in range(len(extents)) if a not in kept and a not in replaced]
     number: dict[int, int] = {a: len(shape) + k for k, a in enumerate(summed)}

@@ -28,10 +28,14 @@ def has_phases(window: Window, extent: Any, extents: Shape, other_map: Map) -> b
     return s > 1 and d == 1 and known and follows == [((1, r),)]
 
 
-def differ(strided: dict[int, Window], extents: Shape, shape: Shape) -> bool:
-    """Do phases have different numbers of taps, so that computing all with the most taps is waste?"""
+def differ(strided: dict[int, Window], extents: Shape, shape: Shape, out: Shape, mapping: Map) -> bool:
+    """Do phases have different numbers of taps, so that computing all with the most taps is waste?
+
+    Only where each phase is a product of matrices as well: elements side by side that dy does not have.
+    """
     apart = [k for k, (s, _, _, r) in strided.items() if _is_uneven(s, extents[r])]
-    return bool(apart) and isinstance(shape[-1], int) and shape[-1] >= WIDE
+    is_own = len(mapping[-1]) == 1 and mapping[-1][0][1] >= len(out)
+    return bool(apart) and is_own and isinstance(shape[-1], int) and shape[-1] >= WIDE
 
 
 def _is_uneven(s: int, taps: Any) -> bool:
