@@ -101,7 +101,7 @@ def matmul(x1: Any, x2: Any) -> Any:
 
 
 def tensordot(x1: Any, x2: Any, axes: Any = 2) -> Any:
-    """Sum of products over the given axes of both operands, as numpy.tensordot."""
+    """Sum of products over the given axes of both operands, as numpy.tensordot, and in their dtype."""
     x, w = ew.operands(x1, x2)
     a, b = len(x.shape), len(w.shape)
     if isinstance(axes, int):
@@ -115,7 +115,8 @@ def tensordot(x1: Any, x2: Any, axes: Any = 2) -> Any:
         second[q % b] = first[p % a]
     shared = set(first) & set(second)
     output = [c for c in first + second if c not in shared]
-    return contract.einsum(f"{''.join(first)},{''.join(second)}->{''.join(output)}", x, w)
+    found = contract.einsum(f"{''.join(first)},{''.join(second)}->{''.join(output)}", x, w)
+    return ew.cast(found, ew.common_dtype(x))
 
 
 def dot(x1: Any, x2: Any) -> Any:
