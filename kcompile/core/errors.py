@@ -11,6 +11,10 @@ class ShapeError(KCompileError, ValueError):
     """Shapes do not fit. A ValueError too, as Keras raises."""
 
 
+class BroadcastError(ShapeError, TypeError):
+    """Shapes cannot be broadcast together. A TypeError, too, as Keras has it from JAX."""
+
+
 class DTypeError(KCompileError, TypeError, ValueError):
     """dtypes do not fit."""
 

@@ -39,7 +39,7 @@ class TensorType:
 
 def broadcast_shapes(*shapes: Sequence[int | Int], op: str = "broadcast") -> Shape:
     """The common shape of operands under NumPy's rules; a symbolic dimension equals only itself (or 1)."""
-    from kcompile.core.errors import ShapeError, message
+    from kcompile.core.errors import BroadcastError, message
 
     rank = max((len(s) for s in shapes), default=0)
     result: list[int | Int] = []
@@ -47,7 +47,9 @@ def broadcast_shapes(*shapes: Sequence[int | Int], op: str = "broadcast") -> Sha
         dims = {s[axis] for s in shapes if -axis <= len(s)} - {1}
         if len(dims) > 1:
             shown = " and ".join(_shown(s) for s in shapes)
-            raise ShapeError(message(f"{op}: shapes {shown} cannot be broadcast together.", received=shown))
+            raise BroadcastError(
+                message(f"{op}: shapes {shown} cannot be broadcast together.", received=shown)
+            )
         result.append(dims.pop() if dims else 1)
     return tuple(result)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from kcompile import ops
 from kcompile.core import config
-from kcompile.losses.loss import LossFunctionWrapper
+from kcompile.losses.loss import LossFunctionWrapper, fitting
 from kcompile.losses.probabilistic import _check_axis, pair, smooth, smooth_binary
 
 
@@ -46,7 +46,7 @@ def categorical_focal_crossentropy(
 ) -> Any:
     """sum(alpha (1 - p)^gamma (-y_true log p)) over the classes on `axis`."""
     _check_axis(axis)
-    y_true, y_pred = pair(y_true, y_pred)
+    y_true, y_pred = fitting(*pair(y_true, y_pred))
     y_true = smooth(y_true, label_smoothing)
     y_pred = ops.softmax(y_pred, axis=axis) if from_logits else y_pred
     p = y_pred / ops.sum(y_pred, axis=axis, keepdims=True)

@@ -10,6 +10,7 @@ from kcompile.core import tree
 from kcompile.core.config import floatx
 from kcompile.core.serialization import deserialize_keras_object, serialize_keras_object
 from kcompile.core.symbolic import product
+from kcompile.ir.types import broadcast_shapes
 from kcompile.ops import elementwise as ew
 from kcompile.trace.masks import mask_of
 from kcompile.trace.naming import auto_name
@@ -45,6 +46,10 @@ class Loss:
         return self._dtype
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        if y_true is None or y_pred is None:
+            raise ValueError(
+                f"Loss '{self.name}' needs labels and predictions. Received: y_true={y_true}, y_pred={y_pred}"
+            )
         in_mask = mask_of(y_pred)
         y_pred = tree.map_structure(lambda x: ew.as_tensor(x, self._dtype), y_pred)
         y_true = tree.map_structure(lambda x: ew.as_tensor(x, self._dtype), y_true)
@@ -142,6 +147,12 @@ def _same_rank(longer: Any, shorter: Any, expand: bool) -> tuple[Any, Any]:
     return ops.squeeze(longer, axis=-1), shorter
 
 
+def fitting(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
+    """Both, whose shapes can be broadcast together; else a BroadcastError."""
+    broadcast_shapes(y_true.shape, y_pred.shape, op="y_true and y_pred")
+    return y_true, y_pred
+
+
 def joint_mask(a: Any, b: Any) -> Any:
     if a is None or b is None:
         return b if a is None else a
@@ -167,6 +178,7 @@ def reduce_weighted_values(
     weights = apply_mask(sample_weight, mask, values.dtype, reduction)
     if weights is not None:
         values, weights = squeeze_or_expand_to_same_rank(values, ew.as_tensor(weights, values.dtype))
+        broadcast_shapes(values.shape, weights.shape, op="the loss's values and sample_weight")
         values = values * weights
     return _reduce(values, weights, reduction)
 

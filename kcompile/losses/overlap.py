@@ -6,13 +6,13 @@ from typing import Any
 
 from kcompile import ops
 from kcompile.core import config
-from kcompile.losses.loss import LossFunctionWrapper
+from kcompile.losses.loss import LossFunctionWrapper, fitting
 from kcompile.losses.probabilistic import pair
 
 
 def dice(y_true: Any, y_pred: Any, axis: Any = None) -> Any:
     """1 - 2 |overlap| / (|y_true| + |y_pred|), sums over `axis` (all by default)."""
-    y_true, y_pred = pair(y_true, y_pred)
+    y_true, y_pred = fitting(*pair(y_true, y_pred))
     overlap = ops.sum(y_true * y_pred, axis=axis)
     total = ops.sum(y_true, axis=axis) + ops.sum(y_pred, axis=axis) + config.epsilon()
     return 1 - 2.0 * overlap / total
@@ -21,7 +21,7 @@ def dice(y_true: Any, y_pred: Any, axis: Any = None) -> Any:
 def tversky(y_true: Any, y_pred: Any, alpha: float = 0.5, beta: float = 0.5, axis: Any = None) -> Any:
     """Dice with `alpha` and `beta` as weights of what only y_true and only y_pred cover (Salehi et al.
     2017)."""
-    y_true, y_pred = pair(y_true, y_pred)
+    y_true, y_pred = fitting(*pair(y_true, y_pred))
     overlap = ops.sum(y_true * y_pred, axis=axis)
     missed = ops.sum((1 - y_pred) * y_true, axis=axis)
     extra = ops.sum(y_pred * (1 - y_true), axis=axis)

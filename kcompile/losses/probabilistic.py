@@ -6,7 +6,7 @@ from typing import Any
 
 from kcompile import ops
 from kcompile.core import config
-from kcompile.losses.loss import LossFunctionWrapper
+from kcompile.losses.loss import LossFunctionWrapper, fitting
 from kcompile.ops import elementwise as ew
 from kcompile.trace.masks import set_mask
 
@@ -95,13 +95,13 @@ def binary_crossentropy(
 
 def kl_divergence(y_true: Any, y_pred: Any) -> Any:
     """sum(y_true log(y_true / y_pred)) over the last axis, both clipped to [epsilon, 1]."""
-    y_true, y_pred = (ops.clip(y, config.epsilon(), 1) for y in pair(y_true, y_pred))
+    y_true, y_pred = (ops.clip(y, config.epsilon(), 1) for y in fitting(*pair(y_true, y_pred)))
     return ops.sum(y_true * ops.log(y_true / y_pred), axis=-1)
 
 
 def poisson(y_true: Any, y_pred: Any) -> Any:
     """mean(y_pred - y_true log(y_pred + epsilon)) over the last axis."""
-    y_true, y_pred = pair(y_true, y_pred)
+    y_true, y_pred = fitting(*pair(y_true, y_pred))
     return ops.mean(y_pred - y_true * ops.log(y_pred + config.epsilon()), axis=-1)
 
 

@@ -7,14 +7,20 @@ from typing import Any
 
 from kcompile import ops
 from kcompile.core import config
-from kcompile.losses.loss import LossFunctionWrapper, squeeze_or_expand_to_same_rank
+from kcompile.losses.loss import LossFunctionWrapper, fitting, squeeze_or_expand_to_same_rank
 from kcompile.ops import elementwise as ew
 
 
 def pair(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
-    """Both tensors in the prediction's dtype and at one rank."""
+    """Both tensors in the prediction's dtype and at one rank.
+
+    Raises:  ValueError where one is None, BroadcastError (a TypeError and a ValueError) where their shapes do
+             not fit.
+    """
+    if y_true is None or y_pred is None:
+        raise ValueError(f"A loss needs labels and predictions. Received: y_true={y_true}, y_pred={y_pred}")
     y_pred = ew.as_tensor(y_pred)
-    return squeeze_or_expand_to_same_rank(ew.as_tensor(y_true, str(y_pred.dtype)), y_pred)
+    return fitting(*squeeze_or_expand_to_same_rank(ew.as_tensor(y_true, str(y_pred.dtype)), y_pred))
 
 
 def mean_squared_error(y_true: Any, y_pred: Any) -> Any:

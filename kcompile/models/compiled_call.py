@@ -20,7 +20,7 @@ from kcompile.trace.masks import mask_of, set_mask
 from kcompile.trace.tracer import trace
 from kcompile.training.extents import leaves_of, open_dimensions
 from kcompile.training.programs import StepProgram, spec
-from kcompile.training.step import StepGraph, default_float, parameters
+from kcompile.training.step import StepGraph, parameters
 
 MOST_SHAPES = 64  # fast entries kept; variable lengths would make ever more of them
 
@@ -115,7 +115,7 @@ class CompiledCalls:
         masked: list[int] = []
 
         def run(*_: Value) -> Any:
-            outputs = Layer.__call__(self._model, default_float(given), training=training)
+            outputs = Layer.__call__(self._model, given, training=training)
             more.extend(layer for layer in self._model._flatten_layers() if layer._losses)
             masks = [mask_of(x) for x in tree.flatten(outputs)]
             masked.extend(k for k, mask in enumerate(masks) if mask is not None)

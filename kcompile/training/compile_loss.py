@@ -164,7 +164,7 @@ def _value(entry: OutputLoss, y_true: Any, y_pred: Any, weight: Any) -> Any:
     try:
         value = ew.as_tensor(entry.loss(y_true, y_pred, weight), floatx())
     except ShapeError as error:
-        raise ShapeError(_misfit(entry, y_true, y_pred, weight, error)) from error
+        raise type(error)(_misfit(entry, y_true, y_pred, weight, error)) from error
     if tuple(value.shape) != ():
         raise ValueError(
             message(
