@@ -181,8 +181,8 @@ def test_worker_processes_work_on_copies_of_the_data_set():
     assert numbers(batches) == [10, 11, 12, 13, 14]
     makers = {int(batch[1][0, 0]) for batch in batches}
     assert os.getpid() not in makers and 1 <= len(makers) <= 2
-    again = list(source.epoch())
-    assert {int(batch[1][0, 0]) for batch in again} <= makers  # nothing changed: the same processes
+    makers |= {int(batch[1][0, 0]) for batch in source.epoch()}
+    assert len(makers) <= 2  # nothing changed: the same processes, though one may have been too late before
     source.on_epoch_end()
     assert numbers(source.epoch()) == [20, 21, 22, 23, 24]
     source.close()
