@@ -60,11 +60,11 @@ class Nest:
 
     @property
     def work(self) -> int | Int:
-        """Elements visited."""
+        """Elements visited: those stored, and those of each reduction, which runs once where it changes."""
+        found = {e for item in self.items for e in loops.walk(item.expr) if e.op == "reduce"}
         total: int | Int = 0
-        for item, size in zip(self.items, self.sizes, strict=True):
-            axes = (a for e in loops.walk(item.expr) if e.op == "reduce" for a in e.attr[1])
-            total = total + size * size_of(axes)
+        for visited in (*self.sizes, *(size_of((*e.attr[1], *e.free_axes)) for e in found)):
+            total = total + visited
         return total
 
     @property

@@ -22,6 +22,7 @@ from kcompile.schedule.memory import Lifetime, place
 from kcompile.schedule.plan import Plan
 
 SMALL_WORK = 60_000  # elements (16 flops count as one): a program below this runs on the calling thread alone
+SMALL_COMMAND = 7_500  # the same for a command: another thread's share must be worth its barrier
 CHUNKS = 128  # of a command with as many tiles: a claim takes as long as thousands of flops
 SCRATCH_SLACK = 4096
 
@@ -145,13 +146,13 @@ class Program:
             tiles = symbolic.evaluate(spec.tiles, symbols)
             own = symbolic.evaluate(spec.work, symbols)
             work += own
-            flags = (BARRIER if barriers[k] else 0) | (SERIAL if tiles <= 1 or own < SMALL_WORK // 8 else 0)
+            flags = (BARRIER if barriers[k] else 0) | (SERIAL if tiles <= 1 or own < SMALL_COMMAND else 0)
             block = arguments.ctypes.data + 8 * starts[k]
             commands[k, :5] = self.addresses[k], block, tiles, _grain(tiles), flags
         needed = [symbolic.evaluate(s.scratch, symbols) for s in self.specs] + [d.scratch for d in described]
         scratch = max(needed, default=0) + SCRATCH_SLACK
         shapes = [tuple(symbolic.evaluate(d, symbols) for d in v.shape) for v in self.outputs]
-        threads = 1 if work < SMALL_WORK else None
+        threads = 1 if work < max(SMALL_WORK, SMALL_COMMAND * len(self.specs)) else None
         return Bound(
             commands,
             CommandList(commands),
