@@ -13,6 +13,7 @@ from kcompile.ir.types import Shape
 
 Structure = Any  # a tensor, or lists, tuples and dicts of tensors
 Names = dict[int, Int]  # symbols by the extent that they have now
+BATCH = symbol("batch")  # one object: a program is found by its shapes in every call of `predict`
 
 
 def leaves_of(structure: Structure) -> list[np.ndarray]:
@@ -56,7 +57,7 @@ def open_dimensions(
         known = leaf.shape
         if fits and len(placeholders[k].shape) == leaf.ndim:
             known = placeholders[k].shape
-        dims: list[int | Int] = [symbol("batch") if batch is None else batch]
+        dims: list[int | Int] = [BATCH if batch is None else batch]
         for given, extent in zip(known[1:], leaf.shape[1:], strict=True):
             dims.append(names.setdefault(extent, symbol(f"dim{len(names) + 1}")) if given is None else extent)
         found.append(tuple(dims))

@@ -9,7 +9,7 @@ import numpy as np
 
 from kcompile.core import config, tree
 from kcompile.core.lazy import lazy
-from kcompile.core.symbolic import Int, symbol
+from kcompile.core.symbolic import Int
 from kcompile.ir.types import Shape
 from kcompile.layers import state
 from kcompile.trace.present_extents import present_batch
@@ -17,6 +17,7 @@ from kcompile.trace.variable import Variable
 from kcompile.training import step as steps
 from kcompile.training.checks import check_batch, check_lengths
 from kcompile.training.extents import (
+    BATCH,
     closed_dimensions,
     has_fixed_batch,
     leaves_of,
@@ -135,7 +136,7 @@ class Programs:
         """The batch's dimension in traces: its size only where layers have to know it."""
         if self._fixed[0] != state.version():
             self._fixed = (state.version(), has_fixed_batch(self._model))
-        return size if self._fixed[1] else symbol("batch")
+        return size if self._fixed[1] else BATCH
 
     def predict(self, x: Structure) -> StepProgram:
         """The outputs for a batch. Dimensions that the model leaves open are known only when the program
