@@ -52,10 +52,7 @@ def on_target(cpu):
 
 def cross_compiled(cpu):
     llvm.initialize_all_targets()
-    try:
-        llvm.Target.from_triple(cpu.partition(":")[0])
-    except RuntimeError as error:
-        pytest.skip(f"this LLVM makes no code for {cpu}: {error}")
+    llvm.Target.from_triple(cpu.partition(":")[0])  # llvmlite's LLVM has them all; one without must be seen
     return on_target(cpu)
 
 
