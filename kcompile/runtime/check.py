@@ -32,13 +32,14 @@ class CheckedExecutable(StepwiseExecutable):
     Raises: CompileError that names the first kernel whose results differ from the references'.
     """
 
-    def _run_each(
+    def _run_once(
         self,
         bound: Bound,
         arrays: Sequence[np.ndarray],
         results: Sequence[np.ndarray],
-        symbols: Mapping[str, int],
+        symbols: Mapping[str, int] | None,
     ) -> None:
+        found = self.symbols_of(arrays, symbols or {})
         known = {v: a.copy() for v, a in zip(self.inputs, arrays, strict=True)}
         known.update({leaf: array.copy() for leaf, array in self.program.variables.items()})
         plan = self.program.plan
@@ -48,7 +49,7 @@ class CheckedExecutable(StepwiseExecutable):
             team().run(command.copy(), 1, threads=bound.threads, scratch=bound.scratch)
             first = (int(command[0, 1]) - bound.arguments.ctypes.data) // 8 + (spec.nested is not None)
             addresses = dict(zip(spec.buffers, bound.arguments[first:].tolist(), strict=False))
-            self._check(number, kernel, spec, addresses, known, symbols)
+            self._check(number, kernel, spec, addresses, known, found)
 
     def _check(
         self,

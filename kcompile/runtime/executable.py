@@ -44,9 +44,19 @@ class Executable:
         results = [np.empty(s, d) for s, d in zip(bound.output_shapes, self._output_dtypes, strict=True)]
         with bound.lock:
             self._before(bound, prepared, results)
-            team().run(bound.listed, 1, threads=bound.threads, scratch=bound.scratch)
+            self._run_once(bound, prepared, results, symbols)
             self._after()
         return results
+
+    def _run_once(
+        self,
+        bound: Bound,
+        arrays: Sequence[np.ndarray],
+        results: Sequence[np.ndarray],
+        symbols: Mapping[str, int] | None,
+    ) -> None:
+        """All commands, in one native call."""
+        team().run(bound.listed, 1, threads=bound.threads, scratch=bound.scratch)
 
     def repeat(
         self,

@@ -22,12 +22,12 @@ BYTE = 0xFF  # every float made of it is NaN
 class PoisonedExecutable(StepwiseExecutable):
     """An executable that poisons what is free."""
 
-    def _run_each(
+    def _run_once(
         self,
         bound: Bound,
         arrays: Sequence[np.ndarray],
         results: Sequence[np.ndarray],
-        symbols: Mapping[str, int],
+        symbols: Mapping[str, int] | None,
     ) -> None:
         arena = bound.arena.ctypes.data
         for memory in (bound.arena, *results):
