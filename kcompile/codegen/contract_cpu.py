@@ -66,7 +66,7 @@ class ContractEmitter:
         if c.parts > 1:  # each part has a pass
             self.block_k = min(self.block_k, -(-hint(c.k_extent) // c.parts))
         self.panels = panels_of_strip(c, self.row, self.lane, (e for _, _, e in self.stores))
-        self.width = self.panels * c.columns  # of the scratch tile
+        self.tile_width = self.panels * c.columns  # of the scratch tile
         self.narrow = None if isinstance(c.n.extent, int) or c.pairs else narrower_tile(c.columns, c.dtype)
         self.beyond = max(c.rows, self.narrow[0] if self.narrow else 0) - 1  # rows computed too many
         self.externals: list[KernelSource] = []
@@ -122,7 +122,7 @@ class ContractEmitter:
     def _places(self) -> dict[str, int]:
         """Offsets in the scratch memory."""
         rows = self._block_rows() + self.beyond + 1
-        tile, c = aligned(rows * self.width * self.out_item), aligned(rows * 8)
+        tile, c = aligned(rows * self.tile_width * self.out_item), aligned(rows * 8)
         return {"c": c, "turned": c + tile, "end": c + tile * (2 if self.c.transposed else 1)}
 
     def _scratch(self) -> int:
@@ -130,7 +130,7 @@ class ContractEmitter:
 
     def _tile(self) -> None:
         c, w, s = self.c, self.w, self.s
-        block, width = self._block_rows(), self.width
+        block, width = self._block_rows(), self.tile_width
         m, n = s.bound(c.m_extent), s.bound(c.n.extent)
         blocks = symbolic.floordiv(c.m_extent + (block - 1), block)
         strips = symbolic.floordiv(c.n.extent + (width - 1), width)
@@ -218,7 +218,10 @@ class ContractEmitter:
             w.line("first_pass = 0")
             w.line(f"last_pass = {count}")
         if self.c.parts > 1 or isinstance(self.c.k_extent, Int):  # a part, or a batch, may be empty
-            with w.block("if first_pass == last_pass:"), w.block(f"for j in range(rows * {self.width}):"):
+            with (
+                w.block("if first_pass == last_pass:"),
+                w.block(f"for j in range(rows * {self.tile_width}):"),
+            ):
                 w.line(f"c[j] = {scalar.literal(0, self.c.value.dtype)}")
         moves = blocked or bool(self.k_outer)
         if moves:
@@ -296,8 +299,8 @@ class ContractEmitter:
             s.bound(self.k1.extent), "index_div(k_count, 2)" if c.pairs else "k_count", "address(table, r)",
             s.integer(self.k1.a * self.item), s.integer(self.k0.a * step), "b0 + b_k",
             s.integer(self.k1.b * self.item), s.integer(self.k0.b * step),
-            f"address(c, r * {self.width} + first - lane0)",
-            str(self.width * self.out_item), "i64(k_pass > first_pass)",
+            f"address(c, r * {self.tile_width} + first - lane0)",
+            str(self.tile_width * self.out_item), "i64(k_pass > first_pass)",
         ]  # fmt: skip
         self.w.line(f'call_external("{source.symbol}", {", ".join(values)})')
         self.w.line(f"r += {rows}")
@@ -329,7 +332,7 @@ class ContractEmitter:
                     self.lane,
                     "lane0",
                     "lane1",
-                    f"c[(row - row0) * {self.width} + lane - lane0]",
+                    f"c[(row - row0) * {self.tile_width} + lane - lane0]",
                 )
 
     def _nest(

@@ -8,6 +8,7 @@ prefetched.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from kcompile.codegen.contract_cpu import ContractEmitter
@@ -26,7 +27,7 @@ from kcompile.schedule.winograd import Window
 
 CACHE_SHARE = 0.7  # of the second-level cache, for transformed filters, inputs and products together
 FLOAT = 4  # bytes
-FILTER_BLOCK = 16  # outputs transformed at a time where the filters must be transposed
+FILTER_BLOCK = 16  # filters transformed at a time, at most
 
 
 def emit_winograd(kernel: Contract, aliases: Mapping[Value, Value]) -> KernelSpec:
@@ -38,8 +39,8 @@ class _WinogradEmitter(ContractEmitter):
     def _split_k(self) -> tuple[list[AxisRole], AxisRole, AxisRole]:
         assert self.c.window is not None
         self.window: Window = self.c.window
-        self.depth, self.width = int(self.window.depth.extent), int(self.c.n.extent)
-        self.padded_width = -(-self.width // self.c.columns) * self.c.columns
+        self.depth, self.channels = int(self.window.depth.extent), int(self.c.n.extent)
+        self.padded_channels = -(-self.channels // self.c.columns) * self.c.columns
         self.height = self._best_height()
         self.squares = self.height * self.window.tile_cols
         return [], self.window.depth, self.window.depth
@@ -49,8 +50,8 @@ class _WinogradEmitter(ContractEmitter):
         cache holds.
         """
         x, rows = self.window, self.c.rows
-        filters = POINTS * self.depth * self.padded_width * FLOAT
-        per_square = POINTS * (self.depth + self.padded_width) * FLOAT
+        filters = POINTS * self.depth * self.padded_channels * FLOAT
+        per_square = POINTS * (self.depth + self.padded_channels) * FLOAT
         fitting = [
             h for h in range(1, x.tile_rows + 1)
             if h * x.tile_cols * per_square + filters <= CACHE_SHARE * host().l2 or h * x.tile_cols <= rows
@@ -68,7 +69,7 @@ class _WinogradEmitter(ContractEmitter):
         sizes = {
             "table": (self.squares + self.c.rows) * 8,
             "v": POINTS * self.squares * self.depth * FLOAT,
-            "products": (POINTS * self.squares + self.c.rows) * self.padded_width * FLOAT,
+            "products": (POINTS * self.squares + self.c.rows) * self.padded_channels * FLOAT,
             "strip": self.height * TILE * self._strip_row(),
             "patch": 0 if self.window.is_exact else WINDOW * self._patch_row(),
         }
@@ -78,7 +79,7 @@ class _WinogradEmitter(ContractEmitter):
         return {**offsets, "end": at}
 
     def _strip_row(self) -> int:
-        return self.window.tile_cols * TILE * self.width * FLOAT
+        return self.window.tile_cols * TILE * self.channels * FLOAT
 
     def _patch_row(self) -> int:
         return (self.window.tile_cols * TILE + WINDOW - TILE) * self.depth * FLOAT
@@ -155,14 +156,14 @@ class _WinogradEmitter(ContractEmitter):
     def _products(self) -> None:
         c, w, x = self.c, self.w, self.window
         row = int(x.rows.a) * FLOAT
-        point, product_point = self.squares * self.depth * FLOAT, self.squares * self.padded_width * FLOAT
-        panels = self.padded_width // c.columns
+        point, product_point = self.squares * self.depth * FLOAT, self.squares * self.padded_channels * FLOAT
+        panels = self.padded_channels // c.columns
         panel_size = self.depth * c.columns * FLOAT
         w.line(f"squares = count * {x.tile_cols}")
         target, _, _ = self.stores[0]
-        written = self.height * TILE * int(x.cols.extent) * self.width * FLOAT
+        written = self.height * TILE * int(x.cols.extent) * self.channels * FLOAT
         share_in, share_out = self.height * TILE * row // POINTS, written // POINTS
-        line = int(x.cols.extent) * self.width
+        line = int(x.cols.extent) * self.channels
         pixels = f"(image * {x.rows.extent} + first * {TILE}) * {line}"
         start = f"address({self.names.buffer(target)}, {pixels})"
         w.line(f"ahead = source + (first * {TILE} + {self.height * TILE + 2}) * {row}")
@@ -181,18 +182,18 @@ class _WinogradEmitter(ContractEmitter):
                     self._call(
                         micro_source(c.rows, c.columns, "float32", True), 1, self.depth,
                         "address(table, r)", 0, FLOAT, "filters", 0, c.columns * FLOAT,
-                        f"sums + r * {self.padded_width * FLOAT}", self.padded_width * FLOAT, 0,
+                        f"sums + r * {self.padded_channels * FLOAT}", self.padded_channels * FLOAT, 0,
                     )  # fmt: skip
 
     def _output_transforms(self) -> None:
         w, x = self.w, self.window
-        point, item = self.squares * self.padded_width * FLOAT, self.width * FLOAT
+        point, item = self.squares * self.padded_channels * FLOAT, self.channels * FLOAT
         with w.block("for h in range(count):"):
             source = (
-                f"products + h * {x.tile_cols * self.padded_width * FLOAT}",
+                f"products + h * {x.tile_cols * self.padded_channels * FLOAT}",
                 6 * point,
                 point,
-                self.padded_width * FLOAT,
+                self.padded_channels * FLOAT,
             )
             target = (
                 f"address(strip, h * {TILE * self._strip_row() // FLOAT})",
@@ -200,7 +201,7 @@ class _WinogradEmitter(ContractEmitter):
                 item,
                 TILE * item,
             )
-            self._call(transform_source("output"), self.width, x.tile_cols, *source, *target)
+            self._call(transform_source("output"), self.channels, x.tile_cols, *source, *target)
 
     def _strip_epilogue(self) -> None:
         w, s, x = self.w, self.s, self.window
@@ -214,10 +215,10 @@ class _WinogradEmitter(ContractEmitter):
                 s.scope(),
             ):
                 w.line(f"row = (image * {rows} + oh) * {cols} + ow")
-                w.line(f"at = (oh - first * {TILE}) * {self._strip_row() // FLOAT} + ow * {self.width}")
+                w.line(f"at = (oh - first * {TILE}) * {self._strip_row() // FLOAT} + ow * {self.channels}")
                 s.axis_names[self.row] = "row"
                 self._hoist()
-                with w.block(f"for lane in range({self.width}):"), s.scope():
+                with w.block(f"for lane in range({self.channels}):"), s.scope():
                     s.axis_names[self.lane] = "lane"
                     w.line("acc = strip[at + lane]")
                     s.bind(accumulator(self.c.value.dtype), "acc")
@@ -266,7 +267,8 @@ def emit_filters(kernel: Pack, aliases: Mapping[Value, Value]) -> KernelSpec:
     point = panels * depth * columns * FLOAT
     externals = [transform_source("filter")]
     row, col, n, d = (int(v) * FLOAT for v in (x.row_taps.b, x.col_taps.b, c.n.b, x.depth.b))
-    step = FILTER_BLOCK
+    # Vectors run along what lies side by side in memory. A block of filters to transpose lies within a panel.
+    step = FILTER_BLOCK if n == FLOAT else math.gcd(FILTER_BLOCK, columns)
     with w.block("def kernel(args, begin, end, scratch):"):
         w.line(f"source = args[0] + {int(c.b.offset) * FLOAT}")
         w.line("filters = args[1]")

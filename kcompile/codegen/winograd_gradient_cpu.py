@@ -36,12 +36,12 @@ class _GradientEmitter(ContractEmitter):
     def _split_k(self) -> tuple[list[AxisRole], AxisRole, AxisRole]:
         assert self.c.window is not None
         self.window: Window = self.c.window
-        self.depth, self.width = int(self.window.depth.extent), int(self.c.n.extent)
-        self.padded_width = -(-self.width // self.c.columns) * self.c.columns
-        per_square = POINTS * (self.depth + self.padded_width) * FLOAT
+        self.depth, self.channels = int(self.window.depth.extent), int(self.c.n.extent)
+        self.padded_channels = -(-self.channels // self.c.columns) * self.c.columns
+        per_square = POINTS * (self.depth + self.padded_channels) * FLOAT
         # Sums that fill the cache stream through it: the fewer passes, the better.
         share = CACHE_SHARE * host().l2
-        free = max(share - POINTS * self.depth * self.padded_width * FLOAT, share / 2)
+        free = max(share - POINTS * self.depth * self.padded_channels * FLOAT, share / 2)
         self.height = max(1, min(MOST_SQUARES, int(free) // per_square) // self.window.tile_cols)
         self.squares = self.height * self.window.tile_cols
         return [], self.window.depth, AxisRole((), 1, 0, 0, 0)
@@ -52,9 +52,9 @@ class _GradientEmitter(ContractEmitter):
         return {
             "table": (self.depth + self.c.rows) * 8,
             "v": POINTS * self.squares * self.depth * FLOAT,
-            "d": POINTS * self.squares * self.padded_width * FLOAT + 256,
+            "d": POINTS * self.squares * self.padded_channels * FLOAT + 256,
             "x_patch": 0 if exact else WINDOW * (cols * TILE + 2) * self.depth * FLOAT,
-            "d_patch": 0 if exact else TILE * cols * TILE * self.width * FLOAT,
+            "d_patch": 0 if exact else TILE * cols * TILE * self.channels * FLOAT,
         }
 
     def _scratch(self) -> int:
@@ -74,7 +74,7 @@ class _GradientEmitter(ContractEmitter):
             w.line(f"{name} = scratch + {at}")
             at += -(-size // 64) * 64
         w.line("places = buffer_i64(table, 100)")
-        size = POINTS * self.depth * self.padded_width
+        size = POINTS * self.depth * self.padded_channels
         (partial, _, _) = self.stores[0]
         sums = self.names.buffer(partial)
         with w.block("for tile in range(begin, end):"):
@@ -104,7 +104,9 @@ class _GradientEmitter(ContractEmitter):
             w.line(f"{name} = {memory} + {s.integer(offset * FLOAT)} + image * {step}")
         self._transform("input", self.depth, "source", "v", self.depth, (x.rows.a, x.cols.a), "x_patch")
         steps = (x.rows.b, x.cols.b)
-        self._transform("output_gradient", self.width, "above", "d", self.padded_width, steps, "d_patch")
+        self._transform(
+            "output_gradient", self.channels, "above", "d", self.padded_channels, steps, "d_patch"
+        )
 
     def _transform(
         self, name: str, channels: int, source: str, into: str, width: int, steps: tuple, patch: str
@@ -128,7 +130,7 @@ class _GradientEmitter(ContractEmitter):
 
     def _products(self, sums: str) -> None:
         c, w = self.c, self.w
-        line, wide = self.depth * FLOAT, self.padded_width * FLOAT
+        line, wide = self.depth * FLOAT, self.padded_channels * FLOAT
         whole = self.depth // c.rows * c.rows
         with w.block(f"for point in range({POINTS}):"):
             w.line(f"left = v + point * {self.squares * line}")

@@ -91,6 +91,15 @@ def test_the_micro_kernels_own_tests_pass_with_sse_alone():
     run(WITHOUT_AVX, "pytest", "-q", "-x", "-p", "no:cacheprovider", *files)
 
 
+@on_x86
+@pytest.mark.parametrize("cpu", RESTRICTED)
+def test_tiles_of_every_width_hold_whole_and_broken_panels(cpu):
+    """What one tile holds on this CPU is several tiles on a lesser one."""
+    files = [f"tests/codegen/test_{name}.py" for name in ("winograd", "strips", "batch_sizes", "column_sums")]
+    compared = ["-k", "agree or any_number or product or in_the_lanes"]
+    run(cpu, "pytest", "-q", "-x", "-p", "no:cacheprovider", *compared, *files)
+
+
 @pytest.mark.parametrize("cpu", ARM)
 def test_every_kernel_of_training_compiles_for_arm(cpu):
     found = cross_compiled(cpu)

@@ -1,0 +1,75 @@
+"""Convolutions through Winograd: any number of channels, whole and partial squares, beside NumPy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from kcompile import ops
+from kcompile.autograd.backward import gradients
+from kcompile.compiler import compile_graph
+from kcompile.core.symbolic import symbol
+from kcompile.ir.op import make_parameter
+from kcompile.ir.types import TensorType
+from kcompile.trace.tracer import trace
+from kcompile.trace.variable import Variable
+
+IMAGES = 3
+
+
+def convolved(size, channels, filters, padding):
+    """What a step computes (output, gradients of kernel, bias and images), compiled and from NumPy."""
+    rng = np.random.default_rng(channels + filters)
+    kernel = Variable(rng.normal(size=(3, 3, channels, filters)).astype("float32") / channels)
+    bias = Variable(rng.normal(size=filters).astype("float32"))
+
+    def step(x):
+        y = ops.tanh(ops.conv(x, kernel.value, padding=padding) + bias.value)
+        return [y, *gradients(ops.sum(ops.square(y)), [kernel.value, bias.value, x])]
+
+    x = rng.normal(size=(IMAGES, size, size, channels)).astype("float32")
+    graph, _ = trace(step, [make_parameter("x", TensorType((symbol("batch"), size, size, channels)))])
+    program = compile_graph(graph)
+    return program, program(x), reference(x, kernel.numpy().astype("float64"), bias.numpy(), padding)
+
+
+def reference(x, kernel, bias, padding):
+    border = 1 if padding == "same" else 0
+    x = np.pad(x.astype("float64"), ((0, 0), (border, border), (border, border), (0, 0)))
+    size = x.shape[1] - 2
+    taps = [(i, j) for i in range(3) for j in range(3)]
+    windows = {(i, j): x[:, i : i + size, j : j + size] for i, j in taps}
+    y = np.tanh(sum(windows[tap] @ kernel[tap] for tap in taps) + bias)
+    dy = 2 * y * (1 - y * y)
+    dkernel, dx = np.zeros_like(kernel), np.zeros_like(x)
+    for i, j in taps:
+        dkernel[i, j] = np.einsum("nhwc,nhwf->cf", windows[i, j], dy)
+        dx[:, i : i + size, j : j + size] += dy @ kernel[i, j].T
+    inner = slice(border, x.shape[1] - border)
+    return [y, dkernel, dy.sum((0, 1, 2)), dx[:, inner, inner]]
+
+
+def transforms(program):
+    """Names of the Winograd transforms that its kernels call."""
+    externals = [e.name for spec in program.program.specs for e in spec.source.externals]
+    return {name.removeprefix("kc_winograd_").rpartition("_")[0] for name in externals if "winograd" in name}
+
+
+# size of the images, channels, filters: below, at and beyond what one micro-kernel's tile holds on any CPU
+CASES = [
+    (8, 16, 16), (12, 16, 80), (8, 20, 100), (8, 96, 64), (16, 64, 128), (8, 130, 260),
+    (11, 16, 36), (11, 72, 72), (15, 24, 132), (9, 48, 48),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("size", "channels", "filters"), CASES)
+def test_convolutions_and_their_gradients_agree_with_numpy(size, channels, filters):
+    used = set()
+    for padding in ("same", "valid"):
+        program, outputs, expected = convolved(size, channels, filters, padding)
+        used |= transforms(program)
+        for got, want in zip(outputs, expected, strict=True):
+            bound = 2e-5 * np.abs(want).max()  # a transform adds up to 36 numbers, of both signs
+            np.testing.assert_allclose(got, want, rtol=0, atol=bound, err_msg=f"{padding} {got.shape}")
+    assert used >= {"input", "output"}
+    assert channels < 72 or "filter_gradient" in used
