@@ -16,17 +16,15 @@ from kcompile.codegen.expressions import Names
 from kcompile.codegen.families import micro_source, prefetch_source, transform_source, transpose_source
 from kcompile.codegen.source import KernelSource
 from kcompile.codegen.spec import MODULES, KernelSpec
+from kcompile.codegen.winograd_cut import FLOAT, best_cut
 from kcompile.codegen.writer import Writer
 from kcompile.ir.graph import Value
 from kcompile.ir.loops import Contract, Pack, accumulator
-from kcompile.kernels.host import host
 from kcompile.kernels.winograd import POINTS, TILE, WINDOW
 from kcompile.schedule.contraction import Contraction, packed_size
 from kcompile.schedule.roles import AxisRole
 from kcompile.schedule.winograd import Window
 
-CACHE_SHARE = 0.7  # of the second-level cache, for transformed filters, inputs and products together
-FLOAT = 4  # bytes
 FILTER_BLOCK = 16  # filters transformed at a time, at most
 
 
@@ -40,36 +38,19 @@ class _WinogradEmitter(ContractEmitter):
         assert self.c.window is not None
         self.window: Window = self.c.window
         self.depth, self.channels = int(self.window.depth.extent), int(self.c.n.extent)
-        self.padded_channels = -(-self.channels // self.c.columns) * self.c.columns
-        self.height = self._best_height()
-        self.squares = self.height * self.window.tile_cols
+        self.panels_in_all = -(-self.channels // self.c.columns)
+        self.cut = best_cut(self.window, self.c)
+        self.height, self.squares = self.cut.height, self.cut.height * self.window.tile_cols
+        self.padded_lanes = self.cut.panels * self.c.columns
+        self.strip_lanes = min(self.padded_lanes, self.channels)
         return [], self.window.depth, self.window.depth
-
-    def _best_height(self) -> int:
-        """Rows of squares per tile: those that fill the micro-kernel's rows best, of what the second-level
-        cache holds.
-        """
-        x, rows = self.window, self.c.rows
-        filters = POINTS * self.depth * self.padded_channels * FLOAT
-        per_square = POINTS * (self.depth + self.padded_channels) * FLOAT
-        fitting = [
-            h for h in range(1, x.tile_rows + 1)
-            if h * x.tile_cols * per_square + filters <= CACHE_SHARE * host().l2 or h * x.tile_cols <= rows
-        ]  # fmt: skip
-
-        def computed(h: int) -> tuple[float, int]:
-            whole, rest = divmod(x.tile_rows, h)
-            products = [-(-n * x.tile_cols // rows) * rows for n in (h, rest)]
-            return whole * products[0] + products[1], h
-
-        return min(fitting or [1], key=computed)
 
     def _places(self) -> dict[str, int]:
         """Offsets in scratch memory."""
         sizes = {
             "table": (self.squares + self.c.rows) * 8,
             "v": POINTS * self.squares * self.depth * FLOAT,
-            "products": (POINTS * self.squares + self.c.rows) * self.padded_channels * FLOAT,
+            "products": (POINTS * self.squares + self.c.rows) * self.padded_lanes * FLOAT,
             "strip": self.height * TILE * self._strip_row(),
             "patch": 0 if self.window.is_exact else WINDOW * self._patch_row(),
         }
@@ -78,8 +59,12 @@ class _WinogradEmitter(ContractEmitter):
             offsets[name], at = at, at + -(-size // 64) * 64
         return {**offsets, "end": at}
 
+    def _lanes(self) -> int | str:
+        """Outputs of a tile's strip."""
+        return self.channels if self.cut.strips == 1 else "lanes"
+
     def _strip_row(self) -> int:
-        return self.window.tile_cols * TILE * self.channels * FLOAT
+        return self.window.tile_cols * TILE * self.strip_lanes * FLOAT
 
     def _patch_row(self) -> int:
         return (self.window.tile_cols * TILE + WINDOW - TILE) * self.depth * FLOAT
@@ -95,17 +80,21 @@ class _WinogradEmitter(ContractEmitter):
     def _tile(self) -> None:
         w, s, x = self.w, self.s, self.window
         places = self._places()
-        groups = -(-x.tile_rows // self.height)
+        groups, strips = self.cut.groups, self.cut.strips
         images = x.images.extent if x.images is not None else 1
-        self.tiles = images * groups
+        self.tiles = images * (groups * strips)
         w.line(f"table = buffer_i64(scratch + {places['table']}, 100)")
         w.line(f"strip = buffer_f32(scratch + {places['strip']}, 101)")
         for name in ("v", "products", "patch"):
             w.line(f"{name} = scratch + {places[name]}")
         with w.block("for tile in range(begin, end):"):
-            w.line(f"image = index_div(tile, {groups})")
-            w.line(f"first = (tile - image * {groups}) * {self.height}")
+            w.line(f"image = index_div(tile, {groups * strips})")
+            w.line(f"first = index_div(tile - image * {groups * strips}, {strips}) * {self.height}")
             w.line(f"count = min({self.height}, {x.tile_rows} - first)")
+            if strips > 1:
+                w.line(f"panel0 = tile % {strips} * {self.cut.panels}")
+                w.line(f"lane0 = panel0 * {self.c.columns}")
+                w.line(f"lanes = min({self.padded_lanes}, {self.channels} - lane0)")
             image_stride = s.integer(x.images.a * FLOAT) if x.images is not None else "0"
             w.line(f"source = a + {s.integer(self.c.a.offset * FLOAT)} + image * {image_stride}")
             self._input_transforms()
@@ -155,45 +144,60 @@ class _WinogradEmitter(ContractEmitter):
 
     def _products(self) -> None:
         c, w, x = self.c, self.w, self.window
-        row = int(x.rows.a) * FLOAT
-        point, product_point = self.squares * self.depth * FLOAT, self.squares * self.padded_channels * FLOAT
-        panels = self.padded_channels // c.columns
-        panel_size = self.depth * c.columns * FLOAT
+        point, product_point = self.squares * self.depth * FLOAT, self.squares * self.padded_lanes * FLOAT
+        panels, panel_size = self.panels_in_all, self.depth * c.columns * FLOAT
         w.line(f"squares = count * {x.tile_cols}")
-        target, _, _ = self.stores[0]
-        written = self.height * TILE * int(x.cols.extent) * self.channels * FLOAT
-        share_in, share_out = self.height * TILE * row // POINTS, written // POINTS
-        line = int(x.cols.extent) * self.channels
-        pixels = f"(image * {x.rows.extent} + first * {TILE}) * {line}"
-        start = f"address({self.names.buffer(target)}, {pixels})"
-        w.line(f"ahead = source + (first * {TILE} + {self.height * TILE + 2}) * {row}")
-        w.line(f"target = {start}")
+        is_whole = self.cut.strips == 1
+        if is_whole:
+            self._prefetch_from()
         with w.block(f"for point in range({POINTS}):"):
-            self._call(prefetch_source(False), f"ahead + point * {share_in}", share_in)
-            self._call(prefetch_source(True), f"target + point * {share_out}", share_out)
+            if is_whole:
+                self._prefetch()
             with w.block("for r in range(squares):"):
                 w.line(f"table[r] = v + point * {point} + r * {self.depth * FLOAT}")
             with w.block(f"for r in range(squares, squares + {c.rows - 1}):"):
                 w.line("table[r] = table[squares - 1]")
-            with w.block(f"for panel in range({panels}):"):
-                w.line(f"filters = b + (point * {panels} + panel) * {panel_size}")
+            inner = f"for panel in range({panels}):" if is_whole else self._panels_of_strip()
+            with w.block(inner):
+                place = "panel" if is_whole else "panel0 + panel"
+                w.line(f"filters = b + (point * {panels} + {place}) * {panel_size}")
                 w.line(f"sums = products + point * {product_point} + panel * {c.columns * FLOAT}")
                 with w.block(f"for r in range(0, squares, {c.rows}):"):
                     self._call(
                         micro_source(c.rows, c.columns, "float32", True), 1, self.depth,
                         "address(table, r)", 0, FLOAT, "filters", 0, c.columns * FLOAT,
-                        f"sums + r * {self.padded_channels * FLOAT}", self.padded_channels * FLOAT, 0,
+                        f"sums + r * {self.padded_lanes * FLOAT}", self.padded_lanes * FLOAT, 0,
                     )  # fmt: skip
+
+    def _panels_of_strip(self) -> str:
+        return f"for panel in range(min({self.cut.panels}, {self.panels_in_all} - panel0)):"
+
+    def _prefetch_from(self) -> None:
+        """Where the next tile's input begins, and this tile's output."""
+        w, x = self.w, self.window
+        target, _, _ = self.stores[0]
+        line = int(x.cols.extent) * self.channels
+        pixels = f"(image * {x.rows.extent} + first * {TILE}) * {line}"
+        start = f"address({self.names.buffer(target)}, {pixels})"
+        w.line(f"ahead = source + (first * {TILE} + {self.height * TILE + 2}) * {int(x.rows.a) * FLOAT}")
+        w.line(f"target = {start}")
+
+    def _prefetch(self) -> None:
+        x = self.window
+        written = self.height * TILE * int(x.cols.extent) * self.channels * FLOAT
+        share_in, share_out = self.height * TILE * int(x.rows.a) * FLOAT // POINTS, written // POINTS
+        self._call(prefetch_source(False), f"ahead + point * {share_in}", share_in)
+        self._call(prefetch_source(True), f"target + point * {share_out}", share_out)
 
     def _output_transforms(self) -> None:
         w, x = self.w, self.window
-        point, item = self.squares * self.padded_channels * FLOAT, self.channels * FLOAT
+        point, item = self.squares * self.padded_lanes * FLOAT, self.strip_lanes * FLOAT
         with w.block("for h in range(count):"):
             source = (
-                f"products + h * {x.tile_cols * self.padded_channels * FLOAT}",
+                f"products + h * {x.tile_cols * self.padded_lanes * FLOAT}",
                 6 * point,
                 point,
-                self.padded_channels * FLOAT,
+                self.padded_lanes * FLOAT,
             )
             target = (
                 f"address(strip, h * {TILE * self._strip_row() // FLOAT})",
@@ -201,7 +205,7 @@ class _WinogradEmitter(ContractEmitter):
                 item,
                 TILE * item,
             )
-            self._call(transform_source("output"), self.channels, x.tile_cols, *source, *target)
+            self._call(transform_source("output"), self._lanes(), x.tile_cols, *source, *target)
 
     def _strip_epilogue(self) -> None:
         w, s, x = self.w, self.s, self.window
@@ -215,12 +219,14 @@ class _WinogradEmitter(ContractEmitter):
                 s.scope(),
             ):
                 w.line(f"row = (image * {rows} + oh) * {cols} + ow")
-                w.line(f"at = (oh - first * {TILE}) * {self._strip_row() // FLOAT} + ow * {self.channels}")
+                w.line(f"at = (oh - first * {TILE}) * {self._strip_row() // FLOAT} + ow * {self.strip_lanes}")
                 s.axis_names[self.row] = "row"
                 self._hoist()
-                with w.block(f"for lane in range({self.channels}):"), s.scope():
+                whole = self.cut.strips == 1
+                lanes = self._lanes() if whole else f"lane0, lane0 + {self._lanes()}"
+                with w.block(f"for lane in range({lanes}):"), s.scope():
                     s.axis_names[self.lane] = "lane"
-                    w.line("acc = strip[at + lane]")
+                    w.line("acc = strip[at + lane]" if whole else "acc = strip[at + lane - lane0]")
                     s.bind(accumulator(self.c.value.dtype), "acc")
                     self._write_stores()
 

@@ -13,7 +13,8 @@ from kcompile.codegen.contract_cpu import ContractEmitter
 from kcompile.codegen.families import micro_source, transform_source
 from kcompile.codegen.source import KernelSource
 from kcompile.codegen.spec import MODULES, KernelSpec
-from kcompile.codegen.winograd_cpu import CACHE_SHARE, FLOAT, copy_patch
+from kcompile.codegen.winograd_cpu import copy_patch
+from kcompile.codegen.winograd_cut import CACHE_SHARE, FLOAT
 from kcompile.codegen.writer import Writer
 from kcompile.ir.graph import Value
 from kcompile.ir.loops import Contract, Finish

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from kcompile.core import dtypes, symbolic
+from kcompile.core.addresses import address_of
 from kcompile.core.errors import ShapeError, message
 from kcompile.core.symbolic import Int
 from kcompile.ir.graph import Value
@@ -29,7 +30,6 @@ class Executable:
         self.program = program
         self.inputs, self.outputs = program.inputs, program.outputs
         self._dtypes = [dtypes.numpy_dtype(v.dtype) for v in self.inputs]
-        self._output_dtypes = [dtypes.numpy_dtype(v.dtype) for v in self.outputs]
         self._symbols = [_symbols_of(v) for v in self.inputs]
         self._by_shapes: dict[tuple[tuple[int, ...], ...], Bound] = {}
         self._bound: OrderedDict[tuple[tuple[str, int], ...], Bound] = OrderedDict()
@@ -41,7 +41,7 @@ class Executable:
         """
         prepared = self._prepared(arrays)
         bound = self._bind(prepared, symbols)
-        results = [np.empty(s, d) for s, d in zip(bound.output_shapes, self._output_dtypes, strict=True)]
+        results = new_arrays(bound.results)
         with bound.lock:
             self._before(bound, prepared, results)
             self._run_once(bound, prepared, results, symbols)
@@ -71,7 +71,7 @@ class Executable:
         """
         arrays = self._prepared(arrays)
         bound = self._bind(arrays, symbols)
-        results = [np.empty(s, d) for s, d in zip(bound.output_shapes, self._output_dtypes, strict=True)]
+        results = new_arrays(bound.results)
         with bound.lock:
             self._before(bound, arrays, results)
             done = team().run(bound.commands, steps, stop, threads=bound.threads, scratch=bound.scratch)
@@ -82,7 +82,7 @@ class Executable:
         """Nanoseconds of each command in each of `repeats` runs: int64[repeats, threads, commands]."""
         arrays = self._prepared(arrays)
         bound = self._bind(arrays, symbols)
-        results = [np.empty(s, d) for s, d in zip(bound.output_shapes, self._output_dtypes, strict=True)]
+        results = new_arrays(bound.results)
         times = np.zeros((repeats, team().threads, len(bound.commands)), np.int64)
         with bound.lock:
             self._before(bound, arrays, results)
@@ -98,7 +98,8 @@ class Executable:
             found.update({name: extent for name, extent in zip(names, array.shape, strict=True) if name})
         return found
 
-    def _prepared(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+    def _prepared(self, arrays: Sequence[np.ndarray]) -> Sequence[np.ndarray]:
+        """As arrays whose elements lie side by side; numbers and NumPy's scalars as 0-d arrays."""
         if len(arrays) != len(self.inputs):
             raise ShapeError(
                 message(
@@ -107,7 +108,10 @@ class Executable:
                     received=str(len(arrays)),
                 )
             )
-        return [_contiguous(a, d) for a, d in zip(arrays, self._dtypes, strict=True)]
+        for k, x in enumerate(arrays):
+            if type(x) is not np.ndarray or x.dtype != self._dtypes[k] or not x.flags.c_contiguous:
+                return [np.asarray(x, d, order="C") for x, d in zip(arrays, self._dtypes, strict=True)]
+        return arrays
 
     def _bind(self, arrays: Sequence[np.ndarray], symbols: Mapping[str, int] | None) -> Bound:
         """The program for arrays of these shapes; a call like an earlier one looks up its shapes alone."""
@@ -166,25 +170,21 @@ class Executable:
             writes.note()
 
     def _patch(self, bound: Bound, arrays: Sequence[np.ndarray], results: Sequence[np.ndarray]) -> None:
-        arguments = bound.arguments
-        for places, array in zip(self._places(bound), (*arrays, *results), strict=True):
-            if places:
-                address = array.__array_interface__["data"][0]
-                for position in places:
-                    arguments[position] = address
-
-    def _places(self, bound: Bound) -> list[list[int]]:
-        """Where the address of each input and output belongs in the argument blocks."""
-        if bound.places is None:
-            bound.places = [bound.patches.get(v, []) for v in (*self.inputs, *self.outputs)]
-        return bound.places
+        words, places = bound.words, bound.places
+        for k, array in enumerate(arrays):
+            for position in places[k]:
+                words[position] = address_of(array)
+        for k, array in enumerate(results, len(arrays)):
+            for position in places[k]:
+                words[position] = address_of(array)
 
 
-def _contiguous(x: Any, dtype: np.dtype) -> np.ndarray:
-    """x as an array whose elements lie side by side; numbers and NumPy's scalars as 0-d arrays."""
-    if isinstance(x, np.ndarray) and x.dtype == dtype and x.flags.c_contiguous:
-        return x
-    return np.asarray(x, dtype, order="C")
+# Loops here are plain, and nothing is zipped: a call of a small network takes five microseconds.
+def new_arrays(shapes_and_dtypes: Sequence[tuple[tuple[int, ...], np.dtype]]) -> list[np.ndarray]:
+    arrays = []
+    for shape, dtype in shapes_and_dtypes:
+        arrays.append(np.empty(shape, dtype))
+    return arrays
 
 
 def _symbols_of(value: Value) -> list[str | None]:

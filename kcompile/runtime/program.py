@@ -48,16 +48,16 @@ class Bound:
     listed: CommandList
     arguments: np.ndarray
     arena: np.ndarray
-    patches: dict[Value, list[int]]
+    places: list[list[int]]  # where the address of each input and output belongs in the argument blocks
     scratch: int
     threads: int | None  # 1 where waking others costs more than it saves
-    output_shapes: list[tuple[int, ...]]
+    results: list[tuple[tuple[int, ...], np.dtype]]  # shapes and dtypes of the outputs
     lock: threading.Lock
     described: list[Description]  # of the loops among the commands
     ends: list[tuple[int, int, int]]  # (last command, offset, bytes) of each buffer in the arena
-    places: list[list[int]] | None = None  # patches in the order of inputs and outputs
 
     def __post_init__(self) -> None:
+        self.words = memoryview(self.arguments)  # type: ignore[arg-type]  # faster than NumPy, word by word
         _alive.add(self)
 
     def renew_lock(self) -> None:
@@ -152,16 +152,17 @@ class Program:
         needed = [symbolic.evaluate(s.scratch, symbols) for s in self.specs] + [d.scratch for d in described]
         scratch = max(needed, default=0) + SCRATCH_SLACK
         shapes = [tuple(symbolic.evaluate(d, symbols) for d in v.shape) for v in self.outputs]
+        output_dtypes = [dtypes.numpy_dtype(v.dtype) for v in self.outputs]
         threads = 1 if work < max(SMALL_WORK, SMALL_COMMAND * len(self.specs)) else None
         return Bound(
             commands,
             CommandList(commands),
             arguments,
             arena,
-            patches,
+            [patches.get(v, []) for v in (*self.inputs, *self.outputs)],
             scratch,
             threads,
-            shapes,
+            list(zip(shapes, output_dtypes, strict=True)),
             threading.Lock(),
             described,
             [(r.last, r.offset, r.size) for r in placed],

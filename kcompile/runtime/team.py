@@ -20,6 +20,7 @@ from functools import cache
 
 import numpy as np
 
+from kcompile.core.addresses import address_of
 from kcompile.core.config import current
 from kcompile.runtime.cores import default_threads
 from kcompile.runtime.executor import (
@@ -55,8 +56,8 @@ class CommandList:
         self.commands = _checked(commands)
         self.stop = None if stop is None else _checked(stop)
         self.length = len(commands)
-        self.address = _address(commands)
-        self.stop_address = 0 if stop is None else _address(stop)
+        self.address = address_of(commands)
+        self.stop_address = 0 if stop is None else address_of(stop)
 
 
 class Team:
@@ -133,7 +134,7 @@ class Team:
             raise ValueError(f"profile is int64[{self.threads}, {listed.length}], not {profile.shape}")
         ticks = np.zeros_like(_checked(profile))
         began, began_ticks = time.perf_counter_ns(), self._now(caller)
-        done = self._run(caller, listed, steps, wanted, scratch, _address(ticks))
+        done = self._run(caller, listed, steps, wanted, scratch, address_of(ticks))
         elapsed, elapsed_ticks = time.perf_counter_ns() - began, self._now(caller) - began_ticks
         profile += np.rint(ticks * (elapsed / elapsed_ticks)).astype(np.int64)
         return done
@@ -151,7 +152,7 @@ class Team:
     def _reset(self) -> None:
         """New control block, no workers: at the start, after `close`, and in a forked child."""
         self._control = _aligned(Control.SLEEPING + self.threads)
-        self._control_address = _address(self._control)
+        self._control_address = address_of(self._control)
         self._callers = threading.local()
         self._starting = threading.Lock()
         self._workers: list[threading.Thread] = []
@@ -195,7 +196,7 @@ class _Caller:
 
     def __init__(self) -> None:
         words = _aligned(len(Request))
-        self.address = _address(words)
+        self.address = address_of(words)
         self.request = memoryview(words)  # type: ignore[arg-type]  # faster than NumPy, word by word
         self._line_count = self._scratch_bytes = 0
         self.scratch = self.stride = self.lines = 0
@@ -205,12 +206,12 @@ class _Caller:
         if threads > 1 and commands * (threads + 1) > self._line_count:
             self._line_count = commands * (threads + 1)
             self._lines = _aligned(self._line_count * LINE_WORDS)
-            self.lines = _address(self._lines)
+            self.lines = address_of(self._lines)
         if scratch > self.stride or threads * self.stride > self._scratch_bytes:
             self.stride = max(self.stride, -(-scratch // _LINE_BYTES) * _LINE_BYTES)
             self._scratch_bytes = threads * self.stride
             self._scratch = _aligned(self._scratch_bytes // 8)
-            self.scratch = _address(self._scratch)
+            self.scratch = address_of(self._scratch)
 
 
 _of_process: list[Team] = []
@@ -250,7 +251,7 @@ def get_num_threads() -> int:
 
 def _serve(execute: Callable[..., None], control: np.ndarray, waker: threading.Lock, thread: int) -> None:
     """A worker's life: native code returns when there was nothing to do for a while."""
-    address = _address(control)
+    address = address_of(control)
     while not control[Control.ENDING]:
         execute(address, thread, Mode.SERVE, 0)
         if not control[Control.ENDING]:
@@ -282,15 +283,11 @@ def _checked(array: np.ndarray) -> np.ndarray:
     return array
 
 
-def _address(array: np.ndarray) -> int:
-    return array.__array_interface__["data"][0]
-
-
 def _aligned(words: int) -> np.ndarray:
     """Zeroed int64 words that begin at a cache line and share none with other memory."""
     spare = LINE_WORDS + -words % LINE_WORDS
     memory = np.zeros(words + spare, np.int64)
-    skipped = -_address(memory) % _LINE_BYTES // 8
+    skipped = -address_of(memory) % _LINE_BYTES // 8
     return memory[skipped : skipped + words]
 
 

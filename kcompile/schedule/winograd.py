@@ -16,7 +16,10 @@ from kcompile.schedule.roles import AxisRole, hint, merge
 TAPS = 3
 LEAST_CHANNELS = 16  # below, the transforms cost more than the products that they save
 MOST_WASTE = 1.4  # computed over wanted outputs, where images are no multiple of the tile
-MOST_CHANNELS = 512  # transformed filters of more do not stay in the second-level cache
+MOST_CHANNELS = 512
+FEW_SQUARES = 8  # of an image: so few products do not pay for reading many transformed filters ...
+MOST_FILTERS = 300 * 300  # ... which are those that the last cache does not hold, channels by channels
+MOST_SUMS = 48 * 48  # channels by channels, for each square: sums of filter gradients are read and written
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,11 @@ class Window:
         return -(-int(self.cols.extent) // TILE)
 
     @property
+    def squares(self) -> int:
+        """Of an image."""
+        return self.tile_rows * self.tile_cols
+
+    @property
     def is_exact(self) -> bool:
         """Do whole tiles cover the output, so that A is never read beyond its image?"""
         return int(self.rows.extent) % TILE == 0 and int(self.cols.extent) % TILE == 0
@@ -67,7 +75,9 @@ def window_of(m: list[AxisRole], lanes: AxisRole, k: list[AxisRole]) -> Window |
         return None
     if rest and rest[0].y != rows.extent * rows.y:
         return None
-    return _worthwhile(Window(rest[0] if rest else None, rows, cols, row_taps, col_taps, depth))
+    window = _worthwhile(Window(rest[0] if rest else None, rows, cols, row_taps, col_taps, depth))
+    few = window is not None and window.squares < FEW_SQUARES
+    return None if few and int(depth.extent) * int(lanes.extent) > MOST_FILTERS else window
 
 
 def gradient_window_of(m: list[AxisRole], lanes: AxisRole, k: list[AxisRole]) -> Window | None:
@@ -85,9 +95,11 @@ def gradient_window_of(m: list[AxisRole], lanes: AxisRole, k: list[AxisRole]) ->
     )
     if len(rest) > 1 or lanes.extent % 4:
         return None
-    return _worthwhile(
+    window = _worthwhile(
         Window(rest[0] if rest else None, rows, cols, row_taps, col_taps, depth, is_gradient=True)
     )
+    pays = window is not None and int(depth.extent) * int(lanes.extent) <= MOST_SUMS * window.squares
+    return window if pays else None
 
 
 def _pairs(taps: list[AxisRole], axes: list[AxisRole]) -> list[tuple[AxisRole, AxisRole]] | None:

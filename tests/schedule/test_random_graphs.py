@@ -111,7 +111,7 @@ def test_two_threads_give_the_bits_of_one(c):
 def run_by_two(program: Any, arrays: list[np.ndarray]) -> list[np.ndarray]:
     """The program by two threads, which share even the commands that are too small to be worth it."""
     bound = program._bind(tuple(arrays), None)
-    results = [np.full(s, -1, v.dtype) for s, v in zip(bound.output_shapes, program.outputs, strict=True)]
+    results = [np.full(shape, -1, dtype) for shape, dtype in bound.results]
     commands = bound.commands.copy()
     commands[:, 4] &= ~SERIAL
     program._before(bound, arrays, results)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from kcompile.runtime.cuda.program import CudaBound, CudaProgram
-from kcompile.runtime.executable import Executable
+from kcompile.runtime.executable import Executable, new_arrays
 from kcompile.trace.variable import writes
 
 
@@ -67,7 +67,7 @@ class CudaExecutable(Executable):
         """Copies to the device, steps, copies back: outputs as new arrays, variables in place."""
         prepared = self._prepared(arrays)
         bound: CudaBound = self._bind(tuple(prepared), symbols)  # type: ignore[assignment]
-        results = [np.empty(s, d) for s, d in zip(bound.output_shapes, self._output_dtypes, strict=True)]
+        results = new_arrays(bound.results)
         with bound.lock:
             before = writes.count
             self.program.upload(bound, dict(zip(self.inputs, prepared, strict=True)), before)

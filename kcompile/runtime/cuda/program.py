@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from kcompile.codegen.cuda_source import CudaKernel
-from kcompile.core import symbolic
+from kcompile.core import dtypes, symbolic
 from kcompile.ir.graph import Value
 from kcompile.runtime.cuda.device import Device
 from kcompile.runtime.cuda.launches import Buffer, LaunchPlan, bind
@@ -46,7 +46,7 @@ class CudaBound:
 
     plan: LaunchPlan
     views: list[Any]
-    output_shapes: list[tuple[int, ...]]
+    results: list[tuple[tuple[int, ...], np.dtype]]  # shapes and dtypes of the outputs
     lock: threading.Lock
 
 
@@ -69,7 +69,8 @@ class CudaProgram:
         arena = self.device.allocate(plan.arena)
         views = [self._view(b, arena) for b in plan.buffers]
         shapes = [tuple(symbolic.evaluate(d, symbols) for d in v.shape) for v in self.outputs]
-        return CudaBound(plan, views, shapes, threading.Lock())
+        output_dtypes = [dtypes.numpy_dtype(v.dtype) for v in self.outputs]
+        return CudaBound(plan, views, list(zip(shapes, output_dtypes, strict=True)), threading.Lock())
 
     def arena(self, symbols: Mapping[str, int]) -> list[ArenaRange]:
         """The memory plan for these numbers: a range for every intermediate value."""
