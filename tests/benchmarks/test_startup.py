@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import fresh, memory, startup
+from benchmarks import memory, startup
 from benchmarks.contenders import Contender
 
 ROOT = Path(__file__).resolve().parents[2]
