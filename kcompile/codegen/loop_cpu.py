@@ -11,8 +11,9 @@ from collections.abc import Mapping
 
 from kcompile.codegen import scalar
 from kcompile.codegen.expressions import Names, Statements, hoistable, resolve, size_of
+from kcompile.codegen.guards import decided, one_test_at_a_time, take_branch
 from kcompile.codegen.nest import Nest, StoreItem, column_reductions
-from kcompile.codegen.sections import Section, sections_of
+from kcompile.codegen.sections import sections_of
 from kcompile.codegen.source import KernelSource
 from kcompile.codegen.spec import MODULES, KernelSpec
 from kcompile.codegen.writer import Writer
@@ -171,6 +172,7 @@ class _LoopEmitter:
 
     def _innermost(self, axis: Axis, span: tuple[str, str] | None, items: list[StoreItem]) -> None:
         """The vector loop. A condition that it does not change is asked once, before two copies of it."""
+        items = [StoreItem(i.target, i.index, one_test_at_a_time(i.expr, axis), i.inner) for i in items]
         bound = set(self.s.axis_names)
         guards = {
             e.args[0] for i in items for e in loops.walk(i.expr)
@@ -181,22 +183,26 @@ class _LoopEmitter:
             condition = self.s.emit(test)
             for header, side in ((f"if {condition}:", 1), ("else:", 2)):
                 with self.w.block(header), self.s.scope():
-                    chosen = [
-                        StoreItem(i.target, i.index, take_branch(i.expr, test, side), i.inner) for i in items
-                    ]
-                    for i in chosen:
-                        resolve(i.expr, self.s.offsets)
-                    self._vector_loop(axis, span, chosen)
+                    chosen = [take_branch(i.expr, test, side) for i in items]
+                    self._stretches(axis, span, self._with(items, chosen))
             return
+        self._stretches(axis, span, items)
+
+    def _stretches(self, axis: Axis, span: tuple[str, str] | None, items: list[StoreItem]) -> None:
+        """One vector loop, or one for each stretch along which conditions are known."""
         sections = sections_of([i.expr for i in items], axis) if span is None else None
         for section in sections or []:
-            chosen = [StoreItem(i.target, i.index, _decided(i.expr, section), i.inner) for i in items]
-            for i in chosen:
-                resolve(i.expr, self.s.offsets)
+            chosen = self._with(items, [decided(i.expr, section) for i in items])
             with self.s.scope():
                 self._vector_loop(axis, (str(section.low), str(section.high)), chosen)
         if sections is None:
             self._vector_loop(axis, span, items)
+
+    def _with(self, items: list[StoreItem], exprs: list[Expr]) -> list[StoreItem]:
+        """The stores with other expressions."""
+        for e in exprs:
+            resolve(e, self.s.offsets)
+        return [StoreItem(i.target, i.index, e, i.inner) for i, e in zip(items, exprs, strict=True)]
 
     def _vector_loop(self, axis: Axis, span: tuple[str, str] | None, items: list[StoreItem]) -> None:
         for item in items:
@@ -325,24 +331,3 @@ def _together(found: list[Expr]) -> list[list[Expr]]:
         else:
             groups.append([r])
     return groups
-
-
-def _decided(e: Expr, section: Section) -> Expr:
-    for test, holds in section.outcomes:
-        e = take_branch(e, test, 1 if holds else 2)
-    return e
-
-
-def take_branch(e: Expr, test: Expr, side: int) -> Expr:
-    """e where the outcome of a guard's condition is known: side 1 is true, 2 false."""
-    memo: dict[Expr, Expr] = {}
-
-    def visit(part: Expr) -> Expr:
-        if part not in memo:
-            if part.op == "guard" and part.args[0] is test:
-                memo[part] = visit(part.args[side])
-            else:
-                memo[part] = loops.with_args(part, tuple(visit(a) for a in part.args))
-        return memo[part]
-
-    return visit(e)

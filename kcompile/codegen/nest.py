@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from kcompile.codegen.collapse import can_join, joined, offsets_of
 from kcompile.codegen.expressions import flat_offset, is_unrolled, resolve, size_of
+from kcompile.codegen.scaled_tests import scaled
 from kcompile.core import symbolic
 from kcompile.core.symbolic import Atom, Int, product
 from kcompile.ir import loops
@@ -96,18 +97,26 @@ def _join_all(axes: list[Axis], items: list[StoreItem]) -> None:
 
 
 def _join(axes: list[Axis], k: int, items: list[StoreItem]) -> bool:
-    flat: Offsets = {}
-    for item in items:
-        resolve(item.expr, flat)
-    offsets = offsets_of([i.expr for i in items], [i.offset for i in items], flat)
-    if not can_join(axes[k], axes[k + 1], offsets):
-        return False
-    axis, env = joined(axes[k], axes[k + 1])
+    first, second = axes[k], axes[k + 1]
+    exprs = [i.expr for i in items]
+    if not _walk_as_one(exprs, items, first, second):
+        tests_scaled = scaled(exprs, first, second) if k + 2 == len(axes) else None
+        if tests_scaled is None or not _walk_as_one(tests_scaled, items, first, second):
+            return False
+        exprs = tests_scaled
+    axis, env = joined(first, second)
     axes[k : k + 2] = [axis]
-    for item in items:
+    for item, expr in zip(items, exprs, strict=True):
         item.index = tuple(symbolic.substitute(i, env) for i in item.index)
-        item.expr = item.expr.substitute(env)
+        item.expr = expr.substitute(env)
     return True
+
+
+def _walk_as_one(exprs: list[Expr], items: list[StoreItem], first: Axis, second: Axis) -> bool:
+    flat: Offsets = {}
+    for e in exprs:
+        resolve(e, flat)
+    return can_join(first, second, offsets_of(exprs, [i.offset for i in items], flat))
 
 
 def column_reductions(e: Expr, axis: Axis) -> list[Expr]:
