@@ -8,9 +8,11 @@ micro-kernel leaves its sums in a scratch tile that the epilogue reads while it 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 
 from kcompile.codegen import scalar
-from kcompile.codegen.contraction_axes import axis_values
+from kcompile.codegen.borders_cpu import write_borders
+from kcompile.codegen.contraction_axes import Positions, axis_values, joined_in_a, packed_strides, positions
 from kcompile.codegen.expressions import Names, Statements, flat_offset, hoistable, resolve
 from kcompile.codegen.families import micro_source, narrower_tile, transpose_source
 from kcompile.codegen.row_table import write_row_table
@@ -47,13 +49,13 @@ class ContractEmitter:
             kernel.name,
             kernel.fused,
         )
-        self.aliases = aliases
+        self.aliases, self.borders = aliases, kernel.borders
         self.item, self.out_item = dtypes.itemsize(c.dtype), dtypes.itemsize(c.value.dtype)
         self.row, self.lane = Axis(c.m_extent, "row"), Axis(c.n.extent, "lane")
         self.outer = [Axis(r.extent, "outer") for r in c.outer]
         self.names, self.w = Names(aliases), Writer()
         self.w.depth = 1
-        env = axis_values(c, kernel.index, self.row, self.lane, self.outer)
+        env = axis_values(c, kernel.index, self._positions())
         offsets: dict[tuple[Value, Index], int | Int] = {}
         self.stores: Stores = []
         for store in kernel.stores:
@@ -71,11 +73,15 @@ class ContractEmitter:
         self.beyond = max(c.rows, self.narrow[0] if self.narrow else 0) - 1  # rows computed too many
         self.externals: list[KernelSource] = []
 
+    def _positions(self) -> Positions:
+        """The output's axes in terms of the kernel's own."""
+        return positions(self.c, self.row, self.lane, self.outer)
+
     def _split_k(self) -> tuple[list[AxisRole], AxisRole, AxisRole]:
         """Reduction axes for the kernel's own loops, and the micro-kernel's outer and inner one."""
         axes = list(self.c.k)
         if self.c.packed:
-            axes = _joined_in_a(_packed_strides(axes, self.c.columns))
+            axes = joined_in_a(packed_strides(axes, self.c.columns))
         one = AxisRole((), 1, 0, 0, 0)
         if len(axes) >= 2 and hint(axes[-1].extent) * hint(axes[-2].extent) <= 2 * BLOCK_K:
             return axes[:-2], axes[-2], axes[-1]
@@ -141,7 +147,7 @@ class ContractEmitter:
         w.line(f"c = buffer_{short}(scratch + {places['c']}, 101)")
         if c.transposed:
             w.line(f"turned = buffer_{short}(scratch + {places['turned']}, 102)")
-        with w.block("for tile in range(begin, end):"):
+        with self._each_tile():
             self._decode_tile(blocks, strips)
             w.line(f"row0 = block * {block}")
             w.line(f"rows = min({block}, {m} - row0)")
@@ -152,6 +158,13 @@ class ContractEmitter:
             write_row_table(c, w, s, self.item, self.beyond)
             self._reduction()
             self._epilogue()
+
+    def _each_tile(self) -> AbstractContextManager[None]:
+        """The loop over the tiles; behind the last one, the borders of padded targets are written."""
+        if not self.borders:
+            return self.w.block("for tile in range(begin, end):")
+        self.tiles = self.tiles + write_borders(self.w, self.s, self.names, self.borders, self.tiles)
+        return self.w.block("for tile in range(begin, stop):")
 
     def _decode_tile(self, blocks: int | Int, strips: int | Int) -> None:
         w, s = self.w, self.s
@@ -375,23 +388,3 @@ def aligned(size: int) -> int:
 
 def _has_accumulator(e: Expr) -> bool:
     return any(p.op == "acc" for p in walk(e))
-
-
-def _packed_strides(axes: list[AxisRole], columns: int) -> list[AxisRole]:
-    """The reduction's axes as they lie in a packed panel: row-major, `columns` elements a step."""
-    result: list[AxisRole] = []
-    step: int | Int = columns
-    for r in reversed(axes):
-        result.append(AxisRole(r.numbers, r.extent, r.a, step, r.y))
-        step = step * r.extent
-    return list(reversed(result))
-
-
-def _joined_in_a(axes: list[AxisRole]) -> list[AxisRole]:
-    result: list[AxisRole] = []
-    for r in axes:
-        if result and result[-1].a == r.extent * r.a:
-            p = result.pop()
-            r = AxisRole((*p.numbers, *r.numbers), p.extent * r.extent, r.a, r.b, r.y)
-        result.append(r)
-    return result

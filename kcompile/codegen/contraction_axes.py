@@ -7,25 +7,49 @@ from collections.abc import Sequence
 from kcompile.core.symbolic import Atom, Int
 from kcompile.ir.loops import Axis, Index, axis_of
 from kcompile.ops.movement import unflatten
-from kcompile.schedule.contraction import Contraction
+from kcompile.schedule.contraction import AxisRole, Contraction
+
+Positions = list[tuple[tuple[int, ...], "int | Int"]]
 
 
-def axis_values(
-    c: Contraction, index: Index, row: Axis, lane: Axis, outer: Sequence[Axis]
-) -> dict[Atom, int | Int]:
+def positions(c: Contraction, row: Axis, lane: Axis, outer: Sequence[Axis]) -> Positions:
+    """Where the output axes with these numbers are, together, in terms of row, lane and outer indices."""
+    rows = [(tuple(k for r in c.m for k in r.numbers), Int.of(row))] if c.m else []
+    return [
+        *rows,
+        (c.n.numbers, Int.of(lane)),
+        *((r.numbers, Int.of(a)) for r, a in zip(c.outer, outer, strict=True)),
+    ]
+
+
+def axis_values(c: Contraction, index: Index, at: Positions) -> dict[Atom, int | Int]:
     """What to substitute for the axes in `index`, the contraction's own."""
     env: dict[Atom, int | Int] = {}
-
-    def assign(numbers: tuple[int, ...], position: int | Int) -> None:
+    for numbers, position in at:
         values = unflatten(position, tuple(c.value.shape[k] for k in numbers))
         for k, value in zip(numbers, values, strict=True):
             axis = axis_of(index[k])
             if axis is not None:
                 env[axis] = value
-
-    if c.m:
-        assign(tuple(k for r in c.m for k in r.numbers), Int.of(row))
-    assign(c.n.numbers, Int.of(lane))
-    for r, axis in zip(c.outer, outer, strict=True):
-        assign(r.numbers, Int.of(axis))
     return env
+
+
+def packed_strides(axes: list[AxisRole], columns: int) -> list[AxisRole]:
+    """The reduction's axes as they lie in a packed panel: row-major, `columns` elements a step."""
+    result: list[AxisRole] = []
+    step: int | Int = columns
+    for r in reversed(axes):
+        result.append(AxisRole(r.numbers, r.extent, r.a, step, r.y))
+        step = step * r.extent
+    return list(reversed(result))
+
+
+def joined_in_a(axes: list[AxisRole]) -> list[AxisRole]:
+    """Neighbouring axes of the reduction that A walks as one."""
+    result: list[AxisRole] = []
+    for r in axes:
+        if result and result[-1].a == r.extent * r.a:
+            p = result.pop()
+            r = AxisRole((*p.numbers, *r.numbers), p.extent * r.extent, r.a, r.b, r.y)
+        result.append(r)
+    return result

@@ -24,7 +24,7 @@ def target() -> Target:
     return Target(
         "cpu", _tile, packs=True, turns=True, winograd=True,
         long=4 * BLOCK_K, few=1 << 18, parts=8, sum_parts=16, owned=1 << 17, owners=2, sorts=True,
-        pairs=host().multiplies_bfloat16,
+        pairs=host().multiplies_bfloat16, borders=True,
     )  # fmt: skip
 
 

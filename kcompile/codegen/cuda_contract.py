@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from kcompile.codegen import scalar
-from kcompile.codegen.contraction_axes import axis_values
+from kcompile.codegen.contraction_axes import axis_values, positions
 from kcompile.codegen.cuda_source import CudaKernel, loaded_memory, source_of
 from kcompile.codegen.cuda_statements import CudaStatements, Team, item_bytes
 from kcompile.codegen.expressions import Names, flat_offset, hoistable, resolve
@@ -38,7 +38,7 @@ class _ContractEmitter:
         self.tile = choose(hint(c.m_extent), hint(c.n.extent), hint(self.outer_extent) * c.parts)
         self.row, self.lane = Axis(c.m_extent, "row"), Axis(c.n.extent, "lane")
         self.outer = [Axis(r.extent, "outer") for r in c.outer]
-        env = axis_values(c, kernel.index, self.row, self.lane, self.outer)
+        env = axis_values(c, kernel.index, positions(c, self.row, self.lane, self.outer))
         offsets: Offsets = {}
         self.stores: list[tuple[Value, Index, Expr]] = []
         for store in kernel.stores:

@@ -12,14 +12,17 @@ import math
 from collections.abc import Mapping
 
 from kcompile.codegen.contract_cpu import ContractEmitter
-from kcompile.codegen.expressions import Names
+from kcompile.codegen.contraction_axes import Positions
+from kcompile.codegen.expressions import Names, flat_offset
 from kcompile.codegen.families import micro_source, prefetch_source, transform_source, transpose_source
 from kcompile.codegen.source import KernelSource
 from kcompile.codegen.spec import MODULES, KernelSpec
 from kcompile.codegen.winograd_cut import FLOAT, best_cut
 from kcompile.codegen.writer import Writer
+from kcompile.core import symbolic
+from kcompile.core.symbolic import Atom, Int
 from kcompile.ir.graph import Value
-from kcompile.ir.loops import Contract, Pack, accumulator
+from kcompile.ir.loops import Axis, Contract, Pack, accumulator
 from kcompile.kernels.winograd import POINTS, TILE, WINDOW
 from kcompile.schedule.contraction import Contraction, packed_size
 from kcompile.schedule.roles import AxisRole
@@ -34,9 +37,17 @@ def emit_winograd(kernel: Contract, aliases: Mapping[Value, Value]) -> KernelSpe
 
 
 class _WinogradEmitter(ContractEmitter):
+    def _positions(self) -> Positions:
+        x = self.c.window
+        assert x is not None
+        self.window: Window = x
+        self.image = Axis(x.images.extent if x.images is not None else 1, "image")
+        self.pixel_row, self.pixel = Axis(x.rows.extent, "pixel_row"), Axis(x.cols.extent, "pixel")
+        images = [(x.images.numbers, Int.of(self.image))] if x.images is not None else []
+        inside = [(x.rows.numbers, Int.of(self.pixel_row)), (x.cols.numbers, Int.of(self.pixel))]
+        return [*images, *inside, (self.c.n.numbers, Int.of(self.lane))]
+
     def _split_k(self) -> tuple[list[AxisRole], AxisRole, AxisRole]:
-        assert self.c.window is not None
-        self.window: Window = self.c.window
         self.depth, self.channels = int(self.window.depth.extent), int(self.c.n.extent)
         self.panels_in_all = -(-self.channels // self.c.columns)
         self.cut = best_cut(self.window, self.c)
@@ -87,7 +98,7 @@ class _WinogradEmitter(ContractEmitter):
         w.line(f"strip = buffer_f32(scratch + {places['strip']}, 101)")
         for name in ("v", "products", "patch"):
             w.line(f"{name} = scratch + {places[name]}")
-        with w.block("for tile in range(begin, end):"):
+        with self._each_tile():
             w.line(f"image = index_div(tile, {groups * strips})")
             w.line(f"first = index_div(tile - image * {groups * strips}, {strips}) * {self.height}")
             w.line(f"count = min({self.height}, {x.tile_rows} - first)")
@@ -174,17 +185,26 @@ class _WinogradEmitter(ContractEmitter):
 
     def _prefetch_from(self) -> None:
         """Where the next tile's input begins, and this tile's output."""
-        w, x = self.w, self.window
-        target, _, _ = self.stores[0]
-        line = int(x.cols.extent) * self.channels
-        pixels = f"(image * {x.rows.extent} + first * {TILE}) * {line}"
-        start = f"address({self.names.buffer(target)}, {pixels})"
+        w, s, x = self.w, self.s, self.window
+        target, index, _ = self.stores[0]
         w.line(f"ahead = source + (first * {TILE} + {self.height * TILE + 2}) * {int(x.rows.a) * FLOAT}")
-        w.line(f"target = {start}")
+        with s.scope():
+            first_pixel: dict[Atom, str] = {
+                self.pixel_row: f"first * {TILE}",
+                self.pixel: "0",
+                self.lane: "0",
+            }
+            s.axis_names |= {self.image: "image", **first_pixel}
+            start = s.integer(flat_offset(target, index))
+            w.line(f"target = address({self.names.buffer(target)}, {start})")
+        for axis in first_pixel:
+            del s.axis_names[axis]
 
     def _prefetch(self) -> None:
         x = self.window
-        written = self.height * TILE * int(x.cols.extent) * self.channels * FLOAT
+        target, _, _ = self.stores[0]
+        line = symbolic.coefficient_of(flat_offset(target, self.stores[0][1]), self.pixel_row)
+        written = self.height * TILE * line * FLOAT if isinstance(line, int) else 0
         share_in, share_out = self.height * TILE * int(x.rows.a) * FLOAT // POINTS, written // POINTS
         self._call(prefetch_source(False), f"ahead + point * {share_in}", share_in)
         self._call(prefetch_source(True), f"target + point * {share_out}", share_out)
@@ -210,6 +230,7 @@ class _WinogradEmitter(ContractEmitter):
     def _strip_epilogue(self) -> None:
         w, s, x = self.w, self.s, self.window
         rows, cols = x.rows.extent, x.cols.extent
+        s.axis_names[self.image] = "image"
         with s.scope():
             self._hoist()
             w.line(f"bottom = min((first + count) * {TILE}, {rows})")
@@ -218,9 +239,8 @@ class _WinogradEmitter(ContractEmitter):
                 w.block(f"for ow in range({cols}):"),
                 s.scope(),
             ):
-                w.line(f"row = (image * {rows} + oh) * {cols} + ow")
                 w.line(f"at = (oh - first * {TILE}) * {self._strip_row() // FLOAT} + ow * {self.strip_lanes}")
-                s.axis_names[self.row] = "row"
+                s.axis_names |= {self.pixel_row: "oh", self.pixel: "ow"}
                 self._hoist()
                 whole = self.cut.strips == 1
                 lanes = self._lanes() if whole else f"lane0, lane0 + {self._lanes()}"

@@ -20,6 +20,7 @@ from kcompile.core import symbolic
 from kcompile.core.dtypes import is_half, numpy_dtype
 from kcompile.core.dynamic import Dynamic
 from kcompile.core.symbolic import Atom, Int
+from kcompile.ir.border import Border
 from kcompile.ir.graph import Interning, Value, attribute_key
 
 Index = tuple["int | Int", ...]
@@ -296,7 +297,7 @@ class Contract:
     is `acc`.
 
     contraction: operands and axis roles (`schedule.contraction.Contraction`). b_memory: the value that B is
-    read from. part: the axis over parts of the reduction, where it is shared out.
+    read from. part: the axis over parts of the reduction, where it is shared out. borders: of padded targets.
     """
 
     contraction: Any
@@ -306,6 +307,7 @@ class Contract:
     part: Axis | None
     name: str
     fused: tuple[str, ...] = ()
+    borders: tuple[Border, ...] = ()
 
     @property
     def reads(self) -> set[Any]:

@@ -17,15 +17,10 @@ from kcompile.ir import loops
 from kcompile.ir.graph import Graph, Node, Value
 from kcompile.ir.loops import Axis, Expr, Index, axis_of
 from kcompile.ir.traits import Leaf
+from kcompile.schedule.borders import border_of, can_have_borders, with_border
 from kcompile.schedule.contraction import Contraction, contraction_of
-from kcompile.schedule.lower import (
-    Elements,
-    cost,
-    is_leaf,
-    loads,
-    new_axes,
-    reductions,
-)
+from kcompile.schedule.group import Group, NotElementwise, is_alone
+from kcompile.schedule.lower import Elements, cost, is_leaf, loads, new_axes, reductions
 from kcompile.schedule.target import Target
 from kcompile.schedule.worth import Everything, depends_on_order, is_repeated, is_small, price
 
@@ -33,54 +28,6 @@ INLINE_COST = 12  # what may be computed again in each of several readers
 RECOMPUTE_COST = 40  # what may be computed again along a row that stays in cache
 EXPRESSION_LIMIT = 300  # parts of one kernel's expressions
 STORE_LIMIT = 16
-
-
-class Group:
-    """A kernel in the making: values over shared outer axes, perhaps the epilogue of a contraction.
-
-    node: a node that is a kernel by itself.
-    """
-
-    def __init__(
-        self, axes: tuple[Axis, ...], contraction: Contraction | None = None, node: Node | None = None
-    ):
-        self.axes = axes
-        self.contraction = contraction
-        self.node = node
-        self.index: dict[Value, Index] = {}  # each value's own index, beginning with the shared axes
-        self.exprs: dict[Value, Expr] = {}
-        self.reads: set[Value] = set()
-        self.number = 0
-        self.rank = 0  # never above that of a kernel which reads this one
-
-    @property
-    def values(self) -> list[Value]:
-        return list(self.index)
-
-
-class GroupElements(Elements):
-    """Expressions inside one group: its own values are computed, a contraction's element is `acc`."""
-
-    def __init__(self, named: set[Value], group: Group):
-        super().__init__(named - set(group.index))
-        self.group = group
-
-    def compute(self, value: Value, index: Index) -> Expr:
-        contraction = self.group.contraction
-        if contraction is not None and value is contraction.value:
-            if index != self.group.index[value]:
-                raise _NotElementwise
-            return loops.accumulator(value.dtype)
-        return super().compute(value, index)
-
-
-def is_alone(node: Node) -> bool:
-    """Is it a kernel by itself, with its inputs in memory: a loop with its body, the order of rows?"""
-    return node.op.has_bodies or node.op.traits.orders
-
-
-class _NotElementwise(Exception):
-    """An epilogue reads its contraction elsewhere than at its own element."""
 
 
 class Fuser:
@@ -113,6 +60,10 @@ class Fuser:
             for v in self.order:
                 if v in self.named:
                     self._merge_producers(self.group_of[v])
+            if self.target.borders:
+                for v in self.order:
+                    if v in self.named and v.op.traits.pads:
+                        self._store_in_padding(v)
         return [g for g in self.groups if g.index]
 
     # -- naming ------------------------------------------------------------------------------------------
@@ -194,21 +145,10 @@ class Fuser:
         group = Group(axes, self.contractions.get(v), v.node if is_alone(v.node) else None)
         group.index.update(dict.fromkeys(v.node.values, ()) if group.node else {v: index})
         group.number = group.rank = len(self.groups)
-        self._refresh(group)
+        group.refresh(self.named)
         self._list_reads(group)
         self.groups.append(group)
         self.group_of.update(dict.fromkeys(group.index, group))
-
-    def _refresh(self, group: Group) -> None:
-        """Expressions and reads from the group's present members."""
-        if group.node is not None:
-            group.reads = set(group.node.inputs)
-            return
-        elements = GroupElements(self.named, group)
-        group.exprs = {v: elements.compute(v, i) for v, i in group.index.items()}
-        group.reads = {load.attr[0] for e in group.exprs.values() for load in loads(e)}
-        if group.contraction is not None:
-            group.reads |= {group.contraction.a.base, group.contraction.b.base}
 
     def _list_reads(self, group: Group) -> None:
         for v in group.reads:
@@ -288,10 +228,9 @@ class Fuser:
         for v, index in producer.index.items():
             joined.index[v] = tuple(substitute(i, renaming) for i in index)
         joined.index.update(consumer.index)
-        joined.number, joined.rank = consumer.number, consumer.rank
         try:
-            self._refresh(joined)
-        except _NotElementwise:
+            joined.refresh(self.named)
+        except NotElementwise:
             return None
         if sum(len(loops.walk(e)) for e in joined.exprs.values()) > EXPRESSION_LIMIT:
             return None
@@ -299,6 +238,11 @@ class Fuser:
             return None
         if joined.contraction is not None and not _fits_epilogue(joined):
             return None
+        self._put_in_place_of(producer, consumer, joined)
+        return joined
+
+    def _put_in_place_of(self, producer: Group, consumer: Group, joined: Group) -> None:
+        joined.number, joined.rank = consumer.number, consumer.rank
         for group in (producer, consumer):
             group.index = {}
             self._unlist_reads(group)
@@ -307,7 +251,26 @@ class Fuser:
             self.group_of[v] = joined
         self._list_reads(joined)
         self._raise_readers(joined)
-        return joined
+
+    def _store_in_padding(self, padded: Value) -> None:
+        """Where what is padded can be computed in the epilogue of a contraction, it is stored inside of the
+        border, and never copied there.
+        """
+        consumer, border = self.group_of[padded], border_of(padded)
+        if border is None or list(consumer.index) != [padded]:
+            return
+        found = [self.group_of[v] for v in consumer.reads if v in self.group_of]
+        fitting = [g for g in found if can_have_borders(g, padded) and len(g.index) < STORE_LIMIT]
+        producer = max(fitting, key=lambda g: g.rank, default=None)
+        if producer is None or self._reaches_around(producer, consumer):
+            return
+        joined = with_border(producer, border)
+        try:
+            joined.refresh(self.named)
+        except NotElementwise:
+            return
+        if sum(len(loops.walk(e)) for e in joined.exprs.values()) <= EXPRESSION_LIMIT:
+            self._put_in_place_of(producer, consumer, joined)
 
     def _raise_readers(self, group: Group) -> None:
         """What reads the producer may stand before the consumer: it comes behind the two now."""

@@ -31,7 +31,8 @@ from kcompile.ir.types import TensorType
 from kcompile.ops.movement import copy_op
 from kcompile.passes import decompose
 from kcompile.schedule.contraction import Contraction, hint, packed_size
-from kcompile.schedule.fuse import Group, groups_of, stable_values, stored_values
+from kcompile.schedule.fuse import groups_of, stable_values, stored_values
+from kcompile.schedule.group import Group
 from kcompile.schedule.lower import is_leaf, loads
 from kcompile.schedule.order import lean_order
 from kcompile.schedule.rows import independent_rows, mentions
@@ -168,7 +169,9 @@ class _Lowering:
         if c.window is not None and c.window.is_gradient:
             return self._filter_gradient(c, index)
         if c.parts == 1:
-            return [*kernels, Contract(c, memory, index, tuple(self.stores), None, self.name, self.fused)]
+            borders = tuple(group.borders[s.target] for s in self.stores if s.target in group.borders)
+            stores = tuple(self.stores)
+            return [*kernels, Contract(c, memory, index, stores, None, self.name, self.fused, borders)]
         part = Axis(c.parts, "part")
         partial = new_memory(
             c.value.node.serial * 2 + 1, TensorType((c.parts, *c.value.shape), c.value.dtype)
@@ -177,8 +180,8 @@ class _Lowering:
         main = Store(partial, (Int.of(part), *index), own)
         kernels.append(Contract(c, memory, index, (main,), part, self.name, (c.value.op.name,)))
         total = _sum_of_parts(partial, c.parts, index)
-        stores = [Store(s.target, s.index, _replace(s.expr, own, total)) for s in self.stores]
-        return [*kernels, *self._loop(stores)]
+        totals = [Store(s.target, s.index, _replace(s.expr, own, total)) for s in self.stores]
+        return [*kernels, *self._loop(totals)]
 
     def _filter_gradient(self, c: Contraction, index: Index) -> list[Kernel]:
         """Winograd: sums of products per part, then their transform, then the consumers."""

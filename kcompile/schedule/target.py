@@ -19,6 +19,7 @@ class Target:
     sum_parts parts of a long sum into few elements. All parts are combined in a fixed order.
     sorts     are rows ordered by a kernel that sorts, and updates scattered along them in one go?
     pairs     are products of bfloat16 added up in float32 two at a time, by an instruction?
+    borders   can a contraction's kernel write what lies around its outputs, too?
     """
 
     name: str
@@ -34,3 +35,4 @@ class Target:
     owners: int
     sorts: bool = False
     pairs: bool = False
+    borders: bool = False

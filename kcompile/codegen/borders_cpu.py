@@ -1,0 +1,41 @@
+"""The borders of padded targets, by tiles of their own behind the kernel's: one for each first index."""
+
+from __future__ import annotations
+
+from kcompile.codegen import scalar
+from kcompile.codegen.expressions import Names, Statements
+from kcompile.codegen.writer import Writer
+from kcompile.core.symbolic import Int, product
+from kcompile.ir.border import Border
+
+
+def write_borders(
+    w: Writer, s: Statements, names: Names, borders: tuple[Border, ...], tiles: int | Int
+) -> int | Int:
+    """Writes them, and `stop`, where the kernel's own tiles end; returns how many tiles they are."""
+    own = s.bound(tiles)
+    with w.block(f"if end > {own}:"), w.block(f"for outer in range(max(begin, {own}) - {own}, end - {own}):"):
+        for border in borders:
+            row = product(border.target.shape[1:])
+            w.line(f"around0 = outer * {s.integer(row)}")
+            _around(w, s, names.buffer(border.target), border, 1)
+    w.line(f"stop = min(end, {own})")
+    first: int | Int = borders[0].target.shape[0]
+    return first
+
+
+def _around(w: Writer, s: Statements, buffer: str, border: Border, axis: int) -> None:
+    """Both sides of an axis, and what lies around the box along the later ones."""
+    shape, base = border.target.shape, f"around{axis - 1}"
+    before, after = border.before[axis], border.after[axis]
+    step = product(shape[axis + 1 :])
+    inside = shape[axis] - before - after
+    filling = scalar.literal(border.value, border.target.dtype)
+    for start, count in ((0, before), (inside + before, after)):
+        if count:
+            with w.block(f"for j in range({s.integer(step * count)}):"):
+                w.line(f"{buffer}[{base} + {s.integer(step * start)} + j] = {filling}")
+    if any(border.before[axis + 1 :]) or any(border.after[axis + 1 :]):
+        with w.block(f"for r{axis} in range({s.integer(inside * 1)}):"):
+            w.line(f"around{axis} = {base} + (r{axis} + {before}) * {s.integer(step)}")
+            _around(w, s, buffer, border, axis + 1)
