@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from kcompile.codegen import scalar
 from kcompile.codegen.expressions import Names, Statements, hoistable, resolve, size_of
 from kcompile.codegen.guards import decided, one_test_at_a_time, take_branch
+from kcompile.codegen.jam import steps_together
 from kcompile.codegen.nest import Nest, StoreItem, column_reductions
 from kcompile.codegen.sections import sections_of
 from kcompile.codegen.source import KernelSource
@@ -148,12 +149,44 @@ class _LoopEmitter:
                 else:
                     self._innermost(axis, None, self.items)
                 return
+            steps = self._steps_at(depth)
+            if steps > 1:
+                self._jammed(axis, self.shared[depth + 1], steps)
+                return
             with self.s.loop(axis), self.s.scope():
                 self._level(depth + 1)
             return
         for item in self.items:
             with self.s.scope():
                 self._store(item, item.inner)
+
+    def _steps_at(self, depth: int) -> int:
+        """How many steps of the axis around the innermost one are taken together."""
+        if depth != len(self.shared) - 2 or any(i.inner for i in self.items) or self._columns_at(depth + 1):
+            return 1
+        return steps_together([i.expr for i in self.items], self.shared[depth])
+
+    def _jammed(self, axis: Axis, innermost: Axis, steps: int) -> None:
+        """Some steps of `axis` inside of one loop over the innermost axis; then those that are left."""
+        name, extent = self.w.name("r"), self.s.bound(axis.extent if axis.extent is not None else 1)
+        self.w.line(f"whole = {extent} - {extent} % {steps}")
+        with self.w.block(f"for {name} in range(0, whole, {steps}):"), self.s.scope():
+            with self.s.loop(innermost), self.s.scope():
+                results = []
+                for step in range(steps):
+                    self.s.axis_names[axis] = f"({name} + {step})"
+                    with self.s.scope():
+                        results.append([self._value(i) for i in self.items])
+                for step, texts in enumerate(results):  # all loads before the first store
+                    self.s.axis_names[axis] = f"({name} + {step})"
+                    for item, text in zip(self.items, texts, strict=True):
+                        self._write(item, text)
+            del self.s.axis_names[axis]
+        with self.s.loop(axis, ("whole", extent)), self.s.scope():
+            self._innermost(innermost, None, self.items)
+
+    def _value(self, item: StoreItem) -> str:
+        return self.s.emit(scalar.unrounded(item.expr, item.target.dtype))
 
     def _store(self, item: StoreItem, axes: list[Axis]) -> None:
         """The remaining loops of one store."""
@@ -210,13 +243,13 @@ class _LoopEmitter:
                 self.s.emit(part)
         with self.s.loop(axis, span), self.s.scope():
             texts = [
-                self.s.emit(scalar.unrounded(i.expr, i.target.dtype)) for i in items
+                self._value(i) for i in items
             ]  # all loads before the first store: a store may overwrite an input
             for item, text in zip(items, texts, strict=True):
                 self._write(item, text)
 
     def _write(self, item: StoreItem, text: str | None = None) -> None:
-        value = text if text is not None else self.s.emit(scalar.unrounded(item.expr, item.target.dtype))
+        value = text if text is not None else self._value(item)
         self.w.line(f"{self.names.buffer(item.target)}[{self.s.integer(item.offset)}] = {value}")
 
     # -- column reductions -------------------------------------------------------------------------------

@@ -1,0 +1,70 @@
+"""Unroll and jam: steps of the loop around the innermost one that load the same are taken together.
+
+Outputs of a stencil that lie side by side share the weights of its taps and most of their pixels; one by one,
+each loads all of them anew.
+"""
+
+from __future__ import annotations
+
+from itertools import product as combinations
+
+from kcompile.codegen.expressions import flat_offset, is_unrolled
+from kcompile.core import symbolic
+from kcompile.core.dynamic import Dynamic
+from kcompile.core.symbolic import Atom, Int
+from kcompile.ir import loops
+from kcompile.ir.graph import Value
+from kcompile.ir.loops import Axis, Expr
+
+STEPS = 3  # with 4, LLVM gives the loop up: half the speed instead of twice
+FEWEST = 8  # loads of a step
+SHARED = 0.7  # of the loads of all steps may be different ones
+LONGEST = 400  # parts of expressions, written out for all steps
+
+Place = tuple[Value, "int | Int"]
+
+
+def steps_together(exprs: list[Expr], axis: Axis) -> int:
+    """How many steps along `axis` are worth taking together: 1 where they share too little."""
+    alone: set[Place] = set()
+    for e in exprs:
+        places = _places(e)
+        if places is None:
+            return 1
+        alone |= places
+    if len(alone) < FEWEST or STEPS * (2 * len(alone) + sum(len(loops.walk(e)) for e in exprs)) > LONGEST:
+        return 1
+    together = {
+        (value, symbolic.substitute(offset, {axis: Int.of(axis) + step}))
+        for step in range(STEPS)
+        for value, offset in alone
+    }
+    return STEPS if len(together) <= SHARED * STEPS * len(alone) else 1
+
+
+def _places(e: Expr) -> set[Place] | None:
+    """Where an expression loads from, short reductions written out; None where that is not plain."""
+    found: set[Place] = set()
+    inside: set[Expr] = set()
+    parts = loops.walk(e)
+    for r in parts:
+        if r.op == "reduce":
+            if not is_unrolled(r) or any(p.op == "reduce" for p in loops.walk(r.args[0])):
+                return None
+            inside.update(loops.walk(r.args[0]))
+            axes = r.attr[1]
+            for position in combinations(*(range(a.extent) for a in axes)):
+                env: dict[Atom, int | Int] = dict(zip(axes, position, strict=True))
+                found |= {_place(p, env) for p in loops.walk(r.args[0]) if p.op == "load"}
+    if any(p.op == "guard" for p in parts):
+        return None
+    found |= {_place(p, {}) for p in parts if p.op == "load" and p not in inside}
+    plain = all(
+        not isinstance(o, Int) or not any(isinstance(a, Dynamic) for a in o.atoms()) for _, o in found
+    )
+    return found if plain else None
+
+
+def _place(load: Expr, env: dict[Atom, int | Int]) -> Place:
+    value, index = load.attr
+    return value, symbolic.substitute(flat_offset(value, index), env)

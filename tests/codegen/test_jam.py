@@ -1,0 +1,72 @@
+"""Steps of a stencil taken together: whole and broken groups of them, and what shares too little."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from kcompile import ops
+from kcompile.codegen.jam import STEPS
+from kcompile.compiler import compile_graph
+from kcompile.core.config import config
+from kcompile.core.symbolic import symbol
+from kcompile.ir.op import make_parameter
+from kcompile.ir.types import TensorType
+from kcompile.trace.tracer import trace
+from kcompile.trace.variable import Variable
+from tests.helpers import assert_close
+
+BATCH = symbol("batch")
+
+
+def depthwise(size, channels, strides=1, window=3):
+    shape = (window, window, channels, 1)
+    kernel = Variable(np.random.default_rng(channels).normal(size=shape).astype("float32"))
+    return (size, channels), lambda x: ops.relu(ops.depthwise_conv(x, kernel.value, strides=strides))
+
+
+def average(size, channels):
+    return (size, channels), lambda x: ops.average_pool(x, 3, strides=1)
+
+
+def program_of(case):
+    (size, channels), function = case
+    graph, _ = trace(function, [make_parameter("x", TensorType((BATCH, size, size, channels)))])
+    return compile_graph(graph)
+
+
+def is_jammed(program):
+    return any("whole" in spec.source.text for spec in program.program.specs)
+
+
+@pytest.mark.parametrize("width", range(1, 2 * STEPS + 2))
+def test_any_width(width):
+    """Of the output; channels are no multiple of any vector."""
+    case = depthwise(width + 2, 19)
+    program = program_of(case)
+    assert is_jammed(program) or width == 1
+    x = np.random.default_rng(width).normal(size=(5, width + 2, width + 2, 19)).astype("float32")
+    with config(target="reference"):
+        want = program_of(case)(x)
+    assert_close(program(x)[0], want[0], terms=9)
+
+
+OTHERS = {
+    "strides": (depthwise(13, 8, strides=2), True),
+    "two taps a side": (depthwise(9, 40, window=2), True),
+    "a window too large to be written out": (depthwise(11, 40, window=5), False),
+    "pixels and channels that are one axis": (average(9, 32), False),
+    "a window of one tap": (depthwise(9, 32, window=1), False),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_others(name):
+    case, jams = OTHERS[name]
+    program = program_of(case)
+    assert is_jammed(program) == jams
+    (size, channels), _ = case
+    x = np.random.default_rng(3).normal(size=(2, size, size, channels)).astype("float32")
+    with config(target="reference"):
+        want = program_of(case)(x)
+    assert_close(program(x)[0], want[0], terms=25)
