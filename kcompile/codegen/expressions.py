@@ -18,6 +18,7 @@ from kcompile.ir.graph import Value
 from kcompile.ir.loops import Axis, Expr
 
 UNROLL = 16  # a reduction of at most so many known elements is written out
+WINDOW = 25  # ... if it is over several axes: a window of 5 x 5
 FEW = 4  # ... even where each takes an exponential, which a masked vector computes for all at once
 CONSTANT_EXTENT = 32  # longer loops take their bound from the argument block, so that kernels are shared
 
@@ -191,7 +192,9 @@ def is_unrolled(e: Expr) -> bool:
     """Is a reduction short enough to be written out, and no better as a vector loop of its own?"""
     _, axes, part = e.attr
     total = size_of(axes)
-    if part is not None or not isinstance(total, int) or not 0 < total <= UNROLL:
+    if part is not None or not isinstance(total, int):
+        return False
+    if not 0 < total <= (UNROLL if len(axes) == 1 else WINDOW):
         return False
     return total <= FEW or not _is_costly_row(e)
 

@@ -26,6 +26,7 @@ from kcompile.ir.loops import Axis, Expr, Loop
 from kcompile.schedule.contraction import hint
 
 ROWS = 4  # of a column sum that are added at a time
+SHORT_ROWS = 8  # of a column sum: so few are added all at once
 UNROLLED_SIZE = 24  # parts of the expressions that may be written that often
 COLUMN_CHUNK = 128  # columns that are summed side by side: whole cache lines, several vectors
 TILE_ELEMENTS = 16384  # elements of a tile: enough to hide the cost of claiming it
@@ -318,8 +319,12 @@ class _LoopEmitter:
     ) -> None:
         """The innermost rows, some at a time: each column's sum is read and written once for all of them."""
         extent = self.s.bound(row.extent if row.extent is not None else 1)
-        low, high = self.s.part_range(next(iter(group)), row) or ("0", extent)
+        first = next(iter(group))
+        low, high = self.s.part_range(first, row) or ("0", extent)
         rest = low
+        if isinstance(row.extent, int) and 0 < row.extent <= SHORT_ROWS and first.attr[2] is None:
+            self._column_step(group, row, [str(k) for k in range(row.extent)], axis, span, done)
+            return
         # A few columns, known ones, stay in registers all along; LLVM sees that by itself.
         stays = span[0] == "0" and isinstance(axis.extent, int) and axis.extent <= COLUMN_CHUNK
         if not stays and sum(len(list(loops.walk(r.args[0]))) for r in group) <= UNROLLED_SIZE:
