@@ -48,8 +48,8 @@ class CudaStatements(Statements):
         self.together = before
 
     @contextmanager
-    def loop(self, axis: Axis, span: tuple[str, str] | None = None) -> Iterator[str]:
-        with self.apart(), super().loop(axis, span) as name:
+    def loop(self, axis: Axis, span: tuple[str, str] | None = None, step: int = 1) -> Iterator[str]:
+        with self.apart(), super().loop(axis, span, step) as name:
             yield name
 
     # -- numbers -----------------------------------------------------------------------------------------

@@ -178,11 +178,12 @@ class Statements:
         return f"{extent} * ({index}) // {parts}", f"{extent} * ({index} + 1) // {parts}"
 
     @contextmanager
-    def loop(self, axis: Axis, span: tuple[str, str] | None = None) -> Iterator[str]:
-        """A loop over an axis, or over a part of it; yields its variable."""
+    def loop(self, axis: Axis, span: tuple[str, str] | None = None, step: int = 1) -> Iterator[str]:
+        """A loop over an axis, or over a part of it, some steps at a time; yields its variable."""
         name = self.w.name("r")
         low, high = span or ("0", self.bound(axis.extent if axis.extent is not None else 1))
-        with self.w.block(f"for {name} in range({high if low == '0' else f'{low}, {high}'}):"):
+        limits = high if low == "0" and step == 1 else f"{low}, {high}"
+        with self.w.block(f"for {name} in range({limits}{f', {step}' if step > 1 else ''}):"):
             self.axis_names[axis] = name
             yield name
         del self.axis_names[axis]

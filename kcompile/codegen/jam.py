@@ -17,6 +17,7 @@ from kcompile.ir.graph import Value
 from kcompile.ir.loops import Axis, Expr
 
 STEPS = 3  # with 4, LLVM gives the loop up: half the speed instead of twice
+MOST_COLUMNS = 5  # steps that become sums beside each other
 FEWEST = 8  # loads of a step
 SHARED = 0.7  # of the loads of all steps may be different ones
 LONGEST = 400  # parts of expressions, written out for all steps
@@ -34,12 +35,27 @@ def steps_together(exprs: list[Expr], axis: Axis) -> int:
         alone |= places
     if len(alone) < FEWEST or STEPS * (2 * len(alone) + sum(len(loops.walk(e)) for e in exprs)) > LONGEST:
         return 1
+    return STEPS if _share(alone, axis, STEPS) <= SHARED else 1
+
+
+def columns_together(reductions: list[Expr], axis: Axis) -> int:
+    """The same for sums down columns, whose loops are long: each pass over memory serves all steps."""
+    parts = [p for r in reductions for p in loops.walk(r.args[0])]
+    if any(p.op in ("guard", "reduce") for p in parts) or not isinstance(axis.extent, int):
+        return 1
+    alone = {_place(p, {}) for p in parts if p.op == "load"}
+    steps = axis.extent if axis.extent <= MOST_COLUMNS else STEPS
+    return steps if steps > 1 and _share(alone, axis, steps) <= SHARED else 1
+
+
+def _share(alone: set[Place], axis: Axis, steps: int) -> float:
+    """How many of the loads of some steps are different ones."""
     together = {
         (value, symbolic.substitute(offset, {axis: Int.of(axis) + step}))
-        for step in range(STEPS)
+        for step in range(steps)
         for value, offset in alone
     }
-    return STEPS if len(together) <= SHARED * STEPS * len(alone) else 1
+    return len(together) / (steps * max(1, len(alone)))
 
 
 def _places(e: Expr) -> set[Place] | None:

@@ -12,14 +12,14 @@ from collections.abc import Mapping
 from kcompile.codegen import scalar
 from kcompile.codegen.expressions import Names, Statements, hoistable, resolve, size_of
 from kcompile.codegen.guards import decided, one_test_at_a_time, take_branch
-from kcompile.codegen.jam import steps_together
+from kcompile.codegen.jam import columns_together, steps_together
 from kcompile.codegen.nest import Nest, StoreItem, column_reductions
 from kcompile.codegen.sections import sections_of
 from kcompile.codegen.source import KernelSource
 from kcompile.codegen.spec import MODULES, KernelSpec
 from kcompile.codegen.writer import Writer
 from kcompile.core import symbolic
-from kcompile.core.symbolic import Int, product
+from kcompile.core.symbolic import Atom, Int, product
 from kcompile.ir import loops
 from kcompile.ir.graph import Value
 from kcompile.ir.loops import Axis, Expr, Loop
@@ -145,14 +145,11 @@ class _LoopEmitter:
         if depth < len(self.shared):
             axis = self.shared[depth]
             if depth == len(self.shared) - 1 and not any(i.inner for i in self.items):
-                if self._columns_at(depth):
-                    self._columns(axis, None, depth, self.items)
-                else:
-                    self._innermost(axis, None, self.items)
+                self._along(depth, self.items)
                 return
             steps = self._steps_at(depth)
             if steps > 1:
-                self._jammed(axis, self.shared[depth + 1], steps)
+                self._jammed(depth, steps)
                 return
             with self.s.loop(axis), self.s.scope():
                 self._level(depth + 1)
@@ -163,28 +160,47 @@ class _LoopEmitter:
 
     def _steps_at(self, depth: int) -> int:
         """How many steps of the axis around the innermost one are taken together."""
-        if depth != len(self.shared) - 2 or any(i.inner for i in self.items) or self._columns_at(depth + 1):
+        if depth != len(self.shared) - 2 or any(i.inner for i in self.items):
             return 1
-        return steps_together([i.expr for i in self.items], self.shared[depth])
+        axis, innermost = self.shared[depth:]
+        if self._columns_at(depth + 1):
+            return columns_together(
+                [r for i in self.items for r in column_reductions(i.expr, innermost)], axis
+            )
+        return steps_together([i.expr for i in self.items], axis)
 
-    def _jammed(self, axis: Axis, innermost: Axis, steps: int) -> None:
-        """Some steps of `axis` inside of one loop over the innermost axis; then those that are left."""
-        name, extent = self.w.name("r"), self.s.bound(axis.extent if axis.extent is not None else 1)
-        self.w.line(f"whole = {extent} - {extent} % {steps}")
-        with self.w.block(f"for {name} in range(0, whole, {steps}):"), self.s.scope():
-            with self.s.loop(innermost), self.s.scope():
-                results = []
-                for step in range(steps):
-                    self.s.axis_names[axis] = f"({name} + {step})"
-                    with self.s.scope():
-                        results.append([self._value(i) for i in self.items])
-                for step, texts in enumerate(results):  # all loads before the first store
-                    self.s.axis_names[axis] = f"({name} + {step})"
-                    for item, text in zip(self.items, texts, strict=True):
-                        self._write(item, text)
-            del self.s.axis_names[axis]
-        with self.s.loop(axis, ("whole", extent)), self.s.scope():
-            self._innermost(innermost, None, self.items)
+    def _jammed(self, depth: int, steps: int) -> None:
+        """Some steps of the axis inside of one loop over the innermost axis; then those that are left."""
+        axis, extent = self.shared[depth], self.shared[depth].extent
+        high = self.s.bound(extent if extent is not None else 1)
+        whole = high if isinstance(extent, int) and extent % steps == 0 else self.w.name("whole")
+        if whole != high:
+            self.w.line(f"{whole} = {high} - {high} % {steps}")
+        together = self._at_steps(axis, steps)
+        with self.s.loop(axis, ("0", whole), steps), self.s.scope():
+            self._along(depth + 1, together)
+        if whole != high:
+            with self.s.loop(axis, (whole, high)), self.s.scope():
+                self._along(depth + 1, self.items)
+
+    def _at_steps(self, axis: Axis, steps: int) -> list[StoreItem]:
+        """The stores of some steps of an axis, as that many stores."""
+        found = []
+        for step in range(steps):
+            env: dict[Atom, int | Int] = {axis: Int.of(axis) + step}
+            for i in self.items:
+                index = tuple(symbolic.substitute(k, env) for k in i.index)
+                found.append(StoreItem(i.target, index, i.expr.substitute(env), i.inner))
+        for i in found:
+            resolve(i.expr, self.s.offsets)
+        return found
+
+    def _along(self, depth: int, items: list[StoreItem]) -> None:
+        """The innermost shared loop."""
+        if self._columns_at(depth):
+            self._columns(self.shared[depth], None, depth, items)
+        else:
+            self._innermost(self.shared[depth], None, items)
 
     def _value(self, item: StoreItem) -> str:
         return self.s.emit(scalar.unrounded(item.expr, item.target.dtype))
@@ -325,9 +341,7 @@ class _LoopEmitter:
         if isinstance(row.extent, int) and 0 < row.extent <= SHORT_ROWS and first.attr[2] is None:
             self._column_step(group, row, [str(k) for k in range(row.extent)], axis, span, done)
             return
-        # A few columns, known ones, stay in registers all along; LLVM sees that by itself.
-        stays = span[0] == "0" and isinstance(axis.extent, int) and axis.extent <= COLUMN_CHUNK
-        if not stays and sum(len(list(loops.walk(r.args[0]))) for r in group) <= UNROLLED_SIZE:
+        if sum(len(list(loops.walk(r.args[0]))) for r in group) <= UNROLLED_SIZE:
             rest, name = self.w.name("rest"), self.w.name("r")
             self.w.line(f"{rest} = {low} + index_div({high} - {low}, {ROWS}) * {ROWS}")
             with self.w.block(f"for {name} in range({low}, {rest}, {ROWS}):"), self.s.scope():
