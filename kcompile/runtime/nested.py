@@ -12,7 +12,7 @@ from kcompile.codegen.spec import KernelSpec, Nested
 from kcompile.core import dtypes, symbolic
 from kcompile.ir.graph import Value
 from kcompile.ir.traits import Leaf
-from kcompile.schedule.memory import Lifetime, place, rounded
+from kcompile.schedule.memory import Lifetime, lives, place, rounded
 
 Symbols = Mapping[str, int]
 
@@ -106,13 +106,9 @@ class _Describing:
             size = rounded(_bytes(v, symbols))
             self.turns.append((at, at + size))
             at += 2 * size
-        lives: dict[Value, list[int]] = {}
-        for k, spec in enumerate(self.nested.specs):
-            for v in spec.buffers:
-                if self._is_own(v):
-                    lives.setdefault(v, [k, k])[1] = k
-        found, total = place([Lifetime(_bytes(v, symbols), a, b) for v, (a, b) in lives.items()])
-        self.offsets = {v: at + offset for v, offset in zip(lives, found, strict=True)}
+        own = lives([v for v in spec.buffers if self._is_own(v)] for spec in self.nested.specs)
+        found, total = place([Lifetime(_bytes(v, symbols), *life) for v, life in own.items()])
+        self.offsets = {v: at + offset for v, offset in zip(own, found, strict=True)}
         self.arena = at + rounded(total)
 
     def _is_own(self, v: Value) -> bool:

@@ -18,7 +18,7 @@ from kcompile.ir.traits import Leaf
 from kcompile.runtime.executor import BARRIER, COMMAND_WORDS, SERIAL
 from kcompile.runtime.nested import Description, describe, kernels_of
 from kcompile.runtime.team import CommandList, team
-from kcompile.schedule.memory import Lifetime, place
+from kcompile.schedule.memory import Lifetime, lives, place
 from kcompile.schedule.plan import Plan
 
 SMALL_WORK = 60_000  # elements (16 flops count as one): a program below this runs on the calling thread alone
@@ -206,27 +206,18 @@ class Program:
         """What the program uses and keeps from run to run: variables, and packed weights."""
         return sum(a.nbytes for a in (*self.variables.values(), *self._prepared.values()))
 
-    def lives(self) -> dict[Value, list[int]]:
-        """The first and the last command that needs each buffer of the arena."""
-        lives: dict[Value, list[int]] = {}
-        for k, spec in enumerate(self.specs):
-            for v in spec.buffers:
-                if (
-                    v not in self.external
-                    and v not in self.listing.prepared
-                    and v.op.leaf not in (Leaf.CONSTANT, Leaf.VARIABLE)
-                ):
-                    lives.setdefault(v, [k, k])[1] = k
-        return lives
+    def _is_intermediate(self, v: Value) -> bool:
+        is_leaf = v.op.leaf in (Leaf.CONSTANT, Leaf.VARIABLE)
+        return not is_leaf and v not in self.external and v not in self.listing.prepared
 
     def _place(self, symbols: Mapping[str, int]) -> tuple[list[ArenaRange], int]:
         """The ranges, and the arena's size."""
-        lives = self.lives()
-        needed = [Lifetime(self._bytes(v, symbols), *life) for v, life in lives.items()]
+        own = lives(filter(self._is_intermediate, spec.buffers) for spec in self.specs)
+        needed = [Lifetime(self._bytes(v, symbols), *life) for v, life in own.items()]
         offsets, total = place(needed)
         return [
             ArenaRange(v, at, one.size, one.first, one.last)
-            for v, at, one in zip(lives, offsets, needed, strict=True)
+            for v, at, one in zip(own, offsets, needed, strict=True)
         ], total
 
     def _barriers(self, ranges: Mapping[Value, tuple[int, int]]) -> list[bool]:

@@ -5,9 +5,12 @@ is free.
 from __future__ import annotations
 
 from bisect import insort
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 
 ALIGNMENT = 64
+Buffer = TypeVar("Buffer")
 
 
 @dataclass(frozen=True)
@@ -17,6 +20,19 @@ class Lifetime:
     size: int
     first: int
     last: int
+
+
+def lives(touched: Iterable[Iterable[Buffer]]) -> dict[Buffer, tuple[int, int]]:
+    """The first and the last command that touches each buffer, the buffers in order of the first.
+
+    >>> lives(["ab", "b", "bc"])
+    {'a': (0, 0), 'b': (0, 2), 'c': (2, 2)}
+    """
+    found: dict[Buffer, tuple[int, int]] = {}
+    for k, buffers in enumerate(touched):
+        for buffer in buffers:
+            found[buffer] = found.get(buffer, (k, k))[0], k
+    return found
 
 
 def place(lifetimes: list[Lifetime]) -> tuple[list[int], int]:

@@ -12,6 +12,7 @@ from kcompile.core.dtypes import itemsize
 from kcompile.ir.graph import Value
 from kcompile.ir.loops import Kernel, writes
 from kcompile.ir.traits import Leaf
+from kcompile.schedule.memory import lives
 from kcompile.schedule.roles import hint
 
 WORTH = 1 << 20  # bytes: plans that need less stay in their order
@@ -39,15 +40,15 @@ def lean_order(
 
 def peak(touched: list[set[Value]], sizes: Mapping[Value, int]) -> int:
     """Bytes needed at once, if each value lives from the first kernel that touches it to the last."""
-    last = {v: k for k, values in enumerate(touched) for v in values}
-    living: set[Value] = set()
+    begins, ends = [0] * len(touched), [0] * len(touched)
+    for v, (first, last) in lives([v for v in values if v in sizes] for values in touched).items():
+        begins[first] += sizes[v]
+        ends[last] += sizes[v]
     now = highest = 0
-    for k, values in enumerate(touched):
-        new = [v for v in values if v in sizes and v not in living]
-        living.update(new)
-        now += sum(sizes[v] for v in new)
+    for new, old in zip(begins, ends, strict=True):
+        now += new
         highest = max(highest, now)
-        now -= sum(sizes[v] for v in values if v in sizes and last[v] == k)
+        now -= old
     return highest
 
 

@@ -54,14 +54,15 @@ def test_what_is_planned_is_what_is_allocated(batch):
 def test_every_address_of_an_intermediate_value_lies_in_the_arena():
     executable, _, x = chain(37)
     program = executable.program
-    bound = program.bind(executable.symbols_of([x], {}))
+    symbols = executable.symbols_of([x], {})
+    bound = program.bind(symbols)
     begin = bound.arena.ctypes.data
-    lives = program.lives()
+    inside = {r.value for r in program.arena(symbols)}
     addresses = bound.arguments.tolist()
     for spec, row in zip(program.specs, bound.commands, strict=True):
         first = (int(row[1]) - bound.arguments.ctypes.data) // 8
         for v, address in zip(spec.buffers, addresses[first:], strict=False):
-            assert (begin <= address < begin + bound.arena.nbytes) == (v in lives)
+            assert (begin <= address < begin + bound.arena.nbytes) == (v in inside)
 
 
 def test_a_footprint_adds_up_and_changes_nothing():
