@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from kcompile import ops
-from kcompile.codegen.strips import STRIP_COLUMNS
+from kcompile.codegen.strips import STRIP_COLUMNS, panels_of_strip
 from kcompile.compiler import compile_graph
 from kcompile.core import symbolic
 from kcompile.core.config import config
-from kcompile.core.symbolic import symbol
+from kcompile.core.symbolic import Int, symbol
+from kcompile.ir import loops
+from kcompile.ir.loops import Axis
 from kcompile.ir.op import make_parameter
 from kcompile.ir.types import TensorType
 from kcompile.trace.tracer import trace
@@ -81,3 +85,14 @@ def test_a_lone_contraction_keeps_its_panels():
     x, y = make_parameter("x", TensorType((8, 96))), make_parameter("y", TensorType((8, STRIP_COLUMNS)))
     graph, _ = trace(lambda x, y: ops.relu(ops.transpose(x) @ y), [x, y])
     assert tiles(compile_graph(graph)) > 2
+
+
+def test_a_tile_that_is_turned_is_one_panel():
+    """Its epilogue runs along the rows."""
+    row, lane = Axis(64, "row"), Axis(4 * STRIP_COLUMNS, "lane")
+    index = Int.of(row), Int.of(lane)
+    read = [loops.load(w.leaf, index, "float32") for w in state(64, 4 * STRIP_COLUMNS)]
+    c = SimpleNamespace(transposed=False, k_extent=32, n=SimpleNamespace(extent=lane.extent), columns=64)
+    assert panels_of_strip(c, row, lane, read) > 1
+    c.transposed = True
+    assert panels_of_strip(c, row, lane, read) == 1
