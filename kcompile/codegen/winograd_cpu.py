@@ -91,27 +91,32 @@ class _WinogradEmitter(ContractEmitter):
     def _tile(self) -> None:
         w, s, x = self.w, self.s, self.window
         places = self._places()
-        groups, strips = self.cut.groups, self.cut.strips
-        images = x.images.extent if x.images is not None else 1
-        self.tiles = images * (groups * strips)
+        strips = self.cut.strips
+        rows = (x.images.extent if x.images is not None else 1) * x.tile_rows  # of squares, of all images
+        self.tiles = symbolic.floordiv(rows + (self.height - 1), self.height) * strips
         w.line(f"table = buffer_i64(scratch + {places['table']}, 100)")
         w.line(f"strip = buffer_f32(scratch + {places['strip']}, 101)")
         for name in ("v", "products", "patch"):
             w.line(f"{name} = scratch + {places[name]}")
         with self._each_tile():
-            w.line(f"image = index_div(tile, {groups * strips})")
-            w.line(f"first = index_div(tile - image * {groups * strips}, {strips}) * {self.height}")
-            w.line(f"count = min({self.height}, {x.tile_rows} - first)")
+            w.line(f"first = index_div(tile, {strips}) * {self.height}")
+            w.line(f"count = min({self.height}, {s.bound(rows)} - first)")
             if strips > 1:
                 w.line(f"panel0 = tile % {strips} * {self.cut.panels}")
                 w.line(f"lane0 = panel0 * {self.c.columns}")
                 w.line(f"lanes = min({self.padded_lanes}, {self.channels} - lane0)")
-            image_stride = s.integer(x.images.a * FLOAT) if x.images is not None else "0"
-            w.line(f"source = a + {s.integer(self.c.a.offset * FLOAT)} + image * {image_stride}")
             self._input_transforms()
             self._products()
             self._output_transforms()
             self._strip_epilogue()
+
+    def _position(self, row: str) -> None:
+        """Where a row of squares lies: its image, its first row of pixels in it, the image's address."""
+        x, s = self.window, self.s
+        stride = s.integer(x.images.a * FLOAT) if x.images is not None else "0"
+        self.w.line(f"image = index_div({row}, {x.tile_rows})")
+        self.w.line(f"top = ({row} - image * {x.tile_rows}) * {TILE}")
+        self.w.line(f"source = a + {s.integer(self.c.a.offset * FLOAT)} + image * {stride}")
 
     def _input_transforms(self) -> None:
         w, x = self.w, self.window
@@ -119,7 +124,7 @@ class _WinogradEmitter(ContractEmitter):
         point = self.squares * self.depth * FLOAT
         into = f"v + h * {x.tile_cols * self.depth * FLOAT}", 6 * point, point, self.depth * FLOAT
         with w.block("for h in range(count):"):
-            w.line(f"top = (first + h) * {TILE}")
+            self._position("(first + h)")
             if x.is_exact:
                 self._call(
                     transform_source("input"),
@@ -187,10 +192,11 @@ class _WinogradEmitter(ContractEmitter):
         """Where the next tile's input begins, and this tile's output."""
         w, s, x = self.w, self.s, self.window
         target, index, _ = self.stores[0]
-        w.line(f"ahead = source + (first * {TILE} + {self.height * TILE + 2}) * {int(x.rows.a) * FLOAT}")
+        self._position("first")
+        w.line(f"ahead = source + (top + {self.height * TILE + 2}) * {int(x.rows.a) * FLOAT}")
         with s.scope():
             first_pixel: dict[Atom, str] = {
-                self.pixel_row: f"first * {TILE}",
+                self.pixel_row: "top",
                 self.pixel: "0",
                 self.lane: "0",
             }
@@ -229,26 +235,27 @@ class _WinogradEmitter(ContractEmitter):
 
     def _strip_epilogue(self) -> None:
         w, s, x = self.w, self.s, self.window
-        rows, cols = x.rows.extent, x.cols.extent
-        s.axis_names[self.image] = "image"
+        whole, row = self.cut.strips == 1, self._strip_row() // FLOAT
+        lanes = self._lanes() if whole else f"lane0, lane0 + {self._lanes()}"
         with s.scope():
             self._hoist()
-            w.line(f"bottom = min((first + count) * {TILE}, {rows})")
-            with (
-                w.block(f"for oh in range(first * {TILE}, bottom):"),
-                w.block(f"for ow in range({cols}):"),
-                s.scope(),
-            ):
-                w.line(f"at = (oh - first * {TILE}) * {self._strip_row() // FLOAT} + ow * {self.strip_lanes}")
-                s.axis_names |= {self.pixel_row: "oh", self.pixel: "ow"}
-                self._hoist()
-                whole = self.cut.strips == 1
-                lanes = self._lanes() if whole else f"lane0, lane0 + {self._lanes()}"
-                with w.block(f"for lane in range({lanes}):"), s.scope():
-                    s.axis_names[self.lane] = "lane"
-                    w.line("acc = strip[at + lane]" if whole else "acc = strip[at + lane - lane0]")
-                    s.bind(accumulator(self.c.value.dtype), "acc")
-                    self._write_stores()
+            with w.block("for h in range(count):"), s.scope():
+                self._position("(first + h)")
+                w.line(f"bottom = min(top + {TILE}, {x.rows.extent})")
+                s.axis_names[self.image] = "image"
+                with (
+                    w.block("for oh in range(top, bottom):"),
+                    w.block(f"for ow in range({x.cols.extent}):"),
+                    s.scope(),
+                ):
+                    w.line(f"at = (h * {TILE} + oh - top) * {row} + ow * {self.strip_lanes}")
+                    s.axis_names |= {self.pixel_row: "oh", self.pixel: "ow"}
+                    self._hoist()
+                    with w.block(f"for lane in range({lanes}):"), s.scope():
+                        s.axis_names[self.lane] = "lane"
+                        w.line("acc = strip[at + lane]" if whole else "acc = strip[at + lane - lane0]")
+                        s.bind(accumulator(self.c.value.dtype), "acc")
+                        self._write_stores()
 
 
 def copy_patch(

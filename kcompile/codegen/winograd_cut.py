@@ -7,7 +7,7 @@ tiles for the cores, its panels are shared out, and each share transforms the in
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kcompile.kernels.host import host
 from kcompile.kernels.winograd import POINTS
@@ -16,53 +16,61 @@ from kcompile.schedule.winograd import Window
 
 CACHE_SHARE = 0.7  # of the second-level cache, for transformed filters, inputs and products together
 FLOAT = 4  # bytes
+# Measured on two cores of Zen 5 with cuts of five convolutions, each at 1 and at 32 images.
 PRODUCTS = 32  # multiply-adds of a cycle
-BYTES = 8  # from beyond the second-level cache, of a cycle
-TRANSFORMS = 6  # cycles for a square of one channel, or of one filter's outputs
+BYTES = 16  # of filters that are read again, of a cycle
+INPUT, OUTPUT = 30, 15  # cycles that a square takes to be transformed, for each channel, memory included
 MOST_CORES = 8  # whom one image is cut for
+BATCH = 32  # images
+SEVERAL = (2, 4, 8, 16)  # images of a tile
+MOST_MOVED = 2  # second-level caches that its transformed inputs and products take
 
 
 @dataclass(frozen=True)
 class Cut:
-    """height: rows of squares of a tile, groups: so many tiles cover an image's rows.
-
-    panels: panels of filters of a tile, strips: so many tiles cover them all.
+    """height: rows of squares of a tile, perhaps of several images. panels: panels of filters of a tile,
+    strips: so many tiles cover them all.
     """
 
     height: int
     panels: int
-    groups: int
     strips: int
 
 
 def best_cut(window: Window, c: Contraction) -> Cut:
-    """The cut that costs least: the mean of one image alone, on all cores, and of one among many."""
+    """The cut that costs least per image: one image alone, and one of a batch, count alike."""
     panels = -(-int(c.n.extent) // c.columns)
-    heights = {-(-window.tile_rows // groups): groups for groups in range(window.tile_rows, 0, -1)}
+    heights = {-(-window.tile_rows // groups) for groups in range(1, window.tile_rows + 1)}
     widths = {-(-panels // strips): strips for strips in range(panels, 0, -1)}
-    cuts = [Cut(h, w, heights[h], widths[w]) for h in sorted(heights) for w in sorted(widths, reverse=True)]
-    return min(cuts, key=lambda cut: _cost(cut, window, c))
+    cuts = [Cut(h, w, widths[w]) for h in sorted(heights) for w in sorted(widths, reverse=True)]
+    if window.images is not None:
+        whole = [cut for cut in cuts if cut.height == window.tile_rows]
+        cuts += [replace(cut, height=n * cut.height) for cut in whole for n in SEVERAL]
+    small = [cut for cut in cuts if sum(_moved(cut, window, c)[1:]) <= MOST_MOVED * host().l2]
+    return min(small or cuts[:1], key=lambda cut: _cost(cut, window, c, 1) + _cost(cut, window, c, BATCH))
 
 
-def _cost(cut: Cut, window: Window, c: Contraction) -> float:
-    """Cycles of one core for an image, times how unevenly a single image occupies all cores."""
-    tiles = cut.groups * cut.strips
-    rest = window.tile_rows - (cut.groups - 1) * cut.height
-    per_strip = [(cut.groups - 1, cut.height * window.tile_cols), (1, rest * window.tile_cols)]
-    cycles = cut.strips * sum(n * _tile_cost(squares, cut, window, c) for n, squares in per_strip)
+def _cost(cut: Cut, window: Window, c: Contraction, images: int) -> float:
+    """Cycles of one core for an image, times how unevenly so many occupy all cores."""
+    full, rest = divmod(images * window.tile_rows, cut.height)
+    cycles = full * _tile_cost(cut.height * window.tile_cols, cut, window, c)
+    cycles += _tile_cost(rest * window.tile_cols, cut, window, c) if rest else 0
+    tiles = (full + bool(rest)) * cut.strips
     cores = min(host().cores, MOST_CORES)
-    return cycles * (1 + -(-tiles // cores) * cores / tiles)
+    return cut.strips * cycles / images * (-(-tiles // cores) * cores / tiles)
 
 
 def _tile_cost(squares: int, cut: Cut, window: Window, c: Contraction) -> float:
     depth, lanes = int(window.depth.extent), cut.panels * c.columns
     rows = -(-squares // c.rows) * c.rows
-    filters, inputs, products = (
-        POINTS * FLOAT * n for n in (depth * lanes, squares * depth, squares * lanes)
-    )
-    computed = POINTS * rows * depth * lanes / PRODUCTS + TRANSFORMS * squares * (depth + lanes)
-    cache = CACHE_SHARE * host().l2
-    stays = cut.strips == 1 and filters + inputs + products <= cache
-    moved = 0 if stays else filters
-    moved += 2 * (inputs + products) if inputs + products > cache else 0
-    return computed + moved / BYTES
+    computed = POINTS * rows * depth * lanes / PRODUCTS + squares * (INPUT * depth + OUTPUT * lanes)
+    filters, *others = _moved(cut, window, c)
+    stays = cut.strips == 1 and filters + sum(others) <= CACHE_SHARE * host().l2
+    return computed + (0 if stays else filters / BYTES)
+
+
+def _moved(cut: Cut, window: Window, c: Contraction) -> tuple[int, int, int]:
+    """Bytes of a tile's transformed filters and inputs, and of its products."""
+    depth, lanes = int(window.depth.extent), cut.panels * c.columns
+    squares = cut.height * window.tile_cols
+    return POINTS * FLOAT * depth * lanes, POINTS * FLOAT * squares * depth, POINTS * FLOAT * squares * lanes
