@@ -124,9 +124,7 @@ def _matched(node: Node, variables: dict[int, Any]) -> Match | None:
         or not _fit(masks, body.parameters[: carries + 1])
     ):
         return None
-    if any(p.dtype != "float32" for p in outer) or (
-        masks and attrs["reverse"] and len(body.outputs) > carries
-    ):
+    if any(p.dtype != "float32" for p in outer):
         return None
     x, units = body.parameters[carries], first[0].shape[1]
     blank = next((p for p in outer if p.type == first[0].type and _is_zero(_given(node)[p])), None)
@@ -248,7 +246,8 @@ def _write(g: Any, node: Node, names: dict[Value, str], match: Match) -> tuple[s
     outputs = [g.node("Squeeze", y, g.constant(np.array([1])))] * results
     if masked is not None:
         states = [masked.states(*one) for one in zip(states, given[:carries], zero, strict=True)]
-        outputs = [masked.spread(one, given[0], units, match.zeros) for one in outputs]
+        how = {"is_zero": zero[0], "zeros": match.zeros, "reverse": attrs["reverse"]}
+        outputs = [masked.spread(one, given[0], units, **how) for one in outputs]
     return (*states, *outputs)
 
 
