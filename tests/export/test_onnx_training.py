@@ -239,3 +239,17 @@ def test_command_line(tmp_path):
     plain = kcompile.Sequential([kcompile.Input((3,)), layers.Dense(1)])
     plain.save(tmp_path / "plain.keras")
     assert "not compiled" in fails("export", tmp_path / "plain.keras", "-o", target, "--training")
+
+
+def test_labels_of_every_step_of_an_open_length(tmp_path):
+    kcompile.utils.set_random_seed(4)
+    model = functional(
+        None, dtype="int32",
+        build=lambda x: layers.Dense(5)(layers.GRU(3, return_sequences=True)(layers.Embedding(11, 4)(x))),
+    )  # fmt: skip
+    model.compile("adam", losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.export(tmp_path / "step.onnx", training=True, verbose=False)
+    runner, rng = Runner(tmp_path / "step.onnx"), np.random.default_rng(1)
+    for length in (3, 8):
+        x, y = rng.integers(0, 11, (4, length)).astype("int32"), rng.integers(0, 5, (4, length), "int32")
+        assert runner.step(x, y)["loss"] == pytest.approx(model.train_on_batch(x, y), rel=1e-4)

@@ -62,6 +62,8 @@ def export_training_step(
 
 def trace_step(model: Any, input_signature: Any = None) -> tuple[StepGraph, list[str]]:
     """The step on a batch, and the names of its inputs. Dimensions that the model leaves open stay open."""
+    from kcompile.explain import labels_for
+
     if takes_or_makes_text(model):
         refuse_text(model, [make_spec(x, k) for k, x in enumerate(model.inputs)])
     traced = trace_inference(model, input_signature)
@@ -69,20 +71,23 @@ def trace_step(model: Any, input_signature: Any = None) -> tuple[StepGraph, list
         raise ValueError("A training step takes one structure of inputs.")
     rng = np.random.default_rng(0)
     x = tree.map_structure(lambda spec: random_input(spec, SAMPLES, rng), traced.specs[0])
-    y = _labels(model, x)
-    batch = traced.graph.inputs[0].shape[0]
+    outputs = [np.asarray(leaf) for leaf in tree.flatten(model(x, training=False)) if leaf is not None]
+    y = labels_for(model, outputs)
     shapes = [tuple(value.shape) for value in traced.graph.inputs]
-    shapes += [(batch, *array.shape[1:]) for array in tree.flatten(y)]
+    shapes += _as_open(tree.flatten(y), outputs, traced.graph.outputs)
     found = step.trace_batch(model, "train", (x, y, None), shapes, alone=True)
     return found, [*traced.inputs, *_label_names(y)]
 
 
-def _labels(model: Any, x: Any) -> Any:
-    """Labels in the form that the losses take."""
-    from kcompile.explain import labels_for
-
-    found = model(x, training=False)
-    return labels_for(model, [np.asarray(leaf) for leaf in tree.flatten(found) if leaf is not None])
+def _as_open(labels: list[np.ndarray], outputs: list[np.ndarray], values: Sequence[Value]) -> list[Any]:
+    """Shapes of the labels: a dimension that is as that of an output is open where that one is."""
+    batch, found = values[0].shape[0], []
+    for k, label in enumerate(labels):
+        fits = len(labels) == len(outputs)
+        sizes = zip(label.shape, outputs[k].shape, values[k].shape, strict=False) if fits else ()
+        dims = [known if extent == size else extent for extent, size, known in sizes]
+        found.append((batch, *dims[1:], *label.shape[max(1, len(dims)) :]))
+    return found
 
 
 def _label_names(y: Any) -> list[str]:
