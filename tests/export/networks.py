@@ -42,13 +42,15 @@ class Network:
 
 
 def stirred(model: Any, seed: int = 0) -> Any:
-    """Biases, scales and statistics that are not all 0 or 1."""
+    """Biases, scales and statistics that are not all 0 or 1, and no layer that is silent at first."""
     rng = np.random.default_rng(seed)
     for weight in model.weights:
         if "variance" in weight.path:
             weight.assign(rng.uniform(0.5, 1.5, weight.shape))
         elif len(weight.shape) == 1 and weight.dtype.startswith(("float", "bfloat")):
             weight.assign(rng.normal(0.2, 0.3, weight.shape))
+        elif len(weight.shape) > 1 and not np.asarray(weight.array).any():
+            weight.assign(rng.normal(0.0, 0.1, weight.shape))
     return model
 
 

@@ -28,6 +28,10 @@ from kcompile.training.step import StepGraph
 
 NEXT = ".next"  # what the name of an input gets where its new value goes out
 SAMPLES = 2  # of the arrays that stand for a batch while it is traced
+HINT = (
+    "train a model without layers that draw random numbers (dropout with rate 0); give an `input_signature` "
+    "without open sizes"
+)
 STATE = "kcompile.state"  # the file's property that maps inputs to the outputs to feed back
 
 
@@ -125,7 +129,7 @@ def emit_step(traced: StepGraph, inputs: Sequence[str], without: set[int], opset
     results += [g.name(f"{emitter.names[leaf]}{NEXT}") for leaf in kept]
     emitter.emit(roots)
     if emitter.unsupported:
-        raise UnsupportedOps(list(emitter.unsupported), opset)
+        raise UnsupportedOps(list(emitter.unsupported), opset, HINT)
     for value, name in zip(roots, results, strict=True):
         g.nodes.append(OnnxNode("Identity", (emitter.names[value],), (name,)))
     types = {name: value.type for value, name in zip(roots, results, strict=True)}
