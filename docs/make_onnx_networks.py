@@ -90,7 +90,9 @@ def networks() -> Iterator[Network]:
     """All networks: those of the tests, of the benchmarks, of the examples, and of `keras.applications`."""
     yield from NETWORKS
     for name, work in WORKLOADS.items():
-        yield Network(f"benchmark: {name}", lambda w=work: keras_layers.network(kcompile, w)[0], _of_work(work))
+        yield Network(
+            f"benchmark: {name}", lambda w=work: keras_layers.network(kcompile, w)[0], _of_work(work)
+        )
     yield from examples()
     for name in sorted(applications._NAMES):
         side = next((size for word, size in SIDE.items() if word in name), 32)
@@ -127,7 +129,9 @@ def examples() -> Iterator[Network]:
     yield network("gan generator", lambda m: m.build_generator(), _together(floats(32), floats(10)))
     yield network("gan discriminator", lambda m: m.build_discriminator(), _together(image, floats(10)))
     yield network("image_augmentation", lambda m: m.build_model(True), image)
-    calculator = _together(floats(8, 8, 1), floats(8, 8, 1), lambda rng, n, _: [rng.integers(0, 3, n, "int32")])
+    calculator = _together(
+        floats(8, 8, 1), floats(8, 8, 1), lambda rng, n, _: [rng.integers(0, 3, n, "int32")]
+    )
     yield network("multi_input", lambda m: m.build_model(), calculator)
     yield network("siamese_network", lambda m: m.build_model(m.build_encoder()), _together(image, image))
     yield network("tabular_preprocessing", _tabular, _tabular_inputs)
@@ -171,7 +175,9 @@ def _tabular(module: Any) -> Any:
 def _tabular_inputs(rng: np.random.Generator, rows: int, _: int) -> list[np.ndarray]:
     """By name: continent, day, latitude, longitude, month, year."""
     place = rng.choice(np.array(["Europe", "Asia", "nowhere"], object), (rows, 1))
-    day, latitude, longitude = (rng.uniform(low, high, (rows, 1)) for low, high in ((1, 28), (-60, 70), (-180, 180)))
+    day, latitude, longitude = (
+        rng.uniform(low, high, (rows, 1)) for low, high in ((1, 28), (-60, 70), (-180, 180))
+    )
     month, year = rng.integers(1, 13, (rows, 1), "int32"), rng.integers(1970, 2026, (rows, 1))
     return [
         place, *(x.astype("float32") for x in (day, latitude, longitude)), month, year.astype("float32"),
@@ -211,9 +217,7 @@ take images of 32 by 32 pixels here, or of as few as they can.
 def line_of(row: Row) -> str:
     """One line of the table."""
     opsets = ", ".join(map(str, row.opsets))
-    return (
-        f"| {row.name} | {row.numbers:,} | {opsets} | {row.nodes} | {row.bytes:,} | {row.difference:.0e} |"
-    )
+    return f"| {row.name} | {row.numbers:,} | {opsets} | {row.nodes} | {row.bytes:,} | {row.difference:.0e} |"
 
 
 def main(chosen: list[str]) -> None:

@@ -19,7 +19,7 @@ from kcompile.trace import tracer
 from kcompile.trace.masks import mask_of, set_mask
 from kcompile.trace.tracer import trace
 from kcompile.training.extents import leaves_of, open_dimensions
-from kcompile.training.programs import StepProgram, spec
+from kcompile.training.programs import StepProgram
 from kcompile.training.step import StepGraph, parameters
 
 MOST_SHAPES = 64  # fast entries kept; variable lengths would make ever more of them

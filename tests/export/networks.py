@@ -24,7 +24,7 @@ Arrays = list[np.ndarray]
 
 @dataclass(frozen=True)
 class Network:
-    """make() gives the model, inputs(rng, rows, extent) its arrays; extents: of what the model leaves open."""
+    """make() gives the model, inputs(rng, rows, extent) its arrays; extents: of what is open."""
 
     name: str
     make: Callable[[], Any]

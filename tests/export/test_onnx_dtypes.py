@@ -121,3 +121,12 @@ def test_inputs_of_ints(name, dtype, tmp_path):
         element = onnx.load(path).graph.input[0].type.tensor_type.elem_type
         assert element == onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
         assert check(model, path) < 1e-6
+
+
+def test_attention_along_an_lstm_in_halves_does_not_crash_onnxruntime(tmp_path):
+    x = kcompile.Input((5, 4), dtype="float16")
+    h = layers.LSTM(4, return_sequences=True, dtype="float16")(x)
+    model = kcompile.Model(x, layers.MultiHeadAttention(2, 2, dtype="float16")(h, h))
+    model.export(tmp_path / "m.onnx", verbose=False)
+    found = widened(tmp_path / "m.onnx").run(None, {model.inputs[0].name: np.ones((2, 5, 4), "float16")})
+    assert np.isfinite(found[0]).all()

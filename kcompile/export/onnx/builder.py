@@ -106,7 +106,9 @@ class Builder:
         types = [self.type(name) if name else None for name in inputs]
         wide = schema.wider(op, self.opset, types)
         if any(isinstance(a, OnnxGraph) for a in attrs.values()) and wide:  # its body would need casts, too
-            raise schema.NotInOpset(f"{op} does not take {next(iter(wide.values()))[0]} in opset {self.opset}")
+            raise schema.NotInOpset(
+                f"{op} does not take {next(iter(wide.values()))[0]} in opset {self.opset}"
+            )
         if wide:
             return self._wide_node(op, inputs, wide, outputs, attrs)
         names = tuple(self.name(f"{self.scope}/{op}" if self.scope else op) for _ in range(outputs))

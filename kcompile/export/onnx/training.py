@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -76,11 +76,23 @@ def trace_step(model: Any, input_signature: Any = None) -> tuple[StepGraph, list
     rng = np.random.default_rng(0)
     x = tree.map_structure(lambda spec: random_input(spec, SAMPLES, rng), traced.specs[0])
     outputs = [np.asarray(leaf) for leaf in tree.flatten(model(x, training=False)) if leaf is not None]
-    y = labels_for(model, outputs)
-    shapes = [tuple(value.shape) for value in traced.graph.inputs]
-    shapes += _as_open(tree.flatten(y), outputs, traced.graph.outputs)
-    found = step.trace_batch(model, "train", (x, y, None), shapes, alone=True)
-    return found, [*traced.inputs, *_label_names(y)]
+    given, wrong = [tuple(value.shape) for value in traced.graph.inputs], None
+    for y in (labels_for(model, outputs), *_class_numbers(outputs)):
+        shapes = [*given, *_as_open(tree.flatten(y), outputs, traced.graph.outputs)]
+        try:
+            found = step.trace_batch(model, "train", (x, y, None), shapes, alone=True)
+            return found, [*traced.inputs, *_label_names(y)]
+        except ValueError as error:  # of shapes too; the loss wants labels of another form
+            wrong = wrong or error
+    assert wrong is not None
+    raise wrong
+
+
+def _class_numbers(outputs: list[np.ndarray]) -> Iterator[Any]:
+    """Labels of the other forms that losses take: a number for each row of scores, or for each sample."""
+    for shapes in ([o.shape[:-1] for o in outputs], [o.shape[:1] for o in outputs]):
+        labels = [np.zeros(shape, "int32") for shape in shapes]
+        yield labels[0] if len(labels) == 1 else labels
 
 
 def _as_open(labels: list[np.ndarray], outputs: list[np.ndarray], values: Sequence[Value]) -> list[Any]:
