@@ -253,3 +253,16 @@ def test_labels_of_every_step_of_an_open_length(tmp_path):
     for length in (3, 8):
         x, y = rng.integers(0, 11, (4, length)).astype("int32"), rng.integers(0, 5, (4, length), "int32")
         assert runner.step(x, y)["loss"] == pytest.approx(model.train_on_batch(x, y), rel=1e-4)
+
+
+@pytest.mark.parametrize("name", ["Circle", "CategoricalGeneralizedCrossEntropy"])
+def test_losses_of_class_numbers(name, tmp_path):
+    """Losses that take one number for each sample, and do not say so in their name."""
+    kcompile.utils.set_random_seed(4)
+    model = kcompile.Sequential([kcompile.Input((4,)), layers.Dense(3, activation="softmax")])
+    model.compile("sgd", getattr(losses, name)())
+    model.export(tmp_path / "step.onnx", training=True, verbose=False)
+    runner, rng = Runner(tmp_path / "step.onnx"), np.random.default_rng(1)
+    x, y = rng.normal(size=(6, 4)).astype("float32"), rng.integers(0, 3, 6, "int32")
+    for _ in range(2):
+        assert runner.step(x, y)["loss"] == pytest.approx(model.train_on_batch(x, y), rel=1e-4)
