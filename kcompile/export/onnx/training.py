@@ -29,8 +29,8 @@ from kcompile.training.step import StepGraph
 NEXT = ".next"  # what the name of an input gets where its new value goes out
 SAMPLES = 2  # of the arrays that stand for a batch while it is traced
 HINT = (
-    "train a model without layers that draw random numbers (dropout with rate 0); give an `input_signature` "
-    "without open sizes"
+    "another opset; a model without layers that draw random numbers (dropout with rate 0); an "
+    "`input_signature` without open sizes"
 )
 STATE = "kcompile.state"  # the file's property that maps inputs to the outputs to feed back
 
