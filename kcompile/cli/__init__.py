@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 import kcompile
+from kcompile.cli.reporting import one_line, user_errors
 
 # Command -> its line in the help, which must not cost an import.
 COMMANDS = {
@@ -40,7 +41,6 @@ class LazyGroup(click.Group):
 
     def resolve_command(self, ctx: click.Context, args: list[str]):  # type: ignore[no-untyped-def]
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            from kcompile.cli.reporting import one_line
             from kcompile.core.errors import unknown_name
 
             ctx.fail(one_line(str(unknown_name("command", args[0], list(COMMANDS)))))
@@ -65,6 +65,8 @@ def main() -> None:
     """
     click.get_current_context().with_resource(warnings.catch_warnings())
     warnings.showwarning = _warn
+    with user_errors():
+        import_module("kcompile.core.config")  # reads the environment
 
 
 def _warn(message: Warning | str, *_: Any, **__: Any) -> None:

@@ -64,10 +64,10 @@ def _arguments(network: Any, batch: int) -> list[Any]:
 
     from kcompile.core import tree
     from kcompile.export.onnx.compare import random_input
-    from kcompile.export.onnx.signature import default_signature, make_spec
+    from kcompile.export.onnx.signature import trace_inference
 
     draw = partial(random_input, batch=batch, rng=np.random.default_rng(batch))
-    return [tree.map_structure(lambda x: draw(make_spec(x, 0)), one) for one in default_signature(network)]
+    return [tree.map_structure(draw, one) for one in trace_inference(network).specs]
 
 
 def _onnxruntime(network: Any, batches: tuple[int, ...], seconds: float) -> list[float]:

@@ -155,16 +155,20 @@ def _specs(network: Any, signature: tuple[Any, ...]) -> list[Any]:
     from kcompile.core import dtypes, tree
     from kcompile.export.onnx.signature import Spec, default_signature
 
-    given = [
-        Spec(shape, dtypes.standardize(dtype), name or f"input_{k}")
-        for k, (name, dtype, shape) in enumerate(signature)
-    ]
-    with user_errors("--input-signature"):
+    try:
         structure = default_signature(network)
-    count = len(tree.flatten(structure))
-    if count != len(given):
-        inputs = f"{count} input{'s' * (count != 1)}"
-        raise click.BadParameter(f"the model has {inputs}, not {len(given)}", param_hint="--input-signature")
+    except ValueError:  # it was never built: the signature says with what it can be
+        structure = [None if len(signature) == 1 else [None] * len(signature)]
+    known = tree.flatten(structure)
+    if len(known) != len(signature):
+        inputs = f"{len(known)} input{'s' * (len(known) != 1)}"
+        raise click.BadParameter(
+            f"the model has {inputs}, not {len(signature)}", param_hint="--input-signature"
+        )
+    given = [
+        Spec(shape, dtypes.standardize(dtype), name or getattr(like, "name", "") or f"input_{k}")
+        for k, ((name, dtype, shape), like) in enumerate(zip(signature, known, strict=True))
+    ]
     return list(tree.pack_as(structure, given))
 
 

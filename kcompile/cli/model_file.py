@@ -47,6 +47,8 @@ class OutputFile(click.Path):
         path = Path(super().convert(value, param, ctx))  # type: ignore[arg-type]
         if not path.absolute().parent.is_dir():
             self.fail(f"there is no folder {str(path.parent)!r}", param, ctx)
+        if path.exists() and not path.is_file():
+            self.fail(f"{str(path)!r} is no regular file, so it cannot be replaced by one", param, ctx)
         return path
 
 

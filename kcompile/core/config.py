@@ -33,11 +33,16 @@ def _from_environment() -> Config:
         text = os.environ.get(f"KCOMPILE_{field.name.upper()}")
         if text is None:
             continue
-        kind: Any = type(field.default)
-        values[field.name] = (
-            (text not in ("", "0")) if kind is bool else int(text or 0) if kind is int else text
-        )
+        values[field.name] = _read(f"KCOMPILE_{field.name.upper()}", text, type(field.default))
     return Config(**values)
+
+
+def _read(name: str, text: str, kind: Any) -> Any:
+    if kind is bool:
+        return text not in ("", "0")
+    if kind is int and not (text or "0").strip().isdigit():
+        raise ValueError(f"The environment variable {name} must be a whole number. Received: {text!r}")
+    return int(text or 0) if kind is int else text
 
 
 _current = _from_environment()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from collections.abc import Iterator
@@ -20,6 +21,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     The bytes are on the disk before the name changes, so that a crash leaves the old file or the new one. A
     symbolic link stays; what it points to is replaced.
 
+    Raises:  OSError for a folder, a device or a pipe.
+
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp()) / "a"
     >>> with replacing(path) as file:
@@ -27,9 +30,12 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     >>> path.read_bytes()
     b'new'
     """
-    target = Path(os.path.realpath(path))
+    target = replaceable(path)
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
-    file = os.fdopen(os.open(temporary, _CREATE, 0o666), "w+b")
+    try:
+        file = os.fdopen(os.open(temporary, _CREATE, 0o666), "w+b")
+    except OSError as error:  # what the user knows is the other name
+        raise type(error)(error.errno, error.strerror, str(target)) from None
     try:
         with file:
             yield file
@@ -43,6 +49,19 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             os.unlink(temporary)
         raise
     sync_folder(target.parent)
+
+
+def replaceable(path: str | os.PathLike[str]) -> Path:
+    """Where a file of this name lies, or will lie.
+
+    Raises:  OSError for what is there and no file: it would be gone (/dev/null, for whoever may do that).
+    """
+    target = Path(os.path.realpath(path))
+    if target.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if target.exists() and not target.is_file():
+        raise OSError(errno.EINVAL, "Not a regular file, so it cannot be replaced by one", str(path))
+    return target
 
 
 def sync_folder(folder: Path) -> None:

@@ -19,7 +19,7 @@ from kcompile.trace import tracer
 from kcompile.trace.masks import mask_of, set_mask
 from kcompile.trace.tracer import trace
 from kcompile.training.extents import leaves_of, open_dimensions
-from kcompile.training.programs import StepProgram, spec
+from kcompile.training.programs import StepProgram
 from kcompile.training.step import StepGraph, parameters
 
 MOST_SHAPES = 64  # fast entries kept; variable lengths would make ever more of them
@@ -103,10 +103,10 @@ class CompiledCalls:
         """The program for such inputs; None if the call does more than compute outputs."""
         programs = self._model._training.programs
         size = len(leaves_of(inputs)[0])
-        batch = programs.batch_dimension(size)
-        shapes = open_dimensions(inputs, self._model._placeholders(inputs), batch)
-        key = ("call", training, spec(inputs, shapes))
-        program = programs._get(key, size, lambda: self._traced(inputs, training, shapes))
+        shapes = open_dimensions(inputs, self._model._placeholders(inputs), programs.batch_dimension(size))
+        program = programs.open_or_closed(
+            ("call", training), inputs, shapes, size, lambda known: self._traced(inputs, training, known)
+        )
         return None if program.traced.does_more else program
 
     def _traced(self, inputs: Any, training: bool | None, shapes: list[Any]) -> TracedCall:

@@ -15,6 +15,7 @@ from kcompile.layers.layer import Layer
 from kcompile.trace.operation import CallNode, is_default
 
 NARROW, WIDE = 88, 108  # characters of a table without and with a column of connections
+USUAL = 80  # characters of a terminal
 
 
 def print_summary(
@@ -34,6 +35,8 @@ def print_summary(
     file = io.StringIO()
     plain: dict[str, Any] = {"force_terminal": False, "color_system": None} if print_fn else {}
     out = rich.console.Console(highlight=False, **plain)
+    if out.width <= 0:  # COLUMNS=0, of a terminal that does not know
+        out.width = USUAL
     width = line_length or min(rows.default_length, out.width - 4)
     columns = zip(rows.headers, rows.alignments, _widths(width, positions or rows.positions), strict=False)
     table = rich.table.Table(

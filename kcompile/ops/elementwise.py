@@ -281,7 +281,7 @@ relu = unary(
     lambda x: np.maximum(x, np.zeros((), x.dtype)),
     "relu",
     lambda dy, y, x: where(greater(y, 0), dy, 0),
-    onnx="Relu",
+    onnx=onnx_forms.relu,
     cheap=True,
     inputs="number",
 )

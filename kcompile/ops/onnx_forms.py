@@ -29,3 +29,10 @@ def arctan2(g: Any, a: str, b: str) -> str:
     angle = g.node("Where", g.node("IsNaN", angle), zero, angle)
     half = g.node("Where", g.node("Less", a, zero), g.node("Neg", turn), turn)
     return g.node("Add", angle, g.node("Where", g.node("Less", b, zero), half, zero))
+
+
+def relu(g: Any, x: str) -> str:
+    """Of unsigned numbers they themselves; runtimes have no Relu of int64, but a Max."""
+    if g.dtype(x).startswith("uint"):
+        return str(g.node("Identity", x))
+    return str(g.node("Max", x, onnx_number(g, 0, x)) if g.dtype(x) == "int64" else g.node("Relu", x))

@@ -121,16 +121,21 @@ class Programs:
         """A step for lengths that are open where the model leaves them open, or for these lengths only, if a
         loss or metric needs to know them.
         """
-        batch = self.batch_dimension(size)
-        closed = closed_dimensions(list(data), batch)
-        shapes = open_data(self._model, data, batch)
-        attempt = (*key, spec(list(data), shapes))
+        shapes = open_data(self._model, data, self.batch_dimension(size))
+        return self.open_or_closed(key, list(data), shapes, size, make)
+
+    def open_or_closed(
+        self, key: Any, data: Any, shapes: list[Shape], size: int, make: Callable[[list[Shape]], StepGraph]
+    ) -> StepProgram:
+        """The program of make(shapes), or, where that cannot be traced, for the extents that data have."""
+        closed = closed_dimensions(data, shapes[0][0])
+        attempt = (*key, spec(data, shapes))
         if shapes != closed and attempt not in self._refused:
             try:
                 return self._get(attempt, size, lambda: make(shapes))
             except Exception:  # if it is the user's mistake, it comes again, with numbers
                 self._refused.add(attempt)
-        return self._get((*key, spec(list(data), closed)), size, lambda: make(closed))
+        return self._get((*key, spec(data, closed)), size, lambda: make(closed))
 
     def batch_dimension(self, size: int) -> int | Int:
         """The batch's dimension in traces: its size only where layers have to know it."""
@@ -140,15 +145,15 @@ class Programs:
 
     def predict(self, x: Structure) -> StepProgram:
         """The outputs for a batch. Dimensions that the model leaves open are known only when the program
-        runs."""
+        runs, unless layers need to know them: an image that is halved and doubled again must be even.
+        """
         leaves = leaves_of(x)
         if len(leaves) != 1:
             check_lengths(x, None, None)
         size = len(leaves[0])
-        batch = self.batch_dimension(size)
-        shapes = open_dimensions(x, self._model._placeholders(x), batch)
-        return self._get(
-            ("predict", spec(x, shapes)), size, lambda: steps.trace_predict(self._model, x, shapes)
+        shapes = open_dimensions(x, self._model._placeholders(x), self.batch_dimension(size))
+        return self.open_or_closed(
+            ("predict",), x, shapes, size, lambda known: steps.trace_predict(self._model, x, known)
         )
 
 

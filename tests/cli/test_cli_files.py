@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import onnx
@@ -329,3 +332,45 @@ def test_explain_as_a_page(model_file, tmp_path):
     assert result.output.startswith(f"{page}: ") and page.read_text().startswith("<!doctype html>")
     told = json_of("explain", model_file, "--html", page)
     assert told["html"] == str(page) and told["programs"]["predict"]
+
+
+def test_export_replaces_files_only(model_file, tmp_path):
+    """Written as root to /dev/null, a file would take its place."""
+    os.mkfifo(tmp_path / "pipe")
+    assert "no regular file" in fails("export", model_file, "-o", tmp_path / "pipe")
+    assert not (tmp_path / "pipe").is_file()
+
+
+def test_a_signature_without_a_name_keeps_the_models(model_file, tmp_path):
+    target = tmp_path / "m.onnx"
+    found = json_of("export", model_file, "-o", target, "--input-signature", "float32[rows,6]")
+    assert [(t["name"], t["shape"]) for t in found["inputs"]] == [("numbers", ["rows", 6])]
+
+
+def test_a_model_that_was_never_built_takes_a_signature(tmp_path):
+    kcompile.Sequential([layers.Dense(2)]).save(tmp_path / "m.keras")
+    target = tmp_path / "m.onnx"
+    assert "no known input shape" in fails("export", tmp_path / "m.keras", "-o", target)
+    found = json_of(
+        "export", tmp_path / "m.keras", "-o", target, "--input-signature", "x=float32[?,5]", "--check"
+    )
+    assert found["agrees"] and found["inputs"][0]["shape"] == ["batch", 5]
+
+
+def test_a_wrong_environment_is_one_line(model_file):
+    done = subprocess.run(
+        [sys.executable, "-m", "kcompile", "summary", str(model_file)],
+        env=os.environ | {"KCOMPILE_NUM_THREADS": "many"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "Error: The environment variable KCOMPILE_NUM_THREADS must be a whole number. Received: 'many'"
+    ]
+
+
+def test_a_terminal_without_a_width(model_file, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "0")
+    assert "dense" in call("summary", model_file).output

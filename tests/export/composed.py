@@ -113,6 +113,10 @@ COMPOSED = [
         "Bidirectional", "masked", (STEPS,),
         lambda x: layers.Bidirectional(layers.SimpleRNN(3))(layers.Masking(0.0)(x)),
     ),
+    Composed(
+        "Bidirectional", "masked sequences", (STEPS,),
+        lambda x: layers.Bidirectional(layers.LSTM(3, return_sequences=True))(layers.Masking(0.0)(x)),
+    ),
     Composed("RNN", "sequences", (STEPS,), _rnn(lambda: layers.LSTMCell(3), return_sequences=True)),
     Composed("LSTMCell", "in RNN", (STEPS,), _rnn(lambda: layers.LSTMCell(3))),
     Composed("GRUCell", "in RNN", (STEPS,), _rnn(lambda: layers.GRUCell(3))),

@@ -19,6 +19,8 @@ FORMS = {
     "zeros": {"return_sequences": True, "zero_output_for_mask": True},
     "states": {"return_state": True},
     "backwards": {"go_backwards": True},
+    "sequence backwards": {"go_backwards": True, "return_sequences": True, "return_state": True},
+    "zeros backwards": {"go_backwards": True, "return_sequences": True, "zero_output_for_mask": True},
 }
 
 
@@ -77,7 +79,36 @@ def test_both_directions_and_a_stack(tmp_path):
     assert sorted(op for op in found if op in ("LSTM", "GRU", "Scan")) == ["GRU", "GRU", "LSTM"]
 
 
-def test_backward_sequences_under_a_mask_stay_a_scan(tmp_path):
+@pytest.mark.parametrize("opset", [13, 20, onnx.defs.onnx_opset_version()])
+@pytest.mark.parametrize("zeros", [False, True])
+def test_backward_sequences_with_states_of_ones_own(zeros, opset, tmp_path):
+    """Steps behind the last one that counts give the first state."""
     x = kcompile.Input((None,), dtype="int32")
-    y = layers.LSTM(3, go_backwards=True, return_sequences=True)(layers.Embedding(9, 2, mask_zero=True)(x))
-    assert "Scan" in check(weighted(kcompile.Model(x, y)), tmp_path / "m.onnx", [TOKENS])
+    h = kcompile.Input((3,))
+    embedded = layers.Embedding(9, 2, mask_zero=True)(x)
+    layer = layers.GRU(
+        3, go_backwards=True, return_sequences=True, return_state=True, zero_output_for_mask=zeros
+    )
+    states = np.random.default_rng(1).normal(size=(5, 3)).astype("float32")
+    model = weighted(kcompile.Model([x, h], layer(embedded, initial_state=h)))
+    found = check(model, tmp_path / "m.onnx", [TOKENS, states], opset)
+    assert "GRU" in found and "Scan" not in found
+
+
+@pytest.mark.parametrize("merge", ["concat", "sum", "mul", "ave", None])
+@pytest.mark.parametrize("layer", LAYERS)
+def test_sequences_of_both_directions(layer, merge, tmp_path):
+    """Any mask, of any batch and length."""
+    x = kcompile.Input((None,), dtype="int32")
+    embedded = layers.Embedding(9, 2, mask_zero=True)(x)
+    y = layers.Bidirectional(layer(3, return_sequences=True), merge_mode=merge)(embedded)
+    model = weighted(kcompile.Model(x, y))
+    path = tmp_path / "m.onnx"
+    assert "Scan" not in check(model, path, [TOKENS])
+    rng = np.random.default_rng(3)
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    for shape in ((1, 1), (3, 9), (17, 6)):
+        tokens = rng.integers(0, 3, shape, "int32")
+        found = session.run(None, {session.get_inputs()[0].name: tokens})
+        for a, b in zip(found, kcompile.tree.flatten(model(tokens)), strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-6)

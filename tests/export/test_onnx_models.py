@@ -321,3 +321,26 @@ def test_a_failed_export_of_a_large_model_leaves_both_files(tmp_path, small_limi
     with pytest.raises(RuntimeError, match="fault"):
         kcompile.Sequential([kcompile.Input((30,)), layers.Dense(20)]).export(tmp_path / "m.onnx")
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {"m.onnx": b"old", "m.onnx.data": b"old"}
+
+
+def test_images_that_must_be_even(tmp_path):
+    """What is halved and doubled again: the file says of what its sizes are multiples, and computes them."""
+    image = kcompile.Input((None, None, 2), name="image")
+    small = layers.MaxPooling2D()(layers.MaxPooling2D()(image))
+    large = layers.UpSampling2D(4)(small)
+    shown = layers.Reshape((-1, 4))(layers.Concatenate()([image, large]))
+    model = kcompile.Model(image, layers.GlobalAveragePooling1D()(shown))
+    model.export(tmp_path / "m.onnx", verbose=False)
+    file = inferred(tmp_path / "m.onnx")
+    dims = [d.dim_param or d.dim_value for d in file.graph.input[0].type.tensor_type.shape.dim]
+    assert dims == ["batch", "height*4", "width*4", 2]
+    for shape in ((1, 4, 8, 2), (3, 12, 4, 2)):
+        check(model, tmp_path / "m.onnx", np.random.default_rng(0).normal(size=shape).astype("float32"))
+    assert onnx_export.check(model, tmp_path / "m.onnx") < 1e-5
+
+
+def test_images_that_never_fit_say_so(tmp_path):
+    image = kcompile.Input((None, None, 2))
+    with pytest.raises(ValueError, match="concatenate"):
+        kcompile.Model(image, layers.Concatenate()([image, image[:, 1:]])).export(tmp_path / "m.onnx")
+    assert not list(tmp_path.iterdir())

@@ -239,3 +239,30 @@ def test_command_line(tmp_path):
     plain = kcompile.Sequential([kcompile.Input((3,)), layers.Dense(1)])
     plain.save(tmp_path / "plain.keras")
     assert "not compiled" in fails("export", tmp_path / "plain.keras", "-o", target, "--training")
+
+
+def test_labels_of_every_step_of_an_open_length(tmp_path):
+    kcompile.utils.set_random_seed(4)
+    model = functional(
+        None, dtype="int32",
+        build=lambda x: layers.Dense(5)(layers.GRU(3, return_sequences=True)(layers.Embedding(11, 4)(x))),
+    )  # fmt: skip
+    model.compile("adam", losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.export(tmp_path / "step.onnx", training=True, verbose=False)
+    runner, rng = Runner(tmp_path / "step.onnx"), np.random.default_rng(1)
+    for length in (3, 8):
+        x, y = rng.integers(0, 11, (4, length)).astype("int32"), rng.integers(0, 5, (4, length), "int32")
+        assert runner.step(x, y)["loss"] == pytest.approx(model.train_on_batch(x, y), rel=1e-4)
+
+
+@pytest.mark.parametrize("name", ["Circle", "CategoricalGeneralizedCrossEntropy"])
+def test_losses_of_class_numbers(name, tmp_path):
+    """Losses that take one number for each sample, and do not say so in their name."""
+    kcompile.utils.set_random_seed(4)
+    model = kcompile.Sequential([kcompile.Input((4,)), layers.Dense(3, activation="softmax")])
+    model.compile("sgd", getattr(losses, name)())
+    model.export(tmp_path / "step.onnx", training=True, verbose=False)
+    runner, rng = Runner(tmp_path / "step.onnx"), np.random.default_rng(1)
+    x, y = rng.normal(size=(6, 4)).astype("float32"), rng.integers(0, 3, 6, "int32")
+    for _ in range(2):
+        assert runner.step(x, y)["loss"] == pytest.approx(model.train_on_batch(x, y), rel=1e-4)

@@ -105,6 +105,10 @@ class Builder:
         schema.check(op, self.opset, attrs)
         types = [self.type(name) if name else None for name in inputs]
         wide = schema.wider(op, self.opset, types)
+        if any(isinstance(a, OnnxGraph) for a in attrs.values()) and wide:  # its body would need casts, too
+            raise schema.NotInOpset(
+                f"{op} does not take {next(iter(wide.values()))[0]} in opset {self.opset}"
+            )
         if wide:
             return self._wide_node(op, inputs, wide, outputs, attrs)
         names = tuple(self.name(f"{self.scope}/{op}" if self.scope else op) for _ in range(outputs))
@@ -176,13 +180,21 @@ class Builder:
             return self._folded(x, "x".join(map(str, shape)) or "scalar", lambda a: np.reshape(a, shape))
         template = [0 if k < len(given) and given[k] == d else d for k, d in enumerate(shape)]
         if all(isinstance(d, int) for d in template) and 0 in shape:
-            return str(self.node("Reshape", x, self.dims(shape), allowzero=1))
+            return self._reshaped(x, shape, self.dims(shape), allowzero=1)
         symbolic = [k for k, d in enumerate(template) if isinstance(d, Int)]
         if len(symbolic) > 1 or 0 in shape:
-            return str(self.node("Reshape", x, self.dims(shape)))
+            return self._reshaped(x, shape, self.dims(shape))
         for k in symbolic:
             template[k] = -1
-        return str(self.node("Reshape", x, self.constant(np.array(template, np.int64))))
+        return self._reshaped(x, shape, self.constant(np.array(template, np.int64)))
+
+    def _reshaped(self, x: str, shape: Shape, dims: str, **attrs: Any) -> str:
+        """x in this shape; of its type ONNX could infer no more than that."""
+        wide = schema.wider("Reshape", self.opset, [self.type(x)])
+        between = next((wider for _, wider in wide.values()), self.dtype(x))
+        made = self.node("Reshape", self.cast(x, between), dims, **attrs)
+        self.types[made] = TensorType(tuple(shape), between)
+        return self.cast(made, self.dtype(x))
 
     def dims(self, shape: Sequence[int | Int]) -> str:
         """Dimensions as a 1-d int64 tensor."""

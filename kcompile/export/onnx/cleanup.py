@@ -12,6 +12,7 @@ def run(graph: OnnxGraph, fold_batch_norm: bool = False) -> OnnxGraph:
     """The graph after all rewrites; its inputs and outputs stay."""
     clean_bodies(graph)
     drop_identities(graph)
+    simplify.write_products(graph)
     layout.sink_transposes(graph)
     drop_identities(graph)
     add_bias_in_convolution(graph)

@@ -17,11 +17,16 @@ from kcompile.ir.graph import Graph, Node, Value, set_origin, topological
 class UnsupportedOps(NotImplementedError):
     """Some ops have no ONNX form: `ops` lists (layer path, op, reason)."""
 
-    def __init__(self, ops: list[tuple[str, str, str]], opset: int):
+    def __init__(
+        self,
+        ops: list[tuple[str, str, str]],
+        opset: int,
+        hint: str = "another opset, or these layers written with other ops",
+    ):
         self.ops = ops
         rows = "\n".join(f"    {path or 'top level'}: {op} ({reason})" for path, op, reason in ops)
         summary = f"{len(ops)} operation(s) of this model cannot be written to ONNX opset {opset}:\n{rows}"
-        super().__init__(message(summary, hint="another opset, or these layers written with other ops"))
+        super().__init__(message(summary, hint=hint))
 
 
 class Emitter:

@@ -35,20 +35,41 @@ class MaskedSteps:
         self.g.types[order] = TensorType((self.steps, self.rows), "int64")
         return self._gathered(x, order, self.g.shape(x)[2])
 
-    def spread(self, y: str, first: str, units: Any, zeros: bool) -> str:
+    def spread(self, y: str, first: str, units: Any, *, is_zero: bool, zeros: bool, reverse: bool) -> str:
         """Outputs (steps, n, units) of steps that were moved, back at their places.
 
-        first: (n, units), what a row gives before its first step that counts. zeros: a step that does not
-        count gives zeros, not what the step before gave.
+        first: (n, units), what a row gives before its first step that counts; is_zero: it is made of zeros.
+        zeros: a step that does not count gives zeros, not what the step before gave. reverse: the last step
+        is the first one, so the step before is the next that counts.
         """
-        done = self.g.node("CumSum", self.counts, self.g.constant(np.array(0)))
-        before = self.g.node("Unsqueeze", first, self.g.constant(np.array([0])))
-        both = self.g.node("Concat", before, y, axis=0)
-        held = self._gathered(both, done, units)
+        held = self._next(y, first, units, is_zero) if reverse else self._previous(y, first, units)
         if not zeros:
             return held
-        column = self.g.node("Unsqueeze", self.mask, self.g.constant(np.array([2])))
-        return str(self.g.node("Where", column, held, self.g.constant(np.array(0, np.float32))))
+        return str(self.g.node("Where", self._column(self.mask), held, self.g.constant(np.float32(0))))
+
+    def _previous(self, y: str, first: str, units: Any) -> str:
+        """The output of the last step that counts, up to each step."""
+        done = self.g.node("CumSum", self.counts, self.g.constant(np.array(0)))
+        before = self.g.node("Unsqueeze", first, self.g.constant(np.array([0])))
+        return self._gathered(self.g.node("Concat", before, y, axis=0), done, units)
+
+    def _next(self, y: str, first: str, units: Any, is_zero: bool) -> str:
+        """The output of the first step that counts, from each step on.
+
+        Behind the last one it is read from where the operator, for want of steps, has left zeros.
+        """
+        place = self.g.node("CumSum", self.counts, self.g.constant(np.array(0)), exclusive=1)
+        self.g.types[place] = self.g.type(self.counts)
+        held = self._gathered(y, place, units)
+        if is_zero:
+            return held
+        some = self.g.node("Less", place, self.lengths())
+        self.g.types[some] = self.g.type(self.mask)
+        return str(self.g.node("Where", self._column(some), held, first))
+
+    def _column(self, flags: str) -> str:
+        """Flags (steps, n) for all units."""
+        return str(self.g.node("Unsqueeze", flags, self.g.constant(np.array([2]))))
 
     def states(self, last: str, first: str, is_zero: bool) -> str:
         """The last states (n, units): the first ones in rows without a step, where ONNX gives zeros."""

@@ -25,6 +25,7 @@ from kcompile.layers.rnn.lstm import LSTMCell
 from kcompile.layers.rnn.simple import SimpleRNNCell
 
 # By ONNX's names; those that it computes as Keras does.
+COMPUTED = ("float32", "float16", "bfloat16")  # in float32; runtimes have no other kernels
 ACTIVATIONS = {"Tanh": "tanh", "Sigmoid": "sigmoid", "Relu": "relu", "Softsign": "softsign"}
 
 
@@ -124,9 +125,7 @@ def _matched(node: Node, variables: dict[int, Any]) -> Match | None:
         or not _fit(masks, body.parameters[: carries + 1])
     ):
         return None
-    if any(p.dtype != "float32" for p in outer) or (
-        masks and attrs["reverse"] and len(body.outputs) > carries
-    ):
+    if len({p.dtype for p in (*outer, first[0])}) > 1:
         return None
     x, units = body.parameters[carries], first[0].shape[1]
     blank = next((p for p in outer if p.type == first[0].type and _is_zero(_given(node)[p])), None)
@@ -148,7 +147,7 @@ def _fit(masks: Sequence[Value], others: Sequence[Value]) -> bool:
     return (
         len(masks) <= 1
         and all(m.dtype == "bool" and len(m.shape) == 1 for m in masks)
-        and all(p.dtype == "float32" and len(p.shape) == 2 for p in others)
+        and all(p.dtype in COMPUTED and p.dtype == others[0].dtype and len(p.shape) == 2 for p in others)
     )
 
 
@@ -216,7 +215,8 @@ def _given(node: Node) -> dict[Value, Value]:
 def _write(g: Any, node: Node, names: dict[Value, str], match: Match) -> tuple[str, ...]:
     attrs, kind = node.attrs, match.kind
     carries, units = attrs["carries"], node.inputs[0].shape[1]
-    given = [names[v] for v in node.inputs]
+    given, dtype = [names[v] for v in node.inputs], node.inputs[0].dtype
+    given[: carries + 1] = [g.cast(name, "float32") for name in given[: carries + 1]]
     count = len(kind.recurrent)
     kernel, recurrent = match.arrays[0], np.concatenate(match.arrays[1 : 1 + count], axis=1)
     zero = [_is_zero(v) for v in node.inputs[:carries]]
@@ -230,7 +230,7 @@ def _write(g: Any, node: Node, names: dict[Value, str], match: Match) -> tuple[s
     if biases:
         pair = [*biases, np.zeros_like(biases[0])][:2]
         both = np.concatenate([_in_order(kind, b[None]) for b in pair], axis=0).reshape(1, -1)
-        inputs.append(g.constant(both, _beside(match.weight, "B")))
+        inputs.append(_stored(g, both, _beside(match.weight, "B")))
     if masked is not None:
         inputs += [""] * (4 - len(inputs)) + [masked.lengths()]
     if not all(zero):
@@ -243,18 +243,22 @@ def _write(g: Any, node: Node, names: dict[Value, str], match: Match) -> tuple[s
     )  # fmt: skip
     states = [g.node("Squeeze", name, g.constant(np.array([0]))) for name in last]
     results = len(node.values) - carries
-    if not results and masked is None:
-        return (*states,)
     outputs = [g.node("Squeeze", y, g.constant(np.array([1])))] * results
     if masked is not None:
         states = [masked.states(*one) for one in zip(states, given[:carries], zero, strict=True)]
-        outputs = [masked.spread(one, given[0], units, match.zeros) for one in outputs]
-    return (*states, *outputs)
+        how = {"is_zero": zero[0], "zeros": match.zeros, "reverse": attrs["reverse"]}
+        outputs = [masked.spread(one, given[0], units, **how) for one in outputs]
+    return tuple(g.cast(name, dtype) for name in (*states, *outputs))
 
 
 def _gates(g: Any, kind: Kind, kernel: np.ndarray, weight: str, what: str) -> str:
     """A kernel (inputs, gates) as ONNX has it: (1, gates in its order, inputs)."""
-    return g.constant(_in_order(kind, kernel).T[None], _beside(weight, what))
+    return _stored(g, _in_order(kind, kernel).T[None], _beside(weight, what))
+
+
+def _stored(g: Any, array: np.ndarray, name: str) -> str:
+    """A constant, for computing in float32; one of halves stays so in the file."""
+    return str(g.cast(g.constant(array, name), "float32"))
 
 
 def _in_order(kind: Kind, array: np.ndarray) -> np.ndarray:

@@ -60,7 +60,7 @@ def signature(op: str, opset: int) -> Signature:
     allowed = {c.type_param_str: frozenset(map(_dtype, c.allowed_type_strs)) for c in found.type_constraints}
     inputs, outputs = (tuple(i.type_str for i in formal) for formal in (found.inputs, found.outputs))
     allowed |= {name: frozenset([_dtype(name)]) for name in (*inputs, *outputs) if name not in allowed}
-    for name in set(inputs):
+    for name in (n for n in set(inputs) if len(allowed[n]) > 1):  # not a condition, which is bool
         allowed[name] -= NO_KERNEL.get(op, frozenset())
         if op not in TAKES_BFLOAT16:
             allowed[name] -= {"bfloat16"}
@@ -86,12 +86,16 @@ NO_KERNEL = {  # dtypes that the operator set has, but onnxruntime does not comp
     "ArgMin": LONG | {"int16", "uint16"},
     "CumSum": LONG,
     "Pow": LONG | SMALL,
-    "Relu": frozenset({"int16"}),
+    "Relu": frozenset({"int16", "int64"}),
+    "Pad": frozenset({"int16", "uint16"}),
+    "TopK": LONG | {"uint16"},
+    "Where": frozenset({"bool", "int16", "uint16", "uint64"}),
     "ScatterND": frozenset({"float16"}),
     "ScatterElements": frozenset({"float16"}),
 } | dict.fromkeys(
-    ("Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "AveragePool", "Conv", "ConvTranspose", "Cosh", "Erf",
-     "InstanceNormalization", "Resize", "Sinh", "Tan"),
+    ("Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "AveragePool", "Conv", "ConvTranspose", "Cosh", "Det",
+     "Elu", "Erf", "Gelu", "HardSigmoid", "HardSwish", "InstanceNormalization", "LeakyRelu", "Mish", "PRelu",
+     "Resize", "Selu", "Sinh", "Softplus", "Softsign", "Tan"),
     frozenset({"float64"}),
 )  # fmt: skip
 TAKES_BFLOAT16 = frozenset({"Cast", "Loop", "Scan"})  # all of onnxruntime's kernels for the CPU that do

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -19,15 +20,26 @@ from kcompile.trace.tracer import trace
 # What the dimensions after the batch most likely are, by how many there are.
 ROLES = {1: ("length",), 2: ("sequence", "width"), 3: ("height", "width", "channels")}
 ROLES |= {4: ("depth", "height", "width", "channels")}
+# What open dimensions may have to be multiples of: networks that halve an image and double it again.
+MULTIPLES = (1, 2, 4, 8, 16, 32, 64)
 
 
 @dataclass(frozen=True)
 class Spec:
-    """One input: its shape (None where it varies, or the name of such a dimension), dtype and name."""
+    """One input: its shape (None where it varies, or the name of such a dimension), dtype and name.
+
+    multiple: of what the open dimensions behind the batch must be multiples.
+    """
 
     shape: tuple[int | str | None, ...]
     dtype: str
     name: str
+    multiple: int = 1
+
+    @property
+    def is_open(self) -> bool:
+        """Does more than the batch vary?"""
+        return not all(isinstance(d, int) for d in self.shape[1:])
 
     def type(self, prefix: str) -> TensorType:
         """The first dimension is the batch; open ones have names of their role, with a prefix."""
@@ -35,8 +47,9 @@ class Spec:
         roles = ROLES.get(rest, tuple(f"dim{k + 1}" for k in range(rest)))
         wanted = ["batch", *(f"{prefix}{role}" for role in roles)]
         shape: list[int | Int] = []
-        for name, dim in zip(wanted, self.shape, strict=True):
-            shape.append(dim if isinstance(dim, int) else symbol(name if dim is None else dim))
+        for axis, (name, dim) in enumerate(zip(wanted, self.shape, strict=True)):
+            step = self.multiple if axis else 1
+            shape.append(dim if isinstance(dim, int) else symbol(name if dim is None else dim) * step)
         return TensorType(tuple(shape), self.dtype)
 
 
@@ -67,13 +80,17 @@ def trace_inference(model: Any, input_signature: Any = None) -> Traced:
     flat = tree.flatten(specs)
     if not takes_or_makes_text(model):
         refuse_text(model, flat)
-    *ways, last = _prefixes([s.name for s in flat])
-    for way in ways:
-        try:
-            return _traced(model, specs, flat, way)
-        except ShapeError:  # inputs must agree in a dimension that the signature leaves open
-            continue
-    return _traced(model, specs, flat, last)
+    ways, wrong = _prefixes([s.name for s in flat]), None
+    for multiple in MULTIPLES if any(s.is_open for s in flat) else (1,):
+        of_these = tree.map_structure(partial(replace, multiple=multiple), specs)
+        for way in ways if multiple == 1 else dict.fromkeys(map(tuple, (ways[0], ways[-1]))):
+            try:
+                return _traced(model, of_these, tree.flatten(of_these), way)
+            except ShapeError as error:
+                # Inputs must agree in a dimension that the signature leaves open, or it must be even enough.
+                wrong = error if multiple == 1 else wrong
+    assert wrong is not None
+    raise wrong
 
 
 def _prefixes(names: list[str]) -> list[list[str]]:
@@ -103,7 +120,7 @@ def refuse_text(model: Any, specs: list[Spec]) -> None:
         )
 
 
-def _traced(model: Any, specs: list[Any], flat: list[Spec], prefixes: list[str]) -> Traced:
+def _traced(model: Any, specs: list[Any], flat: list[Spec], prefixes: Sequence[str]) -> Traced:
     text = TextCalls()
     inputs = [make_parameter(s.name, s.type(prefix)) for s, prefix in zip(flat, prefixes, strict=True)]
     run = call_of(model, text) if takes_or_makes_text(model) else partial(model, training=False)

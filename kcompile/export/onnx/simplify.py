@@ -15,9 +15,9 @@ import numpy as np
 from kcompile.core import dtypes
 from kcompile.export.onnx.builder import AXES_AS_INPUT_ALL
 from kcompile.export.onnx.graph import OnnxGraph, OnnxNode
+from kcompile.export.onnx.products import gemm, plain_product, projection, transposed_product
 
 Rule = Callable[["Around", OnnxNode], list[OnnxNode] | None]
-GEMMS = ("float32", "float64", "float16")  # dtypes that onnxruntime's Gemm takes
 CLIPS = ("float32", "float64", "int32", "int64")
 
 
@@ -67,14 +67,20 @@ class Around:
 
 def run(graph: OnnxGraph) -> None:
     """Apply the rules until none fires."""
-    while _round(graph):
+    while _round(graph, RULES):
         graph.drop_unused()
 
 
-def _round(graph: OnnxGraph) -> bool:
+def write_products(graph: OnnxGraph) -> None:
+    """Apply the rules for Einsum alone, so that transposes find products that they can pass."""
+    while _round(graph, EINSUMS):
+        graph.drop_unused()
+
+
+def _round(graph: OnnxGraph, rules: dict[str, tuple[Rule, ...]]) -> bool:
     around, fired, nodes = Around(graph), False, list[OnnxNode]()
     for node in graph.nodes:
-        made = next(filter(None, (rule(around, node) for rule in RULES.get(node.op, ()))), None)
+        made = next(filter(None, (rule(around, node) for rule in rules.get(node.op, ()))), None)
         nodes += [node] if made is None else made
         fired |= made is not None
     graph.nodes = nodes
@@ -199,72 +205,6 @@ def clipped_relu(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
 # --- products and layout ------------------------------------------------------------------------------------
 
 
-def gemm(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
-    """A product of matrices and the addition of a row are one operator."""
-    for x, row in (node.inputs, node.inputs[::-1]):
-        product = around.made(x, "MatMul") or around.made(x, "Gemm")
-        if (
-            product is None
-            or len(product.inputs) > 2
-            or around.rank(row) != 1
-            or not _of_matrices(around, product)
-        ):
-            continue
-        label = _renamed(product, "Gemm")
-        inputs = (*product.inputs, row)
-        return [replace(product, op="Gemm", inputs=inputs, outputs=node.outputs, label=label)]
-    return None
-
-
-def plain_product(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
-    """An Einsum whose operands lie as MatMul wants them; a constant may be turned."""
-    left, arrow, result = node.attrs["equation"].replace(" ", "").partition("->")
-    x, _, w = left.partition(",")
-    if not arrow or len(node.inputs) != 2 or len(set(x)) + 2 * ("..." in x) != len(x) or len(w) < 2:
-        return None
-    shared = w[:-2]  # dimensions that both and the result have
-    if "." in w or not x.startswith(shared) or len(set(w)) < len(w) or (shared and len(x) != len(w)):
-        return None
-    array = around.array(node.inputs[1])
-    for summed, column, turned in ((w[-2], w[-1], False), (w[-1], w[-2], True)):
-        if (
-            x[-1] != summed
-            or column in x
-            or result != x[:-1] + column
-            or (turned and (array is None or shared))
-        ):
-            continue
-        right = node.inputs[1]
-        if turned:
-            assert array is not None
-            right = around.constant(f"{right}:T10", array.T)
-        return [OnnxNode("MatMul", (node.inputs[0], right), node.outputs, label=_renamed(node, "MatMul"))]
-    return None
-
-
-def _renamed(node: OnnxNode, op: str) -> str:
-    """The node's name with another operator in it."""
-    return node.name.replace(node.op, op)
-
-
-def transposed_product(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
-    """A product of matrices reads its operands the other way round itself."""
-    if not _of_matrices(around, node) or len(set(node.inputs)) == 1:
-        return None
-    turned = [around.made(name, "Transpose") for name in node.inputs]
-    if not any(turned):
-        return None
-    inputs = tuple(n if t is None else t.inputs[0] for n, t in zip(node.inputs, turned, strict=True))
-    attrs = {key: 1 for key, t in zip(("transA", "transB"), turned, strict=True) if t is not None}
-    return [replace(node, op="Gemm", inputs=inputs, attrs=attrs)]
-
-
-def _of_matrices(around: Around, product: OnnxNode) -> bool:
-    """Is it a product of two matrices of floats that Gemm takes?"""
-    floats = all(around.dtype(name) in GEMMS for name in product.inputs)
-    return floats and all(around.rank(name) == 2 for name in product.inputs)
-
-
 def resize(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
     """Enlarging along one axis, then along another."""
     first = around.made(node.inputs[0], "Resize")
@@ -357,6 +297,7 @@ def affine(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
     ]
 
 
+EINSUMS: dict[str, tuple[Rule, ...]] = {"Einsum": (plain_product, projection)}
 RULES: dict[str, tuple[Rule, ...]] = {
     "Mul": (quotient, one_factor),
     "Div": (one_factor,),
@@ -369,7 +310,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "Clip": (clipped_relu,),
     "Add": (gemm,),
     "MatMul": (transposed_product,),
-    "Einsum": (plain_product,),
+    **EINSUMS,
     "Resize": (resize,),
     "Transpose": (affine, resize_within, moved_ones),
     "Reshape": (reshaped_twice,),

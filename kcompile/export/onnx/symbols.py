@@ -11,18 +11,25 @@ from kcompile.ir.types import Shape
 
 
 class Symbols:
-    """Names of dimensions, and where each symbol can be read: (graph input, axis)."""
+    """Names of dimensions, and where each symbol can be read: (graph input, axis).
+
+    multiples: symbols of which only a multiple is a dimension -> how much, and the name of that.
+    """
 
     def __init__(self) -> None:
         self.by_name: dict[str, Int] = {}
         self.sources: dict[str, tuple[str, int]] = {}
+        self.multiples: dict[str, tuple[int, str]] = {}
         self._unknown = 0
 
     def declare(self, name: str, shape: Shape) -> None:
-        """A graph input of this shape: its dimensions that are plain symbols can be read from it."""
+        """A graph input of this shape: its dimensions that are symbols, or multiples, can be read from it."""
         for axis, dim in enumerate(shape):
             if isinstance(dim, Int):
                 self.sources.setdefault(self.name_of(dim), (name, axis))
+                (monomial, coefficient), *others = dim.terms
+                if coefficient > 1 and len(monomial) == 1 and not others:
+                    self.multiples.setdefault(monomial[0].name, (coefficient, self.name_of(dim)))
 
     def name_of(self, dim: Int) -> str:
         """The `dim_param` of a dimension."""
@@ -80,6 +87,9 @@ def _atom(g: Any, atom: Atom) -> str:
     if isinstance(atom, FloorDiv):
         return _floordiv(g, dim_tensor(g, atom.numerator), dim_tensor(g, atom.divisor))
     source = g.symbols.sources.get(atom.name)
+    if source is None and atom.name in g.symbols.multiples:
+        times, whole = g.symbols.multiples[atom.name]
+        return str(g.once("Div", _read(g, *g.symbols.sources[whole]), dim_tensor(g, times)))
     if source is None:
         raise NotImplementedError(f"the dimension {atom.name!r} cannot be read from the shape of an input")
     return _read(g, *source)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,10 @@ from kcompile.training.step import StepGraph
 
 NEXT = ".next"  # what the name of an input gets where its new value goes out
 SAMPLES = 2  # of the arrays that stand for a batch while it is traced
+HINT = (
+    "another opset; a model without layers that draw random numbers (dropout with rate 0); an "
+    "`input_signature` without open sizes"
+)
 STATE = "kcompile.state"  # the file's property that maps inputs to the outputs to feed back
 
 
@@ -62,6 +66,8 @@ def export_training_step(
 
 def trace_step(model: Any, input_signature: Any = None) -> tuple[StepGraph, list[str]]:
     """The step on a batch, and the names of its inputs. Dimensions that the model leaves open stay open."""
+    from kcompile.explain import labels_for
+
     if takes_or_makes_text(model):
         refuse_text(model, [make_spec(x, k) for k, x in enumerate(model.inputs)])
     traced = trace_inference(model, input_signature)
@@ -69,20 +75,35 @@ def trace_step(model: Any, input_signature: Any = None) -> tuple[StepGraph, list
         raise ValueError("A training step takes one structure of inputs.")
     rng = np.random.default_rng(0)
     x = tree.map_structure(lambda spec: random_input(spec, SAMPLES, rng), traced.specs[0])
-    y = _labels(model, x)
-    batch = traced.graph.inputs[0].shape[0]
-    shapes = [tuple(value.shape) for value in traced.graph.inputs]
-    shapes += [(batch, *array.shape[1:]) for array in tree.flatten(y)]
-    found = step.trace_batch(model, "train", (x, y, None), shapes, alone=True)
-    return found, [*traced.inputs, *_label_names(y)]
+    outputs = [np.asarray(leaf) for leaf in tree.flatten(model(x, training=False)) if leaf is not None]
+    given, wrong = [tuple(value.shape) for value in traced.graph.inputs], None
+    for y in (labels_for(model, outputs), *_class_numbers(outputs)):
+        shapes = [*given, *_as_open(tree.flatten(y), outputs, traced.graph.outputs)]
+        try:
+            found = step.trace_batch(model, "train", (x, y, None), shapes, alone=True)
+            return found, [*traced.inputs, *_label_names(y)]
+        except ValueError as error:  # of shapes too; the loss wants labels of another form
+            wrong = wrong or error
+    assert wrong is not None
+    raise wrong
 
 
-def _labels(model: Any, x: Any) -> Any:
-    """Labels in the form that the losses take."""
-    from kcompile.explain import labels_for
+def _class_numbers(outputs: list[np.ndarray]) -> Iterator[Any]:
+    """Labels of the other forms that losses take: a number for each row of scores, or for each sample."""
+    for shapes in ([o.shape[:-1] for o in outputs], [o.shape[:1] for o in outputs]):
+        labels = [np.zeros(shape, "int32") for shape in shapes]
+        yield labels[0] if len(labels) == 1 else labels
 
-    found = model(x, training=False)
-    return labels_for(model, [np.asarray(leaf) for leaf in tree.flatten(found) if leaf is not None])
+
+def _as_open(labels: list[np.ndarray], outputs: list[np.ndarray], values: Sequence[Value]) -> list[Any]:
+    """Shapes of the labels: a dimension that is as that of an output is open where that one is."""
+    batch, found = values[0].shape[0], []
+    for k, label in enumerate(labels):
+        fits = len(labels) == len(outputs)
+        sizes = zip(label.shape, outputs[k].shape, values[k].shape, strict=False) if fits else ()
+        dims = [known if extent == size else extent for extent, size, known in sizes]
+        found.append((batch, *dims[1:], *label.shape[max(1, len(dims)) :]))
+    return found
 
 
 def _label_names(y: Any) -> list[str]:
@@ -120,7 +141,7 @@ def emit_step(traced: StepGraph, inputs: Sequence[str], without: set[int], opset
     results += [g.name(f"{emitter.names[leaf]}{NEXT}") for leaf in kept]
     emitter.emit(roots)
     if emitter.unsupported:
-        raise UnsupportedOps(list(emitter.unsupported), opset)
+        raise UnsupportedOps(list(emitter.unsupported), opset, HINT)
     for value, name in zip(roots, results, strict=True):
         g.nodes.append(OnnxNode("Identity", (emitter.names[value],), (name,)))
     types = {name: value.type for value, name in zip(roots, results, strict=True)}

@@ -11,7 +11,7 @@ import numpy as np
 
 import kcompile
 from kcompile.core.errors import CompileError, message
-from kcompile.core.files import replacing, sync_folder
+from kcompile.core.files import replaceable, replacing, sync_folder
 from kcompile.export.onnx import schema
 from kcompile.export.onnx.graph import OnnxGraph, version_of
 
@@ -60,7 +60,7 @@ def write(
     """
     arrays = graph.constants | graph.defaults
     if external_data or sum(array.nbytes for array in arrays.values()) > LIMIT:
-        _write_with_data(graph, Path(os.path.realpath(path)), name, opset, properties)
+        _write_with_data(graph, replaceable(path), name, opset, properties)
         return
     constants = [schema.tensor_proto(n, array) for n, array in arrays.items()]
     model = model_proto(graph, name, opset, constants, properties)

@@ -1,0 +1,110 @@
+"""Products: which operator writes them best."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from kcompile.export.onnx.graph import OnnxNode
+
+if TYPE_CHECKING:
+    from kcompile.export.onnx.simplify import Around
+
+GEMMS = ("float32", "float64", "float16")  # dtypes that onnxruntime's Gemm takes
+
+
+def gemm(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
+    """A product of matrices and the addition of a row are one operator."""
+    for x, row in (node.inputs, node.inputs[::-1]):
+        product = around.made(x, "MatMul") or around.made(x, "Gemm")
+        if (
+            product is None
+            or len(product.inputs) > 2
+            or around.rank(row) != 1
+            or not _of_matrices(around, product)
+        ):
+            continue
+        label = _renamed(product, "Gemm")
+        inputs = (*product.inputs, row)
+        return [replace(product, op="Gemm", inputs=inputs, outputs=node.outputs, label=label)]
+    return None
+
+
+def plain_product(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
+    """An Einsum whose operands lie as MatMul wants them; a constant may be turned."""
+    left, arrow, result = node.attrs["equation"].replace(" ", "").partition("->")
+    x, _, w = left.partition(",")
+    if not arrow or len(node.inputs) != 2 or len(set(x)) + 2 * ("..." in x) != len(x) or len(w) < 2:
+        return None
+    shared = w[:-2]  # dimensions that both and the result have
+    if "." in w or not x.startswith(shared) or len(set(w)) < len(w) or (shared and len(x) != len(w)):
+        return None
+    array = around.array(node.inputs[1])
+    for summed, column, turned in ((w[-2], w[-1], False), (w[-1], w[-2], True)):
+        if (
+            x[-1] != summed
+            or column in x
+            or result != x[:-1] + column
+            or (turned and (array is None or shared))
+        ):
+            continue
+        right = node.inputs[1]
+        if turned:
+            assert array is not None
+            right = around.constant(f"{right}:T10", array.T)
+        return [OnnxNode("MatMul", (node.inputs[0], right), node.outputs, label=_renamed(node, "MatMul"))]
+    return None
+
+
+def projection(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
+    """An Einsum with a constant that makes several axes of the last one, or one of the last ones.
+
+    One node more, but runtimes are faster at a MatMul: attention's projections took 5% of a transformer.
+    """
+    left, arrow, result = node.attrs["equation"].replace(" ", "").partition("->")
+    x, _, w = left.partition(",")
+    matrix = around.array(node.inputs[1]) if len(node.inputs) == 2 else None
+    if matrix is None or not arrow or "." in left or len(set(x)) < len(x) or len(set(w)) < len(w):
+        return None
+    source, name = node.inputs[0], node.outputs[0]
+    if len(w) > 2 and x[-1:] == w[0] and result == x[:-1] + w[1:] and not set(w[1:]) & set(x):
+        flat = around.constant(f"{node.inputs[1]}:flat", matrix.reshape(len(matrix), -1))
+        shape = np.array([0] * (len(x) - 1) + list(matrix.shape[1:]), np.int64)
+        product = OnnxNode("MatMul", (source, flat), (f"{name}:flat",), label=_renamed(node, "MatMul"))
+        whole = around.constant(f"{name}:shape", shape)
+        return [product, OnnxNode("Reshape", (f"{name}:flat", whole), (name,), label=f"{node.name}/Reshape")]
+    kept = len(x) - len(w) + 1
+    if len(w) > 2 and kept > 0 and x[kept:] == w[:-1] and result == x[:kept] + w[-1] and w[-1] not in x:
+        flat = around.constant(f"{node.inputs[1]}:flat", matrix.reshape(-1, matrix.shape[-1]))
+        shape = np.array([0] * kept + [len(around.graph.constants[flat])], np.int64)
+        joined = (source, around.constant(f"{name}:shape", shape))
+        return [
+            OnnxNode("Reshape", joined, (f"{name}:joined",), label=f"{node.name}/Reshape"),
+            OnnxNode("MatMul", (f"{name}:joined", flat), (name,), label=_renamed(node, "MatMul")),
+        ]
+    return None
+
+
+def _renamed(node: OnnxNode, op: str) -> str:
+    """The node's name with another operator in it."""
+    return node.name.replace(node.op, op)
+
+
+def transposed_product(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
+    """A product of matrices reads its operands the other way round itself."""
+    if not _of_matrices(around, node) or len(set(node.inputs)) == 1:
+        return None
+    turned = [around.made(name, "Transpose") for name in node.inputs]
+    if not any(turned):
+        return None
+    inputs = tuple(n if t is None else t.inputs[0] for n, t in zip(node.inputs, turned, strict=True))
+    attrs = {key: 1 for key, t in zip(("transA", "transB"), turned, strict=True) if t is not None}
+    return [replace(node, op="Gemm", inputs=inputs, attrs=attrs)]
+
+
+def _of_matrices(around: Around, product: OnnxNode) -> bool:
+    """Is it a product of two matrices of floats that Gemm takes?"""
+    floats = all(around.dtype(name) in GEMMS for name in product.inputs)
+    return floats and all(around.rank(name) == 2 for name in product.inputs)

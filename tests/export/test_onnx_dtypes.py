@@ -1,0 +1,132 @@
+"""Inputs and weights of other dtypes than float32, and models that compute in them."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+import kcompile
+from kcompile import layers, ops
+from kcompile.export.onnx import check
+from kcompile.export.onnx.compare import difference, tolerance_of
+from kcompile.export.onnx.emit import UnsupportedOps
+from tests.export.networks import NETWORKS, one_by_one
+from tests.export.onnx_tools import LATEST, inferred
+
+INTS = ("bool", "uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64")
+POLICIES = ("mixed_float16", "mixed_bfloat16", "float16", "bfloat16", "float64")
+# ONNX's Scan takes bfloat16 from opset 16 on; layers that are no operator of ONNX need it.
+SCANS = ("video", "stacked cells")
+
+
+@pytest.fixture(params=POLICIES)
+def policy(request):
+    before = kcompile.config.dtype_policy()
+    kcompile.config.set_dtype_policy(request.param)
+    yield request.param
+    kcompile.config.set_dtype_policy(before)
+
+
+def widened(path):
+    """The file with float32 where it takes or gives bfloat16, which onnxruntime's Python has not."""
+    file, half = onnx.load(path), onnx.TensorProto.BFLOAT16
+    for kind in ("input", "output"):
+        for tensor in getattr(file.graph, kind):
+            if tensor.type.tensor_type.elem_type != half:
+                continue
+            inner, tensor.name = tensor.name, f"{tensor.name}_wide"
+            tensor.type.tensor_type.elem_type = onnx.TensorProto.FLOAT
+            if kind == "input":
+                file.graph.node.insert(0, onnx.helper.make_node("Cast", [tensor.name], [inner], to=half))
+            else:
+                file.graph.node.append(onnx.helper.make_node("Cast", [inner], [tensor.name], to=1))
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(file.SerializeToString(), options)
+
+
+@pytest.mark.parametrize("network", NETWORKS, ids=lambda n: n.name)
+def test_networks_in_other_dtypes(network, policy, tmp_path):
+    model, path = network.model(), tmp_path / "m.onnx"
+    limit = max(1e-5, tolerance_of(model))
+    arrays = network.arrays(3, network.extents[-1])
+    opset = (13, 20, LATEST)[(NETWORKS.index(network) + POLICIES.index(policy)) % 3]  # each somewhere
+    if "bfloat16" in policy and network.name in SCANS and opset < 16:
+        with pytest.raises(UnsupportedOps, match="Scan does not take bfloat16 in opset 13"):
+            model.export(path, opset_version=opset, verbose=False)
+        return
+    model.export(path, opset_version=opset, verbose=False)
+    inferred(path)
+    session = widened(path)
+    names = [one.name for one in session.get_inputs()]
+    found = session.run(None, dict(zip(names, arrays, strict=True)))
+    for one, wanted in zip(found, one_by_one(model, arrays), strict=True):
+        wanted = wanted.astype("float32") if wanted.dtype.name == "bfloat16" else wanted
+        assert difference(one, wanted) <= limit
+
+
+def test_weights_of_halves_stay_so_in_the_file(policy, tmp_path):
+    x = kcompile.Input((None, 6))
+    h = layers.Dense(8)(layers.LSTM(8, return_sequences=True)(x))
+    kcompile.Model(x, h).export(tmp_path / "m.onnx", verbose=False)
+    kinds = {t.data_type for t in onnx.load(tmp_path / "m.onnx").graph.initializer if np.prod(t.dims) > 16}
+    own = {"float16": 10, "bfloat16": 16, "float64": 11}[policy.removeprefix("mixed_")]
+    assert kinds == {own}
+
+
+def test_a_dense_layer_along_an_lstm_in_halves_does_not_crash_onnxruntime(tmp_path):
+    """onnxruntime 1.32 does at Transpose (1, 0, 2), MatMul of float16: the transpose comes behind."""
+    x = kcompile.Input((None, 4), dtype="float16")
+    h = layers.LSTM(4, return_sequences=True, dtype="float16")(x)
+    kcompile.Model(x, layers.Dense(7, dtype="float16")(h)).export(tmp_path / "m.onnx", verbose=False)
+    found = [node.op_type for node in onnx.load(tmp_path / "m.onnx").graph.node]
+    assert found.index("MatMul") < len(found) - 1 - found[::-1].index("Transpose")
+
+
+SHAPES = {
+    "flip": lambda x: ops.flip(x, 1),
+    "where": lambda x: ops.where(ops.cast(x, "bool"), x, x[:, ::-1]),
+    "pad": lambda x: ops.pad(x, [[0, 0], [1, 1]]),
+    "equal": lambda x: ops.equal(x, x[:, ::-1]),
+    "take": lambda x: ops.take(x, np.array([2, 0]), axis=1),
+    "dense": lambda x: layers.Dense(2)(ops.cast(x, "float32")),
+}
+NUMBERS = {
+    "add": lambda x: x + x,
+    "relu": ops.relu,
+    "sort": lambda x: ops.sort(x, axis=-1),
+    "max": lambda x: ops.max(x, axis=1),
+    "clip": lambda x: ops.clip(x, 0, 1),
+    "embedding": lambda x: layers.Embedding(3, 2)(x),
+}
+# No operator of onnxruntime has a kernel for these, and no wider dtype holds the same numbers.
+NONE_FOR_UINT64 = ("max", "where")
+
+
+@pytest.mark.parametrize("dtype", INTS)
+@pytest.mark.parametrize("name", [*SHAPES, *NUMBERS])
+def test_inputs_of_ints(name, dtype, tmp_path):
+    if dtype == "bool" and name in NUMBERS:
+        pytest.skip("not of flags")
+    x = kcompile.Input((4,), dtype=dtype)
+    model, path = kcompile.Model(x, (SHAPES | NUMBERS)[name](x)), tmp_path / "m.onnx"
+    for opset in (13, LATEST):
+        if dtype == "uint64" and name in NONE_FOR_UINT64:
+            with pytest.raises(UnsupportedOps, match="does not take uint64"):
+                model.export(path, opset_version=opset, verbose=False)
+            continue
+        model.export(path, opset_version=opset, verbose=False)
+        element = onnx.load(path).graph.input[0].type.tensor_type.elem_type
+        assert element == onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+        assert check(model, path) < 1e-6
+
+
+def test_attention_along_an_lstm_in_halves_does_not_crash_onnxruntime(tmp_path):
+    x = kcompile.Input((5, 4), dtype="float16")
+    h = layers.LSTM(4, return_sequences=True, dtype="float16")(x)
+    model = kcompile.Model(x, layers.MultiHeadAttention(2, 2, dtype="float16")(h, h))
+    model.export(tmp_path / "m.onnx", verbose=False)
+    found = widened(tmp_path / "m.onnx").run(None, {model.inputs[0].name: np.ones((2, 5, 4), "float16")})
+    assert np.isfinite(found[0]).all()
