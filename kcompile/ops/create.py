@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from kcompile.core import dtypes
+from kcompile.core.errors import ShapeError, message
 from kcompile.core.symbolic import Int
 from kcompile.ir import graph, loops
 from kcompile.ir.graph import Value
@@ -237,6 +238,10 @@ def tri(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Any:
 
 def _below(x: Any, k: int) -> Any:
     """Which elements of the last two dimensions lie at or below the k-th diagonal."""
+    if len(x.shape) < 2:
+        raise ShapeError(
+            message("tril, triu: x must have at least 2 dimensions.", received=f"shape {x.shape}")
+        )
     rows, columns = iota(x.shape[-2]), iota(x.shape[-1])
     return ew.less_equal(movement.expand_dims(columns, 0), ew.add(movement.expand_dims(rows, 1), k))
 

@@ -20,15 +20,16 @@ SHORT_SEQUENCE = 16  # elements that are compared with all values rather than se
 
 
 def clip(x: Any, x_min: Any, x_max: Any) -> Any:
-    """x limited to [x_min, x_max].
+    """x limited to [x_min, x_max]; None is no limit.
 
     >>> clip(np.array([-1.0, 0.5, 2.0]), 0, 1).tolist()
     [0.0, 0.5, 1.0]
     """
     x = ew.as_tensor(x)
-    dtype = ew.number_of(ew.common_dtype(x, x_min, x_max))
-    low, high = (ew.as_tensor(bound, dtype) for bound in (x_min, x_max))
-    return ew.minimum(ew.maximum(ew.as_tensor(x, dtype), low), high)
+    dtype = ew.number_of(ew.common_dtype(x, *(bound for bound in (x_min, x_max) if bound is not None)))
+    x = ew.as_tensor(x, dtype)
+    x = x if x_min is None else ew.maximum(x, ew.as_tensor(x_min, dtype))
+    return x if x_max is None else ew.minimum(x, ew.as_tensor(x_max, dtype))
 
 
 def isclose(x1: Any, x2: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> Any:
@@ -50,6 +51,8 @@ def diff(a: Any, n: int = 1, axis: int = -1) -> Any:
     >>> diff(np.array([1, 4, 9])).tolist()
     [3, 5]
     """
+    if n < 0:
+        raise ValueError(f"diff: the order `n` must not be negative. Received: n={n}")
     a = ew.as_tensor(a)
     k = movement.check_axis("diff", axis, len(a.shape))
     for _ in range(n):
@@ -172,9 +175,8 @@ def nan_to_num(x: Any, nan: Any = 0.0, posinf: Any = None, neginf: Any = None) -
     dtype = ew.dtype_of(x)
     if dtype is None or not dtypes.is_float(dtype):
         return x
-    limits = np.finfo(dtypes.numpy_dtype("float32" if dtype == "bfloat16" else dtype))
-    top = float(limits.max) if posinf is None else posinf
-    bottom = float(limits.min) if neginf is None else neginf
+    top = dtypes.largest(dtype) if posinf is None else posinf
+    bottom = -dtypes.largest(dtype) if neginf is None else neginf
     x = ew.where(ew.isnan(x), ew.as_tensor(nan, dtype), x)
     x = ew.where(ew.equal(x, float("inf")), ew.as_tensor(top, dtype), x)
     return ew.where(ew.equal(x, float("-inf")), ew.as_tensor(bottom, dtype), x)
@@ -286,8 +288,8 @@ def corrcoef(x: Any) -> Any:
 
 
 def correlate(x1: Any, x2: Any, mode: str = "valid") -> Any:
-    """Cross-correlation of two 1-D tensors."""
-    a, b = ew.operands(x1, x2)
+    """Cross-correlation of two 1-D tensors; of ints in the default float."""
+    a, b = ew.operands(x1, x2, dtype=ew.float_of(ew.common_dtype(x1, x2)))
     n, m = a.shape[0], b.shape[0]
     if not isinstance(n, int) or not isinstance(m, int):
         raise ShapeError(

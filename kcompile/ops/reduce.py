@@ -35,7 +35,10 @@ def normalize_axes(op: str, axis: Any, rank: int) -> Axes:
                     expected=f"rank {rank}",
                 )
             )
-    return tuple(sorted({int(a) % rank for a in given}))
+    found = {int(a) % rank for a in given}
+    if len(found) < len(given):
+        raise ShapeError(message(f"{op}: duplicate value in `axis`.", received=f"axis={axis}"))
+    return tuple(sorted(found))
 
 
 def _reduced(x: TensorType, axes: Axes, keepdims: bool, dtype: str) -> TensorType:
@@ -174,15 +177,25 @@ def prod(x: Any, axis: Any = None, keepdims: bool = False, dtype: Any = None) ->
 
 
 def max(x: Any, axis: Any = None, keepdims: bool = False, initial: Any = None) -> Any:
-    """Largest element over `axis`; NaN where one is NaN. `initial` is a least result."""
-    y = _apply(max_op, x, axis, keepdims)
-    return y if initial is None else ew.maximum(y, initial)
+    """Largest element over `axis`; NaN where one is NaN. `initial`, in x's dtype, is a least result, and the
+    result of no elements."""
+    return _extreme(max_op, ew.maximum, x, axis, keepdims, initial)
 
 
 def min(x: Any, axis: Any = None, keepdims: bool = False, initial: Any = None) -> Any:
-    """Smallest element over `axis`; NaN where one is NaN. `initial` is a greatest result."""
-    y = _apply(min_op, x, axis, keepdims)
-    return y if initial is None else ew.minimum(y, initial)
+    """Smallest element over `axis`; NaN where one is NaN. `initial`, in x's dtype, is a greatest result, and
+    the result of no elements."""
+    return _extreme(min_op, ew.minimum, x, axis, keepdims, initial)
+
+
+def _extreme(op: Op, better: Any, x: Any, axis: Any, keepdims: bool, initial: Any) -> Any:
+    x = ew.as_tensor(x)
+    if initial is None:
+        return _apply(op, x, axis, keepdims)
+    start = ew.as_tensor(initial, dtypes.standardize(x.dtype))
+    if 0 in [x.shape[k] for k in normalize_axes(op.name, axis, len(x.shape))]:
+        return movement.broadcast_to(start, sum(x, axis=axis, keepdims=keepdims).shape)
+    return better(_apply(op, x, axis, keepdims), start)
 
 
 def any(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
