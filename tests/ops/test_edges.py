@@ -211,3 +211,12 @@ def test_colours_and_limits_of_halves(name):
     limited = ops.saturate_cast(np.array([1e39, -1e39, 3.0]), name).astype("float64")
     assert np.isfinite(limited).all() and limited[2] == 3 and limited[0] == -limited[1] > 6e4
     assert np.isfinite(ops.nan_to_num(np.array([np.inf, -np.inf], dtype)).astype("float64")).all()
+
+
+@pytest.mark.parametrize("name, expected", [("fmax", [0, 1, 0, 1]), ("fmin", [1, 0, 0, 1])])
+def test_the_second_of_two_equals_is_the_one_that_is_taken(name, expected):
+    a, b = np.array([1, 4, 2, np.nan], "float32"), np.array([3, 2, 2, 1], "float32")
+    function = grad(lambda a, b: ops.sum(getattr(ops, name)(a, b)), argnums=(0, 1))
+    for found in (function(a, b), kcompile.jit(function)(a, b)):
+        first = np.where(np.isnan(a), 0, np.array(expected))
+        np.testing.assert_array_equal(found, [first, 1 - first])
