@@ -125,7 +125,7 @@ def tensor(x: Any, dtype: str | None = None) -> Any:
     """x as a tensor of `dtype`; a placeholder of a functional model stays one."""
     if not isinstance(x, Symbolic):
         return ew.as_tensor(x, dtype)
-    return x if dtype in (None, x.dtype) else ops.cast(x, dtype)
+    return x if dtype is None or ops.dtype(x) == dtype else ops.cast(x, dtype)
 
 
 def standardize_reduction(reduction: str | None) -> str | None:

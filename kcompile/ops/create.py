@@ -272,6 +272,8 @@ def linspace(
     >>> linspace(0, 1, 3).tolist()
     [0.0, 0.5, 1.0]
     """
+    if num < 0:
+        raise ValueError(f"linspace: `num` must not be negative. Received: num={num}")
     float_dtype = ew.float_of(ew.common_dtype(start, stop))
     first, last = ew.operands(start, stop, dtype=float_dtype)
     gaps = num - 1 if endpoint else num

@@ -291,6 +291,8 @@ def expand_dims(x: Any, axis: Any) -> Any:
     given = tuple(axis) if isinstance(axis, (tuple, list)) else (axis,)
     rank = len(x.shape) + len(given)
     places = {check_axis("expand_dims", a, rank) for a in given}
+    if len(places) < len(given):
+        raise ShapeError(message("expand_dims: an axis is given twice.", received=f"axis={axis}"))
     dims = iter(x.shape)
     return reshape(x, tuple(1 if k in places else next(dims) for k in range(rank)))
 

@@ -198,32 +198,47 @@ def isin(x1: Any, x2: Any, assume_unique: bool = False, invert: bool = False) ->
 
 
 def digitize(x: Any, bins: Any) -> Any:
-    """How many of the ascending `bins` each element has reached, int32.
+    """How many of the ascending `bins` each element has reached, int32; of descending ones, how many it is
+    below of.
 
     >>> digitize(np.array([0.5, 2.0]), np.array([0.0, 1.0, 2.0])).tolist()
     [1, 3]
     """
     a, b = ew.operands(x, bins)
-    reached = ew.logical_not(ew.less(movement.expand_dims(a, -1), b))  # NaN reaches all, as in NumPy
+    a = movement.expand_dims(a, -1)
+    reached = ew.logical_not(ew.less(a, b))  # NaN reaches all, as in NumPy
+    if b.shape[0] not in (0, 1):
+        ends = (subscript.getitem(b, k) for k in (0, -1))
+        reached = ew.where(ew.greater(*ends), ew.greater(b, a), reached)
     return reduce.sum(ew.cast(reached, "int32"), axis=-1)
 
 
+def _before(side: str, a: Any, value: Any) -> Any:
+    """Does an element of a sequence stand before the place of a value? NaN stands last."""
+    found = ew.less(a, value) if side == "left" else ew.less_equal(a, value)
+    if not dtypes.is_float(ew.common_dtype(value)):
+        return found
+    last = ew.not_equal(value, value)
+    return ew.logical_or(found, ew.logical_and(last, ew.equal(a, a)) if side == "left" else last)
+
+
 def searchsorted(sorted_sequence: Any, values: Any, side: str = "left") -> Any:
-    """Where to insert `values` so that the sequence stays ascending, int32."""
+    """Where to insert `values` so that the sequence (1-D) stays ascending, NaN behind all numbers; int32."""
     if side not in ("left", "right"):
         raise ValueError(f"Invalid side: {side!r}. Expected 'left' or 'right'.")
     a, b = ew.operands(values, sorted_sequence)
-    before = ew.less if side == "left" else ew.less_equal
-    size = b.shape[-1]
-    if len(b.shape) != 1 or (isinstance(size, int) and size < SHORT_SEQUENCE):
-        return reduce.sum(ew.cast(before(b, movement.expand_dims(a, -1)), "int32"), axis=-1)
+    if len(b.shape) != 1:
+        raise ShapeError(message("searchsorted: the sequence must be 1-D.", received=f"shape {b.shape}"))
+    size = b.shape[0]
+    if isinstance(size, int) and size < SHORT_SEQUENCE:
+        return reduce.sum(ew.cast(_before(side, b, movement.expand_dims(a, -1)), "int32"), axis=-1)
     # Binary search: as long a part of the sequence as goes before the value, by powers of two.
     found: Any = ew.as_tensor(0, "int32")
     for power in reversed(range(31 if not isinstance(size, int) else size.bit_length())):
         further = ew.add(found, np.int32(1 << power))
         fits = ew.less_equal(further, ew.as_tensor(size, "int32"))
         last = indexing.take(b, ew.subtract(ew.where(fits, further, 1), 1), axis=0)
-        found = ew.where(ew.logical_and(fits, before(last, a)), further, found)
+        found = ew.where(ew.logical_and(fits, _before(side, last, a)), further, found)
     return found
 
 

@@ -220,3 +220,71 @@ def test_the_second_of_two_equals_is_the_one_that_is_taken(name, expected):
     for found in (function(a, b), kcompile.jit(function)(a, b)):
         first = np.where(np.isnan(a), 0, np.array(expected))
         np.testing.assert_array_equal(found, [first, 1 - first])
+
+
+# --- arranging and searching --------------------------------------------------------------------------------
+
+GRID = np.arange(12, dtype="float32").reshape(3, 4)
+
+
+@pytest.mark.parametrize("shift, axis", [((1, 2), 0), ((1, 2), None), ((1, -2), (0, 0)), (1, (0, 1)), (5, 1)])
+def test_shifts_add_up(shift, axis):
+    np.testing.assert_array_equal(both(lambda x: ops.roll(x, shift, axis), GRID), np.roll(GRID, shift, axis))
+
+
+def test_parts_that_are_flattened_and_parts_that_are_there():
+    found = both(lambda a, b: ops.concatenate([a, b], axis=None), GRID, GRID[0])
+    np.testing.assert_array_equal(found, np.concatenate([GRID, GRID[0]], axis=None))
+    assert len(ops.unstack(GRID, num=9)) == 3  # `num` is for dimensions that are not known
+
+
+def test_flat_positions_beyond_the_ends():
+    for shape in ((3, 4), 12, [2, 3, 2]):
+        given = np.array([0, 5, 11, -1, 13, -20], "int32")
+        found = ops.unravel_index(given, shape)
+        np.testing.assert_array_equal(found, np.unravel_index([0, 5, 11, 11, 11, 0], shape))
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+@pytest.mark.parametrize("count", [5, 60])
+def test_nan_stands_behind_all_numbers(count, side):
+    sequence = np.sort(np.append(RNG.integers(0, 9, count), [np.nan] * 2)).astype("float32")
+    values = np.array([0, 2, 9, np.nan, -np.inf, np.inf], "float32")
+    found = both(lambda s, v: ops.searchsorted(s, v, side), sequence, values)
+    np.testing.assert_array_equal(found, np.searchsorted(sequence, values, side))
+
+
+@pytest.mark.parametrize("bins", [[0.0, 1.0, 2.0], [2.0, 1.0, 0.0], [1.0], [1.0, 1.0]])
+def test_bins_in_either_order(bins):
+    x, bins = np.array([-1, 0, 0.5, 1, 2, 3, np.nan], "float32"), np.array(bins, "float32")
+    np.testing.assert_array_equal(both(ops.digitize, x, bins), np.digitize(x, bins))
+
+
+def test_masks_as_subscripts_and_positions():
+    mask = np.array([True, False, True])
+    np.testing.assert_array_equal(ops.get_item(GRID, mask), GRID[mask])
+    np.testing.assert_array_equal(ops.get_item(GRID, (slice(None), GRID[0] > 1)), GRID[:, GRID[0] > 1])
+    np.testing.assert_array_equal(both(lambda x, i: ops.take(x, i, axis=0), GRID, mask), GRID[[1, 0, 1]])
+
+
+@pytest.mark.parametrize("name, expected", [("max", [1, 0, 1, 0]), ("min", [0, 1, 1, 1])])
+def test_segments_of_bools(name, expected):
+    ids = np.array([0, 0, 2], "int32")
+    function = getattr(ops, f"segment_{name}")
+    found = both(lambda m: function(m, ids, num_segments=4), np.array([True, False, True]))
+    assert found.dtype == bool and found.tolist() == [bool(v) for v in expected]
+
+
+def test_products_of_segments_keep_the_dtype():
+    found = both(lambda x: ops.segment_prod(x, np.array([0, 0, 1], "int32"), 2), np.array([2, 3, 4], "uint8"))
+    assert found.dtype == np.uint8 and found.tolist() == [6, 4]
+
+
+@pytest.mark.parametrize("mode", ["reflect", "symmetric", "wrap"])
+def test_padding_of_an_open_axis(mode):
+    call = kcompile.jit(lambda x: ops.pad(x, ((5, 2), (0, 0)), mode=mode))
+    for n in (7, 3, 4, 2):
+        x = RNG.normal(size=(n, 2)).astype("float32")
+        np.testing.assert_array_equal(call(x), np.pad(x, ((5, 2), (0, 0)), mode=mode))
+    placeholder = ops.pad(kcompile.KerasTensor((None, None, 3)), ((0, 0), (1, 1), (0, 0)), mode=mode)
+    assert placeholder.shape == (None, None, 3)
