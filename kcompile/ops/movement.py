@@ -37,7 +37,7 @@ def unflatten(position: int | Int, shape: Shape) -> Index:
     """The index at a row-major position."""
     index: list[int | Int] = []
     for d in reversed(shape[1:]):
-        quotient = symbolic.floordiv(position, d)
+        quotient = symbolic.floordiv(position, d if d != 0 else 1)  # no element is read where d is 0
         index.append(position - quotient * d)
         position = quotient
     return tuple(reversed([*index, position])) if shape else ()

@@ -257,6 +257,8 @@ def bincount(x: Any, weights: Any = None, minlength: int = 0, sparse: bool = Fal
     length = int(minlength)
     if not isinstance(x, Value) and x.size:
         length = builtins.max(length, int(x.max()) + 1)
+    if isinstance(x, Value) and length < 1:
+        raise ValueError("bincount: in a trace numbers are not known; give the length as `minlength`.")
     dtype = "int32" if weights is None else ew.common_dtype(weights)
     added = create.ones_like(x, dtype) if weights is None else ew.as_tensor(weights, dtype)
     row = ew.maximum(ew.cast(x, "int32"), 0)

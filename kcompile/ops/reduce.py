@@ -1,4 +1,4 @@
-"""Reductions over axes: sum, mean, max, min, prod, any, all, argmax, argmin, variance, std, logsumexp."""
+"""Reductions over axes: sum, mean, max, min, prod, any, all, argmax, argmin, variance, std."""
 
 from __future__ import annotations
 
@@ -82,11 +82,19 @@ def _prod_vjp(dy: Any, y: Any, x: Any, axes: Axes, keepdims: bool) -> Any:
     return ew.multiply(_expand(dy, x, axes, keepdims), other_factors(x, axes))
 
 
+def _check_elements(name: str, x: TensorType, axes: Axes) -> None:
+    """An extreme needs elements."""
+    if 0 in [x.shape[k] for k in axes] and 0 not in [d for k, d in enumerate(x.shape) if k not in axes]:
+        raise ShapeError(message(f"{name}: no element along the reduced axes.", received=f"{x!r}"))
+
+
 def _reduction(name: str, kind: str, reference: Any, vjp: Any, dtype_rule: Any, onnx: str) -> Op:
     op = Op(name)
 
     @op.infer
     def infer(x: TensorType, *, axes: Axes, keepdims: bool) -> TensorType:
+        if kind in ("max", "min"):
+            _check_elements(name, x, axes)
         return _reduced(x, axes, keepdims, dtype_rule(x.dtype))
 
     @op.reference
@@ -300,23 +308,6 @@ def std(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     return ew.sqrt(variance(x, axis=axis, keepdims=keepdims))
 
 
-def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """log(sum(exp(x))) over `axis`, without overflow: the largest element is taken out first."""
-    from kcompile.ops.autodiff import stop_gradient
-
-    x = ew.as_tensor(x)
-    x = ew.as_tensor(x, ew.float_of(ew.common_dtype(x)))
-    if 0 in [x.shape[k] for k in normalize_axes("logsumexp", axis, len(x.shape))]:
-        return ew.log(sum(x, axis=axis, keepdims=keepdims))  # of nothing: log(0)
-    top = max(x, axis=axis, keepdims=True)
-    top = stop_gradient(ew.where(ew.isfinite(top), top, 0))
-    total = ew.log(sum(ew.exp(ew.subtract(x, top)), axis=axis, keepdims=True)) + top
-    if keepdims:
-        return total
-    axes = normalize_axes("logsumexp", axis, len(x.shape))
-    return movement.reshape(total, tuple(d for k, d in enumerate(x.shape) if k not in axes))
-
-
 # --- argmax, argmin -----------------------------------------------------------------------------------------
 
 
@@ -325,6 +316,7 @@ def _arg_reduction(name: str, kind: str, reference: Any, onnx: str) -> Op:
 
     @op.infer
     def infer(x: TensorType, *, axis: int, keepdims: bool) -> TensorType:
+        _check_elements(name, x, (axis,))
         return _reduced(x, (axis,), keepdims, "int32")
 
     @op.reference

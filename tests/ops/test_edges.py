@@ -288,3 +288,22 @@ def test_padding_of_an_open_axis(mode):
         np.testing.assert_array_equal(call(x), np.pad(x, ((5, 2), (0, 0)), mode=mode))
     placeholder = ops.pad(kcompile.KerasTensor((None, None, 3)), ((0, 0), (1, 1), (0, 0)), mode=mode)
     assert placeholder.shape == (None, None, 3)
+
+
+@pytest.mark.parametrize("name", ["max", "min", "argmax", "argmin", "nanmax", "ptp"])
+def test_nothing_has_no_extreme(name):
+    function, nothing = getattr(ops, name), np.zeros((0, 3), "float32")
+    with pytest.raises(ValueError):
+        function(nothing, axis=0)
+    with pytest.raises(ValueError, match="no element along the reduced axes"):
+        kcompile.jit(lambda x: function(x, axis=0))(nothing)
+    assert both(lambda x: function(x, axis=1), nothing).shape == (0,)
+
+
+def test_medians_of_no_rows():
+    assert both(lambda x: ops.median(x, axis=1), np.zeros((0, 3), "float32")).shape == (0,)
+
+
+def test_a_table_in_a_trace_needs_a_length():
+    with pytest.raises(ValueError, match="give the length as `minlength`"):
+        kcompile.jit(ops.bincount)(np.array([1, 2]))
