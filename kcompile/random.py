@@ -71,7 +71,9 @@ def truncated_normal(
 
 
 def uniform(shape: Any, minval: Any = 0.0, maxval: Any = 1.0, dtype: Any = None, seed: Any = None) -> Any:
-    """Uniform draws from [minval, maxval)."""
+    """Uniform draws from [minval, maxval), floats; for integers there is `randint`."""
+    if not dtypes.is_float(dtypes.standardize(dtype)):
+        raise ValueError(f"`random.uniform` requires a floating point `dtype`. Received: dtype={dtype}")
     return _scaled(draws.uniform(draw_seed(seed), shape, dtype), ew.subtract(maxval, minval), minval)
 
 

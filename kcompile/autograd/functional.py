@@ -50,8 +50,7 @@ def value_and_grad(function: Function, argnums: int | Sequence[int] = 0, has_aux
             sources.append(leaves)
             own[number] = tree.pack_as(args[number], leaves)
         found = function(*own, **kwargs)
-        loss = unwrap(found[0] if has_aux else found)
-        _check(loss)
+        loss = _loss(unwrap(found[0] if has_aux else found))
         flat = [leaf for leaves in sources for leaf in leaves]
         slopes = iter(pull_back_all([loss], [ones_like(loss)], flat))
         parts = [
@@ -121,10 +120,14 @@ def _or_zero(slope: Any, leaf: Value) -> Any:
     return zeros_like(leaf) if slope is None else slope
 
 
-def _check(loss: Any) -> None:
-    if not isinstance(loss, Value) or loss.shape != () or not dtypes.is_float(loss.dtype):
-        shown = repr(loss.type) if isinstance(loss, Value) else type(loss).__name__
+def _loss(found: Any) -> Value:
+    """What a function gave, as a value of the trace: a number that depends on nothing is one, too."""
+    if not isinstance(found, Value) and np.ndim(found) == 0 and np.asarray(found).dtype.kind in "fV":
+        found = constant(ew.as_tensor(found))
+    if not isinstance(found, Value) or found.shape != () or not dtypes.is_float(found.dtype):
+        shown = repr(found.type) if isinstance(found, Value) else type(found).__name__
         raise TypeError(f"grad: the function must give one float (0-d). Received: {shown}")
+    return found
 
 
 def jvp(function: Function, primals: Any, tangents: Any, has_aux: bool = False) -> Any:

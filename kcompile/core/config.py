@@ -109,6 +109,17 @@ def image_data_format() -> str:
     return _image_data_format
 
 
+def data_format_of(value: str | None) -> str:
+    """ "channels_last" or "channels_first" as an argument says; None means the global setting."""
+    found = _image_data_format if value is None else str(value).lower()
+    if found not in ("channels_last", "channels_first"):
+        raise ValueError(
+            "The `data_format` argument must be one of {'channels_first', 'channels_last'}. "
+            f"Received: data_format={value}"
+        )
+    return found
+
+
 def set_image_data_format(data_format: str) -> None:
     """Set the default image layout: "channels_last" or "channels_first"."""
     global _image_data_format

@@ -116,9 +116,25 @@ def promote(a: str, b: str) -> str:
     return SIGNED[max(SIGNED.index(signed), UNSIGNED.index(unsigned) + 1)]
 
 
+def spacing(dtype: str) -> float:
+    """The distance from 1 to the next number of a float dtype.
+
+    >>> spacing("bfloat16"), spacing("float16")
+    (0.0078125, 0.0009765625)
+    """
+    return {"float16": 2.0**-10, "bfloat16": 2.0**-7, "float32": 2.0**-23, "float64": 2.0**-52}[dtype]
+
+
+def largest(dtype: str) -> float:
+    """The largest finite number of a float dtype.
+
+    >>> largest("float16")
+    65504.0
+    """
+    return (2.0 - 2.0**-7) * 2.0**127 if dtype == "bfloat16" else float(np.finfo(dtype).max)
+
+
 def tolerance(dtype: str, terms: int = 1) -> float:
     """Relative error allowed for a sum of `terms` products computed in `dtype`."""
-    unit = {"float16": 2.0**-10, "bfloat16": 2.0**-7, "float32": 2.0**-23, "float64": 2.0**-52}.get(
-        dtype, 0.0
-    )
+    unit = spacing(dtype) if is_float(dtype) else 0.0
     return unit * 4 * max(1.0, float(terms) ** 0.5)

@@ -12,6 +12,7 @@ from kcompile.core.serialization import deserialize_keras_object, serialize_kera
 from kcompile.core.symbolic import product
 from kcompile.ir.types import broadcast_shapes
 from kcompile.ops import elementwise as ew
+from kcompile.ops.public import Symbolic
 from kcompile.trace.masks import mask_of
 from kcompile.trace.naming import auto_name
 
@@ -51,8 +52,8 @@ class Loss:
                 f"Loss '{self.name}' needs labels and predictions. Received: y_true={y_true}, y_pred={y_pred}"
             )
         in_mask = mask_of(y_pred)
-        y_pred = tree.map_structure(lambda x: ew.as_tensor(x, self._dtype), y_pred)
-        y_true = tree.map_structure(lambda x: ew.as_tensor(x, self._dtype), y_true)
+        y_pred = tree.map_structure(lambda x: tensor(x, self._dtype), y_pred)
+        y_true = tree.map_structure(lambda x: tensor(x, self._dtype), y_true)
         values = self.call(y_true, y_pred)
         mask = joint_mask(in_mask, mask_of(values))
         return reduce_weighted_values(values, sample_weight, mask, self.reduction, self._dtype)
@@ -120,6 +121,13 @@ class LossFunctionWrapper(Loss):
         return f"<LossFunctionWrapper({self.fn}, kwargs={self._fn_kwargs})>"
 
 
+def tensor(x: Any, dtype: str | None = None) -> Any:
+    """x as a tensor of `dtype`; a placeholder of a functional model stays one."""
+    if not isinstance(x, Symbolic):
+        return ew.as_tensor(x, dtype)
+    return x if dtype is None or ops.dtype(x) == dtype else ops.cast(x, dtype)
+
+
 def standardize_reduction(reduction: str | None) -> str | None:
     if reduction not in REDUCTIONS:
         raise ValueError(
@@ -149,8 +157,14 @@ def _same_rank(longer: Any, shorter: Any, expand: bool) -> tuple[Any, Any]:
 
 def fitting(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
     """Both, whose shapes can be broadcast together; else a BroadcastError."""
-    broadcast_shapes(y_true.shape, y_pred.shape, op="y_true and y_pred")
+    check_broadcast(y_true, y_pred, "y_true and y_pred")
     return y_true, y_pred
+
+
+def check_broadcast(a: Any, b: Any, names: str) -> None:
+    """A BroadcastError unless the shapes fit; those of placeholders are looked at by the ops."""
+    if not isinstance(a, Symbolic) and not isinstance(b, Symbolic):
+        broadcast_shapes(a.shape, b.shape, op=names)
 
 
 def joint_mask(a: Any, b: Any) -> Any:
@@ -174,11 +188,11 @@ def reduce_weighted_values(
 ) -> Any:
     """Loss values times weights and mask, reduced. The mean over a mask counts only what it lets through."""
     reduction = standardize_reduction(reduction)
-    values = ew.as_tensor(values, dtype)
+    values = tensor(values, dtype)
     weights = apply_mask(sample_weight, mask, values.dtype, reduction)
     if weights is not None:
-        values, weights = squeeze_or_expand_to_same_rank(values, ew.as_tensor(weights, values.dtype))
-        broadcast_shapes(values.shape, weights.shape, op="the loss's values and sample_weight")
+        values, weights = squeeze_or_expand_to_same_rank(values, tensor(weights, values.dtype))
+        check_broadcast(values, weights, "the loss's values and sample_weight")
         values = values * weights
     return _reduce(values, weights, reduction)
 
@@ -191,19 +205,26 @@ def _reduce(values: Any, weights: Any, reduction: str | None) -> Any:
         return total
     if reduction == "mean_with_sample_weight" and weights is not None:
         return _ratio(total, ops.sum(weights))
+    if isinstance(values, Symbolic):
+        return ops.mean(values)
     count = product(values.shape)
-    return total * 0 if count == 0 else total / ew.as_tensor(count, total.dtype)
+    return total * 0 if count == 0 else total / tensor(count, total.dtype)
+
+
+def _count(x: Any, dtype: str) -> Any:
+    """How many elements x has."""
+    return ops.sum(ops.ones_like(x)) if isinstance(x, Symbolic) else tensor(product(x.shape), dtype)
 
 
 def apply_mask(sample_weight: Any, mask: Any, dtype: str, reduction: str | None) -> Any:
     """Weights times mask; for a mean, what the mask lets through weighs as much as all would."""
     if sample_weight is not None:
-        sample_weight = ew.as_tensor(sample_weight, dtype)
+        sample_weight = tensor(sample_weight, dtype)
     if mask is None:
         return sample_weight
-    kept = ew.as_tensor(mask, dtype)
+    kept = tensor(mask, dtype)
     if reduction in MEANS:
-        kept = kept * _ratio(ew.as_tensor(product(kept.shape), dtype), ops.sum(kept))
+        kept = kept * _ratio(_count(kept, dtype), ops.sum(kept))
     if sample_weight is None:
         return kept
     kept, sample_weight = squeeze_or_expand_to_same_rank(kept, sample_weight)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from kcompile import ops
-from kcompile.losses.loss import LossFunctionWrapper, fitting
-from kcompile.ops import elementwise as ew
+from kcompile.losses.loss import LossFunctionWrapper, fitting, tensor
 
 
 def _labels(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
-    y_pred = ew.as_tensor(y_pred)
-    return fitting(ew.as_tensor(y_true, str(y_pred.dtype)), y_pred)
+    y_pred = tensor(y_pred)
+    return fitting(tensor(y_true, str(y_pred.dtype)), y_pred)
 
 
 def signed(y_true: Any) -> Any:

@@ -6,8 +6,7 @@ from typing import Any
 
 from kcompile import ops
 from kcompile.core.symbolic import product
-from kcompile.losses.loss import LossFunctionWrapper
-from kcompile.ops import elementwise as ew
+from kcompile.losses.loss import LossFunctionWrapper, tensor
 from kcompile.trace.masks import set_mask
 
 
@@ -28,9 +27,9 @@ def circle(
              may be apart, and negative ones must be.
     Source:  Sun et al. 2020. Samples whose loss is 0 are masked: a mean leaves them out.
     """
-    y_true, y_pred = ew.as_tensor(y_true, "int32"), ew.as_tensor(y_pred)
-    others = y_pred if ref_embeddings is None else ew.as_tensor(ref_embeddings)
-    labels = y_true if ref_labels is None else ew.as_tensor(ref_labels, "int32")
+    y_true, y_pred = tensor(y_true, "int32"), tensor(y_pred)
+    others = y_pred if ref_embeddings is None else tensor(ref_embeddings)
+    labels = y_true if ref_labels is None else tensor(ref_labels, "int32")
     positive, negative = _pairs(y_true, labels, remove_diagonal)
     distances = ops.maximum(1.0 - ops.matmul(y_pred, ops.transpose(others)), 0.0)
     pulled = -gamma * (margin + distances) * (margin - distances)

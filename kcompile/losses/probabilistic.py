@@ -6,15 +6,14 @@ from typing import Any
 
 from kcompile import ops
 from kcompile.core import config
-from kcompile.losses.loss import LossFunctionWrapper, fitting
-from kcompile.ops import elementwise as ew
+from kcompile.losses.loss import LossFunctionWrapper, fitting, tensor
 from kcompile.trace.masks import set_mask
 
 
 def pair(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
     """Both tensors in the prediction's dtype."""
-    y_pred = ew.as_tensor(y_pred)
-    return ew.as_tensor(y_true, str(y_pred.dtype)), y_pred
+    y_pred = tensor(y_pred)
+    return tensor(y_true, str(y_pred.dtype)), y_pred
 
 
 def _check_axis(axis: Any) -> None:
@@ -58,7 +57,7 @@ def sparse_categorical_crossentropy(
 
     Args:    ignore_class: samples of this class have loss 0 and are masked: a mean leaves them out.
     """
-    y_true, y_pred = ew.as_tensor(y_true), ew.as_tensor(y_pred)
+    y_true, y_pred = tensor(y_true), tensor(y_pred)
     if len(y_true.shape) == len(y_pred.shape) and y_true.shape[axis] == 1:
         y_true = ops.squeeze(y_true, axis=axis)
     if ignore_class is None:
@@ -110,8 +109,8 @@ def categorical_generalized_cross_entropy(y_true: Any, y_pred: Any, q: float) ->
 
     Source:  Zhang and Sabuncu 2018: between cross-entropy (q to 0) and absolute error (q = 1).
     """
-    y_pred = ew.as_tensor(y_pred)
-    wanted = ops.one_hot(ew.as_tensor(y_true, "int32"), y_pred.shape[-1], dtype=str(y_pred.dtype))
+    y_pred = tensor(y_pred)
+    wanted = ops.one_hot(tensor(y_true, "int32"), y_pred.shape[-1], dtype=str(y_pred.dtype))
     return (1 - ops.power(ops.sum(y_pred * wanted, axis=-1), q)) / q
 
 

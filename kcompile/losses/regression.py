@@ -7,8 +7,7 @@ from typing import Any
 
 from kcompile import ops
 from kcompile.core import config
-from kcompile.losses.loss import LossFunctionWrapper, fitting, squeeze_or_expand_to_same_rank
-from kcompile.ops import elementwise as ew
+from kcompile.losses.loss import LossFunctionWrapper, fitting, squeeze_or_expand_to_same_rank, tensor
 
 
 def pair(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
@@ -19,8 +18,8 @@ def pair(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
     """
     if y_true is None or y_pred is None:
         raise ValueError(f"A loss needs labels and predictions. Received: y_true={y_true}, y_pred={y_pred}")
-    y_pred = ew.as_tensor(y_pred)
-    return fitting(*squeeze_or_expand_to_same_rank(ew.as_tensor(y_true, str(y_pred.dtype)), y_pred))
+    y_pred = tensor(y_pred)
+    return fitting(*squeeze_or_expand_to_same_rank(tensor(y_true, str(y_pred.dtype)), y_pred))
 
 
 def mean_squared_error(y_true: Any, y_pred: Any) -> Any:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kcompile import ops
-from kcompile.losses.loss import LossFunctionWrapper
-from kcompile.ops import elementwise as ew
+from kcompile.losses.loss import LossFunctionWrapper, tensor
 
 
 def ctc(y_true: Any, y_pred: Any) -> Any:
@@ -15,7 +14,7 @@ def ctc(y_true: Any, y_pred: Any) -> Any:
     Shapes:  y_true class numbers (n, labels), filled up with 0, the blank; y_pred logits (n, steps, classes).
     Raises:  ValueError for other ranks.
     """
-    y_true, y_pred = ew.as_tensor(y_true), ew.as_tensor(y_pred)
+    y_true, y_pred = tensor(y_true), tensor(y_pred)
     if len(y_true.shape) != 2:
         raise ValueError(
             "Targets `y_true` are expected to be a tensor of shape `(batch_size, max_length)` in integer "
@@ -26,7 +25,7 @@ def ctc(y_true: Any, y_pred: Any) -> Any:
             "Logits `y_pred` are expected to be a tensor of shape `(batch_size, max_length, num_classes)`. "
             f"Received: y_pred.shape={tuple(y_pred.shape)}"
         )
-    steps = ops.broadcast_to(ew.as_tensor(y_pred.shape[1], "int32"), (y_pred.shape[0],))
+    steps = ops.broadcast_to(tensor(y_pred.shape[1], "int32"), (y_pred.shape[0],))
     labels = ops.sum(ops.cast(ops.not_equal(y_true, 0), "int32"), axis=-1)
     return ops.ctc_loss(y_true, y_pred, labels, steps, mask_index=0)
 

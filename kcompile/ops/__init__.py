@@ -85,7 +85,7 @@ _EXPORTS = {
         maximum minimum arctan2 negative sign square sqrt rsqrt reciprocal exp expm1 log log1p log2 log10 sin
         cos tan tanh sigmoid softplus erf floor ceil round relu equal not_equal less less_equal greater
         greater_equal logical_and logical_or logical_xor logical_not isnan isfinite isinf where cast""",
-    reduce: "sum prod max amax=max min amin=min any all mean var std logsumexp argmax argmin count_nonzero",
+    reduce: "sum prod max amax=max min amin=min any all mean var std argmax argmin count_nonzero",
     movement: "reshape transpose broadcast_to expand_dims squeeze shape",
     cutting: "flip",
     padding: "pad",
@@ -127,7 +127,7 @@ _EXPORTS = {
     activation: """celu elu gelu glu hard_shrink hard_sigmoid hard_silu hard_swish=hard_silu
         hard_tanh leaky_relu log_sigmoid relu6 selu silu soft_shrink softsign sparse_plus sparse_sigmoid
         squareplus swish=silu tanh_shrink threshold""",
-    soft_maximum: "softmax log_softmax sparsemax",
+    soft_maximum: "softmax log_softmax logsumexp sparsemax",
     ctc: "ctc_loss ctc_decode",
     crossentropy: "binary_crossentropy categorical_crossentropy sparse_categorical_crossentropy",
     normalization: "moments batch_normalization layer_normalization rms_normalization normalize",

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from kcompile.core import dtypes
-from kcompile.core.config import image_data_format
+from kcompile.core.config import data_format_of
 from kcompile.core.errors import ShapeError, message
 from kcompile.core.symbolic import Int, floordiv
 from kcompile.ir import loops
@@ -270,7 +270,7 @@ def _prepared(
                 received=f"output_size={output_size} for an input of rank {len(x.shape)}",
             )
         )
-    first = (data_format or image_data_format()) == "channels_first"
+    first = data_format_of(data_format) == "channels_first"
     return (movement.transpose(x, (0, *range(2, spatial + 2), 1)) if first else x), sizes, first
 
 

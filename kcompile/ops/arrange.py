@@ -98,9 +98,8 @@ def roll(x: Any, shift: Any, axis: Any = None) -> Any:
     x = ew.as_tensor(x)
     if axis is None:
         return movement.reshape(roll(movement.reshape(x, (-1,)), shift, 0), x.shape)
-    axes = axis if isinstance(axis, (tuple, list)) else (axis,)
-    shifts = shift if isinstance(shift, (tuple, list)) else (shift,) * len(axes)
-    for a, by in zip(axes, shifts, strict=True):
+    axes, shifts = np.broadcast_arrays(np.atleast_1d(axis), np.atleast_1d(shift))
+    for a, by in zip(axes.tolist(), shifts.tolist(), strict=True):  # several shifts of one axis add up
         k = check_axis("roll", a, len(x.shape))
         d = x.shape[k]
         cut = 0 if d == 0 else int(by) - d * symbolic.floordiv(int(by), d)
@@ -148,10 +147,13 @@ def _cut(x: Any, indices: list[int], axis: int) -> list[Any]:
 
 
 def array_split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
-    """As `split`, but the first parts may be longer by one element."""
+    """As `split` into so many parts, but the first ones may be longer by one element."""
     x = ew.as_tensor(x)
     if not isinstance(indices_or_sections, (int, np.integer)):
-        return split(x, indices_or_sections, axis)
+        raise TypeError(
+            "array_split: Argument `indices_or_sections` must be of type `int`. Received: "
+            f"indices_or_sections={indices_or_sections}"
+        )
     d, n = x.shape[check_axis("array_split", axis, len(x.shape))], int(indices_or_sections)
     if not isinstance(d, int):
         raise ShapeError(
@@ -162,10 +164,10 @@ def array_split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
 
 
 def unstack(x: Any, num: int | None = None, axis: int = 0) -> list[Any]:
-    """The tensors that were stacked along `axis`."""
+    """The tensors that were stacked along `axis`. `num` says how many where the dimension is not known."""
     x = ew.as_tensor(x)
     axis = check_axis("unstack", axis, len(x.shape))
-    count = x.shape[axis] if num is None else num
+    count = x.shape[axis] if num is None or isinstance(x.shape[axis], int) else num
     if not isinstance(count, int):
         raise ValueError(
             f"Cannot infer argument `num` from shape {tuple(x.shape)}. Either provide a tensor "
@@ -330,12 +332,17 @@ def diag(x: Any, k: int = 0) -> Any:
     return diagflat(x, k) if len(x.shape) == 1 else diagonal(x, k)
 
 
-def unravel_index(indices: Any, shape: Sequence[int]) -> tuple[Any, ...]:
-    """The position in `shape` of each flat index, one tensor per dimension."""
+def unravel_index(indices: Any, shape: Any) -> tuple[Any, ...]:
+    """The position in `shape` of each flat index, one tensor per dimension.
+
+    Negative indices count from the end; beyond either end they are those of the end, as in JAX.
+    """
+    dims = tuple(shape) if isinstance(shape, (tuple, list)) else (int(shape),)
     left, parts = ew.as_tensor(indices), []
-    total = int(np.prod(shape))
+    total = int(np.prod(dims))
     left = ew.where(ew.less(left, 0), ew.add(left, total), left)
-    for d in reversed(shape):
+    left = ew.minimum(ew.maximum(left, 0), total - 1)
+    for d in reversed(dims):
         parts.append(ew.mod(left, d))
         left = ew.floor_divide(left, d)
     return tuple(reversed(parts))

@@ -68,4 +68,6 @@ def bitwise_not(x: Any) -> Any:
     dtype = ew.common_dtype(x)
     if dtype == "bool":
         return ew.logical_not(x)
+    if dtypes.is_float(dtype):
+        raise DTypeError(message("bitwise_not: the operand must be of integers or bools.", received=dtype))
     return bitwise_xor(x, ew.as_tensor(-1 if dtype in dtypes.SIGNED else np.iinfo(dtype).max, dtype))

@@ -5,44 +5,51 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
+from kcompile.core.config import data_format_of
 from kcompile.core.errors import ShapeError, message
 from kcompile.ops import arrange, cutting, joining, movement
 from kcompile.ops import elementwise as ew
 from kcompile.ops.convolution import output_extent
 
 
-def _channels_last(x: Any, data_format: str) -> Any:
-    return movement.transpose(x, (0, 2, 3, 1)) if data_format == "channels_first" else x
-
-
-def _as_given(x: Any, data_format: str) -> Any:
-    return movement.transpose(x, (0, 3, 1, 2)) if data_format == "channels_first" else x
-
-
 def depth_to_space(x: Any, block_size: int, data_format: str = "channels_last") -> Any:
-    """Channels spread into blocks of pixels: (n, h, w, c b b) -> (n, h b, w b, c)."""
-    x = _channels_last(ew.as_tensor(x), data_format)
-    n, h, w, c = x.shape
-    b = int(block_size)
+    """Channels spread into blocks of pixels: (n, h, w, b b c) -> (n, h b, w b, c).
+
+    With channels first, a block's channels lie side by side: (n, c b b, h, w) -> (n, c, h b, w b).
+    """
+    x, b = ew.as_tensor(x), int(block_size)
+    first = data_format_of(data_format) == "channels_first"
+    n, h, w, c = (x.shape[k] for k in ((0, 2, 3, 1) if first else (0, 1, 2, 3)))
     if c % (b * b):
         raise ShapeError(
             message(f"depth_to_space: channels must be a multiple of {b * b}.", received=f"{x.shape}")
         )
-    y = movement.transpose(movement.reshape(x, (n, h, w, b, b, c // (b * b))), (0, 1, 3, 2, 4, 5))
-    return _as_given(movement.reshape(y, (n, h * b, w * b, c // (b * b))), data_format)
+    c = c // (b * b)
+    if first:
+        y = movement.transpose(movement.reshape(x, (n, c, b, b, h, w)), (0, 1, 4, 2, 5, 3))
+        return movement.reshape(y, (n, c, h * b, w * b))
+    y = movement.transpose(movement.reshape(x, (n, h, w, b, b, c)), (0, 1, 3, 2, 4, 5))
+    return movement.reshape(y, (n, h * b, w * b, c))
 
 
 def space_to_depth(x: Any, block_size: int, data_format: str = "channels_last") -> Any:
-    """Blocks of pixels gathered into channels: (n, h b, w b, c) -> (n, h, w, c b b)."""
-    x = _channels_last(ew.as_tensor(x), data_format)
-    n, h, w, c = x.shape
-    b = int(block_size)
+    """Blocks of pixels gathered into channels: (n, h b, w b, c) -> (n, h, w, b b c).
+
+    With channels first, a block's channels lie side by side: (n, c, h b, w b) -> (n, c b b, h, w).
+    """
+    x, b = ew.as_tensor(x), int(block_size)
+    first = data_format_of(data_format) == "channels_first"
+    n, h, w, c = (x.shape[k] for k in ((0, 2, 3, 1) if first else (0, 1, 2, 3)))
     if h % b or w % b:
         raise ShapeError(
             message(f"space_to_depth: height and width must be multiples of {b}.", received=f"{x.shape}")
         )
-    y = movement.transpose(movement.reshape(x, (n, h // b, b, w // b, b, c)), (0, 1, 3, 2, 4, 5))
-    return _as_given(movement.reshape(y, (n, h // b, w // b, c * b * b)), data_format)
+    h, w = h // b, w // b
+    if first:
+        y = movement.transpose(movement.reshape(x, (n, c, h, b, w, b)), (0, 1, 3, 5, 2, 4))
+        return movement.reshape(y, (n, c * b * b, h, w))
+    y = movement.transpose(movement.reshape(x, (n, h, b, w, b, c)), (0, 1, 3, 2, 4, 5))
+    return movement.reshape(y, (n, h, w, c * b * b))
 
 
 def _two(value: Any) -> tuple[int, int]:

@@ -220,8 +220,10 @@ def _einsum_reference(*xs: np.ndarray, subscripts: str) -> np.ndarray:
 @einsum_op.decompose
 def _einsum_decompose(*xs: Any, subscripts: str) -> Any:
     inputs, output = _letters(subscripts)
+    diagonals = [_diagonal_free(x, letters) for x, letters in zip(xs, inputs, strict=True)]
+    xs, inputs = tuple(x for x, _ in diagonals), [letters for _, letters in diagonals]
     if len(xs) == 1:
-        x, letters = _diagonal_free(xs[0], inputs[0])
+        x, letters = xs[0], inputs[0]
         from kcompile.ops import reduce
 
         gone = tuple(k for k, c in enumerate(letters) if c not in output)
@@ -238,8 +240,14 @@ def _einsum_decompose(*xs: Any, subscripts: str) -> Any:
 
 
 def _diagonal_free(x: Any, letters: str) -> tuple[Any, str]:
-    if len(set(letters)) != len(letters):
-        raise NotImplementedError(f"einsum: a repeated index in one operand ('{letters}') is not supported")
+    """x with its diagonal in place of axes that share a letter."""
+    from kcompile.ops import arrange
+
+    for letter in dict.fromkeys(letters):
+        while letters.count(letter) > 1:
+            first, last = letters.index(letter), letters.rindex(letter)
+            x = arrange.diagonal(x, 0, first, last)
+            letters = letters[:first] + letters[first + 1 : last] + letters[last + 1 :] + letter
     return x, letters
 
 
@@ -247,7 +255,7 @@ def pair(x: Any, x_letters: str, w: Any, w_letters: str, output: str) -> Any:
     """One contraction of two operands; letters name axes. Dimensions of size 1 broadcast."""
     sizes: dict[str, Any] = {}
     for letters, shape in ((x_letters, x.shape), (w_letters, w.shape)):
-        for c, d in zip(_diagonal_free(None, letters)[1], shape, strict=True):
+        for c, d in zip(letters, shape, strict=True):
             sizes[c] = d if sizes.get(c, 1) == 1 else sizes[c]
     over = [c for c in dict.fromkeys(x_letters + w_letters) if c not in output]
     number = {c: k for k, c in enumerate([*output, *over])}
@@ -326,4 +334,7 @@ def explicit(subscripts: str, ranks: list[int]) -> str:
         right = "..." * bool(widest) + "".join(
             sorted(c for c in set(joined) if joined.count(c) == 1 and c not in widest)
         )
-    return ",".join(spelled) + "->" + right.replace("...", widest)
+    output = right.replace("...", widest)
+    if unknown := sorted(set(output) - set("".join(spelled))):
+        raise ValueError(f"einsum: the output of '{subscripts}' has indices that no operand has: {unknown}")
+    return ",".join(spelled) + "->" + output

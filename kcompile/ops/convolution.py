@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from kcompile.core import symbolic
+from kcompile.core.config import data_format_of
 from kcompile.core.errors import ShapeError, message
 from kcompile.core.symbolic import Int
 from kcompile.ir.op import Op, Sample
@@ -275,11 +276,9 @@ def _per_dimension(value: Any, spatial: int) -> tuple[int, ...]:
 def _convolution(
     op: Op, inputs: Any, kernel: Any, strides: Any, padding: str, data_format: Any, rate: Any, **attrs: Any
 ) -> Any:
-    from kcompile.core.config import image_data_format
-
     x, w = ew.operands(inputs, kernel)
     spatial = len(w.shape) - 2
-    first = (data_format or image_data_format()) == "channels_first"
+    first = data_format_of(data_format) == "channels_first"
     if first:
         x = movement.transpose(x, (0, *range(2, spatial + 2), 1))
     s, d = _per_dimension(strides, spatial), _per_dimension(rate, spatial)
@@ -306,7 +305,7 @@ def conv(
     >>> conv(np.ones((1, 5, 5, 2), "float32"), np.ones((3, 3, 2, 4), "float32"), padding="same").shape
     (1, 5, 5, 4)
     """
-    channel = 1 if data_format == "channels_first" else -1
+    channel = 1 if data_format_of(data_format) == "channels_first" else -1
     channels, depth = ew.as_tensor(inputs).shape[channel], ew.as_tensor(kernel).shape[-2]
     groups = channels // depth if isinstance(channels, int) and depth and channels % depth == 0 else 1
     return _convolution(conv_op, inputs, kernel, strides, padding, data_format, dilation_rate, groups=groups)

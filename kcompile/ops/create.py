@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from kcompile.core import dtypes
+from kcompile.core.errors import ShapeError, message
 from kcompile.core.symbolic import Int
 from kcompile.ir import graph, loops
 from kcompile.ir.graph import Value
@@ -237,6 +238,10 @@ def tri(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Any:
 
 def _below(x: Any, k: int) -> Any:
     """Which elements of the last two dimensions lie at or below the k-th diagonal."""
+    if len(x.shape) < 2:
+        raise ShapeError(
+            message("tril, triu: x must have at least 2 dimensions.", received=f"shape {x.shape}")
+        )
     rows, columns = iota(x.shape[-2]), iota(x.shape[-1])
     return ew.less_equal(movement.expand_dims(columns, 0), ew.add(movement.expand_dims(rows, 1), k))
 
@@ -267,6 +272,8 @@ def linspace(
     >>> linspace(0, 1, 3).tolist()
     [0.0, 0.5, 1.0]
     """
+    if num < 0:
+        raise ValueError(f"linspace: `num` must not be negative. Received: num={num}")
     float_dtype = ew.float_of(ew.common_dtype(start, stop))
     first, last = ew.operands(start, stop, dtype=float_dtype)
     gaps = num - 1 if endpoint else num

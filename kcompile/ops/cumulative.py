@@ -18,11 +18,12 @@ from kcompile.ir import loops
 from kcompile.ir.loops import Expr, Index
 from kcompile.ir.op import Op, Sample
 from kcompile.ir.types import TensorType
-from kcompile.ops import cutting, movement
+from kcompile.ops import create, cutting, movement
 from kcompile.ops import elementwise as ew
 
 BLOCK = 32
 LEVELS = 3  # of blocks in blocks, where the extent is known only at run time: enough for a million
+LONGEST = 2**20  # an extent that is known only at run time, in the gradient of a running product
 
 
 def _short(name: str, kind: str, neutral: int, reference: Any, vjp: Any, onnx: Any) -> Op:
@@ -121,14 +122,27 @@ def _from_the_end(dy: Any, axis: int) -> Any:
 
 
 def _prod_vjp(dy: Any, y: Any, x: Any, *, axis: int) -> tuple[Any]:
-    # dx[j] = (sum over k >= j of dy[k] y[k]) / x[j]. All products from the first zero on are 0; its own slope
-    # takes the products without it, up to the next zero.
-    zero = ew.equal(x, 0)
-    first = ew.logical_and(zero, ew.equal(cumsum_op(ew.cast(zero, "int32"), axis=axis), 1))
-    without = cumprod_op(ew.where(first, 1, x), axis=axis)
-    others = ew.where(first, _from_the_end(ew.multiply(dy, without), axis), 0)
-    own = ew.true_divide(_from_the_end(ew.multiply(dy, y), axis), ew.where(zero, 1, x))
-    return (ew.where(zero, others, own),)
+    # dx[j] is the product of what is before j, times the sum over k >= j of dy[k] x[j + 1] ... x[k]. No
+    # division: zeros are factors like any others, in the slopes of these slopes as well.
+    before = cumprod_op(_cut(_with_gap(x, axis, 1, 0, 1), axis, 0, x.shape[axis]), axis=axis)
+    return (ew.multiply(before, _later_products(dy, x, axis)),)
+
+
+def _later_products(dy: Any, x: Any, axis: int) -> Any:
+    """r[j] = dy[j] + x[j + 1] r[j + 1], by doubling: after each step twice as many terms are summed up."""
+    n = x.shape[axis]
+    position = movement.reshape(create.arange(n), (-1, *(1 for _ in x.shape[axis + 1 :])))
+    total, factor, reach = dy, _later(x, axis, 1, 1), 1
+    while reach < (n if isinstance(n, int) else LONGEST):
+        more = ew.add(total, ew.multiply(factor, _later(total, axis, reach, 0)))
+        total = ew.where(ew.less(position, n - reach), more, total)  # infinity times a gap would be NaN
+        factor, reach = ew.multiply(factor, _later(factor, axis, reach, 1)), 2 * reach
+    return total
+
+
+def _later(x: Any, axis: int, steps: int, neutral: int) -> Any:
+    """What comes so many steps later in x, `neutral` where nothing does."""
+    return _cut(_with_gap(x, axis, 0, steps, neutral), axis, steps, x.shape[axis])
 
 
 def _sum_onnx(g: Any, x: str, *, axis: int) -> str:

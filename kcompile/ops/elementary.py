@@ -60,15 +60,15 @@ def fmod(x1: Any, x2: Any) -> Any:
 
 
 def fmax(x1: Any, x2: Any) -> Any:
-    """The larger of two; of a number and a NaN the number."""
+    """The larger of two; of a number and a NaN the number. Of equal ones the gradient is x2's, as in JAX."""
     a, b = ew.operands(x1, x2)
-    return ew.where(ew.isnan(a), b, ew.where(ew.isnan(b), a, ew.maximum(a, b)))
+    return ew.where(ew.logical_or(ew.greater(a, b), ew.isnan(b)), a, b)
 
 
 def fmin(x1: Any, x2: Any) -> Any:
-    """The smaller of two; of a number and a NaN the number."""
+    """The smaller of two; of a number and a NaN the number. Of equal ones the gradient is x2's, as in JAX."""
     a, b = ew.operands(x1, x2)
-    return ew.where(ew.isnan(a), b, ew.where(ew.isnan(b), a, ew.minimum(a, b)))
+    return ew.where(ew.logical_or(ew.less(a, b), ew.isnan(b)), a, b)
 
 
 def heaviside(x1: Any, x2: Any) -> Any:

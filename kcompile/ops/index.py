@@ -142,6 +142,8 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Any:
     [10.0, 30.0]
     """
     x, indices = ew.as_tensor(x), ew.as_tensor(indices)
+    if ew.common_dtype(indices) == "bool":
+        indices = ew.cast(indices, "int32")
     if axis is None:
         x, axis = movement.reshape(x, (-1,)), 0
     return take_op(x, indices, axis=movement.check_axis("take", axis, len(x.shape)))

@@ -81,13 +81,17 @@ def _concatenate_samples(rng: np.random.Generator) -> Iterator[Sample]:
     yield Sample((a[:, 0], b[:, 0]), {"axis": 0}, "axis0")
 
 
-def concatenate(xs: Sequence[Any], axis: int = 0) -> Any:
-    """Tensors joined along an existing axis.
+def concatenate(xs: Sequence[Any], axis: int | None = 0) -> Any:
+    """Tensors joined along an existing axis; flattened and joined for None.
 
     >>> concatenate([np.zeros((2, 1)), np.ones((2, 2))], axis=1).shape
     (2, 3)
     """
+    if len(xs) == 0:
+        raise ValueError("concatenate: at least one tensor is needed.")
     tensors = ew.operands(*xs)
+    if axis is None:
+        return concatenate_op(*(movement.reshape(x, (-1,)) for x in tensors), axis=0)
     position = check_axis("concatenate", axis, len(tensors[0].shape))
     return concatenate_op(*tensors, axis=position)
 

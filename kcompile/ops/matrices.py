@@ -233,7 +233,7 @@ def singular_values(x: Any) -> Any:
 
 def _precision(x: Any, factor: float) -> float:
     m, n = x.shape[-2:]
-    return factor * max(m, n) * float(np.finfo(dtypes.numpy_dtype(dtypes.standardize(x.dtype))).eps)
+    return factor * max(m, n) * dtypes.spacing(dtypes.standardize(x.dtype))
 
 
 def lstsq(a: Any, b: Any, rcond: float | None = None) -> Any:

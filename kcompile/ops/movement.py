@@ -37,7 +37,7 @@ def unflatten(position: int | Int, shape: Shape) -> Index:
     """The index at a row-major position."""
     index: list[int | Int] = []
     for d in reversed(shape[1:]):
-        quotient = symbolic.floordiv(position, d)
+        quotient = symbolic.floordiv(position, d if d != 0 else 1)  # no element is read where d is 0
         index.append(position - quotient * d)
         position = quotient
     return tuple(reversed([*index, position])) if shape else ()
@@ -291,6 +291,8 @@ def expand_dims(x: Any, axis: Any) -> Any:
     given = tuple(axis) if isinstance(axis, (tuple, list)) else (axis,)
     rank = len(x.shape) + len(given)
     places = {check_axis("expand_dims", a, rank) for a in given}
+    if len(places) < len(given):
+        raise ShapeError(message("expand_dims: an axis is given twice.", received=f"axis={axis}"))
     dims = iter(x.shape)
     return reshape(x, tuple(1 if k in places else next(dims) for k in range(rank)))
 

@@ -12,7 +12,7 @@ from kcompile.core.errors import ShapeError, message
 from kcompile.ir.op import Op, Sample
 from kcompile.ir.types import TensorType
 from kcompile.ops import elementwise as ew
-from kcompile.ops import movement, reduce
+from kcompile.ops import matrices, movement, reduce
 from kcompile.ops.composite import floating
 
 batch_normalization_op = Op("batch_normalization")
@@ -305,6 +305,8 @@ def rms_normalization(x: Any, scale: Any = None, axis: Any = -1, epsilon: float 
 def normalize(x: Any, axis: Any = -1, order: int = 2, epsilon: float | None = None) -> Any:
     """x divided by its norm of `order` over `axis`, or by epsilon where that is larger.
 
+    Over two axes that is `norm`'s of matrices, but for order 2, where it is that of all elements.
+
     >>> normalize(np.array([[0.0, 4.0]])).tolist()
     [[0.0, 1.0]]
     """
@@ -319,5 +321,4 @@ def normalize(x: Any, axis: Any = -1, order: int = 2, epsilon: float | None = No
         dtype = dtypes.numpy_dtype(dtypes.standardize(x.dtype))
         largest = min(1.0 / epsilon, 65504.0) if dtype.itemsize == 2 else 1.0 / epsilon
         return ew.multiply(x, ew.minimum(ew.rsqrt(squares), largest))
-    powers = reduce.sum(ew.power(ew.absolute(x), float(order)), axis=axis, keepdims=True)
-    return ew.true_divide(x, ew.maximum(ew.power(powers, 1.0 / order), epsilon))
+    return ew.true_divide(x, ew.maximum(matrices.norm(x, order, axis, keepdims=True), epsilon))

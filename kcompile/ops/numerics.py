@@ -20,15 +20,16 @@ SHORT_SEQUENCE = 16  # elements that are compared with all values rather than se
 
 
 def clip(x: Any, x_min: Any, x_max: Any) -> Any:
-    """x limited to [x_min, x_max].
+    """x limited to [x_min, x_max]; None is no limit.
 
     >>> clip(np.array([-1.0, 0.5, 2.0]), 0, 1).tolist()
     [0.0, 0.5, 1.0]
     """
     x = ew.as_tensor(x)
-    dtype = ew.number_of(ew.common_dtype(x, x_min, x_max))
-    low, high = (ew.as_tensor(bound, dtype) for bound in (x_min, x_max))
-    return ew.minimum(ew.maximum(ew.as_tensor(x, dtype), low), high)
+    dtype = ew.number_of(ew.common_dtype(x, *(bound for bound in (x_min, x_max) if bound is not None)))
+    x = ew.as_tensor(x, dtype)
+    x = x if x_min is None else ew.maximum(x, ew.as_tensor(x_min, dtype))
+    return x if x_max is None else ew.minimum(x, ew.as_tensor(x_max, dtype))
 
 
 def isclose(x1: Any, x2: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> Any:
@@ -50,6 +51,8 @@ def diff(a: Any, n: int = 1, axis: int = -1) -> Any:
     >>> diff(np.array([1, 4, 9])).tolist()
     [3, 5]
     """
+    if n < 0:
+        raise ValueError(f"diff: the order `n` must not be negative. Received: n={n}")
     a = ew.as_tensor(a)
     k = movement.check_axis("diff", axis, len(a.shape))
     for _ in range(n):
@@ -172,9 +175,8 @@ def nan_to_num(x: Any, nan: Any = 0.0, posinf: Any = None, neginf: Any = None) -
     dtype = ew.dtype_of(x)
     if dtype is None or not dtypes.is_float(dtype):
         return x
-    limits = np.finfo(dtypes.numpy_dtype("float32" if dtype == "bfloat16" else dtype))
-    top = float(limits.max) if posinf is None else posinf
-    bottom = float(limits.min) if neginf is None else neginf
+    top = dtypes.largest(dtype) if posinf is None else posinf
+    bottom = -dtypes.largest(dtype) if neginf is None else neginf
     x = ew.where(ew.isnan(x), ew.as_tensor(nan, dtype), x)
     x = ew.where(ew.equal(x, float("inf")), ew.as_tensor(top, dtype), x)
     return ew.where(ew.equal(x, float("-inf")), ew.as_tensor(bottom, dtype), x)
@@ -196,32 +198,47 @@ def isin(x1: Any, x2: Any, assume_unique: bool = False, invert: bool = False) ->
 
 
 def digitize(x: Any, bins: Any) -> Any:
-    """How many of the ascending `bins` each element has reached, int32.
+    """How many of the ascending `bins` each element has reached, int32; of descending ones, how many it is
+    below of.
 
     >>> digitize(np.array([0.5, 2.0]), np.array([0.0, 1.0, 2.0])).tolist()
     [1, 3]
     """
     a, b = ew.operands(x, bins)
-    reached = ew.logical_not(ew.less(movement.expand_dims(a, -1), b))  # NaN reaches all, as in NumPy
+    a = movement.expand_dims(a, -1)
+    reached = ew.logical_not(ew.less(a, b))  # NaN reaches all, as in NumPy
+    if b.shape[0] not in (0, 1):
+        ends = (subscript.getitem(b, k) for k in (0, -1))
+        reached = ew.where(ew.greater(*ends), ew.greater(b, a), reached)
     return reduce.sum(ew.cast(reached, "int32"), axis=-1)
 
 
+def _before(side: str, a: Any, value: Any) -> Any:
+    """Does an element of a sequence stand before the place of a value? NaN stands last."""
+    found = ew.less(a, value) if side == "left" else ew.less_equal(a, value)
+    if not dtypes.is_float(ew.common_dtype(value)):
+        return found
+    last = ew.not_equal(value, value)
+    return ew.logical_or(found, ew.logical_and(last, ew.equal(a, a)) if side == "left" else last)
+
+
 def searchsorted(sorted_sequence: Any, values: Any, side: str = "left") -> Any:
-    """Where to insert `values` so that the sequence stays ascending, int32."""
+    """Where to insert `values` so that the sequence (1-D) stays ascending, NaN behind all numbers; int32."""
     if side not in ("left", "right"):
         raise ValueError(f"Invalid side: {side!r}. Expected 'left' or 'right'.")
     a, b = ew.operands(values, sorted_sequence)
-    before = ew.less if side == "left" else ew.less_equal
-    size = b.shape[-1]
-    if len(b.shape) != 1 or (isinstance(size, int) and size < SHORT_SEQUENCE):
-        return reduce.sum(ew.cast(before(b, movement.expand_dims(a, -1)), "int32"), axis=-1)
+    if len(b.shape) != 1:
+        raise ShapeError(message("searchsorted: the sequence must be 1-D.", received=f"shape {b.shape}"))
+    size = b.shape[0]
+    if isinstance(size, int) and size < SHORT_SEQUENCE:
+        return reduce.sum(ew.cast(_before(side, b, movement.expand_dims(a, -1)), "int32"), axis=-1)
     # Binary search: as long a part of the sequence as goes before the value, by powers of two.
     found: Any = ew.as_tensor(0, "int32")
     for power in reversed(range(31 if not isinstance(size, int) else size.bit_length())):
         further = ew.add(found, np.int32(1 << power))
         fits = ew.less_equal(further, ew.as_tensor(size, "int32"))
         last = indexing.take(b, ew.subtract(ew.where(fits, further, 1), 1), axis=0)
-        found = ew.where(ew.logical_and(fits, before(last, a)), further, found)
+        found = ew.where(ew.logical_and(fits, _before(side, last, a)), further, found)
     return found
 
 
@@ -240,6 +257,8 @@ def bincount(x: Any, weights: Any = None, minlength: int = 0, sparse: bool = Fal
     length = int(minlength)
     if not isinstance(x, Value) and x.size:
         length = builtins.max(length, int(x.max()) + 1)
+    if isinstance(x, Value) and length < 1:
+        raise ValueError("bincount: in a trace numbers are not known; give the length as `minlength`.")
     dtype = "int32" if weights is None else ew.common_dtype(weights)
     added = create.ones_like(x, dtype) if weights is None else ew.as_tensor(weights, dtype)
     row = ew.maximum(ew.cast(x, "int32"), 0)
@@ -286,8 +305,8 @@ def corrcoef(x: Any) -> Any:
 
 
 def correlate(x1: Any, x2: Any, mode: str = "valid") -> Any:
-    """Cross-correlation of two 1-D tensors."""
-    a, b = ew.operands(x1, x2)
+    """Cross-correlation of two 1-D tensors; of ints in the default float."""
+    a, b = ew.operands(x1, x2, dtype=ew.float_of(ew.common_dtype(x1, x2)))
     n, m = a.shape[0], b.shape[0]
     if not isinstance(n, int) or not isinstance(m, int):
         raise ShapeError(

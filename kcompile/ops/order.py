@@ -16,7 +16,8 @@ import numpy as np
 from kcompile.core import dtypes
 from kcompile.core.errors import ShapeError, message
 from kcompile.core.symbolic import Int, product
-from kcompile.ir.op import Op, Sample
+from kcompile.ir.graph import Value
+from kcompile.ir.op import Op, Sample, unwrap
 from kcompile.ir.traits import Traits
 from kcompile.ir.types import TensorType
 from kcompile.ops import create, joining, movement, reduce, subscript
@@ -136,18 +137,22 @@ def argpartition(x: Any, kth: int, axis: int = -1) -> Any:
 
 
 def in_top_k(targets: Any, predictions: Any, k: int) -> Any:
-    """Is the target among the k largest predictions of its row? Ties are in; NaN and missing classes are out.
+    """Is the target among the k largest predictions of its row? Ties are in.
+
+    A target below 0 counts from the end. One that is no class, or whose prediction is NaN, is in only where
+    fewer than k predictions are above -infinity.
 
     Shapes:  targets (b,), predictions (b, classes) -> (b,).
     """
     predictions, targets = ew.as_tensor(predictions), ew.as_tensor(targets, "int32")
     classes = ew.as_tensor(predictions.shape[-1], "int32")
+    targets = ew.where(ew.less(targets, 0), ew.add(targets, classes), targets)
     known = ew.logical_and(ew.greater_equal(targets, 0), ew.less(targets, classes))
     at = movement.expand_dims(ew.where(known, targets, 0), -1)
     own = indexing.take_along_axis(predictions, at, axis=-1)
+    own = ew.where(ew.logical_and(movement.expand_dims(known, -1), ew.equal(own, own)), own, -math.inf)
     larger = reduce.sum(ew.cast(ew.greater(predictions, own), "int32"), axis=-1)
-    fit = ew.logical_and(known, reduce.all(ew.isfinite(own), axis=-1))
-    return ew.logical_and(fit, ew.less(larger, k))
+    return ew.less(larger, k)
 
 
 # --- quantiles ----------------------------------------------------------------------------------------------
@@ -168,36 +173,46 @@ def nanquantile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdi
 def _quantiles(op: str, x: Any, q: Any, axis: Any, method: str, keepdims: bool, skip: bool) -> Any:
     if method not in METHODS:
         raise ValueError(f"Invalid method: {method!r}. Expected one of {', '.join(METHODS)}.")
-    x, q = ew.as_tensor(x), np.asarray(q, np.float64)
+    x = ew.as_tensor(x)
     x = ew.as_tensor(x, ew.float_of(ew.common_dtype(x)))
     axes = reduce.normalize_axes(op, axis, len(x.shape))
     kept = tuple(k for k in range(len(x.shape)) if k not in axes)
     rows = movement.transpose(x, (*kept, *axes))
     count = product(x.shape[k] for k in axes)
     rows = sort(movement.reshape(rows, (*(x.shape[k] for k in kept), count)))
-    if skip:
-        parts = [_of_numbers(rows, float(v), method) for v in q.reshape(-1)]
-    else:
-        parts = [_of_all(rows, float(v), method) for v in q.reshape(-1)]
+    # Positions have the precision of the elements, as in Keras: 0.1 of 11 elements is the second one.
+    single = "float64" if dtypes.standardize(x.dtype) == "float64" else "float32"
+    shares, extents = _shares(q, single)
+    parts = [(_of_numbers if skip else _of_all)(rows, share, method) for share in shares]
     shape = (
         tuple(1 if k in axes else d for k, d in enumerate(x.shape))
         if keepdims
         else tuple(x.shape[k] for k in kept)
     )
-    return movement.reshape(joining.stack(parts), (*q.shape, *shape))
+    return movement.reshape(joining.stack(parts), (*extents, *shape))
 
 
-def _of_all(rows: Any, q: float, method: str) -> Any:
+def _shares(q: Any, dtype: str) -> tuple[list[Any], Any]:
+    """The elements of q between 0 and 1, as numbers or as tensors of a trace; and q's shape."""
+    q = unwrap(q)
+    if not isinstance(q, Value):
+        numbers = np.clip(np.asarray(q, dtype), 0, 1)
+        return list(numbers.reshape(-1)), numbers.shape
+    flat = movement.reshape(ew.minimum(ew.maximum(ew.as_tensor(q, dtype), 0), 1), (-1,))
+    return [subscript.getitem(flat, k) for k in range(flat.shape[0])], q.shape
+
+
+def _of_all(rows: Any, q: Any, method: str) -> Any:
     """A quantile of ascending rows. NaN sorts last, and makes the whole quantile NaN."""
     size = rows.shape[-1]
     if size == 0:
         return create.full(rows.shape[:-1], math.nan, rows.dtype)
-    if not isinstance(size, int):
-        count = movement.broadcast_to(ew.as_tensor(movement.extent(size), "int32"), rows.shape[:-1])
-        mixed = _at_positions(rows, count, q, method)
+    if not isinstance(size, int) or isinstance(q, Value):
+        count = ew.as_tensor(movement.extent(size) if not isinstance(size, int) else size, "int32")
+        mixed = _at_positions(rows, movement.broadcast_to(count, rows.shape[:-1]), q, method)
     else:
-        position = q * (size - 1)
-        low, high = int(np.floor(position)), int(np.ceil(position))
+        position = float(q * q.dtype.type(size - 1))
+        low, high = math.floor(position), math.ceil(position)
         a, b = subscript.getitem(rows, (..., low)), subscript.getitem(rows, (..., high))
         mixed = _mixed(a, b, _weight(position, method)) if low != high else a
     last = subscript.getitem(rows, (..., -1))
@@ -205,10 +220,11 @@ def _of_all(rows: Any, q: float, method: str) -> Any:
 
 
 def _weight(position: float, method: str) -> float:
-    """How much of the upper neighbour a position between two elements takes."""
-    low = math.floor(position)
-    fixed = {"lower": 0.0, "higher": 1.0, "midpoint": 0.5, "nearest": float(round(position) - low)}
-    return fixed.get(method, position - low)
+    """How much of the upper neighbour a position between two elements takes; the lower one is the nearest of
+    two that are equally near."""
+    apart = position - math.floor(position)
+    fixed = {"lower": 0.0, "higher": 1.0, "midpoint": 0.5, "nearest": float(apart > 0.5)}
+    return fixed.get(method, apart)
 
 
 def _mixed(a: Any, b: Any, weight: Any) -> Any:
@@ -216,16 +232,16 @@ def _mixed(a: Any, b: Any, weight: Any) -> Any:
     return ew.add(ew.multiply(a, rest), ew.multiply(b, weight))
 
 
-def _of_numbers(rows: Any, q: float, method: str) -> Any:
+def _of_numbers(rows: Any, q: Any, method: str) -> Any:
     """A quantile of what is not NaN in ascending rows."""
     count = reduce.sum(ew.cast(ew.logical_not(ew.isnan(rows)), "int32"), axis=-1)
     found = _at_positions(rows, count, q, method)
     return ew.where(ew.equal(count, 0), math.nan, found)
 
 
-def _at_positions(rows: Any, count: Any, q: float, method: str) -> Any:
+def _at_positions(rows: Any, count: Any, q: Any, method: str) -> Any:
     """A quantile of the first `count` elements of each ascending row."""
-    position = ew.multiply(ew.cast(ew.maximum(ew.subtract(count, 1), 0), dtypes.standardize(rows.dtype)), q)
+    position = ew.multiply(ew.cast(ew.maximum(ew.subtract(count, 1), 0), q.dtype), q)
     low, high = ew.floor(position), ew.ceil(position)
     a, b = (
         movement.squeeze(
@@ -236,9 +252,11 @@ def _at_positions(rows: Any, count: Any, q: float, method: str) -> Any:
     apart = ew.subtract(position, low)
     weights: dict[str, Any] = {
         "linear": apart, "lower": 0.0, "higher": 1.0, "midpoint": 0.5,
-        "nearest": ew.subtract(ew.round(position), low),
+        "nearest": ew.cast(ew.greater(apart, 0.5), apart.dtype),
     }  # fmt: skip
-    return ew.where(ew.equal(low, high), a, _mixed(a, b, weights[method]))
+    weight = weights[method]
+    weight = weight if isinstance(weight, float) else ew.cast(weight, rows.dtype)
+    return ew.where(ew.equal(low, high), a, _mixed(a, b, weight))
 
 
 def median(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
@@ -251,11 +269,16 @@ def nanmedian(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     return nanquantile(x, 0.5, axis=axis, keepdims=keepdims)
 
 
+def _hundredths(q: Any) -> Any:
+    q = unwrap(q)
+    return ew.true_divide(q, 100) if isinstance(q, Value) else np.asarray(q, np.float64) / 100
+
+
 def percentile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims: bool = False) -> Any:
     """The q-th percentiles (0 to 100) over `axis`."""
-    return quantile(x, np.asarray(q, np.float64) / 100, axis, method, keepdims)
+    return quantile(x, _hundredths(q), axis, method, keepdims)
 
 
 def nanpercentile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims: bool = False) -> Any:
     """Percentiles of what is not NaN."""
-    return nanquantile(x, np.asarray(q, np.float64) / 100, axis, method, keepdims)
+    return nanquantile(x, _hundredths(q), axis, method, keepdims)

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from kcompile.core import dtypes
-from kcompile.core.errors import ShapeError, message
 from kcompile.core.symbolic import Int
 from kcompile.ops import arrange, create, cutting, joining, movement, order, reduce
 from kcompile.ops import elementwise as ew
@@ -40,6 +39,8 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = N
             f"mode={mode}"
         )
     x = ew.as_tensor(x)
+    if np.min(pad_width, initial=0) < 0:
+        raise ValueError(f"pad: `pad_width` must not be negative. Received: pad_width={pad_width}")
     if mode in ("constant", "empty"):
         return cutting.pad(x, pad_width, constant_values)
     widths = np.broadcast_to(np.asarray(pad_width, int), (len(x.shape), 2)).tolist()
@@ -59,11 +60,20 @@ def _by_index(x: Any, axis: int, before: int, after: int, mode: str) -> Any:
     if mode == "edge":
         return _edges(x, axis, before, after)
     if not isinstance(size, int):
-        raise ShapeError(
-            message(f"pad: mode {mode!r} needs a known dimension.", received=f"axis {axis} is {size}")
-        )
+        return indexing.take(x, _periodic(size, before, after, mode), axis=axis)
     at = np.pad(np.arange(size, dtype="int32"), (before, after), mode=mode)  # type: ignore[call-overload]
     return indexing.take(x, at, axis=axis)
+
+
+def _periodic(size: Int, before: int, after: int, mode: str) -> Any:
+    """Where the elements come from that reflect, symmetric and wrap padding repeat without end."""
+    n = ew.as_tensor(movement.extent(size), "int32")
+    at = ew.subtract(create.iota(size + (before + after)), before)
+    if mode == "wrap":
+        return ew.mod(at, n)
+    back = 2 * n - 1 if mode == "symmetric" else ew.maximum(2 * n - 2, 1)  # the way back mirrors 0 there
+    at = ew.mod(at, back + 1 if mode == "symmetric" else back)
+    return ew.where(ew.less(at, n), at, ew.subtract(back, at))
 
 
 def _edges(x: Any, axis: int, before: int, after: int) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from kcompile.core import dtypes
-from kcompile.core.config import image_data_format
+from kcompile.core.config import data_format_of
 from kcompile.core.symbolic import Int
 from kcompile.ir import loops
 from kcompile.ir.loops import Expr, Index
@@ -306,7 +306,7 @@ def _pool(op: Op, inputs: Any, pool_size: Any, strides: Any, padding: str, data_
     spatial = len(x.shape) - 2
     window = _per_dimension(pool_size, spatial)
     steps = window if strides is None else _per_dimension(strides, spatial)
-    first = (data_format or image_data_format()) == "channels_first"
+    first = data_format_of(data_format) == "channels_first"
     if first:
         x = movement.transpose(x, (0, *range(2, spatial + 2), 1))
     pads = padding_pairs(padding.lower(), x.shape[1:-1], window, steps, (1,) * spatial)

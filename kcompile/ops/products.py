@@ -100,6 +100,10 @@ def matmul(x1: Any, x2: Any) -> Any:
     return movement.squeeze(y, gone) if gone else y
 
 
+def _shapes(*xs: Any) -> str:
+    return " and ".join(repr(tuple(x.shape)) for x in xs)
+
+
 def tensordot(x1: Any, x2: Any, axes: Any = 2) -> Any:
     """Sum of products over the given axes of both operands, as numpy.tensordot, and in their dtype."""
     x, w = ew.operands(x1, x2)
@@ -111,7 +115,13 @@ def tensordot(x1: Any, x2: Any, axes: Any = 2) -> Any:
     letters = "abcdefghijklmnopqrstuvwxyz"
     first = list(letters[:a])
     second = list(letters[a : a + b])
+    if len(left) != len(right) or not all(
+        -a <= p < a and -b <= q < b for p, q in zip(left, right, strict=True)
+    ):
+        raise ShapeError(message(f"tensordot: axes {axes} are not of both operands.", received=_shapes(x, w)))
     for p, q in zip(left, right, strict=True):
+        if x.shape[p] != w.shape[q] and 1 in (x.shape[p], w.shape[q]):  # einsum would broadcast
+            raise ShapeError(message("tensordot: dimensions must be equal.", received=_shapes(x, w)))
         second[q % b] = first[p % a]
     shared = set(first) & set(second)
     output = [c for c in first + second if c not in shared]

@@ -1,4 +1,4 @@
-"""Reductions over axes: sum, mean, max, min, prod, any, all, argmax, argmin, variance, std, logsumexp."""
+"""Reductions over axes: sum, mean, max, min, prod, any, all, argmax, argmin, variance, std."""
 
 from __future__ import annotations
 
@@ -35,7 +35,10 @@ def normalize_axes(op: str, axis: Any, rank: int) -> Axes:
                     expected=f"rank {rank}",
                 )
             )
-    return tuple(sorted({int(a) % rank for a in given}))
+    found = {int(a) % rank for a in given}
+    if len(found) < len(given):
+        raise ShapeError(message(f"{op}: duplicate value in `axis`.", received=f"axis={axis}"))
+    return tuple(sorted(found))
 
 
 def _reduced(x: TensorType, axes: Axes, keepdims: bool, dtype: str) -> TensorType:
@@ -79,11 +82,19 @@ def _prod_vjp(dy: Any, y: Any, x: Any, axes: Axes, keepdims: bool) -> Any:
     return ew.multiply(_expand(dy, x, axes, keepdims), other_factors(x, axes))
 
 
+def _check_elements(name: str, x: TensorType, axes: Axes) -> None:
+    """An extreme needs elements."""
+    if 0 in [x.shape[k] for k in axes] and 0 not in [d for k, d in enumerate(x.shape) if k not in axes]:
+        raise ShapeError(message(f"{name}: no element along the reduced axes.", received=f"{x!r}"))
+
+
 def _reduction(name: str, kind: str, reference: Any, vjp: Any, dtype_rule: Any, onnx: str) -> Op:
     op = Op(name)
 
     @op.infer
     def infer(x: TensorType, *, axes: Axes, keepdims: bool) -> TensorType:
+        if kind in ("max", "min"):
+            _check_elements(name, x, axes)
         return _reduced(x, axes, keepdims, dtype_rule(x.dtype))
 
     @op.reference
@@ -174,15 +185,25 @@ def prod(x: Any, axis: Any = None, keepdims: bool = False, dtype: Any = None) ->
 
 
 def max(x: Any, axis: Any = None, keepdims: bool = False, initial: Any = None) -> Any:
-    """Largest element over `axis`; NaN where one is NaN. `initial` is a least result."""
-    y = _apply(max_op, x, axis, keepdims)
-    return y if initial is None else ew.maximum(y, initial)
+    """Largest element over `axis`; NaN where one is NaN. `initial`, in x's dtype, is a least result, and the
+    result of no elements."""
+    return _extreme(max_op, ew.maximum, x, axis, keepdims, initial)
 
 
 def min(x: Any, axis: Any = None, keepdims: bool = False, initial: Any = None) -> Any:
-    """Smallest element over `axis`; NaN where one is NaN. `initial` is a greatest result."""
-    y = _apply(min_op, x, axis, keepdims)
-    return y if initial is None else ew.minimum(y, initial)
+    """Smallest element over `axis`; NaN where one is NaN. `initial`, in x's dtype, is a greatest result, and
+    the result of no elements."""
+    return _extreme(min_op, ew.minimum, x, axis, keepdims, initial)
+
+
+def _extreme(op: Op, better: Any, x: Any, axis: Any, keepdims: bool, initial: Any) -> Any:
+    x = ew.as_tensor(x)
+    if initial is None:
+        return _apply(op, x, axis, keepdims)
+    start = ew.as_tensor(initial, dtypes.standardize(x.dtype))
+    if 0 in [x.shape[k] for k in normalize_axes(op.name, axis, len(x.shape))]:
+        return movement.broadcast_to(start, sum(x, axis=axis, keepdims=keepdims).shape)
+    return better(_apply(op, x, axis, keepdims), start)
 
 
 def any(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
@@ -287,23 +308,6 @@ def std(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     return ew.sqrt(variance(x, axis=axis, keepdims=keepdims))
 
 
-def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """log(sum(exp(x))) over `axis`, without overflow: the largest element is taken out first."""
-    from kcompile.ops.autodiff import stop_gradient
-
-    x = ew.as_tensor(x)
-    x = ew.as_tensor(x, ew.float_of(ew.common_dtype(x)))
-    if 0 in [x.shape[k] for k in normalize_axes("logsumexp", axis, len(x.shape))]:
-        return ew.log(sum(x, axis=axis, keepdims=keepdims))  # of nothing: log(0)
-    top = max(x, axis=axis, keepdims=True)
-    top = stop_gradient(ew.where(ew.isfinite(top), top, 0))
-    total = ew.log(sum(ew.exp(ew.subtract(x, top)), axis=axis, keepdims=True)) + top
-    if keepdims:
-        return total
-    axes = normalize_axes("logsumexp", axis, len(x.shape))
-    return movement.reshape(total, tuple(d for k, d in enumerate(x.shape) if k not in axes))
-
-
 # --- argmax, argmin -----------------------------------------------------------------------------------------
 
 
@@ -312,6 +316,7 @@ def _arg_reduction(name: str, kind: str, reference: Any, onnx: str) -> Op:
 
     @op.infer
     def infer(x: TensorType, *, axis: int, keepdims: bool) -> TensorType:
+        _check_elements(name, x, (axis,))
         return _reduced(x, (axis,), keepdims, "int32")
 
     @op.reference

@@ -130,7 +130,12 @@ def _segment(kind: str, data: Any, segment_ids: Any, num_segments: Any) -> Any:
         if isinstance(ids, Value):
             raise ValueError(f"segment_{kind}: `num_segments` must be given in a trace.")
         num_segments = int(ids.max(initial=-1)) + 1
-    return _segments(kind, data, ids, num_segments)
+    if kind == "sum":
+        return _segments(kind, data, ids, num_segments)
+    dtype = ew.common_dtype(data)
+    if dtype == "bool":  # of bits
+        data = ew.cast(data, "uint8")
+    return ew.cast(_segments(kind, data, ids, num_segments), dtype)
 
 
 def segment_sum(data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False) -> Any:

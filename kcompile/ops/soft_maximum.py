@@ -1,4 +1,4 @@
-"""softmax, log_softmax and sparsemax."""
+"""softmax, log_softmax, logsumexp and sparsemax."""
 
 from __future__ import annotations
 
@@ -139,3 +139,18 @@ def log_softmax(x: Any, axis: Any = -1) -> Any:
     x = floating(x)
     axes = reduce.normalize_axes("log_softmax", axis, len(x.shape))
     return _along(log_softmax_op, x, axes)
+
+
+def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """log(sum(exp(x))) over `axis`, without overflow: the largest element is taken out first."""
+    x = ew.as_tensor(x)
+    x = ew.as_tensor(x, ew.float_of(ew.common_dtype(x)))
+    axes = reduce.normalize_axes("logsumexp", axis, len(x.shape))
+    if 0 in [x.shape[k] for k in axes]:
+        return ew.log(reduce.sum(x, axis=axis, keepdims=keepdims))  # of nothing: log(0)
+    top = reduce.max(x, axis=axis, keepdims=True)
+    top = stop_gradient(ew.where(ew.isfinite(top), top, 0))
+    total = ew.log(reduce.sum(ew.exp(ew.subtract(x, top)), axis=axis, keepdims=True)) + top
+    if keepdims:
+        return total
+    return movement.reshape(total, tuple(d for k, d in enumerate(x.shape) if k not in axes))

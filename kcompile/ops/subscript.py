@@ -17,8 +17,10 @@ from kcompile.ops.movement import reshape
 
 
 def getitem(x: Any, key: Any) -> Any:
-    """Basic and integer-array indexing: x[1], x[:, None, ::2], x[..., -1], x[indices]."""
+    """Basic and integer-array indexing: x[1], x[:, None, ::2], x[..., -1], x[indices]; masks of arrays."""
     key = key if isinstance(key, tuple) else (key,)
+    if isinstance(x, np.ndarray) and builtins.any(_is_mask(k) for k in key):
+        return x[key]  # how many elements a mask lets through is known of arrays alone
     expanded = _expand_key(key, len(x.shape))
     if builtins.any(_is_array(k) for k in expanded):
         return _advanced(x, expanded)
@@ -33,6 +35,10 @@ def getitem(x: Any, key: Any) -> Any:
 
 def _is_array(k: Any) -> bool:
     return not (k is None or k is Ellipsis or isinstance(k, (int, slice, np.integer, Int)))
+
+
+def _is_mask(k: Any) -> bool:
+    return isinstance(k, np.ndarray) and k.dtype.kind == "b"
 
 
 def _advanced(x: Any, key: list[Any]) -> Any:

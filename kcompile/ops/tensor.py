@@ -81,8 +81,9 @@ def saturate_cast(x: Any, dtype: Any) -> Any:
 
 
 def _range(name: str) -> tuple[Any, Any]:
-    info: Any = np.finfo(dtypes.numpy_dtype(name)) if dtypes.is_float(name) else np.iinfo(name)
-    return info.min, info.max
+    if dtypes.is_float(name):
+        return -dtypes.largest(name), dtypes.largest(name)
+    return np.iinfo(name).min, np.iinfo(name).max
 
 
 def _inside(bound: Any, own: str) -> Any:

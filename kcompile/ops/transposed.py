@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from kcompile.core.config import image_data_format
+from kcompile.core.config import data_format_of
 from kcompile.core.errors import ShapeError, message
 from kcompile.ir.op import Op, Sample
 from kcompile.ir.types import TensorType
@@ -181,7 +181,7 @@ def conv_transpose(
     """
     x, w = ew.operands(inputs, kernel)
     spatial = len(w.shape) - 2
-    first = (data_format or image_data_format()) == "channels_first"
+    first = data_format_of(data_format) == "channels_first"
     if first:
         x = movement.transpose(x, (0, *range(2, spatial + 2), 1))
     s, e = _per_dimension(strides, spatial), _per_dimension(dilation_rate, spatial)

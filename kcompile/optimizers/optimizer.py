@@ -132,6 +132,8 @@ class Optimizer(Slots):
     def apply_gradients(self, grads_and_vars: Iterable[tuple[Any, Variable]]) -> Variable:
         """One update from (gradient, variable) pairs; returns the iteration counter."""
         pairs = list(grads_and_vars)
+        if not pairs:
+            raise ValueError("apply_gradients: no (gradient, variable) pairs were given.")
         self.apply([gradient for gradient, _ in pairs], [variable for _, variable in pairs])
         return self._iterations
 
@@ -218,7 +220,8 @@ class Optimizer(Slots):
                 )
             variables = self._trainable_variables
         if not self.built:
-            self.build(list(variables))
+            with name_scope(self.name, caller=self):
+                self.build(list(variables))
         if len(grads) != len(variables):
             raise ValueError(
                 f"One gradient per variable: received {len(grads)} for {len(variables)} variables."

@@ -43,7 +43,7 @@ class Slots:
         layout: Any = None,
         name: str | None = None,
     ) -> Variable:
-        with name_scope(self.name):
+        with name_scope(self.name, caller=self):
             variable = Variable(
                 start(initializer),
                 shape=tuple(shape),

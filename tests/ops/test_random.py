@@ -176,3 +176,8 @@ def test_traced_draws_change_from_step_to_step():
     values, state = evaluate(graph.roots(), {leaf: np.array([5, 7], "uint32")}, {})
     assert np.array_equal(values, draws.uniform(np.array([5, 7], "uint32"), (3,)))
     assert state.tolist() == [5, 8]
+
+
+def test_uniform_draws_are_floats():
+    with pytest.raises(ValueError, match="requires a floating point `dtype`"):
+        random.uniform((2,), dtype="int32")

@@ -217,3 +217,16 @@ def test_averages_replace_the_weights_when_training_ends():
     average = model.optimizer.variables[2]
     assert average.name.endswith("kernel_average")
     np.testing.assert_array_equal(model.get_weights()[0], average.numpy())
+
+
+@pytest.mark.parametrize("kind", ["Nadam", "Adafactor"])
+def test_variables_made_by_the_first_update_are_in_the_scope_of_the_optimizer(kind):
+    optimizer = getattr(optimizers, kind)(0.1, name="mine")
+    variable = keras.Variable(np.ones(3, "float32"), name="w")
+    optimizer.apply_gradients([(np.ones(3, "float32"), variable)])
+    assert all(v.path.startswith("mine/") and v.path.count("mine") == 1 for v in optimizer.variables)
+
+
+def test_an_update_of_nothing_is_refused():
+    with pytest.raises(ValueError, match="no \\(gradient, variable\\) pairs"):
+        optimizers.SGD(0.1).apply_gradients([])

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from kcompile.core import dtypes
 from kcompile.core.symbolic import Int
 from kcompile.ops import elementwise as ew
@@ -35,6 +33,7 @@ def rgb_to_grayscale(images: Any, data_format: str | None = None) -> Any:
 
     Shapes:  (h, w, 3) or (n, h, w, 3) -> (..., 1), channels first with that data_format. Ints are truncated.
 
+    >>> import numpy as np
     >>> rgb_to_grayscale(np.ones((1, 1, 3), "uint8") * 200).tolist()
     [[[199]]]
     """
@@ -72,11 +71,12 @@ def rgb_to_hsv(images: Any, data_format: str | None = None) -> Any:
     Raises:  ValueError for integers or another number of channels.
     Source:  A. R. Smith, "Color Gamut Transform Pairs", SIGGRAPH 1978.
 
+    >>> import numpy as np
     >>> rgb_to_hsv(np.array([[[0.0, 1.0, 0.0]]])).round(3).tolist()
     [[[0.333, 1.0, 1.0]]]
     """
     x = _floats(images)
-    least = float(np.finfo(dtypes.numpy_dtype(dtypes.standardize(x.dtype))).eps)
+    least = dtypes.spacing(dtypes.standardize(x.dtype))
     x = ew.where(ew.less(ew.absolute(x), least), 0.0, x)
     return _by_planes(x, data_format, _hsv)
 
@@ -101,6 +101,7 @@ def hsv_to_rgb(images: Any, data_format: str | None = None) -> Any:
     Shapes:  (h, w, 3) or (n, h, w, 3) -> the same, channels first with that data_format.
     Raises:  ValueError for integers or another number of channels.
 
+    >>> import numpy as np
     >>> hsv_to_rgb(np.array([[[0.5, 1.0, 1.0]]])).tolist()
     [[[0.0, 1.0, 1.0]]]
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from kcompile.core import config
+from kcompile.core.config import data_format_of
 from kcompile.ops import elementwise as ew
 from kcompile.ops import movement
 
@@ -17,17 +17,6 @@ def one_of(name: str, value: Any, allowed: Sequence[str]) -> str:
             f"Invalid value for argument `{name}`. Expected one of {set(allowed)}. Received: {name}={value}"
         )
     return value
-
-
-def data_format_of(value: str | None) -> str:
-    """ "channels_last" or "channels_first"; None means the global setting."""
-    found = config.image_data_format() if value is None else str(value).lower()
-    if found not in ("channels_last", "channels_first"):
-        raise ValueError(
-            "The `data_format` argument must be one of {'channels_first', 'channels_last'}. "
-            f"Received: data_format={value}"
-        )
-    return found
 
 
 def check_rank(images: Any, name: str = "images", ranks: tuple[int, ...] = (3, 4)) -> None:
