@@ -222,3 +222,32 @@ def test_an_automatic_config_names_only_what_the_constructor_takes():
             self.units = units
 
     assert Closed(3).get_config().keys() == {"units", "trainable", "dtype"}
+
+
+def test_inputs_that_are_given():
+    x = keras.Input((3,), name="x")
+    assert keras.Input(tensor=x) is x
+    assert keras.Input(shape=(3,), dtype="float32", tensor=x) is x
+    given = layers.InputLayer(input_tensor=keras.Input(batch_shape=(2, 3), dtype="int32"), batch_size=2)
+    assert (given.batch_shape, given.dtype) == ((2, 3), "int32")
+    assert layers.InputLayer(batch_input_shape=(2, 3)).batch_shape == (2, 3)
+    assert layers.InputLayer(input_shape=(3,)).batch_shape == (None, 3)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{"shape": (4,)}, {"batch_size": 2}, {"batch_shape": (2, 3)}, {"dtype": "int32"}],
+    ids=lambda a: next(iter(a)),
+)
+def test_what_is_said_beside_a_given_input_agrees_with_it(arguments):
+    with pytest.raises(ValueError, match=f"an incompatible `{next(iter(arguments))}` argument"):
+        layers.InputLayer(input_tensor=keras.Input((3,)), **arguments)
+
+
+def test_an_activity_regularizer_may_have_no_factor():
+    layer = layers.ActivityRegularization()
+    layer(X)
+    assert [float(loss) for loss in layer.losses] == [0.0]
+    own = layers.Dense(2, activity_regularizer=lambda y: 0.5)
+    own(X)
+    assert [float(loss) for loss in own.losses] == [0.25]
