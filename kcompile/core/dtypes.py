@@ -90,6 +90,19 @@ def numpy_dtype(dtype: str) -> np.dtype:
     return np.dtype(dtype)
 
 
+def limits(dtype: str) -> Any:
+    """What NumPy's finfo says of a float dtype, also of bfloat16, which NumPy does not know.
+
+    >>> float(limits("bfloat16").eps), float(limits("float16").max)
+    (0.0078125, 65504.0)
+    """
+    if dtype == "bfloat16":
+        import ml_dtypes
+
+        return ml_dtypes.finfo(ml_dtypes.bfloat16)
+    return np.finfo(numpy_dtype(dtype))
+
+
 @cache
 def promote(a: str, b: str) -> str:
     """The common dtype of two arrays (the lattice of JAX, which Keras 3 follows): ints never widen floats.

@@ -81,7 +81,7 @@ def saturate_cast(x: Any, dtype: Any) -> Any:
 
 
 def _range(name: str) -> tuple[Any, Any]:
-    info: Any = np.finfo(dtypes.numpy_dtype(name)) if dtypes.is_float(name) else np.iinfo(name)
+    info: Any = dtypes.limits(name) if dtypes.is_float(name) else np.iinfo(name)
     return info.min, info.max
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from kcompile.core import dtypes
 from kcompile.core.symbolic import Int
 from kcompile.ops import elementwise as ew
@@ -76,7 +74,7 @@ def rgb_to_hsv(images: Any, data_format: str | None = None) -> Any:
     [[[0.333, 1.0, 1.0]]]
     """
     x = _floats(images)
-    least = float(np.finfo(dtypes.numpy_dtype(dtypes.standardize(x.dtype))).eps)
+    least = float(dtypes.limits(dtypes.standardize(x.dtype)).eps)
     x = ew.where(ew.less(ew.absolute(x), least), 0.0, x)
     return _by_planes(x, data_format, _hsv)
 
