@@ -90,7 +90,9 @@ def weight_shape(shape: Any, name: str | None, layer: str) -> tuple[int, ...]:
 
     Raises:  ValueError for a dimension that is None, or no int: inputs of another structure lead to those.
     """
-    dims = tuple(shape or ())
+    if shape is not None and not hasattr(shape, "__iter__"):
+        raise ValueError(f"Layer '{layer}': the shape of a weight is a tuple. Received: shape={shape}")
+    dims = () if shape is None else tuple(shape)
     what = f"Received: shape={dims} for {name or 'a weight'!r}"
     if None in dims:
         raise ValueError(

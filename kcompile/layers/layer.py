@@ -9,7 +9,7 @@ from typing import Any
 
 from kcompile import constraints, dtype_policies, initializers, regularizers
 from kcompile.core import dtypes, tree
-from kcompile.core.errors import UnknownObjectError, message
+from kcompile.core.errors import ConfigError, message
 from kcompile.ir.graph import set_origin
 from kcompile.layers import call_context
 from kcompile.layers.arguments import boolean
@@ -202,7 +202,9 @@ class Layer(Penalized):
             name, args = args[0], args[1:]
         given |= dict(zip(ADD_WEIGHT_ORDER, args, strict=False))
         kind = dtypes.standardize(self.variable_dtype if given["dtype"] is None else given["dtype"])
-        start = given["initializer"] or ("glorot_uniform" if dtypes.is_float(kind) else "zeros")
+        start = given["initializer"]
+        if start is None:
+            start = "glorot_uniform" if dtypes.is_float(kind) else "zeros"
         dims = weight_shape(given["shape"], name, self.name)
         inside = self._path is not None and current_path() == self._path
         with tracer.suspended(), nullcontext() if inside else name_scope(self.name):
@@ -366,11 +368,11 @@ class Layer(Penalized):
         """A layer from what `get_config` returned."""
         try:
             return cls(**config)
-        except UnknownObjectError:
+        except ConfigError:
             raise
-        except TypeError as error:
+        except (TypeError, ValueError) as error:
             what = f"{cls.__name__} cannot be made from its config."
-            raise TypeError(message(what, received=f"{config}", hint=str(error))) from error
+            raise ConfigError(message(what, received=f"{config}", hint=str(error))) from error
 
     def __reduce__(self) -> Any:
         return reduced(self)

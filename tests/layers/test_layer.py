@@ -251,3 +251,45 @@ def test_an_activity_regularizer_may_have_no_factor():
     own = layers.Dense(2, activity_regularizer=lambda y: 0.5)
     own(X)
     assert [float(loss) for loss in own.losses] == [0.25]
+
+
+def test_a_weight_may_start_as_an_array():
+    weight = layers.Dense(2).add_weight(shape=(2,), initializer=np.array([1.0, 2.0]))
+    np.testing.assert_array_equal(weight, [1, 2])
+
+
+@pytest.mark.parametrize(
+    "shape, text", [(3, "is a tuple"), ("a", "'a' is no dimension"), ((None,), "`None`")]
+)
+def test_shapes_of_weights(shape, text):
+    with pytest.raises(ValueError, match=text):
+        layers.Dense(2, name="d").add_weight(shape=shape)
+
+
+@pytest.mark.parametrize("error", [TypeError, ValueError])
+@pytest.mark.parametrize(
+    "config",
+    [{"units": 2, "foo": 1}, {"units": -1}, {"units": 2, "activation": "no"}, {"units": 2, "dtype": "no"}],
+)
+def test_what_a_config_says_wrong_is_a_type_error_as_in_keras(config, error):
+    with pytest.raises(error, match="(?s)Dense cannot be made from its config.*Received: |hint"):
+        layers.Dense.from_config(config)
+
+
+def test_only_layers_are_deserialized():
+    with pytest.raises(TypeError, match="Unknown object.*'Foo'"):
+        layers.deserialize({"class_name": "Foo", "config": {}})
+    for config in (None, "Dense", {"a": 1}, keras.losses.serialize(keras.losses.MeanSquaredError())):
+        with pytest.raises(ValueError, match="takes the config of a layer"):
+            layers.deserialize(config)
+
+
+def test_axes_of_an_input_spec():
+    assert layers.InputSpec(ndim=2, axes={"1": 3, -1: 3}).axes == {1: 3, -1: 3}
+    with pytest.raises(ValueError, match="Axis 3 is greater than the maximum allowed value: 1"):
+        layers.InputSpec(ndim=2, axes={3: 2})
+    with pytest.raises(ValueError, match="Axis 2 is greater than the maximum allowed value: 1"):
+        layers.InputSpec(max_ndim=2, axes={2: 2})
+    for axes in ({"a": 2}, [1]):
+        with pytest.raises(TypeError, match="must be a dict with integer keys"):
+            layers.InputSpec(axes=axes)
