@@ -33,6 +33,7 @@ def rgb_to_grayscale(images: Any, data_format: str | None = None) -> Any:
 
     Shapes:  (h, w, 3) or (n, h, w, 3) -> (..., 1), channels first with that data_format. Ints are truncated.
 
+    >>> import numpy as np
     >>> rgb_to_grayscale(np.ones((1, 1, 3), "uint8") * 200).tolist()
     [[[199]]]
     """
@@ -70,6 +71,7 @@ def rgb_to_hsv(images: Any, data_format: str | None = None) -> Any:
     Raises:  ValueError for integers or another number of channels.
     Source:  A. R. Smith, "Color Gamut Transform Pairs", SIGGRAPH 1978.
 
+    >>> import numpy as np
     >>> rgb_to_hsv(np.array([[[0.0, 1.0, 0.0]]])).round(3).tolist()
     [[[0.333, 1.0, 1.0]]]
     """
@@ -99,6 +101,7 @@ def hsv_to_rgb(images: Any, data_format: str | None = None) -> Any:
     Shapes:  (h, w, 3) or (n, h, w, 3) -> the same, channels first with that data_format.
     Raises:  ValueError for integers or another number of channels.
 
+    >>> import numpy as np
     >>> hsv_to_rgb(np.array([[[0.5, 1.0, 1.0]]])).tolist()
     [[[0.0, 1.0, 1.0]]]
     """
