@@ -23,13 +23,16 @@ def relu(x: Any, negative_slope: float = 0.0, max_value: float | None = None, th
     """
     if max_value is None and threshold == 0.0:
         return ops.leaky_relu(x, negative_slope) if negative_slope else ops.relu(x)
-    if threshold != 0.0:
-        y = ops.where(ops.greater(x, threshold), x, 0.0)
+    x = ops.convert_to_tensor(x)
+    if threshold != 0.0:  # the bounds take the dtype of x: ints stay ints
+        y = ops.where(ops.greater(x, ops.cast(threshold, x.dtype)), x, 0)
     else:
         y = ops.relu6(x) if max_value == 6 else ops.relu(x)
     if max_value is not None and (threshold != 0.0 or max_value != 6):
-        y = ops.clip(y, 0.0, max_value)
-    return y + negative_slope * ops.minimum(x - threshold, 0.0) if negative_slope else y
+        y = ops.clip(y, 0, ops.cast(max_value, x.dtype))
+    if not negative_slope:
+        return y
+    return ops.add(y, ops.multiply(negative_slope, ops.minimum(ops.subtract(x, threshold), 0)))
 
 
 def leaky_relu(x: Any, negative_slope: float = 0.2) -> Any:

@@ -40,12 +40,13 @@ class L1L2(Regularizer):
         self.l2 = _penalty("l2", 0.0 if l2 is None else l2)
 
     def __call__(self, x: Any) -> Any:
-        total: Any = 0.0
+        total: Any = None
         if self.l1:
-            total = total + self.l1 * ops.sum(ops.absolute(x))
+            total = self.l1 * ops.sum(ops.absolute(x))
         if self.l2:
-            total = total + self.l2 * ops.sum(ops.square(x))
-        return total
+            squares = self.l2 * ops.sum(ops.square(x))
+            total = squares if total is None else total + squares
+        return ops.zeros((), x.dtype) if total is None else total
 
     def get_config(self) -> dict[str, Any]:
         return {"l1": float(self.l1), "l2": float(self.l2)}

@@ -56,6 +56,24 @@ def test_relu_with_arguments(arguments, wanted):
     np.testing.assert_allclose(activations.relu(X, **arguments), wanted, rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.parametrize(
+    "arguments, dtype, wanted",
+    [
+        # Keras 3.15 on the same ints: bounds take their dtype.
+        ({"threshold": 1}, "int32", [0, 0, 0, 2, 3]),
+        ({"threshold": 0.3}, "int32", [0, 0, 1, 2, 3]),
+        ({"max_value": 2.5}, "int32", [0, 0, 1, 2, 2]),
+        ({"max_value": 2, "threshold": 1}, "int32", [0, 0, 0, 2, 2]),
+        ({"threshold": 1, "negative_slope": 1}, "int32", [-3, -1, 0, 2, 3]),
+        ({"threshold": 1, "negative_slope": 0.1}, "float32", [-0.3, -0.1, 0, 2, 3]),
+    ],
+)
+def test_relu_of_ints(arguments, dtype, wanted):
+    found = activations.relu(np.array([-2, 0, 1, 2, 3], "int32"), **arguments)
+    assert found.dtype == dtype
+    np.testing.assert_allclose(found, wanted, rtol=1e-6)
+
+
 def test_configs():
     assert activations.serialize(activations.relu) == "relu"
     assert activations.serialize(activations.swish) == "silu"

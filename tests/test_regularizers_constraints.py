@@ -14,7 +14,17 @@ def test_penalties():
     assert float(regularizers.L1(0.5)(W)) == 0.5 * np.abs(W).sum()
     assert float(regularizers.L2(0.5)(W)) == 0.5 * (W**2).sum()
     np.testing.assert_allclose(regularizers.L1L2(0.1, 0.2)(np.abs(W)), 0.1 * 9 + 0.2 * 19, rtol=1e-6)
-    assert float(regularizers.L1L2()(W)) == 0
+    nothing = regularizers.L1L2()(W)
+    assert float(nothing) == 0 and nothing.dtype == "float32"
+
+
+@pytest.mark.parametrize(
+    "name, kind", [("l1l2", "L1L2"), ("L1L2", "L1L2"), ("orthogonal_regularizer", "OrthogonalRegularizer")]
+)
+def test_names_are_split_as_in_keras(name, kind):
+    assert type(regularizers.get(name)).__name__ == kind
+    with pytest.raises(ValueError, match="Could not interpret regularizer identifier: l1_l2"):
+        regularizers.get("l1_l2")
 
 
 def test_orthogonal_penalty():

@@ -25,7 +25,11 @@ class MissingLabelsError(KCompileError, ValueError, KeyError):
     __str__ = Exception.__str__  # a KeyError shows its message in quotes
 
 
-class UnknownObjectError(KCompileError, TypeError, ValueError):
+class ConfigError(KCompileError, TypeError, ValueError):
+    """A class does not take what its config says. Keras raises a TypeError for whatever the class raised."""
+
+
+class UnknownObjectError(ConfigError):
     """A config names a class that nobody published, registered or passed. Keras raises a TypeError."""
 
 

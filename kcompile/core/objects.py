@@ -17,7 +17,9 @@ def publish(module: str, classes: Sequence[type]) -> dict[str, Any]:
     """Make classes known in a public module; returns the names they answer to: own and snake case."""
     registry.publish(module, {cls.__name__: cls for cls in classes})
     names = {cls.__name__: cls for cls in classes}
-    return names | {re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower(): cls for name, cls in names.items()}
+    # As Keras splits names: "MaxNorm" is max_norm, "L1L2" is l1l2, "STFTInitializer" is stft_initializer.
+    word = r"(?<=[a-z0-9])(?=[A-Z][a-z])|(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])"
+    return names | {re.sub(word, "_", name).lower(): cls for name, cls in names.items()}
 
 
 def get(kind: str, identifier: Any, known: Mapping[str, Any], module: str) -> Any:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from kcompile.core import dtypes, registry
-from kcompile.core.errors import UnknownObjectError, message, unknown_name
+from kcompile.core.errors import ConfigError, UnknownObjectError, message, unknown_name
 
 Config = dict[str, Any]
 LAMBDA_HINT = (
@@ -287,7 +287,7 @@ def find(name: str, module: str | None, custom_objects: Mapping[str, Any] | None
         if name in registry.published(home):
             return registry.published(home)[name]
     known = sorted({n for home in homes for n in registry.published(home)})
-    raise unknown_name(f"object of {module}" if module else "object", name, known)
+    raise UnknownObjectError(str(unknown_name(f"object of {module}" if module else "object", name, known)))
 
 
 def _build(kind: Any, config: Config) -> Any:
@@ -297,7 +297,7 @@ def _build(kind: Any, config: Config) -> Any:
         )
     try:
         return kind.from_config(_settings(config))
-    except UnknownObjectError:  # of something inside: it says what is missing
+    except ConfigError:  # it says what does not fit, or what is missing inside
         raise
     except TypeError as error:
         summary = f"{kind} could not be deserialized: its from_config() does not take this config."

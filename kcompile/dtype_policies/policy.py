@@ -41,6 +41,22 @@ class DTypePolicy:
         """How the weights are quantized, None where they are not."""
         return None
 
+    def convert_input(self, x: Any, autocast: bool, dtype: Any) -> Any:
+        """A tensor as a layer takes it: floats in `dtype` if `autocast` says so, all else as it is.
+
+        >>> import numpy as np
+        >>> DTypePolicy("float16").convert_input(np.ones(2, "float32"), True, "float16").dtype.name
+        'float16'
+        """
+        from kcompile import ops
+
+        if not hasattr(x, "dtype") and not hasattr(x, "__array__"):
+            return x
+        y = x if hasattr(x, "dtype") else ops.convert_to_tensor(x)
+        own, wanted = dtypes.standardize(y.dtype), dtypes.standardize(dtype)
+        casts = autocast and own != wanted and dtypes.is_float(own) and dtypes.is_float(wanted)
+        return ops.cast(y, wanted) if casts else y
+
     def get_config(self) -> dict[str, Any]:
         return {"name": self.name}
 

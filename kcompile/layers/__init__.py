@@ -168,5 +168,11 @@ def serialize(layer: Any) -> dict[str, Any]:
 
 
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
-    """A layer from its config."""
-    return deserialize_keras_object(config, custom_objects, module=_MODULE)
+    """A layer from its config.
+
+    Raises:  TypeError for a class that is not known; ValueError for what is no layer.
+    """
+    found = deserialize_keras_object(config, custom_objects, module=_MODULE)
+    if not isinstance(found, Layer):
+        raise ValueError(f"`layers.deserialize` takes the config of a layer. Received: {config}")
+    return found

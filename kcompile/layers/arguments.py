@@ -17,6 +17,15 @@ def positive_int(name: str, value: Any) -> int:
     return value
 
 
+def boolean(name: str, value: Any) -> bool:
+    """`value`, which is True or False."""
+    if not isinstance(value, bool):
+        raise ValueError(
+            f"Expected `{name}` to be a boolean. Received: {name}={value} (of type {type(value)})"
+        )
+    return value
+
+
 def int_tuple(name: str, value: Any, n: int, allow_zero: bool = False) -> tuple[int, ...]:
     """`value` as n ints: one int stands for all."""
     error = f"The `{name}` argument must be a tuple of {n} integers. Received {name}={value}"

@@ -83,3 +83,22 @@ def input_shape_of(kwargs: dict[str, Any]) -> tuple[int | None, ...] | None:
         stacklevel=4,
     )
     return (dim,) if shape is None else tuple(shape)
+
+
+def weight_shape(shape: Any, name: str | None, layer: str) -> tuple[int, ...]:
+    """The shape of a weight: ints only, so of inputs whose sizes are known.
+
+    Raises:  ValueError for a dimension that is None, or no int: inputs of another structure lead to those.
+    """
+    if shape is not None and not hasattr(shape, "__iter__"):
+        raise ValueError(f"Layer '{layer}': the shape of a weight is a tuple. Received: shape={shape}")
+    dims = () if shape is None else tuple(shape)
+    what = f"Received: shape={dims} for {name or 'a weight'!r}"
+    if None in dims:
+        raise ValueError(
+            f"Layer '{layer}': shapes of weights must be fully-defined (no `None` dimensions). {what}"
+        )
+    wrong = [d for d in dims if not hasattr(d, "__index__")]
+    if wrong:
+        raise ValueError(f"Layer '{layer}': {wrong[0]!r} is no dimension of a weight's shape. {what}")
+    return dims

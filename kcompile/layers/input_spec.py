@@ -35,8 +35,20 @@ class InputSpec:
         self.shape = None if shape is None else tuple(shape)
         self.ndim = len(self.shape) if self.shape is not None else ndim
         self.max_ndim, self.min_ndim = max_ndim, min_ndim
-        self.axes = {int(k): v for k, v in (axes or {}).items()}
+        self.axes = self._axes(axes or {})
         self.allow_last_axis_squeeze, self.name, self.optional = allow_last_axis_squeeze, name, optional
+
+    def _axes(self, axes: Any) -> dict[int, int | None]:
+        try:
+            found = {int(k): v for k, v in axes.items()}
+        except (AttributeError, TypeError, ValueError):
+            raise TypeError(
+                f"Argument `axes` must be a dict with integer keys. Received: axes={axes}"
+            ) from None
+        limit = self.ndim or self.max_ndim
+        if found and limit is not None and max(found) >= limit:
+            raise ValueError(f"Axis {max(found)} is greater than the maximum allowed value: {limit - 1}")
+        return found
 
     def __repr__(self) -> str:
         shown = ("dtype", "shape", "ndim", "max_ndim", "min_ndim", "axes")

@@ -9,10 +9,18 @@ from typing import Any
 
 from kcompile import constraints, dtype_policies, initializers, regularizers
 from kcompile.core import dtypes, tree
-from kcompile.core.errors import UnknownObjectError, message
-from kcompile.ir.graph import Value, set_origin
+from kcompile.core.errors import ConfigError, message
+from kcompile.ir.graph import set_origin
 from kcompile.layers import call_context
-from kcompile.layers.building import as_shapes, input_shape_of, placeholders, remembers_build, shapes_for
+from kcompile.layers.arguments import boolean
+from kcompile.layers.building import (
+    as_shapes,
+    input_shape_of,
+    placeholders,
+    remembers_build,
+    shapes_for,
+    weight_shape,
+)
 from kcompile.layers.call_spec import (
     CallSpec,
     check_positional,
@@ -24,8 +32,9 @@ from kcompile.layers.call_spec import (
 )
 from kcompile.layers.input_spec import check_inputs
 from kcompile.layers.locating import locate
+from kcompile.layers.penalties import Penalized
 from kcompile.layers.pickling import reduced
-from kcompile.layers.quantizing import Quantizable, checks_quantize
+from kcompile.layers.quantizing import checks_quantize
 from kcompile.layers.stateless import stateless_call
 from kcompile.ops.public import has_symbolic
 from kcompile.trace import present_extents, tracer
@@ -37,7 +46,7 @@ from kcompile.trace.variable import Variable, current_path, name_scope
 ADD_WEIGHT_ORDER = ("shape", "initializer", "dtype", "trainable", "autocast", "regularizer", "constraint")
 
 
-class Layer(Quantizable):
+class Layer(Penalized):
     """What users subclass: `build(input_shape)` makes weights, `call(inputs)` computes with `kcompile.ops`.
 
     Called on arrays it computes at once; on traced values it adds to the trace; on placeholders it becomes
@@ -59,10 +68,8 @@ class Layer(Quantizable):
     ([[1.0, 1.0]], 'scale/factor')
     """
 
-    activity_regularizer: Any
     input_spec: Any
     built: bool
-    _losses: list[Any]
     _build_shapes: dict[str, Any] | None
     _supports_masking: bool
     _input_shape_arg: tuple[int | None, ...] | None
@@ -92,7 +99,7 @@ class Layer(Quantizable):
             "input_spec": None,
             "autocast": autocast,
             "built": False,
-            "_trainable": bool(trainable),
+            "_trainable": boolean("trainable", trainable),
             "_dtype_policy": dtype_policies.get(dtype),
             "_losses": [],
             "_build_shapes": None,
@@ -195,16 +202,14 @@ class Layer(Quantizable):
             name, args = args[0], args[1:]
         given |= dict(zip(ADD_WEIGHT_ORDER, args, strict=False))
         kind = dtypes.standardize(self.variable_dtype if given["dtype"] is None else given["dtype"])
-        start = given["initializer"] or ("glorot_uniform" if dtypes.is_float(kind) else "zeros")
-        if None in tuple(given["shape"] or ()):
-            raise ValueError(
-                f"Layer '{self.name}': shapes of weights must be fully-defined (no `None` dimensions). "
-                f"Received: shape={tuple(given['shape'])} for {name or 'a weight'!r}"
-            )
+        start = given["initializer"]
+        if start is None:
+            start = "glorot_uniform" if dtypes.is_float(kind) else "zeros"
+        dims = weight_shape(given["shape"], name, self.name)
         inside = self._path is not None and current_path() == self._path
         with tracer.suspended(), nullcontext() if inside else name_scope(self.name):
             variable = Variable(
-                initializers.get(start), tuple(given["shape"] or ()), kind, given["trainable"],
+                initializers.get(start), dims, kind, given["trainable"],
                 autocast=given["autocast"], aggregation=aggregation, name=name,
             )  # fmt: skip
         variable.regularizer = regularizers.get(given["regularizer"])
@@ -261,8 +266,14 @@ class Layer(Quantizable):
         return outputs
 
     def _call(self, *args: Any, **kwargs: Any) -> Any:
-        """`call` in the layer's scope: names and dtypes of variables, origins of nodes, located errors."""
-        with name_scope(self.name, self), self._autocast_scope():
+        """`call` in the layer's scope and its dtypes."""
+        with self._autocast_scope():
+            return self._call_in_place(*args, **kwargs)
+
+    def _call_in_place(self, *args: Any, **kwargs: Any) -> Any:
+        """`call` in the layer's scope, names of variables, origins of nodes, located errors; in the dtypes of
+        whoever calls."""
+        with name_scope(self.name, self):
             origin = set_origin(current_path())
             try:
                 return self._computation()(*args, **kwargs)
@@ -342,36 +353,6 @@ class Layer(Quantizable):
             if mask is not None and is_tensor(output) and mask_of(output) is None:
                 set_mask(output, mask)
 
-    # --- losses ---------------------------------------------------------------------------------------------
-
-    def add_loss(self, loss: Any) -> None:
-        """Add 0-d losses, usually computed in `call`; a call of an outermost layer starts anew."""
-        for item in tree.flatten(loss):
-            if not is_tensor(item) and not isinstance(item, (int, float)):
-                raise ValueError(
-                    "`add_loss` can only be called from inside `build()` or `call()`, on a tensor input. "
-                    f"Received invalid value: {item}"
-                )
-            self._losses.append(item)
-
-    def _activity_loss(self, output: Any) -> Any:
-        from kcompile import ops
-
-        loss = self.activity_regularizer(output)
-        return loss / ops.cast(ops.shape(output)[0], loss.dtype) if output.shape else loss
-
-    def _clear_losses(self) -> None:
-        for layer in self._flatten_layers():
-            layer._losses.clear()
-
-    @property
-    def losses(self) -> list[Any]:
-        """Losses added in the last call, then the regularization losses of the trainable weights."""
-        added = [loss for layer in self._flatten_layers() for loss in layer._losses]
-        if not tracer.is_tracing():  # what a finished trace left behind has no numbers
-            added = [loss for loss in added if not isinstance(loss, Value)]
-        return added + [v.regularizer(v.value) for v in self.trainable_weights if v.regularizer is not None]
-
     # --- config ---------------------------------------------------------------------------------------------
 
     @default
@@ -387,11 +368,11 @@ class Layer(Quantizable):
         """A layer from what `get_config` returned."""
         try:
             return cls(**config)
-        except UnknownObjectError:
+        except ConfigError:
             raise
-        except TypeError as error:
+        except (TypeError, ValueError) as error:
             what = f"{cls.__name__} cannot be made from its config."
-            raise TypeError(message(what, received=f"{config}", hint=str(error))) from error
+            raise ConfigError(message(what, received=f"{config}", hint=str(error))) from error
 
     def __reduce__(self) -> Any:
         return reduced(self)

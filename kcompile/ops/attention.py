@@ -26,7 +26,7 @@ Parts = tuple[str, ...]
 
 def _far(dtype: str) -> float:
     """What a masked logit becomes. Finite, so that a row without any key still gives numbers."""
-    return -0.7 * float(np.finfo(dtypes.numpy_dtype(dtype)).max)
+    return -0.7 * dtypes.largest(dtype)
 
 
 def _wide(dtype: str) -> str:

@@ -215,3 +215,25 @@ def test_no_warning_of_a_lost_mask_inside_heads():
 def test_grouped_heads_take_sequences_alone(shape):
     with pytest.raises(ValueError, match=r"takes a query \(n, t, d\)"):
         L.GroupQueryAttention(3, 4, 2)(np.ones(shape), np.ones(shape))
+
+
+@pytest.mark.parametrize("axes", [None, (1,), (-2,), (1, 2)])
+def test_scores_of_a_layer_that_is_not_built(axes):
+    layer = L.MultiHeadAttention(2, 3, attention_axes=axes)
+    x = np.ones((2, 3, 5, 4), "float32")
+    placeholder = keras.KerasTensor(x.shape)
+    wanted = layer.compute_output_spec(placeholder, placeholder, return_attention_scores=True)
+    found = layer(x, x, return_attention_scores=True)
+    assert [y.shape for y in wanted] == [y.shape for y in found]
+
+
+def test_grouped_query_attention_penalizes_its_outputs_twice_as_keras_does():
+    x = np.random.default_rng(4).normal(size=(2, 3, 4)).astype("float32")
+    layer = L.GroupQueryAttention(3, 4, 2, activity_regularizer=keras.regularizers.L2(0.5))
+    y = layer(x, x)
+    losses = [float(loss) for loss in layer.losses]
+    own = 0.5 * (y**2).sum() / 2  # by the size of the batch
+    assert len(losses) == 5
+    np.testing.assert_allclose([losses[0], losses[4]], own, rtol=1e-5)
+    again = L.GroupQueryAttention.from_config(layer.get_config())
+    assert again.activity_regularizer.get_config() == {"l2": 0.5}

@@ -10,7 +10,9 @@ import pytest
 
 import kcompile as keras
 from kcompile import layers
-from tests.layers.check import traced
+from kcompile.layers.preprocessing.image import policies
+from kcompile.trace.tracer import trace
+from tests.layers.check import parameters, traced
 
 RNG = np.random.default_rng(12)
 IMAGES = RNG.uniform(0, 255, (6, 13, 11, 3)).astype("float32")
@@ -89,6 +91,30 @@ def test_policies_train_compiled(name):
     model.fit(IMAGES / 255, np.ones((6, 1)), batch_size=3, verbose=0)
     wanted = model.layers[-1](model.layers[-2](IMAGES))
     np.testing.assert_allclose(model.predict(IMAGES, verbose=0), wanted, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("steps", [1, 2])
+def test_a_step_of_rand_augment_reads_images_for_all_its_moving_layers_together(steps):
+    def reads(layer: layers.Layer) -> int:
+        graph, _ = trace(lambda x: layer(x, training=True), parameters([IMAGES]))
+        return sum(node.op.name == "pick" for node in graph.nodes())
+
+    others = reads(layers.Equalization())
+    assert reads(layers.RandAugment(num_ops=steps)) == steps * (reads(layers.RandomShear(0.3)) + others)
+
+
+@pytest.mark.parametrize("number, name", list(enumerate(policies.MOVING)))
+@pytest.mark.parametrize("one", [False, True])
+def test_rand_augment_moves_as_the_chosen_layer_does(number, name, one):
+    layer = layers.RandAugment(num_ops=1, factor=0.4, seed=3)
+    drawn = layer.get_random_transformation(IMAGES[0] if one else IMAGES)
+    chosen = {**drawn, "layer_idxes": np.array([number], "int32")}
+    images = IMAGES[:1] if one else IMAGES
+    own = getattr(layer, name)
+    for method in ("transform_images", "transform_segmentation_masks"):
+        wanted = getattr(own, method)(images, drawn["transforms"][name])
+        assert np.abs(wanted - images).max() > 1
+        np.testing.assert_array_equal(getattr(layer, method)(images, chosen), wanted)
 
 
 # --- distributions ------------------------------------------------------------------------------------------

@@ -222,3 +222,74 @@ def test_an_automatic_config_names_only_what_the_constructor_takes():
             self.units = units
 
     assert Closed(3).get_config().keys() == {"units", "trainable", "dtype"}
+
+
+def test_inputs_that_are_given():
+    x = keras.Input((3,), name="x")
+    assert keras.Input(tensor=x) is x
+    assert keras.Input(shape=(3,), dtype="float32", tensor=x) is x
+    given = layers.InputLayer(input_tensor=keras.Input(batch_shape=(2, 3), dtype="int32"), batch_size=2)
+    assert (given.batch_shape, given.dtype) == ((2, 3), "int32")
+    assert layers.InputLayer(batch_input_shape=(2, 3)).batch_shape == (2, 3)
+    assert layers.InputLayer(input_shape=(3,)).batch_shape == (None, 3)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{"shape": (4,)}, {"batch_size": 2}, {"batch_shape": (2, 3)}, {"dtype": "int32"}],
+    ids=lambda a: next(iter(a)),
+)
+def test_what_is_said_beside_a_given_input_agrees_with_it(arguments):
+    with pytest.raises(ValueError, match=f"an incompatible `{next(iter(arguments))}` argument"):
+        layers.InputLayer(input_tensor=keras.Input((3,)), **arguments)
+
+
+def test_an_activity_regularizer_may_have_no_factor():
+    layer = layers.ActivityRegularization()
+    layer(X)
+    assert [float(loss) for loss in layer.losses] == [0.0]
+    own = layers.Dense(2, activity_regularizer=lambda y: 0.5)
+    own(X)
+    assert [float(loss) for loss in own.losses] == [0.25]
+
+
+def test_a_weight_may_start_as_an_array():
+    weight = layers.Dense(2).add_weight(shape=(2,), initializer=np.array([1.0, 2.0]))
+    np.testing.assert_array_equal(weight, [1, 2])
+
+
+@pytest.mark.parametrize(
+    "shape, text", [(3, "is a tuple"), ("a", "'a' is no dimension"), ((None,), "`None`")]
+)
+def test_shapes_of_weights(shape, text):
+    with pytest.raises(ValueError, match=text):
+        layers.Dense(2, name="d").add_weight(shape=shape)
+
+
+@pytest.mark.parametrize("error", [TypeError, ValueError])
+@pytest.mark.parametrize(
+    "config",
+    [{"units": 2, "foo": 1}, {"units": -1}, {"units": 2, "activation": "no"}, {"units": 2, "dtype": "no"}],
+)
+def test_what_a_config_says_wrong_is_a_type_error_as_in_keras(config, error):
+    with pytest.raises(error, match="(?s)Dense cannot be made from its config.*Received: |hint"):
+        layers.Dense.from_config(config)
+
+
+def test_only_layers_are_deserialized():
+    with pytest.raises(TypeError, match="Unknown object.*'Foo'"):
+        layers.deserialize({"class_name": "Foo", "config": {}})
+    for config in (None, "Dense", {"a": 1}, keras.losses.serialize(keras.losses.MeanSquaredError())):
+        with pytest.raises(ValueError, match="takes the config of a layer"):
+            layers.deserialize(config)
+
+
+def test_axes_of_an_input_spec():
+    assert layers.InputSpec(ndim=2, axes={"1": 3, -1: 3}).axes == {1: 3, -1: 3}
+    with pytest.raises(ValueError, match="Axis 3 is greater than the maximum allowed value: 1"):
+        layers.InputSpec(ndim=2, axes={3: 2})
+    with pytest.raises(ValueError, match="Axis 2 is greater than the maximum allowed value: 1"):
+        layers.InputSpec(max_ndim=2, axes={2: 2})
+    for axes in ({"a": 2}, [1]):
+        with pytest.raises(TypeError, match="must be a dict with integer keys"):
+            layers.InputSpec(axes=axes)

@@ -92,8 +92,10 @@ def test_gradients_of_the_loop_are_those_of_written_out_steps(monkeypatch):
     "kind, arguments", [(L.Dense, (2,)), (L.LayerNormalization, ()), (L.Dropout, (0.5,))]
 )
 def test_layers_that_do_not_are_called_once(kind, arguments, monkeypatch):
-    calls, own = [], kind._call
-    monkeypatch.setattr(kind, "_call", lambda self, x, **k: calls.append(x.shape) or own(self, x, **k))
+    calls, own = [], kind._call_in_place
+    monkeypatch.setattr(
+        kind, "_call_in_place", lambda self, x, **k: calls.append(x.shape) or own(self, x, **k)
+    )
     layer = L.TimeDistributed(kind(*arguments))
     layer.build((None, 5, 4))
     layer.call(X)
@@ -279,3 +281,15 @@ def test_a_subclass_may_convolve_with_another_kernel():
     halved.build(x.shape), whole.build(x.shape)
     halved.set_weights(whole.get_weights())
     np.testing.assert_allclose(halved(x), whole(x) / 2, **TOLERANCE)
+
+
+def test_steps_are_computed_in_the_dtype_of_the_wrapper():
+    # As Keras 3.15: the layer's `call` runs in the wrapper's scope.
+    assert L.TimeDistributed(L.Dense(2), dtype="mixed_bfloat16")(X).dtype == "bfloat16"
+    assert L.TimeDistributed(L.Dense(2, dtype="float16"))(X).dtype == "float32"
+
+
+def test_steps_of_a_layer_with_several_outputs():
+    layer = L.TimeDistributed(L.LSTM(2, return_state=True), name="steps")
+    with pytest.raises(ValueError, match=r"'steps': `TimeDistributed` takes layers with one output. 'lstm"):
+        layer(X[..., None])

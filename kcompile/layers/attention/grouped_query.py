@@ -35,6 +35,9 @@ class GroupedQueryAttention(ProjectedAttention):
                 "`num_query_heads` must be divisible by `num_key_value_heads`. Received: "
                 f"num_query_heads={num_query_heads}, num_key_value_heads={num_key_value_heads}"
             )
+        # As Keras has it here, not in MultiHeadAttention: the layer's outputs are penalized, too, not only
+        # those of its projections.
+        self.activity_regularizer = self._weight_settings["activity_regularizer"]
         self._set_heads(num_query_heads, num_key_value_heads, head_dim, head_dim)
         self.head_dim = head_dim
         self.num_query_heads, self.num_key_value_heads = num_query_heads, num_key_value_heads

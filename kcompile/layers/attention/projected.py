@@ -150,12 +150,15 @@ class ProjectedAttention(Layer):
         self._softmax = Softmax(axis=axis, dtype=self.dtype_policy)
         self._dropout_layer = Dropout(rate=self._dropout, dtype=self.dtype_policy, seed=self.seed)
 
+    def _axes_of_steps(self, rank: int) -> tuple[int, ...]:
+        """The axes that are attended over, of heads of this rank; all of them unless given."""
+        if self._attention_axes is None:
+            return tuple(range(1, rank - 2))
+        return tuple(a if a >= 0 else rank - 1 + a for a in self._attention_axes)
+
     def _build_attention(self, rank: int) -> None:
         """Equations for heads of this rank, (n, steps..., heads, size)."""
-        if self._attention_axes is None:
-            self._attention_axes = tuple(range(1, rank - 2))
-        else:
-            self._attention_axes = tuple(a if a >= 0 else rank - 1 + a for a in self._attention_axes)
+        self._attention_axes = self._axes_of_steps(rank)
         product, combine, scores = attention_equations(rank, self._attention_axes)
         self._dot_product_equation, self._combine_equation = product, combine
         self._build_softmax(tuple(range(scores - len(self._attention_axes), scores)))
@@ -271,7 +274,7 @@ class ProjectedAttention(Layer):
         output = KerasTensor(shape, self.compute_dtype)
         if not return_attention_scores:
             return output
-        axes = self._attention_axes
+        axes = self._axes_of_steps(len(query.shape) + 1)
         batch = [d for k, d in enumerate(query.shape[:-1]) if k not in axes]
         steps = [*(query.shape[a] for a in axes), *(value.shape[a] for a in axes)]
         return output, KerasTensor((*batch, self._num_heads, *steps), self.compute_dtype)

@@ -19,6 +19,7 @@ class Windowed(Configured):
     """Base of layers that slide a window: its size, steps, padding and layout."""
 
     rank: int
+    _STRIDES_AND_DILATION = False  # May both be above 1? Keras has it for convolutions channel by channel.
 
     def set_window(
         self,
@@ -35,7 +36,7 @@ class Windowed(Configured):
         self.padding = padding_name(padding, causal)
         self.data_format = data_format_name(data_format)
         self.input_spec = InputSpec(min_ndim=self.rank + 2)
-        if max(self.strides) > 1 and max(self.dilation_rate) > 1:
+        if max(self.strides) > 1 and max(self.dilation_rate) > 1 and not self._STRIDES_AND_DILATION:
             raise ValueError(
                 "`strides > 1` not supported in conjunction with `dilation_rate > 1`. Received: "
                 f"strides={self.strides} and dilation_rate={self.dilation_rate}"

@@ -16,6 +16,7 @@ class BaseDepthwiseConv(Convolution):
     """
 
     depth_multiplier: int
+    _STRIDES_AND_DILATION = True
 
     def __init__(
         self,

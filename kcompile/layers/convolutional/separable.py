@@ -17,6 +17,7 @@ class BaseSeparableConv(Convolution):
     """
 
     depth_multiplier: int
+    _STRIDES_AND_DILATION = True
 
     def __init__(
         self,

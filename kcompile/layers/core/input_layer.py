@@ -27,23 +27,24 @@ class InputLayer(Layer):
         name: str | None = None,
         **kwargs: Any,
     ):
-        not_supported("InputLayer", sparse=sparse, ragged=ragged)
-        kwargs.pop("input_shape", None)
+        if ragged:
+            raise ValueError(f"InputLayer: `ragged=True` is not supported. Received: ragged={ragged}")
+        not_supported("InputLayer", sparse=sparse)
+        # Older names, which files of Keras 2 and its users have.
+        shape = kwargs.pop("input_shape", None) if shape is None else shape
+        batch_shape = kwargs.pop("batch_input_shape", None) if batch_shape is None else batch_shape
         super().__init__(name=name)
         if kwargs:
             raise ValueError(f"Unrecognized keyword arguments passed to InputLayer: {kwargs}")
-        if input_tensor is not None and not isinstance(input_tensor, KerasTensor):
-            raise ValueError(
-                "Argument `input_tensor` must be a KerasTensor. Received invalid type: "
-                f"input_tensor={input_tensor}"
-            )
-        if input_tensor is not None:
-            batch_shape, dtype = input_tensor.shape, dtype or input_tensor.dtype
-        self.batch_shape = _batch_shape(shape, batch_size, batch_shape)
-        self._dtype = dtypes.standardize(dtype)
+        if input_tensor is None:
+            self.batch_shape = _batch_shape(shape, batch_size, batch_shape)
+            input_tensor = KerasTensor(self.batch_shape, dtypes.standardize(dtype), name=name)
+        else:
+            _check_tensor(input_tensor, shape, batch_size, batch_shape, dtype)
+            self.batch_shape = input_tensor.shape
+        self._dtype = input_tensor.dtype
         self.optional = optional
-        output = input_tensor or KerasTensor(self.batch_shape, self._dtype, name=name)
-        CallNode(self, (), {}, output)
+        CallNode(self, (), {}, input_tensor)
         self._build_at_init()
 
     def call(self) -> Any:
@@ -62,6 +63,27 @@ class InputLayer(Layer):
             "name": self.name,
             "optional": self.optional,
         }
+
+
+def _check_tensor(tensor: Any, shape: Any, batch_size: Any, batch_shape: Any, dtype: Any) -> None:
+    """What is said beside a given placeholder has to agree with it."""
+    if not isinstance(tensor, KerasTensor):
+        raise ValueError(
+            f"Argument `input_tensor` must be a KerasTensor. Received invalid type: input_tensor={tensor} "
+            f"(of type {type(tensor)})"
+        )
+    said = {
+        "batch_size": (batch_size, tensor.shape[:1] == (batch_size,)),
+        "shape": (shape, shape is None or tuple(shape) in (tensor.shape[1:], tensor.shape)),
+        "batch_shape": (batch_shape, batch_shape is None or tuple(batch_shape) == tensor.shape),
+        "dtype": (dtype, dtype is None or dtypes.standardize(dtype) == tensor.dtype),
+    }
+    for name, (value, agrees) in said.items():
+        if value is not None and not agrees:
+            raise ValueError(
+                "When providing the `input_tensor` argument, you cannot provide an incompatible "
+                f"`{name}` argument. Received: {name}={value}, input_tensor={tensor}"
+            )
 
 
 def _batch_shape(shape: Any, batch_size: int | None, batch_shape: Any) -> tuple[int | None, ...]:

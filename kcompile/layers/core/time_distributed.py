@@ -69,12 +69,19 @@ class TimeDistributed(Wrapper):
         return _swapped(y)
 
     def _called(self, x: Any, training: Any, mask: Any = None) -> Any:
-        """The layer on some samples. As in Keras, not through `__call__`: it adds no loss on activities."""
+        """The layer on some samples. As in Keras, not through `__call__`: it adds no loss on activities, and
+        computes in the dtype of this one."""
         takes = self._signature().names
         extra = {"mask": mask} if mask is not None and "mask" in takes else {}
         if self.layer.call_has_training:
             extra["training"] = training
-        return self.layer._call(x, **extra)
+        y = self.layer._call_in_place(x, **extra)
+        if isinstance(y, (list, tuple, dict)):
+            raise ValueError(
+                f"Layer '{self.name}': `TimeDistributed` takes layers with one output. '{self.layer.name}' "
+                f"returned {len(y)}."
+            )
+        return y
 
     def _signature(self) -> Signature:
         return signature_of(getattr(self.layer.call, "__func__", self.layer.call))

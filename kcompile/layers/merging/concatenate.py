@@ -15,12 +15,17 @@ class Concatenate(Merge):
         super().__init__(**kwargs)
         self.axis = axis
 
-    def build(self, input_shape: Any) -> None:
-        if len(input_shape) < 1 or not isinstance(input_shape[0], (tuple, list)):
+    @staticmethod
+    def _check_list(input_shape: Any) -> None:
+        several = isinstance(input_shape, (tuple, list)) and len(input_shape) > 0
+        if not several or not isinstance(input_shape[0], (tuple, list)):
             raise ValueError(
                 "A `Concatenate` layer should be called on a list of at least 1 input. Received: "
                 f"input_shape={input_shape}"
             )
+
+    def build(self, input_shape: Any) -> None:
+        self._check_list(input_shape)
         ranks = {len(shape) for shape in input_shape}
         others = {tuple(self._without_axis(shape)) for shape in input_shape} if len(ranks) == 1 else set()
         known = [{d for d in dims if d is not None} for dims in zip(*others, strict=True)] if others else []
@@ -43,6 +48,7 @@ class Concatenate(Merge):
         return ops.concatenate(list(inputs), axis=self.axis)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
+        self._check_list(input_shape)
         sizes = [shape[self.axis] for shape in input_shape]
         result = list(input_shape[0])
         result[self.axis] = None if None in sizes else sum(sizes)

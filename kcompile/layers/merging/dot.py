@@ -45,6 +45,12 @@ class Dot(Merge):
 
     def _axes(self, ranks: tuple[int, int]) -> tuple[int, int]:
         pair = (self.axes, self.axes) if isinstance(self.axes, int) else tuple(self.axes)
+        for axis, rank in zip(pair, ranks, strict=True):
+            if not -rank < axis < rank or axis == 0:
+                raise ValueError(
+                    f"Layer '{self.name}': `axes` must name dimensions behind the batch, 1 to {rank - 1} of "
+                    f"an input of {rank} dimensions. Received: axes={self.axes}"
+                )
         return pair[0] % ranks[0], pair[1] % ranks[1]
 
     def build(self, input_shape: Any) -> None:

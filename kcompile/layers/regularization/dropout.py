@@ -22,6 +22,19 @@ def checked_rate(rate: Any) -> Any:
     return rate
 
 
+def checked_noise_shape(shape: Any) -> tuple[int | None, ...] | None:
+    if shape is None:
+        return None
+    dims = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
+    whole = all(d is None or (hasattr(d, "__index__") and d > 0) for d in dims)
+    if not isinstance(shape, (tuple, list)) or not whole:
+        raise ValueError(
+            "Invalid value received for argument `noise_shape`. Expected a tuple of positive integers or "
+            f"None. Received: noise_shape={shape}"
+        )
+    return dims
+
+
 class Dropout(Layer):
     """In training, elements become 0 with probability `rate`, and the others are divided by 1 - rate.
 
@@ -33,7 +46,7 @@ class Dropout(Layer):
     def __init__(self, rate: float, noise_shape: Any = None, seed: int | None = None, **kwargs: Any):
         super().__init__(**kwargs)
         self.rate, self.seed = checked_rate(rate), seed
-        self.noise_shape = None if noise_shape is None else tuple(noise_shape)
+        self.noise_shape = checked_noise_shape(noise_shape)
         if rate > 0:
             self.seed_generator = SeedGenerator(seed)
         self.supports_masking = True
@@ -128,7 +141,7 @@ class AlphaDropout(Layer):
         kept = random.bernoulli(self.seed_generator.next(), shape, 1 - self.rate)
         low = -SELU_ALPHA * SELU_SCALE
         a = ((1 - self.rate) * (1 + self.rate * low**2)) ** -0.5 if self.rate < 1 else math.inf
-        return ops.where(kept, inputs, low) * a - a * low * self.rate
+        return ops.subtract(ops.multiply(ops.where(kept, inputs, low), a), a * low * self.rate)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "rate": self.rate, "seed": self.seed, "noise_shape": self.noise_shape}

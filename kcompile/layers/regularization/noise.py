@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from kcompile import regularizers
+from kcompile import ops, regularizers
 from kcompile.layers.layer import Layer
 from kcompile.layers.regularization.dropout import checked_rate
 from kcompile.ops import random
@@ -31,9 +31,8 @@ class GaussianNoise(Layer):
     def call(self, inputs: Any, training: bool = False) -> Any:
         if not training or self.stddev == 0:
             return inputs
-        return (
-            inputs + random.normal(self.seed_generator.next(), inputs.shape, self.compute_dtype) * self.stddev
-        )
+        noise = random.normal(self.seed_generator.next(), inputs.shape, self.compute_dtype)
+        return ops.add(inputs, ops.multiply(noise, self.stddev))
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "stddev": self.stddev, "seed": self.seed}
@@ -55,7 +54,7 @@ class GaussianDropout(Layer):
             return inputs
         stddev = math.sqrt(self.rate / (1.0 - self.rate))
         noise = random.normal(self.seed_generator.next(), inputs.shape, self.compute_dtype)
-        return inputs * (1.0 + noise * stddev)
+        return ops.multiply(inputs, ops.add(ops.multiply(noise, stddev), 1.0))
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "rate": self.rate, "seed": self.seed}

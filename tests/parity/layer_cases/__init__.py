@@ -16,6 +16,7 @@ from tests.parity.layer_cases import (
     recurrent,
     regularization,
     reshaping,
+    tour,
     transposed,
 )
 from tests.parity.layer_cases.case import Case
@@ -38,6 +39,7 @@ FAMILIES = {
         recurrent,
         regularization,
         reshaping,
+        tour,
         transposed,
     )
 }

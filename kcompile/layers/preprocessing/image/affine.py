@@ -53,10 +53,17 @@ class AffineLayer(BaseImagePreprocessingLayer):
     def _transform_images(self, images: Any, transformation: Any, interpolation: str) -> Any:
         if transformation is None:
             return images
-        size = (images.shape[self.height_axis], images.shape[self.width_axis])
+        return self.moved(images, self.maps_for(images, transformation), interpolation)
+
+    def maps_for(self, images: Any, transformation: Any) -> Any:
+        """The maps (n, 8) of a transformation of these images; (8,) stands for all of them."""
+        return self._map(transformation, (images.shape[self.height_axis], images.shape[self.width_axis]))
+
+    def moved(self, images: Any, maps: Any, interpolation: str) -> Any:
+        """Images read where the maps say, filled as the layer fills."""
         return ops.image.affine_transform(
             images,
-            self._map(transformation, size),
+            maps,
             interpolation=interpolation,
             fill_mode=self.fill_mode,
             fill_value=self.fill_value,

@@ -82,7 +82,7 @@ class AutoContrast(ColorLayer):
         x = ops.cast(self._transform_value_range(images, self.value_range, FULL, dtype), dtype)
         low = ops.min(x, axis=(1, 2), keepdims=True)
         high = ops.max(x, axis=(1, 2), keepdims=True)
-        scale = 255.0 / (high - low)
+        scale = ops.divide(255.0, high - low)
         x = ops.clip(x * scale + (-low * scale), 0.0, 255.0)
         x = self._transform_value_range(x, FULL, self.value_range, dtype)
         return ops.where(ops.isnan(x), ops.cast(images, dtype), x)

@@ -18,6 +18,7 @@ from kcompile.layers.preprocessing.image.tone import (
     Solarization,
 )
 
+MOVING = ("random_shear", "random_translation", "random_rotation")
 COLOR = ("random_brightness", "random_color_degeneration", "random_contrast", "random_sharpness")
 
 
@@ -65,8 +66,7 @@ class RandAugment(Policy):
 
     _SETTINGS = ("value_range", "num_ops", "factor", "interpolation", "seed")
     _AUGMENT_LAYERS = (
-        "random_shear", "random_translation", "random_rotation", *COLOR, "random_posterization",
-        "solarization", "auto_contrast", "equalization",
+        *MOVING, *COLOR, "random_posterization", "solarization", "auto_contrast", "equalization",
     )  # fmt: skip
 
     def __init__(
@@ -109,12 +109,25 @@ class RandAugment(Policy):
         return self._chosen("transform_segmentation_masks", segmentation_masks, transformation)
 
     def _chosen(self, method: str, x: Any, transformation: Any) -> Any:
+        transforms = transformation["transforms"]
         for step in range(self.num_ops):
             number, before = transformation["layer_idxes"][step], x
-            for k, name in enumerate(self._AUGMENT_LAYERS):
-                own = transformation["transforms"][name]
-                x = ops.where(ops.equal(number, k), getattr(getattr(self, name), method)(before, own), x)
+            moved = self._moved(method, before, number, transforms)
+            x = ops.where(ops.less(number, len(MOVING)), moved, before)
+            for k, name in enumerate(self._AUGMENT_LAYERS[len(MOVING) :], len(MOVING)):
+                changed = getattr(getattr(self, name), method)(before, transforms[name])
+                x = ops.where(ops.equal(number, k), changed, x)
         return x
+
+    def _moved(self, method: str, x: Any, number: Any, transforms: Any) -> Any:
+        """Shear, translation or rotation: maps are chosen, not images, which so are read once."""
+        maps = None
+        for k, name in enumerate(MOVING):
+            own = getattr(self, name).maps_for(x, transforms[name])
+            own = ops.expand_dims(own, 0) if len(own.shape) == 1 else own
+            maps = own if maps is None else ops.where(ops.equal(number, k), own, maps)
+        interpolation = self.interpolation if method == "transform_images" else "nearest"
+        return self.random_shear.moved(x, maps, interpolation)
 
     def transform_bounding_boxes(
         self, bounding_boxes: dict[str, Any], transformation: Any, training: bool = True

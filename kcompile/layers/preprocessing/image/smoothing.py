@@ -34,7 +34,7 @@ class RandomSharpness(FactorLayer):
         kernel = ops.reshape(ops.convert_to_tensor(rows, dtype=self.compute_dtype), (3, 3, 1, 1))
         kernel = ops.broadcast_to(kernel, (3, 3, x.shape[-1], 1))
         smooth = ops.depthwise_conv(x, kernel, padding="same", data_format="channels_last")
-        x = ops.clip(x + (1.0 - sharpness) * (smooth - x), *self.value_range)
+        x = ops.clip(x + ops.subtract(1.0, sharpness) * (smooth - x), *self.value_range)
         return ops.transpose(x, (0, 3, 1, 2)) if first else x
 
 

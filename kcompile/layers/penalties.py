@@ -1,0 +1,46 @@
+"""The losses of a layer: what calls add, and the penalties on weights and outputs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kcompile.core import tree
+from kcompile.ir.graph import Value
+from kcompile.layers.call_spec import is_tensor
+from kcompile.layers.quantizing import Quantizable
+from kcompile.trace import tracer
+
+
+class Penalized(Quantizable):
+    """A layer's own losses, and those of the layers inside it."""
+
+    activity_regularizer: Any
+    _losses: list[Any]
+
+    def add_loss(self, loss: Any) -> None:
+        """Add 0-d losses, usually computed in `call`; a call of an outermost layer starts anew."""
+        for item in tree.flatten(loss):
+            if not is_tensor(item) and not isinstance(item, (int, float)):
+                raise ValueError(
+                    "`add_loss` can only be called from inside `build()` or `call()`, on a tensor input. "
+                    f"Received invalid value: {item}"
+                )
+            self._losses.append(item)
+
+    def _activity_loss(self, output: Any) -> Any:
+        from kcompile import ops
+
+        loss = ops.convert_to_tensor(self.activity_regularizer(output))
+        return loss / ops.cast(ops.shape(output)[0], loss.dtype) if output.shape else loss
+
+    def _clear_losses(self) -> None:
+        for layer in self._flatten_layers():
+            layer._losses.clear()
+
+    @property
+    def losses(self) -> list[Any]:
+        """Losses added in the last call, then the regularization losses of the trainable weights."""
+        added = [loss for layer in self._flatten_layers() for loss in layer._losses]
+        if not tracer.is_tracing():  # what a finished trace left behind has no numbers
+            added = [loss for loss in added if not isinstance(loss, Value)]
+        return added + [v.regularizer(v.value) for v in self.trainable_weights if v.regularizer is not None]
