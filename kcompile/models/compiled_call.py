@@ -103,10 +103,12 @@ class CompiledCalls:
         """The program for such inputs; None if the call does more than compute outputs."""
         programs = self._model._training.programs
         size = len(leaves_of(inputs)[0])
-        batch = programs.batch_dimension(size)
-        shapes = open_dimensions(inputs, self._model._placeholders(inputs), batch)
-        key = ("call", training, spec(inputs, shapes))
-        program = programs._get(key, size, lambda: self._traced(inputs, training, shapes))
+        program = programs.of_any_size(
+            size,
+            lambda batch: open_dimensions(inputs, self._model._placeholders(inputs), batch),
+            lambda shapes: ("call", training, spec(inputs, shapes)),
+            lambda shapes: self._traced(inputs, training, shapes),
+        )
         return None if program.traced.does_more else program
 
     def _traced(self, inputs: Any, training: bool | None, shapes: list[Any]) -> TracedCall:

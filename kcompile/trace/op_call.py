@@ -70,7 +70,8 @@ BY_NAME = {
     "rearrange": "tensor pattern axes_lengths", "right_shift": "y",
     "scale_and_translate": "output_shape scale translation", "scatter_update": "updates",
     "searchsorted": "sorted_sequence values", "select": "condlist choicelist default",
-    "slice": "start_indices", "slice_update": "start_indices updates", "solve": "a b", "solve_triangular": "a b",
+    "slice": "start_indices", "slice_update": "start_indices updates", "solve": "a b",
+    "solve_triangular": "a b",
 }  # fmt: skip
 # Settings of ours that the class in Keras has not.
 LEFT_OUT = {"Amax": ("initial",), "Amin": ("initial",), "Array": ("sparse", "ragged")}

@@ -28,10 +28,11 @@ from kcompile.training.step import StepGraph, Structure
 
 
 class StepProgram:
-    """A traced step; machine code is made when it first runs."""
+    """A traced step; machine code is made when it first runs. size: of the only batches that it takes."""
 
     def __init__(self, traced: StepGraph, eager: bool):
         self.traced, self.eager = traced, eager
+        self.size: int | None = None
         self.listed: list[str] | None = None  # names of the logs, in the order in which a list gives them
 
     @lazy
@@ -121,16 +122,56 @@ class Programs:
         """A step for lengths that are open where the model leaves them open, or for these lengths only, if a
         loss or metric needs to know them.
         """
+
+        def named(shapes: list[Shape]) -> Any:
+            return (*key, spec(list(data), shapes))
+
         batch = self.batch_dimension(size)
-        closed = closed_dimensions(list(data), batch)
         shapes = open_data(self._model, data, batch)
-        attempt = (*key, spec(list(data), shapes))
-        if shapes != closed and attempt not in self._refused:
+        attempt = named(shapes)
+        if shapes != closed_dimensions(list(data), batch) and attempt not in self._refused:
             try:
                 return self._get(attempt, size, lambda: make(shapes))
             except Exception:  # if it is the user's mistake, it comes again, with numbers
                 self._refused.add(attempt)
-        return self._get((*key, spec(list(data), closed)), size, lambda: make(closed))
+        return self.of_any_size(size, lambda batch: closed_dimensions(list(data), batch), named, make)
+
+    def of_any_size(
+        self,
+        size: int,
+        shapes_of: Callable[[int | Int], list[Shape]],
+        named: Callable[[list[Shape]], Any],
+        make: Callable[[list[Shape]], StepGraph],
+    ) -> StepProgram:
+        """A program for batches of any size; for this one alone where the user's code needs it as a number,
+        as a constant with so many rows does.
+        """
+        batch = self.batch_dimension(size)
+        shapes = shapes_of(batch)
+        attempt = named(shapes)
+        if attempt not in self._refused:
+            try:
+                return self._get(attempt, size, lambda: make(shapes))
+            except Exception as error:
+                if isinstance(batch, int):
+                    raise
+                program = self._of_this_size(size, shapes_of(size), named, make, error)
+                self._refused.add(attempt)
+                return program
+        return self._of_this_size(size, shapes_of(size), named, make)
+
+    def _of_this_size(
+        self, size: int, shapes: list[Shape], named: Any, make: Any, instead: Exception | None = None
+    ) -> StepProgram:
+        """instead: the error to raise if it does not go with a number either."""
+        try:
+            program = self._get(named(shapes), size, lambda: make(shapes))
+        except Exception:
+            if instead is None:
+                raise
+            raise instead  # noqa: B904 - nobody asked for the second attempt
+        program.size = size
+        return program
 
     def batch_dimension(self, size: int) -> int | Int:
         """The batch's dimension in traces: its size only where layers have to know it."""
@@ -145,10 +186,20 @@ class Programs:
         if len(leaves) != 1:
             check_lengths(x, None, None)
         size = len(leaves[0])
-        batch = self.batch_dimension(size)
-        shapes = open_dimensions(x, self._model._placeholders(x), batch)
-        return self._get(
-            ("predict", spec(x, shapes)), size, lambda: steps.trace_predict(self._model, x, shapes)
+        placeholders = self._model._placeholders(x)
+
+        def named(shapes: list[Shape]) -> Any:
+            return "predict", spec(x, shapes)
+
+        shapes = open_dimensions(x, placeholders, self.batch_dimension(size))
+        known = self._known.get(named(shapes))
+        if known is not None and known[0] == self.version():
+            return known[1]
+        return self.of_any_size(
+            size,
+            lambda batch: open_dimensions(x, placeholders, batch),
+            named,
+            lambda shapes: steps.trace_predict(self._model, x, shapes),
         )
 
 
