@@ -10,19 +10,19 @@ from kcompile import layers, ops
 
 IMAGES, SEQUENCES = (2, 6, 6, 2), (2, 4, 3)
 LAYERS = {
-    "convolution": (lambda: layers.Conv2D(3, 3, strides=2, padding="same"), IMAGES),
-    "transposed": (lambda: layers.Conv2DTranspose(3, 3, strides=2), IMAGES),
-    "separable": (lambda: layers.SeparableConv2D(3, 2), IMAGES),
-    "max_pooling": (lambda: layers.MaxPooling2D(), IMAGES),
-    "max_pooling_that_overlaps": (lambda: layers.MaxPooling2D(3, 2, "same"), IMAGES),
-    "average_pooling": (lambda: layers.AveragePooling2D(3, 2, "same"), IMAGES),
-    "adaptive_max_pooling": (lambda: layers.AdaptiveMaxPooling2D(4), IMAGES),
-    "layer_normalization": (lambda: layers.LayerNormalization(), SEQUENCES),
-    "group_normalization": (lambda: layers.GroupNormalization(2), IMAGES),
-    "lstm": (lambda: layers.LSTM(3), SEQUENCES),
-    "gru": (lambda: layers.GRU(3), SEQUENCES),
-    "gelu": (lambda: layers.Activation("gelu"), SEQUENCES),
-    "attention": (lambda: layers.MultiHeadAttention(2, 3), SEQUENCES),
+    "convolution": (lambda: layers.Conv2D(3, 3, strides=2, padding="same", dtype="float64"), IMAGES),
+    "transposed": (lambda: layers.Conv2DTranspose(3, 3, strides=2, dtype="float64"), IMAGES),
+    "separable": (lambda: layers.SeparableConv2D(3, 2, dtype="float64"), IMAGES),
+    "max_pooling": (lambda: layers.MaxPooling2D(dtype="float64"), IMAGES),
+    "max_pooling_that_overlaps": (lambda: layers.MaxPooling2D(3, 2, "same", dtype="float64"), IMAGES),
+    "average_pooling": (lambda: layers.AveragePooling2D(3, 2, "same", dtype="float64"), IMAGES),
+    "adaptive_max_pooling": (lambda: layers.AdaptiveMaxPooling2D(4, dtype="float64"), IMAGES),
+    "layer_normalization": (lambda: layers.LayerNormalization(dtype="float64"), SEQUENCES),
+    "group_normalization": (lambda: layers.GroupNormalization(2, dtype="float64"), IMAGES),
+    "lstm": (lambda: layers.LSTM(3, dtype="float64"), SEQUENCES),
+    "gru": (lambda: layers.GRU(3, dtype="float64"), SEQUENCES),
+    "gelu": (lambda: layers.Activation("gelu", dtype="float64"), SEQUENCES),
+    "attention": (lambda: layers.MultiHeadAttention(2, 3, dtype="float64"), SEQUENCES),
 }
 
 
