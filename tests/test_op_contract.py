@@ -17,7 +17,6 @@ ALLOWED_GAPS: dict[tuple[str, str], str] = {
     ("batched", "onnx"): "made by passes from loops, after export",
     ("batched", "vjp"): "made by passes, after gradients",
     ("loop", "scalar"): "a kernel of its own: the plan of its body, repeated",
-    ("max_pool_gradient", "vjp"): "second derivatives through max pooling are not needed to train",
     ("random_bits", "onnx"): "inference graphs draw nothing; ONNX has other generators",
     ("random_uniform", "onnx"): "inference graphs draw nothing; ONNX has other generators",
 }

@@ -22,6 +22,7 @@ from kcompile.ops.windows import Window, all_of, covering, element, identity, po
 max_pool_op = Op("max_pool")
 max_position_op = Op("max_pool_position")
 max_gradient_op = Op("max_pool_gradient")
+selected_op = Op("max_pool_selected")
 sum_pool_op = Op("sum_pool")
 sum_gradient_op = Op("sum_pool_gradient")
 average_pool_op = Op("average_pool")
@@ -174,6 +175,51 @@ def _gradient_samples(rng: np.random.Generator) -> Iterator[Sample]:
         position = max_position_op(x, y, **sample.attrs)
         dy = rng.normal(size=y.shape).astype("float32")
         yield Sample((dy, position), {"shape": x.shape, **sample.attrs}, sample.name)
+
+
+@max_gradient_op.vjp
+def _gradient_vjp(ddx: Any, dx: Any, dy: Any, position: Any, *, shape: Shape, **attrs: Any) -> Any:
+    return selected_op(ddx, position, **attrs), None
+
+
+@selected_op.infer
+def _selected_infer(
+    x: TensorType, position: TensorType, *, window: Window, strides: Window, pads: Pairs
+) -> TensorType:
+    return TensorType(position.shape, x.dtype)
+
+
+@selected_op.reference
+def _selected_reference(
+    x: np.ndarray, position: np.ndarray, *, window: Window, strides: Window, pads: Pairs
+) -> np.ndarray:
+    return np.take_along_axis(windows(x, window, strides, pads, 0), position[..., None], axis=-1)[..., 0]
+
+
+@selected_op.vjp
+def _selected_vjp(dy: Any, y: Any, x: Any, position: Any, **attrs: Any) -> tuple[Any, None]:
+    return max_gradient_op(dy, position, shape=tuple(x.shape), **attrs), None
+
+
+@selected_op.scalar
+def _selected_scalar(
+    i: Index, x: Any, position: Any, *, out: TensorType, window: Window, strides: Window, pads: Pairs
+) -> Expr:
+    bound = tuple(loops.axis(k, "w") for k in window)
+    here = loops.index(movement.flat_index(bound, window), position.type.dtype)
+    hit, value = loops.apply("eq", position(i), here, dtype="bool"), element(i, bound, x, strides, pads, 0)
+    return loops.reduce("sum", bound, loops.select(hit, value, loops.const(0, out.dtype)))
+
+
+selected_op.onnx(pool_onnx.selected_onnx)
+
+
+@selected_op.samples
+def _selected_samples(rng: np.random.Generator) -> Iterator[Sample]:
+    for sample in _gradient_samples(rng):
+        x = rng.normal(size=sample.attrs["shape"]).astype("float32")
+        attrs = {name: value for name, value in sample.attrs.items() if name != "shape"}
+        yield Sample((x, sample.arrays[1]), attrs, sample.name)
 
 
 # --- sum and average ----------------------------------------------------------------------------------------

@@ -36,6 +36,23 @@ def max_position_onnx(g: Any, x: str, y: str, *, window: Window, strides: Window
     return str(found)
 
 
+def selected_onnx(g: Any, x: str, position: str, *, window: Window, strides: Window, pads: Pairs) -> str:
+    """The element of each window that lies at `position`."""
+    shape, kind = g.shape(position), g.dtype(position)
+    if any(a or b for a, b in pads):
+        ends = [0, *(p[0] for p in pads), 0, 0, *(p[1] for p in pads), 0]
+        x = g.node("Pad", x, g.dims(tuple(ends)), ew.onnx_number(g, 0, x))
+    axes = g.constant(np.arange(1, 1 + len(window), dtype=np.int64))
+    steps = g.constant(np.array(strides, np.int64))
+    found = ""
+    for number, offsets in enumerate(itertools.product(*map(range, window))):
+        ends = [o + (n - 1) * s + 1 for o, n, s in zip(offsets, shape[1:-1], strides, strict=True)]
+        here = g.node("Slice", x, g.constant(np.array(offsets, np.int64)), g.dims(tuple(ends)), axes, steps)
+        hit = g.node("Equal", position, g.constant(np.array(number, kind)))
+        found = g.node("Where", hit, here, found) if found else here
+    return str(found)
+
+
 def max_gradient_onnx(
     g: Any, dy: str, position: str, *, shape: Shape, window: Window, strides: Window, pads: Pairs
 ) -> str:

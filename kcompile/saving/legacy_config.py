@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from kcompile.core.registry import published
 from kcompile.trace.op_call import is_op_class
 
 Config = dict[str, Any]
@@ -29,7 +30,13 @@ def to_legacy(config: Any) -> Any:
             to_legacy(layer) if "config" in layer else layer for layer in settings["layers"]
         ]
     kept = {key: value for key, value in config.items() if key not in ADDRESS}
-    return kept | {"class_name": config.get("registered_name") or config["class_name"], "config": settings}
+    return kept | {"class_name": config.get("registered_name") or _own_name(config), "config": settings}
+
+
+def _own_name(config: Config) -> str:
+    """The name of the class itself, which is seldom another than the one it is published under."""
+    name = config["class_name"]
+    return str(getattr(published(str(config.get("module"))).get(name), "__name__", name))
 
 
 def compiled(arguments: Config, serialize: Any) -> Any:

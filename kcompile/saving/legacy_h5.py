@@ -85,7 +85,7 @@ def read_weights(
     outer = root.group("model_weights") if not root.texts("layer_names") else root
     if outer is None:
         raise refused(file, "no `layer_names`", "weights in Keras's .h5 format")
-    stored = [(name, _group(outer, name)) for name in outer.texts("layer_names")]
+    stored = [(name, _group(outer, name)) for name in dict.fromkeys(outer.texts("layer_names"))]
     stored = [(name, group) for name, group in stored if group.texts("weight_names")]
     changes: list[Callable[[], None]] = []
     for layer, name, group in _pairs(model, stored, by_name, file):

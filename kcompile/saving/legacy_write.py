@@ -76,7 +76,9 @@ def _write_variables(group: Any, variables: Iterable[Variable]) -> None:
         while name in group:  # two layers of one name, somewhere inside
             count += 1
             name = f"{variable.path}_{count}"
-        write_array(group, name, variable.numpy())
+        array = variable.numpy()
+        # This format has no bfloat16; as float32 it has the same values, and Keras reads them.
+        write_array(group, name, array.astype("float32") if array.dtype.name == "bfloat16" else array)
         names.append(name)
     write_names(group, "weight_names", names)
 

@@ -13,7 +13,9 @@ from kcompile.core import dtypes
 from kcompile.saving.safe_json import refused
 
 MAX_DEPTH = 64
-MAX_RATIO = 100  # uncompressed size over stored size, where the shape is not known beforehand
+MAX_RATIO = 10  # uncompressed size over stored size, where the shape is not known beforehand
+MAX_ITEM = 16  # bytes of a number
+CHUNK = 1 << 20  # bytes that a chunk may have, however small its array is
 GZIP, SHUFFLE, FLETCHER = 1, 2, 3  # the filters that h5py itself applies
 
 
@@ -24,8 +26,9 @@ class Group:
              numbers, unknown filters, and shapes other than asked for.
     """
 
-    def __init__(self, group: Any, path: str, file: str):
+    def __init__(self, group: Any, path: str, file: str, room: list[int]):
         self._group, self.path, self._file = group, path, file
+        self._room = room  # bytes left for arrays of unknown shape, in the whole file: blocks can be shared
 
     def names(self) -> list[str]:
         """Names of what it holds."""
@@ -46,7 +49,7 @@ class Group:
         for name in path.split("/"):
             if current.kind(name) != "group":
                 return None
-            current = Group(current._child(name), current._join(name), self._file)
+            current = Group(current._child(name), current._join(name), self._file, self._room)
         return current
 
     def shape(self, name: str) -> tuple[int, ...]:
@@ -62,15 +65,20 @@ class Group:
         if shape is not None and tuple(found.shape) != tuple(shape):
             raise refused(self._what(name), f"the shape {tuple(found.shape)}", f"{tuple(shape)}")
         size = math.prod(found.shape) * found.dtype.itemsize
-        if shape is None and size > MAX_RATIO * max(found.id.get_storage_size(), 64):
-            raise refused(
-                self._what(name), f"the shape {tuple(found.shape)}", "an array that is stored in full"
-            )
+        if shape is None:
+            self._take_room(name, size, found)
         try:
             array = np.array(found)
         except (OSError, ValueError, RuntimeError) as error:
             raise ValueError(f"{self._what(name)} is damaged: {error}") from error
         return _as_bfloat16(found, array)
+
+    def _take_room(self, name: str, size: int, found: Any) -> None:
+        self._room[0] -= size
+        if self._room[0] < 0 or size > MAX_RATIO * max(found.id.get_storage_size(), 64):
+            raise refused(
+                self._what(name), f"the shape {tuple(found.shape)}", "an array that is stored in full"
+            )
 
     def text(self, name: str, limit: int) -> bytes | None:
         """A text attribute; None if there is none."""
@@ -137,8 +145,12 @@ class Group:
         plan = found.id.get_create_plist()
         if plan.get_external_count() or found.is_virtual:
             raise refused(self._what(name), "data in another file", "data in the file itself")
-        if found.shape is None or found.dtype.kind not in "fiub" + _V or found.dtype.hasobject:
+        if found.shape is None or not _is_number(found.dtype):
             raise refused(self._what(name), f"the dtype {found.dtype}", "numbers")
+        if found.chunks is not None:  # a chunk is decompressed as a whole
+            chunk = math.prod(found.chunks) * found.dtype.itemsize
+            if chunk > max(CHUNK, found.size * found.dtype.itemsize):
+                raise refused(self._what(name), f"chunks {found.chunks}", "chunks no larger than the array")
         filters = {plan.get_filter(k)[0] for k in range(plan.get_nfilters())}
         if filters - {GZIP, SHUFFLE, FLETCHER}:
             raise refused(self._what(name), f"the HDF5 filters {sorted(filters)}", "gzip at most")
@@ -148,11 +160,17 @@ class Group:
 _V = "V"  # how h5py shows bfloat16, two bytes
 
 
+def _is_number(dtype: np.dtype) -> bool:
+    if dtype.kind == _V:
+        return dtype.itemsize == 2 and not dtype.names and dtype.subdtype is None
+    return dtype.kind in "fiub" and dtype.itemsize <= MAX_ITEM
+
+
 def _as_bfloat16(dataset: Any, array: np.ndarray) -> np.ndarray:
     """Keras marks bfloat16, which HDF5 does not know, by an attribute."""
     if array.dtype.kind != _V:
         return array
-    if array.dtype.itemsize != 2 or dataset.attrs.get("dtype") != "bfloat16":
+    if dataset.attrs.get("dtype") != "bfloat16":
         raise refused("An HDF5 array", f"the dtype {array.dtype}", "numbers")
     return array.view(dtypes.numpy_dtype("bfloat16"))
 
@@ -171,4 +189,4 @@ def open_group(file: str | os.PathLike[str] | BinaryIO, name: str) -> tuple[Any,
         if isinstance(error, FileNotFoundError):
             raise
         raise ValueError(f"{name} is not an HDF5 file, or is damaged: {error}") from error
-    return opened, Group(opened, "", name)
+    return opened, Group(opened, "", name, [MAX_RATIO * opened.id.get_filesize()])

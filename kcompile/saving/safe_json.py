@@ -15,7 +15,8 @@ MAX_OBJECTS = 50_000  # entries with a class_name: layers, initializers, policie
 MAX_STRING = 1 << 16
 MAX_INT = 1 << 53
 
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+# A string that nobody closes goes to the end: each character is looked at once, whatever the text.
+_STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 # Names of classes and of where they come from; "package>Name" for those that a user registered.
 _ADDRESS = re.compile(r"[\w.>/<-]*", re.ASCII)
 _ADDRESSES = ("class_name", "module", "registered_name")
@@ -63,12 +64,11 @@ def _check_depth(text: str, what: str) -> None:
 
 
 def _object(pairs: list[tuple[str, Any]], what: str) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise refused(
-            what, f"the key {next(n for n in names if names.count(n) > 1)!r} twice", "each key once"
-        )
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise refused(what, f"the key {name[:80]!r} twice", "each key once")
+        found[name] = value
     return found
 
 

@@ -51,10 +51,11 @@ class ModelArchive:
     def _check(self) -> None:
         if len(self.members) > MAX_MEMBERS:
             raise refused(self.name, f"{len(self.members):,} members", f"at most {MAX_MEMBERS:,}")
-        names = [info.filename for info in self.members]
-        for name in names:
-            if names.count(name) > 1:
-                raise refused(self.name, f"the member {name!r} twice", "each member once")
+        names: set[str] = set()
+        for info in self.members:
+            if info.filename in names:
+                raise refused(self.name, f"the member {info.filename[:80]!r} twice", "each member once")
+            names.add(info.filename)
         for info in self.members:
             self._check_member(info)
         self._check_overlap()

@@ -19,27 +19,36 @@ _NN = """Relu Relu6 Sigmoid SparseSigmoid Softplus Softsign SoftShrink SparsePlu
     LogSoftmax Sparsemax MaxPool AveragePool AdaptiveAveragePool AdaptiveMaxPool Conv DepthwiseConv
     SeparableConv ConvTranspose OneHot MultiHot BinaryCrossentropy CategoricalCrossentropy
     SparseCategoricalCrossentropy Moments BatchNorm LayerNorm RMSNorm Normalize PSNR DotProductAttention
-    DepthToSpace SpaceToDepth Fold Unfold CTCLoss CTCDecode"""
+    DepthToSpace SpaceToDepth Fold Unfold CTCLoss CTCDecode Polar"""
 _CORE = """Cast SaturateCast ConvertToTensor StopGradient Slice SliceUpdate Scatter ScatterUpdate Unstack"""
 _MATH = """SegmentSum SegmentMax SegmentMin SegmentProd TopK InTopK Logsumexp Erf Erfc Erfinv Rsqrt Logdet
-    CDist ExtractSequences"""
+    CDist ExtractSequences FFT FFT2 IFFT2 RFFT IRFFT STFT ISTFT ViewAsComplex ViewAsReal"""
 _LINALG = """Cholesky CholeskyInverse Det Eig Eigh Inv Lstsq LuFactor MatrixRank Norm Pinv Qr Solve
     SolveTriangular SVD"""
 _IMAGE = """AffineTransform CropImages ElasticTransform ExtractPatches GaussianBlur HSVToRGB MapCoordinates
     PadImages PerspectiveTransform RGBToGrayscale RGBToHSV Resize SSIM ScaleAndTranslate SobelEdges"""
 HOMES = {
     name: f"keras.src.ops.{home}"
-    for home, names in {"nn": _NN, "core": _CORE, "math": _MATH, "linalg": _LINALG, "image": _IMAGE}.items()
+    for home, names in {
+        "nn": _NN,
+        "core": _CORE,
+        "math": _MATH,
+        "linalg": _LINALG,
+        "image": _IMAGE,
+        "einops": "Rearrange",
+    }.items()
     for name in names.split()
 }
 # Classes that are not called as their function is.
 CLASSES = {
     "abs": "Absolute", "allclose": "AllClose", "batch_normalization": "BatchNorm", "cdist": "CDist",
     "ctc_loss": "CTCLoss", "ctc_decode": "CTCDecode",
-    "extract_patches_3d": "ExtractPatches", "hard_swish": "HardSilu", "hsv_to_rgb": "HSVToRGB",
-    "isin": "IsIn", "layer_normalization": "LayerNorm", "psnr": "PSNR",
-    "rgb_to_grayscale": "RGBToGrayscale", "rgb_to_hsv": "RGBToHSV", "rms_normalization": "RMSNorm",
-    "searchsorted": "SearchSorted", "ssim": "SSIM", "svd": "SVD", "swish": "Silu",
+    "extract_patches_3d": "ExtractPatches", "fft": "FFT", "fft2": "FFT2", "hard_swish": "HardSilu",
+    "hsv_to_rgb": "HSVToRGB", "ifft2": "IFFT2", "irfft": "IRFFT",
+    "isin": "IsIn", "istft": "ISTFT", "layer_normalization": "LayerNorm", "psnr": "PSNR",
+    "rfft": "RFFT", "rgb_to_grayscale": "RGBToGrayscale", "rgb_to_hsv": "RGBToHSV",
+    "rms_normalization": "RMSNorm",
+    "searchsorted": "SearchSorted", "ssim": "SSIM", "stft": "STFT", "svd": "SVD", "swish": "Silu",
 }  # fmt: skip
 # Parameters that take tensors: they are arguments of the call. All others are the operation's settings.
 TENSORS = {
@@ -47,9 +56,25 @@ TENSORS = {
     "operands", "indices", "key", "variable", "values", "target", "output", "mean",
     "variance", "beta", "gamma", "scale", "images", "volumes", "transform", "coordinates", "start_points",
     "end_points", "image1", "image2", "query", "value", "target_length", "output_length", "sequence_lengths",
+    "data", "segment_ids",
 }  # fmt: skip
-# Arguments that Keras gives by their names, tensors or not.
-BY_NAME = {"dot_product_attention": {"bias", "mask", "scale"}}
+# Arguments of the call, by their names, tensors or not: the constructors of Keras's classes do not take them.
+BY_NAME = {
+    "arange": "start stop step", "average": "weights", "batch_normalization": "offset scale",
+    "bitwise_and": "y", "bitwise_left_shift": "y", "bitwise_or": "y", "bitwise_right_shift": "y",
+    "bitwise_xor": "y", "cdist": "y", "digitize": "bins", "dot_product_attention": "bias mask scale",
+    "full": "fill_value", "full_like": "fill_value", "geomspace": "start stop",
+    "in_top_k": "targets predictions", "isclose": "rtol atol", "left_shift": "y", "linspace": "start stop",
+    "logspace": "start stop", "lstsq": "a b", "nanpercentile": "q", "nanquantile": "q",
+    "pad": "constant_values", "percentile": "q", "polar": "abs_ angle", "quantile": "q",
+    "rearrange": "tensor pattern axes_lengths", "right_shift": "y",
+    "scale_and_translate": "output_shape scale translation", "scatter_update": "updates",
+    "searchsorted": "sorted_sequence values", "select": "condlist choicelist default",
+    "slice": "start_indices", "slice_update": "start_indices updates", "solve": "a b",
+    "solve_triangular": "a b",
+}  # fmt: skip
+# Settings of ours that the class in Keras has not.
+LEFT_OUT = {"Amax": ("initial",), "Amin": ("initial",), "Array": ("sparse", "ragged")}
 
 
 @cache
@@ -76,9 +101,12 @@ class OpCall(Operation):
         self.signature = inspect.signature(function)
 
     def call(self, *tensors: Any, **more: Any) -> Any:
-        parameters = self.signature.parameters.values()
-        if any(p.kind is inspect.Parameter.VAR_POSITIONAL for p in parameters):
-            return self.function(*self.settings.values(), *tensors, **more)
+        parameters = list(self.signature.parameters.values())
+        every = next((k for k, p in enumerate(parameters) if p.kind is p.VAR_POSITIONAL), None)
+        if every is not None:
+            named = dict(self.settings)
+            before = [named.pop(p.name) for p in parameters[:every] if p.name in named]
+            return self.function(*before, *tensors, **named, **more)
         free = [p.name for p in parameters if p.name not in self.settings and p.name not in more]
         named = dict(zip(free, tensors, strict=False))
         if isinstance(named.get("key"), list):  # JSON has no tuples
@@ -86,7 +114,8 @@ class OpCall(Operation):
         return self.function(**named, **self.settings, **more)
 
     def get_config(self) -> dict[str, Any]:
-        config = {"name": self.name, **self.settings}
+        left_out = LEFT_OUT.get(self.class_name, ())
+        config = {"name": self.name, **{k: v for k, v in self.settings.items() if k not in left_out}}
         if "data_format" in config and config["data_format"] is None:
             config["data_format"] = settings_of.image_data_format()
         return config
@@ -118,15 +147,16 @@ def record_op(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[
     tensors: list[Any] = []
     more: dict[str, Any] = {}
     settings: dict[str, Any] = {}
+    by_name = BY_NAME.get(function.__name__, "").split()
     for name, value in bound.arguments.items():
         kind = bound.signature.parameters[name].kind
         if kind is inspect.Parameter.VAR_POSITIONAL:
             tensors.extend(value)
         elif kind is inspect.Parameter.VAR_KEYWORD:
-            settings.update(value)
-        elif name in BY_NAME.get(function.__name__, ()):
+            (more if name in by_name else settings).update(value)
+        elif name in by_name:
             more[name] = value
-        elif name in TENSORS and not settings:
+        elif name in TENSORS and not settings and not more:
             tensors.append(value)
         elif isinstance(value, Symbolic) or has_symbolic([value]):
             more[name] = value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,10 +28,11 @@ from kcompile.training.step import StepGraph, Structure
 
 
 class StepProgram:
-    """A traced step; machine code is made when it first runs."""
+    """A traced step; machine code is made when it first runs. size: of the only batches that it takes."""
 
     def __init__(self, traced: StepGraph, eager: bool):
         self.traced, self.eager = traced, eager
+        self.size: int | None = None
         self.listed: list[str] | None = None  # names of the logs, in the order in which a list gives them
 
     @lazy
@@ -127,15 +128,26 @@ class Programs:
     def open_or_closed(
         self, key: Any, data: Any, shapes: list[Shape], size: int, make: Callable[[list[Shape]], StepGraph]
     ) -> StepProgram:
-        """The program of make(shapes), or, where that cannot be traced, for the extents that data have."""
-        closed = closed_dimensions(data, shapes[0][0])
-        attempt = (*key, spec(data, shapes))
-        if shapes != closed and attempt not in self._refused:
+        """The program of make(shapes), the dimensions as open as the user's code allows: else those of the
+        data's own extents, else for batches of this size alone, as a constant with so many rows needs it.
+        """
+        failed: list[Any] = []
+        errors: list[Exception] = []
+        for attempt in _ever_less_open(data, shapes, size):
+            name = (*key, spec(data, attempt))
+            if name in self._refused:
+                continue
             try:
-                return self._get(attempt, size, lambda: make(shapes))
-            except Exception:  # if it is the user's mistake, it comes again, with numbers
-                self._refused.add(attempt)
-        return self._get((*key, spec(data, closed)), size, lambda: make(closed))
+                program = self._get(name, size, lambda known=attempt: make(known))  # type: ignore[misc]
+            except Exception as error:  # if it is the user's mistake, it comes again, with numbers
+                failed.append(name)
+                errors.append(error)
+                continue
+            self._refused.update(failed)
+            if isinstance(attempt[0][0], int):
+                program.size = size
+            return program
+        raise errors[-2] if len(errors) > 1 and not isinstance(shapes[0][0], int) else errors[-1]
 
     def batch_dimension(self, size: int) -> int | Int:
         """The batch's dimension in traces: its size only where layers have to know it."""
@@ -164,3 +176,14 @@ def spec(structure: Structure, shapes: Sequence[Shape]) -> Any:
         return structure.dtype, shapes[0]
     form = repr(tree.map_structure(lambda leaf: leaf is None, structure))  # keys of dicts, order of lists
     return form, tuple((leaf.dtype, shape) for leaf, shape in zip(leaves, shapes, strict=True))
+
+
+def _ever_less_open(data: Any, shapes: list[Shape], size: int) -> Iterator[list[Shape]]:
+    """Shapes to try: as given, with the data's own extents behind the batch, with its size, too."""
+    yield shapes
+    batch = shapes[0][0]
+    closed = closed_dimensions(data, batch)
+    if closed != shapes:
+        yield closed
+    if not isinstance(batch, int):
+        yield closed_dimensions(data, size)

@@ -56,7 +56,8 @@ class ArrayRun:
         self._programs = model._training.programs
         size = min(data.batch_size, data.samples)
         check_equal_batches(model, data.samples, size)
-        self._program: StepProgram = self._programs.epoch(kind, parts, self._rng is not None, size)
+        self._of_size = lambda size: self._programs.epoch(kind, parts, self._rng is not None, size)
+        self._program: StepProgram = self._of_size(size)
         check_labels(data.y, self._program.traced.label_ranges)
         self._arrays = list(data.arrays)
         self._inputs: list[np.ndarray] = []
@@ -109,10 +110,10 @@ class ArrayRun:
     def _run(self, steps: int, size: int) -> None:
         symbols = {"batch": size, "samples": self.data.samples}
         self._programs.cursor.assign(np.int64(self._next * self.data.batch_size))
-        executable = self._program.run
+        program = self._program if self._program.size in (None, size) else self._of_size(size)
         if steps > 1:
-            executable.repeat(self._inputs, symbols, steps - 1)
-        self.logs = self._program.logs(executable(*self._inputs, symbols=symbols))
+            program.run.repeat(self._inputs, symbols, steps - 1)
+        self.logs = program.logs(program.run(*self._inputs, symbols=symbols))
         self._next += steps
 
 

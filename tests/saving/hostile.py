@@ -120,6 +120,15 @@ HDF5 = {
     "reference": (replaced(lambda f: f.create_dataset(KERNEL, (3, 2), h5py.ref_dtype)), "dtype object"),
     "varying": (replaced(lambda f: f.create_dataset(KERNEL, (3, 2), h5py.vlen_dtype("f4"))), "dtype object"),
     "opaque": (replaced(lambda f: f.create_dataset(KERNEL, (3, 2), "V2")), "dtype"),
+    "large_items": (replaced(lambda f: f.create_dataset(KERNEL, (3, 2), "V100000000")), "dtype"),
+    "large_chunk": (
+        replaced(
+            lambda f: f.create_dataset(
+                KERNEL, (3, 2), "f4", maxshape=(None, 2), chunks=(10**8, 2), compression="gzip"
+            )
+        ),
+        "chunks",
+    ),
     "filter": (
         replaced(lambda f: f.create_dataset(KERNEL, (3, 2), "f4", chunks=(3, 2), compression="lzf")),
         "filters",

@@ -27,6 +27,11 @@ BAD_JSON = {
     "control": (b'{"class_name": "Dense", "config": {"name": "a\\u0000b"}}', "printable"),
     "dots": (b'{"class_name": "Dense", "config": {"name": "../a"}}', "name"),
     "many": (b"[" + b'{"class_name": "Dense"},' * 60_000 + b"1]", "60,000 objects"),
+    "unclosed": (b'{"class_name": "' + b'\\"' * 500_000, "not JSON"),
+    "late_duplicate": (
+        b"{" + b",".join(b'"%d":0' % k for k in range(300_000)) + b',"299999":0}',
+        "'299999' twice",
+    ),
     "no_json": (b"{'a': 1}", "not JSON"),
     "no_text": (b"\xff\xfe", "UTF-8"),
     "no_model": (b"[1]", "a model"),

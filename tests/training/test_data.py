@@ -161,6 +161,17 @@ def test_tensors_with_a_device():
 
     assert array_data(Tensor()).x is x
 
+    class Half(Tensor):
+        dtype = "torch.bfloat16"
+
+        def float(self):
+            return Tensor()
+
+        def numpy(self):
+            raise TypeError("Got unsupported ScalarType BFloat16")
+
+    assert array_data(Half()).x is x
+
 
 def test_sparse_matrices():
     class Matrix:

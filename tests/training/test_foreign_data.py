@@ -119,6 +119,7 @@ def test_torch(expected):
     np.testing.assert_allclose(losses(loader), expected, rtol=1e-6)
     assert linear().predict(loader, verbose=0).shape == (20, 1)
     assert as_array(torch.eye(2).to_sparse(), "x").tolist() == [[1, 0], [0, 1]]
+    assert as_array(torch.eye(2).bfloat16(), "x").tolist() == [[1, 0], [0, 1]]
 
 
 def test_tensorflow(expected):

@@ -72,7 +72,9 @@ def _dense(x: Any, what: str, text: bool) -> Any:
         return x
     if hasattr(x, "detach"):  # torch: a tensor may require gradients or lie on another device
         x = x.detach().cpu()
-        return (x.to_dense() if getattr(x, "is_sparse", False) else x).numpy()
+        x = x.to_dense() if getattr(x, "is_sparse", False) else x
+        is_bfloat16 = str(getattr(x, "dtype", "")) == "torch.bfloat16"  # which NumPy has not
+        return (x.float() if is_bfloat16 else x).numpy()
     for method in DENSE:
         if hasattr(x, method):
             return getattr(x, method)()
