@@ -61,6 +61,20 @@ def test_a_swap():
     check(step)
 
 
+@pytest.mark.parametrize("columns", [1, 7, 130, 300])
+def test_sums_of_columns_overwrite_what_another_result_reads(columns):
+    x = np.random.default_rng(1).normal(size=(40, columns)).astype("float32")
+
+    def step(a, b, x):
+        old, mean = a.value, ops.mean(x, axis=0)
+        a.assign(mean)
+        return [ops.tanh(old) * mean]
+
+    program = check(step, lambda: variables(2, (columns,)), (x,))
+    assert copies(program) == 0
+    assert len(program.program.specs) == 1
+
+
 def test_a_rotation_of_three():
     def step(a, b, c):
         x, y, z = a.value, b.value, c.value
