@@ -195,6 +195,21 @@ def winograd(k: Kernels) -> Any:
     return k.epilogue(y / (3 * math.sqrt(inner)))
 
 
+def chain(k: Kernels) -> Any:
+    """Convolutions that read each other with a border, and others that read what lies between them."""
+    image, batch = (k.one_of(5, 8, 9, 16), k.one_of(6, 8, 12)), k.one_of(BATCH, 1, 3)
+    channels = [k.around((3, 17, LANES + 1, WIDE)) for _ in range(2)]
+    x = k.operand(batch, *image, channels[0])
+    first = ops.conv(x, k.parameter(3, 3, *channels), 1, "same") / (3 * math.sqrt(channels[0]))
+    between = k.one_of(ops.relu, ops.tanh)(first + k.parameter(channels[1]))
+    window = k.one_of(2, 3, 3, 5)
+    last = ops.conv(between, k.parameter(window, window, channels[1], channels[1]), k.one_of(1, 1, 2), "same")
+    last = last / (window * math.sqrt(channels[1]))
+    if last.shape == between.shape and k.chance(0.6):
+        last = last + between
+    return [last, k.one_of(last, ops.max_pool(between, 2), ops.mean(between, (1, 2)), between)]
+
+
 def transposed_convolution(k: Kernels) -> Any:
     stride, window = k.one_of(1, 2, 2, 3), k.one_of(2, 3, 4, 5)
     x = k.operand(k.one_of(BATCH, 2), k.one_of(5, 6), 7, k.one_of(1, 8, 17, 33))
@@ -305,7 +320,7 @@ def loop(k: Kernels) -> Any:
 FAMILIES: dict[str, Callable[[Kernels], Any]] = {
     f.__name__: f
     for f in (
-        product, halves, convolution, winograd, transposed_convolution, depthwise, reduction, running,
-        factors, scattered, sorted_rows, window, attention, loop,
+        product, halves, convolution, winograd, chain, transposed_convolution, depthwise, reduction,
+        running, factors, scattered, sorted_rows, window, attention, loop,
     )
 }  # fmt: skip
