@@ -65,8 +65,8 @@ class ContractEmitter:
         self.k_outer, self.k1, self.k0 = self._split_k()
         self.unit_k = self.k0.a == 1
         self.block_k = BLOCK_K if self.unit_k else STRIDED_BLOCK_K
-        if c.parts > 1:  # each part has a pass
-            self.block_k = min(self.block_k, -(-hint(c.k_extent) // c.parts))
+        if c.parts > 1:  # each part has a pass, of an even number of steps, which may go in pairs
+            self.block_k = min(self.block_k, -(-hint(c.k_extent) // (2 * c.parts)) * 2)
         self.panels = panels_of_strip(c, self.row, self.lane, (e for _, _, e in self.stores))
         self.tile_width = self.panels * c.columns  # of the scratch tile
         self.narrow = None if isinstance(c.n.extent, int) or c.pairs else narrower_tile(c.columns, c.dtype)

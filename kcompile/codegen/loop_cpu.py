@@ -155,8 +155,10 @@ class _LoopEmitter:
                 self._level(depth + 1)
             return
         for item in self.items:
-            with self.s.scope():
-                self._store(item, item.inner)
+            if item.inner:
+                with self.s.scope():
+                    self._store(item, item.inner)
+        self._write([i for i in self.items if not i.inner])
 
     def _steps_at(self, depth: int) -> int:
         """How many steps of the axis around the innermost one are taken together."""
@@ -202,17 +204,12 @@ class _LoopEmitter:
         else:
             self._innermost(self.shared[depth], None, items)
 
-    def _value(self, item: StoreItem) -> str:
-        return self.s.emit(scalar.unrounded(item.expr, item.target.dtype))
-
     def _store(self, item: StoreItem, axes: list[Axis]) -> None:
         """The remaining loops of one store."""
         bound = set(self.s.axis_names)
         for part in hoistable(item.expr, bound):
             self.s.emit(part)
-        if not axes:
-            self._write(item)
-        elif len(axes) == 1 and column_reductions(item.expr, axes[0]):
+        if len(axes) == 1 and column_reductions(item.expr, axes[0]):
             self._columns(axes[0], None, None, [item])
         elif len(axes) == 1:
             self._innermost(axes[0], None, [item])
@@ -259,15 +256,13 @@ class _LoopEmitter:
             for part in hoistable(item.expr, set(self.s.axis_names)):
                 self.s.emit(part)
         with self.s.loop(axis, span), self.s.scope():
-            texts = [
-                self._value(i) for i in items
-            ]  # all loads before the first store: a store may overwrite an input
-            for item, text in zip(items, texts, strict=True):
-                self._write(item, text)
+            self._write(items)
 
-    def _write(self, item: StoreItem, text: str | None = None) -> None:
-        value = text if text is not None else self._value(item)
-        self.w.line(f"{self.names.buffer(item.target)}[{self.s.integer(item.offset)}] = {value}")
+    def _write(self, items: list[StoreItem]) -> None:
+        """All loads before the first store: a store may overwrite what another expression reads."""
+        texts = [self.s.emit(scalar.unrounded(i.expr, i.target.dtype)) for i in items]
+        for item, text in zip(items, texts, strict=True):
+            self.w.line(f"{self.names.buffer(item.target)}[{self.s.integer(item.offset)}] = {text}")
 
     # -- column reductions -------------------------------------------------------------------------------
 
@@ -307,8 +302,7 @@ class _LoopEmitter:
             for r, name in sums.items():
                 place = f"{j} - {low}" if low != "0" else j
                 self.s.bind(r, f"{name}[{place}]")
-            for item in items:
-                self._write(item)
+            self._write(items)
 
     def _column_loops(
         self,

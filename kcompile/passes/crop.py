@@ -130,20 +130,29 @@ def _cropped_before_joining(y: Value, crop: Margins) -> tuple[Value] | None:
     rows = [product(group[1:]) for group in groups]
     if not all(isinstance(w, int) for w in (*rows, *crop.before, *crop.after)):
         return None
-    whole = [[w // n for w, n in zip(widths, rows, strict=True)] for widths in (crop.before, crop.after)]
+    sides = crop.before, crop.after
+    whole = [[w // n if g else 0 for w, n, g in zip(ws, rows, groups, strict=True)] for ws in sides]
     spread = (
-        tuple(k for w, g in zip(ws, groups, strict=True) for k in (w, *[0] * (len(g) - 1))) for ws in whole
+        tuple(k for w, g in zip(ws, groups, strict=True) for k in (w, *[0] * len(g))[: len(g)])
+        for ws in whole
     )
     first = Margins(*spread)
     if first.is_empty:
         return None
     shape = tuple(d - n * (b + a) for d, n, b, a in zip(y.shape, rows, *whole, strict=True))
-    rest = Margins(*(tuple(w % n for w, n in zip(ws, rows, strict=True)) for ws in (crop.before, crop.after)))
+    rest = Margins(
+        *(
+            tuple(w - n * m for w, n, m in zip(ws, rows, own, strict=True))
+            for ws, own in zip(sides, whole, strict=True)
+        )
+    )
     return (cropped(reshape_op(_cropped_contraction(x.node, first), shape=shape), rest),)
 
 
 def _joined_dimensions(old: Extents, new: Extents) -> list[Extents] | None:
-    """The old dimensions that each new one joins; None where a reshape does anything else."""
+    """The old dimensions that each new one joins, none for a new one of size 1 at the end; None where a
+    reshape does anything else.
+    """
     groups: list[Extents] = []
     left = list(old)
     for d in new:

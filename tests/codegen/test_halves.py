@@ -138,6 +138,7 @@ PRODUCTS = {
     "matmul": (lambda x, w: ops.matmul(x, w), (33, 70), (70, 19), True),
     "wide": (lambda x, w: ops.matmul(x, w), (5, 2050), (2050, 64), True),
     "long": (lambda x, w: ops.matmul(x, w), (3, 8194), (8194, 10), True),
+    "in uneven parts": (lambda x, w: ops.matmul(x, w), (3, 4098), (4098, 10), True),
     "transposed weights": (lambda x, w: ops.matmul(x, ops.transpose(w)), (13, 66), (37, 66), True),
     "transposed twice": (
         lambda x, w: ops.transpose(ops.matmul(x, ops.transpose(w))), (13, 66), (37, 66), True,

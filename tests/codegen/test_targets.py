@@ -95,7 +95,10 @@ def test_the_micro_kernels_own_tests_pass_with_sse_alone():
 @pytest.mark.parametrize("cpu", RESTRICTED)
 def test_tiles_of_every_width_hold_whole_and_broken_panels(cpu):
     """What one tile holds on this CPU is several tiles on a lesser one."""
-    files = [f"tests/codegen/test_{name}.py" for name in ("winograd", "strips", "batch_sizes", "column_sums")]
+    files = [
+        f"tests/codegen/test_{name}.py"
+        for name in ("winograd", "strips", "batch_sizes", "column_sums", "random_kernels")
+    ]
     compared = ["-k", "agree or any_number or product or in_the_lanes"]
     run(cpu, "pytest", "-q", "-x", "-p", "no:cacheprovider", *compared, *files)
 

@@ -61,6 +61,20 @@ def test_a_swap():
     check(step)
 
 
+@pytest.mark.parametrize("columns", [1, 7, 130, 300])
+def test_sums_of_columns_overwrite_what_another_result_reads(columns):
+    x = np.random.default_rng(1).normal(size=(40, columns)).astype("float32")
+
+    def step(a, b, x):
+        old, mean = a.value, ops.mean(x, axis=0)
+        a.assign(mean)
+        return [ops.tanh(old) * mean]
+
+    program = check(step, lambda: variables(2, (columns,)), (x,))
+    assert copies(program) == 0
+    assert len(program.program.specs) == 1
+
+
 def test_a_rotation_of_three():
     def step(a, b, c):
         x, y, z = a.value, b.value, c.value
@@ -216,6 +230,37 @@ def test_any_order_of_assignments(lines):
         return [v.value for v in state]
 
     check(step)
+
+
+COLUMN_SUMS = {
+    "mean": lambda a, x: ops.mean(x, axis=0),
+    "moving": lambda a, x: a * 0.9 + ops.mean(ops.square(x), axis=0) * 0.1,
+    "weighted": lambda a, x: ops.sum(ops.tanh(x * a), axis=0),
+    "first": lambda a, x: a,
+}
+
+
+@each(12)
+@given(
+    st.lists(
+        st.tuples(*[st.integers(0, 2)] * 2, st.sampled_from(sorted(COLUMN_SUMS)), st.booleans()),
+        min_size=1,
+        max_size=4,
+    )
+)
+def test_any_order_of_assignments_from_sums_of_columns(lines):
+    """target = operation(left, x); the results read all variables as they were."""
+    x = np.random.default_rng(2).normal(size=(40, 130)).astype("float32")
+
+    def step(*values):
+        *state, x = values
+        before = [v.value for v in state]
+        for target, left, name, early in lines:
+            a = before[left] if early else state[left].value
+            state[target].assign(COLUMN_SUMS[name](a, x))
+        return [ops.tanh(old) * v.value for old, v in zip(before, state, strict=True)]
+
+    check(step, lambda: variables(shape=(130,)), (x,))
 
 
 @pytest.mark.parametrize("noopt", [False, True])
