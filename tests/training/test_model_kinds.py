@@ -43,12 +43,12 @@ def test_no_kernel_reads_memory_that_is_free(name):
 
 @pytest.mark.compiled
 def test_poison_shows_a_buffer_that_is_given_up_too_early(monkeypatch):
-    original = program.Program.lives
+    original = program.lives
 
-    def short(self):
-        return {v: [first, max(first, last - 1)] for v, (first, last) in original(self).items()}
+    def short(touched):
+        return {v: (first, max(first, last - 1)) for v, (first, last) in original(touched).items()}
 
-    monkeypatch.setattr(program.Program, "lives", short)
+    monkeypatch.setattr(program, "lives", short)
     with config(poison=True):
         found = model_kinds.trajectory(keras, "cnn")
     assert np.isnan(found["log_loss"]).all()
