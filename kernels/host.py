@@ -50,6 +50,9 @@ define void @probe(ptr %a) {
 """
 
 
+MOST_CORES = 8  # for which one image, or one row of work, is cut into tiles
+
+
 @dataclass(frozen=True)
 class Host:
     """A CPU as the generators see it.

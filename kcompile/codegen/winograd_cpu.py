@@ -195,12 +195,9 @@ class _WinogradEmitter(ContractEmitter):
         self._position("first")
         w.line(f"ahead = source + (top + {self.height * TILE + 2}) * {int(x.rows.a) * FLOAT}")
         with s.scope():
-            first_pixel: dict[Atom, str] = {
-                self.pixel_row: "top",
-                self.pixel: "0",
-                self.lane: "0",
-            }
-            s.axis_names |= {self.image: "image", **first_pixel}
+            first_pixel: dict[Atom, str] = {self.pixel: "0", self.lane: "0"}
+            first_pixel |= {self.image: "image", self.pixel_row: "top"}
+            s.axis_names |= first_pixel
             start = s.integer(flat_offset(target, index))
             w.line(f"target = address({self.names.buffer(target)}, {start})")
         for axis in first_pixel:
@@ -238,11 +235,12 @@ class _WinogradEmitter(ContractEmitter):
         whole, row = self.cut.strips == 1, self._strip_row() // FLOAT
         lanes = self._lanes() if whole else f"lane0, lane0 + {self._lanes()}"
         with s.scope():
-            self._hoist()
+            self._hoist()  # no image is known yet: one tile has several
             with w.block("for h in range(count):"), s.scope():
                 self._position("(first + h)")
                 w.line(f"bottom = min(top + {TILE}, {x.rows.extent})")
                 s.axis_names[self.image] = "image"
+                self._hoist()
                 with (
                     w.block("for oh in range(top, bottom):"),
                     w.block(f"for ow in range({x.cols.extent}):"),
@@ -256,6 +254,8 @@ class _WinogradEmitter(ContractEmitter):
                         w.line("acc = strip[at + lane]" if whole else "acc = strip[at + lane - lane0]")
                         s.bind(accumulator(self.c.value.dtype), "acc")
                         self._write_stores()
+        for axis in (self.image, self.pixel_row, self.pixel, self.lane):
+            del s.axis_names[axis]
 
 
 def copy_patch(

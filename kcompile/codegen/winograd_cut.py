@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from kcompile.kernels.host import host
+from kcompile.kernels.host import MOST_CORES, host
 from kcompile.kernels.winograd import POINTS
 from kcompile.schedule.contraction import Contraction
 from kcompile.schedule.winograd import Window
@@ -20,7 +20,6 @@ FLOAT = 4  # bytes
 PRODUCTS = 32  # multiply-adds of a cycle
 BYTES = 16  # of filters that are read again, of a cycle
 INPUT, OUTPUT = 30, 15  # cycles that a square takes to be transformed, for each channel, memory included
-MOST_CORES = 8  # whom one image is cut for
 BATCH = 32  # images
 SEVERAL = (2, 4, 8, 16)  # images of a tile
 MOST_MOVED = 2  # second-level caches that its transformed inputs and products take

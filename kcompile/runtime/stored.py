@@ -21,7 +21,7 @@ from kcompile.core import config
 from kcompile.ir.fingerprint import Unfit, fingerprint, variables_in_order
 from kcompile.ir.graph import Graph, Value
 from kcompile.ir.traits import Leaf
-from kcompile.kernels.host import host
+from kcompile.kernels.host import MOST_CORES, host
 from kcompile.runtime.cache import default_cache
 
 WORTH_KEEPING = 64  # nodes of a traced graph; a smaller one is planned as fast as it is read
@@ -41,7 +41,7 @@ def key_of(graph: Graph) -> str | None:
         return None
     # What decides how a program is cut, not who runs it.
     settings = replace(settings, debug="", num_threads=0, flush_subnormals=False)
-    machine = replace(host(), cores=0)  # sizes of caches, for one
+    machine = replace(host(), cores=min(host().cores, MOST_CORES))  # sizes of caches, for one
     try:
         parts = [
             fingerprint(graph),

@@ -10,7 +10,8 @@ import pytest
 
 from kcompile import ops
 from kcompile.autograd.backward import gradients
-from kcompile.codegen.winograd_cut import best_cut
+from kcompile.codegen import winograd_cpu, winograd_cut
+from kcompile.codegen.winograd_cut import Cut, best_cut
 from kcompile.compiler import compile_graph
 from kcompile.core.symbolic import symbol
 from kcompile.ir.op import make_parameter
@@ -106,9 +107,38 @@ def test_small_images_share_the_filters_that_a_tile_reads():
     assert cut.height > 2
 
 
-def test_one_image_of_many_channels_occupies_several_cores():
+def test_one_image_of_many_channels_occupies_several_cores(monkeypatch):
     """Its 16 squares share each filter that is read; its panels are shared out."""
+    monkeypatch.setattr(winograd_cut, "host", lambda: replace(host(), cores=4))
     n = AxisRole((), 512, 0, 0, 0)
     cut = best_cut(window_of(4, 4, 512), SimpleNamespace(n=n, columns=16, rows=6))
-    assert -(-4 // cut.height) * cut.strips >= min(host().cores, 8)
+    assert -(-4 // cut.height) * cut.strips >= 4
     assert cut.strips > 1
+
+
+# rows of squares of a tile that end inside of images, at their ends, and beyond all of them
+@pytest.mark.parametrize("height", [1, 2, 3, 5, 64])
+@pytest.mark.parametrize("panels", [1, 2, 9])
+def test_any_cut_computes_the_same(monkeypatch, height, panels):
+    """Each image is scaled by a number of its own, which a tile of several images must not share."""
+    monkeypatch.setattr(winograd_cpu, "best_cut", lambda window, c: forced(c, height, panels))
+    rng = np.random.default_rng(height)
+    kernel = Variable(rng.normal(size=(3, 3, 16, 200)).astype("float32"))
+    shapes = (symbol("batch"), 8, 12, 16), (symbol("batch"), 1, 1, 1)
+    parameters = [make_parameter(f"x{k}", TensorType(shape)) for k, shape in enumerate(shapes)]
+    graph, _ = trace(lambda x, s: ops.conv(x, kernel.value, padding="same") * (s * 2 + 1), parameters)
+    program = compile_graph(graph)
+    assert transforms(program) >= {"input", "output"}
+    for images in (1, 7):
+        x = rng.normal(size=(images, 8, 12, 16)).astype("float32")
+        s = rng.normal(size=(images, 1, 1, 1)).astype("float32")
+        padded = np.pad(x.astype("float64"), ((0, 0), (1, 1), (1, 1), (0, 0)))
+        taps = kernel.numpy().astype("float64")
+        want = (s * 2 + 1) * sum(padded[:, i : i + 8, j : j + 12] @ taps[i, j] for i in range(3) for j in range(3))
+        np.testing.assert_allclose(program(x, s)[0], want, rtol=0, atol=2e-5 * np.abs(want).max())
+
+
+def forced(c, height, panels):
+    in_all = -(-int(c.n.extent) // c.columns)
+    panels = min(panels, in_all)
+    return Cut(height, panels, -(-in_all // panels))
