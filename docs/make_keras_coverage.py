@@ -64,7 +64,6 @@ REASONS: dict[str, str] = {
     r"keras\.Model\.make_(train|test|predict)_function": "compiled programs instead; override `train_step`",
     r"keras\.Model\.export": "ONNX is the only format, so it is the default",
     r"keras\.export\.ExportArchive.*": "for TensorFlow's SavedModel; it says that `Model.export` writes ONNX",
-    r"keras\.DTypePolicy\.convert_input": "layers convert their inputs before `call`",
     r"keras\.Variable": "there are no layouts on several devices",
     r"keras\.Metric\.add_variable": "both may be left out: () and zeros",
     r"keras\.Sequential\.compute_output_spec|keras\.layers\.(SpectralNormalization|TimeDistributed)\.build|"
