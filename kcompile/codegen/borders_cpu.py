@@ -1,4 +1,4 @@
-"""The borders of padded targets, by tiles of their own behind the kernel's: one for each first index."""
+"""The borders of padded targets: a run of tiles writes its share of them, one for each first index."""
 
 from __future__ import annotations
 
@@ -11,17 +11,14 @@ from kcompile.ir.border import Border
 
 def write_borders(
     w: Writer, s: Statements, names: Names, borders: tuple[Border, ...], tiles: int | Int
-) -> int | Int:
-    """Writes them, and `stop`, where the kernel's own tiles end; returns how many tiles they are."""
-    own = s.bound(tiles)
-    with w.block(f"if end > {own}:"), w.block(f"for outer in range(max(begin, {own}) - {own}, end - {own}):"):
+) -> None:
+    """Writes those that belong to the tiles from `begin` to `end`."""
+    count, first = s.integer(tiles), s.integer(borders[0].target.shape[0])
+    low, high = (f"index_div({first} * {place}, {count})" for place in ("begin", "end"))
+    with w.block(f"for outer in range({low}, {high}):"):
         for border in borders:
-            row = product(border.target.shape[1:])
-            w.line(f"around0 = outer * {s.integer(row)}")
+            w.line(f"around0 = outer * {s.integer(product(border.target.shape[1:]))}")
             _around(w, s, names.buffer(border.target), border, 1)
-    w.line(f"stop = min(end, {own})")
-    first: int | Int = borders[0].target.shape[0]
-    return first
 
 
 def _around(w: Writer, s: Statements, buffer: str, border: Border, axis: int) -> None:
@@ -36,6 +33,6 @@ def _around(w: Writer, s: Statements, buffer: str, border: Border, axis: int) ->
             with w.block(f"for j in range({s.integer(step * count)}):"):
                 w.line(f"{buffer}[{base} + {s.integer(step * start)} + j] = {filling}")
     if any(border.before[axis + 1 :]) or any(border.after[axis + 1 :]):
-        with w.block(f"for r{axis} in range({s.integer(inside * 1)}):"):
+        with w.block(f"for r{axis} in range({s.integer(inside)}):"):
             w.line(f"around{axis} = {base} + (r{axis} + {before}) * {s.integer(step)}")
             _around(w, s, buffer, border, axis + 1)

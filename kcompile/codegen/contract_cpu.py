@@ -160,11 +160,10 @@ class ContractEmitter:
             self._epilogue()
 
     def _each_tile(self) -> AbstractContextManager[None]:
-        """The loop over the tiles; behind the last one, the borders of padded targets are written."""
-        if not self.borders:
-            return self.w.block("for tile in range(begin, end):")
-        self.tiles = self.tiles + write_borders(self.w, self.s, self.names, self.borders, self.tiles)
-        return self.w.block("for tile in range(begin, stop):")
+        """The loop over the tiles; before it, their share of the borders of padded targets is written."""
+        if self.borders:
+            write_borders(self.w, self.s, self.names, self.borders, self.tiles)
+        return self.w.block("for tile in range(begin, end):")
 
     def _decode_tile(self, blocks: int | Int, strips: int | Int) -> None:
         w, s = self.w, self.s

@@ -20,6 +20,7 @@ STEPS = 3  # with 4, LLVM gives the loop up: half the speed instead of twice
 MOST_COLUMNS = 5  # steps that become sums beside each other
 FEWEST = 8  # loads of a step
 SHARED = 0.7  # of the loads of all steps may be different ones
+ROWS_AT_A_TIME = 4  # of a column sum
 LONGEST = 400  # parts of expressions, written out for all steps
 
 Place = tuple[Value, "int | Int"]
@@ -45,6 +46,8 @@ def columns_together(reductions: list[Expr], axis: Axis) -> int:
         return 1
     alone = {_place(p, {}) for p in parts if p.op == "load"}
     steps = axis.extent if axis.extent <= MOST_COLUMNS else STEPS
+    if steps * len(parts) > LONGEST // ROWS_AT_A_TIME:
+        return 1
     return steps if steps > 1 and _share(alone, axis, steps) <= SHARED else 1
 
 

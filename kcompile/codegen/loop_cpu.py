@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from kcompile.codegen import scalar
 from kcompile.codegen.expressions import Names, Statements, hoistable, resolve, size_of
 from kcompile.codegen.guards import decided, one_test_at_a_time, take_branch
-from kcompile.codegen.jam import columns_together, steps_together
+from kcompile.codegen.jam import LONGEST, ROWS_AT_A_TIME, columns_together, steps_together
 from kcompile.codegen.nest import Nest, StoreItem, column_reductions
 from kcompile.codegen.sections import sections_of
 from kcompile.codegen.source import KernelSource
@@ -25,9 +25,7 @@ from kcompile.ir.graph import Value
 from kcompile.ir.loops import Axis, Expr, Loop
 from kcompile.schedule.contraction import hint
 
-ROWS = 4  # of a column sum that are added at a time
 SHORT_ROWS = 8  # of a column sum: so few are added all at once
-UNROLLED_SIZE = 24  # parts of the expressions that may be written that often
 COLUMN_CHUNK = 128  # columns that are summed side by side: whole cache lines, several vectors
 TILE_ELEMENTS = 16384  # elements of a tile: enough to hide the cost of claiming it
 
@@ -332,14 +330,16 @@ class _LoopEmitter:
         first = next(iter(group))
         low, high = self.s.part_range(first, row) or ("0", extent)
         rest = low
-        if isinstance(row.extent, int) and 0 < row.extent <= SHORT_ROWS and first.attr[2] is None:
+        parts = sum(len(list(loops.walk(r.args[0]))) for r in group)
+        few = isinstance(row.extent, int) and 0 < row.extent <= SHORT_ROWS and row.extent * parts <= LONGEST
+        if few and isinstance(row.extent, int) and first.attr[2] is None:
             self._column_step(group, row, [str(k) for k in range(row.extent)], axis, span, done)
             return
-        if sum(len(list(loops.walk(r.args[0]))) for r in group) <= UNROLLED_SIZE:
+        if ROWS_AT_A_TIME * parts <= LONGEST:
             rest, name = self.w.name("rest"), self.w.name("r")
-            self.w.line(f"{rest} = {low} + index_div({high} - {low}, {ROWS}) * {ROWS}")
-            with self.w.block(f"for {name} in range({low}, {rest}, {ROWS}):"), self.s.scope():
-                rows = [name, *(f"({name} + {k})" for k in range(1, ROWS))]
+            self.w.line(f"{rest} = {low} + index_div({high} - {low}, {ROWS_AT_A_TIME}) * {ROWS_AT_A_TIME}")
+            with self.w.block(f"for {name} in range({low}, {rest}, {ROWS_AT_A_TIME}):"), self.s.scope():
+                rows = [name, *(f"({name} + {k})" for k in range(1, ROWS_AT_A_TIME))]
                 self._column_step(group, row, rows, axis, span, done)
         name = self.w.name("r")
         with self.w.block(f"for {name} in range({rest}, {high}):"), self.s.scope():

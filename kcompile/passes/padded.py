@@ -8,6 +8,7 @@ every block's output: a sixth of the memory of its training.
 from __future__ import annotations
 
 from kcompile.ir import graph as graphs
+from kcompile.ir.border import border_of
 from kcompile.ir.graph import Graph, Node, Value, rebuild
 from kcompile.ops.cutting import pad_op, slice_op
 
@@ -39,19 +40,13 @@ def _kept_inside(graph: Graph) -> dict[Value, Node]:
     roots = set(graph.roots())
     kept: dict[Value, Node] = {}
     for node in graph.nodes():
-        if not node.op.traits.pads or not _is_border(node):
+        if not node.op.traits.pads or border_of(node) is None:
             continue
         x, padded = node.inputs[0], node.values[0]
         in_memory = any(r.op.traits.contraction for r in readers.get(padded, []))
         if in_memory and len(readers[x]) > 1 and x.op.leaf is None and x not in roots:
             kept.setdefault(x, node)
     return kept
-
-
-def _is_border(padding: Node) -> bool:
-    attrs = padding.attrs
-    widths = (*attrs["before"], *attrs["after"])
-    return not any(attrs["inner"]) and all(isinstance(n, int) and n >= 0 for n in widths)
 
 
 def _inside(x: Value, padding: Node) -> Value:

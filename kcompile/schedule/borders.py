@@ -7,18 +7,6 @@ from kcompile.ir.graph import Value
 from kcompile.schedule.group import Group
 
 
-def border_of(padded: Value) -> Border | None:
-    """What lies around the input of a padding; None where it is no plain border behind the first axis."""
-    attrs = padded.node.attrs
-    before, after = tuple(attrs["before"]), tuple(attrs["after"])
-    widths = (*before, *after)
-    if any(attrs["inner"]) or not all(isinstance(n, int) and n >= 0 for n in widths):
-        return None
-    if len(before) < 2 or before[0] or after[0]:
-        return None
-    return Border(padded, before, after, attrs["value"])
-
-
 def can_have_borders(producer: Group, padded: Value) -> bool:
     """Is it a contraction with an epilogue, of the shape of what is padded?"""
     c = producer.contraction

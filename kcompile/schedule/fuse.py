@@ -14,10 +14,11 @@ from heapq import heappop, heappush
 from kcompile.core import config
 from kcompile.core.symbolic import Atom, Int
 from kcompile.ir import loops
+from kcompile.ir.border import border_of
 from kcompile.ir.graph import Graph, Node, Value
 from kcompile.ir.loops import Axis, Expr, Index, axis_of
 from kcompile.ir.traits import Leaf
-from kcompile.schedule.borders import border_of, can_have_borders, with_border
+from kcompile.schedule.borders import can_have_borders, with_border
 from kcompile.schedule.contraction import Contraction, contraction_of
 from kcompile.schedule.group import Group, NotElementwise, is_alone
 from kcompile.schedule.lower import Elements, cost, is_leaf, loads, new_axes, reductions
@@ -60,10 +61,8 @@ class Fuser:
             for v in self.order:
                 if v in self.named:
                     self._merge_producers(self.group_of[v])
-            if self.target.borders:
-                for v in self.order:
-                    if v in self.named and v.op.traits.pads:
-                        self._store_in_padding(v)
+                    if self.target.borders and v.op.traits.pads:
+                        self._store_in_padding(v)  # before readers of the padded copy become one with it
         return [g for g in self.groups if g.index]
 
     # -- naming ------------------------------------------------------------------------------------------
@@ -228,6 +227,7 @@ class Fuser:
         for v, index in producer.index.items():
             joined.index[v] = tuple(substitute(i, renaming) for i in index)
         joined.index.update(consumer.index)
+        joined.borders = {**producer.borders, **consumer.borders}
         try:
             joined.refresh(self.named)
         except NotElementwise:
@@ -256,7 +256,7 @@ class Fuser:
         """Where what is padded can be computed in the epilogue of a contraction, it is stored inside of the
         border, and never copied there.
         """
-        consumer, border = self.group_of[padded], border_of(padded)
+        consumer, border = self.group_of[padded], border_of(padded.node)
         if border is None or list(consumer.index) != [padded]:
             return
         found = [self.group_of[v] for v in consumer.reads if v in self.group_of]
@@ -269,7 +269,8 @@ class Fuser:
             joined.refresh(self.named)
         except NotElementwise:
             return
-        if sum(len(loops.walk(e)) for e in joined.exprs.values()) <= EXPRESSION_LIMIT:
+        is_small = sum(len(loops.walk(e)) for e in joined.exprs.values()) <= EXPRESSION_LIMIT
+        if is_small and not any(map(reductions, joined.exprs.values())):
             self._put_in_place_of(producer, consumer, joined)
 
     def _raise_readers(self, group: Group) -> None:
@@ -333,6 +334,8 @@ def _fits_epilogue(group: Group) -> bool:
     assert contraction is not None
     own = group.index[contraction.value]
     for v, index in group.index.items():
+        if v in group.borders:  # at its own element, too, but for the border
+            continue
         if len(index) != len(own) or index != own or v.shape != contraction.value.shape:
             return False
     return not any(reductions(e) for e in group.exprs.values())

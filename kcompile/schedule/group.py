@@ -29,10 +29,6 @@ class Group:
         self.number = 0
         self.rank = 0  # never above that of a kernel which reads this one
 
-    @property
-    def values(self) -> list[Value]:
-        return list(self.index)
-
     def refresh(self, named: set[Value]) -> None:
         """Expressions and reads from the present members.
 

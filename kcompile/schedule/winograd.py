@@ -16,7 +16,7 @@ from kcompile.schedule.roles import AxisRole, hint, merge
 TAPS = 3
 LEAST_CHANNELS = 16  # below, the transforms cost more than the products that they save
 MOST_WASTE = 1.4  # computed over wanted outputs, where images are no multiple of the tile
-MOST_CHANNELS = 512
+MOST_CHANNELS = 512  # beyond, nothing has been measured
 FEW_SQUARES = 8  # of an image: so few products do not pay for reading many transformed filters ...
 MOST_FILTERS = 300 * 300  # ... which are those that the last cache does not hold, channels by channels
 MOST_SUMS = 48 * 48  # channels by channels, for each square: sums of filter gradients are read and written

@@ -62,7 +62,7 @@ class Programs:
     def __init__(self, model: Any):
         self._model = model
         self._known: dict[Any, tuple[Any, StepProgram]] = {}
-        self._refused: set[Any] = set()  # steps that need numbers for lengths that the model leaves open
+        self._refused: dict[Any, int] = {}  # steps too open to be traced, with the version of that time
         self._fixed: tuple[int, bool] = (-1, False)
         self.cursor = Variable(np.zeros((), np.int64), dtype="int64", trainable=False, name="cursor")
 
@@ -135,7 +135,7 @@ class Programs:
         errors: list[Exception] = []
         for attempt in _ever_less_open(data, shapes, size):
             name = (*key, spec(data, attempt))
-            if name in self._refused:
+            if self._refused.get(name) == self.version():
                 continue
             try:
                 program = self._get(name, size, lambda known=attempt: make(known))  # type: ignore[misc]
@@ -143,7 +143,10 @@ class Programs:
                 failed.append(name)
                 errors.append(error)
                 continue
-            self._refused.update(failed)
+            for refused, reason in zip(failed, errors, strict=True):
+                self._refused[refused] = self.version()
+                if config.debugs("trace"):
+                    print(f"--- trace\n{key[0]}: less open, for {type(reason).__name__}: {reason}")
             if isinstance(attempt[0][0], int):
                 program.size = size
             return program

@@ -11,7 +11,16 @@ import numpy as np
 
 from kcompile import ops
 from kcompile.autograd.backward import pull_back_all
-from kcompile.codegen import contract_cpu, cpu, loop_cpu, scan_cpu, scatter_cpu, strips, winograd_gradient_cpu
+from kcompile.codegen import (
+    contract_cpu,
+    cpu,
+    jam,
+    loop_cpu,
+    scan_cpu,
+    scatter_cpu,
+    strips,
+    winograd_gradient_cpu,
+)
 from kcompile.core import dtypes, symbolic
 from kcompile.core.symbolic import symbol
 from kcompile.ir.graph import Graph, Value
@@ -235,7 +244,7 @@ def reduction(k: Kernels) -> Any:
     chunk, long = loop_cpu.COLUMN_CHUNK, plan.SPLIT_LENGTH
     shape = k.one_of(
         (BATCH, k.around((3, chunk, 2 * chunk))), (k.around((long, 2 * long)), k.around((9, LANES))),
-        (k.around((7, 17)), k.around((loop_cpu.ROWS, 33)), k.around((chunk, 3))),
+        (k.around((7, 17)), k.around((jam.ROWS_AT_A_TIME, 33)), k.around((chunk, 3))),
         (k.around((5, chunk)), BATCH, k.around((3, LANES))), (k.around((9, 33)), k.around((long,))),
         (k.around((1 << 18,)),),
     )  # fmt: skip

@@ -7,7 +7,7 @@ import pytest
 
 from kcompile import ops
 from kcompile.codegen import cpu
-from kcompile.codegen.loop_cpu import ROWS
+from kcompile.codegen.jam import ROWS_AT_A_TIME as ROWS
 from kcompile.compiler import compile_graph
 from kcompile.core.config import config
 from kcompile.core.symbolic import symbol

