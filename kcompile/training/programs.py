@@ -62,7 +62,7 @@ class Programs:
     def __init__(self, model: Any):
         self._model = model
         self._known: dict[Any, tuple[Any, StepProgram]] = {}
-        self._refused: dict[Any, int] = {}  # steps too open to be traced, with the version of that time
+        self._refused: dict[Any, Any] = {}  # steps too open to be traced, with the version of that time
         self._fixed: tuple[int, bool] = (-1, False)
         self.cursor = Variable(np.zeros((), np.int64), dtype="int64", trainable=False, name="cursor")
 
