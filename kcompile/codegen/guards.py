@@ -5,6 +5,7 @@ from __future__ import annotations
 from kcompile.codegen.sections import Section
 from kcompile.ir import loops
 from kcompile.ir.loops import Axis, Expr
+from kcompile.ir.rewriting import rewritten
 
 
 def decided(e: Expr, section: Section) -> Expr:
@@ -16,32 +17,14 @@ def decided(e: Expr, section: Section) -> Expr:
 
 def take_branch(e: Expr, test: Expr, side: int) -> Expr:
     """e where the outcome of a guard's condition is known: side 1 is true, 2 false."""
-    memo: dict[Expr, Expr] = {}
-
-    def visit(part: Expr) -> Expr:
-        if part not in memo:
-            if part.op == "guard" and part.args[0] is test:
-                memo[part] = visit(part.args[side])
-            else:
-                memo[part] = loops.with_args(part, tuple(visit(a) for a in part.args))
-        return memo[part]
-
-    return visit(e)
+    return rewritten(e, lambda p: p.args[side] if p.op == "guard" and p.args[0] is test else p)
 
 
 def one_test_at_a_time(e: Expr, axis: Axis) -> Expr:
     """Guards of several conditions ask first those that `axis` does not change: of a row, whether it lies
     inside at all. Only where a constant stands for what lies outside, which is then written twice.
     """
-    memo: dict[Expr, Expr] = {}
-
-    def visit(part: Expr) -> Expr:
-        if part not in memo:
-            new = loops.with_args(part, tuple(visit(a) for a in part.args))
-            memo[part] = _in_two_steps(new, axis) if new.op == "guard" else new
-        return memo[part]
-
-    return visit(e)
+    return rewritten(e, lambda p: _in_two_steps(p, axis) if p.op == "guard" else p)
 
 
 def _in_two_steps(e: Expr, axis: Axis) -> Expr:

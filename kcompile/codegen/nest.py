@@ -14,6 +14,7 @@ from kcompile.core.symbolic import Atom, Int, product
 from kcompile.ir import loops
 from kcompile.ir.graph import Value
 from kcompile.ir.loops import Axis, Expr, Index, Loop, axis_of
+from kcompile.ir.rewriting import rewritten
 from kcompile.schedule.lower import COSTS
 
 Joins = dict[tuple[Axis, Axis], tuple[Axis, dict[Atom, "int | Int"]]]
@@ -192,13 +193,7 @@ class SharedAxes:
 def join_reductions(e: Expr, memo: dict[Expr, Expr], axes: Joins) -> Expr:
     """Neighbouring axes of each reduction joined where all loads allow it. axes: what is joined already."""
 
-    def visit(part: Expr) -> Expr:
-        if part not in memo:
-            new = loops.with_args(part, tuple(visit(a) for a in part.args))
-            memo[part] = _joined_reduction(new, axes) if new.op == "reduce" else new
-        return memo[part]
-
-    return visit(e)
+    return rewritten(e, lambda p: _joined_reduction(p, axes) if p.op == "reduce" else p, memo)
 
 
 def _joined_reduction(r: Expr, known: Joins) -> Expr:

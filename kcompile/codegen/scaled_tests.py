@@ -10,6 +10,7 @@ from kcompile.core import symbolic
 from kcompile.core.symbolic import Int
 from kcompile.ir import loops
 from kcompile.ir.loops import Axis, Expr
+from kcompile.ir.rewriting import rewritten
 
 SHORT = 16  # elements: a vector's
 LONGEST = 1 << 16  # of the joined axis, whose stretches are looked for
@@ -22,15 +23,12 @@ def scaled(exprs: list[Expr], first: Axis, second: Axis) -> list[Expr] | None:
         return None
     if second.extent >= SHORT or first.extent * second.extent > LONGEST:
         return None
+
+    def rule(part: Expr) -> Expr:
+        return (_scaled_test(part, first, second) if part.op in _MIRRORED else None) or part
+
     memo: dict[Expr, Expr] = {}
-
-    def visit(part: Expr) -> Expr:
-        if part not in memo:
-            new = _scaled_test(part, first, second) if part.op in _MIRRORED else None
-            memo[part] = new or loops.with_args(part, tuple(visit(a) for a in part.args))
-        return memo[part]
-
-    found = [visit(e) for e in exprs]
+    found = [rewritten(e, rule, memo) for e in exprs]
     return found if any(a is not b for a, b in zip(found, exprs, strict=True)) else None
 
 

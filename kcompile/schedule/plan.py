@@ -26,6 +26,7 @@ from kcompile.ir.loops import (
     writes,
 )
 from kcompile.ir.op import Op
+from kcompile.ir.rewriting import rewritten
 from kcompile.ir.traits import Leaf, Traits
 from kcompile.ir.types import TensorType
 from kcompile.ops.movement import copy_op
@@ -303,14 +304,7 @@ def _is_shared_out(r: Expr) -> bool:
 
 def _replace(e: Expr, old: Expr, new: Expr) -> Expr:
     """e with every occurrence of `old` replaced."""
-    memo: dict[Expr, Expr] = {old: new}
-
-    def visit(part: Expr) -> Expr:
-        if part not in memo:
-            memo[part] = loops.with_args(part, tuple(visit(a) for a in part.args))
-        return memo[part]
-
-    return visit(e)
+    return rewritten(e, lambda part: part, {old: new})
 
 
 # -- order and in-place updates
