@@ -20,6 +20,7 @@ from kcompile.core import symbolic
 from kcompile.core.dtypes import is_half, numpy_dtype
 from kcompile.core.dynamic import Dynamic
 from kcompile.core.symbolic import Atom, Int
+from kcompile.ir import conditions
 from kcompile.ir.border import Border
 from kcompile.ir.graph import Interning, Value, attribute_key
 
@@ -125,6 +126,8 @@ def load(source: Any, at: Index, dtype: str) -> Expr:
 
 def apply(op: str, *args: Expr, dtype: str | None = None, attr: Any = None) -> Expr:
     """A scalar operation. The dtype is that of the first argument unless given."""
+    if dtype == "bool" and (answer := conditions.known(op, args)) is not None:
+        return const(answer, dtype)
     free = args[0].free_axes.union(*(a.free_axes for a in args[1:])) if args else frozenset()
     return _make(op, args, dtype or args[0].dtype, attr, free)
 
@@ -145,8 +148,8 @@ def _rounded(value: Any, dtype: str) -> float:
 
 
 def select(condition: Expr, a: Expr, b: Expr) -> Expr:
-    if condition.op == "const":
-        return a if condition.attr else b
+    if condition.op == "const" or a is b:
+        return b if condition.op == "const" and not condition.attr else a
     return apply("select", condition, a, b, dtype=a.dtype)
 
 
@@ -154,8 +157,8 @@ def guard(condition: Expr, a: Expr, b: Expr) -> Expr:
     """Like select, but `a` is evaluated only where the condition holds (its loads may lie outside otherwise),
     and `b` only elsewhere.
     """
-    if condition.op == "const":
-        return a if condition.attr else b
+    if condition.op == "const" or a is b:
+        return b if condition.op == "const" and not condition.attr else a
     return apply("guard", condition, a, b, dtype=a.dtype)
 
 
@@ -199,13 +202,10 @@ def _substitute(x: Expr, env: Mapping[Atom, int | Int], memo: dict[Expr, Expr]) 
         source, at = x.attr
         new = load(source, tuple(_substitute_index(i, env) for i in at), x.dtype)
     else:
-        args = tuple(_substitute(a, env, memo) for a in x.args)
-        if x.op == "reduce":
-            kind, axes, part = x.attr
-            part = part and (_substitute_index(part[0], env), part[1])
-            new = reduction(kind, axes, args[0], part)
-        else:
-            new = apply(x.op, *args, dtype=x.dtype, attr=x.attr)
+        new = with_args(x, tuple(_substitute(a, env, memo) for a in x.args))
+        if new.op == "reduce" and new.attr[2] is not None:
+            kind, axes, part = new.attr
+            new = reduction(kind, axes, new.args[0], (_substitute_index(part[0], env), part[1]))
     memo[x] = new
     return new
 
@@ -217,6 +217,8 @@ def with_args(x: Expr, args: tuple[Expr, ...]) -> Expr:
     if x.op == "reduce":
         kind, axes, part = x.attr
         return reduction(kind, axes, args[0], part)
+    if x.op in ("select", "guard"):
+        return (select if x.op == "select" else guard)(*args)
     return apply(x.op, *args, dtype=x.dtype, attr=x.attr)
 
 
