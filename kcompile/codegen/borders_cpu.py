@@ -14,7 +14,8 @@ def write_borders(
 ) -> None:
     """Writes those that belong to the tiles from `begin` to `end`."""
     count, first = s.integer(tiles), s.integer(borders[0].target.shape[0])
-    low, high = (f"index_div({first} * {place}, {count})" for place in ("begin", "end"))
+    # A run without tiles comes here, too.
+    low, high = (f"index_div({first} * {place}, max({count}, 1))" for place in ("begin", "end"))
     with w.block(f"for outer in range({low}, {high}):"):
         for border in borders:
             w.line(f"around0 = outer * {s.integer(product(border.target.shape[1:]))}")

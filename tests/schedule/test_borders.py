@@ -86,6 +86,16 @@ def test_what_is_padded_is_computed_in_place(name):
             assert_close(got, want, terms=9 * shape[-1])
 
 
+def test_of_no_images_at_all_nothing_is_stored():
+    shape, function = next(iter(CASES.values()))
+    graph, _ = trace(function, [make_parameter("x", TensorType((symbol("images", low=0), *shape)))])
+    program = compile_graph(graph)
+    assert any("pad" in fused for fused in kernels(program) if "contract" in fused)
+    for batch in (0, 3, 0):
+        [got], [want] = program(images(batch, shape)), expected(shape, function, images(batch, shape))
+        assert_close(got, want, terms=9 * shape[-1])
+
+
 def test_what_is_padded_is_stored_too_where_others_read_it():
     def function(x):
         y = pixels(x)
