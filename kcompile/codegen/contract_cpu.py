@@ -24,7 +24,8 @@ from kcompile.codegen.writer import Writer
 from kcompile.core import dtypes, symbolic
 from kcompile.core.symbolic import Int, product
 from kcompile.ir.graph import Value
-from kcompile.ir.loops import Axis, Contract, Expr, Index, accumulator, walk
+from kcompile.ir.kernels import Contract
+from kcompile.ir.loops import Axis, Expr, Index, accumulator, walk
 from kcompile.schedule.contraction import AxisRole, Contraction, hint
 
 BLOCK_K = 1024  # reduction steps of one pass of the micro-kernel: B's panel of it fits the second-level cache

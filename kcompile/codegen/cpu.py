@@ -11,7 +11,7 @@ from kcompile.codegen.sort_cpu import emit_sort
 from kcompile.codegen.spec import KernelSpec, Listing
 from kcompile.codegen.winograd_cpu import emit_filters, emit_winograd
 from kcompile.codegen.winograd_gradient_cpu import emit_filter_gradient, emit_filter_sum
-from kcompile.ir.loops import Contract, Finish, Kernel, Loop, Scan, Sort
+from kcompile.ir.kernels import Contract, Finish, Kernel, Loop, Scan, Sort
 from kcompile.kernels.contract.micro import choose
 from kcompile.kernels.host import host
 from kcompile.schedule.plan import Plan

@@ -9,7 +9,7 @@ from kcompile.codegen.cuda_scatter import emit_scatter
 from kcompile.codegen.cuda_source import CudaKernel
 from kcompile.core import config
 from kcompile.core.errors import CompileError, message
-from kcompile.ir.loops import Contract, Kernel, Loop
+from kcompile.ir.kernels import Contract, Kernel, Loop
 from kcompile.kernels.contract.cuda import SIDE, panel_columns
 from kcompile.schedule.plan import Plan
 from kcompile.schedule.scatter import scatter_of

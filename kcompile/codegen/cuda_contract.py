@@ -19,7 +19,8 @@ from kcompile.codegen.writer import Writer
 from kcompile.core import symbolic
 from kcompile.core.symbolic import Int, product
 from kcompile.ir.graph import Value
-from kcompile.ir.loops import Axis, Contract, Expr, Index, accumulator, walk
+from kcompile.ir.kernels import Contract
+from kcompile.ir.loops import Axis, Expr, Index, accumulator, walk
 from kcompile.kernels.contract.cuda import SIDE, THREADS, choose, multiplication, sum_name, sums
 from kcompile.schedule.contraction import Contraction
 from kcompile.schedule.roles import AxisRole, hint

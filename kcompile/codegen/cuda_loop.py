@@ -20,7 +20,8 @@ from kcompile.codegen.nest import Nest, StoreItem, column_reductions
 from kcompile.codegen.writer import Writer
 from kcompile.core import symbolic
 from kcompile.ir.graph import Value
-from kcompile.ir.loops import Expr, Loop
+from kcompile.ir.kernels import Loop
+from kcompile.ir.loops import Expr
 from kcompile.schedule.lower import loads
 from kcompile.schedule.roles import hint
 

@@ -15,7 +15,8 @@ from kcompile.codegen.nest import Offsets
 from kcompile.codegen.writer import Writer
 from kcompile.core import symbolic
 from kcompile.ir.graph import Value
-from kcompile.ir.loops import Axis, Loop, axis_of
+from kcompile.ir.kernels import Loop
+from kcompile.ir.loops import Axis, axis_of
 from kcompile.schedule.lower import loads
 from kcompile.schedule.scatter import Scatter, scatter_of
 

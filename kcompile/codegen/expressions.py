@@ -50,9 +50,10 @@ class Statements:
         self.axis_names: dict[Atom, str] = {}
 
     @contextmanager
-    def scope(self) -> Iterator[None]:
-        self.scopes.append({})
-        yield
+    def scope(self, known: Mapping[Expr, str] | None = None) -> Iterator[dict[Expr, str]]:
+        """A block; yields the names given in it. known: those of a block before it that still hold."""
+        self.scopes.append(dict(known or {}))
+        yield self.scopes[-1]
         self.scopes.pop()
 
     def known(self, e: Expr) -> str | None:

@@ -9,21 +9,25 @@ from __future__ import annotations
 from itertools import product as combinations
 
 from kcompile.codegen.expressions import flat_offset, is_unrolled
+from kcompile.codegen.nest import column_reductions
 from kcompile.core import symbolic
 from kcompile.core.dynamic import Dynamic
-from kcompile.core.symbolic import Atom, Int
+from kcompile.core.symbolic import Atom, FloorDiv, Int
 from kcompile.ir import loops
 from kcompile.ir.graph import Value
-from kcompile.ir.loops import Axis, Expr
+from kcompile.ir.loops import Axis, Expr, axis_of
 
 STEPS = 3  # with 4, LLVM gives the loop up: half the speed instead of twice
 MOST_COLUMNS = 5  # steps that become sums beside each other
 FEWEST = 8  # loads of a step
+NARROW = 4  # steps of an innermost axis that are stores beside each other
+LONG = 8  # steps of the axis around it
 SHARED = 0.7  # of the loads of all steps may be different ones
 ROWS_AT_A_TIME = 4  # of a column sum
 LONGEST = 400  # parts of expressions, written out for all steps
 
 Place = tuple[Value, "int | Int"]
+Places = dict[Atom, "int | Int"]  # a step of an axis
 
 
 def steps_together(exprs: list[Expr], axis: Axis) -> int:
@@ -37,6 +41,48 @@ def steps_together(exprs: list[Expr], axis: Axis) -> int:
     if len(alone) < FEWEST or STEPS * (2 * len(alone) + sum(len(loops.walk(e)) for e in exprs)) > LONGEST:
         return 1
     return STEPS if _share(alone, axis, STEPS) <= SHARED else 1
+
+
+def beside_each_other(axes: list[Axis], stores: list[Expr]) -> tuple[list[Axis], list[Places]] | None:
+    """A few steps of the innermost axis as stores of their own, in a vector loop over what is left: the axes
+    of that loop and around it, and where each of the stores is. None where the axis is better as it is.
+
+    Either all steps of a short axis, or, where something changes with each few steps only (a channel that
+    several filters read), as many. LLVM loads and stores such groups of two to four together.
+    """
+    *outer, axis = axes
+    extent = axis.extent
+    if not isinstance(extent, int):
+        return None
+    steps = extent if 1 < extent <= NARROW else _repeats(axis, stores)
+    if steps is None or steps * sum(len(loops.walk(e)) for e in stores) > LONGEST // ROWS_AT_A_TIME:
+        return None
+    if steps < extent:
+        beside = Axis(extent // steps)
+        return [*outer, beside], [{axis: Int.of(beside) * steps + step} for step in range(steps)]
+    if not outer or (isinstance(outer[-1].extent, int) and outer[-1].extent < LONG):
+        return None
+    if any(len(column_reductions(e, outer[-1])) < len(_loops_of(e)) for e in stores):
+        return None  # a loop of its own for each step
+    return outer, [{axis: step} for step in range(steps)]
+
+
+def _repeats(axis: Axis, stores: list[Expr]) -> int | None:
+    """The number of steps after which something changes that is the same in between."""
+    parts = dict.fromkeys(p for e in stores for p in loops.walk(e))
+    offsets = [flat_offset(*p.attr) if p.op == "load" else p.attr for p in parts if p.op in ("load", "index")]
+    atoms = {a for o in offsets if isinstance(o, Int) for a in o.atoms()}
+    found = {a.divisor for a in atoms if isinstance(a, FloorDiv) and axis_of(a.numerator) is axis}
+    steps = found.pop() if len(found) == 1 else None
+    if not isinstance(steps, int) or steps > NARROW or not isinstance(axis.extent, int):
+        return None
+    whole = axis.extent % steps == 0 and axis.extent // steps >= LONG
+    return steps if whole and not any(map(_loops_of, stores)) else None
+
+
+def _loops_of(e: Expr) -> list[Expr]:
+    """The reductions that are not written out."""
+    return [p for p in loops.walk(e) if p.op == "reduce" and not is_unrolled(p)]
 
 
 def columns_together(reductions: list[Expr], axis: Axis) -> int:

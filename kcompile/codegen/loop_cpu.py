@@ -1,8 +1,7 @@
 """`Loop` kernels as Numba source: a nest over the shared axes, each store in its own inner loops.
 
 A tile is a range of the outermost axis. Two ways to reduce: along a row, into a scalar; and down a column
-(`_Columns`), where the innermost loop runs over the kept axis and the sums live in scratch memory, so that
-memory is read in order.
+(`Columns`), where the innermost loop runs over the kept axis.
 """
 
 from __future__ import annotations
@@ -10,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from kcompile.codegen import scalar
+from kcompile.codegen.columns_cpu import Columns
 from kcompile.codegen.expressions import Names, Statements, hoistable, resolve, size_of
 from kcompile.codegen.guards import decided, one_test_at_a_time, take_branch
-from kcompile.codegen.jam import LONGEST, ROWS_AT_A_TIME, columns_together, steps_together
+from kcompile.codegen.jam import beside_each_other, columns_together, steps_together
 from kcompile.codegen.nest import Nest, StoreItem, column_reductions
 from kcompile.codegen.sections import sections_of
 from kcompile.codegen.source import KernelSource
@@ -22,10 +22,10 @@ from kcompile.core import symbolic
 from kcompile.core.symbolic import Atom, Int, product
 from kcompile.ir import loops
 from kcompile.ir.graph import Value
-from kcompile.ir.loops import Axis, Expr, Loop
+from kcompile.ir.kernels import Loop
+from kcompile.ir.loops import Axis, Expr
 from kcompile.schedule.contraction import hint
 
-SHORT_ROWS = 8  # of a column sum: so few are added all at once
 COLUMN_CHUNK = 128  # columns that are summed side by side: whole cache lines, several vectors
 TILE_ELEMENTS = 16384  # elements of a tile: enough to hide the cost of claiming it
 
@@ -44,7 +44,17 @@ class _LoopEmitter:
         self.names = Names(aliases)
         self.w = Writer()
         self.s = Statements(self.w, self.names, nest.offsets)
-        self.column_sizes: list[int | Int] = []
+        self._put_side_by_side()
+        self.columns = Columns(self.w, self.s)
+
+    def _put_side_by_side(self) -> None:
+        """Some steps of the innermost axis become stores of their own."""
+        if not self.shared or any(i.inner for i in self.items):
+            return
+        found = beside_each_other(self.shared, [i.expr for i in self.items])
+        if found is not None:
+            self.shared, places = found
+            self.items = self._at(places)
 
     # -- the nest ----------------------------------------------------------------------------------------
 
@@ -69,7 +79,7 @@ class _LoopEmitter:
             tiles,
             written,
             self.name,
-            scratch=sum(self.column_sizes, start=0),
+            scratch=self.columns.scratch,
             flops=self.flops,
             work=self.work,
             fused=self.fused,
@@ -97,7 +107,7 @@ class _LoopEmitter:
         self.w.line(f"{low} = begin * {chunk}")
         self.w.line(f"{high} = min(end * {chunk}, {total})")
         if split == 1 and self._columns_at(0):
-            self._columns(axes[0], (low, high), 0, self.items)
+            self._columns(axes[0], (low, high), self.items)
         elif split == 1 and len(self.shared) == 1 and not any(i.inner for i in self.items):
             self._innermost(axes[0], (low, high), self.items)
         else:
@@ -185,9 +195,12 @@ class _LoopEmitter:
 
     def _at_steps(self, axis: Axis, steps: int) -> list[StoreItem]:
         """The stores of some steps of an axis, as that many stores."""
+        return self._at([{axis: Int.of(axis) + step} for step in range(steps)])
+
+    def _at(self, places: list[dict[Atom, int | Int]]) -> list[StoreItem]:
+        """The stores once for each of the places."""
         found = []
-        for step in range(steps):
-            env: dict[Atom, int | Int] = {axis: Int.of(axis) + step}
+        for env in places:
             for i in self.items:
                 index = tuple(symbolic.substitute(k, env) for k in i.index)
                 found.append(StoreItem(i.target, index, i.expr.substitute(env), i.inner))
@@ -198,7 +211,7 @@ class _LoopEmitter:
     def _along(self, depth: int, items: list[StoreItem]) -> None:
         """The innermost shared loop."""
         if self._columns_at(depth):
-            self._columns(self.shared[depth], None, depth, items)
+            self._columns(self.shared[depth], None, items)
         else:
             self._innermost(self.shared[depth], None, items)
 
@@ -208,7 +221,7 @@ class _LoopEmitter:
         for part in hoistable(item.expr, bound):
             self.s.emit(part)
         if len(axes) == 1 and column_reductions(item.expr, axes[0]):
-            self._columns(axes[0], None, None, [item])
+            self._columns(axes[0], None, [item])
         elif len(axes) == 1:
             self._innermost(axes[0], None, [item])
         else:
@@ -270,110 +283,9 @@ class _LoopEmitter:
             return False
         return any(column_reductions(i.expr, self.shared[depth]) for i in self.items)
 
-    def _columns(
-        self, axis: Axis, span: tuple[str, str] | None, depth: int | None, items: list[StoreItem]
-    ) -> None:
-        """Sums over rows, one per column, kept in scratch memory."""
-        low, high = span or ("0", self.s.bound(axis.extent if axis.extent is not None else 1))
-        found = [r for i in items for r in column_reductions(i.expr, axis)]
-        found = list(dict.fromkeys(found))
-        extent = axis.extent if axis.extent is not None else 1
-        sums = {}
-        for number, r in enumerate(found):
-            name = self.w.name("column")
-            kind = scalar.memory(r.dtype)
-            size = 8 * extent
-            self.w.line(f"{name} = buffer_{kind}(scratch + {self.s.integer(size * number)}, {100 + number})")
-            sums[r] = name
-        own = 8 * extent * len(found)
-        if own not in self.column_sizes:  # loops that follow each other share the memory: this is plenty
-            self.column_sizes.append(own)
-        done: dict[Expr, str] = {}
-        for group in _together(found):
-            with self.w.block(f"for j in range({high} - {low}):"):
-                for r in group:
-                    self.w.line(f"{sums[r]}[j] = {scalar.initial(r.attr[0], r.dtype)}")
-            with self.s.scope():
-                self._column_loops({r: sums[r] for r in group}, group[0].attr[1], axis, (low, high), done)
-            done.update({r: sums[r] for r in group})
-        with self.s.loop(axis, (low, high)) as j, self.s.scope():
-            for r, name in sums.items():
-                place = f"{j} - {low}" if low != "0" else j
-                self.s.bind(r, f"{name}[{place}]")
-            self._write(items)
-
-    def _column_loops(
-        self,
-        group: dict[Expr, str],
-        axes: tuple[Axis, ...],
-        axis: Axis,
-        span: tuple[str, str],
-        done: dict[Expr, str],
-    ) -> None:
-        """Reductions over the same rows, into their memory; done: the memory of those that they may use."""
-        bound = set(self.s.axis_names)
-        first = next(iter(group))
-        for r in group:
-            for part in hoistable(r.args[0], bound):
-                self.s.emit(part)
-        if len(axes) == 1:
-            self._column_rows(group, axes[0], axis, span, done)
-            return
-        with self.s.loop(axes[0], self.s.part_range(first, axes[0])), self.s.scope():
-            self._column_loops(group, axes[1:], axis, span, done)
-
-    def _column_rows(
-        self, group: dict[Expr, str], row: Axis, axis: Axis, span: tuple[str, str], done: dict[Expr, str]
-    ) -> None:
-        """The innermost rows, some at a time: each column's sum is read and written once for all of them."""
-        extent = self.s.bound(row.extent if row.extent is not None else 1)
-        first = next(iter(group))
-        low, high = self.s.part_range(first, row) or ("0", extent)
-        rest = low
-        parts = sum(len(list(loops.walk(r.args[0]))) for r in group)
-        few = isinstance(row.extent, int) and 0 < row.extent <= SHORT_ROWS and row.extent * parts <= LONGEST
-        if few and isinstance(row.extent, int) and first.attr[2] is None:
-            self._column_step(group, row, [str(k) for k in range(row.extent)], axis, span, done)
-            return
-        if ROWS_AT_A_TIME * parts <= LONGEST:
-            rest, name = self.w.name("rest"), self.w.name("r")
-            self.w.line(f"{rest} = {low} + index_div({high} - {low}, {ROWS_AT_A_TIME}) * {ROWS_AT_A_TIME}")
-            with self.w.block(f"for {name} in range({low}, {rest}, {ROWS_AT_A_TIME}):"), self.s.scope():
-                rows = [name, *(f"({name} + {k})" for k in range(1, ROWS_AT_A_TIME))]
-                self._column_step(group, row, rows, axis, span, done)
-        name = self.w.name("r")
-        with self.w.block(f"for {name} in range({rest}, {high}):"), self.s.scope():
-            self._column_step(group, row, [name], axis, span, done)
-
-    def _column_step(
-        self, group: dict[Expr, str], row: Axis, rows: list[str], axis: Axis, span: tuple[str, str],
-        done: dict[Expr, str],
-    ) -> None:  # fmt: skip
-        """What these rows add to every column."""
-        low, _ = span
+    def _columns(self, axis: Axis, span: tuple[str, str] | None, items: list[StoreItem]) -> None:
+        """Sums over rows, one per column, and then the stores of each column."""
+        known = self.columns.sums(axis, span, [i.expr for i in items])
         with self.s.loop(axis, span) as j, self.s.scope():
-            at = f"{j} - {low}" if low != "0" else j
-            for known, memory in done.items():
-                self.s.bind(known, f"{memory}[{at}]")
-            sums = {r: f"{memory}[{at}]" for r, memory in group.items()}
-            for name in rows:
-                self.s.axis_names[row] = name
-                with self.s.scope():
-                    values = {r: self.s.emit(r.args[0]) for r in group}
-                sums = {r: scalar.combine(r.attr[0], r.dtype, sums[r], values[r]) for r in group}
-            del self.s.axis_names[row]
-            for r, memory in group.items():
-                self.w.line(f"{memory}[{at}] = {sums[r]}")
-
-
-def _together(found: list[Expr]) -> list[list[Expr]]:
-    """Reductions in order, those over the same axes side by side, unless one needs another."""
-    groups: list[list[Expr]] = []
-    for r in found:
-        last = groups[-1] if groups else None
-        inside = set(loops.walk(r.args[0]))
-        if last and last[0].attr[1:] == r.attr[1:] and inside.isdisjoint(last):
-            last.append(r)
-        else:
-            groups.append([r])
-    return groups
+            self.columns.bind(known, j, span)
+            self._write(items)

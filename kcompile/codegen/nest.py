@@ -13,9 +13,13 @@ from kcompile.core import symbolic
 from kcompile.core.symbolic import Atom, Int, product
 from kcompile.ir import loops
 from kcompile.ir.graph import Value
-from kcompile.ir.loops import Axis, Expr, Index, Loop, axis_of
+from kcompile.ir.kernels import Loop
+from kcompile.ir.loops import Axis, Expr, Index, axis_of
 from kcompile.ir.rewriting import rewritten
 from kcompile.schedule.lower import COSTS
+
+SHORT_SUM = 64  # elements
+LANES = 8  # of a short vector
 
 Joins = dict[tuple[Axis, Axis], tuple[Axis, dict[Atom, "int | Int"]]]
 Offsets = dict[tuple[Value, Index], "int | Int"]
@@ -147,15 +151,29 @@ def column_reductions(e: Expr, axis: Axis) -> list[Expr]:
 
 
 def _runs_along(r: Expr, axis: Axis) -> bool:
-    """Do more loads of the reduction step by one element along `axis` than along its own last axis?"""
+    """Of the loads that change along `axis`, do more step by one element along it than along the reduction's
+    own last axis?
+    """
     last = r.attr[1][-1]
-    score = 0
+    score, moves = 0, False
     for part in loops.walk(r.args[0]):
         if part.op == "load":
             offset = flat_offset(*part.attr)
-            score += symbolic.coefficient_of(offset, axis) == 1
-            score -= symbolic.coefficient_of(offset, last) == 1
-    return score > 0
+            step = symbolic.coefficient_of(offset, axis)
+            score += step == 1
+            score -= step != 0 and symbolic.coefficient_of(offset, last) == 1
+            moves |= step != 0
+    return score > 0 or (not moves and _is_short(r) and _is_row(axis))
+
+
+def _is_short(r: Expr) -> bool:
+    """Would a sum along the row be mostly the sum of a vector's own lanes?"""
+    total = size_of(r.attr[1])
+    return isinstance(total, int) and total <= SHORT_SUM
+
+
+def _is_row(axis: Axis) -> bool:
+    return not isinstance(axis.extent, int) or axis.extent >= LANES
 
 
 class SharedAxes:

@@ -13,7 +13,7 @@ from kcompile.codegen.writer import Writer
 from kcompile.core import dtypes, symbolic
 from kcompile.core.symbolic import product
 from kcompile.ir.graph import Value
-from kcompile.ir.loops import Pack
+from kcompile.ir.kernels import Pack
 from kcompile.schedule.contraction import Contraction, packed_size
 from kcompile.schedule.roles import AxisRole
 

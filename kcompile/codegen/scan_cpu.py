@@ -16,10 +16,12 @@ from kcompile.codegen.spec import KernelSpec, Nested
 from kcompile.core import symbolic
 from kcompile.core.symbolic import Int, product
 from kcompile.ir.graph import Value
-from kcompile.ir.loops import Scan
+from kcompile.ir.kernels import Scan
 from kcompile.schedule.plan import Plan
 
-BLOCK = 16  # rows that run through the steps together
+MOST_ROWS = 16  # that run through the steps together
+ROW_STEP = 4  # of which blocks are multiples
+BLOCKS = 2  # at least, of more than a few rows
 
 
 class Word(IntEnum):
@@ -144,6 +146,7 @@ def emit_scan(
     """The spec of a loop; emit: the specs of its body's plan."""
     node, plan = kernel.node, kernel.plan
     specs = tuple(emit(plan))
+    block = _block(kernel.extent)
     nested = Nested(
         len(node.inputs),
         tuple(node.values),
@@ -155,25 +158,33 @@ def emit_scan(
         tuple(plan.graph.inputs),
         tuple(plan.graph.outputs),
         kernel.rows,
-        BLOCK,
+        kernel.extent,
+        block,
     )
     inputs = [aliases.get(v, v) for v in (*node.inputs, *kernel.packed)]
     steps = node.attrs["steps"] if node.attrs["steps"] is not None else 1
-    tiles: int | Int = 1
-    if kernel.rows is not None:
-        tiles = symbolic.floordiv(Int.of(kernel.rows) + (BLOCK - 1), BLOCK)
+    all_rows = {} if kernel.rows is None else {kernel.rows: kernel.extent}
     return KernelSpec(
         scan_source(),
         (*inputs, *node.values),
         (),
-        tiles,
+        symbolic.floordiv(kernel.extent + (block - 1), block),
         tuple(node.values),
         kernel.name,
-        flops=product([steps, _sum(s.flops for s in specs)]),
-        work=product([steps, _sum(s.work for s in specs)]),
+        flops=product([steps, symbolic.substitute(_sum(s.flops for s in specs), all_rows)]),
+        work=product([steps, symbolic.substitute(_sum(s.work for s in specs), all_rows)]),
         fused=kernel.fused,
         nested=nested,
     )
+
+
+def _block(extent: int | Int) -> int | Int:
+    """Rows of a block: few enough that there are several. The machine does not matter, as the last bits of a
+    row may depend on how many are computed with it.
+    """
+    share = ROW_STEP * BLOCKS
+    rows = symbolic.minimum(ROW_STEP * symbolic.floordiv(extent + (share - 1), share), MOST_ROWS)
+    return rows + 1 - symbolic.minimum(rows, 1)  # of no rows at all, too
 
 
 def _sum(numbers: object) -> int | Int:

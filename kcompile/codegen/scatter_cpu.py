@@ -13,7 +13,8 @@ from kcompile.codegen.writer import Writer
 from kcompile.core import symbolic
 from kcompile.core.symbolic import Int, product
 from kcompile.ir.graph import Value
-from kcompile.ir.loops import Index, Loop, axis_of
+from kcompile.ir.kernels import Loop
+from kcompile.ir.loops import Index, axis_of
 from kcompile.schedule.scatter import Scatter, scatter_of
 
 COLUMNS = 32  # columns of a tile: two cache lines

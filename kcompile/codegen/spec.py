@@ -45,7 +45,7 @@ class Nested:
     inputs: how many of the kernel's first buffers are the loop's inputs. results: the loop's values, in the
     order of the body's outputs. carries, slices, steps, reverse: attributes of the loop. specs: the body's
     kernels in order. parameters, outputs: the body's, in the order of the loop's. rows: the symbol along
-    which blocks of `block` rows run by themselves.
+    which blocks of `block` rows, of `extent` in all, run by themselves.
     """
 
     inputs: int
@@ -58,7 +58,8 @@ class Nested:
     parameters: tuple[Value, ...]
     outputs: tuple[Value, ...]
     rows: Atom | None
-    block: int
+    extent: int | Int
+    block: int | Int
 
 
 @dataclass(frozen=True)

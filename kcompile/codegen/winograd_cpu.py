@@ -22,7 +22,8 @@ from kcompile.codegen.writer import Writer
 from kcompile.core import symbolic
 from kcompile.core.symbolic import Atom, Int
 from kcompile.ir.graph import Value
-from kcompile.ir.loops import Axis, Contract, Pack, accumulator
+from kcompile.ir.kernels import Contract, Pack
+from kcompile.ir.loops import Axis, accumulator
 from kcompile.kernels.winograd import POINTS, TILE, WINDOW
 from kcompile.schedule.contraction import Contraction, packed_size
 from kcompile.schedule.roles import AxisRole

@@ -17,7 +17,7 @@ from kcompile.codegen.winograd_cpu import copy_patch
 from kcompile.codegen.winograd_cut import CACHE_SHARE, FLOAT
 from kcompile.codegen.writer import Writer
 from kcompile.ir.graph import Value
-from kcompile.ir.loops import Contract, Finish
+from kcompile.ir.kernels import Contract, Finish
 from kcompile.kernels.host import host
 from kcompile.kernels.winograd import POINTS, TILE, WINDOW
 from kcompile.schedule.contraction import Contraction, packed_size

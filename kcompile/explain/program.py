@@ -11,7 +11,7 @@ import numpy as np
 from kcompile.codegen.spec import KernelSpec
 from kcompile.compiler import compile_graph
 from kcompile.ir.graph import Graph, Node, Value
-from kcompile.ir.loops import Contract, Kernel, writes
+from kcompile.ir.kernels import Contract, Kernel, writes
 from kcompile.kernels.peak import Peak, measure_peak
 from kcompile.runtime.executable import Executable
 from kcompile.runtime.footprint import Footprint, footprint

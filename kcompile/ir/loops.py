@@ -1,4 +1,4 @@
-"""Kernel IR: scalar expressions over an index space, and the two kinds of kernel, `Loop` and `Contract`.
+"""Kernel IR: scalar expressions over an index space.
 
 An expression says what one element is. Loads carry an index of symbolic integers over axes; a reduction is an
 expression as well.
@@ -9,9 +9,9 @@ shared parts are one object and are emitted once, at the shallowest loop where t
 from __future__ import annotations
 
 import itertools
+import operator
 import weakref
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,8 +21,7 @@ from kcompile.core.dtypes import is_half, numpy_dtype
 from kcompile.core.dynamic import Dynamic
 from kcompile.core.symbolic import Atom, Int
 from kcompile.ir import conditions
-from kcompile.ir.border import Border
-from kcompile.ir.graph import Interning, Value, attribute_key
+from kcompile.ir.graph import Interning, attribute_key
 
 Index = tuple["int | Int", ...]
 Input = Callable[[Index], "Expr"]
@@ -126,8 +125,8 @@ def load(source: Any, at: Index, dtype: str) -> Expr:
 
 def apply(op: str, *args: Expr, dtype: str | None = None, attr: Any = None) -> Expr:
     """A scalar operation. The dtype is that of the first argument unless given."""
-    if dtype == "bool" and (answer := conditions.known(op, args)) is not None:
-        return const(answer, dtype)
+    if dtype == "bool" and (known := conditions.known(op, args)) is not None:
+        return const(known, dtype)
     free = args[0].free_axes.union(*(a.free_axes for a in args[1:])) if args else frozenset()
     return _make(op, args, dtype or args[0].dtype, attr, free)
 
@@ -212,7 +211,7 @@ def _substitute(x: Expr, env: Mapping[Atom, int | Int], memo: dict[Expr, Expr]) 
 
 def with_args(x: Expr, args: tuple[Expr, ...]) -> Expr:
     """The same operation on other arguments."""
-    if all(a is b for a, b in zip(x.args, args, strict=True)):
+    if all(map(operator.is_, x.args, args)):
         return x
     if x.op == "reduce":
         kind, axes, part = x.attr
@@ -268,131 +267,6 @@ def index_parts(x: Expr) -> list[Expr]:
         return []
     indices = x.attr[1] if x.op == "load" else (x.attr,)
     return [a.expr for i in indices if isinstance(i, Int) for a in i.atoms() if isinstance(a, Dynamic)]
-
-
-@dataclass(frozen=True)
-class Store:
-    """target[index] = expr, for all values of the axes in the index."""
-
-    target: Value
-    index: Index
-    expr: Expr
-
-
-@dataclass(frozen=True)
-class Loop:
-    """Stores over shared outer axes; each store may have further inner axes of its own."""
-
-    axes: tuple[Axis, ...]
-    stores: tuple[Store, ...]
-    name: str
-    fused: tuple[str, ...] = ()
-
-    @property
-    def reads(self) -> set[Any]:
-        return _loaded(self.stores)
-
-
-@dataclass(frozen=True)
-class Contract:
-    """A contraction and its consumers. Inside `stores`, whose axes are `index`, the contraction's own element
-    is `acc`.
-
-    contraction: operands and axis roles (`schedule.contraction.Contraction`). b_memory: the value that B is
-    read from. part: the axis over parts of the reduction, where it is shared out. borders: of padded targets.
-    """
-
-    contraction: Any
-    b_memory: Value
-    index: Index
-    stores: tuple[Store, ...]
-    part: Axis | None
-    name: str
-    fused: tuple[str, ...] = ()
-    borders: tuple[Border, ...] = ()
-
-    @property
-    def reads(self) -> set[Any]:
-        return {self.contraction.a.base, self.b_memory} | _loaded(self.stores)
-
-
-@dataclass(frozen=True)
-class Pack:
-    """B of a contraction copied to the panels that its micro-kernel reads."""
-
-    contraction: Any
-    target: Value
-    name: str
-    fused: tuple[str, ...] = ()
-
-    @property
-    def reads(self) -> set[Any]:
-        return {self.contraction.b.base}
-
-
-@dataclass(frozen=True)
-class Finish:
-    """Partial results of a contraction, summed over its parts and brought into the output's form."""
-
-    contraction: Any
-    source: Value
-    target: Value
-    name: str
-    fused: tuple[str, ...] = ()
-
-    @property
-    def reads(self) -> set[Any]:
-        return {self.source}
-
-
-@dataclass(frozen=True)
-class Scan:
-    """A `loop` node: the kernels of its body (`plan`, a `schedule.plan.Plan`), repeated for every step.
-
-    packed: memory that its body reads and other kernels fill. rows: the symbol of an axis along which the
-    steps of the body are independent, so that blocks of rows run through all steps side by side.
-    """
-
-    node: Any
-    plan: Any
-    packed: tuple[Value, ...]
-    rows: Atom | None
-    name: str
-    fused: tuple[str, ...] = ()
-
-    @property
-    def reads(self) -> set[Any]:
-        return {*self.node.inputs, *self.packed}
-
-
-@dataclass(frozen=True)
-class Sort:
-    """The order of each row of `source`: the positions of its elements, `target`'s first ones, NaN last."""
-
-    source: Value
-    target: Value
-    descending: bool
-    name: str
-    fused: tuple[str, ...] = ()
-
-    @property
-    def reads(self) -> set[Any]:
-        return {self.source}
-
-
-Kernel = Loop | Contract | Pack | Finish | Scan | Sort
-
-
-def writes(kernel: Kernel) -> tuple[Value, ...]:
-    if isinstance(kernel, Scan):
-        return tuple(kernel.node.values)
-    if isinstance(kernel, (Pack, Finish, Sort)):
-        return (kernel.target,)
-    return tuple(s.target for s in kernel.stores)
-
-
-def _loaded(stores: tuple[Store, ...]) -> set[Any]:
-    return {part.attr[0] for s in stores for part in walk(s.expr) if part.op == "load"}
 
 
 def accumulator(dtype: str) -> Expr:

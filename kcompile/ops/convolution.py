@@ -17,6 +17,9 @@ from kcompile.ops import contract as contraction
 from kcompile.ops import cutting, movement
 from kcompile.ops import elementwise as ew
 
+LANES = 16  # of a vector of float32
+FEW_GROUPS = 4  # Winograd's algorithm multiplies so many times less
+
 Pairs = tuple[tuple[int, int], ...]
 
 conv_op = Op("conv")
@@ -141,6 +144,8 @@ def _windows(spatial: int, first_out: int, first_over: int, strides: Any, dilati
 @conv_op.decompose
 def _conv_decompose(x: Any, w: Any, *, strides: Any, pads: Pairs, dilations: Any, groups: int) -> Any:
     x = _padded(x, pads)
+    is_fast = tuple(w.shape[:-2]) == (3, 3) and {*strides, *dilations} == {1} and w.dtype == "float32"
+    w, groups = _joined_groups(w, groups, at_once=FEW_GROUPS if is_fast else 1)
     kernel, spatial = tuple(w.shape[:-2]), len(w.shape) - 2
     out = [x.shape[0]]
     out += [
@@ -166,6 +171,25 @@ def _conv_decompose(x: Any, w: Any, *, strides: Any, pads: Pairs, dilations: Any
         x, w, shape=(*out, groups, features), over=(*kernel, depth), x_map=x_map, w_map=w_map
     )
     return movement.reshape(y, (*out, groups * features))
+
+
+def _joined_groups(w: Any, groups: int, at_once: int) -> tuple[Any, int]:
+    """A kernel with groups of fewer features than a vector has lanes joined, and how many groups there are;
+    `at_once` groups, if there are no more, become one.
+
+    Between the parts of different groups a joined kernel is 0. What is multiplied by it would have been
+    empty lanes, and larger groups are faster. Groups of one channel are left: loops compute them.
+    """
+    depth, features = w.shape[-2], w.shape[-1] // groups
+    fitting = [r for r in range(1, LANES // features + 1) if groups % r == 0] if features else []
+    joined = groups if groups <= at_once else max(fitting, default=1)
+    if depth == 1 or joined == 1:
+        return w, groups
+    kernel, left = tuple(w.shape[:-2]), groups // joined
+    parts = movement.reshape(w, (*kernel, 1, depth, left, joined, features))
+    own = np.eye(joined, dtype=bool).reshape(joined, 1, 1, joined, 1)
+    whole = ew.where(own, parts, 0.0)
+    return movement.reshape(whole, (*kernel, joined * depth, left * joined * features)), left
 
 
 def _by_decomposition(op: Op) -> Any:

@@ -62,13 +62,36 @@ def _reference(
 
 @group_normalization_op.decompose
 def _decompose(x: Any, *rest: Any, axis: int, groups: int, epsilon: float, parts: Parts) -> Any:
-    split, axes = _grouped(x, axis, groups)
-    grouped, named = movement.reshape(x, split), dict(zip(parts, rest, strict=True))
-    centred = ew.subtract(grouped, reduce.mean(grouped, axis=axes, keepdims=True))
-    spread = reduce.variance(grouped, axis=axes, keepdims=True)
-    y = movement.reshape(ew.multiply(centred, ew.rsqrt(ew.add(spread, epsilon))), x.shape)
+    """Moments of each channel first: sums down columns, however few channels a group has."""
+    named = dict(zip(parts, rest, strict=True))
+    mean, spread = _moments(x, axis, groups)
+    y = ew.multiply(ew.subtract(x, mean), ew.rsqrt(ew.add(spread, epsilon)))
     y = ew.multiply(y, _along(x, named["scale"], axis)) if "scale" in named else y
     return ew.add(y, _along(x, named["offset"], axis)) if "offset" in named else y
+
+
+def _moments(x: Any, axis: int, groups: int) -> tuple[Any, Any]:
+    """Mean and variance of each group at each of its channels: all axes but the first and `axis` are 1.
+
+    Source: Chan, Golub and LeVeque, "Updating formulae and a pairwise algorithm for computing sample
+    variances", 1979, of which this is the case of equal shares.
+    """
+    channels, places = x.shape[axis], tuple(k for k in range(1, len(x.shape)) if k != axis)
+    own = reduce.mean(x, axis=places, keepdims=True) if places else x
+    spread = reduce.variance(x, axis=places, keepdims=True) if places else None
+    if groups == channels:
+        return own, ew.subtract(x, x) if spread is None else spread
+    mean = _over_groups(own, axis, groups)
+    apart = ew.square(ew.subtract(own, mean))
+    return mean, _over_groups(apart if spread is None else ew.add(spread, apart), axis, groups)
+
+
+def _over_groups(v: Any, axis: int, groups: int) -> Any:
+    """The mean over the channels of each group, at each of them."""
+    shape = tuple(v.shape)
+    split = (*shape[:axis], groups, shape[axis] // groups, *shape[axis + 1 :])
+    mean = reduce.mean(movement.reshape(v, split), axis=axis + 1, keepdims=True)
+    return movement.reshape(movement.broadcast_to(mean, split), shape)
 
 
 @group_normalization_op.onnx

@@ -1,6 +1,6 @@
 """Order along an axis: argsort, sort, top_k, quantiles.
 
-A compiled program has a kernel that sorts rows (`ir.loops.Sort`); all others are built on the order that it
+A compiled program has a kernel that sorts rows (`ir.kernels.Sort`); all others are built on the order that it
 finds. For short rows, and where the target has no such kernel, the decomposition counts for each element how
 many others go before it.
 """

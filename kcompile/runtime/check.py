@@ -17,7 +17,7 @@ from kcompile.core import dtypes, symbolic
 from kcompile.core.errors import CompileError, message
 from kcompile.ir.evaluate import concrete
 from kcompile.ir.graph import Value
-from kcompile.ir.loops import Kernel, writes
+from kcompile.ir.kernels import Kernel, writes
 from kcompile.ir.traits import Leaf
 from kcompile.runtime.program import Bound
 from kcompile.runtime.stepwise import StepwiseExecutable

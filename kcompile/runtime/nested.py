@@ -50,11 +50,12 @@ class _Describing:
         self.description = Description(0, 0)
 
     def run(self, functions: list[int]) -> Description:
-        rows = self.nested.rows
-        extent = 1 if rows is None else self.symbols[rows.name]
-        size = min(self.nested.block, max(extent, 1))
-        self.blocks = 1 if rows is None else -(-extent // self.nested.block)
-        last = extent - (self.blocks - 1) * self.nested.block if self.blocks else size
+        extent = symbolic.evaluate(self.nested.extent, self.symbols)
+        self.block = symbolic.evaluate(self.nested.block, self.symbols)
+        self.symbols = self._with_rows(extent)
+        size = min(self.block, max(extent, 1))
+        self.blocks = -(-extent // self.block) if extent else 0
+        last = extent - (self.blocks - 1) * self.block if self.blocks else size
         full = self._with_rows(size)
         self._place(full)
         inner: list[int] = []
@@ -174,7 +175,7 @@ class _Describing:
         rows = self.nested.rows
         if rows is None or not v.shape or v.shape[0] != symbolic.Int.of(rows):
             return 0
-        return _bytes(v, self._with_rows(self.nested.block))
+        return _bytes(v, self._with_rows(self.block))
 
     def _carries(self, full: Symbols, last: Symbols) -> tuple[list[int], list[int]]:
         table: list[int] = []

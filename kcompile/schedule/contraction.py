@@ -77,12 +77,21 @@ def contraction_of(node: Node, target: Target, stable: frozenset[Value] = frozen
         paired = [replace(p, pairs=True, packed=True) for p in narrow if _goes_in_pairs(p)]
         plans = paired if paired and all(p.window is None for p in plans) else plans
     best = min(plans, key=lambda p: _cost(p, target, stable), default=None)
-    return None if best is None or _is_row_by_row(best, stable) else best
+    return None if best is None or _is_row_by_row(best, stable) or _is_narrow(best) else best
 
 
 def _is_row_by_row(c: Contraction, stable: frozenset[Value]) -> bool:
     """Would B be packed to be read once, though it lies along the reduction? A loop reads it where it is."""
     return c.packed and not c.m and c.b.base not in stable and c.k[-1].b == 1
+
+
+def _is_narrow(c: Contraction) -> bool:
+    """Would most lanes be empty, though along another axis many outputs lie side by side? A loop over that
+    axis is a vector loop: a depthwise convolution with a few filters for each channel.
+    """
+    if not isinstance(c.n.extent, int) or c.n.extent * 4 > c.columns:
+        return False
+    return any(r.y == c.n.extent * c.n.y and hint(r.extent) >= c.columns and 1 in (r.a, r.b) for r in c.outer)
 
 
 def _plans(

@@ -23,7 +23,7 @@ from kcompile.schedule.contraction import Contraction, contraction_of
 from kcompile.schedule.group import Group, NotElementwise, is_alone
 from kcompile.schedule.lower import Elements, cost, is_leaf, loads, new_axes, reductions
 from kcompile.schedule.target import Target
-from kcompile.schedule.worth import Everything, depends_on_order, is_repeated, is_small, price
+from kcompile.schedule.worth import Everything, depends_on_order, is_repeated, is_small, price, price_in_a_row
 
 INLINE_COST = 12  # what may be computed again in each of several readers
 RECOMPUTE_COST = 40  # what may be computed again along a row that stays in cache
@@ -103,14 +103,15 @@ class Fuser:
             return True
         if len(readers) > 1 and any(map(depends_on_order, own)):
             return False  # two kernels may add up in other orders: a value would differ from itself
-        if any(self._repeats(v, r) for r in readers):
+        if any(self._repeats(v, r) or self._loses_rows(v, axes, expr, r) for r in readers):
             return False
         if self._ends_epilogue(v, expr, axes, readers):
             return False
         if len(readers) == 1 and v not in self.roots:
             return True
-        full = [x for x in loads(expr) if len(x.attr[1]) == len(axes) and axes]
-        return price(expr) <= INLINE_COST and len({x.attr for x in full}) <= 2
+        read = {x.attr: x for x in loads(expr) if len(x.attr[1]) == len(axes) and axes}
+        whole = [x for x in read.values() if x.free_axes.issuperset(expr.free_axes)]
+        return price_in_a_row(expr, axes) <= INLINE_COST and (len(read) <= 2 or len(whole) <= 1)
 
     def _ends_epilogue(self, v: Value, expr: Expr, index: Index, readers: list[Node]) -> bool:
         """Is v the last of an elementwise chain on a contraction? Then it is computed there, once, and
@@ -126,13 +127,24 @@ class Fuser:
 
     def _repeats(self, v: Value, reader: Node) -> bool:
         """Does the reader evaluate elements of v more than once each?"""
-        if reader not in self.elements:
-            y = reader.values[0]
+        axes, expr = self._element_of(reader)
+        return any(load.attr[0] is v and is_repeated(axes, load, expr) for load in loads(expr))
+
+    def _loses_rows(self, v: Value, index: Index, expr: Expr, reader: Node) -> bool:
+        """Would the reader compute for each element what costs much and is the same for a row of v?"""
+        if cost(expr) - price_in_a_row(expr, index) <= INLINE_COST:
+            return False
+        places = [load.attr[1] for load in loads(self._element_of(reader)[1]) if load.attr[0] is v]
+        return any(not _is_along_rows(at) for at in places)
+
+    def _element_of(self, node: Node) -> tuple[tuple[Axis, ...], Expr]:
+        """An element of a node's value in terms of its inputs, and the axes."""
+        if node not in self.elements:
+            y = node.values[0]
             index = new_axes(y)
             axes = tuple(a for a in (axis_of(i) for i in index) if a is not None)
-            self.elements[reader] = axes, Elements(Everything()).compute(y, index)
-        axes, expr = self.elements[reader]
-        return any(load.attr[0] is v and is_repeated(axes, load, expr) for load in loads(expr))
+            self.elements[node] = axes, Elements(Everything()).compute(y, index)
+        return self.elements[node]
 
     # -- kernels -----------------------------------------------------------------------------------------
 
@@ -326,6 +338,12 @@ class Fuser:
                 return True
             look_behind(group)
         return False
+
+
+def _is_along_rows(index: Index) -> bool:
+    """Does the last position run along an axis that no other one depends on?"""
+    last = axis_of(index[-1]) if index else None
+    return last is not None and not any(isinstance(i, Int) and last in i.atoms() for i in index[:-1])
 
 
 def _fits_epilogue(group: Group) -> bool:

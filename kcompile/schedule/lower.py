@@ -78,6 +78,11 @@ RECOMPUTED = frozenset({"philox_uniform", "philox_bits"})  # computed again rath
 
 def cost(expr: Expr) -> int:
     """Rough work to compute one element, reductions times their extent (16 where it is symbolic)."""
+    return sum(costs(expr).values())
+
+
+def costs(expr: Expr) -> dict[Expr, int]:
+    """The same of each part by itself."""
     memo: dict[Expr, int] = {}
     for part in loops.walk(expr):
         own = COSTS.get(part.op, 1)
@@ -85,7 +90,7 @@ def cost(expr: Expr) -> int:
             extent = product(a.extent or 1 for a in part.attr[1])
             own = (extent if isinstance(extent, int) else 16) * max(1, total(part.args[0]))
         memo[part] = own
-    return sum(memo.values())
+    return memo
 
 
 def total(expr: Expr) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from kcompile.core.dtypes import itemsize
 from kcompile.ir.graph import Value
-from kcompile.ir.loops import Kernel, writes
+from kcompile.ir.kernels import Kernel, writes
 from kcompile.ir.traits import Leaf
 from kcompile.schedule.memory import lives
 from kcompile.schedule.roles import hint

@@ -10,21 +10,8 @@ from kcompile.core.symbolic import Int, product
 from kcompile.ir import graph as graphs
 from kcompile.ir import loops
 from kcompile.ir.graph import Graph, Node, Value
-from kcompile.ir.loops import (
-    Axis,
-    Contract,
-    Expr,
-    Finish,
-    Index,
-    Kernel,
-    Loop,
-    Pack,
-    Scan,
-    Sort,
-    Store,
-    axis_of,
-    writes,
-)
+from kcompile.ir.kernels import Contract, Finish, Kernel, Loop, Pack, Scan, Sort, Store, writes
+from kcompile.ir.loops import Axis, Expr, Index, axis_of
 from kcompile.ir.op import Op
 from kcompile.ir.rewriting import rewritten
 from kcompile.ir.traits import Leaf, Traits
@@ -36,7 +23,7 @@ from kcompile.schedule.fuse import groups_of, stable_values, stored_values
 from kcompile.schedule.group import Group
 from kcompile.schedule.lower import is_leaf, loads
 from kcompile.schedule.order import lean_order
-from kcompile.schedule.rows import independent_rows, mentions
+from kcompile.schedule.rows import mentions, with_rows
 from kcompile.schedule.scatter import scatter_of
 from kcompile.schedule.siblings import with_siblings_joined
 from kcompile.schedule.target import Target
@@ -148,7 +135,7 @@ class _Lowering:
         """The kernel of a loop; what its body packs of captured values is packed once, before it."""
         graph = node.attrs["body"].graph(f"{self.name} body")
         number = node.attrs["carries"] + node.attrs["slices"]
-        rows = independent_rows(graph, graph.inputs[: node.attrs["carries"]])
+        graph, rows, extent = with_rows(graph, node.attrs["carries"], node.attrs["slices"])
         # A block of rows packs its own rows of what is captured.
         graph.stable = frozenset(v for v in graph.inputs[number:] if rows is None or not mentions(v, rows))
         plan = plan_graph(graph, self.target)
@@ -156,7 +143,7 @@ class _Lowering:
         packs = [k for k in plan.kernels if isinstance(k, Pack) and k.target in plan.prepared]
         plan.kernels = [k for k in plan.kernels if k not in packs]
         moved = [replace(k, contraction=_on(k.contraction, outside), name=f"{self.name} pack") for k in packs]
-        return [*moved, Scan(node, plan, tuple(k.target for k in packs), rows, self.name, ("loop",))]
+        return [*moved, Scan(node, plan, tuple(k.target for k in packs), rows, extent, self.name, ("loop",))]
 
     def _contract(self) -> list[Kernel]:
         group, c = self.group, self.group.contraction

@@ -1,14 +1,76 @@
-"""Is a computation the same for every row of its inputs, so that it can be cut into blocks of rows?"""
+"""Is a computation the same for every row of its inputs, so that it can be cut into blocks of rows?
+
+The number of rows is a symbol; where it is a number, a symbol is put in its place, so that the same kernels
+compute a block of any size.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from kcompile.core.symbolic import Atom, Int
+from kcompile.core.errors import KCompileError
+from kcompile.core.symbolic import Atom, Int, symbol
+from kcompile.ir import graph as graphs
 from kcompile.ir import loops
-from kcompile.ir.graph import Graph, Value
+from kcompile.ir.graph import Graph, Value, depending_on, same_values
 from kcompile.ir.loops import Expr, Index
+from kcompile.ir.op import make_parameter
+from kcompile.ir.types import TensorType
 from kcompile.schedule.lower import Elements, is_leaf, new_axes
+
+FEWEST = 8  # rows that are worth cutting
+_EXTENTS = ("shape", "size")  # attributes of ops that are extents
+
+
+def with_rows(body: Graph, carries: int, slices: int) -> tuple[Graph, Atom | None, int | Int]:
+    """A body that can be cut along the leading axis of what it carries: its graph, the symbol of that axis
+    and its extent. None where rows depend on others.
+    """
+    carried = body.inputs[:carries]
+    atom = independent_rows(body, carried)
+    if atom is not None:
+        return body, atom, Int.of(atom)
+    extents = {v.shape[0] if v.shape else 0 for v in carried}
+    rows = extents.pop() if len(extents) == 1 else 0
+    if isinstance(rows, int) and rows >= FEWEST:
+        # What else has as many rows may have to be cut, too, or may be a matrix: slices are tried first.
+        for count in (carries + slices, len(body.inputs)):
+            found = _opened(body, count, rows)
+            atom = None if found is None else independent_rows(found, found.inputs[:carries])
+            if found is not None and atom is not None:
+                return found, atom, rows
+    return body, None, 1
+
+
+def _opened(body: Graph, count: int, rows: int) -> Graph | None:
+    """The body with a symbol for the rows of its first inputs, if its other shapes follow from that."""
+    extent = symbol("block_rows")
+    new: dict[Value, Value] = {v: v for node in body.nodes() if node.op.leaf is not None for v in node.values}
+    for v in body.inputs[:count]:
+        if v.shape[:1] == (rows,):
+            new[v] = make_parameter(v.node.attrs["name"], TensorType((extent, *v.shape[1:]), v.dtype))
+    given = depending_on(body.outputs, body.inputs)
+    for node in body.nodes():
+        if node.values[0] in new:
+            continue
+        inputs = tuple(new[v] for v in node.inputs)
+        attrs = node.attrs
+        if not same_values(inputs, node.inputs) or node.values[0] not in given:
+            attrs = {k: _with_extent(v, rows, extent) if k in _EXTENTS else v for k, v in attrs.items()}
+        try:
+            types = node.op.infer_types(tuple(v.type for v in inputs), attrs)
+        except (KCompileError, ValueError, TypeError):
+            return None
+        for v, made in zip(node.values, graphs.node(node.op, inputs, attrs, types).values, strict=True):
+            if made.shape not in (v.shape, (extent, *v.shape[1:])):
+                return None
+            new[v] = made
+    return Graph([new[v] for v in body.inputs], [new[v] for v in body.outputs], name=body.name)
+
+
+def _with_extent(value: Any, rows: int, extent: Int) -> Any:
+    return (extent, *value[1:]) if isinstance(value, tuple) and value[:1] == (rows,) else value
 
 
 def independent_rows(graph: Graph, carried: Sequence[Value]) -> Atom | None:

@@ -11,7 +11,8 @@ from typing import Any
 from kcompile.core.symbolic import Atom, Int, substitute
 from kcompile.ir import loops
 from kcompile.ir.graph import Value
-from kcompile.ir.loops import Axis, Expr, Kernel, Loop, Store, writes
+from kcompile.ir.kernels import Kernel, Loop, Store, writes
+from kcompile.ir.loops import Axis, Expr
 from kcompile.schedule.scatter import scatter_of
 
 MOST_STORES = 8

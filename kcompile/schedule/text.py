@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from kcompile.core.symbolic import Int
 from kcompile.ir import loop_text, loops
 from kcompile.ir.graph import Value
-from kcompile.ir.loops import Contract, Kernel, Loop, Scan, writes
+from kcompile.ir.kernels import Contract, Kernel, Loop, Scan, writes
 from kcompile.schedule.plan import Plan
 
 
@@ -46,7 +46,7 @@ def _rows(kernel: Kernel, plan: Plan) -> list[tuple[str, str]]:
             if isinstance(kernel, Scan)
             else "",
         ),
-        ("blocks", f"of rows of {kernel.rows}" if isinstance(kernel, Scan) and kernel.rows else ""),
+        ("blocks", f"of rows of {kernel.extent}" if isinstance(kernel, Scan) and kernel.rows else ""),
         ("fused", " ".join(kernel.fused)),
         ("axes", " ".join(f"{a.name}<{a.extent}" for a in kernel.axes) if isinstance(kernel, Loop) else ""),
         ("reads", _listed(sorted(kernel.reads, key=lambda v: v.node.serial))),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from kcompile.core.dtypes import is_float
 from kcompile.core.symbolic import Int, is_nonnegative
 from kcompile.ir import loops
-from kcompile.ir.loops import Axis, Expr
-from kcompile.schedule.lower import COSTS, RECOMPUTED, cost, evaluations, reads_each_once
+from kcompile.ir.loops import Axis, Expr, Index, axis_of
+from kcompile.schedule.lower import COSTS, RECOMPUTED, cost, costs, evaluations, reads_each_once
 
 
 class Everything:
@@ -41,6 +41,14 @@ def is_repeated(axes: tuple[Axis, ...], load: Expr, expr: Expr) -> bool:
 def price(expr: Expr) -> int:
     """Cost of computing an expression once more, random numbers apart: by design they are never stored."""
     return cost(expr) - sum(COSTS[p.op] for p in loops.walk(expr) if p.op in RECOMPUTED)
+
+
+def price_in_a_row(expr: Expr, index: Index) -> int:
+    """The same for each element of a row, without what is computed once for the row."""
+    last = axis_of(index[-1]) if index else None
+    if last is None:
+        return price(expr)
+    return sum(own for p, own in costs(expr).items() if last in p.free_axes and p.op not in RECOMPUTED)
 
 
 def _at_most(a: int | Int, b: int | Int) -> bool:

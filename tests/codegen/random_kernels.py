@@ -45,7 +45,17 @@ STEPS = (
     2 * contract_cpu.BLOCK_K,
     4 * contract_cpu.BLOCK_K,
 )
-BATCHES = (1, 2, TILE_ROWS + 1, 13, scan_cpu.BLOCK, scan_cpu.BLOCK + 1, 33, contract_cpu.BLOCK_ROWS + 1, 130)
+BATCHES = (
+    1,
+    2,
+    TILE_ROWS + 1,
+    13,
+    scan_cpu.MOST_ROWS,
+    scan_cpu.MOST_ROWS + 1,
+    33,
+    contract_cpu.BLOCK_ROWS + 1,
+    130,
+)
 
 
 class Kernels:

@@ -70,4 +70,23 @@ def test_equal_reductions_of_different_nodes_run_once():
 
     plan = plan_graph(pipeline.run(program(function, (80, 70))), cpu.target())
     [kernel] = cpu.emit(plan)
-    assert kernel.source.text.count("buffer_f32(scratch") == 2
+    assert kernel.source.text.count("[j] = f32(0.0)") == 2
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(9, 16), (64, 33)])
+def test_what_is_the_same_in_all_rows_is_computed_once_a_column(rows, columns):
+    """Also where one group of sums needs what another one gave."""
+    rng = np.random.default_rng(columns)
+    scale, x = (rng.uniform(1, 2, shape).astype("float32") for shape in ((1, columns), (rows, columns)))
+
+    def function(x, scale):
+        centred = x - ops.mean(x, axis=0, keepdims=True)
+        return ops.sum(centred * ops.rsqrt(scale) + x * ops.exp(scale), axis=0)
+
+    inputs = [make_parameter(n, TensorType(a.shape)) for n, a in (("x", x), ("scale", scale))]
+    graph, _ = trace(function, inputs)
+    program = compile_graph(graph, planned=True)
+    text = "".join(spec.source.text for spec in program.program.specs)
+    assert (text.count("rsqrt("), text.count("exp(")) == (1, 1)  # not written out for several rows
+    want = ((x - x.mean(0)) / np.sqrt(scale) + x * np.exp(scale)).sum(0)
+    assert_close(program(x, scale)[0], want, terms=2 * rows)

@@ -13,7 +13,7 @@ from kcompile.codegen import cpu
 from kcompile.core import dtypes
 from kcompile.core.config import config
 from kcompile.ir.graph import Graph
-from kcompile.ir.loops import Sort
+from kcompile.ir.kernels import Sort
 from kcompile.ops.order import argsort_op
 from kcompile.passes import decompose, pipeline
 from kcompile.schedule.plan import plan_graph
@@ -55,13 +55,22 @@ def test_the_order_of_rows_is_the_reference(dtype):
     def orders(x, long):
         return [
             argsort_op(v, count=count, descending=descending)
-            for v, count in ((x, 40), (x, 7), (long, 1000))
+            for v, count in (
+                (x, 40),
+                (x, 7),
+                (x, 10),
+                (x, 11),
+                (long, 1000),
+                (long, 16),
+                (long, 17),
+                (long, 1),
+            )
             for descending in (False, True)
         ]
 
     wanted = [
         argsort_op.evaluate((v,), {"count": count, "descending": descending})
-        for v, count in ((x, 40), (x, 7), (long, 1000))
+        for v, count in ((x, 40), (x, 7), (x, 10), (x, 11), (long, 1000), (long, 16), (long, 17), (long, 1))
         for descending in (False, True)
     ]
     for got, expected in zip(orders(x, long), wanted, strict=True):

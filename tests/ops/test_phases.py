@@ -60,7 +60,7 @@ def test_the_gradient_is_the_adjoint(shape, kernel, strides, padding, channels):
 def products(graph):
     """How many multiplications the contractions of a program take."""
     from kcompile.codegen import cpu
-    from kcompile.ir.loops import Contract
+    from kcompile.ir.kernels import Contract
     from kcompile.passes import pipeline
     from kcompile.schedule.plan import plan_graph
 

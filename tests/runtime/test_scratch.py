@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from kcompile.codegen.loop_cpu import emit_loop
 from kcompile.ir import loops
-from kcompile.ir.loops import Loop, Store
+from kcompile.ir.kernels import Loop, Store
 from kcompile.ir.op import make_parameter
 from kcompile.ir.types import TensorType
 from kcompile.runtime.team import _Caller

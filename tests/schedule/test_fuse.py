@@ -11,7 +11,8 @@ from kcompile.autograd.backward import gradients
 from kcompile.codegen import cpu
 from kcompile.core.config import config
 from kcompile.core.symbolic import symbol
-from kcompile.ir.loops import Contract, Loop, Pack, walk
+from kcompile.ir.kernels import Contract, Loop, Pack
+from kcompile.ir.loops import walk
 from kcompile.ir.op import make_parameter
 from kcompile.ir.types import TensorType
 from kcompile.passes import pipeline

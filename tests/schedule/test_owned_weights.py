@@ -10,7 +10,7 @@ from kcompile.codegen import cpu
 from kcompile.compiler import compile_graph
 from kcompile.core.config import config
 from kcompile.core.symbolic import symbol
-from kcompile.ir.loops import Contract
+from kcompile.ir.kernels import Contract
 from kcompile.ir.op import make_parameter
 from kcompile.ir.types import TensorType
 from kcompile.passes import pipeline

@@ -7,7 +7,7 @@ import numpy as np
 from kcompile import ops
 from kcompile.codegen import cpu
 from kcompile.compiler import compile_graph
-from kcompile.ir.loops import Loop
+from kcompile.ir.kernels import Loop
 from kcompile.ir.op import make_parameter
 from kcompile.ir.types import TensorType
 from kcompile.passes import pipeline
