@@ -26,6 +26,7 @@ class Traits:
     right_identity  f(x, e) has the bits of x for this number e.
     relation        the order relation that a predicate of two inputs tests: ">".
     selects         the second input where the first one holds, else the third.
+    sums            the sum over the attribute axes, which have extent 1 where the attribute keepdims is true.
     moves           each element of the value is one of the only input's, or the attribute `value` (padding).
     pads            the only input inside of a border; attributes before, after (negative: cut off), inner
                     (gaps between elements), value.
@@ -44,6 +45,7 @@ class Traits:
     right_identity: float | None = None
     relation: str | None = None
     selects: bool = False
+    sums: bool = False
     moves: bool = False
     pads: bool = False
     slices: bool = False

@@ -14,6 +14,7 @@ from kcompile.core.symbolic import Int, product
 from kcompile.ir import loops
 from kcompile.ir.loops import Expr, Index
 from kcompile.ir.op import Op, Sample
+from kcompile.ir.traits import NONE, Traits
 from kcompile.ir.types import TensorType
 from kcompile.ops import elementwise as ew
 from kcompile.ops import movement
@@ -88,8 +89,10 @@ def _check_elements(name: str, x: TensorType, axes: Axes) -> None:
         raise ShapeError(message(f"{name}: no element along the reduced axes.", received=f"{x!r}"))
 
 
-def _reduction(name: str, kind: str, reference: Any, vjp: Any, dtype_rule: Any, onnx: str) -> Op:
-    op = Op(name)
+def _reduction(
+    name: str, kind: str, reference: Any, vjp: Any, dtype_rule: Any, onnx: str, traits: Traits = NONE
+) -> Op:
+    op = Op(name, traits=traits)
 
     @op.infer
     def infer(x: TensorType, *, axes: Axes, keepdims: bool) -> TensorType:
@@ -147,7 +150,7 @@ def _same_dtype(dtype: str) -> str:
     return dtype
 
 
-sum_op = _reduction("sum", "sum", np.sum, _sum_vjp, _sum_dtype, "ReduceSum")
+sum_op = _reduction("sum", "sum", np.sum, _sum_vjp, _sum_dtype, "ReduceSum", Traits(sums=True))
 
 
 @sum_op.batch_sum

@@ -10,7 +10,7 @@ from kcompile.core.timing import timed
 from kcompile.ir.graph import Graph
 from kcompile.ir.text import dump
 from kcompile.ir.verify import verify
-from kcompile.passes import algebra, crop, decompose, fold, loops, masks, padded, widen
+from kcompile.passes import algebra, crop, decompose, factors, fold, loops, masks, padded, widen
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ PIPELINE = [
     Pass("widen", widen.run),  # contractions of two-byte floats -> float32 and a cast
     Pass("fold", fold.run),  # constant subgraphs -> constants
     Pass("algebra", algebra.run),  # local rules that keep every bit
+    Pass("factors", factors.run),  # what is the same along a sum's axes leaves the sum
     Pass("crop", crop.run),  # what is cut off of a contraction is not computed
     Pass("masks", masks.run),  # what is masked twice is masked by a value's sign
     Pass("padded", padded.run),  # what has a padded copy is read there

@@ -1,4 +1,4 @@
-"""Convolutions in groups against one convolution for each group: joined groups, dense ones, and those left."""
+"""Convolutions in groups against one convolution for each group: joined ones, dense ones, those left."""
 
 from __future__ import annotations
 
@@ -61,4 +61,3 @@ def test_values_and_gradients(name, dtype):
 
     for got, want in zip(outcome(grouped), outcome(one_by_one), strict=True):
         assert_close(np.asarray(got), np.asarray(want), terms=2 * 9 * 8 * 40)
-

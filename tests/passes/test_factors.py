@@ -1,0 +1,87 @@
+"""Factors that are the same along a sum's axes: what leaves the sum, and what stays."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from kcompile import ops
+from kcompile.compiler import compile_graph
+from kcompile.ir.op import make_parameter
+from kcompile.ir.types import TensorType
+from kcompile.passes import factors
+from kcompile.trace.tracer import trace
+from tests.helpers import assert_close
+
+SHAPES = {"x": (3, 4, 5), "row": (3, 4, 1), "image": (3, 1, 1), "lane": (5,), "one": ()}
+
+
+def graph_of(function, names, dtype="float32"):
+    inputs = [make_parameter(n, TensorType(SHAPES[n], dtype)) for n in names]
+    return trace(function, inputs)[0]
+
+
+def arrays_of(names, dtype="float32"):
+    rng = np.random.default_rng(len(names))
+    return [rng.normal(size=SHAPES[n]).astype(dtype) for n in names]
+
+
+def is_sum_of_a_leaf(graph):
+    [node] = [n for n in graph.nodes() if n.op.traits.sums]
+    return node.inputs[0].op.leaf is not None
+
+
+CASES = {
+    # names of the operands, axes of the sum, whether the factor leaves
+    "a row's": (("x", "row"), 2, True),
+    "an image's": (("x", "image"), (1, 2), True),
+    "an image's, along rows": (("x", "image"), 1, True),
+    "a lane's": (("x", "lane"), (0, 1), True),
+    "a number": (("x", "one"), None, True),
+    "a row's, along rows": (("x", "row"), 1, False),
+    "a lane's, along lanes": (("x", "lane"), 2, False),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("keepdims", [False, True])
+@pytest.mark.parametrize("order", [1, -1])
+def test_one_factor(name, keepdims, order):
+    names, axes, leaves = CASES[name]
+
+    def function(x, factor):
+        return ops.sum(ops.multiply(*(x, factor)[::order]), axis=axes, keepdims=keepdims)
+
+    graph, arrays = graph_of(function, names), arrays_of(names)
+    assert is_sum_of_a_leaf(factors.run(graph)) == leaves
+    axes = tuple(range(3)) if axes is None else axes
+    want = (arrays[0] * arrays[1]).sum(axes, keepdims=keepdims)
+    assert_close(compile_graph(graph)(*arrays)[0], want, terms=60)
+
+
+def test_several_factors_and_the_sign():
+    names = ("x", "row", "image")
+
+    def function(x, row, image):
+        return ops.sum(-(image * (-x * row)), axis=2)
+
+    graph, arrays = graph_of(function, names), arrays_of(names)
+    assert is_sum_of_a_leaf(factors.run(graph))
+    x, row, image = arrays
+    assert_close(compile_graph(graph)(*arrays)[0], (x * row * image).sum(2), terms=8)
+
+
+@pytest.mark.parametrize("dtype", ["int32", "uint8"])
+def test_whole_numbers_stay(dtype):
+    """They may overflow in the product and not in the sum."""
+    graph = graph_of(lambda x, row: ops.sum(x * row, axis=2), ("x", "row"), dtype)
+    assert not is_sum_of_a_leaf(factors.run(graph))
+
+
+def test_what_others_read_too_is_still_computed():
+    names = ("x", "row")
+    graph = graph_of(lambda x, row: (x * row, ops.sum(x * row, axis=2)), names)
+    x, row = arrays = arrays_of(names)
+    product, total = compile_graph(graph)(*arrays)
+    assert_close(product, x * row)
+    assert_close(total, (x * row).sum(2), terms=5)
