@@ -105,6 +105,8 @@ def command(
     """
     if check and training:
         raise click.UsageError("--check compares inference calls: use it without --training")
+    if fold_batch_norm and training:
+        raise click.UsageError("--fold-batch-norm is for inference: a training step computes the statistics")
     _check_opset(opset)
     target = output or model.with_suffix(".onnx")
     refuse_same(model, target, "--output")

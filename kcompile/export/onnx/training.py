@@ -74,9 +74,9 @@ def trace_step(model: Any, input_signature: Any = None) -> tuple[StepGraph, list
         refuse_text(model, [make_spec(x, k) for k, x in enumerate(model.inputs)])
     structures = default_signature(model) if input_signature is None else list(input_signature)
     wanted = structures.pop() if input_signature is not None and len(structures) == 2 else None
-    traced = trace_inference(model, structures)
-    if len(traced.specs) != 1:
+    if len(structures) != 1:
         raise ValueError("A training step takes one structure of inputs, and one of labels.")
+    traced = trace_inference(model, structures)
     rng = np.random.default_rng(0)
     x = tree.map_structure(lambda spec: random_input(spec, SAMPLES, rng), traced.specs[0])
     outputs = [np.asarray(leaf) for leaf in tree.flatten(model(x, training=False)) if leaf is not None]
