@@ -1,11 +1,13 @@
 """Writes docs/onnx-networks.md: whole networks in ONNX, how large their files are, and how exact.
 
-Run from the root of the repository: ``python docs/make_onnx_networks.py [NAME ...]``; with names (or parts of
-them) it prints their rows only. All of them take some half an hour and 6 GB of memory.
+Run from the root of the repository: ``python docs/make_onnx_networks.py [NAME ...] [--keep FILE]``; with
+names (or parts of them) it prints their rows only. All take some half an hour and 6 GB of memory. FILE
+holds the rows that are done, so that a run that was stopped goes on where it was.
 """
 
 from __future__ import annotations
 
+import argparse
 import gc
 import importlib
 import sys
@@ -118,6 +120,10 @@ def _example(name: str) -> Any:
         sys.path.pop(0)
 
 
+# Programs in examples/ without a network of their own here, and why.
+NOT_EXPORTED = {"pretrained_digits": "it is run by Keras, and makes the file that transfer_learning reads"}
+
+
 def examples() -> Iterator[Network]:
     """The networks that the programs in examples/ build."""
 
@@ -220,17 +226,29 @@ def line_of(row: Row) -> str:
     return f"| {row.name} | {row.numbers:,} | {opsets} | {row.nodes} | {row.bytes:,} | {row.difference:.0e} |"
 
 
-def main(chosen: list[str]) -> None:
+def main(given: list[str]) -> None:
     import onnx
     import onnxruntime
 
+    parser = argparse.ArgumentParser()
+    parser.add_argument("names", nargs="*")
+    parser.add_argument("--keep", type=Path, metavar="FILE")
+    options = parser.parse_args(given)
+    keep, chosen = options.keep, options.names
+    done = keep.read_text().splitlines() if keep is not None and keep.exists() else []
+    known = {line.split(" | ")[0].removeprefix("| "): line for line in done}
     lines = []
     for network in networks():
-        if not chosen or any(word in network.name for word in chosen):
-            lines.append(line_of(row_of(network)))
-            print(lines[-1], flush=True)
-            kcompile.utils.clear_session()
-            gc.collect()
+        if chosen and not any(word in network.name for word in chosen):
+            continue
+        line = known.get(network.name) or line_of(row_of(network))
+        lines.append(line)
+        print(line, flush=True)
+        if keep is not None and network.name not in known:
+            with keep.open("a") as file:
+                file.write(f"{line}\n")
+        kcompile.utils.clear_session()
+        gc.collect()
     if not chosen:
         head = INTRODUCTION.format(onnx=onnx.__version__, runtime=onnxruntime.__version__)
         TABLE.write_text(head + "".join(f"{line}\n" for line in lines))

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 import kcompile
-from kcompile.cli.reporting import one_line, user_errors
+from kcompile.cli.reporting import Fault, Interrupted, failed, one_line, user_errors
 
 # Command -> its line in the help, which must not cost an import.
 COMMANDS = {
@@ -39,6 +39,21 @@ class LazyGroup(click.Group):
         command: click.Command = import_module(f"{__name__}.{name}").command
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; whatever goes wrong in it, the user sees one line."""
+        try:
+            return super().invoke(ctx)
+        except (click.exceptions.Exit, click.ClickException):
+            raise
+        except (KeyboardInterrupt, click.Abort) as error:
+            raise Interrupted() from error
+        except BrokenPipeError:
+            raise  # click ends quietly, as who reads this output has seen enough
+        except (OSError, MemoryError) as error:
+            raise failed(error) from error
+        except Exception as error:
+            raise Fault(error) from error
+
     def resolve_command(self, ctx: click.Context, args: list[str]):  # type: ignore[no-untyped-def]
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             from kcompile.core.errors import unknown_name
@@ -62,6 +77,8 @@ def main() -> None:
       1  the file or the model cannot do it
       2  the command was called wrongly
       3  done, and the answer is no: results differ, or something is wrong
+      4  a fault of kcompile itself
+    130  interrupted (Ctrl-C)
     """
     click.get_current_context().with_resource(warnings.catch_warnings())
     warnings.showwarning = _warn

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from kcompile.cli.model_file import ModelFile, OutputFile, load
+from kcompile.cli.model_file import ModelFile, OutputFile, load, refuse_same
 from kcompile.cli.reporting import examples, json_option, show, user_errors, working
 
 
@@ -41,6 +41,8 @@ def command(model: Path, batch_size: int, html: Path | None, as_json: bool) -> N
     """
     from kcompile.models.host_stage import compiled_part
 
+    if html is not None:
+        refuse_same(model, html, "--html")
     network = compiled_part(load(model))
     with user_errors(str(model)), working(f"measuring the kernels of {model}"):
         text = StringIO()

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from kcompile.cli.model_file import ModelFile, OutputFile, load
+from kcompile.cli.model_file import ModelFile, OutputFile, load, refuse_same
 from kcompile.cli.reporting import (
     SAYS_NO,
     examples,
@@ -71,7 +71,8 @@ class SignatureType(click.ParamType):
     "signature",
     type=SignatureType(),
     multiple=True,
-    help="Type of an input, once for each: NAME=DTYPE[DIM,...]; a DIM is a number, a name or ?.",
+    help="Type of an input, once for each: NAME=DTYPE[DIM,...]; a DIM is a number, a name or ?. "
+    "With --training those of the labels may follow.",
 )
 @click.option(
     "--fold-batch-norm", is_flag=True, help="Put batch normalizations into the weights before them."
@@ -104,10 +105,13 @@ def command(
     """
     if check and training:
         raise click.UsageError("--check compares inference calls: use it without --training")
+    if fold_batch_norm and training:
+        raise click.UsageError("--fold-batch-norm is for inference: a training step computes the statistics")
     _check_opset(opset)
     target = output or model.with_suffix(".onnx")
+    refuse_same(model, target, "--output")
     network = load(model)
-    specs = _specs(network, signature) if signature else None
+    specs = _specs(network, signature, training) if signature else None
     options = {"fold_batch_norm": fold_batch_norm, "external_data": external_data, "input_signature": specs}
     options["training"] = training
     with user_errors(), working(f"exporting {model}"):
@@ -150,26 +154,39 @@ def _written(target: Path) -> tuple[dict[str, Any], list[str]]:
     return result | {"nodes": nodes}, lines
 
 
-def _specs(network: Any, signature: tuple[Any, ...]) -> list[Any]:
-    """The signature in the form of the model's arguments."""
-    from kcompile.core import dtypes, tree
-    from kcompile.export.onnx.signature import Spec, default_signature
+def _specs(network: Any, signature: tuple[Any, ...], training: bool) -> list[Any]:
+    """The signature in the form of the model's arguments; of a training step what is left over is labels."""
+    from kcompile.core import tree
+    from kcompile.export.onnx.signature import default_signature
 
     try:
         structure = default_signature(network)
     except ValueError:  # it was never built: the signature says with what it can be
         structure = [None if len(signature) == 1 else [None] * len(signature)]
     known = tree.flatten(structure)
-    if len(known) != len(signature):
-        inputs = f"{len(known)} input{'s' * (len(known) != 1)}"
+    inputs, labels = signature[: len(known)], signature[len(known) :]
+    if len(inputs) != len(known) or (labels and not training):
+        count = f"{len(known)} input{'s' * (len(known) != 1)}"
+        more = "; what comes after them are labels, of --training" if labels else ""
         raise click.BadParameter(
-            f"the model has {inputs}, not {len(signature)}", param_hint="--input-signature"
+            f"the model has {count}, not {len(signature)}{more}", param_hint="--input-signature"
         )
     given = [
-        Spec(shape, dtypes.standardize(dtype), name or getattr(like, "name", "") or f"input_{k}")
-        for k, ((name, dtype, shape), like) in enumerate(zip(signature, known, strict=True))
+        _spec(one, getattr(like, "name", "") or f"input_{k}")
+        for k, (one, like) in enumerate(zip(inputs, known, strict=True))
     ]
-    return list(tree.pack_as(structure, given))
+    found = list(tree.pack_as(structure, given))
+    wishes = ["y"] if len(labels) == 1 else [f"y_{k}" for k in range(len(labels))]
+    of_labels = [_spec(one, wish) for one, wish in zip(labels, wishes, strict=True)]
+    return [*found, of_labels[0] if len(labels) == 1 else of_labels] if labels else found
+
+
+def _spec(given: Any, wish: str) -> Any:
+    from kcompile.core import dtypes
+    from kcompile.export.onnx.signature import Spec
+
+    name, dtype, shape = given
+    return Spec(shape, dtypes.standardize(dtype), name or wish)
 
 
 def _check(network: Any, target: Path, specs: Any) -> dict[str, Any]:

@@ -38,7 +38,7 @@ class ModelFile(click.ParamType):
 
 
 class OutputFile(click.Path):
-    """The path of a file to write, in a folder that is there."""
+    """The path of a file to write, in a folder that is there; never that of the model itself."""
 
     def __init__(self) -> None:
         super().__init__(dir_okay=False, path_type=Path)
@@ -50,6 +50,12 @@ class OutputFile(click.Path):
         if path.exists() and not path.is_file():
             self.fail(f"{str(path)!r} is no regular file, so it cannot be replaced by one", param, ctx)
         return path
+
+
+def refuse_same(model: Path, output: Path, option: str) -> None:
+    """The result must not take the place of the model that it is made from."""
+    if output.exists() and output.samefile(model):
+        raise click.BadParameter(f"{str(output)!r} is the model itself", param_hint=option)
 
 
 def load(path: Path) -> Any:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from kcompile.cli.model_file import ModelFile, OutputFile, load
+from kcompile.cli.model_file import ModelFile, OutputFile, load, refuse_same
 from kcompile.cli.reporting import examples, json_option, show, user_errors
 
 
@@ -42,6 +42,7 @@ def command(
 ) -> None:
     """Draw MODEL's layers as an SVG picture; a .dot file is written alike, other formats need Graphviz."""
     target = output or model.with_suffix(".svg")
+    refuse_same(model, target, "--output")
     network = load(model)
     from kcompile.utils import plot_model
     from kcompile.utils.model_plots import DPI

@@ -1,13 +1,15 @@
 """What commands share: results as text or JSON, one-line errors, examples in the help, exit codes.
 
 Exit codes: 0 done; 1 the file or the model cannot do it; 2 the command was called wrongly; 3 it was done, and
-the answer is no (results differ, something is wrong with the machine).
+the answer is no (results differ, something is wrong with the machine); 4 a fault of kcompile itself; 130 it
+was interrupted.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,10 +17,38 @@ from typing import Any
 import click
 
 SAYS_NO = 3
+FAULT = 4
+INTERRUPTED = 130  # as a shell tells of SIGINT
+
+# Errors that come from what the user gave: files, models, options, the machine.
+USERS = (OSError, ValueError, TypeError, NotImplementedError, ImportError, MemoryError)
 
 json_option: Callable[[Any], Any] = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object instead of text."
 )
+
+
+class Interrupted(click.ClickException):
+    """Ctrl-C. Files are replaced only when they are complete, so there is nothing to tell."""
+
+    exit_code = INTERRUPTED
+
+    def __init__(self) -> None:
+        super().__init__("interrupted")
+
+    def show(self, file: Any = None) -> None:
+        click.echo("Interrupted.", file=file, err=True)
+
+
+class Fault(click.ClickException):
+    """An error that the user can do nothing about: what it was, and where."""
+
+    exit_code = FAULT
+
+    def __init__(self, error: Exception):
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        what = one_line(f"{type(error).__name__}: {error}")
+        super().__init__(f"a fault of kcompile, please report it: {what} ({place.filename}:{place.lineno})")
 
 
 def show(result: dict[str, Any], lines: Iterable[str], as_json: bool) -> None:
@@ -52,7 +82,7 @@ def user_errors(what: str = "") -> Iterator[None]:
     """An error that the user can do something about becomes one line; `what` says during what."""
     try:
         yield
-    except (OSError, ValueError, TypeError, NotImplementedError, ImportError) as error:
+    except USERS as error:
         raise failed(error, what) from error
 
 

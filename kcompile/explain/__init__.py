@@ -79,10 +79,19 @@ def _zeros_for(model: Any, batch_size: int) -> Any:
     return arrays[0] if len(arrays) == 1 else arrays
 
 
+def _of(output: np.ndarray) -> np.dtype:
+    """What labels of this output are stored in."""
+    is_float = dtypes.is_float(dtypes.standardize(output.dtype))
+    return dtypes.numpy_dtype(dtypes.standardize(None)) if is_float else output.dtype
+
+
 def labels_for(model: Any, outputs: list[np.ndarray]) -> Any:
-    """Zeros as labels: class numbers where the loss wants them, else in the outputs' shapes."""
+    """Zeros as labels: class numbers where the loss wants them, else in the outputs' shapes.
+
+    Floats have the default dtype, as a loss computes, whatever the dtype of the last layer.
+    """
     loss = model.loss
     name = loss if isinstance(loss, str) else getattr(loss, "name", None) or getattr(loss, "__name__", "")
     sparse = "sparse" in str(name)
-    labels = [np.zeros(o.shape[:-1], "int32") if sparse else np.zeros(o.shape, o.dtype) for o in outputs]
+    labels = [np.zeros(o.shape[:-1], "int32") if sparse else np.zeros(o.shape, _of(o)) for o in outputs]
     return labels[0] if len(labels) == 1 else labels

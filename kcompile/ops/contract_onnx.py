@@ -153,11 +153,12 @@ def _as_conv(g: Any, a: str, b: str, conv: _Conv, shape: Shape, over: Shape) -> 
         for x, d, s, r in zip(g.shape(image)[2:], conv.dilations, conv.steps, conv.taps, strict=True)
     ]
     front = (g.shape(image)[0], g.shape(kernel)[0])
-    g.types[y] = TensorType((*front, *full), g.dtype(y))
+    dtype = g.dtype(image)  # ONNX infers nothing of an image whose size is known at run time
+    g.types[y] = TensorType((*front, *full), dtype)
     if full != outs:  # a stride that leaves a rest: windows that nothing asked for
         axes = np.arange(2, 2 + spatial, dtype=np.int64)
         y = g.node("Slice", y, g.constant(np.zeros(spatial, np.int64)), g.dims(tuple(outs)), g.constant(axes))
-        g.types[y] = TensorType((*front, *outs), g.dtype(y))
+        g.types[y] = TensorType((*front, *outs), dtype)
     y = g.reshape(y, tuple(extents[k] for k in conv.made))
     return str(g.transpose(y, [conv.made.index(k) for k in range(len(shape))]))
 

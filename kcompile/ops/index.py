@@ -15,7 +15,7 @@ from kcompile.ir.loops import Expr, Index
 from kcompile.ir.op import Op, Sample
 from kcompile.ir.types import TensorType, broadcast_shapes
 from kcompile.ops import elementwise as ew
-from kcompile.ops import movement
+from kcompile.ops import movement, scatter_onnx
 
 take_op = Op("take")
 scatter_add_rows_op = Op("scatter_add_rows")
@@ -189,6 +189,8 @@ def _scatter_scalar(i: Index, indices: Any, updates: Any, *, out: TensorType, ro
 
 @scatter_add_rows_op.onnx
 def _scatter_onnx(g: Any, indices: str, updates: str, *, rows: int | Int) -> str:
+    if g.opset < scatter_onnx.SUMS:
+        return scatter_onnx.sums_of_rows(g, indices, updates, rows)
     empty = g.node(
         "Expand", g.constant(np.zeros((), g.dtype(updates))), g.dims((rows, *g.shape(updates)[1:]))
     )
@@ -347,6 +349,8 @@ def _scatter_along_scalar(
 @scatter_along_axis_op.onnx
 def _scatter_along_onnx(g: Any, indices: str, updates: str, *, axis: int, extent: int | Int) -> str:
     shape = g.shape(updates)
+    if g.opset < scatter_onnx.SUMS:
+        return scatter_onnx.sums_along(g, indices, updates, axis, extent)
     empty = g.node(
         "Expand",
         g.constant(np.zeros((), g.dtype(updates))),

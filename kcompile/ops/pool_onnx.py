@@ -28,10 +28,16 @@ def max_position_onnx(g: Any, x: str, y: str, *, window: Window, strides: Window
         x = g.node("Pad", x, g.dims(tuple(ends)), least)
     axes = g.constant(np.arange(1, 1 + len(window), dtype=np.int64))
     steps = g.constant(np.array(strides, np.int64))
-    found = g.node("Expand", g.constant(np.array(count - 1, dtype)), g.dims(shape))
-    for position, offsets in reversed(list(enumerate(itertools.product(*map(range, window))))[:-1]):
+    parts = []
+    for offsets in itertools.product(*map(range, window)):
         ends = [o + (n - 1) * s + 1 for o, n, s in zip(offsets, shape[1:-1], strides, strict=True)]
-        here = g.node("Slice", x, g.constant(np.array(offsets, np.int64)), g.dims(tuple(ends)), axes, steps)
+        parts.append(
+            g.node("Slice", x, g.constant(np.array(offsets, np.int64)), g.dims(tuple(ends)), axes, steps)
+        )
+    if dtypes.is_half(g.dtype(x)):  # onnxruntime may leave y unrounded, and then it equals none of them
+        y = g.node("Max", *parts)
+    found = g.node("Expand", g.constant(np.array(count - 1, dtype)), g.dims(shape))
+    for position, here in reversed(list(enumerate(parts[:-1]))):
         found = g.node("Where", g.node("Equal", here, y), g.constant(np.array(position, dtype)), found)
     return str(found)
 

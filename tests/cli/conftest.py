@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import kcompile
+from tests.cli.cli_tools import call
 
 
 @pytest.fixture(scope="module")
@@ -21,4 +22,12 @@ def model_file(tmp_path_factory):
     )
     path = tmp_path_factory.mktemp("model") / "small.keras"
     model.save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def onnx_file(model_file, tmp_path_factory):
+    """The same model, exported."""
+    path = tmp_path_factory.mktemp("onnx") / "small.onnx"
+    assert call("export", model_file, "-o", path).exit_code == 0
     return path

@@ -19,13 +19,6 @@ from tests.cli.cli_tools import call, fails, json_of
 READERS = ("bench", "check", "explain", "export", "plot", "summary")
 
 
-@pytest.fixture(scope="module")
-def onnx_file(model_file, tmp_path_factory):
-    path = tmp_path_factory.mktemp("onnx") / "small.onnx"
-    assert call("export", model_file, "-o", path).exit_code == 0
-    return path
-
-
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_examples_that_name_it(name):
     output = call(name, "--help").output

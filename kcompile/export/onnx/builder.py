@@ -14,6 +14,7 @@ from kcompile.core.symbolic import Int
 from kcompile.export.onnx import schema
 from kcompile.export.onnx.graph import OnnxGraph, OnnxNode
 from kcompile.export.onnx.symbols import Symbols, dims_tensor
+from kcompile.export.onnx.wide_bodies import widened
 from kcompile.ir.types import Shape, TensorType
 
 # From this opset on, a reduction takes its axes as an input instead of an attribute.
@@ -62,7 +63,10 @@ class Builder:
     def type(self, name: str) -> TensorType:
         """dtype and shape of a tensor; inferred by ONNX where a rule made it on the way to its result."""
         if name not in self.types:
-            self.types.update(schema.infer(self, self._makers[name]))
+            found = schema.infer(self, self._makers[name])
+            self.types.update(found)
+            for made, type_ in found.items():
+                self.symbols.measure(made, type_.shape)
         return self.types[name]
 
     def dtype(self, name: str) -> str:
@@ -105,16 +109,15 @@ class Builder:
         schema.check(op, self.opset, attrs)
         types = [self.type(name) if name else None for name in inputs]
         wide = schema.wider(op, self.opset, types)
-        if any(isinstance(a, OnnxGraph) for a in attrs.values()) and wide:  # its body would need casts, too
-            raise schema.NotInOpset(
-                f"{op} does not take {next(iter(wide.values()))[0]} in opset {self.opset}"
-            )
+        if wide and isinstance(attrs.get("body"), OnnxGraph):
+            made = widened(self, op, inputs, attrs.pop("body"), attrs)
+            return made[0] if outputs == 1 else tuple(made)
         if wide:
             return self._wide_node(op, inputs, wide, outputs, attrs)
         names = tuple(self.name(f"{self.scope}/{op}" if self.scope else op) for _ in range(outputs))
-        made = OnnxNode(op, inputs, names, attrs)
-        self.nodes.append(made)
-        self._makers.update(dict.fromkeys(names, made))
+        node = OnnxNode(op, inputs, names, attrs)
+        self.nodes.append(node)
+        self._makers.update(dict.fromkeys(names, node))
         return names[0] if outputs == 1 else names
 
     def _wide_node(

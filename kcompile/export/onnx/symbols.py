@@ -20,6 +20,7 @@ class Symbols:
         self.by_name: dict[str, Int] = {}
         self.sources: dict[str, tuple[str, int]] = {}
         self.multiples: dict[str, tuple[int, str]] = {}
+        self._made_up: set[str] = set()
         self._unknown = 0
 
     def declare(self, name: str, shape: Shape) -> None:
@@ -31,6 +32,12 @@ class Symbols:
                 if coefficient > 1 and len(monomial) == 1 and not others:
                     self.multiples.setdefault(monomial[0].name, (coefficient, self.name_of(dim)))
 
+    def measure(self, name: str, shape: Shape) -> None:
+        """A tensor of this shape is there: dimensions that only inference has names for are read from it."""
+        for axis, dim in enumerate(shape):
+            if isinstance(dim, Int) and self.name_of(dim) in self._made_up:
+                self.sources.setdefault(self.name_of(dim), (name, axis))
+
     def name_of(self, dim: Int) -> str:
         """The `dim_param` of a dimension."""
         name = repr(dim).replace(" ", "")
@@ -41,6 +48,7 @@ class Symbols:
         """The dimension that a `dim_param` stands for; one that inference made up is a new symbol."""
         if name not in self.by_name:
             self.by_name[name] = symbol(name)
+            self._made_up.add(name)
         return self.by_name[name]
 
     def unknown(self) -> Int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,14 +20,14 @@ from kcompile.export.onnx.builder import Builder
 from kcompile.export.onnx.compare import random_input
 from kcompile.export.onnx.emit import Emitter, UnsupportedOps
 from kcompile.export.onnx.graph import OnnxGraph, OnnxNode
-from kcompile.export.onnx.signature import make_spec, refuse_text, trace_inference
+from kcompile.export.onnx.labels import SAMPLES, candidates
+from kcompile.export.onnx.signature import default_signature, make_spec, refuse_text, trace_inference
 from kcompile.export.onnx.text import takes_or_makes_text
 from kcompile.ir.graph import Graph, Value, topological
 from kcompile.training import step
 from kcompile.training.step import StepGraph
 
 NEXT = ".next"  # what the name of an input gets where its new value goes out
-SAMPLES = 2  # of the arrays that stand for a batch while it is traced
 HINT = (
     "another opset; a model without layers that draw random numbers (dropout with rate 0); an "
     "`input_signature` without open sizes"
@@ -40,8 +40,9 @@ def export_training_step(
 ) -> None:
     """Write the training step of a compiled model.
 
-    Inputs: the model's, then `y` (or `y_0`, `y_1` ... of several outputs), then all variables that the step
-    reads. Outputs: `loss` and the metrics of this batch, then the new values.
+    Inputs: the model's, then `y` (or `y_0`, `y_1` ... of several outputs; or as a second structure of the
+    signature says), then all variables that the step reads. Outputs: `loss` and the metrics of this batch,
+    then the new values.
 
     Raises:  ValueError for a model that is not compiled; UnsupportedOps, as of the inference call (dropout:
              ONNX's random operators do not draw by counter).
@@ -65,50 +66,30 @@ def export_training_step(
 
 
 def trace_step(model: Any, input_signature: Any = None) -> tuple[StepGraph, list[str]]:
-    """The step on a batch, and the names of its inputs. Dimensions that the model leaves open stay open."""
-    from kcompile.explain import labels_for
+    """The step on a batch, and the names of its inputs. Dimensions that the model leaves open stay open.
 
+    Args:    input_signature: one structure for the inputs, and if wanted a second one for the labels.
+    """
     if takes_or_makes_text(model):
         refuse_text(model, [make_spec(x, k) for k, x in enumerate(model.inputs)])
-    traced = trace_inference(model, input_signature)
-    if len(traced.specs) != 1:
-        raise ValueError("A training step takes one structure of inputs.")
+    structures = default_signature(model) if input_signature is None else list(input_signature)
+    wanted = structures.pop() if input_signature is not None and len(structures) == 2 else None
+    if len(structures) != 1:
+        raise ValueError("A training step takes one structure of inputs, and one of labels.")
+    traced = trace_inference(model, structures)
     rng = np.random.default_rng(0)
     x = tree.map_structure(lambda spec: random_input(spec, SAMPLES, rng), traced.specs[0])
     outputs = [np.asarray(leaf) for leaf in tree.flatten(model(x, training=False)) if leaf is not None]
     given, wrong = [tuple(value.shape) for value in traced.graph.inputs], None
-    for y in (labels_for(model, outputs), *_class_numbers(outputs)):
-        shapes = [*given, *_as_open(tree.flatten(y), outputs, traced.graph.outputs)]
+    for labels in candidates(model, outputs, traced.graph.outputs, wanted):
         try:
-            found = step.trace_batch(model, "train", (x, y, None), shapes, alone=True)
-            return found, [*traced.inputs, *_label_names(y)]
+            shapes = [*given, *labels.shapes]
+            found = step.trace_batch(model, "train", (x, labels.y, None), shapes, alone=True)
+            return found, [*traced.inputs, *labels.names]
         except ValueError as error:  # of shapes too; the loss wants labels of another form
             wrong = wrong or error
     assert wrong is not None
     raise wrong
-
-
-def _class_numbers(outputs: list[np.ndarray]) -> Iterator[Any]:
-    """Labels of the other forms that losses take: a number for each row of scores, or for each sample."""
-    for shapes in ([o.shape[:-1] for o in outputs], [o.shape[:1] for o in outputs]):
-        labels = [np.zeros(shape, "int32") for shape in shapes]
-        yield labels[0] if len(labels) == 1 else labels
-
-
-def _as_open(labels: list[np.ndarray], outputs: list[np.ndarray], values: Sequence[Value]) -> list[Any]:
-    """Shapes of the labels: a dimension that is as that of an output is open where that one is."""
-    batch, found = values[0].shape[0], []
-    for k, label in enumerate(labels):
-        fits = len(labels) == len(outputs)
-        sizes = zip(label.shape, outputs[k].shape, values[k].shape, strict=False) if fits else ()
-        dims = [known if extent == size else extent for extent, size, known in sizes]
-        found.append((batch, *dims[1:], *label.shape[max(1, len(dims)) :]))
-    return found
-
-
-def _label_names(y: Any) -> list[str]:
-    count = len(tree.flatten(y))
-    return ["y"] if count == 1 else [f"y_{k}" for k in range(count)]
 
 
 def _metric_ids(model: Any) -> set[int]:

@@ -1,0 +1,99 @@
+"""The labels of a training step: their dtypes, names and shapes, given or found out by trying."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from kcompile.core import tree
+from kcompile.core.symbolic import symbol
+from kcompile.export.onnx.compare import random_input
+from kcompile.export.onnx.signature import make_spec
+from kcompile.ir.graph import Value
+from kcompile.ir.types import Shape
+
+SAMPLES = 2  # of the arrays that stand for a batch while it is traced
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What may stand for `y` while a step is traced: arrays, and the shape and the name of each of them."""
+
+    y: Any
+    shapes: Sequence[Shape]
+    names: list[str]
+
+
+def candidates(
+    model: Any, outputs: list[np.ndarray], values: Sequence[Value], signature: Any = None
+) -> Iterator[Labels]:
+    """Labels in the order in which they should be tried: the first that the loss takes are the right ones.
+
+    Args:    outputs, values: what the model makes of a batch, as arrays and in its trace. signature: a
+             structure of InputSpecs (or the like) for the labels; by default those that its losses take,
+             whose open dimensions are the outputs' own.
+    """
+    if signature is not None:
+        yield from _of_signature(signature, values[0].shape[0])
+        return
+    from kcompile.explain import labels_for
+
+    y = labels_for(model, outputs)
+    yield _as_open(y, outputs, values)
+    yield from _sequences(outputs, values)
+    yield from (_as_open(y, outputs, values) for y in _class_numbers(outputs))
+
+
+def _of_signature(signature: Any, batch: Any) -> Iterator[Labels]:
+    """An open dimension has a name of its own, or the one that the inputs have for it."""
+    names = iter(_names(len(tree.flatten(signature))))
+    rng = np.random.default_rng(1)
+
+    def named(x: Any) -> Any:
+        name = next(names)
+        return replace(make_spec(x, 0), name=getattr(x, "name", None) or name)
+
+    specs = tree.map_structure(named, signature)
+    y = tree.map_structure(lambda spec: random_input(spec, SAMPLES, rng), specs)
+    flat = tree.flatten(specs)
+    for own in (True, False):
+        shapes = [spec.type(f"{spec.name}_" if own else "").shape for spec in flat]
+        yield Labels(y, [(batch, *shape[1:]) for shape in shapes], [spec.name for spec in flat])
+
+
+def _sequences(outputs: list[np.ndarray], values: Sequence[Value]) -> Iterator[Labels]:
+    """Class numbers in rows of any length beside rows of scores: labels without their places in time."""
+    if all(o.ndim == 3 for o in outputs):
+        found = [np.zeros(o.shape[:-1], "int32") for o in outputs]
+        names = _names(len(found))
+        shapes = [(values[0].shape[0], symbol(f"{name}_length")) for name in names]
+        yield Labels(_packed(found), shapes, names)
+
+
+def _class_numbers(outputs: list[np.ndarray]) -> Iterator[Any]:
+    """Labels of the other forms that losses take: a number for each row of scores, or for each sample."""
+    for shapes in ([o.shape[:-1] for o in outputs], [o.shape[:1] for o in outputs]):
+        yield _packed([np.zeros(shape, "int32") for shape in shapes])
+
+
+def _as_open(y: Any, outputs: list[np.ndarray], values: Sequence[Value]) -> Labels:
+    """A dimension that is as that of an output is open where that one is."""
+    labels, batch = tree.flatten(y), values[0].shape[0]
+    found: list[Shape] = []
+    for k, label in enumerate(labels):
+        fits = len(labels) == len(outputs)
+        sizes = zip(label.shape, outputs[k].shape, values[k].shape, strict=False) if fits else ()
+        dims = [known if extent == size else extent for extent, size, known in sizes]
+        found.append((batch, *dims[1:], *label.shape[max(1, len(dims)) :]))
+    return Labels(y, found, _names(len(labels)))
+
+
+def _packed(labels: list[np.ndarray]) -> Any:
+    return labels[0] if len(labels) == 1 else labels
+
+
+def _names(count: int) -> list[str]:
+    return ["y"] if count == 1 else [f"y_{k}" for k in range(count)]
