@@ -1,8 +1,8 @@
 """Binomial draws: how many of n trials succeed.
 
 Few trials are drawn one by one. Otherwise the work must not grow with n: where few successes are expected
-they are found by the gaps between them, and where many are, by rejection from a distribution of known inverse.
-Both are computed for all elements, in float64, and one is selected.
+they are found by the gaps between them, and where many are, by rejection. Both are computed for all elements,
+in float64, and one is selected.
 
 Sources: L. Devroye, "Non-Uniform Random Variate Generation", 1986, X.4.3 (waiting times); W. Hörmann, "The
 generation of binomial random variates", J. Stat. Comput. Simul. 46 (1993), algorithm BTRS.
