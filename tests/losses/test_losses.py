@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import kcompile as keras
-from kcompile import jit, losses, ops
+from kcompile import jit, losses
 from kcompile.losses.loss import squeeze_or_expand_to_same_rank
 from kcompile.ops import abs as ops_abs
 from kcompile.trace.masks import set_mask
