@@ -121,7 +121,9 @@ def test_wrong_shapes():
         initializers.Identity()((2, 3, 4))
 
 
-@pytest.mark.parametrize("name", ["RandomNormal", "RandomUniform", "TruncatedNormal", "HeNormal", "Orthogonal"])
+@pytest.mark.parametrize(
+    "name", ["RandomNormal", "RandomUniform", "TruncatedNormal", "HeNormal", "Orthogonal"]
+)
 def test_draws_are_floats(name):
     with pytest.raises(ValueError, match="floating point `dtype`"):
         getattr(initializers, name)(seed=1)((3, 3), "int32")
