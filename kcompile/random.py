@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 
 from kcompile.core import dtypes
+from kcompile.ops import binomial as trials
 from kcompile.ops import elementwise as ew
 from kcompile.ops import index as indexing
 from kcompile.ops import movement
 from kcompile.ops import random as draws
 from kcompile.ops.public import public
 from kcompile.trace.seed_generator import SeedGenerator as SeedGenerator
+from kcompile.trace.seed_generator import checked_seed
 
 _global: list[SeedGenerator] = []
 
@@ -40,13 +42,20 @@ def draw_seed(seed: Any) -> Any:
     if hasattr(seed, "next"):
         return seed.next()
     if isinstance(seed, (int, np.integer)):
-        return np.array([int(seed) % 2**32, 0], np.uint32)
+        return np.array([checked_seed(seed), 0], np.uint32)
     if getattr(seed, "shape", None) == (2,):
         return ew.as_tensor(seed, "uint32")
     raise ValueError(
         "Argument `seed` must be either an integer or an instance of `SeedGenerator`. "
         f"Received: seed={seed} (of type {type(seed)})"
     )
+
+
+def _float_dtype(name: str, dtype: Any) -> str:
+    found = dtypes.standardize(dtype)
+    if not dtypes.is_float(found):
+        raise ValueError(f"`keras.random.{name}` requires a floating point `dtype`. Received: dtype={dtype}")
+    return found
 
 
 def _scaled(x: Any, factor: Any, offset: Any) -> Any:
@@ -60,6 +69,7 @@ def normal(shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = None, se
     >>> normal((2, 3), seed=1).shape
     (2, 3)
     """
+    dtype = _float_dtype("normal", dtype)
     return _scaled(draws.normal(draw_seed(seed), shape, dtype), stddev, mean)
 
 
@@ -67,14 +77,25 @@ def truncated_normal(
     shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = None, seed: Any = None
 ) -> Any:
     """Normal draws within two deviations of the mean."""
+    dtype = _float_dtype("truncated_normal", dtype)
     return _scaled(draws.truncated_normal(draw_seed(seed), shape, dtype), stddev, mean)
 
 
 def uniform(shape: Any, minval: Any = 0.0, maxval: Any = 1.0, dtype: Any = None, seed: Any = None) -> Any:
     """Uniform draws from [minval, maxval), floats; for integers there is `randint`."""
-    if not dtypes.is_float(dtypes.standardize(dtype)):
-        raise ValueError(f"`random.uniform` requires a floating point `dtype`. Received: dtype={dtype}")
-    return _scaled(draws.uniform(draw_seed(seed), shape, dtype), ew.subtract(maxval, minval), minval)
+    dtype = _float_dtype("uniform", dtype)
+    drawn = _scaled(draws.uniform(draw_seed(seed), shape, dtype), ew.subtract(maxval, minval), minval)
+    below = _largest_below(maxval, minval, dtype)
+    return drawn if below is None else ew.minimum(drawn, below)
+
+
+def _largest_below(maxval: Any, minval: Any, dtype: str) -> Any:
+    """What draws are cut at, where rounding the scaled ones could reach maxval."""
+    numbers = all(isinstance(v, (int, float, np.integer, np.floating)) for v in (minval, maxval))
+    if not numbers or (minval == 0 and maxval == 1):
+        return None
+    low, high = (np.asarray(v).astype(dtypes.numpy_dtype(dtype)) for v in (minval, maxval))
+    return np.nextafter(high, low) if low < high else None
 
 
 def randint(shape: Any, minval: Any, maxval: Any, dtype: Any = "int32", seed: Any = None) -> Any:
@@ -120,14 +141,16 @@ def shuffle(x: Any, axis: int = 0, seed: Any = None) -> Any:
 
 def gamma(shape: Any, alpha: Any, dtype: Any = None, seed: Any = None) -> Any:
     """Gamma draws with the shape parameter alpha and scale 1."""
-    return draws.gamma(draw_seed(seed), shape, alpha, dtype)
+    return draws.gamma(draw_seed(seed), shape, alpha, _float_dtype("gamma", dtype))
 
 
 def beta(shape: Any, alpha: Any, beta: Any, dtype: Any = None, seed: Any = None) -> Any:
     """Beta draws."""
-    return draws.beta(draw_seed(seed), shape, alpha, beta, dtype)
+    return draws.beta(draw_seed(seed), shape, alpha, beta, _float_dtype("beta", dtype))
 
 
 def binomial(shape: Any, counts: Any, probabilities: Any, dtype: Any = None, seed: Any = None) -> Any:
-    """How many of `counts` trials, each with the given probability, succeed."""
-    return draws.binomial(draw_seed(seed), shape, counts, probabilities, dtype)
+    """How many of `counts` trials, each with the given probability, succeed; floats, or ints of any width."""
+    if dtypes.standardize(dtype) == "bool":
+        raise ValueError(f"`keras.random.binomial` requires a numeric `dtype`. Received: dtype={dtype}")
+    return trials.binomial(draw_seed(seed), shape, counts, probabilities, dtype)

@@ -119,3 +119,24 @@ def test_wrong_shapes():
         initializers.Orthogonal()((3,))
     with pytest.raises(ValueError, match="2D matrices"):
         initializers.Identity()((2, 3, 4))
+
+
+@pytest.mark.parametrize(
+    "name", ["RandomNormal", "RandomUniform", "TruncatedNormal", "HeNormal", "Orthogonal"]
+)
+def test_draws_are_floats(name):
+    with pytest.raises(ValueError, match="floating point `dtype`"):
+        getattr(initializers, name)(seed=1)((3, 3), "int32")
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
+def test_uniform_draws_stay_below_their_upper_end(dtype):
+    drawn = initializers.RandomUniform(1.0, 2.0, seed=3)((200, 200), dtype)
+    assert np.asarray(drawn, "f8").min() >= 1
+    assert np.asarray(drawn, "f8").max() < 2
+
+
+def test_seeds_have_32_bits():
+    for seed in (-1, 2**32):
+        with pytest.raises(OverflowError, match="must lie in"):
+            initializers.HeNormal(seed=seed)((2, 2))

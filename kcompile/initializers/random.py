@@ -12,6 +12,7 @@ import numpy as np
 from kcompile.core import dtypes
 from kcompile.core.serialization import deserialize_keras_object, serialize_keras_object
 from kcompile.initializers.constant import Initializer
+from kcompile.trace.seed_generator import checked_seed
 
 # Standard deviation of a standard normal cut off at two deviations.
 TRUNCATED_STDDEV = 0.87962566103423978
@@ -39,7 +40,8 @@ class RandomInitializer(Initializer):
         return cls(**{**config, "seed": deserialize_keras_object(config.get("seed"))})
 
     def generator(self) -> np.random.Generator:
-        seed = self.seed if isinstance(self.seed, (int, np.integer)) else np.asarray(self.seed.next())
+        own = isinstance(self.seed, (int, np.integer))
+        seed = checked_seed(self.seed) if own else np.asarray(self.seed.next())
         return np.random.Generator(np.random.Philox(np.random.SeedSequence(seed)))
 
     def normal(self, shape: Any, mean: float, stddev: float, dtype: Any) -> np.ndarray:
@@ -58,11 +60,17 @@ class RandomInitializer(Initializer):
 
     def uniform(self, shape: Any, low: float, high: float, dtype: Any) -> np.ndarray:
         draw = self.generator().random(tuple(shape), _draw_dtype(dtype))
-        return _cast(draw * (high - low) + low, dtype)
+        values = _cast(draw * (high - low) + low, dtype)
+        # Rounding may have reached the upper end.
+        end = np.asarray(high, values.dtype)
+        return np.minimum(values, np.nextafter(end, _cast(low, dtype))) if low < high else values
 
 
 def _draw_dtype(dtype: Any) -> Any:
-    return np.float64 if dtypes.standardize(dtype) == "float64" else np.float32
+    name = dtypes.standardize(dtype)
+    if not dtypes.is_float(name):
+        raise ValueError(f"Random initial values require a floating point `dtype`. Received: dtype={dtype}")
+    return np.float64 if name == "float64" else np.float32
 
 
 def _cast(draw: Any, dtype: Any) -> np.ndarray:
@@ -242,6 +250,7 @@ class Orthogonal(RandomInitializer):
                 f"rank {len(shape)}."
             )
         rows, columns = math.prod(shape[:-1]), shape[-1]
+        _draw_dtype(dtype)  # must be one of floats
         draw = self.generator().standard_normal((max(rows, columns), min(rows, columns)))
         q, r = np.linalg.qr(draw)
         q = q * np.sign(np.diag(r))

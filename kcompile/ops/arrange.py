@@ -300,14 +300,25 @@ def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     """
     x = moveaxis(x, (axis1, axis2), (-2, -1))
     n, m = x.shape[-2:]
-    if not (isinstance(n, int) and isinstance(m, int)):
-        raise ShapeError(message("diagonal: the two dimensions must be known.", received=f"{x.shape}"))
     row, column = builtins.max(-offset, 0), builtins.max(offset, 0)
-    count = builtins.max(builtins.min(n - row, m - column), 0)
     flat = movement.reshape(x, (*x.shape[:-2], n * m))
+    if not (isinstance(n, int) and isinstance(m, int)):
+        return _open_diagonal(flat, n, m, row, column)
+    count = builtins.max(builtins.min(n - row, m - column), 0)
     start = (*(0,) * (len(x.shape) - 2), row * m + column if count else 0)
     step = (*(1,) * (len(x.shape) - 2), m + 1)
     return cutting.slice_op(flat, start=start, size=(*x.shape[:-2], count), step=step)
+
+
+def _open_diagonal(flat: Any, n: Any, m: Any, row: int, column: int) -> Any:
+    """The diagonal from (row, column) on of matrices n x m, of which only a run knows the size."""
+    from kcompile.ops import create
+
+    shorter = symbolic.minimum(n - row, m - column)
+    place = create.iota(shorter - symbolic.minimum(shorter, 0))
+    width = ew.as_tensor(movement.extent(m), "int32")
+    at = ew.add(ew.multiply(ew.add(place, row), width), ew.add(place, column))
+    return indexing.take(flat, at, axis=-1)
 
 
 def diagflat(x: Any, k: int = 0) -> Any:
@@ -316,11 +327,10 @@ def diagflat(x: Any, k: int = 0) -> Any:
 
     x = ravel(x)
     n = x.shape[0]
-    if not isinstance(n, int):
-        raise ShapeError(message("diag: the dimension must be known.", received=f"{x.shape}"))
     size = n + builtins.abs(k)
     padded = cutting.pad(x, [(builtins.max(k, 0), builtins.max(-k, 0))])
-    hit = create.eye(size, k=k, dtype="bool")
+    rows, columns = create.iota(size), create.iota(size)
+    hit = ew.equal(ew.add(movement.expand_dims(rows, 1), k), movement.expand_dims(columns, 0))
     return ew.where(hit, movement.reshape(padded, (1, size)), ew.zero_like(x))
 
 

@@ -26,7 +26,8 @@ def _infer(target: TensorType, logits: TensorType) -> TensorType:
 
 @sigmoid_cross_entropy_op.reference
 def _reference(target: np.ndarray, logits: np.ndarray) -> np.ndarray:
-    return np.maximum(logits, 0) - logits * target + np.log1p(np.exp(-np.abs(logits)))
+    certain = np.maximum(logits, 0) * (1 - target) + np.maximum(-logits, 0) * target
+    return certain + np.log1p(np.exp(-np.abs(logits)))
 
 
 @sigmoid_cross_entropy_op.vjp
@@ -37,9 +38,11 @@ def _vjp(dy: Any, y: Any, target: Any, logits: Any) -> tuple[Any, Any]:
 
 @sigmoid_cross_entropy_op.decompose
 def _decompose(target: Any, logits: Any) -> Any:
-    # The first difference is exact where it matters: for sure predictions that are right.
+    # max(x, 0) - x t, without the difference of infinities: 0 for sure predictions that are right.
+    wrong = ew.multiply(ew.relu(logits), ew.subtract(1.0, target))
+    missed = ew.multiply(ew.relu(ew.negative(logits)), target)
     tail = ew.log1p(ew.exp(ew.negative(ew.absolute(logits))))
-    return ew.add(ew.subtract(ew.relu(logits), ew.multiply(logits, target)), tail)
+    return ew.add(ew.add(wrong, missed), tail)
 
 
 @sigmoid_cross_entropy_op.samples

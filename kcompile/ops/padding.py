@@ -47,6 +47,11 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = N
     for axis, (before, after) in enumerate(widths):
         if not before and not after:
             continue
+        if x.shape[axis] == 0:
+            raise ValueError(
+                f"pad: axis {axis} has no elements that padding by {mode!r} could repeat; use "
+                f"mode='constant'. Received: shape={tuple(x.shape)}"
+            )
         if mode in BY_INDEX:
             x = _by_index(x, axis, before, after, mode)
         else:

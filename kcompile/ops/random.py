@@ -184,10 +184,26 @@ def bernoulli(key: Any, shape: Any, probability: Any) -> Any:
 
 
 def randint(key: Any, shape: Any, minval: Any, maxval: Any, dtype: str = "int32") -> Any:
-    """Random ints in [minval, maxval), which span at most 2 ** 32."""
+    """Random ints in [minval, maxval), of which numbers below the dtype's least are left out; minval alone
+    where that is empty.
+
+    >>> sorted(set(randint(np.array([7, 0], "uint32"), (100,), -128, -125, "int8").tolist()))
+    [-128, -127, -126]
+    """
+    if dtypes.itemsize(dtype) == 8:
+        return _randint_of_two_words(key, shape, minval, maxval, dtype)
+    low, high = (ew.as_tensor(v, "int64") for v in (minval, maxval))  # the ends of the others' ranges fit
+    low = ew.maximum(low, int(np.iinfo(dtype).min))
+    span = ew.maximum(ew.subtract(high, low), 1)
+    return ew.cast(ew.add(ew.mod(ew.cast(bits(key, shape), "int64"), span), low), dtype)
+
+
+def _randint_of_two_words(key: Any, shape: Any, minval: Any, maxval: Any, dtype: str) -> Any:
     low, high = (ew.as_tensor(v, dtype) for v in (minval, maxval))
-    offset = ew.mod(bits(key, shape), ew.cast(ew.subtract(high, low), "uint32"))
-    return ew.add(ew.cast(offset, dtype), low)
+    word, tail = (ew.cast(bits(k, shape), "uint64") for k in (key, folded(key, 4)))
+    span = ew.where(ew.less(low, high), ew.subtract(ew.cast(high, "uint64"), ew.cast(low, "uint64")), 1)
+    offset = ew.mod(ew.add(ew.multiply(word, 2**32), tail), ew.cast(span, "uint64"))
+    return ew.add(ew.cast(offset, dtype), low)  # int64 wraps round, which is what leads back into the range
 
 
 def gumbel(key: Any, shape: Any, dtype: Any = None) -> Any:
@@ -199,7 +215,8 @@ def categorical(key: Any, logits: Any, num_samples: int, dtype: str = "int32") -
     """Class numbers drawn with the probabilities softmax(logits): logits (b, c) -> (b, num_samples)."""
     logits = ew.as_tensor(logits)
     b, c = logits.shape
-    noise = gumbel(key, (b, num_samples, c), ew.float_of(ew.common_dtype(logits)))
+    # Draws of a half have too few steps: of many classes, those with the highest noise would tie.
+    noise = gumbel(key, (b, num_samples, c), dtypes.promote(ew.float_of(ew.common_dtype(logits)), "float32"))
     return ew.cast(reduce.argmax(ew.add(movement.expand_dims(logits, 1), noise), axis=-1), dtype)
 
 
@@ -219,13 +236,9 @@ def dropout(key: Any, inputs: Any, rate: float, noise_shape: Any = None) -> Any:
 ATTEMPTS = 8  # each is accepted with at least 95 percent: one draw in 2e10 is left with its last candidate
 
 
-def gamma(key: Any, shape: Any, alpha: Any, dtype: Any = None) -> Any:
-    """Gamma draws of the given shape parameter and scale 1.
-
-    Source: G. Marsaglia, W. Tsang, "A simple method for generating gamma variables", ACM TOMS 26 (2000).
-    """
-    dims, name = _shape(shape), dtypes.standardize(dtype)
-    alpha = ew.as_tensor(alpha, name)
+def _gamma_factors(key: Any, dims: Shape, alpha: Any, name: str) -> tuple[Any, Any]:
+    """What a gamma draw is the product of: a number > 0, and one in (0, 1] by its logarithm, which for a
+    small alpha lies far below what a float can hold."""
     small = ew.less(alpha, 1.0)
     d = ew.subtract(ew.where(small, ew.add(alpha, 1.0), alpha), 1.0 / 3.0)
     x, u = normal(key, (ATTEMPTS, *dims), name), uniform(folded(key, 1), (ATTEMPTS, *dims), name)
@@ -237,28 +250,36 @@ def gamma(key: Any, shape: Any, alpha: Any, dtype: Any = None) -> Any:
         ew.multiply(ew.square(x), 0.5), ew.multiply(d, ew.add(ew.subtract(1.0, safe), ew.log(safe)))
     )
     accepted = ew.logical_and(inside, ew.less(ew.log(u), bound))
-    number = np.arange(ATTEMPTS, dtype=np.int32).reshape((-1,) + (1,) * len(dims))
-    first = reduce.min(ew.where(accepted, number, ATTEMPTS - 1), axis=0)
-    result = reduce.sum(ew.where(ew.equal(number, first), safe, 0.0), axis=0)
-    boost = ew.power(
-        ew.subtract(1.0, uniform(folded(key, 2), dims, name)), ew.reciprocal(ew.where(small, alpha, 1.0))
-    )
-    return ew.multiply(ew.multiply(result, d), ew.where(small, boost, 1.0))
+    log_boost = ew.true_divide(ew.log(ew.subtract(1.0, uniform(folded(key, 2), dims, name))), alpha)
+    return ew.multiply(first_accepted(accepted, safe), d), ew.where(small, log_boost, 0.0)
+
+
+def first_accepted(accepted: Any, candidates: Any) -> Any:
+    """The first of the candidates along axis 0 that is accepted; the last one where none is."""
+    count, *dims = accepted.shape
+    number = np.arange(count, dtype=np.int32).reshape((-1,) + (1,) * len(dims))
+    first = reduce.min(ew.where(accepted, number, count - 1), axis=0)
+    return reduce.sum(ew.where(ew.equal(number, first), candidates, ew.zero_like(candidates)), axis=0)
+
+
+def gamma(key: Any, shape: Any, alpha: Any, dtype: Any = None) -> Any:
+    """Gamma draws of the given shape parameter and scale 1.
+
+    Source: G. Marsaglia, W. Tsang, "A simple method for generating gamma variables", ACM TOMS 26 (2000).
+    """
+    name = dtypes.standardize(dtype)
+    value, log_boost = _gamma_factors(key, _shape(shape), ew.as_tensor(alpha, name), name)
+    return ew.multiply(value, ew.exp(log_boost))
 
 
 def beta(key: Any, shape: Any, alpha: Any, beta: Any, dtype: Any = None) -> Any:
-    """Beta draws, as the share of one gamma draw in the sum of two."""
-    a, b = gamma(key, shape, alpha, dtype), gamma(folded(key, 3), shape, beta, dtype)
-    return ew.true_divide(a, ew.add(a, b))
-
-
-def binomial(key: Any, shape: Any, counts: Any, probabilities: Any, dtype: Any = None) -> Any:
-    """How many of `counts` trials, each with the given probability, succeed."""
-    name, limits = dtypes.standardize(dtype), np.asarray(counts)
-    trials = int(limits.max(initial=0))
-    hits = bernoulli(key, (trials, *_shape(shape)), ew.as_tensor(probabilities, "float32"))
-    number = np.arange(trials).reshape((-1,) + (1,) * len(_shape(shape)))
-    return reduce.sum(ew.cast(ew.logical_and(hits, number < limits), name), axis=0)
+    """Beta draws, as the share of one gamma draw in the sum of two: by their logarithms, since both may be
+    too small for a float."""
+    name, logs = dtypes.standardize(dtype), []
+    for k, parameter in ((key, alpha), (folded(key, 3), beta)):
+        value, log_boost = _gamma_factors(k, _shape(shape), ew.as_tensor(parameter, name), name)
+        logs.append(ew.add(ew.log(value), log_boost))
+    return ew.sigmoid(ew.subtract(*logs))
 
 
 def permutation(key: Any, count: int) -> Any:

@@ -21,6 +21,7 @@ def getitem(x: Any, key: Any) -> Any:
     key = key if isinstance(key, tuple) else (key,)
     if isinstance(x, np.ndarray) and builtins.any(_is_mask(k) for k in key):
         return x[key]  # how many elements a mask lets through is known of arrays alone
+    key = tuple(part for k in key for part in _places(k))
     expanded = _expand_key(key, len(x.shape))
     if builtins.any(_is_array(k) for k in expanded):
         return _advanced(x, expanded)
@@ -35,6 +36,12 @@ def getitem(x: Any, key: Any) -> Any:
 
 def _is_array(k: Any) -> bool:
     return not (k is None or k is Ellipsis or isinstance(k, (int, slice, np.integer, Int)))
+
+
+def _places(k: Any) -> tuple[Any, ...]:
+    """A mask that is known, as the indices it lets through; all else as it is."""
+    known = np.asarray(k) if isinstance(k, (list, np.ndarray)) else None
+    return (k,) if known is None or known.dtype.kind != "b" else known.nonzero()
 
 
 def _is_mask(k: Any) -> bool:

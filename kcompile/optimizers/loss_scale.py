@@ -96,8 +96,8 @@ class LossScaleOptimizer(Optimizer):
         targets = self._targets(grads, trainable_variables)
         finite = self.check_finite(grads)
         scale = self.dynamic_scale.value
-        unscaled = [
-            g if g is None or v.overwrite_with_gradient else g / ops.cast(scale, str(g.dtype))
+        unscaled = [  # in float32 for halves: float16 has no room for a scale of 2**16
+            g if g is None or v.overwrite_with_gradient else ops.divide(g, scale)
             for g, v in zip(grads, targets, strict=True)
         ]
         inner = self.inner_optimizer

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import kcompile as keras
-from kcompile import losses
+from kcompile import jit, losses
 from kcompile.losses.loss import squeeze_or_expand_to_same_rank
 from kcompile.ops import abs as ops_abs
 from kcompile.trace.masks import set_mask
@@ -124,3 +124,17 @@ def test_ranks(a, b, expected):
 def test_an_axis_is_no_bool():
     with pytest.raises(ValueError, match="`axis` must be of type `int`"):
         losses.categorical_crossentropy(y_true, y_pred, axis=True)
+
+
+@pytest.mark.parametrize("target, logit", [(0.0, np.inf), (1.0, -np.inf), (0.3, np.inf), (0.3, -np.inf)])
+def test_infinite_logits_that_are_wrong_cost_infinity(target, logit):
+    arrays = np.float32([[target]]), np.float32([[logit]])
+    loss = losses.BinaryCrossentropy(from_logits=True)
+    for run in (loss, jit(loss)):
+        assert float(np.asarray(run(*arrays))) == np.inf
+
+
+def test_sure_logits_that_are_right_cost_nothing():
+    loss = losses.BinaryCrossentropy(from_logits=True, reduction="sum")
+    for run in (loss, jit(loss)):
+        assert float(np.asarray(run(np.float32([0, 1]), np.float32([-1e30, 1e30])))) == 0

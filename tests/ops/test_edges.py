@@ -262,7 +262,8 @@ def test_bins_in_either_order(bins):
 
 def test_masks_as_subscripts_and_positions():
     mask = np.array([True, False, True])
-    np.testing.assert_array_equal(ops.get_item(GRID, mask), GRID[mask])
+    for key in (mask, [True, False, True], (mask, slice(1, 3)), GRID > 1):
+        np.testing.assert_array_equal(both(lambda x, key=key: ops.get_item(x, key), GRID), GRID[key])
     np.testing.assert_array_equal(ops.get_item(GRID, (slice(None), GRID[0] > 1)), GRID[:, GRID[0] > 1])
     np.testing.assert_array_equal(both(lambda x, i: ops.take(x, i, axis=0), GRID, mask), GRID[[1, 0, 1]])
 
@@ -298,6 +299,19 @@ def test_nothing_has_no_extreme(name):
     with pytest.raises(ValueError, match="no element along the reduced axes"):
         kcompile.jit(lambda x: function(x, axis=0))(nothing)
     assert both(lambda x: function(x, axis=1), nothing).shape == (0,)
+
+
+@pytest.mark.parametrize("mode", ["edge", "reflect", "wrap", "maximum"])
+def test_nothing_cannot_be_repeated(mode):
+    nothing = np.zeros((0, 2), "float32")
+
+    def pad(x):
+        return ops.pad(x, 1, mode=mode)
+
+    for run in (pad, kcompile.jit(pad)):
+        with pytest.raises(ValueError, match=r"axis 0 has no elements"):
+            run(nothing)
+    assert ops.pad(nothing, ((0, 0), (1, 1)), mode=mode).shape == (0, 4)
 
 
 def test_medians_of_no_rows():

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from kcompile import ops, random
+from kcompile import jit, ops, random
 from kcompile.autograd.backward import pull_back
 from kcompile.core.errors import ShapeError
 from kcompile.core.symbolic import symbol
@@ -181,3 +181,117 @@ def test_traced_draws_change_from_step_to_step():
 def test_uniform_draws_are_floats():
     with pytest.raises(ValueError, match="requires a floating point `dtype`"):
         random.uniform((2,), dtype="int32")
+
+
+class TestDtypes:
+    @pytest.mark.parametrize("draw", ["normal", "truncated_normal", "uniform", "gamma", "beta"])
+    @pytest.mark.parametrize("dtype", ["int32", "uint8", "bool"])
+    def test_floats_only(self, draw, dtype):
+        parameters = {"gamma": (2.0,), "beta": (2.0, 3.0)}.get(draw, ())
+        with pytest.raises(ValueError, match=f"random.{draw}. requires a floating point `dtype`"):
+            getattr(random, draw)((3,), *parameters, dtype=dtype, seed=1)
+
+    @pytest.mark.parametrize("dtype", ["int8", "uint8", "int32", "int64"])
+    def test_counts_of_successes_may_be_ints(self, dtype):
+        for counts in (9, 2000):
+            x = random.binomial((50,), counts, 0.01, dtype=dtype, seed=1)
+            assert ops.dtype(x) == dtype
+        with pytest.raises(ValueError, match="numeric `dtype`"):
+            random.binomial((3,), 5, 0.3, dtype="bool")
+
+    @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
+    def test_rounding_never_reaches_the_upper_end(self, dtype):
+        x = random.uniform((COUNT,), 1.0, 2.0, dtype=dtype, seed=1)
+        assert ops.dtype(x) == dtype
+        assert np.asarray(x, "f8").max() < 2
+
+    @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+    def test_many_classes_of_halves_do_not_tie(self, dtype):
+        x = random.categorical(ops.zeros((1, 1000), dtype), 1000, seed=1)
+        assert abs(moments(x)[0] - 499.5) < 5 * 289 / math.sqrt(1000)
+
+
+class TestRandint:
+    @pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "int32", "uint32", "int64", "uint64"])
+    def test_the_whole_range(self, dtype):
+        ends = np.iinfo(dtype)
+
+        def whole():
+            return random.randint((4000,), int(ends.min), int(ends.max), dtype=dtype, seed=1)
+
+        x = whole()
+        assert ops.dtype(x) == dtype
+        assert ends.max not in x
+        place = (x.astype("f8") - ends.min) / (float(ends.max) - float(ends.min))
+        assert abs(place.mean() - 0.5) < 0.03
+        assert abs(place.std() - 12**-0.5) < 0.02
+        assert place.min() < 0.01
+        assert place.max() > 0.99
+        np.testing.assert_array_equal(jit(whole)(), x)
+
+    def test_more_than_32_bits(self):
+        x = random.randint((1000,), 0, 2**40, dtype="int64", seed=1)
+        assert x.min() >= 0
+        assert 2**39 < x.max() < 2**40
+
+    @pytest.mark.parametrize("dtype", ["int32", "int64"])
+    @pytest.mark.parametrize("ends", [(4, 4), (9, 0)])
+    def test_an_empty_range_gives_its_start(self, ends, dtype):
+        def f():
+            return random.randint((3,), *ends, dtype=dtype, seed=1)
+
+        assert f().tolist() == jit(f)().tolist() == [ends[0]] * 3
+
+    def test_ends_outside_the_dtype(self):
+        x = random.randint((1000,), -5, 256, dtype="uint8", seed=1)
+        assert (x.min(), x.max()) == (0, 255)
+
+
+def test_beta_of_small_parameters_is_finite():
+    x = random.beta((COUNT,), 0.01, 0.01, seed=1)
+    mean, variance = moments(x)
+    assert near(mean, 0.5, 0.5)
+    assert abs(variance - 0.25 / 1.02) < 0.003
+
+
+@pytest.mark.parametrize(
+    ("n", "p"), [(65, 0.01), (1000, 0.005), (1000, 0.3), (70, 0.5), (5000, 0.9), (10**6, 0.2), (10**9, 3e-9)]
+)
+def test_binomial_of_many_trials(n, p):
+    count = 4000
+    x = random.binomial((count,), float(n), p, dtype="float64", seed=4)
+    assert np.array_equal(x, np.round(x))
+    mean, variance = moments(x)
+    expected = n * p * (1 - p)
+    assert abs(mean - n * p) < 5 * math.sqrt(expected / count)
+    assert abs(variance / expected - 1) < 0.12
+    skew = np.mean(((x - mean) / math.sqrt(variance)) ** 3)
+    assert abs(skew - (1 - 2 * p) / math.sqrt(expected)) < 0.25
+
+
+def test_binomial_takes_arrays_and_what_is_traced():
+    counts, p = np.float32([5, 100, 3000]), np.float32([0.0, 0.5, 1.0])
+    x = random.binomial((4, 3), counts, p, seed=1)
+    assert x.shape == (4, 3)
+    assert not x[:, 0].any()
+    assert (x[:, 2] == 3000).all()
+    compiled = jit(lambda n, p: random.binomial((4, 3), n, p, seed=1))(counts, p)
+    np.testing.assert_array_equal(compiled, x)
+
+
+class TestGenerator:
+    def test_unordered_states_are_scrambled(self):
+        generator = random.SeedGenerator(7)
+        assert generator.next(ordered=False).tolist() == [7, 0]
+        assert generator.state.array.tolist() == [8 * 5387, 5387]
+
+    def test_seeds_have_32_bits(self):
+        for seed in (-1, 2**32):
+            with pytest.raises(OverflowError, match="must lie in"):
+                random.SeedGenerator(seed)
+            with pytest.raises(OverflowError, match="must lie in"):
+                random.normal((2,), seed=seed)
+
+    def test_unknown_arguments(self):
+        with pytest.raises(ValueError, match="unknown keyword arguments"):
+            random.SeedGenerator(3, sed=4)

@@ -162,3 +162,13 @@ def test_variables_that_are_overwritten_by_their_gradients(steps):
     assert plain.numpy()[0] < 1
     names = [v.name for v in optimizer.variables]
     assert "plain_momentum" in names and "taken_momentum" not in names and "taken_average" not in names
+
+
+@pytest.mark.parametrize("accumulation", [None, 2])
+def test_a_scale_beyond_float16_divides_gradients_of_float16(accumulation):
+    variable = keras.Variable(np.ones(3, "float16"), dtype="float16")
+    inner = optimizers.SGD(1.0, gradient_accumulation_steps=accumulation)
+    optimizer = optimizers.LossScaleOptimizer(inner, initial_scale=2.0**17)
+    for _ in range(accumulation or 1):
+        optimizer.apply_gradients([(keras.ops.full((3,), 2.0**15, "float16"), variable)])
+    assert variable.numpy().tolist() == [0.75] * 3
