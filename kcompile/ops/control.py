@@ -62,11 +62,12 @@ def _steps(slices: Sequence[Any], length: Any) -> Any:
     found = list(dict.fromkeys([x.shape[0] if x.shape else None for x in slices] or [length]))
     if found == [None]:
         raise ValueError("Got no `xs` to scan over and `length` not provided.")
-    if not all(n is not None and fit(n, found[0]) for n in [*found, *([] if length is None else [length])]):
+    wanted, first = [*found, found[0] if length is None else length], found[0]
+    if first is None or any(n is None or not fit(n, first) for n in wanted):
         raise ValueError(
             f"scan: the first axes must agree with each other and with `length`. Received: {found}, {length=}"
         )
-    return found[0]
+    return first
 
 
 def _scan_eagerly(
