@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from kcompile.core.open_extents import all_fit, joined
 from kcompile.core.symbolic import Int, product
 
 Shape = tuple["int | Int", ...]
@@ -33,6 +34,10 @@ class TensorType:
     def is_static(self) -> bool:
         return all(isinstance(d, int) for d in self.shape)
 
+    def fits(self, other: TensorType) -> bool:
+        """Are the two equal, or may they be, of placeholders?"""
+        return self.dtype == other.dtype and all_fit(self.shape, other.shape)
+
     def __repr__(self) -> str:
         return f"{self.dtype}[{','.join(str(d).replace(' ', '') for d in self.shape)}]"
 
@@ -44,13 +49,13 @@ def broadcast_shapes(*shapes: Sequence[int | Int], op: str = "broadcast") -> Sha
     rank = max((len(s) for s in shapes), default=0)
     result: list[int | Int] = []
     for axis in range(-rank, 0):
-        dims = {s[axis] for s in shapes if -axis <= len(s)} - {1}
-        if len(dims) > 1:
+        extent = joined([s[axis] for s in shapes if -axis <= len(s)])
+        if extent is None:
             shown = " and ".join(_shown(s) for s in shapes)
             raise BroadcastError(
                 message(f"{op}: shapes {shown} cannot be broadcast together.", received=shown)
             )
-        result.append(dims.pop() if dims else 1)
+        result.append(extent)
     return tuple(result)
 
 

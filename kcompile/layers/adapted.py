@@ -8,7 +8,7 @@ import numpy as np
 
 from kcompile import initializers, ops
 from kcompile.core.serialization import deserialize_keras_object, serialize_keras_object
-from kcompile.layers.configured import Configured
+from kcompile.layers.configured import Configured, placed
 from kcompile.quantizers.config import Int4QuantizationConfig
 from kcompile.trace.variable import Variable
 
@@ -224,10 +224,8 @@ class QuantizableWeight(Adapted):
         return self._quantized(mode, np.asarray(self._dequantized() + self._update()), None)
 
     def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "quantization_config": serialize_keras_object(self.quantization_config),
-        }
+        how = serialize_keras_object(self.quantization_config)
+        return placed(super().get_config(), "quantization_config", how, before="lora_rank")
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from kcompile import activations, constraints, initializers, regularizers
@@ -28,10 +29,25 @@ def serialized(owner: Any, names: Iterable[str]) -> dict[str, Any]:
     return {name: value if module is None else module.serialize(value) for name, module, value in values}
 
 
+def placed(config: dict[str, Any], name: str, value: Any, before: str) -> dict[str, Any]:
+    """A config with another entry before one of its own; one that it has already stays where it is.
+
+    >>> placed({"units": 3, "seed": 1}, "rate", 0.5, before="seed")
+    {'units': 3, 'rate': 0.5, 'seed': 1}
+    """
+    if name in config or before not in config:
+        return {**config, name: value}
+    at = list(config).index(before)
+    entries = list(config.items())
+    return dict([*entries[:at], (name, value), *entries[at:]])
+
+
 class Configured(Layer):
     """Base of layers that keep their arguments; a subclass calls `configure` with them."""
 
     _settings: tuple[str, ...] = ()
+    # Arguments that stand elsewhere in the config than in the constructor: before which others.
+    _earlier: Mapping[str, str] = MappingProxyType({})
 
     def configure(self, settings: dict[str, Any]) -> None:
         """Make an attribute of each argument; initializers and their like may be names or configs."""
@@ -64,4 +80,7 @@ class Configured(Layer):
         )
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), **serialized(self, self._settings)}
+        config = {**super().get_config(), **serialized(self, self._settings)}
+        for name, other in self._earlier.items():
+            config = placed(config, name, config.pop(name), before=other)
+        return config

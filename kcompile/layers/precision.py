@@ -43,11 +43,14 @@ class Precision(State):
         return policy
 
     @property
-    def dtype(self) -> str:
+    def variable_dtype(self) -> str:
         """The dtype of the weights."""
         return self._policy.variable_dtype
 
-    variable_dtype = dtype
+    @property
+    def dtype(self) -> str:
+        """The dtype of the weights."""
+        return self.variable_dtype
 
     @property
     def compute_dtype(self) -> str:
@@ -60,8 +63,7 @@ class Precision(State):
 
     def _cast_target(self) -> str | None:
         """The dtype that float arguments of a call take; None: their own."""
-        casts = self._convert_input_args and self.autocast and dtypes.is_float(self.input_dtype)
-        return self.input_dtype if casts else None
+        return self.input_dtype if self._convert_input_args and self.autocast else None
 
     def _autocast_scope(self) -> AbstractContextManager[Any]:
         """How `call` reads float variables: in the dtype of computing if the layer, or one around it, is

@@ -61,7 +61,7 @@ class CompiledCalls:
             and all(
                 isinstance(x, np.ndarray) and x.ndim > 0 and mask_of(x) is None for x in leaves_of(inputs)
             )
-            and bool(leaves_of(inputs))
+            and len({len(x) for x in leaves_of(inputs)}) == 1  # batches of other sizes broadcast, or do not
         )
 
     def known(self, x: np.ndarray) -> Callable[[np.ndarray], Any] | None:

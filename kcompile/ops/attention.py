@@ -10,6 +10,7 @@ import numpy as np
 
 from kcompile.core import dtypes
 from kcompile.core.errors import ShapeError, message
+from kcompile.core.open_extents import all_fit, fit
 from kcompile.ir.graph import Value
 from kcompile.ir.op import Op, Sample, unwrap
 from kcompile.ir.types import Shape, TensorType, broadcast_shapes
@@ -47,9 +48,9 @@ def _infer(
     _check_ranks(query, key, value)
     (_, t, n, h), (_, s, k, _) = query.shape, key.shape
     batch = broadcast_shapes(*(x.shape[:1] for x in (query, key, value)), op=f"{NAME}: batch")
-    if h != key.shape[3]:
+    if not fit(h, key.shape[3]):
         raise _misfit("query and key must have the same depth", query, key)
-    if value.shape[1:3] != (s, k):
+    if not all_fit(value.shape[1:3], (s, k)):
         raise _misfit("key and value must have the same length and heads", key, value)
     if not (isinstance(n, int) and isinstance(k, int) and k > 0 and n % k == 0):
         raise _misfit("query heads must be a multiple of key heads", query, key)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from kcompile.core.errors import ShapeError, message
+from kcompile.core.open_extents import joined
 from kcompile.core.symbolic import Int
 from kcompile.ir import loops
 from kcompile.ir.loops import Expr, Index
@@ -199,9 +200,8 @@ def _einsum_infer(*xs: TensorType, subscripts: str) -> TensorType:
             raise ShapeError(message(f"einsum: '{letters}' needs rank {len(letters)}.", received=f"{x!r}"))
         for letter, d in zip(letters, x.shape, strict=True):
             known = sizes.setdefault(letter, d)
-            if known == 1:
-                sizes[letter] = d
-            elif d not in (1, known):
+            both = joined((known, d))
+            if both is None:
                 raise ShapeError(
                     message(
                         f"einsum '{subscripts}': dimension {letter} does not agree.",
@@ -209,6 +209,7 @@ def _einsum_infer(*xs: TensorType, subscripts: str) -> TensorType:
                         received=f"{d} in {x!r}",
                     )
                 )
+            sizes[letter] = both
     return TensorType(tuple(sizes[c] for c in output), xs[0].dtype)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from kcompile.core import tree
 from kcompile.core.errors import message
+from kcompile.core.open_extents import fit
 from kcompile.ir.body import closed, new_parameters
 from kcompile.ir.graph import Value
 from kcompile.ir.op import constant, unwrap
@@ -61,11 +62,12 @@ def _steps(slices: Sequence[Any], length: Any) -> Any:
     found = list(dict.fromkeys([x.shape[0] if x.shape else None for x in slices] or [length]))
     if found == [None]:
         raise ValueError("Got no `xs` to scan over and `length` not provided.")
-    if len(found) > 1 or (length is not None and found[0] != length):
+    wanted, first = [*found, found[0] if length is None else length], found[0]
+    if first is None or any(n is None or not fit(n, first) for n in wanted):
         raise ValueError(
             f"scan: the first axes must agree with each other and with `length`. Received: {found}, {length=}"
         )
-    return found[0]
+    return first
 
 
 def _scan_eagerly(
@@ -120,7 +122,7 @@ class _Loop:
         """The new carry; it must be of the types of the first one."""
         found = [_as_value(x) for x in tree.flatten(carry)]
         types, wanted = [v.type for v in found], [v.type for v in self.first]
-        if types != wanted:
+        if len(types) != len(wanted) or not all(a.fits(b) for a, b in zip(types, wanted, strict=True)):
             raise TypeError(
                 message(
                     "A loop's body must keep the shapes and dtypes of what it carries.",

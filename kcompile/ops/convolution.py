@@ -10,6 +10,7 @@ import numpy as np
 from kcompile.core import symbolic
 from kcompile.core.config import data_format_of
 from kcompile.core.errors import ShapeError, message
+from kcompile.core.open_extents import fit
 from kcompile.core.symbolic import Int
 from kcompile.ir.op import Op, Sample
 from kcompile.ir.types import Shape, TensorType
@@ -88,7 +89,7 @@ def _infer(
         raise ShapeError(
             message(f"{op}: input and kernel must have the same rank.", received=f"{x!r} and {w!r}")
         )
-    if w.shape[-2] != depth:
+    if not fit(w.shape[-2], depth):
         raise ShapeError(
             message(
                 f"{op}: the kernel's depth must equal the input's channels.",
@@ -117,7 +118,9 @@ def _conv_infer(
     x: TensorType, w: TensorType, *, strides: Any, pads: Pairs, dilations: Any, groups: int
 ) -> TensorType:
     channels = x.shape[-1]
-    if not isinstance(channels, int) or channels % groups or w.shape[-1] % groups:
+    known = isinstance(channels, int)
+    fits = channels % groups == 0 if known else fit(channels, w.shape[-2] * groups)
+    if not fits or w.shape[-1] % groups:
         raise ShapeError(
             message(
                 f"conv: channels and features must be divisible by groups={groups}.",

@@ -9,6 +9,7 @@ import numpy as np
 
 from kcompile.core import dtypes
 from kcompile.core.errors import DTypeError, ShapeError, message
+from kcompile.core.open_extents import all_fit, fit
 from kcompile.core.symbolic import Int
 from kcompile.ir import loops
 from kcompile.ir.loops import Expr, Index
@@ -154,7 +155,7 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Any:
 
 @scatter_add_rows_op.infer
 def _scatter_infer(indices: TensorType, updates: TensorType, *, rows: int | Int) -> TensorType:
-    if indices.rank != 1 or updates.rank < 1 or indices.shape[0] != updates.shape[0]:
+    if indices.rank != 1 or updates.rank < 1 or not fit(indices.shape[0], updates.shape[0]):
         raise ShapeError(
             message(
                 "scatter_add_rows: one index per row of updates.", received=f"{indices!r} and {updates!r}"
@@ -307,7 +308,7 @@ def take_along_axis(x: Any, indices: Any, axis: int | None = None) -> Any:
 def _scatter_along_infer(
     indices: TensorType, updates: TensorType, *, axis: int, extent: int | Int
 ) -> TensorType:
-    if indices.shape != updates.shape:
+    if not all_fit(indices.shape, updates.shape):
         raise ShapeError(
             message("scatter_along_axis: one index per update.", received=f"{indices!r} and {updates!r}")
         )

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from kcompile.core.errors import ShapeError, message
+from kcompile.core.open_extents import fit
 from kcompile.core.symbolic import Int
 from kcompile.ir import loops
 from kcompile.ir.loops import Expr, Index
@@ -27,7 +28,7 @@ def _concatenate_infer(*xs: TensorType, axis: int) -> TensorType:
     first = xs[0]
     for x in xs[1:]:
         if x.rank != first.rank or any(
-            a != b for k, (a, b) in enumerate(zip(x.shape, first.shape, strict=True)) if k != axis
+            not fit(a, b) for k, (a, b) in enumerate(zip(x.shape, first.shape, strict=True)) if k != axis
         ):
             raise ShapeError(
                 message(

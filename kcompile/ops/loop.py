@@ -14,6 +14,7 @@ import numpy as np
 
 from kcompile.core import dtypes
 from kcompile.core.errors import ShapeError, message
+from kcompile.core.open_extents import fit
 from kcompile.core.symbolic import Int
 from kcompile.ir.body import Body, closed, new_parameters
 from kcompile.ir.graph import Value, depending_on, substitute, topological
@@ -39,7 +40,7 @@ def _infer(
     inner = [*types[:carries], *(_slice_type(t, steps) for t in types[carries : carries + slices])]
     inner += types[carries + slices :]
     for number, (given, parameter) in enumerate(zip(inner, body.takes, strict=True)):
-        if given != parameter:
+        if not given.fits(parameter):
             raise ShapeError(
                 message(
                     f"loop: input {number} does not fit the body.",
@@ -49,7 +50,7 @@ def _infer(
             )
     states, results = body.gives[:carries], body.gives[carries:]
     for number, (given, kept) in enumerate(zip(types[:carries], states, strict=True)):
-        if given != kept:
+        if not given.fits(kept):
             raise ShapeError(
                 message(
                     f"loop: the body changes the type of carry {number}.",
@@ -63,7 +64,7 @@ def _infer(
 
 
 def _slice_type(stacked: TensorType, steps: int | Int | None) -> TensorType:
-    if not stacked.shape or stacked.shape[0] != steps:
+    if not stacked.shape or steps is None or not fit(stacked.shape[0], steps):
         raise ShapeError(
             message(f"loop: {stacked!r} cannot be sliced into {steps} steps.", hint="steps come first")
         )

@@ -9,6 +9,7 @@ import numpy as np
 
 from kcompile.core import dtypes, symbolic
 from kcompile.core.errors import ShapeError, message
+from kcompile.core.open_extents import fit
 from kcompile.core.symbolic import Int
 from kcompile.ir import loops
 from kcompile.ir.loops import Expr, Index
@@ -50,7 +51,7 @@ reshape_op = Op("reshape", cheap=True, traits=Traits(linear=True, moves=True, re
 
 @reshape_op.infer
 def _reshape_infer(x: TensorType, *, shape: Shape) -> TensorType:
-    if symbolic.product(x.shape) != symbolic.product(shape):
+    if not fit(symbolic.product(x.shape), symbolic.product(shape)):
         raise ShapeError(
             message(
                 "reshape: the number of elements must stay the same.",
@@ -140,7 +141,7 @@ def resolve_shape(shape: Shape, target: Any) -> Shape:
         known = symbolic.product(d for k, d in enumerate(dims) if k != unknown[0])
         total = symbolic.product(shape)
         rest = 0 if known == 0 else symbolic.floordiv(total, known)
-        if rest * known != total:
+        if not fit(rest * known, total):
             raise ShapeError(
                 message(
                     "reshape: -1 cannot be resolved.",
@@ -229,7 +230,7 @@ broadcast_op = Op("broadcast_to", cheap=True, traits=Traits(moves=True))
 @broadcast_op.infer
 def _broadcast_infer(x: TensorType, *, shape: Shape) -> TensorType:
     tail = shape[len(shape) - x.rank :] if x.rank else ()
-    if x.rank > len(shape) or any(d not in (1, e) for d, e in zip(x.shape, tail, strict=True)):
+    if x.rank > len(shape) or any(d != 1 and not fit(d, e) for d, e in zip(x.shape, tail, strict=True)):
         raise ShapeError(
             message("broadcast_to: the shape does not fit.", expected=f"{shape}", received=f"{x!r}")
         )

@@ -243,7 +243,12 @@ def _cast_infer(x: TensorType, *, dtype: str) -> TensorType:
 
 @cast_op.reference
 def _cast_reference(x: np.ndarray, *, dtype: str) -> np.ndarray:
-    return x.astype(dtypes.numpy_dtype(dtype))
+    if not (dtypes.is_float(dtypes.standardize(x.dtype)) and dtypes.is_int(dtype)):
+        return x.astype(dtypes.numpy_dtype(dtype))
+    low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
+    above, below = x >= float(high) + 1, x < low
+    inside = np.where(above | below | np.isnan(x), 0, x).astype(dtype)
+    return np.where(above, np.array(high, dtype), np.where(below, np.array(low, dtype), inside))
 
 
 @cast_op.vjp
@@ -253,7 +258,18 @@ def _cast_vjp(dy: Any, y: Any, x: Any, *, dtype: str) -> tuple[Any]:
 
 @cast_op.scalar
 def _cast_scalar(i: Index, x: Any, *, out: TensorType, dtype: str) -> Expr:
-    return loops.cast(x(i), dtype)
+    value = x(i)
+    if not (dtypes.is_float(value.dtype) and dtypes.is_int(dtype)) or value.op == "const":
+        return loops.cast(value, dtype)
+    if dtypes.is_half(value.dtype):
+        value = loops.cast(value, "float32")
+    low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
+    above = loops.apply("ge", value, const_like(float(high) + 1, value), dtype="bool")
+    below = loops.apply("lt", value, const_like(float(low), value), dtype="bool")
+    number = loops.apply("eq", value, value, dtype="bool")
+    inside = loops.select(number, loops.cast(value, dtype), loops.const(0, dtype))
+    inside = loops.select(below, loops.const(low, dtype), inside)
+    return loops.select(above, loops.const(high, dtype), inside)
 
 
 @cast_op.onnx
@@ -270,10 +286,11 @@ def _cast_samples(rng: np.random.Generator) -> Iterator[Sample]:
 
 
 def cast(x: Any, dtype: Any) -> Any:
-    """x converted to `dtype`; floats are truncated towards zero when they become ints.
+    """x converted to `dtype`; floats are truncated towards zero when they become ints, those outside of the
+    ints' range become the nearest one, and NaN 0. Ints outside of the range wrap around.
 
-    >>> cast(np.array([1.7, -1.7], "float32"), "int32").tolist()
-    [1, -1]
+    >>> cast(np.array([1.7, -1.7, 3e9], "float32"), "int32").tolist()
+    [1, -1, 2147483647]
     """
     x = as_tensor(x)
     name = dtypes.standardize(dtype)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from kcompile.core.errors import ShapeError, message
+from kcompile.core.open_extents import fit
 from kcompile.core.symbolic import product
 from kcompile.ir.graph import Value
 from kcompile.ir.op import Op, Sample, unwrap
@@ -26,7 +27,7 @@ def _matmul_letters(a: int, b: int) -> tuple[str, str, str]:
 
 @matmul_op.infer
 def _matmul_infer(x: TensorType, w: TensorType) -> TensorType:
-    if x.shape[-1] != w.shape[-2]:
+    if not fit(x.shape[-1], w.shape[-2]):
         raise ShapeError(
             message(
                 "matmul: the last dimension of one operand must equal the second to last of the other.",
@@ -120,7 +121,7 @@ def tensordot(x1: Any, x2: Any, axes: Any = 2) -> Any:
     ):
         raise ShapeError(message(f"tensordot: axes {axes} are not of both operands.", received=_shapes(x, w)))
     for p, q in zip(left, right, strict=True):
-        if x.shape[p] != w.shape[q] and 1 in (x.shape[p], w.shape[q]):  # einsum would broadcast
+        if not fit(x.shape[p], w.shape[q]) and 1 in (x.shape[p], w.shape[q]):  # einsum would broadcast
             raise ShapeError(message("tensordot: dimensions must be equal.", received=_shapes(x, w)))
         second[q % b] = first[p % a]
     shared = set(first) & set(second)

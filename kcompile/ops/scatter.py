@@ -9,6 +9,7 @@ import numpy as np
 
 from kcompile.core import dtypes
 from kcompile.core.errors import ShapeError, message
+from kcompile.core.open_extents import fit
 from kcompile.core.symbolic import product
 from kcompile.ir.graph import Value
 from kcompile.ops import create, movement, reduce, subscript
@@ -120,7 +121,7 @@ def _segments(kind: str, data: Any, ids: Any, count: Any) -> Any:
 
 def _segment(kind: str, data: Any, segment_ids: Any, num_segments: Any) -> Any:
     data, ids = ew.as_tensor(data), ew.as_tensor(segment_ids)
-    if len(ids.shape) != 1 or ids.shape[0] != data.shape[0]:
+    if len(ids.shape) != 1 or not fit(ids.shape[0], data.shape[0]):
         raise ShapeError(
             message(
                 f"segment_{kind}: one id per row of data.", received=f"data {data.shape}, ids {ids.shape}"

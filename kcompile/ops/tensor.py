@@ -31,8 +31,8 @@ array = convert_to_tensor
 
 
 def convert_to_numpy(x: Any) -> np.ndarray:
-    """x as a NumPy array; an error in a trace, where there are no numbers."""
-    return np.asarray(unwrap(x))
+    """x as a NumPy array, a variable's value as a copy; an error in a trace, where there are no numbers."""
+    return np.array(x) if hasattr(x, "__kcompile_value__") else np.asarray(unwrap(x))
 
 
 def is_tensor(x: Any) -> bool:

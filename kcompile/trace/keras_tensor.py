@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from kcompile.core import dtypes, tree
+from kcompile.core import dtypes, open_extents, tree
 from kcompile.core.errors import DTypeError, message
 from kcompile.core.symbolic import Int, symbol
 from kcompile.ir.graph import Value
@@ -134,7 +134,7 @@ def leave(x: Any) -> Any:
 
 def infer_output(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """Placeholders for what function(*args, **kwargs) returns, by tracing it on values of their types."""
-    with Tracer():
+    with open_extents.of_placeholders(), Tracer():
         result = function(*tree.map_structure(enter, list(args)), **tree.map_structure(enter, kwargs))
         return tree.map_structure(leave, result)
 

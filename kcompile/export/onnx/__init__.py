@@ -43,7 +43,8 @@ def export_onnx(
     from kcompile.export.onnx import cleanup, write
     from kcompile.export.onnx.emit import emit_graph
     from kcompile.export.onnx.notes import annotate
-    from kcompile.export.onnx.signature import trace_inference
+    from kcompile.export.onnx.signature import Traced, trace_inference
+    from kcompile.export.onnx.text import TextCalls
 
     opset = check_opset(opset_version)
     if training:
@@ -59,13 +60,14 @@ def export_onnx(
     if isinstance(model, Graph):
         inputs = [value.node.attrs["name"] for value in model.inputs]
         outputs = [f"output_{k}" for k in range(len(model.outputs))]
-        graph, text = model, None
+        traced = Traced(model, [], inputs, outputs, TextCalls())
     else:
         traced = trace_inference(model, input_signature)
-        graph, inputs, outputs, text = traced.graph, traced.inputs, traced.outputs, traced.text
-    made = cleanup.run(emit_graph(graph, inputs, outputs, opset, text), fold_batch_norm)
-    annotate(made, graph.name)
-    write.write(made, filepath, graph.name, opset, external_data)
+    with traced.to_be_written():
+        written = emit_graph(traced.graph, traced.inputs, traced.outputs, opset, traced.text)
+    made = cleanup.run(written, fold_batch_norm)
+    annotate(made, traced.graph.name)
+    write.write(made, filepath, traced.graph.name, opset, external_data)
     _say_where(filepath, verbose)
 
 

@@ -105,7 +105,7 @@ def tolerance_of(model: Any) -> float:
 
 def random_input(spec: Spec, batch: int, rng: np.random.Generator) -> np.ndarray:
     """What most models accept: normal floats; ints 0 and 1, which are indices everywhere; short texts."""
-    free = FREE_EXTENT if spec.multiple == 1 else 2 * spec.multiple
+    free = 1 if spec.broadcasts else FREE_EXTENT if spec.multiple == 1 else 2 * spec.multiple
     shape = (batch, *(d if isinstance(d, int) else free for d in spec.shape[1:]))
     if spec.dtype == dtypes.STRING:
         return rng.choice(np.array(TEXTS, object), shape)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from kcompile.core import dtypes, tree
+from kcompile.core import dtypes, open_extents, tree
 from kcompile.core.errors import ShapeError, message
 from kcompile.core.symbolic import Int, symbol
 from kcompile.export.onnx.text import TextCalls, call_of, takes_or_makes_text
@@ -28,13 +29,15 @@ MULTIPLES = (1, 2, 4, 8, 16, 32, 64)
 class Spec:
     """One input: its shape (None where it varies, or the name of such a dimension), dtype and name.
 
-    multiple: of what the open dimensions behind the batch must be multiples.
+    multiple: of what the open dimensions behind the batch must be multiples. broadcasts: do they meet known
+    ones, so that they may be 1 or these?
     """
 
     shape: tuple[int | str | None, ...]
     dtype: str
     name: str
     multiple: int = 1
+    broadcasts: bool = False
 
     @property
     def is_open(self) -> bool:
@@ -57,7 +60,7 @@ class Spec:
 class Traced:
     """The graph of a model's inference call. `specs` has the structure of the call's arguments.
 
-    text: calls that the trace went around.
+    text: calls that the trace went around. broadcasts: do open dimensions meet known ones in it?
     """
 
     graph: Graph
@@ -65,6 +68,11 @@ class Traced:
     inputs: list[str]
     outputs: list[str]
     text: TextCalls
+    broadcasts: bool = False
+
+    def to_be_written(self) -> AbstractContextManager[None]:
+        """The graph is to be decomposed and written inside of it: as ONNX broadcasts, at run time."""
+        return open_extents.of_placeholders() if self.broadcasts else nullcontext()
 
 
 def trace_inference(model: Any, input_signature: Any = None) -> Traced:
@@ -90,7 +98,12 @@ def trace_inference(model: Any, input_signature: Any = None) -> Traced:
                 # Inputs must agree in a dimension that the signature leaves open, or it must be even enough.
                 wrong = error if multiple == 1 else wrong
     assert wrong is not None
-    raise wrong
+    try:
+        loose = tree.map_structure(partial(replace, broadcasts=True), specs)
+        with open_extents.of_placeholders():
+            return replace(_traced(model, loose, tree.flatten(loose), ways[0]), broadcasts=True)
+    except ShapeError:
+        raise wrong from None
 
 
 def _prefixes(names: list[str]) -> list[list[str]]:

@@ -7,6 +7,7 @@ from typing import Any
 from kcompile.core.errors import ShapeError
 from kcompile.core.signatures import shares
 from kcompile.layers.attention.projected import ProjectedAttention
+from kcompile.layers.configured import placed
 
 
 class GroupedQueryAttention(ProjectedAttention):
@@ -72,9 +73,7 @@ class GroupedQueryAttention(ProjectedAttention):
         return super().compute_output_shape(query_shape, value_shape, key_shape)
 
     def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "head_dim": self.head_dim,
-            "num_query_heads": self.num_query_heads,
-            "num_key_value_heads": self.num_key_value_heads,
-        }
+        config = super().get_config()
+        for name in ("head_dim", "num_query_heads", "num_key_value_heads"):
+            config = placed(config, name, getattr(self, name), before="dropout")
+        return placed(config, "dropout", config.pop("dropout"), before="kernel_initializer")

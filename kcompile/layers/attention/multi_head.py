@@ -7,6 +7,7 @@ from typing import Any
 from kcompile.core.signatures import shares
 from kcompile.layers.arguments import positive_int
 from kcompile.layers.attention.projected import ProjectedAttention
+from kcompile.layers.configured import placed
 
 
 class MultiHeadAttention(ProjectedAttention):
@@ -65,14 +66,14 @@ class MultiHeadAttention(ProjectedAttention):
     output_dense = property(lambda self: self._output_dense)
 
     def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            "num_heads": self._num_heads,
-            "key_dim": self._key_dim,
-            "value_dim": self._value_dim,
-            "output_shape": self._output_shape,
-            "attention_axes": self._attention_axes,
-        }
+        config = super().get_config()
+        for name, value in (
+            ("num_heads", self._num_heads), ("key_dim", self._key_dim), ("value_dim", self._value_dim),
+        ):  # fmt: skip
+            config = placed(config, name, value, before="dropout")
+        for name, value in (("output_shape", self._output_shape), ("attention_axes", self._attention_axes)):
+            config = placed(config, name, value, before="sliding_window")
+        return config
 
 
 def _as_tuple(name: str, value: Any) -> Any:

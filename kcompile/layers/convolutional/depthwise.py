@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Any
 
 from kcompile import ops
@@ -17,6 +18,7 @@ class BaseDepthwiseConv(Convolution):
 
     depth_multiplier: int
     _STRIDES_AND_DILATION = True
+    _earlier = MappingProxyType({"depth_multiplier": "kernel_size"})
 
     def __init__(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Any
 
 from kcompile import ops
@@ -18,6 +19,7 @@ class BaseSeparableConv(Convolution):
 
     depth_multiplier: int
     _STRIDES_AND_DILATION = True
+    _earlier = MappingProxyType({"depth_multiplier": "filters"})
 
     def __init__(
         self,

@@ -9,7 +9,7 @@ from typing import Any
 from kcompile import initializers, ops
 from kcompile.core.errors import ShapeError
 from kcompile.core.signatures import arguments_of
-from kcompile.layers.configured import serialized
+from kcompile.layers.configured import placed, serialized
 from kcompile.layers.core.quantized_kernel import QuantizedKernel
 from kcompile.layers.input_spec import InputSpec
 from kcompile.trace.keras_tensor import KerasTensor
@@ -142,11 +142,9 @@ class EinsumDense(QuantizedKernel):
         return KerasTensor(self.compute_output_shape(inputs.shape), self.compute_dtype)
 
     def get_config(self) -> dict[str, Any]:
-        return {
-            **super().get_config(),
-            **serialized(self, ("activity_regularizer",)),
-            "output_shape": self.partial_output_shape,
-        }
+        penalty = serialized(self, ("activity_regularizer",))["activity_regularizer"]
+        config = placed(super().get_config(), "activity_regularizer", penalty, before="kernel_constraint")
+        return placed(config, "output_shape", self.partial_output_shape, before="equation")
 
 
 def _aligned(array: Any, letters: str, wanted: str) -> Any:

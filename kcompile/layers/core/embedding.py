@@ -12,7 +12,7 @@ from kcompile.core import dtypes
 from kcompile.core.signatures import arguments_of
 from kcompile.layers.adapted import QuantizableWeight
 from kcompile.layers.arguments import positive_int
-from kcompile.layers.configured import serialized
+from kcompile.layers.configured import placed, serialized
 from kcompile.quantizers.quantizer import dequantized_by_groups
 
 
@@ -157,7 +157,8 @@ class Embedding(QuantizableWeight):
         return (*input_shape, self.output_dim)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), **serialized(self, ("activity_regularizer",))}
+        penalty = serialized(self, ("activity_regularizer",))["activity_regularizer"]
+        return placed(super().get_config(), "activity_regularizer", penalty, before="embeddings_constraint")
 
 
 def _indices(inputs: Any) -> Any:

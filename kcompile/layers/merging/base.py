@@ -8,6 +8,7 @@ from typing import Any
 from kcompile import ops
 from kcompile.core.errors import ShapeError
 from kcompile.layers.layer import Layer
+from kcompile.trace.keras_tensor import KerasTensor
 from kcompile.trace.masks import mask_of
 
 
@@ -49,6 +50,11 @@ class Merge(Layer):
     def compute_output_shape(self, input_shape: Any) -> Any:
         return merged_shape(input_shape)
 
+    def compute_output_spec(self, inputs: Any) -> Any:
+        """A placeholder for the result; its shape is what `compute_output_shape` says."""
+        traced = super().compute_output_spec(inputs)
+        return KerasTensor(self.compute_output_shape([tuple(x.shape) for x in inputs]), traced.dtype)
+
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """True where any mask is; None if an input has none."""
         if mask is None or any(m is None for m in check_masks(inputs, mask)):
@@ -79,15 +85,18 @@ def spread_mask(x: Any) -> Any:
 
 
 def merged_shape(shapes: Any) -> tuple[int | None, ...]:
-    """The shape of an elementwise merge; dimensions of size 1 broadcast."""
+    """The shape of an elementwise merge; dimensions of size 1 broadcast. The batch is that of the inputs that
+    have a known one; behind it, what is unknown of one input is unknown of the result.
+    """
     rank = max(len(shape) for shape in shapes)
     padded = [(*shape[:1], *(1,) * (rank - len(shape)), *shape[1:]) for shape in shapes]
-    result: list[int | None] = []
-    for dims in zip(*padded, strict=True):
+    batches = {shape[0] for shape in padded} - {None}
+    result: list[int | None] = [batches.pop() if len(batches) == 1 else None]
+    for dims in zip(*(shape[1:] for shape in padded), strict=True):
         known = {d for d in dims if d is not None} - {1}
         if len(known) > 1:
             raise ShapeError(
                 f"Inputs have incompatible shapes. Received shapes {' and '.join(map(str, shapes))}"
             )
-        result.append(known.pop() if known else (None if None in dims else 1))
+        result.append(None if None in dims else known.pop() if known else 1)
     return tuple(result)

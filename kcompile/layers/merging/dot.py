@@ -60,7 +60,7 @@ class Dot(Merge):
             )
         first, second = input_shape
         a, b = self._axes((len(first), len(second)))
-        if first[a] is not None and second[b] is not None and first[a] != second[b]:
+        if first[a] != second[b]:
             raise ShapeError(
                 f"Incompatible input shapes: axis values {first[a]} (at axis {a}) != {second[b]} (at axis "
                 f"{b}). Full input shapes: {first}, {second}"

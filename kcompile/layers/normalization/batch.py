@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Any
 
 from kcompile import ops
@@ -31,6 +32,7 @@ class BatchNormalization(Configured):
     renorm_momentum: float
     moving_mean_initializer: Any
     moving_variance_initializer: Any
+    _earlier = MappingProxyType({"synchronized": "renorm"})
 
     def __init__(
         self,

@@ -7,7 +7,7 @@ from typing import Any
 
 from kcompile import ops
 from kcompile.core.signatures import arguments_of
-from kcompile.layers.configured import Configured
+from kcompile.layers.configured import Configured, placed
 from kcompile.layers.layer import Layer
 
 
@@ -94,7 +94,7 @@ class LayerNormalization(Configured):
         return input_shape
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "rms_scaling": self.rms_scaling}
+        return placed(super().get_config(), "rms_scaling", self.rms_scaling, before="beta_initializer")
 
 
 class RMSNormalization(Layer):

@@ -22,6 +22,8 @@ class CategoryEncoding(DataLayer):
     [[1.0, 0.0, 2.0]]
     """
 
+    _convert_input_args = False  # floats stay as they are given
+
     def __init__(
         self,
         num_tokens: int | None = None,

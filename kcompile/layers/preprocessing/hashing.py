@@ -61,6 +61,8 @@ class Hashing(DataLayer):
     [1, 0, 1]
     """
 
+    _convert_input_args = False  # floats stay as they are given
+
     def __init__(
         self,
         num_bins: int,
@@ -133,6 +135,8 @@ class HashedCrossing(DataLayer):
     >>> HashedCrossing(num_bins=5)((np.array(["A", "B"]), np.array([101, 101]))).tolist()
     [1, 4]
     """
+
+    _convert_input_args = False  # floats stay as they are given
 
     def __init__(
         self,

@@ -29,6 +29,8 @@ LEFT_OUT = np.iinfo("int64").max  # the index of the mask in modes that do not s
 class IndexLookup(DataLayer):
     """See IntegerLookup and StringLookup."""
 
+    _convert_input_args = False  # floats stay as they are given
+
     vocabulary_dtype: str
 
     def __init__(

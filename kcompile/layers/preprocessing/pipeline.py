@@ -23,6 +23,8 @@ class Pipeline(Layer):
     [[[1.0]]]
     """
 
+    _convert_input_args = False  # floats stay as they are given
+
     def __init__(self, layers: Any, name: str | None = None):
         super().__init__(name=name)
         self._pipeline_layers = layers

@@ -160,6 +160,8 @@ class STFTSpectrogram(Layer):
 
 
 def _check_frames(frame_length: int, frame_step: int | None, fft_length: int | None) -> None:
+    if frame_length < 1:
+        raise ValueError(f"`frame_length` should be a positive integer. Received frame_length={frame_length}")
     if frame_step is not None and not 1 <= frame_step <= frame_length:
         raise ValueError(
             "`frame_step` should be a positive integer not greater than `frame_length`. Received "

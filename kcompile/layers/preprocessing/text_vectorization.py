@@ -40,6 +40,8 @@ class TextVectorization(DataLayer):
     [[1, 3, 0], [2, 0, 0]]
     """
 
+    _convert_input_args = False  # floats stay as they are given
+
     runs_on_host = True
 
     def __init__(

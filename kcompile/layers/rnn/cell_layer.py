@@ -7,7 +7,7 @@ from operator import attrgetter
 from typing import Any
 
 from kcompile.core.signatures import named_parameters, shown_as
-from kcompile.layers.configured import serialized
+from kcompile.layers.configured import placed, serialized
 from kcompile.layers.input_spec import InputSpec
 from kcompile.layers.rnn.cell import BuiltinCell
 from kcompile.layers.rnn.rnn import RNN
@@ -76,8 +76,9 @@ class CellLayer(RNN):
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
         del config["cell"]
-        own = {**config, **serialized(self, ("activity_regularizer",))}
-        return {**own, **serialized(self.cell, self.cell_arguments)}
+        penalty = serialized(self, ("activity_regularizer",))["activity_regularizer"]
+        config |= serialized(self.cell, self.cell_arguments)
+        return placed(config, "activity_regularizer", penalty, before="kernel_constraint")
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Any
 
 from kcompile import ops
@@ -49,6 +50,7 @@ class LSTMCell(BuiltinCell):
     gates = 4
     unit_forget_bias: bool
     bias_initializer: Any
+    _earlier = MappingProxyType({"unit_forget_bias": "kernel_initializer"})
 
     def __init__(
         self,

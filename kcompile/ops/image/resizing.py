@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from kcompile.core import dtypes
+from kcompile.core.open_extents import are_of_placeholders
 from kcompile.core.symbolic import Int
 from kcompile.ir.op import Op, Sample
 from kcompile.ir.types import TensorType
@@ -229,7 +230,9 @@ def resize(
     own = dtypes.standardize(x.dtype)
     if interpolation != "nearest" and not dtypes.is_float(own):
         x = ew.cast(x, "float32")
-    if crop_to_aspect_ratio:
+    if are_of_placeholders() and not all(isinstance(d, int) for d in x.shape[1:3]):
+        pass  # of images of any size come images of this one
+    elif crop_to_aspect_ratio:
         x = _cropped(x, size)
     elif pad_to_aspect_ratio:
         x = _padded(x, size, fill_value)

@@ -153,7 +153,7 @@ class RandomRotation(AffineLayer):
     """
 
     _USE_BASE_FACTOR = True
-    _SETTINGS = ("factor", *FILLING)
+    _SETTINGS = ("factor", "fill_mode", "fill_value", "interpolation", "seed")
 
     def __init__(
         self,

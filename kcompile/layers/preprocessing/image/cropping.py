@@ -6,9 +6,11 @@ import random as python_random
 from typing import Any
 
 from kcompile import ops
+from kcompile.core.open_extents import are_of_placeholders
 from kcompile.core.symbolic import Int
 from kcompile.layers.preprocessing.image.base import BaseImagePreprocessingLayer
 from kcompile.layers.preprocessing.image.boxes import clip_to_image_size, convert_format
+from kcompile.trace import present_extents
 
 
 def largest_part(height: int, width: int, rows: int, columns: int) -> tuple[int, int, int, int]:
@@ -70,9 +72,16 @@ class CenterCrop(Crop):
         images = ops.cast(images, self.compute_dtype)
         height, width = images.shape[self.height_axis], images.shape[self.width_axis]
         down, across = height - self.height, width - self.width
+        is_open = isinstance(height, Int) or isinstance(width, Int)
+        if is_open and are_of_placeholders():
+            return self._resized(images)
+        if (
+            is_open and present_extents.is_known()
+        ):  # there are images: the step is traced again with their size
+            raise ValueError("CenterCrop: how an image is cut depends on its size.")
         if all(isinstance(d, Int) or d >= 0 for d in (down, across)):
             return self._cut(images, down // 2, across // 2, self.height, self.width)
-        if isinstance(height, Int) or isinstance(width, Int):
+        if is_open:
             raise ValueError(
                 f"CenterCrop: an image that is smaller than {self.height}x{self.width} in one direction must "
                 f"have a known size in the other. Received: images.shape={images.shape}"
@@ -119,6 +128,8 @@ class RandomCrop(Crop):
 
     Shapes:  (h, w, c) or (n, h, w, c) -> (..., height, width, c).
     """
+
+    _convert_input_args = False  # floats stay as they are given
 
     _SETTINGS = ("height", "width", "seed")
 

@@ -17,6 +17,8 @@ class RandomFlip(BaseImagePreprocessingLayer):
              and mirrors it at once. seed: of the draws.
     """
 
+    _convert_input_args = False  # floats stay as they are given
+
     _SETTINGS = ("seed", "mode")
     _USE_BASE_FACTOR = False
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kcompile import ops, random
+from kcompile.core.open_extents import are_of_placeholders
 from kcompile.core.symbolic import Int
 from kcompile.layers.preprocessing.image import boxes as boxes_of
 from kcompile.layers.preprocessing.image.base import BaseImagePreprocessingLayer
@@ -166,6 +167,8 @@ class RandomElasticTransform(BaseImagePreprocessingLayer):
             return images
         height, width = images.shape[self.height_axis], images.shape[self.width_axis]
         if isinstance(height, Int) or isinstance(width, Int):
+            if are_of_placeholders():
+                return ops.cast(images, self.compute_dtype)
             raise ValueError(
                 "RandomElasticTransform requires the input to have a fully defined height and width. "
                 f"Received: images.shape={images.shape}"

@@ -11,7 +11,7 @@ from kcompile.layers.preprocessing.image.base import ColorLayer, FactorLayer, va
 class RandomBrightness(FactorLayer):
     """In training, images with a random number added, one for each image.
 
-    Shapes:  (h, w, c) or (n, h, w, c) -> the same.
+    Shapes:  (h, w, c) or (n, h, w, c) -> the same, in the images' dtype; ints only get brighter.
     Args:    factor: a share of the value range, in both directions, or (least, largest), in [-1, 1].
              value_range: the range that the images have, and that results are clipped to.
 
@@ -36,7 +36,6 @@ class RandomBrightness(FactorLayer):
     def transform_images(self, images: Any, transformation: Any, training: bool = True) -> Any:
         if not training:
             return images
-        images = ops.cast(images, self.compute_dtype)
         brighter = images + ops.cast(transformation["rgb_delta"], images.dtype)
         return ops.clip(brighter, *self.value_range)
 
