@@ -46,7 +46,7 @@ def fit(a: int | Int, b: int | Int) -> bool:
     """
     if a == b:
         return True
-    return _thread.of_placeholders and not (isinstance(a, int) and isinstance(b, int))
+    return _thread.of_placeholders and not isinstance(a - b, int)  # one that is longer by so much never fits
 
 
 def all_fit(a: Sequence[int | Int], b: Sequence[int | Int]) -> bool:

@@ -46,9 +46,13 @@ class AffineLayer(BaseImagePreprocessingLayer):
             raise ValueError(error)
         return tuple(sorted(values)) if many else (-abs(factor), abs(factor))
 
-    def _map(self, transformation: Any, size: tuple[Any, Any]) -> Any:
-        """The maps (n, 8) for images of this height and width."""
+    def _map_columns(self, transformation: Any, size: tuple[Any, Any]) -> tuple[Any, ...]:
+        """The first six columns (n,) of the maps for images of this height and width; the others are 0."""
         raise NotImplementedError
+
+    def _map(self, transformation: Any, size: tuple[Any, Any]) -> Any:
+        """The maps (n, 8)."""
+        return map_rows(*self._map_columns(transformation, size))
 
     def _transform_images(self, images: Any, transformation: Any, interpolation: str) -> Any:
         if transformation is None:
@@ -57,7 +61,14 @@ class AffineLayer(BaseImagePreprocessingLayer):
 
     def maps_for(self, images: Any, transformation: Any) -> Any:
         """The maps (n, 8) of a transformation of these images; (8,) stands for all of them."""
-        return self._map(transformation, (images.shape[self.height_axis], images.shape[self.width_axis]))
+        return self._map(transformation, self._size_of(images))
+
+    def columns_for(self, images: Any, transformation: Any) -> tuple[Any, ...]:
+        """The six columns (n,) of these maps that are not 0."""
+        return self._map_columns(transformation, self._size_of(images))
+
+    def _size_of(self, images: Any) -> tuple[Any, Any]:
+        return images.shape[self.height_axis], images.shape[self.width_axis]
 
     def moved(self, images: Any, maps: Any, interpolation: str) -> Any:
         """Images read where the maps say, filled as the layer fills."""
@@ -124,10 +135,10 @@ class RandomTranslation(AffineLayer):
         both = ops.cast(ops.concatenate([right, down], axis=1), "float32")
         return {"translations": both, "input_shape": shape}
 
-    def _map(self, transformation: Any, size: tuple[Any, Any]) -> Any:
+    def _map_columns(self, transformation: Any, size: tuple[Any, Any]) -> tuple[Any, ...]:
         right, down = transformation["translations"][:, 0], transformation["translations"][:, 1]
         one, zero = ops.ones_like(right), ops.zeros_like(right)
-        return map_rows(one, zero, -right, zero, one, -down)
+        return one, zero, -right, zero, one, -down
 
     def transform_bounding_boxes(
         self, bounding_boxes: dict[str, Any], transformation: Any, training: bool = True
@@ -179,6 +190,10 @@ class RandomRotation(AffineLayer):
             matrix = ops.squeeze(matrix, axis=0)
         found = {"angle": angle, "rotation_matrix": matrix, "batch_size": count}
         return {**found, "image_height": size[0], "image_width": size[1]}
+
+    def _map_columns(self, transformation: Any, size: tuple[Any, Any]) -> tuple[Any, ...]:
+        rows = ops.reshape(transformation["rotation_matrix"], (-1, 8))
+        return tuple(rows[:, k] for k in range(6))
 
     def _map(self, transformation: Any, size: tuple[Any, Any]) -> Any:
         return transformation["rotation_matrix"]
@@ -240,10 +255,10 @@ class RandomZoom(AffineLayer):
             across = self._uniform((count, 1), 1.0 + self._columns[0], 1.0 + self._columns[1], seed)
         return {"height_zoom": down, "width_zoom": across, "input_shape": shape}
 
-    def _map(self, transformation: Any, size: tuple[Any, Any]) -> Any:
+    def _map_columns(self, transformation: Any, size: tuple[Any, Any]) -> tuple[Any, ...]:
         across, down, left, top = self._window(transformation, size)
         zero = ops.zeros_like(across)
-        return map_rows(across, zero, left, zero, down, top)
+        return across, zero, left, zero, down, top
 
     def _window(self, transformation: Any, size: tuple[Any, Any]) -> tuple[Any, Any, Any, Any]:
         """Zooms (n,) and the first column and row that are seen."""
@@ -317,10 +332,10 @@ class RandomShear(AffineLayer):
         both = ops.concatenate([across, down], axis=1)
         return {"shear_factor": both * ops.cast(sign, dtype), "input_shape": shape}
 
-    def _map(self, transformation: Any, size: tuple[Any, Any]) -> Any:
+    def _map_columns(self, transformation: Any, size: tuple[Any, Any]) -> tuple[Any, ...]:
         across, down = transformation["shear_factor"][:, 0], transformation["shear_factor"][:, 1]
         one, zero = ops.ones_like(across), ops.zeros_like(across)
-        return map_rows(one, across, zero, down, one, zero)
+        return one, across, zero, down, one, zero
 
     def transform_bounding_boxes(
         self, bounding_boxes: dict[str, Any], transformation: Any, training: bool = True

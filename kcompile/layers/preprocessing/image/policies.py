@@ -6,7 +6,12 @@ import random as python_random
 from typing import Any
 
 from kcompile import ops, random
-from kcompile.layers.preprocessing.image.affine import RandomRotation, RandomShear, RandomTranslation
+from kcompile.layers.preprocessing.image.affine import (
+    RandomRotation,
+    RandomShear,
+    RandomTranslation,
+    map_rows,
+)
 from kcompile.layers.preprocessing.image.base import BaseImagePreprocessingLayer
 from kcompile.layers.preprocessing.image.color import RandomColorDegeneration
 from kcompile.layers.preprocessing.image.equalization import AutoContrast, Equalization
@@ -121,11 +126,12 @@ class RandAugment(Policy):
 
     def _moved(self, method: str, x: Any, number: Any, transforms: Any) -> Any:
         """Shear, translation or rotation: maps are chosen, not images, which so are read once."""
-        maps = None
+        columns: tuple[Any, ...] = ()
         for k, name in enumerate(MOVING):
-            own = getattr(self, name).maps_for(x, transforms[name])
-            own = ops.expand_dims(own, 0) if len(own.shape) == 1 else own
-            maps = own if maps is None else ops.where(ops.equal(number, k), own, maps)
+            own = getattr(self, name).columns_for(x, transforms[name])
+            is_own = ops.equal(number, k)
+            columns = tuple(ops.where(is_own, a, b) for a, b in zip(own, columns, strict=True)) if k else own
+        maps = map_rows(*columns)
         interpolation = self.interpolation if method == "transform_images" else "nearest"
         return self.random_shear.moved(x, maps, interpolation)
 
