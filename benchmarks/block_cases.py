@@ -122,7 +122,7 @@ _POOLED = ((_LINE, 32), (_IMAGE, 32), (_VOLUME, 4))
 
 
 def _pools() -> list[Case]:
-    """Every pool of every rank; the two of images that windows of 2 make are ``network.MaxPool``'s rows."""
+    """Every pool of every rank, but the two that networks are made of and that have their rows there."""
     rows: list[Case] = []
     for rank, (shape, batch) in enumerate(_POOLED, 1):
         width, half = shape[-1], (*(n // 2 for n in shape[:-1]), shape[-1])
