@@ -126,12 +126,13 @@ def disagreeing(samples: dict[str, list[float]]) -> dict[str, float]:
 
     Distances count as parts of the spread of the outputs: those of many classes, or near one half, are close.
 
-    All start from the same weights, so who disagrees does not run the same model.
+    All start from the same weights, so who disagrees does not run the same model. Samples are empty of what
+    draws random numbers.
     """
     middle = [statistics.median(column) for column in zip(*samples.values(), strict=True)]
     spread = max(middle, default=0.0) - min(middle, default=0.0) or max(map(abs, middle), default=1.0)
     distances = {
-        name: max(abs(a - b) for a, b in zip(sample, middle, strict=True)) / spread
+        name: max((abs(a - b) for a, b in zip(sample, middle, strict=True)), default=0.0) / spread
         for name, sample in samples.items()
     }
     return {name: distance for name, distance in distances.items() if not distance <= AGREEMENT}

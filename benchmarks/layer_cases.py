@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from math import log
 from typing import TYPE_CHECKING
 
+from benchmarks.block import Block, drawn
+from benchmarks.block_cases import BLOCKS
 from benchmarks.network import (
     Activation,
     BatchNorm,
@@ -26,6 +28,7 @@ from benchmarks.network import (
     UpSample,
     flops,
 )
+from benchmarks.pointwise_cases import POINTWISE
 from benchmarks.workloads import Workload, data
 
 if TYPE_CHECKING:
@@ -73,7 +76,12 @@ def _case(name: str, shape: Shape, layer: Layer, batch: int) -> Workload:
     return Workload(f"layer_{name}", title, shape, (layer,), batch, batch, loss="mse", vocabulary=vocabulary)
 
 
-LAYERS: dict[str, Workload] = {work.name: work for work in (_case(*case) for case in _CASES)}
+LAYERS: dict[str, Workload] = {
+    work.name: work for work in (_case(*case) for case in (*_CASES, *BLOCKS, *POINTWISE))
+}
+
+RANDOM = frozenset(name for name, work in LAYERS.items() if getattr(work.layers[0], "random", False))
+"""Layers that draw numbers: no two libraries' outputs can be compared."""
 
 
 def layer_flops(work: Workload) -> int:
@@ -81,26 +89,53 @@ def layer_flops(work: Workload) -> int:
     return 3 * work.batch * sum(flops(*place) for place in work.leaves)
 
 
-def operands(work: Workload) -> tuple[np.ndarray, np.ndarray]:
-    """The layer's input, and the gradient that comes back to its output: float32 around 0."""
+def block_of(work: Workload) -> Block | None:
+    """The block, where a workload is nothing else."""
+    return work.layers[0] if isinstance(work.layers[0], Block) else None
+
+
+def operands(work: Workload) -> tuple[np.ndarray, ...]:
+    """The layer's input, further ones, and the gradient that comes back to its output: float32 around 0.
+
+    A loss's gradient is one number, 1; classes and tokens are integers.
+    """
     import numpy as np
 
     rng = np.random.default_rng(1)
     shape = (work.batch, *work.input_shape)
-    x = data(work)[0] if work.vocabulary else rng.normal(size=shape).astype(np.float32)
-    return x, rng.normal(size=(work.batch, *work.output_shape)).astype(np.float32)
+    block = block_of(work)
+    x = data(work)[0] if work.vocabulary else drawn(rng, shape, block.values if block else "normal")
+    further = block.others if block else ()
+    others = [drawn(rng, (work.batch, *one.shape), one.values) for one in further]
+    if block and block.is_loss:
+        return x, *others, np.ones((), np.float32)
+    return x, *others, drawn(rng, (work.batch, *work.output_shape), "normal")
+
+
+def learned(work: Workload) -> int:
+    """How many of the operands, from the first on, get gradients: not tokens, nor the targets of a loss."""
+    block = block_of(work)
+    if work.vocabulary:
+        return 0
+    return 1 if block is None or block.is_loss else 1 + len(block.others)
 
 
 def sample_of(arrays: Sequence[np.ndarray], gradients: Sequence[np.ndarray]) -> list[float]:
-    """What libraries can be compared by: a few elements of each array, by its largest, and how long all
-    gradients of weights are together, whatever layouts a library gives them.
+    """What libraries can be compared by: a few elements of each array, by its largest, and how long each
+    array is and all gradients of weights together, whatever layouts a library gives them.
     """
     import numpy as np
 
-    square = sum(float(np.square(one, dtype=np.float64).sum()) for one in gradients)
-    found = [log(square) / 10] if square else []
+    found = _length(gradients)
     for array in arrays:
         flat = np.asarray(array, np.float64).reshape(-1)
         chosen = flat[:: max(1, len(flat) // 16)]
-        found += (chosen / max(float(np.abs(flat).max()), 1e-30)).tolist()
+        found += _length([flat]) + (chosen / max(float(np.abs(flat).max()), 1e-30)).tolist()
     return found
+
+
+def _length(arrays: Sequence[np.ndarray]) -> list[float]:
+    import numpy as np
+
+    square = sum(float(np.square(one, dtype=np.float64).sum()) for one in arrays)
+    return [log(square) / 10] if square else []

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Union
 
+from benchmarks.block import Block
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -168,6 +170,7 @@ Leaf = (
     | Positions
     | Recurrent
     | SelfAttention
+    | Block
 )
 Layer = Union[Leaf, Residual]  # noqa: UP007  (Residual names it before it is complete)
 
@@ -210,6 +213,8 @@ def output_shape(layer: Layer, shape: Shape) -> Shape:
             return (units * layer.directions,)
         case Residual(branch=branch):
             return behind(branch, shape)
+        case Block(after=after) if after is not None:
+            return after
     return shape
 
 
@@ -261,6 +266,8 @@ def weight_shapes(layer: Leaf, before: Shape) -> dict[str, Shape]:
             return _recurrent_shapes(layer, width)
         case SelfAttention(heads=heads):
             return _attention_shapes(heads, width)
+        case Block(weights=weights):
+            return dict(weights)
     return {}
 
 
@@ -296,6 +303,8 @@ def flops(layer: Leaf, before: Shape, after: Shape) -> int:
         case SelfAttention():
             # Scores and their product with the values, over all pairs, masked or not.
             return 2 * before[0] * (sum(kernels) + 2 * before[0] * before[1])
+        case Block(places=places) if places:
+            return 2 * sum(kernels) * places
     return 2 * sum(kernels) * prod(after[:-1])
 
 

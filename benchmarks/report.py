@@ -8,7 +8,7 @@ from rich.table import Table
 from benchmarks.bars import judged
 from benchmarks.contenders import OURS
 from benchmarks.kernel_cases import CASES, Case
-from benchmarks.layer_cases import LAYERS, layer_flops
+from benchmarks.layer_cases import LAYERS, RANDOM, layer_flops
 from benchmarks.results import Results, Series, ratio
 from benchmarks.scaled import EVERY
 from benchmarks.workloads import MEASURES, Workload, forward_flops, step_flops
@@ -106,7 +106,8 @@ def layers_table(results: Results) -> Table:
     table = Table(title="layers, forward and backward, ms", title_justify="left")
     for heading in ("", "kcompile", "PyTorch", "way", "kcompile by it", "GFLOP/s"):
         table.add_column(heading, justify="left" if heading in ("", "way") else "right")
-    for compared, ours, theirs in worst_layers(results):
+    rows = worst_layers(results)
+    for compared, ours, theirs in rows:
         cells = [
             title(ours.task),
             show(ours.median),
@@ -115,6 +116,8 @@ def layers_table(results: Results) -> Table:
         ]
         colour = "red" if compared > 1 else None
         table.add_row(*cells, f"{show(compared)}x", show(gflops(results, ours)[0] or None), style=colour)
+    random = [ours.task.removeprefix("layer_") for _, ours, _ in rows if ours.task in RANDOM]
+    table.caption = f"outputs not compared, as they are random: {', '.join(random)}" if random else None
     return table
 
 

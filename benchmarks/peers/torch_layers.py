@@ -33,6 +33,7 @@ from benchmarks.network import (
     Shape,
     UpSample,
 )
+from benchmarks.peers import torch_blocks
 from benchmarks.workloads import Workload
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
@@ -143,9 +144,8 @@ class LastOutput(nn.Module):
         super().__init__()
         kind = {"lstm": nn.LSTM, "gru": nn.GRU}[layer.kind]
         self.cells = kind(width, layer.units, batch_first=True, bidirectional=layer.bidirectional)
-        if layer.kind == "lstm":  # PyTorch adds a second bias, which would learn what the first one does
-            for name, parameter in self.cells.named_parameters():
-                parameter.requires_grad_(not name.startswith("bias_hh"))
+        if layer.kind == "lstm":
+            torch_blocks.freeze_second_bias(self.cells)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         _, states = self.cells(x)
@@ -231,21 +231,12 @@ def _converted(layer: Leaf, arrays: list[np.ndarray]) -> list[np.ndarray]:
             return [arrays[0].T, arrays[1]]
         case Recurrent():
             ways = len(arrays) // layer.directions
-            return [part for i in range(0, len(arrays), ways) for part in _cell(arrays[i : i + ways])]
+            return [
+                part for i in range(0, len(arrays), ways) for part in torch_blocks.cell(arrays[i : i + ways])
+            ]
         case SelfAttention():
             return _attention(arrays)
     return arrays
-
-
-def _cell(arrays: list[np.ndarray]) -> list[np.ndarray]:
-    """Gates: i f c o in both libraries' LSTM; z r h in Keras's GRU, r z h in PyTorch's."""
-    kernel, recurrent, bias = arrays
-    biases = list(bias) if bias.ndim == 2 else [bias, np.zeros_like(bias)]
-    parts = [kernel.T, recurrent.T, *biases]
-    if bias.ndim == 1:
-        return parts
-    update, reset, hidden = zip(*(np.split(part, 3) for part in parts), strict=True)
-    return [np.concatenate(three) for three in zip(reset, update, hidden, strict=True)]
 
 
 def _attention(arrays: list[np.ndarray]) -> list[np.ndarray]:

@@ -84,3 +84,7 @@ def test_who_is_not_the_same_model():
     assert list(disagreeing({"a": [1e-3], "b": [1e-3], "c": [1.01e-3]})) == ["c"]
     assert list(disagreeing({"a": [0.5], "b": [0.5], "c": [float("nan")]})) == ["c"]
     assert disagreeing({}) == {}
+
+
+def test_who_draws_random_numbers_disagrees_with_nobody():
+    assert disagreeing({"a": [], "b": []}) == {}

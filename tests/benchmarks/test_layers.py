@@ -38,14 +38,19 @@ def test_output_and_gradients_of_a_dense_layer_by_hand(contender):
 
 def test_every_kind_of_layer_has_a_row():
     kinds = {kind for work in LAYERS.values() for kind in work.has}
-    assert kinds == set(get_args(Leaf)) - {Dropout, Flatten}  # random, and no work at all
+    assert kinds == set(get_args(Leaf)) - {Dropout, Flatten}  # a block's row, and no work at all
 
 
 def test_a_sample_shows_a_gradient_of_another_length():
     ones = [np.ones(4)]
     one, other = (layer_cases.sample_of(ones, [scale * np.ones(3)]) for scale in (1.0, 1.1))
     assert one[1:] == other[1:] and abs(one[0] - other[0]) > 1e-2
-    assert layer_cases.sample_of(ones, []) == [1.0] * 4
+
+
+def test_a_sample_shows_an_output_of_another_length():
+    one, other = (layer_cases.sample_of([np.full(4, scale)], []) for scale in (1.0, 1.1))
+    assert one[1:] == other[1:] == [1.0] * 4 and abs(one[0] - other[0]) > 1e-2
+    assert layer_cases.sample_of([np.zeros(3)], []) == [0.0] * 3
 
 
 def test_work_by_hand():
