@@ -307,9 +307,15 @@ def run_epoch(model: Any, phase: str, run: Any, callbacks: Any, limit: int | Non
     step = run.done
     limit = whole_executions(model, limit)
     with interrupts.noted() as check:
-        while (limit is None or step < limit) and run.ready():
-            steps = unit if each else unit * max(1, pace.steps // unit)
-            if watched:
+        while limit is None or step < limit:
+            unsure = run.num_batches is None  # then Keras begins a batch before it sees whether there is one
+            if watched and unsure:
+                begin(step)
+            if not run.ready():
+                break
+            stopped = getattr(model, stop)  # by a hook that came before the first batch, which is done
+            steps = unit if each or stopped else unit * max(1, pace.steps // unit)
+            if watched and not unsure:
                 begin(step)
             began = time.perf_counter()
             done = run.advance(steps if limit is None else min(steps, limit - step))

@@ -111,12 +111,13 @@ class Trainer(Compiled):
         run = self._open("train", data, rng)
         epochs = config.limited_epochs(epochs)
         steps_per_epoch = config.limited_steps(steps_per_epoch, run.num_batches)
-        evaluation = None
+        evaluation, held_out = None, {}
         if validation_data is not None:
             size = validation_batch_size or batch_size  # 0 is none, as in Keras
             if size is not None:
                 checked_batch_size(size, "validation_batch_size" if validation_batch_size else "batch_size")
-            evaluation = self._validation(validation_data, size, validation_steps)
+            held_out = _held_out(validation_data, size, validation_steps)
+            evaluation = self._open("test", _data(self, **held_out))
         if not isinstance(callbacks, CallbackList):
             steps = steps_per_epoch or run.num_batches
             params = {"verbose": verbose, "epochs": epochs, "steps": steps}
@@ -135,13 +136,15 @@ class Trainer(Compiled):
             for epoch in range(first, first if progress.stopped else epochs):
                 done, logs = self._epoch(epoch, epochs, run, steps_per_epoch, callbacks, pace)
                 if evaluation is not None and _is_due(epoch, validation_freq):
-                    val_logs = self._evaluate(evaluation, validation_steps, callbacks)
+                    self._training.evaluation = evaluation  # what `evaluate`, maybe overridden, goes over
+                    how = {"return_dict": True, "_use_cached_eval_dataset": True}
+                    val_logs = self.evaluate(**held_out, callbacks=callbacks, **how)
                     logs.update({f"val_{name}": value for name, value in val_logs.items()})
                 callbacks.on_epoch_end(epoch, logs)
                 if self.stop_training or not done:
                     break
         finally:
-            self._training.progress = None
+            self._training.progress = self._training.evaluation = None
             for opened in (run, evaluation):
                 if opened is not None:
                     opened.close()
@@ -192,12 +195,6 @@ class Trainer(Compiled):
         whole = whole_executions(self, steps)
         return None if whole is None else whole * (epochs - epoch)
 
-    def _validation(self, data: Any, batch_size: int | None, steps: int | None) -> ArrayRun | BatchRun:
-        x, y, sample_weight = data, None, None
-        if isinstance(data, (list, tuple)):
-            x, y, sample_weight = unpack_x_y_sample_weight(data)
-        return self._open("test", _data(self, x, y, sample_weight, batch_size, steps))
-
     # --- evaluate ------------------------------------------------------------------------------------------
 
     def evaluate(
@@ -218,10 +215,11 @@ class Trainer(Compiled):
         Args:    as `fit`; steps: batches to look at, all by default.
         """
         self._assert_compile_called("evaluate")
+        opened = self._training.evaluation if kwargs.pop("_use_cached_eval_dataset", False) else None
         if kwargs:
             raise ValueError(f"Arguments not recognized: {kwargs}")
         check_steps("steps", steps)
-        run = self._open("test", _data(self, x, y, sample_weight, batch_size, steps))
+        run = opened or self._open("test", _data(self, x, y, sample_weight, batch_size, steps))
         steps = config.limited_steps(steps, run.num_batches)
         if not isinstance(callbacks, CallbackList):
             params = {"verbose": verbose, "epochs": 1, "steps": steps or run.num_batches}
@@ -229,7 +227,8 @@ class Trainer(Compiled):
         try:
             logs = self._evaluate(run, steps, callbacks)
         finally:
-            run.close()
+            if opened is None:
+                run.close()
         return logs if return_dict else self._flatten_metrics_in_order(logs)
 
     def _evaluate(self, run: Any, steps: int | None, callbacks: Any) -> dict[str, Any]:
@@ -366,6 +365,14 @@ def _data(
             f"Unrecognized data type: {what}={short(value)} (of type {type(value)}). Give NumPy arrays."
         )
     return batch_data(x, y, sample_weight, shuffle, class_weight, model._on_host)
+
+
+def _held_out(data: Any, batch_size: int | None, steps: int | None) -> dict[str, Any]:
+    """`validation_data` and its numbers as arguments of `evaluate`."""
+    x, y, sample_weight = data, None, None
+    if isinstance(data, (list, tuple)):
+        x, y, sample_weight = unpack_x_y_sample_weight(data)
+    return {"x": x, "y": y, "sample_weight": sample_weight, "batch_size": batch_size, "steps": steps}
 
 
 def _is_due(epoch: int, validation_freq: Any) -> bool:
