@@ -30,6 +30,7 @@ from kcompile.training.data.weights import class_weight_to_sample_weights
 from kcompile.training.extents import leaves_of
 from kcompile.training.progress import Progress
 from kcompile.training.runs import ArrayRun, BatchRun, Pace, PredictRun, run_epoch, whole_executions
+from kcompile.training.step import flat_logs, is_default_step
 from kcompile.training.step import test_step as default_test_step
 from kcompile.training.step import train_step as default_train_step
 
@@ -186,7 +187,7 @@ class Trainer(Compiled):
             warnings.warn(RAN_OUT, stacklevel=3)
         if run.num_batches is None:
             progress.first_length = progress.first_length or done
-        return done, dict(run.logs)
+        return done, dict(self._metrics_or(run))
 
     def _steps_left(self, steps: int | None, epoch: int, epochs: int) -> int | None:
         """How many steps are asked for from the beginning of an epoch to the end; None if as many as there
@@ -242,9 +243,22 @@ class Trainer(Compiled):
         run.data.on_epoch_end()
         if (done == 0 or (steps is not None and done < steps)) and not self.stop_evaluating:
             warnings.warn(RAN_OUT, stacklevel=3)
-        logs = pythonify_logs(run.logs)
+        logs = pythonify_logs(self._metrics_or(run))
         callbacks.on_test_end(logs)
         return logs
+
+    def _metrics_or(self, run: Any) -> dict[str, Any]:
+        """The results of the metrics after the last step, or its logs where these are others.
+
+        Metrics that the steps have not updated say nothing.
+        """
+        kind = run.kind
+        as_ours = is_default_step(self, kind) and type(self).compute_metrics is Compiled.compute_metrics
+        if as_ours or not run.logs:
+            return run.logs  # they are the results
+        updated = all(any(v.leaf in run.graph.assignments for v in m.variables) for m in self.metrics)
+        results = self.get_metrics_result() if updated else {}
+        return pythonify_logs(results) if results.keys() == run.logs.keys() else run.logs
 
     # --- predict -------------------------------------------------------------------------------------------
 
@@ -325,7 +339,7 @@ class Trainer(Compiled):
         program = self._training.programs.batch(kind, data)
         if program.traced.label_ranges:
             check_labels(data[1], program.traced.label_ranges)
-        logs = program.logs(program.run(*leaves_of(data)))
+        logs = flat_logs(program.logs(program.run(*leaves_of(data))))
         if return_dict:
             return pythonify_logs(logs)
         if program.listed is None:

@@ -106,3 +106,66 @@ def test_losses_are_listed_as_their_dict_names_them(order):
 def test_jit_compile_before_compile():
     inputs = keras.Input((3,))
     assert keras.Model(inputs, layers.Dense(1)(inputs)).jit_compile is True
+
+
+class Written(keras.Model):
+    """A step as in Keras's guide; `told` makes its logs from the loss and the metrics."""
+
+    def train_step(self, data):
+        x, y = data
+        with keras.GradientTape() as tape:
+            y_pred = self(x, training=True)
+            loss = self.compute_loss(y=y, y_pred=y_pred)
+        self.optimizer.apply(tape.gradient(loss, self.trainable_variables), self.trainable_variables)
+        return self.told(loss, y, y_pred)
+
+
+def test_nested_logs_stand_where_their_outer_name_does():
+    """`compile_metrics` comes before `loss`, and so do the metrics in it."""
+
+    class Guide(Written):
+        def told(self, loss, y, y_pred):
+            for metric in self.metrics:
+                metric.update_state(loss) if metric.name == "loss" else metric.update_state(y, y_pred)
+            return {m.name: m.result() for m in self.metrics}
+
+    seen = []
+    model = built(Guide, metrics=["mse", "poisson"])
+    record = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: seen.append(list(logs)))
+    history = model.fit(X, Y, verbose=0, validation_data=(X, Y), callbacks=[record])
+    assert list(history.history)[:3] == ["mse", "poisson", "loss"] == seen[0]
+    assert list(history.history)[3:] == ["val_loss", "val_mse", "val_poisson"]
+    assert model.train_on_batch(X, Y, return_dict=True).keys() == {"mse", "poisson", "loss"}
+    assert len(model.train_on_batch(X, Y)) == 3
+
+
+def test_an_epochs_logs_are_its_metrics_where_they_have_the_same_names():
+    class LastLoss(Written):
+        def told(self, loss, y, y_pred):
+            self.metrics[0].update_state(loss)
+            return {"loss": loss}
+
+    class Untold(Written):
+        def told(self, loss, y, y_pred):
+            return {"loss": loss}
+
+    kept = []
+    record = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: kept.append(logs["loss"]))
+    how = {"batch_size": 3, "shuffle": False, "verbose": 0, "callbacks": [record]}
+    history = built(LastLoss).fit(X, Y, **how).history
+    np.testing.assert_allclose(history["loss"], [np.mean(kept)], rtol=1e-6)
+    history = (
+        built(Untold).fit(X, Y, **how).history
+    )  # where Keras shows the 0 of a metric that nobody updated
+    assert history["loss"] == [kept[-1]]
+
+
+def test_compute_metrics_counts_for_batches_and_the_metrics_for_epochs():
+    class Doubled(keras.Model):
+        def compute_metrics(self, x, y, y_pred, sample_weight=None):
+            found = super().compute_metrics(x, y, y_pred, sample_weight)
+            return {name: value * 2 for name, value in found.items()}
+
+    model = built(Doubled)
+    found = model.evaluate(X, Y, verbose=0)
+    assert model.test_on_batch(X, Y) == pytest.approx(2 * found, rel=1e-6)
