@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from kcompile.core import comparisons, config, dtypes, symbolic, tree
 from kcompile.core.symbolic import Int
+from kcompile.ir.graph import Value
 from kcompile.ir.op import make_parameter, unwrap
 from kcompile.ir.types import Shape, TensorType
 from kcompile.ops import elementwise as ew
@@ -24,19 +27,27 @@ ROUTES = 1024  # shapes remembered with the program that serves them
 Shapes = tuple[Shape, ...]
 
 
-def jit(function: Function | None = None, dynamic: bool | None = None, **_: Any) -> Any:
+def jit(
+    function: Function | None = None,
+    dynamic: bool | None = None,
+    static_argnames: str | Sequence[str] = (),
+    static_argnums: int | Sequence[int] = (),
+    **_: Any,
+) -> Any:
     """The function as a compiled program.
 
     Args:    function: written with `kcompile.ops`, layers and models; Python `if` and `for` see only what is
-             known while tracing. Arrays among its arguments, nested as they like, become inputs; everything
-             else is part of the program. Variables are read when the program runs, and written if assigned.
+             known while tracing. Arrays and numbers among its arguments, nested as they like, become inputs;
+             everything else is part of the program. Variables are read when the program runs, and written if
+             assigned.
              dynamic: None: the first call is compiled for its shapes. Dimensions in which a later one differs
              are left open, so that one program serves all their extents from 2 on; those that have been equal
              so far are taken to be equal. Where the function needs to know them (`range(x.shape[0])`,
              `x.shape[0] == 3`, keys of dicts, texts, `isinstance`) each shape is compiled by itself, as with
-             False.
-    Returns: what the function returns, tensors as NumPy arrays.
-    Raises:  TypeError if `function` cannot be called.
+             False. static_argnames, static_argnums: names or positions of arguments that are part of the
+             program, numbers too (an axis, a shape); each of their values has a program of its own.
+    Returns: what the function returns, tensors and numbers as NumPy arrays.
+    Raises:  TypeError if `function` cannot be called, or a static argument cannot be hashed.
 
     Inside another trace the function is part of that trace.
 
@@ -49,16 +60,69 @@ def jit(function: Function | None = None, dynamic: bool | None = None, **_: Any)
     5.0
     """
     if function is None:
-        return functools.partial(jit, dynamic=dynamic, **_)
+        how: dict[str, Any] = {"static_argnames": static_argnames, "static_argnums": static_argnums}
+        return functools.partial(jit, dynamic=dynamic, **how, **_)
     if not callable(function):
         raise TypeError(f"jit: a function is needed. Received: {function!r}")
-    programs = _Programs(function, dynamic is not False)
+    programs = _Programs(_with_statics(function), dynamic is not False)
+    fixed = _fixed_arguments(function, static_argnames, static_argnums)
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        return function(*args, **kwargs) if tracer.is_tracing() else programs(args, kwargs)
+        if tracer.is_tracing():
+            return function(*args, **kwargs)
+        return programs(*fixed(args, kwargs)) if fixed is not None else programs(args, kwargs)
 
     return call
+
+
+@dataclass(frozen=True)
+class _Static:
+    """A value that is part of the program, in the place of an argument."""
+
+    value: Any
+
+
+def _with_statics(function: Function) -> Function:
+    """The function, given static arguments as what they hold."""
+
+    def plain(x: Any) -> Any:
+        return x.value if isinstance(x, _Static) else x
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return function(*map(plain, args), **{name: plain(x) for name, x in kwargs.items()})
+
+    return call
+
+
+def _fixed_arguments(function: Function, names: Any, positions: Any) -> Callable[[Any, Any], Any] | None:
+    """Puts static arguments among (args, kwargs) into `_Static`; None if there are none."""
+    names = {names} if isinstance(names, str) else set(names)
+    positions = {positions} if isinstance(positions, int) else set(positions)
+    if not names and not positions:
+        return None
+    parameters = list(inspect.signature(function).parameters)
+    positions = {k % len(parameters) for k in positions} | {
+        parameters.index(n) for n in names & {*parameters}
+    }
+    names |= {parameters[k] for k in positions}
+
+    def static(name: str, x: Any) -> _Static:
+        try:
+            hash(x)
+        except TypeError:
+            raise TypeError(
+                f"jit: the static argument {name!r} of {function.__name__}() must be hashable: give a tuple "
+                f"for a list. Received: {x!r} (of type {type(x).__name__})"
+            ) from None
+        return _Static(x)
+
+    def fixed(args: Any, kwargs: Any) -> Any:
+        args = [static(parameters[k], x) if k in positions else x for k, x in enumerate(args)]
+        return args, {name: static(name, x) if name in names else x for name, x in kwargs.items()}
+
+    return fixed
 
 
 class _Programs:
@@ -88,7 +152,8 @@ class _Programs:
         self._programs.move_to_end((form, route))
         executable, result, _ = self._programs[form, route]
         outputs = iter(executable(*arrays.values()))
-        return tree.pack_as(result, [None if x is None else next(outputs) for x in tree.flatten(result)])
+        leaves = tree.flatten(result)
+        return tree.pack_as(result, [next(outputs) if isinstance(x, Value) else x for x in leaves])
 
     def _made(self, form: Any, shapes: Shapes, compiled: Callable[[Shapes], Any]) -> Shapes:
         """The shapes that the program for these ones has been traced with; it is there afterwards."""
@@ -160,6 +225,8 @@ def _is_array(x: Any) -> bool:
 
 def _identity(x: Any) -> Any:
     """What tells arguments apart that are no arrays: plain values by themselves, all else by its address."""
+    if isinstance(x, _Static):  # 1, 1.0 and True are equal
+        return type(x.value), x
     return (type(x), x) if isinstance(x, (str, bool, type(None))) else (type(x), id(x))
 
 
@@ -178,11 +245,24 @@ def _compiled(
     }
     positional, named = tree.pack_as([list(args), kwargs], [inputs.get(k, x) for k, x in enumerate(given)])
     name = getattr(function, "__name__", "function")
-    graph, result = tracer.trace(
-        lambda *_: _plain(function(*positional, **named)), list(inputs.values()), name
-    )
-    return compile_graph(graph), result
+    told: list[Any] = []  # leaves of the result that are no tensors: None, texts, objects
+
+    def run(*_: Value) -> Any:
+        result = _plain(function(*positional, **named))
+        told.extend(None if _is_tensor(x) else x for x in tree.flatten(result))
+        return tree.map_structure(lambda x: x if _is_tensor(x) else None, result)
+
+    graph, result = tracer.trace(run, list(inputs.values()), name)
+    made = [x if x is not None else y for x, y in zip(tree.flatten(result), told, strict=True)]
+    return compile_graph(graph), tree.pack_as(result, made)
 
 
 def _plain(result: Any) -> Any:
     return tree.map_structure(lambda x: unwrap(x) if isinstance(x, Variable) else x, result)
+
+
+def _is_tensor(x: Any) -> bool:
+    """Is it a tensor, or what becomes one: numbers, and arrays of them?"""
+    if isinstance(x, (np.ndarray, np.generic)):
+        return x.dtype.kind in "biufV"  # V: bfloat16
+    return isinstance(x, (Value, bool, int, float)) or hasattr(x, "__array__")

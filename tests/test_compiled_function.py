@@ -211,3 +211,44 @@ def test_decompositions_keep_their_dtype_whatever_the_default_is(decomposed):
     for got, want in zip(found, expected, strict=True):
         assert got.dtype == np.float32
         np.testing.assert_allclose(np.abs(got), np.abs(want), rtol=1e-3, atol=1e-4)
+
+
+def test_static_arguments_are_numbers_of_the_program(compiled):
+    total = kcompile.jit(lambda x, axis: ops.sum(x, axis=axis), static_argnames="axis")
+    x = array(2, 3)
+    for axis in (0, 1, (0, 1), None, -1, 0):
+        np.testing.assert_allclose(total(x, axis=axis), x.sum(axis), rtol=1e-5)
+        np.testing.assert_allclose(total(x, axis), x.sum(axis), rtol=1e-5)
+    assert len(compiled) == 2 * 5  # by name and by position
+
+    shaped = kcompile.jit(static_argnums=(1,))(lambda x, shape, factor=2: ops.reshape(x, shape) * factor)
+    np.testing.assert_array_equal(shaped(x, (3, 2)), x.reshape(3, 2) * 2)
+    np.testing.assert_array_equal(shaped(x, shape=(6,), factor=3.0), x.reshape(6) * 3)
+
+
+def test_static_arguments_that_are_equal_are_told_apart_by_type():
+    add = kcompile.jit(lambda x, k: x + k, static_argnums=-1)
+    assert [add(np.zeros(1, "int32"), k).dtype for k in (1, 1.0, True)] == ["int32", "float32", "int32"]
+
+
+def test_a_static_argument_must_be_hashable():
+    shaped = kcompile.jit(lambda x, shape: ops.reshape(x, shape), static_argnames=["shape"])
+    with pytest.raises(TypeError, match=r"static argument 'shape' of <lambda>\(\) must be hashable"):
+        shaped(array(2, 3), [3, 2])
+
+
+@pytest.mark.parametrize("function", [lambda x, k: ops.sum(x, axis=k), lambda x, k: x * float(k)])
+def test_a_number_that_must_be_known_says_how(function):
+    with pytest.raises(TypeError, match="static_argnames"):
+        kcompile.jit(function)(array(2, 3), 1)
+
+
+def test_what_is_no_tensor_comes_back_as_it_is():
+    @kcompile.jit
+    def described(x, mode="sum"):
+        return {"mode": mode, "y": ops.sum(x), "keys": [1, "a", None, print]}
+
+    found = described(np.ones(3, "float32"))
+    assert found["mode"] == "sum" and found["keys"][1:] == ["a", None, print]
+    assert found["y"] == 3.0 and found["keys"][0] == 1
+    assert described(np.ones(4, "float32"), "mean")["mode"] == "mean"

@@ -17,6 +17,8 @@ def print_single_step(seconds: float, verbose: Any) -> None:
     if verbose == 2:
         print_msg(f"1/1 - {seconds:.0f}s -{duration}\n", line_break=False)
         return
+    if verbose not in (1, "auto"):  # other numbers are silent, as of `Progbar`
+        return
     width = WIDTH + len(" 0s") + len(duration)
     first, again = ("\r", "\b" * width + "\r") if rewrites_lines() else ("\n", "\n")
     done = f"{BAR} {BOLD}0s{PLAIN}{duration}"  # nothing remains

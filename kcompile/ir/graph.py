@@ -92,6 +92,14 @@ class Value:
             "Use ops.where(condition, a, b)."
         )
 
+    def __float__(self) -> float:
+        raise TypeError(
+            f"A symbolic tensor ({self.type!r}) has no number while a function is traced. What must be known "
+            "then, such as an axis or a shape, has to be a constant; for `jit`, name it in `static_argnames`."
+        )
+
+    __int__ = __float__
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         raise TypeError(
             f"A symbolic tensor ({self.type!r}) has no numbers while a model is traced; "

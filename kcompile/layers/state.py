@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from typing import Any
 
@@ -100,11 +101,17 @@ class State(Operation):
         return self._tracker.stores["seed_generators"]
 
     def _flatten_layers(self, include_self: bool = True, recursive: bool = True) -> list[Any]:
-        """This layer and the nested ones, each once, outer before inner."""
-        found: list[Any] = [self] if include_self else []
-        for layer in self._layers:
-            found.extend(layer._flatten_layers() if recursive else [layer])
-        return unique(found)
+        """This layer and the nested ones, each once, outer before inner; below the first level the last ones
+        come first, as in Keras, whose losses and metrics are listed so.
+        """
+        found: list[Any] = []
+        waiting = deque(self._layers)
+        while waiting:
+            layer = waiting.popleft()
+            if not any(layer is known for known in found):
+                found.append(layer)
+                waiting.extendleft(layer._layers if recursive else ())
+        return [self, *found] if include_self else found
 
     @property
     def variables(self) -> list[Variable]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -43,13 +45,12 @@ class Tracker:
         if self.add(value):
             return value
         kind = type(value)
-        if kind is list:
-            return TrackedList(value, self)
-        if kind is dict:
-            return TrackedDict(value, self)
+        if kind in CONTAINERS:
+            return CONTAINERS[kind](value, self)
         if isinstance(value, tuple):
-            for item in value:
-                self.track(item)
+            items = [self.track(item) for item in value]
+            same = all(a is b for a, b in zip(items, value, strict=True))
+            return value if same else kind(*items) if hasattr(value, "_fields") else kind(items)
         return value
 
 
@@ -81,6 +82,22 @@ class TrackedList(list):
             index, [self._tracked(x) for x in value] if isinstance(index, slice) else self._tracked(value)
         )
 
+    def remove(self, value: Any) -> None:
+        place = next((k for k, item in enumerate(self) if item is value), None)
+        del self[self.index(value) if place is None else place]
+
+    def pop(self, index: Any = -1) -> Any:
+        return _untracked(self.tracker, super().pop(index))
+
+    def clear(self) -> None:
+        del self[:]
+
+    def __delitem__(self, index: Any) -> None:
+        gone = self[index] if isinstance(index, slice) else [self[index]]
+        super().__delitem__(index)
+        for item in gone:
+            _untracked(self.tracker, item)
+
     def __reduce__(self) -> Any:
         return list, (list(self),)
 
@@ -96,6 +113,28 @@ class TrackedDict(dict):
     def __setitem__(self, key: Any, value: Any) -> None:
         super().__setitem__(key, value if self.tracker is None else self.tracker.track(value))
 
+    def pop(self, key: Any, *default: Any) -> Any:
+        if key not in self:
+            return super().pop(key, *default)
+        value = self[key]
+        del self[key]
+        return value
+
+    def popitem(self) -> tuple[Any, Any]:
+        if not self:
+            raise KeyError("popitem(): dictionary is empty")
+        key = next(reversed(self))
+        return key, self.pop(key)
+
+    def clear(self) -> None:
+        for key in list(self):
+            del self[key]
+
+    def __delitem__(self, key: Any) -> None:
+        value = self[key]
+        super().__delitem__(key)
+        _untracked(self.tracker, value)
+
     def setdefault(self, key: Any, default: Any = None) -> Any:
         if key not in self:
             self[key] = default
@@ -107,3 +146,58 @@ class TrackedDict(dict):
 
     def __reduce__(self) -> Any:
         return dict, (dict(self),)
+
+
+class TrackedOrderedDict(TrackedDict, OrderedDict):  # type: ignore[misc]
+    """The same, of an OrderedDict."""
+
+    def __reduce__(self) -> Any:
+        return OrderedDict, (list(self.items()),)
+
+
+class TrackedSet(set):
+    """A set whose elements are tracked as attributes of its owner."""
+
+    def __init__(self, items: Iterable[Any] = (), tracker: Tracker | None = None):
+        self.tracker = tracker
+        super().__init__(items if tracker is None else [tracker.track(x) for x in items])
+
+    def add(self, item: Any) -> None:
+        super().add(item if self.tracker is None else self.tracker.track(item))
+
+    def update(self, *others: Iterable[Any]) -> None:
+        for item in itertools.chain(*others):
+            self.add(item)
+
+    def remove(self, item: Any) -> None:
+        super().remove(item)
+        _untracked(self.tracker, item)
+
+    def discard(self, item: Any) -> None:
+        super().discard(item)
+        _untracked(self.tracker, item)
+
+    def pop(self) -> Any:
+        return _untracked(self.tracker, super().pop())
+
+    def clear(self) -> None:
+        for item in list(self):
+            self.remove(item)
+
+    def __reduce__(self) -> Any:
+        return set, (list(self),)
+
+
+CONTAINERS: dict[type, Any] = {
+    list: TrackedList,
+    dict: TrackedDict,
+    OrderedDict: TrackedOrderedDict,
+    set: TrackedSet,
+}
+
+
+def _untracked(tracker: Tracker | None, item: Any) -> Any:
+    """The item, which its owner has no more."""
+    if tracker is not None:
+        tracker.remove(item)
+    return item

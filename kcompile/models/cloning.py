@@ -94,7 +94,7 @@ def _clone_functional(
 
     def call(operation: Any, args: Any, kwargs: Any) -> Any:
         if not isinstance(operation, Layer):
-            return OpCall(operation.function, operation.settings)(*args, **kwargs)
+            return OpCall(operation.function, operation.settings, operation.name)(*args, **kwargs)
         if operation not in copies:
             copies[operation] = copy(operation)
         made = copies[operation]

@@ -33,6 +33,9 @@ class Functional(Model):
         trainable = kwargs.pop("trainable", None)
         _check_placeholders("inputs", inputs)
         _check_placeholders("outputs", outputs)
+        for what, structure in (("inputs", inputs), ("outputs", outputs)):
+            if not tree.flatten(structure):
+                raise ValueError(f"`{what}` of a model cannot be empty. Received: {what}={structure}")
         _warn_of_names(inputs)
         if not all(_is_input(x) for x in tree.flatten(inputs)):
             fresh, cut = cut_at(tree.flatten(inputs), tree.flatten(outputs), _input)

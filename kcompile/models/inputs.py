@@ -7,7 +7,7 @@ from typing import Any
 
 from kcompile.core import tree
 from kcompile.core.errors import ShapeError, message
-from kcompile.trace.keras_tensor import known_shape
+from kcompile.trace.keras_tensor import KerasTensor, known_shape
 
 
 def flat_inputs(given: Any, wanted: Any, names: list[str], model: str) -> list[Any]:
@@ -19,6 +19,8 @@ def flat_inputs(given: Any, wanted: Any, names: list[str], model: str) -> list[A
     """
     if isinstance(given, dict) and not isinstance(wanted, dict):
         _check_keys(given, names)
+        if isinstance(wanted, KerasTensor) or any(map(tree.is_nested, wanted)):
+            warnings.warn(_mismatch(given, wanted, model), stacklevel=4)
         return [given[name] for name in names]
     if isinstance(wanted, dict) and not isinstance(given, dict):
         if list(wanted) != sorted(wanted):
@@ -28,12 +30,29 @@ def flat_inputs(given: Any, wanted: Any, names: list[str], model: str) -> list[A
         warnings.warn(_mismatch(given, wanted, model), stacklevel=4)
         return tree.flatten(given)
     if isinstance(wanted, dict):
-        return _pick(given, wanted, model)
+        picked = _pick(given, wanted, model)
+        if not _same_form(given, wanted):  # what is more than wanted is left alone
+            warnings.warn(_mismatch(given, wanted, model), stacklevel=4)
+        return picked
     flat = tree.flatten(given)
     if len(flat) != len(names):
         hint = f"give {names[0]!r} alone" if len(names) == 1 else f"give a list of {names}, in this order"
         raise ShapeError(_mismatch(given, wanted, model, hint))
+    alone = len(names) == 1 and not tree.is_nested(given) and isinstance(wanted, (list, tuple))
+    if not alone and not _same_form(given, wanted):
+        warnings.warn(_mismatch(given, wanted, model), stacklevel=4)
     return flat
+
+
+def _same_form(given: Any, wanted: Any) -> bool:
+    """Are they nested alike? Lists and tuples are the same here."""
+    if isinstance(wanted, dict):
+        same = isinstance(given, dict) and given.keys() == wanted.keys()
+        return same and all(_same_form(given[key], wanted[key]) for key in wanted)
+    if isinstance(wanted, (list, tuple)):
+        same = isinstance(given, (list, tuple)) and len(given) == len(wanted)
+        return same and all(map(_same_form, given, wanted))
+    return not tree.is_nested(given)
 
 
 def _pick(given: Any, wanted: Any, model: str) -> list[Any]:

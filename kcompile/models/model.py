@@ -65,7 +65,10 @@ class Model(Trainer, Layer):
             run = calls.known(args[0])
             if run is not None:
                 return run(args[0])
-        return self._call_anew(args, kwargs)
+        outputs = self._call_anew(args, kwargs)
+        if self.__dict__.pop("_built_by_call", False):
+            self._tracker.locked = True  # what a call builds, it may make; then it is all there
+        return outputs
 
     def _call_anew(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         args = tuple(tree.map_structure(as_array, list(args)))
@@ -103,7 +106,7 @@ class Model(Trainer, Layer):
         if not self.built and getattr(self.build, "_is_default", False):
             first = next(iter(spec.shapes().values()), None)
             self.__dict__.update(
-                built=True, _build_shapes={"input_shape": first}
+                built=True, _built_by_call=True, _build_shapes={"input_shape": first}
             )  # the call builds what is inside
             self._note_shapes(spec)
         super()._maybe_build(spec)

@@ -101,12 +101,19 @@ class Sequential(Model):
             self._maybe_rebuild()
 
     def _maybe_rebuild(self, input_shape: Any = None) -> None:
-        first = self._stack[0] if self._stack else None
-        if isinstance(first, InputLayer):
-            if len(self._stack) > 1:
-                self.build(first.batch_shape)
-        elif input_shape is not None and self._stack:
+        known = self._shape_of_first()
+        if known is not None:
+            self.build(known)
+        elif input_shape is not None and self._stack and not isinstance(self._stack[0], InputLayer):
             self.build(input_shape)
+
+    def _shape_of_first(self) -> Any:
+        """The shape that the first of several layers knows: an input, or a model that is built."""
+        if len(self._stack) < 2:
+            return None
+        first = self._stack[0]
+        shape = first.batch_shape if isinstance(first, InputLayer) else getattr(first, "input_shape", None)
+        return shape if is_shape(shape) else None
 
     @property
     def layers(self) -> list[Layer]:
@@ -237,8 +244,12 @@ class Sequential(Model):
         shape = config.get("build_input_shape")
         settings = {k: config[k] for k in ("name", "trainable", "dtype") if k in config}
         model = cls(**settings)
+        again = -1
         for data in config["layers"]:
             model.add(deserialize_keras_object(data, custom_objects), rebuild=False)
+            again += model._shape_of_first() is not None
+        for _ in range(again):  # Keras builds with each layer, and counts
+            auto_name("functional")
         model._maybe_rebuild(None if shape is None else as_shapes(shape))
         return model
 

@@ -126,8 +126,8 @@ def is_chain(model: Any) -> bool:
             return False
         for tensor in node.input_tensors:
             feeds[id(tensor)] = feeds.get(id(tensor), 0) + 1
-    chained = len(model.inputs) == 1 and len(model.outputs) == 1
-    return chained and len(operations) == len(nodes) and all(count == 1 for count in feeds.values())
+    once = len(operations) == len(nodes) and all(count == 1 for count in feeds.values())
+    return once and len(model.inputs) == 1
 
 
 def _output_shape(operation: Any) -> str:

@@ -101,14 +101,17 @@ class Operation:
         bound.apply_defaults()
         kinds = {p.name: p.kind for p in bound.signature.parameters.values()}
         config: dict[str, Any] = {}
+        nameless = False  # are there arguments that a config cannot name?
         for name, value in list(bound.arguments.items())[1:]:
             if kinds[name] is inspect.Parameter.VAR_KEYWORD:
                 config |= value
-            elif kinds[name] is not inspect.Parameter.VAR_POSITIONAL:
+            elif kinds[name] is inspect.Parameter.VAR_POSITIONAL:
+                nameless = nameless or bool(value)
+            else:
                 config[name] = value
         config.pop("dtype", None)  # a layer writes its policy itself
         plain = all(isinstance(leaf, PLAIN) for leaf in tree.flatten(config))
-        if plain and not any(k is inspect.Parameter.VAR_POSITIONAL for k in kinds.values()):
+        if plain and not nameless:
             return config
         raise NotImplementedError(
             message(

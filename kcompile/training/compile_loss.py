@@ -57,7 +57,8 @@ class CompileLoss:
     @property
     def metrics(self) -> list[Any]:
         """With several losses, the mean of each as `<output>_loss`."""
-        return [entry.tracker for entry in self._losses if entry is not None and entry.tracker is not None]
+        entries = self._losses if self._outputs is None else self._outputs.as_given(self._losses, self._given)
+        return [entry.tracker for entry in entries if entry is not None and entry.tracker is not None]
 
     def build(self, y: Any, y_pred: Any) -> None:
         """Resolve names by the shapes of labels and predictions."""

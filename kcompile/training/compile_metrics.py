@@ -82,7 +82,7 @@ class CompileMetrics(Metric):
         weights = self._outputs.weights(sample_weight)
         for k, (y_t, y_p, weight) in enumerate(zip(labels, predictions, weights, strict=True)):
             for metric in self._groups["metrics"][k]:
-                metric.update_state(y_t, y_p)
+                metric.update_state(y_t, y_p, sample_weight=None)  # `Mean` would take predictions as weights
             for metric in self._groups["weighted_metrics"][k]:
                 metric.update_state(y_t, y_p, sample_weight=weight)
 

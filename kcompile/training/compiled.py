@@ -38,9 +38,10 @@ class Training:
     compiled_times: int = 0
     run_eagerly: bool = False
     steps_per_execution: int = 1
-    jit_compile: Any = "auto"
+    jit_compile: Any = True
     label_ranges: tuple[tuple[int, int], ...] = ()  # of the step traced last
     progress: Any = None  # of the `fit` that runs
+    evaluation: Any = None  # over its validation data
     stop_training: bool = False
     stop_evaluating: bool = False
     stop_predicting: bool = False
@@ -49,7 +50,7 @@ class Training:
 
 HELD = frozenset(Training.__dataclass_fields__) - {
     "programs", "compile_loss", "compile_metrics", "arguments", "loss_tracker", "label_ranges",
-    "progress",
+    "progress", "evaluation",
 }  # fmt: skip
 
 

@@ -85,6 +85,8 @@ class Outputs:
             self._check_names(f"`{what}`", given)
             return [given.get(name) for name in self.names]
         if isinstance(given, (list, tuple)):
+            if self.is_single:  # lists around the only one say nothing
+                given = tree.flatten(given)
             if len(given) != self.count:
                 raise ValueError(
                     message(
@@ -95,6 +97,17 @@ class Outputs:
                 )
             return list(given)
         return [given] * self.count
+
+    def as_given(self, items: Sequence[Any], given: Any) -> list[Any]:
+        """Items of the outputs in the order in which the user's dict, or a dict inside of it, names these."""
+        named = _ways(given)
+        own: list[Path] = [(name,) for name in self.names] if self.is_dict else self._paths
+
+        def rank(path: Path) -> int:
+            return next((k for k, way in enumerate(named) if path[: len(way)] == way), len(named))
+
+        order = sorted(range(self.count), key=lambda k: rank(own[k]))
+        return [items[k] for k in order]
 
     def weights(self, given: Any) -> list[Any]:
         """Sample weights in order; a single one is for all outputs."""
@@ -132,6 +145,14 @@ def _paths(structure: Any) -> list[Path]:
     if not tree.is_nested(structure):
         return [()]
     return [(key, *rest) for key in tree.keys_of(structure) for rest in _paths(structure[key])]
+
+
+def _ways(structure: Any) -> list[Path]:
+    """The ways to the leaves, entries of dicts in their own order."""
+    if not tree.is_nested(structure):
+        return [()]
+    keys = structure if isinstance(structure, dict) else range(len(structure))
+    return [(key, *rest) for key in keys for rest in _ways(structure[key])]
 
 
 def _names_of_paths(paths: list[Path], names: Sequence[str] | None) -> list[str]:

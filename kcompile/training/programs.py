@@ -47,9 +47,16 @@ class StepProgram:
         return compile_graph(self.traced.graph)
 
     def logs(self, outputs: list[np.ndarray]) -> dict[str, Any]:
-        """The graph's outputs as logs: Python floats, and arrays where a metric has several values."""
-        named = zip(self.traced.names, outputs, strict=True)
-        return {name: value.item() if value.ndim == 0 else value for name, value in named}
+        """The graph's outputs as logs, nested as the step returned them: Python floats, and arrays where a
+        metric has several values.
+        """
+        found: dict[str, Any] = {}
+        for name, path, value in zip(self.traced.names, self.traced.within, outputs, strict=True):
+            place = found
+            for outer in path:
+                place = place.setdefault(outer, {})
+            place[name] = value.item() if value.ndim == 0 else value
+        return found
 
 
 class Programs:

@@ -10,6 +10,7 @@ import numpy as np
 from kcompile.core.random_states import global_states, set_global_states
 from kcompile.training.data.batches import BatchData
 from kcompile.training.data.history import History
+from kcompile.training.step import flat_logs
 
 Notes = dict[str, Any]
 
@@ -48,7 +49,7 @@ class Progress:
             "step": 0 if between else self._run.done,
             "stopped": bool(self._model.stop_training),
             "variables": [v.name for v in variables],
-            "logs": {} if between else {k: _written(v) for k, v in self._run.logs.items()},
+            "logs": {} if between else {k: _written(v) for k, v in flat_logs(self._run.logs).items()},
             "random": _arrays_apart(global_states(), arrays, "random"),
             "training": _arrays_apart(self._run.position(), arrays, "training"),
             "validation": _arrays_apart(self._validation_place(), arrays, "validation"),

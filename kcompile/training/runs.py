@@ -49,7 +49,7 @@ class ArrayRun:
     done = 0
 
     def __init__(self, model: Any, kind: str, data: ArrayData, rng: np.random.Generator | None):
-        self.data, self.num_batches = data, data.num_batches
+        self.data, self.num_batches, self.kind = data, data.num_batches, kind
         self._rng = rng if data.shuffle else None
         self._before = generator_state(self._rng)
         parts = (data.x, data.y, data.sample_weight)
@@ -152,7 +152,7 @@ class BatchRun:
 
     def __init__(self, model: Any, kind: str, data: BatchData, rng: np.random.Generator | None = None):
         self.data, self.num_batches = data, data.num_batches
-        self._kind, self._programs, self._rng = kind, model._training.programs, rng
+        self.kind, self._programs, self._rng = kind, model._training.programs, rng
         self.graph = self._program(data.first()).traced.graph  # checked before anything begins
         self._batches = Batches(iter(()))
         self._taken = 0
@@ -160,7 +160,7 @@ class BatchRun:
         self.logs: dict[str, Any] = {}
 
     def _program(self, batch: tuple[Any, Any, Any]) -> StepProgram:
-        program: StepProgram = self._programs.batch(self._kind, batch, alone=False)
+        program: StepProgram = self._programs.batch(self.kind, batch, alone=False)
         check_labels(batch[1], program.traced.label_ranges)
         return program
 
@@ -307,9 +307,15 @@ def run_epoch(model: Any, phase: str, run: Any, callbacks: Any, limit: int | Non
     step = run.done
     limit = whole_executions(model, limit)
     with interrupts.noted() as check:
-        while (limit is None or step < limit) and run.ready():
-            steps = unit if each else unit * max(1, pace.steps // unit)
-            if watched:
+        while limit is None or step < limit:
+            unsure = run.num_batches is None  # then Keras begins a batch before it sees whether there is one
+            if watched and unsure:
+                begin(step)
+            if not run.ready():
+                break
+            stopped = getattr(model, stop)  # by a hook that came before the first batch, which is done
+            steps = unit if each or stopped else unit * max(1, pace.steps // unit)
+            if watched and not unsure:
                 begin(step)
             began = time.perf_counter()
             done = run.advance(steps if limit is None else min(steps, limit - step))

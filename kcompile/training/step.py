@@ -4,7 +4,7 @@ gathers."""
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,12 +29,14 @@ Structure = Any  # a tensor, or lists, tuples and dicts of tensors
 class StepGraph:
     """A traced step.
 
-    names: of the logs, in the order of the graph's outputs. result: the form of the outputs, for predictions.
+    names: of the logs, in the order of the graph's outputs; within: the names of the dicts around each of
+    them. result: the form of the outputs, for predictions.
     label_ranges: (position among the flattened labels, number of classes) of labels that are class numbers.
     """
 
     graph: Graph
     names: tuple[str, ...] = ()
+    within: tuple[tuple[str, ...], ...] = ()
     result: Structure = None
     label_ranges: tuple[tuple[int, int], ...] = ()
 
@@ -42,7 +44,7 @@ class StepGraph:
         """Is it the same computation? Nodes are interned, so equal computations are the same objects."""
         mine, theirs = self.graph, other.graph
         return (
-            self.names == other.names
+            (self.names, self.within) == (other.names, other.within)
             and mine.inputs == theirs.inputs
             and mine.outputs == theirs.outputs
             and mine.assignments == theirs.assignments
@@ -54,6 +56,7 @@ class _Notes:
     """What a trace finds out besides its graph."""
 
     names: tuple[str, ...] = ()
+    within: tuple[tuple[str, ...], ...] = ()
     label_ranges: tuple[tuple[int, int], ...] = ()
 
 
@@ -97,7 +100,7 @@ def trace_batch(
         return run_step(model, kind, default_float(given), notes)
 
     graph, _ = trace(run, inputs, name=kind)
-    return StepGraph(graph, notes.names, None, notes.label_ranges)
+    return StepGraph(graph, notes.names, notes.within, None, notes.label_ranges)
 
 
 def trace_epoch(
@@ -129,7 +132,7 @@ def trace_epoch(
         return logs
 
     graph, _ = trace(run, inputs if order is None else [*inputs, order], name=f"{kind} epoch")
-    return StepGraph(graph, notes.names, None, notes.label_ranges)
+    return StepGraph(graph, notes.names, notes.within, None, notes.label_ranges)
 
 
 def trace_predict(model: Any, x: Structure, shapes: Sequence[Shape]) -> StepGraph:
@@ -193,9 +196,16 @@ def run_step(model: Any, kind: str, data: tuple[Structure, Structure, Structure]
             f"Received: {type(logs).__name__}"
         )
     notes.label_ranges = model._training.label_ranges
-    flat = {name: _log(name, value) for name, value in flat_logs(logs).items()}
-    notes.names = tuple(flat)
-    return list(flat.values())
+    flat = {path[-1]: (path, _log(path[-1], value)) for path, value in _paths(logs)}
+    notes.names, notes.within = tuple(flat), tuple(path[:-1] for path, _ in flat.values())
+    return [value for _, value in flat.values()]
+
+
+def _paths(logs: dict[str, Any]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """The logs with the names that lead to each."""
+    for name, value in logs.items():
+        inner = _paths(value) if isinstance(value, dict) else [((), value)]
+        yield from (((name, *path), leaf) for path, leaf in inner)
 
 
 def _log(name: str, value: Any) -> Any:

@@ -30,6 +30,7 @@ from kcompile.training.data.weights import class_weight_to_sample_weights
 from kcompile.training.extents import leaves_of
 from kcompile.training.progress import Progress
 from kcompile.training.runs import ArrayRun, BatchRun, Pace, PredictRun, run_epoch, whole_executions
+from kcompile.training.step import flat_logs, is_default_step
 from kcompile.training.step import test_step as default_test_step
 from kcompile.training.step import train_step as default_train_step
 
@@ -111,12 +112,13 @@ class Trainer(Compiled):
         run = self._open("train", data, rng)
         epochs = config.limited_epochs(epochs)
         steps_per_epoch = config.limited_steps(steps_per_epoch, run.num_batches)
-        evaluation = None
+        evaluation, held_out = None, {}
         if validation_data is not None:
             size = validation_batch_size or batch_size  # 0 is none, as in Keras
             if size is not None:
                 checked_batch_size(size, "validation_batch_size" if validation_batch_size else "batch_size")
-            evaluation = self._validation(validation_data, size, validation_steps)
+            held_out = _held_out(validation_data, size, validation_steps)
+            evaluation = self._open("test", _data(self, **held_out))
         if not isinstance(callbacks, CallbackList):
             steps = steps_per_epoch or run.num_batches
             params = {"verbose": verbose, "epochs": epochs, "steps": steps}
@@ -135,13 +137,15 @@ class Trainer(Compiled):
             for epoch in range(first, first if progress.stopped else epochs):
                 done, logs = self._epoch(epoch, epochs, run, steps_per_epoch, callbacks, pace)
                 if evaluation is not None and _is_due(epoch, validation_freq):
-                    val_logs = self._evaluate(evaluation, validation_steps, callbacks)
+                    self._training.evaluation = evaluation  # what `evaluate`, maybe overridden, goes over
+                    how = {"return_dict": True, "_use_cached_eval_dataset": True}
+                    val_logs = self.evaluate(**held_out, callbacks=callbacks, **how)
                     logs.update({f"val_{name}": value for name, value in val_logs.items()})
                 callbacks.on_epoch_end(epoch, logs)
                 if self.stop_training or not done:
                     break
         finally:
-            self._training.progress = None
+            self._training.progress = self._training.evaluation = None
             for opened in (run, evaluation):
                 if opened is not None:
                     opened.close()
@@ -183,7 +187,7 @@ class Trainer(Compiled):
             warnings.warn(RAN_OUT, stacklevel=3)
         if run.num_batches is None:
             progress.first_length = progress.first_length or done
-        return done, dict(run.logs)
+        return done, dict(self._metrics_or(run))
 
     def _steps_left(self, steps: int | None, epoch: int, epochs: int) -> int | None:
         """How many steps are asked for from the beginning of an epoch to the end; None if as many as there
@@ -191,12 +195,6 @@ class Trainer(Compiled):
         """
         whole = whole_executions(self, steps)
         return None if whole is None else whole * (epochs - epoch)
-
-    def _validation(self, data: Any, batch_size: int | None, steps: int | None) -> ArrayRun | BatchRun:
-        x, y, sample_weight = data, None, None
-        if isinstance(data, (list, tuple)):
-            x, y, sample_weight = unpack_x_y_sample_weight(data)
-        return self._open("test", _data(self, x, y, sample_weight, batch_size, steps))
 
     # --- evaluate ------------------------------------------------------------------------------------------
 
@@ -218,10 +216,11 @@ class Trainer(Compiled):
         Args:    as `fit`; steps: batches to look at, all by default.
         """
         self._assert_compile_called("evaluate")
+        opened = self._training.evaluation if kwargs.pop("_use_cached_eval_dataset", False) else None
         if kwargs:
             raise ValueError(f"Arguments not recognized: {kwargs}")
         check_steps("steps", steps)
-        run = self._open("test", _data(self, x, y, sample_weight, batch_size, steps))
+        run = opened or self._open("test", _data(self, x, y, sample_weight, batch_size, steps))
         steps = config.limited_steps(steps, run.num_batches)
         if not isinstance(callbacks, CallbackList):
             params = {"verbose": verbose, "epochs": 1, "steps": steps or run.num_batches}
@@ -229,7 +228,8 @@ class Trainer(Compiled):
         try:
             logs = self._evaluate(run, steps, callbacks)
         finally:
-            run.close()
+            if opened is None:
+                run.close()
         return logs if return_dict else self._flatten_metrics_in_order(logs)
 
     def _evaluate(self, run: Any, steps: int | None, callbacks: Any) -> dict[str, Any]:
@@ -243,9 +243,22 @@ class Trainer(Compiled):
         run.data.on_epoch_end()
         if (done == 0 or (steps is not None and done < steps)) and not self.stop_evaluating:
             warnings.warn(RAN_OUT, stacklevel=3)
-        logs = pythonify_logs(run.logs)
+        logs = pythonify_logs(self._metrics_or(run))
         callbacks.on_test_end(logs)
         return logs
+
+    def _metrics_or(self, run: Any) -> dict[str, Any]:
+        """The results of the metrics after the last step, or its logs where these are others.
+
+        Metrics that the steps have not updated say nothing.
+        """
+        kind = run.kind
+        as_ours = is_default_step(self, kind) and type(self).compute_metrics is Compiled.compute_metrics
+        if as_ours or not run.logs:
+            return run.logs  # they are the results
+        updated = all(any(v.leaf in run.graph.assignments for v in m.variables) for m in self.metrics)
+        results = self.get_metrics_result() if updated else {}
+        return pythonify_logs(results) if results.keys() == run.logs.keys() else run.logs
 
     # --- predict -------------------------------------------------------------------------------------------
 
@@ -326,7 +339,7 @@ class Trainer(Compiled):
         program = self._training.programs.batch(kind, data)
         if program.traced.label_ranges:
             check_labels(data[1], program.traced.label_ranges)
-        logs = program.logs(program.run(*leaves_of(data)))
+        logs = flat_logs(program.logs(program.run(*leaves_of(data))))
         if return_dict:
             return pythonify_logs(logs)
         if program.listed is None:
@@ -366,6 +379,14 @@ def _data(
             f"Unrecognized data type: {what}={short(value)} (of type {type(value)}). Give NumPy arrays."
         )
     return batch_data(x, y, sample_weight, shuffle, class_weight, model._on_host)
+
+
+def _held_out(data: Any, batch_size: int | None, steps: int | None) -> dict[str, Any]:
+    """`validation_data` and its numbers as arguments of `evaluate`."""
+    x, y, sample_weight = data, None, None
+    if isinstance(data, (list, tuple)):
+        x, y, sample_weight = unpack_x_y_sample_weight(data)
+    return {"x": x, "y": y, "sample_weight": sample_weight, "batch_size": batch_size, "steps": steps}
 
 
 def _is_due(epoch: int, validation_freq: Any) -> bool:

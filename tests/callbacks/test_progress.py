@@ -97,11 +97,13 @@ def test_evaluate_and_predict(capsys):
     assert several.startswith("3/3 ━━━━") and several.endswith("/step")
 
 
-def test_silence(capsys):
+@pytest.mark.parametrize("verbose", [0, 3, False])
+def test_silence(capsys, verbose):
     model = linear()
-    model.fit(x, y, verbose=0)
-    model.evaluate(x, y, verbose=0)
-    model.predict(x, verbose=0)
+    model.fit(x, y, verbose=verbose)
+    model.evaluate(x, y, verbose=verbose)
+    model.predict(x, verbose=verbose)
+    model.predict(x[:4], verbose=verbose)
     assert capsys.readouterr().out == ""
 
 

@@ -36,9 +36,8 @@ NESTED = lambda a, b: {"u": [a], "v": {"w": b}}  # noqa: E731
         (AS_LIST, (ones(2, 3), ones(2, 2))),
         (AS_LIST, {"b": ones(2, 2), "a": ones(2, 3)}),
         (AS_LIST, {"b": ones(2, 2), "a": ones(2, 3), "more": ones(2, 1)}),
-        (AS_DICT, {"b": ones(2, 2), "a": ones(2, 3), "more": ones(2, 1)}),
         (NESTED, {"u": [ones(2, 3)], "v": {"w": ones(2, 2)}}),
-        (NESTED, {"u": (ones(2, 3),), "v": {"w": ones(2, 2), "x": ones(2, 1)}}),
+        (NESTED, {"u": (ones(2, 3),), "v": {"w": ones(2, 2)}}),
     ],
 )
 def test_what_fits(structure, given):
@@ -51,6 +50,40 @@ def test_what_fits(structure, given):
         model.fit(given, ones(2, 5), verbose=0)
         copy = keras.Model.from_config(model.get_config())
         assert copy(given).shape == (2, 5)
+
+
+@pytest.mark.parametrize(
+    ("structure", "given"),
+    [
+        (AS_DICT, {"b": ones(2, 2), "a": ones(2, 3), "more": ones(2, 1)}),
+        (NESTED, {"u": [ones(2, 3)], "v": {"w": ones(2, 2), "x": ones(2, 1)}}),
+        (AS_LIST, ({"x": ones(2, 3)}, ones(2, 2))),
+    ],
+)
+def test_what_fits_with_a_warning(structure, given):
+    """Keras takes what it needs, and says that more came, or something nested otherwise."""
+    model = joined(structure)
+    with pytest.warns(UserWarning, match="structure of the inputs"):
+        assert model(given).shape == (2, 5)
+    with pytest.warns(UserWarning, match="structure of the inputs"):
+        assert model.predict(given, verbose=0).shape == (2, 5)
+
+
+def test_a_dict_for_one_input_alone():
+    x = keras.Input((3,), name="x")
+    model = keras.Model(x, layers.Dense(2)(x))
+    with pytest.warns(UserWarning, match="structure of the inputs"):
+        assert model({"x": ones(4, 3)}).shape == (4, 2)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "outputs", "what"), [([], [1], "inputs"), ([1], [], "outputs"), ({}, {}, "inputs")]
+)
+def test_a_model_of_nothing(inputs, outputs, what):
+    x = keras.Input((3,))
+    inputs, outputs = ([x for _ in part] if isinstance(part, list) else part for part in (inputs, outputs))
+    with pytest.raises(ValueError, match=f"`{what}` of a model cannot be empty"):
+        keras.Model(inputs, outputs)
 
 
 def test_a_list_for_a_dict():

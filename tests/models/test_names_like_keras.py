@@ -45,6 +45,18 @@ def popped():
     return model
 
 
+def of_three():
+    """From a config: Keras builds with every layer that is added behind the input."""
+    model = keras.Sequential([keras.Input((2,)), *(layers.Dense(1) for _ in range(3))])
+    return keras.Sequential.from_config(model.get_config())
+
+
+def cloned():
+    """A clone makes the inner model from its config, the outer one from its layers."""
+    inner = keras.Sequential([layers.Dense(2), layers.Dense(1)])
+    return keras.models.clone_model(keras.Sequential([keras.Input((3,)), inner]))
+
+
 class Holder(keras.Model):
     def __init__(self):
         super().__init__()
@@ -69,6 +81,8 @@ class Holder(keras.Model):
         ([Holder, with_input, functional, Holder], ["holder", "sequential_1", "functional_1", "holder_1"]),
         ([from_config, functional], ["sequential", "functional_2"]),
         ([popped, functional], ["sequential", "functional_2"]),
+        ([of_three, functional], ["sequential", "functional_4"]),
+        ([cloned, functional], ["sequential_1", "functional_5"]),
         ([with_input, with_input, functional], ["sequential", "sequential_1", "functional_2"]),
     ],
 )
@@ -133,3 +147,38 @@ def test_paths_hold_the_name_once(make, paths, how):
     else:
         model.predict(x, verbose=0)
     assert sorted(w.path for w in model.weights) == sorted(p.format(model.name) for p in paths)
+
+
+def test_a_model_first_builds_the_stack_around_it():
+    """As when a pretrained base gets a new head."""
+    for base in (functional(), with_input()):
+        model = keras.Sequential([base, layers.Dense(3)])
+        assert model.built and model.input_shape == (None, 2) and model.output_shape == (None, 3)
+        assert len(model.weights) == 4
+    assert not keras.Sequential([base]).built and not keras.Sequential([unbuilt(), layers.Dense(3)]).built
+    again = keras.Sequential.from_config(model.get_config())
+    assert again.built and [layer.name for layer in again.layers] == [layer.name for layer in model.layers]
+
+
+def test_clones_keep_the_names_of_ops():
+    x = keras.Input((2,), name="x")
+    model = keras.Model(x, layers.Dense(2, name="d")(x) * 2 + x)
+    clone = keras.models.clone_model(model)
+    assert [op.name for op in clone.operations] == [op.name for op in model.operations]
+    assert clone.get_config() == model.get_config()
+
+
+def test_a_model_whose_constructor_takes_anything_has_a_config():
+    class Plain(keras.Model):
+        def call(self, x):
+            return x
+
+    assert Plain(name="p").get_config()["name"] == "p"
+
+    class Collected(layers.Layer):
+        def __init__(self, *sizes, **kwargs):
+            super().__init__(**kwargs)
+
+    assert Collected().get_config()["trainable"]
+    with pytest.raises(NotImplementedError, match="must override `get_config"):
+        Collected(1, 2).get_config()

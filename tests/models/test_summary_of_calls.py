@@ -96,3 +96,13 @@ def test_what_was_built_without_a_batch_has_none():
 def test_another_batch_is_computed_as_before():
     model = called(Small())
     assert model(X[:2]).shape == (2, 2) and model.predict(X[:3], verbose=0).shape == (3, 2)
+
+
+def test_a_chain_of_several_outputs_names_no_connections():
+    """As in Keras: one call behind the other is a chain, whatever of it goes out."""
+    x = keras.Input((3,))
+    first = layers.Dense(2)(x)
+    for outputs, connected in (([first, layers.Dense(1)(first)], False), ([first, layers.Dense(1)(x)], True)):
+        lines: list[str] = []
+        keras.Model(x, outputs).summary(print_fn=lines.append)
+        assert ("Connected to" in "".join(lines)) == connected
