@@ -31,6 +31,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     b'new'
     """
     target = replaceable(path)
+    remove_leftovers(target)
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
     try:
         file = os.fdopen(os.open(temporary, _CREATE, 0o666), "w+b")
@@ -38,6 +39,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         raise type(error)(error.errno, error.strerror, str(target)) from None
     try:
         with file:
+            _is_ours(file)
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -49,6 +51,39 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             os.unlink(temporary)
         raise
     sync_folder(target.parent)
+
+
+def remove_leftovers(target: Path) -> None:
+    """Delete what processes left that were killed while they wrote this file; others still write theirs."""
+    with suppress(OSError):
+        for entry in os.listdir(target.parent):
+            if entry.startswith(f".{target.name}.") and entry.endswith(".part"):
+                _remove_leftover(target.parent / entry)
+
+
+def _remove_leftover(path: Path) -> None:
+    with suppress(OSError):
+        handle = os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
+        with os.fdopen(handle, "r+b") as file:
+            dead = _is_ours(file)
+        if dead:
+            os.unlink(path)
+
+
+def _is_ours(file: BinaryIO) -> bool:
+    """Take the lock of a file that is being written; a process that is killed loses it.
+
+    Where there are no such locks (Windows), a file that is open cannot be deleted anyway.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:  # somebody has it, or the file system knows no locks
+        return False
+    return True
 
 
 def replaceable(path: str | os.PathLike[str]) -> Path:

@@ -16,14 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from kcompile.core import dtypes, registry
+from kcompile.core import dtypes, lambdas, registry
 from kcompile.core.errors import ConfigError, UnknownObjectError, message, unknown_name
 
 Config = dict[str, Any]
-LAMBDA_HINT = (
-    "write a named function, decorate it with @kcompile.saving.register_keras_serializable(), and use that; "
-    "safe_mode=False does not change this"
-)
 
 
 class _Sharing(threading.local):
@@ -32,6 +28,7 @@ class _Sharing(threading.local):
     written: dict[int, tuple[int, Any]] | None = None
     read: dict[int, Any] | None = None
     depth: int = 0  # of objects that are being made from data
+    functions: dict[str, Any] | None = None  # the user's functions that are met, instead of their code
 
 
 _sharing = _Sharing()
@@ -46,6 +43,21 @@ def shared_objects() -> Iterator[None]:
         yield
     finally:
         _sharing.written, _sharing.read = outer
+
+
+@contextmanager
+def functions_by_reference() -> Iterator[dict[str, Any]]:
+    """Inside, a user's functions are written as names, lambdas too. Yields the functions by these names."""
+    outer, _sharing.functions = _sharing.functions, {}
+    try:
+        yield _sharing.functions
+    finally:
+        _sharing.functions = outer
+
+
+def collects_functions() -> bool:
+    """Are functions written as names for the moment?"""
+    return _sharing.functions is not None
 
 
 def is_reading() -> bool:
@@ -80,7 +92,9 @@ def serialize_shared(item: Any) -> Any:
 def serialize_keras_object(obj: Any) -> Any:
     """An object as data that JSON can hold: numbers and containers as they are, others by address and config.
 
-    Raises:  TypeError for an object without get_config; ValueError for a lambda, which has no name.
+    A lambda is written as bytecode, with a warning: reading it back is refused.
+
+    Raises:  TypeError for an object without get_config; ValueError for a lambda that keeps other than data.
 
     >>> serialize_keras_object([1, {"a": np.float32(2)}])
     [1, {'a': 2.0}]
@@ -120,8 +134,11 @@ def _builtin(item: Any) -> Config:
 
 def _function(function: Any) -> Config:
     name = registry.get_registered_name(function)
-    if name == "<lambda>":
-        raise ValueError(message(f"A lambda cannot be serialized: {function}.", hint=LAMBDA_HINT))
+    if _sharing.functions is not None and registry.address_of(function) is None:
+        name = f"{name}:{id(function)}"
+        _sharing.functions[name] = function
+    elif name == "<lambda>":
+        return lambdas.as_data(function)
     return {"module": "builtins", "class_name": "function", "config": name, "registered_name": "function"}
 
 
@@ -187,7 +204,7 @@ def _checked_name(config: Config) -> str:
 
 def _refuse_lambda(settings: Config) -> Any:
     summary = "The data holds a Python lambda as bytecode, which is never run."
-    raise ValueError(message(summary, hint=LAMBDA_HINT))
+    raise ValueError(message(summary, hint=lambdas.REMEDY))
 
 
 def _numpy_array(settings: Config) -> np.ndarray:
@@ -221,7 +238,10 @@ def _function_of(config: Config, module: str | None, custom_objects: Mapping[str
     name = config["config"]
     if not isinstance(name, str):
         raise TypeError(message("A function's `config` must be its name.", received=_shown(config)))
-    found = find(name, module, custom_objects)
+    try:
+        found = find(name, module, custom_objects)
+    except UnknownObjectError as error:
+        raise UnknownObjectError(_not_located(name, _shown(config), "function")) from error
     if inspect.isclass(found) and found is not registry.find_custom(name, custom_objects):
         raise ValueError(f"{name!r} is not a function. Received: {_shown(config)}")
     return found
@@ -267,14 +287,7 @@ def _class_of(config: Config, module: str | None, custom_objects: Mapping[str, A
         return find(name, None, custom_objects)
     if "module" not in config:
         return find(name, module, custom_objects)
-    raise UnknownObjectError(
-        message(
-            f"Could not locate class {name!r}: it is neither a class of the library nor registered.",
-            received=_shown(config),
-            hint="decorate the class with @kcompile.saving.register_keras_serializable(), or pass it in "
-            f"`custom_objects={{{name!r}: ...}}`",
-        )
-    )
+    raise UnknownObjectError(_not_located(name, _shown(config), "class"))
 
 
 def find(name: str, module: str | None, custom_objects: Mapping[str, Any] | None = None) -> Any:
@@ -286,8 +299,20 @@ def find(name: str, module: str | None, custom_objects: Mapping[str, Any] | None
     for home in homes:
         if name in registry.published(home):
             return registry.published(home)[name]
-    known = sorted({n for home in homes for n in registry.published(home)})
-    raise UnknownObjectError(str(unknown_name(f"object of {module}" if module else "object", name, known)))
+    if module is None:
+        raise UnknownObjectError(_not_located(name, "", "class or function"))
+    raise UnknownObjectError(
+        str(unknown_name(f"object of {module}", name, sorted(registry.published(module))))
+    )
+
+
+def _not_located(name: str, received: str, kind: str) -> str:
+    return message(
+        f"Could not locate {kind} {name!r}: it is neither a {kind} of the library nor registered.",
+        received=received,
+        hint=f"decorate the {kind} with @kcompile.saving.register_keras_serializable(), or pass it in "
+        f"`custom_objects={{{name!r}: ...}}`",
+    )
 
 
 def _build(kind: Any, config: Config) -> Any:

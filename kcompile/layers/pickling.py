@@ -10,20 +10,26 @@ from typing import Any
 import numpy as np
 
 from kcompile.core import registry
-from kcompile.core.serialization import deserialize_keras_object, serialize_keras_object
+from kcompile.core.serialization import (
+    deserialize_keras_object,
+    functions_by_reference,
+    serialize_keras_object,
+)
 
 
 def reduced(layer: Any) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-    """What `pickle` stores. Classes of the user go by reference, as with any object."""
+    """What `pickle` stores. Classes and functions of the user go by reference, as with any object."""
+    with functions_by_reference() as functions:
+        data = serialize_keras_object(layer)
     kinds = {type(inner) for inner in layer._flatten_layers()}
     own = {registry.get_registered_name(kind): kind for kind in kinds if registry.address_of(kind) is None}
     kept = [_kept(inner) for inner in _with_assets(layer)]
-    return restored, (serialize_keras_object(layer), own, [v.numpy() for v in _state(layer)], kept)
+    return restored, (data, own | functions, [v.numpy() for v in _state(layer)], kept)
 
 
-def restored(data: dict[str, Any], classes: dict[str, type], arrays: list[np.ndarray], kept: Any = ()) -> Any:
+def restored(data: dict[str, Any], objects: dict[str, Any], arrays: list[np.ndarray], kept: Any = ()) -> Any:
     """A layer with its own variables, equal to the one that was reduced."""
-    layer = deserialize_keras_object(data, custom_objects=classes)
+    layer = deserialize_keras_object(data, custom_objects=objects)
     optimizer = getattr(layer, "optimizer", None)
     if optimizer is not None and len(_state(layer)) < len(arrays):
         optimizer.build(layer.trainable_variables)

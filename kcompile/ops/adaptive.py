@@ -25,6 +25,8 @@ from kcompile.ops.pool import average_pool_op, max_pool_op
 from kcompile.ops.windows import identity
 
 Dim = int | Int
+MOST = 1 << 24  # windows of an axis: a number from a file must not take any amount of memory
+LISTED = 1 << 14  # windows whose widths are listed; of more the program computes them
 
 adaptive_sum_op = Op("adaptive_sum")
 adaptive_max_op = Op("adaptive_max")
@@ -263,10 +265,11 @@ def _prepared(
     """x with channels last, the output's size in each dimension, and whether channels came first."""
     spatial = len(x.shape) - 2
     sizes = tuple(output_size) if isinstance(output_size, (tuple, list)) else (output_size,) * spatial
-    if spatial < 1 or len(sizes) != spatial or any(not isinstance(n, int) or n <= 0 for n in sizes):
+    if len(sizes) != spatial or not sizes or not all(isinstance(n, int) and 0 < n <= MOST for n in sizes):
         raise ShapeError(
             message(
-                f"{op}: `output_size` must be a positive int, or one for each spatial dimension.",
+                f"{op}: `output_size` must be a positive int up to {MOST:,}, or one for each "
+                "spatial dimension.",
                 received=f"output_size={output_size} for an input of rank {len(x.shape)}",
             )
         )
@@ -306,7 +309,7 @@ def adaptive_average_pool(inputs: Any, output_size: Any, data_format: str | None
 
 def _average(x: Any, axis: int, size: int) -> Any:
     extent = x.shape[axis]
-    if isinstance(extent, int):
+    if isinstance(extent, int) and size <= LISTED:
         width = np.array([part.stop - part.start for _, part in _slices(extent, size)], "int32")
     else:
         i, d = create.iota(size), ew.as_tensor(extent, "int32")

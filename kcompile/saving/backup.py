@@ -25,7 +25,6 @@ NOTES = "notes"
 def save_training(model: Any, path: str, notes: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
     """Replace a file by weights, optimizer, notes (plain data) and arrays by name."""
     text = np.frombuffer(json.dumps(notes).encode(), np.uint8)
-    remove_parts(path)
     with replacing(path) as file:
         write_weights(model, file, {NOTES: text, **arrays})
 
@@ -47,11 +46,3 @@ def load_training(model: Any, path: str) -> tuple[dict[str, Any], dict[str, np.n
             found = safe_json.parse(arrays.pop(NOTES).tobytes(), f"{name}: {TRAINING}/{NOTES}"), arrays
         read_weights(model, root, name)
     return found
-
-
-def remove_parts(path: str) -> None:
-    """Delete what processes left that were killed while they wrote this file."""
-    folder, name = os.path.split(path)
-    for entry in os.listdir(folder):
-        if entry.startswith(f".{name}.") and entry.endswith(".part"):
-            os.unlink(os.path.join(folder, entry))

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 import kcompile
 from kcompile.core.errors import message
 from kcompile.core.serialization import deserialize_keras_object, serialize_shared, shared_objects
+from kcompile.layers.call_context import call_limit
 from kcompile.layers.layer import Layer
 from kcompile.saving.assets import read_assets, write_assets
 from kcompile.saving.safe_hdf5 import open_group
@@ -26,6 +27,8 @@ SLACK = 64 << 20  # bytes of variables that a file may ask for beyond what it ho
 GROWTH = (
     4  # and as a multiple of what it holds: slots of an optimizer that was never built, compressed weights
 )
+
+MAX_CALLS = 50_000  # of layers, while the model is built; NASNetLarge has a thousand
 
 
 def write_model(model: Any, file: BinaryIO) -> None:
@@ -67,7 +70,8 @@ def read_model(file: BinaryIO, name: str, custom_objects: Any = None, compile: b
 
 def build_model(config: Any, size: int, what: str, custom_objects: Any) -> Any:
     """The model that a config describes; `size` bytes of weights belong to it."""
-    with shared_objects(), allocation_limit(SLACK + GROWTH * size, "the weights of this file allow"):
+    room = allocation_limit(SLACK + GROWTH * size, "the weights of this file allow")
+    with shared_objects(), room, call_limit(MAX_CALLS, "any file may ask for"):
         try:
             model = deserialize_keras_object(config, custom_objects)
         except (LookupError, AttributeError, ArithmeticError, RecursionError, AssertionError) as error:

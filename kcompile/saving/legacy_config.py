@@ -80,7 +80,16 @@ def modern_model(config: Any) -> Any:
         settings["layers"] = [_modern_layer(layer) for layer in settings["layers"]]
     if isinstance(settings.get("layer"), dict):  # wrappers
         settings["layer"] = modern_model(settings["layer"])
-    return {**config, "config": settings}
+    return {**config, **_home(config), "config": settings}
+
+
+def _home(config: Config) -> Config:
+    """The module of a layer or op: initializers and quantizers, too, have names that layers have."""
+    if "module" in config:
+        return {}
+    if _is_op(config):
+        return {"module": OPS}
+    return {"module": "keras.layers"} if config.get("class_name") in published("keras.layers") else {}
 
 
 def _has_old_nodes(layer: Any) -> bool:
@@ -97,8 +106,6 @@ def _modern_layer(layer: Any) -> Any:
     found = modern_model(layer)
     if not isinstance(found, dict):
         return found
-    if "module" not in found and _is_op(found):
-        found["module"] = OPS
     if isinstance(found.get("inbound_nodes"), list):
         found["inbound_nodes"] = [_modern_node(node) for node in found["inbound_nodes"]]
     return found

@@ -125,13 +125,14 @@ def allocation_limit(limit: int, what: str) -> Any:
         _scopes.room = outer
 
 
-def _take_room(shape: tuple[int, ...], dtype: str) -> None:
+def take_room(shape: tuple[int, ...], dtype: str) -> None:
+    """Count an array about to be made against the limit, if there is one."""
     room = getattr(_scopes, "room", None)
     if room is None:
         return
     room[0] -= math.prod(shape) * dtypes.itemsize(dtype)
     if room[0] < 0:
-        raise ValueError(message(f"A variable is larger than {room[1]}.", received=f"{dtype} {shape}"))
+        raise ValueError(message(f"An array is larger than {room[1]}.", received=f"{dtype} {shape}"))
 
 
 class Variable:
@@ -316,7 +317,7 @@ def _initial(initializer: Any, shape: Any, dtype: Any) -> np.ndarray:
                 f"Received: initializer={initializer} and shape={shape}"
             )
         name = name or dtypes.standardize(None)
-        _take_room(tuple(shape), name)
+        take_room(tuple(shape), name)
         return np.asarray(initializer(tuple(shape), dtype=name), dtypes.numpy_dtype(name)).reshape(shape)
     array = np.asarray(initializer.numpy() if isinstance(initializer, Variable) else initializer)
     if name is None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -22,3 +25,47 @@ def test_a_pipe_or_a_folder_is_not_replaced(tmp_path):
 def test_a_folder_that_takes_no_files_is_named_by_the_file(tmp_path):
     with pytest.raises(OSError, match=r"none.file'$"), replacing(tmp_path / "none" / "file"):
         pytest.fail("it must not be opened")
+
+
+WRITER = """
+import os, sys, time
+from kcompile.core.files import replacing
+with replacing(sys.argv[1]) as file:
+    file.write(b"half")
+    file.flush()
+    print("writing", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_what_killed_writers_left_is_removed_by_the_next(tmp_path):
+    """But not what another process is writing at that moment, or what has another name."""
+    path = tmp_path / "m.keras"
+    path.write_bytes(b"old")
+    others = tmp_path / ".n.keras.00000000.part", tmp_path / ".m.keras.swp"
+    for other in others:
+        other.write_bytes(b"")
+    root = Path(__file__).resolve().parents[2]
+    writers = [
+        subprocess.Popen(
+            [sys.executable, "-c", WRITER, path],
+            env={**os.environ, "PYTHONPATH": str(root)},
+            stdout=subprocess.PIPE,
+        )
+        for _ in range(2)
+    ]
+    try:
+        assert [writer.stdout.readline() for writer in writers] == [b"writing\n"] * 2
+        writers[0].kill()
+        writers[0].wait()
+        assert path.read_bytes() == b"old" and len(list(tmp_path.iterdir())) == 5
+        with replacing(path) as file:
+            file.write(b"new")
+        assert path.read_bytes() == b"new" and len(list(tmp_path.iterdir())) == 4
+    finally:
+        for writer in writers:
+            writer.kill()
+            writer.communicate()
+    with replacing(path) as file:
+        file.write(b"newer")
+    assert path.read_bytes() == b"newer" and sorted(tmp_path.iterdir()) == sorted([path, *others])

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import zipfile
 
+import numpy as np
 import pytest
 
 import kcompile
 from kcompile import saving
+from kcompile.saving import keras_file
 from tests.saving.hostile import config_with, dense_of, entry, load
 
 BAD_JSON = {
@@ -55,6 +57,23 @@ def test_a_config_that_asks_for_more_memory_than_the_file_holds(good, tmp_path):
         load(parts, tmp_path)
 
 
+@pytest.mark.parametrize("ending", [".keras", ".h5"])
+def test_models_inside_of_models_that_call_each_other_many_times(tmp_path, monkeypatch, ending):
+    """Ten times more calls with each level, of which each takes a few hundred bytes."""
+    inner = kcompile.Sequential([kcompile.Input((3,)), kcompile.layers.Dense(3)])
+    for _ in range(2):
+        x = y = kcompile.Input((3,))
+        for _ in range(10):
+            y = inner(y)
+        inner = kcompile.Model(x, y)
+    inner.save(tmp_path / f"m{ending}")
+    assert len(saving.load_model(tmp_path / f"m{ending}").layers) == 2
+    monkeypatch.setattr(keras_file, "MAX_CALLS", 100)
+    with pytest.raises(ValueError, match="more often than any file may ask for"):
+        saving.load_model(tmp_path / f"m{ending}")
+    kcompile.models.clone_model(inner)  # no file
+
+
 @pytest.mark.parametrize("args", [[], [[10**6, 10**6]]])
 def test_an_op_that_would_run_while_the_file_is_read(args, tmp_path):
     path = tmp_path / "m.keras"
@@ -73,3 +92,33 @@ def test_an_op_that_would_run_while_the_file_is_read(args, tmp_path):
 def test_a_file_from_the_future(version, good, tmp_path):
     with pytest.raises(ValueError, match=r"metadata|Keras"):
         load({**good, "metadata.json": json.dumps({"keras_version": version})}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "layer, shape, settings",
+    [
+        (kcompile.layers.IntegerLookup(vocabulary=[1, 2]), (4,), {"num_oov_indices": 10**12}),
+        (kcompile.layers.Dense(2), (3,), {"units": 10**12}),
+    ],
+)
+def test_numbers_that_would_take_memory_are_refused(tmp_path, layer, shape, settings):
+    path = tmp_path / "m.keras"
+    kcompile.Sequential([kcompile.Input(shape), layer]).save(path)
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    parts = config_with(parts, lambda c: dense_of(c)["config"].update(settings))
+    with pytest.raises(ValueError, match="larger than the weights of this file allow"):
+        load(parts, tmp_path)
+
+
+def test_a_pooling_of_a_trillion_windows_is_refused(tmp_path):
+    path = tmp_path / "m.keras"
+    x = kcompile.Input((8, 3))
+    kcompile.Model(x, kcompile.layers.AdaptiveAveragePooling1D(5)(x)).save(path)
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    parts = config_with(parts, lambda c: dense_of(c)["config"].update(output_size=10**12))
+    with pytest.raises(ValueError, match="`output_size` must be a positive int up to"):
+        load(parts, tmp_path)
+    many = kcompile.ops.adaptive_average_pool(np.arange(6, dtype="float32").reshape(1, 6, 1), 30_000)
+    assert many.shape == (1, 30_000, 1) and many[0, ::5000, 0].tolist() == [0, 1, 2, 3, 4, 5]

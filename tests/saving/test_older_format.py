@@ -57,8 +57,8 @@ def test_without_what_belongs_to_compile(saved, tmp_path):
 
 
 def test_a_failed_save_leaves_the_old_file(saved):
-    before = saved[1].read_bytes()
-    model = kcompile.Sequential([kcompile.Input((3,)), layers.Lambda(lambda x: x)])
+    before, no_data = saved[1].read_bytes(), object()
+    model = kcompile.Sequential([kcompile.Input((3,)), layers.Lambda(lambda x: x if no_data else -x)])
     with pytest.raises(ValueError, match="lambda"):
         model.save(saved[1])
     assert saved[1].read_bytes() == before
@@ -334,3 +334,13 @@ def test_arrays_that_are_not_plain_arrays(name, home, tmp_path):
         return
     with pytest.raises(ValueError):
         saving.load_model(tmp_path / "m.h5")
+
+
+def test_layers_whose_names_others_have_too(tmp_path):
+    """A bare `Identity` in a list of layers is the layer, not the initializer."""
+    a = kcompile.Input((3, 3))
+    inner = layers.TimeDistributed(layers.Identity())
+    kcompile.Model(a, inner(layers.Identity()(a))).save(tmp_path / "m.h5")
+    loaded = saving.load_model(tmp_path / "m.h5")
+    x = np.ones((2, 3, 3), "float32")
+    np.testing.assert_array_equal(loaded(x), x)

@@ -157,7 +157,7 @@ def test_names_in_a_scope():
         return x
 
     config = saving.serialize_keras_object(near)
-    with pytest.raises(ValueError, match="Unknown object: 'near'"):
+    with pytest.raises(ValueError, match="Could not locate function 'near'"):
         saving.deserialize_keras_object(config)
     with saving.custom_object_scope({"near": near}):
         assert saving.deserialize_keras_object(config) is near

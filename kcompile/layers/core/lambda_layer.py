@@ -5,14 +5,23 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from kcompile.core import tree
-from kcompile.core.serialization import deserialize_keras_object, serialize_keras_object
+from kcompile.core import lambdas, registry, tree
+from kcompile.core.errors import message
+from kcompile.core.serialization import (
+    collects_functions,
+    deserialize_keras_object,
+    serialize_keras_object,
+)
 from kcompile.layers.building import as_shapes, is_shape
 from kcompile.layers.layer import Layer
 
 
 class Lambda(Layer):
-    """A function of tensors as a layer. It can be saved if the function has a registered name.
+    """A function of tensors as a layer.
+
+    A file names a named function, which loading finds if it is registered or among `custom_objects`. Of a
+    lambda a file holds the bytecode, as Keras writes it; loading never runs it, and takes what
+    `custom_objects` has under the layer's own name instead.
 
     Args:    function: takes the inputs, then `arguments` by name; also `mask` and `training` if it has such
              parameters. output_shape: what `compute_output_shape` answers: dimensions without the batch, or
@@ -52,10 +61,10 @@ class Lambda(Layer):
         return self.mask(inputs, mask) if callable(self.mask) else self.mask
 
     def get_config(self) -> dict[str, Any]:
-        config = {**super().get_config(), "function": serialize_keras_object(self.function)}
+        config = {**super().get_config(), "function": _as_data(self.function)}
         for name, value in (("output_shape", self._output_shape), ("mask", self.mask)):
             if value is not None:
-                config[name] = serialize_keras_object(value)
+                config[name] = _as_data(value)
         return {**config, "arguments": serialize_keras_object(dict(self.arguments))}
 
     @classmethod
@@ -64,10 +73,30 @@ class Lambda(Layer):
     ) -> Any:
         """A layer from its config. safe_mode changes nothing: code in a config is never run."""
         names = ("function", "mask", "output_shape", "arguments")
-        made: dict[str, Any] = {
-            k: deserialize_keras_object(config[k], custom_objects) for k in names if k in config
-        }
+        made = {k: _from_data(config, k, custom_objects) for k in names if k in config}
         return cls(**{**config, **made})
+
+
+def _as_data(item: Any) -> Any:
+    if not lambdas.is_lambda(item) or collects_functions():
+        return serialize_keras_object(item)
+    code, defaults, closure = lambdas.parts_of(item)
+    return {"class_name": "__lambda__", "config": {"code": code, "defaults": defaults, "closure": closure}}
+
+
+def _from_data(config: dict[str, Any], part: str, custom_objects: Any) -> Any:
+    """A part of a config; for a lambda the function that the caller passes under the layer's name."""
+    data = config[part]
+    if not isinstance(data, dict) or data.get("class_name") != "__lambda__":
+        return deserialize_keras_object(data, custom_objects)
+    name = str(config.get("name")) if part == "function" else f"{config.get('name')}.{part}"
+    found = registry.find_custom(name, custom_objects)
+    if not callable(found):
+        layer = config.get("name")
+        summary = f"The {part} of the Lambda layer {layer!r} is bytecode of a lambda, which is never run."
+        hint = f"pass the function as custom_objects={{{name!r}: ...}}; to be rid of this, {lambdas.REMEDY}"
+        raise ValueError(message(summary, hint=hint))
+    return found
 
 
 def _with_batch(shapes: Any, batch: Any) -> Any:

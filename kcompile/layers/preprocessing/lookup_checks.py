@@ -8,6 +8,7 @@ import numpy as np
 
 from kcompile.core import config
 from kcompile.layers.preprocessing.vocabulary import Token
+from kcompile.trace.variable import take_room
 
 MODES = ("int", "one_hot", "multi_hot", "count", "tf_idf")
 OLD_NAMES = {"binary": "multi_hot", "tf-idf": "tf_idf"}
@@ -55,6 +56,7 @@ def check_arguments(layer: str, **given: Any) -> None:
 
 def special_tokens(layer: Any) -> list[Any]:
     """What stands before the vocabulary: the mask's token in the mode "int", and one for each OOV index."""
+    take_room((layer.num_oov_indices,), "int64")  # a file may name any number
     mask = [layer.mask_token] * layer._oov_start_index()
     return mask + [layer.oov_token] * layer.num_oov_indices
 
