@@ -62,6 +62,7 @@ class CompileLoss:
 
     def build(self, y: Any, y_pred: Any) -> None:
         """Resolve names by the shapes of labels and predictions."""
+        self._check_every_output_is_named(y_pred)
         outputs = Outputs(y_pred, self._names)
         given = outputs.settings(self._given, "loss")
         weights = self._weights(outputs, given)
@@ -78,6 +79,21 @@ class CompileLoss:
                     if entry is not None:
                         entry.tracker = Mean(name=f"{entry.name}_loss")
         self._losses, self._outputs = found, outputs
+
+    def _check_every_output_is_named(self, y_pred: Any) -> None:
+        """A dict of losses for a list of outputs names them all, with None for those without a loss."""
+        if not isinstance(self._given, dict) or isinstance(y_pred, dict) or not self._names:
+            return
+        missing = [name for name in self._names if name not in self._given]
+        if missing and set(self._given) <= set(self._names):
+            raise ValueError(
+                message(
+                    "the dict of losses must have an entry for each output.",
+                    expected=f"keys {list(self._names)} in the loss dict",
+                    received=f"loss.keys()={list(self._given)}",
+                    hint=f"add {', '.join(f'{name!r}: None' for name in missing)} for outputs without a loss",
+                )
+            )
 
     def _weights(self, outputs: Outputs, given: list[Any]) -> list[Any]:
         weights = self._given_weights

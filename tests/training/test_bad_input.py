@@ -353,6 +353,11 @@ def test_several_outputs(settings, labels, text):
         heads(**settings).fit(x, labels, verbose=0)
 
 
+def test_a_dict_of_losses_names_every_output():
+    with pytest.raises(ValueError, match=r"(?s)keys \['a', 'b'\] in the loss dict.*add 'b': None"):
+        heads(loss={"a": "mse"}).fit(x, [y, y], verbose=0)
+
+
 def test_weights_of_another_structure():
     with pytest.raises(ValueError, match="one `sample_weight` array per output"):
         heads(loss="mse").fit(x, [y, y], sample_weight=[np.ones(20)] * 3, verbose=0)
