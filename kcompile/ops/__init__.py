@@ -145,4 +145,6 @@ if _TYPE_CHECKING:  # the names are made below
 for _module, _names in _EXPORTS.items():
     for _name in _names.split():
         _exported, _, _own = _name.partition("=")
-        globals()[_exported] = _public(getattr(_module, _own or _exported))
+        globals()[_exported] = _made = _public(getattr(_module, _own or _exported))
+        if _exported not in ("swish", "hard_swish"):  # in Keras, too, these are other functions' second names
+            _made.__name__ = _made.__qualname__ = _exported
