@@ -68,6 +68,7 @@ class RandomInitializer(Initializer):
 
 def _draw_dtype(dtype: Any) -> Any:
     name = dtypes.standardize(dtype)
+    dtypes.numpy_dtype(name)  # refuses text
     if not dtypes.is_float(name):
         raise ValueError(f"Random initial values require a floating point `dtype`. Received: dtype={dtype}")
     return np.float64 if name == "float64" else np.float32

@@ -63,7 +63,8 @@ class Precision(State):
 
     def _cast_target(self) -> str | None:
         """The dtype that float arguments of a call take; None: their own."""
-        return self.input_dtype if self._convert_input_args and self.autocast else None
+        casts = self._convert_input_args and self.autocast and self.input_dtype != "string"
+        return self.input_dtype if casts else None
 
     def _autocast_scope(self) -> AbstractContextManager[Any]:
         """How `call` reads float variables: in the dtype of computing if the layer, or one around it, is

@@ -71,9 +71,9 @@ def test_several_factors_and_the_sign():
     assert_close(compile_graph(graph)(*arrays)[0], (x * row * image).sum(2), terms=8)
 
 
-@pytest.mark.parametrize("dtype", ["int32", "uint8"])
-def test_whole_numbers_stay(dtype):
-    """They may overflow in the product and not in the sum."""
+@pytest.mark.parametrize("dtype", ["int32", "uint8", "float16", "bfloat16"])
+def test_what_overflows_soon_stays(dtype):
+    """A sum of scaled halves may be finite where their own sum is not."""
     graph = graph_of(lambda x, row: ops.sum(x * row, axis=2), ("x", "row"), dtype)
     assert not is_sum_of_a_leaf(factors.run(graph))
 
