@@ -125,10 +125,19 @@ def _tensor(info: Any) -> Tensor:
 
     found = info.type.tensor_type
     dims = [d.dim_param or (d.dim_value if d.HasField("dim_value") else "?") for d in found.shape.dim]
-    return Tensor(info.name, dtype_name(found.elem_type), tuple(dims))
+    return Tensor(info.name, dtype_name(_known(found.elem_type)), tuple(dims))
 
 
 def _item_bytes(element: int) -> int:
     import onnx
 
-    return int(np.dtype(onnx.helper.tensor_dtype_to_np_dtype(element)).itemsize)
+    return int(np.dtype(onnx.helper.tensor_dtype_to_np_dtype(_known(element))).itemsize)
+
+
+def _known(element: int) -> int:
+    """The number of a dtype. Raises ValueError for another one, which a damaged file may hold."""
+    import onnx
+
+    if element == onnx.TensorProto.UNDEFINED or element not in onnx.TensorProto.DataType.values():
+        raise ValueError(f"the ONNX file is damaged: {element} stands for no dtype")
+    return element
