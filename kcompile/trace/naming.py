@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 _counts: dict[str, int] = {}
 
@@ -24,6 +26,23 @@ def auto_name(prefix: str) -> str:
     count = _counts.get(prefix, 0)
     _counts[prefix] = count + 1
     return prefix if count == 0 else f"{prefix}_{count}"
+
+
+@contextmanager
+def uncounted() -> Iterator[None]:
+    """What is made in here and thrown away leaves the automatic names as they were.
+
+    >>> with uncounted():
+    ...     a = auto_name("thrown_away")
+    >>> a == auto_name("thrown_away")
+    True
+    """
+    before = dict(_counts)
+    try:
+        yield
+    finally:
+        _counts.clear()
+        _counts.update(before)
 
 
 def reset() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from kcompile import metrics as metrics_module
 from kcompile.core import tree
 from kcompile.metrics import MeanMetricWrapper, Metric
-from kcompile.trace import tracer
+from kcompile.trace import naming, tracer
 from kcompile.training.compile_loss import kind_of_labels
 from kcompile.training.outputs import Outputs
 
@@ -123,7 +123,8 @@ def check_names(metrics: Any) -> None:
     """Unknown names among metrics are errors at once."""
     for leaf in tree.flatten(metrics):
         if isinstance(leaf, str) and leaf.lower() not in BY_SHAPE:
-            metrics_module.get(leaf)
+            with naming.uncounted():
+                metrics_module.get(leaf)
         elif leaf is not None and not isinstance(leaf, str) and not callable(leaf):
             raise ValueError(f"Could not interpret metric identifier: {leaf}")
 

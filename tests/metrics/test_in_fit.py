@@ -71,3 +71,17 @@ def test_top_k_counts_of_a_compiled_model(batch):
     found = model.evaluate(x, y, batch_size=batch, verbose=0)[-1]
     best = np.argsort(-model.predict(x, verbose=0), -1)[:, :2]
     assert round(found * 37) == sum(t in row for t, row in zip(y, best, strict=True))
+
+
+def test_a_name_given_to_compile_counts_once():
+    """As in Keras: the metric made of it takes a number, what only looked at the name does not."""
+
+    def number():
+        return int(keras.metrics.AUC().name.removeprefix("auc").lstrip("_") or 0)
+
+    before = number()
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1, activation="sigmoid")])
+    model.compile("sgd", "binary_crossentropy", metrics=["AUC"])
+    assert number() == before + 1
+    model.evaluate(X, CLASS[:, None] > 1, verbose=0)
+    assert number() == before + 3
