@@ -63,7 +63,7 @@ class Precision(State):
 
     def _cast_target(self) -> str | None:
         """The dtype that float arguments of a call take; None: their own."""
-        casts = self._convert_input_args and self.autocast and self.input_dtype != "string"
+        casts = self._convert_input_args and self.autocast and self.input_dtype != dtypes.STRING
         return self.input_dtype if casts else None
 
     def _autocast_scope(self) -> AbstractContextManager[Any]:
