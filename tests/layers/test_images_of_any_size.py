@@ -50,6 +50,17 @@ def test_sound_of_any_length(length):
     np.testing.assert_allclose(second.predict(sound, verbose=0), frames(sound), rtol=1e-4, atol=1e-5)
 
 
+def test_random_parts_of_any_size():
+    x = keras.Input((None, None, 3))
+    model = keras.Model(x, L.RandomCrop(5, 4, seed=1)(x))
+    assert model.output_shape == (None, 5, 4, 3)
+    for images in (IMAGES, IMAGES[:, :7, :5]):
+        parts = model(images, training=True)
+        rows = [images[:, r : r + 5, c : c + 4] for r in range(4) for c in range(3)]
+        assert any(part.shape == parts.shape and np.array_equal(part, parts) for part in rows)
+        assert model(images, training=False).shape == images.shape
+
+
 def test_dtypes_of_images_and_of_what_goes_with_them():
     images = {"images": IMAGES, "labels": np.ones((2,), "float32")}
 
