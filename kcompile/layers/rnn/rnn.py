@@ -26,7 +26,8 @@ class RNN(Layer):
              go_backwards: begin with the last step; the outputs then come in that order too.
              stateful: the next batch goes on from the states of this one; the batch size must be known.
              unroll: accepted; what is unrolled is decided by the compiler.
-             zero_output_for_mask: the output of a masked step is zero instead of the one before it.
+             zero_output_for_mask: the output of a masked step is zero instead of the one before it; not with
+             `unroll`, as in Keras.
 
     In `call`, initial_state gives the first states and mask (n, steps) the steps that count: at a masked step
     the states stay.
@@ -161,7 +162,7 @@ class RNN(Layer):
             initial_state,
             mask,
             go_backwards=self.go_backwards,
-            zero_output_for_mask=self.zero_output_for_mask,
+            zero_output_for_mask=self.zero_output_for_mask and not self.unroll,
             return_sequences=self.return_sequences,
             held=None if mask is None else self._held(sequences, initial_state),
         )
