@@ -21,10 +21,14 @@ def reduced(layer: Any) -> tuple[Callable[..., Any], tuple[Any, ...]]:
     """What `pickle` stores. Classes and functions of the user go by reference, as with any object."""
     with functions_by_reference() as functions:
         data = serialize_keras_object(layer)
-    kinds = {type(inner) for inner in layer._flatten_layers()}
-    own = {registry.get_registered_name(kind): kind for kind in kinds if registry.address_of(kind) is None}
     kept = [_kept(inner) for inner in _with_assets(layer)]
-    return restored, (data, own | functions, [v.numpy() for v in _state(layer)], kept)
+    return restored, (data, own_classes(layer) | functions, [v.numpy() for v in _state(layer)], kept)
+
+
+def own_classes(layer: Any) -> dict[str, Any]:
+    """The user's classes of a layer and of those inside of it, by their names in configs."""
+    kinds = {type(inner) for inner in layer._flatten_layers()}
+    return {registry.get_registered_name(kind): kind for kind in kinds if registry.address_of(kind) is None}
 
 
 def restored(data: dict[str, Any], objects: dict[str, Any], arrays: list[np.ndarray], kept: Any = ()) -> Any:

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from kcompile.core import tree
+from kcompile.core.registry import CustomObjectScope
 from kcompile.layers.core.input_layer import Input, InputLayer
 from kcompile.layers.layer import Layer
+from kcompile.layers.pickling import own_classes
 from kcompile.models.functional import Functional
 from kcompile.models.model import Model
 from kcompile.models.sequential import Sequential
@@ -60,7 +62,8 @@ def _compiled_like(model: Any, clone: Any) -> Any:
 
 
 def _copy(layer: Any) -> Any:
-    return type(layer).from_config(layer.get_config())
+    with CustomObjectScope(own_classes(layer)):  # inside of wrappers, too
+        return type(layer).from_config(layer.get_config())
 
 
 def _clone_sequential(model: Sequential, copy: Callable[[Any], Any], input_tensors: Any) -> Sequential:

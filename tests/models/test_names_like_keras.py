@@ -182,3 +182,18 @@ def test_a_model_whose_constructor_takes_anything_has_a_config():
     assert Collected().get_config()["trainable"]
     with pytest.raises(NotImplementedError, match="must override `get_config"):
         Collected(1, 2).get_config()
+
+
+def test_users_classes_inside_of_wrappers_are_copied():
+    class Recurrent(layers.LSTM):
+        pass
+
+    class Scaled(layers.Layer):
+        def call(self, x):
+            return x * 2
+
+    both = layers.Bidirectional(Recurrent(2))
+    assert type(both.forward_layer) is type(both.backward_layer) is Recurrent
+    model = keras.Sequential([keras.Input((2, 3)), layers.TimeDistributed(Scaled()), both])
+    clone = keras.models.clone_model(model)
+    assert type(clone.layers[0].layer) is Scaled and type(clone.layers[1].forward_layer) is Recurrent

@@ -8,6 +8,7 @@ from kcompile import ops
 from kcompile.core.serialization import deserialize_keras_object, serialize_keras_object
 from kcompile.layers.call_spec import signature_of
 from kcompile.layers.layer import Layer
+from kcompile.layers.pickling import own_classes
 
 MODES = ("sum", "mul", "ave", "concat", None)
 SHARED = ("stateful", "return_sequences", "return_state")
@@ -175,4 +176,4 @@ def _copied(layer: Any, prefix: str, **changed: Any) -> Any:
     """A layer like this one, without its weights, under a name with the prefix."""
     config = serialize_keras_object(layer)
     config["config"] |= {"name": prefix + layer.name.removeprefix(prefix), **changed}
-    return deserialize_keras_object(config)
+    return deserialize_keras_object(config, custom_objects=own_classes(layer))
