@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from typing import Any
 
 
@@ -27,3 +28,14 @@ def deferred() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
         if seen:
             before(*seen[-1])
+
+
+def whole(method: Callable[..., Any]) -> Callable[..., Any]:
+    """A method in which Ctrl-C waits until its end: what it makes is whole or not begun."""
+
+    @wraps(method)
+    def uninterrupted(*args: Any, **kwargs: Any) -> Any:
+        with deferred():
+            return method(*args, **kwargs)
+
+    return uninterrupted

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+from kcompile.core.interrupts import deferred
 from kcompile.trace.keras_tensor import KerasTensor
 from kcompile.trace.variable import current_path, name_scope
 
@@ -21,14 +22,15 @@ def remembers_build(build: Callable[..., None]) -> Callable[..., None]:
         if "_is_building" in self.__dict__:  # super().build() of a user's class
             return build(self, *args, **kwargs)
         shapes = dict(list(signature.bind(self, *args, **kwargs).arguments.items())[1:])
-        with name_scope(self.name, self):
-            self.__dict__.update(_is_building=True, _path=current_path())
-            try:
-                build(self, *args, **kwargs)
-            finally:
-                del self.__dict__["_is_building"]
-        self.__dict__.update(_build_shapes=shapes, built=True)
-        self._tracker.locked = True
+        with deferred():  # after Ctrl-C a layer has all its weights or none
+            with name_scope(self.name, self):
+                self.__dict__.update(_is_building=True, _path=current_path())
+                try:
+                    build(self, *args, **kwargs)
+                finally:
+                    del self.__dict__["_is_building"]
+            self.__dict__.update(_build_shapes=shapes, built=True)
+            self._tracker.locked = True
         return None
 
     return wrapped

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from kcompile import ops
-from kcompile.core import dtypes
+from kcompile.core import dtypes, interrupts
 from kcompile.core.serialization import deserialize_keras_object, serialize_keras_object
 from kcompile.ops import elementwise as ew
 from kcompile.optimizers import accumulation, averages, clipping
@@ -37,6 +37,11 @@ class Optimizer(Slots):
     """
 
     settings: tuple[str, ...] = ()
+
+    def __init_subclass__(cls, **kwargs: Any):
+        super().__init_subclass__(**kwargs)
+        if "build" in cls.__dict__:  # after Ctrl-C an optimizer has all its slots or none
+            cls.build = interrupts.whole(cls.__dict__["build"])  # type: ignore[method-assign]
 
     def __init__(
         self,

@@ -30,6 +30,8 @@ def noted() -> Iterator[Callable[[], None]]:
 
     def handler(number: int, frame: Any) -> None:
         pending.append(True)
+        # At once: the error may come where nothing catches it, between two lines of this function too.
+        signal.signal(signal.SIGINT, before)
         raise KeyboardInterrupt
 
     def check() -> None:

@@ -10,9 +10,12 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+import kcompile
 from kcompile.core.interrupts import deferred
+from kcompile.training import interrupts as interrupts_of_training
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -74,3 +77,46 @@ print(len(model.fit(x, y, verbose=0).history["loss"]))
         [sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=120
     )
     assert done.stdout.split() == ["interrupted", "1"], done.stderr
+
+
+def press():
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(0.01)
+
+
+def test_the_first_press_gives_the_old_handler_back():
+    """Wherever it comes: after it, nothing is left to restore."""
+    with interrupts_of_training.noted() as check:
+        with pytest.raises(KeyboardInterrupt):
+            press()
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        with pytest.raises(KeyboardInterrupt):
+            check()
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_what_is_built_is_built_whole():
+    class Slow(kcompile.optimizers.Adam):
+        def add_variable_from_reference(self, *args, **kwargs):
+            if not self._pressed:
+                self._pressed = True
+                press()
+            return super().add_variable_from_reference(*args, **kwargs)
+
+        _pressed = False
+
+    class Layer(kcompile.layers.Layer):
+        def build(self, shape):
+            self.a = self.add_weight(shape=(2,))
+            press()
+            self.b = self.add_weight(shape=(3,))
+
+    variable = kcompile.Variable(np.ones(3, "float32"))
+    optimizer, layer = Slow(0.1), Layer()
+    with pytest.raises(KeyboardInterrupt):
+        optimizer.build([variable])
+    optimizer.apply([np.ones(3, "float32")], [variable])
+    assert variable.numpy().tolist() != [1, 1, 1]
+    with pytest.raises(KeyboardInterrupt):
+        layer.build((None, 3))
+    assert layer.built and [w.shape for w in layer.weights] == [(2,), (3,)]

@@ -1,0 +1,62 @@
+"""A process that is killed while it saves leaves the file before or the new one, never half of one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+
+import numpy as np
+import pytest
+
+import kcompile
+from kcompile import layers, saving
+
+ENDINGS = (".keras", ".h5", ".weights.h5")
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+
+
+def network():
+    """Large enough that a file is not written at once."""
+    return kcompile.Sequential([kcompile.Input((300,)), layers.Dense(500), layers.Dense(20)])
+
+
+def set_all(model, number):
+    model.set_weights([np.full(w.shape, number, "float32") for w in model.weights])
+
+
+def saving_without_end(path):
+    """A process that saves models of ever higher numbers, until it is killed; its id."""
+    child = os.fork()
+    if child:
+        return child
+    try:
+        model = network()
+        for number in range(1, sys.maxsize):
+            set_all(model, number)
+            (model.save_weights if ".weights" in path.name else model.save)(path)
+    finally:
+        os._exit(1)
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_killed_at_random_moments(tmp_path, ending):
+    path, rng, seen = tmp_path / f"m{ending}", np.random.default_rng(len(ending)), set()
+    network().save(path) if ".weights" not in ending else network().save_weights(path)
+    for _ in range(17):
+        child = saving_without_end(path)
+        time.sleep(rng.random() * 0.1)
+        os.kill(child, signal.SIGKILL)
+        assert os.WIFSIGNALED(os.waitpid(child, 0)[1])
+        model = network() if ".weights" in ending else saving.load_model(path)
+        if ".weights" in ending:
+            model.load_weights(path)
+        values = {float(v) for w in model.get_weights() for v in np.unique(w)}
+        seen |= values
+        assert len(values) == 1 or not any(v >= 1 for v in values)  # of one save, or the first ones
+    assert len(seen) > 2
+    assert len(list(tmp_path.iterdir())) <= 2
+    network().save_weights(path) if ".weights" in ending else network().save(path)
+    assert list(tmp_path.iterdir()) == [path]
