@@ -25,7 +25,8 @@ def to_legacy(config: Any) -> Any:
     if str(config.get("module")).startswith(OPS):
         return config
     settings = dict(config["config"])
-    if isinstance(settings.get("layers"), list):
+    # Layers that hold layers, as Pipeline does, write them as they are.
+    if isinstance(settings.get("layers"), list) and config.get("module") != "keras.layers":
         settings["layers"] = [
             to_legacy(layer) if "config" in layer else layer for layer in settings["layers"]
         ]

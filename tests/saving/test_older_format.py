@@ -344,3 +344,15 @@ def test_layers_whose_names_others_have_too(tmp_path):
     loaded = saving.load_model(tmp_path / "m.h5")
     x = np.ones((2, 3, 3), "float32")
     np.testing.assert_array_equal(loaded(x), x)
+
+
+def test_layers_inside_of_a_layer_keep_their_modules(tmp_path):
+    """Keras reads a Pipeline's layers in the newer form, from such a file too."""
+    model = kcompile.Sequential([kcompile.Input((4, 4, 3)), layers.Pipeline([layers.CenterCrop(2, 2)])])
+    model.save(tmp_path / "m.h5")
+    with h5py.File(tmp_path / "m.h5") as file:
+        pipeline = json.loads(file.attrs["model_config"])["config"]["layers"][1]
+    assert "module" not in pipeline
+    assert pipeline["config"]["layers"][0]["module"] == "keras.layers"
+    x = np.arange(48, dtype="float32").reshape(1, 4, 4, 3)
+    np.testing.assert_array_equal(saving.load_model(tmp_path / "m.h5")(x), model(x))
