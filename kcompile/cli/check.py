@@ -146,6 +146,7 @@ def _onnx(path: Path) -> dict[str, Any]:
     import numpy as np
 
     from kcompile.export.onnx import compare, inspection
+    from kcompile.export.onnx.session import Session
 
     with user_errors():
         described = inspection.describe_onnx(path)
@@ -154,15 +155,13 @@ def _onnx(path: Path) -> dict[str, Any]:
     if find_spec("onnxruntime") is None:
         notes.append('onnxruntime is not installed, so nothing was run: pip install "kcompile[check]"')
     elif not problems:
-        import onnxruntime
-
         try:
             with _of_onnxruntime(path):
-                session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+                session = Session(path)
                 for batch in BATCHES:
                     feed = inspection.random_feed(described.inputs, batch)
-                    results = session.run(None, feed)
-                    us = compare.typical_us(partial(session.run, None, feed))
+                    results = session.run(feed)
+                    us = compare.typical_us(partial(session.run, feed))
                     rows.append({"batch": batch, "onnxruntime_us": us})
                     if any(x.dtype.kind == "f" and np.isnan(x).any() for x in results):
                         notes.append(f"batch {batch}: random inputs give NaN")
