@@ -94,6 +94,8 @@ def faults(path: str | os.PathLike[str]) -> str:
         onnx.checker.check_model(os.fspath(path), full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         return str(error).strip()
+    except UnicodeDecodeError:  # the checker's own message, which quotes a name of the file
+        return "a name in the file is not UTF-8"
     return ""
 
 
