@@ -138,9 +138,10 @@ def _dtype_name(element: int) -> str:
 
     from kcompile.export.onnx.schema import dtype_name
 
+    known = _known(element)
     try:
-        return dtype_name(_known(element))
-    except (KeyError, TypeError):  # of ONNX alone, such as float8e5m2
+        return dtype_name(known)
+    except (KeyError, TypeError, ValueError):  # of ONNX alone, such as float8e5m2
         return str(onnx.TensorProto.DataType.Name(element)).lower()
 
 
