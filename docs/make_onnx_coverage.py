@@ -1,11 +1,13 @@
 """Writes docs/onnx-coverage.md: what each layer becomes in ONNX, from which opset on, and how exact it is.
 
-Run from the root of the repository: ``python docs/make_onnx_coverage.py [LAYER ...]``; with layers it prints
-their rows only.
+Run from the root of the repository: ``python docs/make_onnx_coverage.py [LAYER ...] [--keep FILE]``; with
+layers it prints their rows only. FILE holds the rows that are done, so that a run that was stopped goes on
+where it was.
 """
 
 from __future__ import annotations
 
+import argparse
 import inspect
 import sys
 import tempfile
@@ -156,18 +158,15 @@ else is used.
 """
 
 
-def render(rows: list[Row]) -> str:
-    """The table as Markdown."""
+def render(lines: list[str]) -> str:
+    """The table of these lines as Markdown."""
     import onnx
     import onnxruntime
 
     head = INTRODUCTION.format(onnx=onnx.__version__, runtime=onnxruntime.__version__, latest=LATEST)
-    text = head + "".join(f"{line_of(row)}\n" for row in rows)
-    rest = sorted(set(public_layers()) - {row.layer for row in rows})
-    lines = [
-        f"| `{name}` | 0 | not exported: {NOT_EXPORTED.get(name, 'no case')} | - | - |\n" for name in rest
-    ]
-    return text + "".join(lines)
+    rest = sorted(set(public_layers()) - {line.split("`")[1] for line in lines})
+    more = [f"| `{name}` | 0 | not exported: {NOT_EXPORTED.get(name, 'no case')} | - | - |" for name in rest]
+    return head + "".join(f"{line}\n" for line in [*lines, *more])
 
 
 def line_of(row: Row) -> str:
@@ -192,13 +191,22 @@ def public_layers() -> Iterator[str]:
             yield name
 
 
-def main(chosen: list[str]) -> None:
-    rows = []
-    for name in chosen or layer_names():
-        rows.append(row_of(name))
-        print(line_of(rows[-1]), flush=True)
-    if not chosen:
-        TABLE.write_text(render(rows))
+def main(given: list[str]) -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("layers", nargs="*")
+    parser.add_argument("--keep", type=Path, metavar="FILE")
+    options = parser.parse_args(given)
+    keep = options.keep
+    done = keep.read_text().splitlines() if keep is not None and keep.exists() else []
+    known, lines = {line.split("`")[1]: line for line in done}, []
+    for name in options.layers or layer_names():
+        lines.append(known.get(name) or line_of(row_of(name)))
+        print(lines[-1], flush=True)
+        if keep is not None and name not in known:
+            with keep.open("a") as file:
+                file.write(f"{lines[-1]}\n")
+    if not options.layers:
+        TABLE.write_text(render(lines))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Writes docs/onnx-networks.md: whole networks in ONNX, how large their files are, and how exact.
 
-Run from the root of the repository: ``python docs/make_onnx_networks.py [NAME ...] [--keep FILE]``; with
-names (or parts of them) it prints their rows only. All take some half an hour and 6 GB of memory. FILE
-holds the rows that are done, so that a run that was stopped goes on where it was.
+Run from the root of the repository: ``python docs/make_onnx_networks.py [NAME ...] [--resume]``; with names
+(or parts of them) it prints their rows only. All take some half an hour and 6 GB of memory; a run that was
+stopped goes on with --resume where it was.
 """
 
 from __future__ import annotations
@@ -226,32 +226,35 @@ def line_of(row: Row) -> str:
     return f"| {row.name} | {row.numbers:,} | {opsets} | {row.nodes} | {row.bytes:,} | {row.difference:.0e} |"
 
 
-def main(given: list[str]) -> None:
+def render(known: dict[str, str]) -> str:
+    """The table of these lines as Markdown, and which networks are not among them yet."""
     import onnx
     import onnxruntime
 
+    head = INTRODUCTION.format(onnx=onnx.__version__, runtime=onnxruntime.__version__)
+    names = [network.name for network in networks()]
+    lines = "".join(f"{known[name]}\n" for name in names if name in known)
+    rest = ", ".join(name for name in names if name not in known)
+    return head + lines + (f"\nNot measured yet: {rest}.\n" if rest else "")
+
+
+def main(given: list[str]) -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("names", nargs="*")
-    parser.add_argument("--keep", type=Path, metavar="FILE")
+    parser.add_argument("--resume", action="store_true", help="keep the rows that the table has")
     options = parser.parse_args(given)
-    keep, chosen = options.keep, options.names
-    done = keep.read_text().splitlines() if keep is not None and keep.exists() else []
-    known = {line.split(" | ")[0].removeprefix("| "): line for line in done}
-    lines = []
+    done = TABLE.read_text().splitlines() if options.resume and TABLE.exists() else []
+    known = {line.split(" | ")[0].removeprefix("| "): line for line in done if line.startswith("| ")}
     for network in networks():
-        if chosen and not any(word in network.name for word in chosen):
+        if options.names and not any(word in network.name for word in options.names):
             continue
-        line = known.get(network.name) or line_of(row_of(network))
-        lines.append(line)
-        print(line, flush=True)
-        if keep is not None and network.name not in known:
-            with keep.open("a") as file:
-                file.write(f"{line}\n")
-        kcompile.utils.clear_session()
-        gc.collect()
-    if not chosen:
-        head = INTRODUCTION.format(onnx=onnx.__version__, runtime=onnxruntime.__version__)
-        TABLE.write_text(head + "".join(f"{line}\n" for line in lines))
+        if network.name not in known:
+            known[network.name] = line_of(row_of(network))
+            print(known[network.name], flush=True)
+            kcompile.utils.clear_session()
+            gc.collect()
+            if not options.names or options.resume:
+                TABLE.write_text(render(known))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from importlib import import_module
 from typing import Any
@@ -80,6 +81,9 @@ def main() -> None:
       4  a fault of kcompile itself
     130  interrupted (Ctrl-C)
     """
+    reconfigure = getattr(sys.stdout, "reconfigure", None)
+    if reconfigure is not None:  # names of files and layers that the terminal has no letters for
+        reconfigure(errors="backslashreplace")
     click.get_current_context().with_resource(warnings.catch_warnings())
     warnings.showwarning = _warn
     with user_errors():

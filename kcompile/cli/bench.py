@@ -71,22 +71,23 @@ def _arguments(network: Any, batch: int) -> list[Any]:
 
 
 def _onnxruntime(network: Any, batches: tuple[int, ...], seconds: float) -> list[float]:
+    import importlib
     import tempfile
 
     from kcompile.core import tree
+    from kcompile.export.onnx.session import Session
 
     try:
-        import onnxruntime
+        importlib.import_module("onnxruntime")
     except ImportError as error:
         raise ImportError('--onnxruntime needs it: pip install "kcompile[check]"') from error
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
         network.export(path, format="onnx", verbose=False)
-        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-        names, found = [one.name for one in session.get_inputs()], []
+        session, found = Session(path), []
         for batch in batches:
-            feed = dict(zip(names, tree.flatten(_arguments(network, batch)), strict=True))
-            found.append(_typical(partial(session.run, None, feed), seconds))
+            feed = tree.flatten(_arguments(network, batch))
+            found.append(_typical(partial(session.run, feed), seconds))
     return found
 
 

@@ -12,7 +12,16 @@ from typing import Any
 import click
 
 from kcompile.cli.model_file import ONNX, ModelFile, load
-from kcompile.cli.reporting import SAYS_NO, examples, json_option, microseconds, show, user_errors, working
+from kcompile.cli.reporting import (
+    SAYS_NO,
+    examples,
+    json_option,
+    microseconds,
+    reading,
+    show,
+    user_errors,
+    working,
+)
 
 BATCHES = (1, 3, 17)
 TERMS = 4096  # products that a deep model adds up, for the tolerance of its dtype
@@ -115,7 +124,7 @@ def variables_of(graph: Any) -> list[Any]:
 def _pair(network: Any, exported: Path) -> dict[str, Any]:
     from kcompile.export.onnx import compare, inspection
 
-    with user_errors(str(exported)):
+    with reading(exported, str(exported)):
         inspection.load(exported)
     fault = inspection.faults(exported)
     problems = [fault] if fault else []
@@ -146,23 +155,22 @@ def _onnx(path: Path) -> dict[str, Any]:
     import numpy as np
 
     from kcompile.export.onnx import compare, inspection
+    from kcompile.export.onnx.session import Session
 
-    with user_errors():
+    with reading(path, str(path)):
         described = inspection.describe_onnx(path)
     fault, rows, notes = inspection.faults(path), [], []
     problems = [fault] if fault else []
     if find_spec("onnxruntime") is None:
         notes.append('onnxruntime is not installed, so nothing was run: pip install "kcompile[check]"')
     elif not problems:
-        import onnxruntime
-
         try:
             with _of_onnxruntime(path):
-                session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+                session = Session(path)
                 for batch in BATCHES:
                     feed = inspection.random_feed(described.inputs, batch)
-                    results = session.run(None, feed)
-                    us = compare.typical_us(partial(session.run, None, feed))
+                    results = session.run(feed)
+                    us = compare.typical_us(partial(session.run, feed))
                     rows.append({"batch": batch, "onnxruntime_us": us})
                     if any(x.dtype.kind == "f" and np.isnan(x).any() for x in results):
                         notes.append(f"batch {batch}: random inputs give NaN")

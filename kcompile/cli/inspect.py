@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from kcompile.cli.model_file import ModelFile
-from kcompile.cli.reporting import examples, json_option, show, user_errors
+from kcompile.cli.reporting import examples, json_option, reading, show
 
 
 @click.command(epilog=examples("kcompile inspect model.keras", "kcompile inspect model.weights.h5 --json"))
@@ -20,6 +20,6 @@ def command(file: Path, as_json: bool) -> None:
     """
     from kcompile.saving.inspection import describe
 
-    with user_errors():
+    with reading(file, str(file)):
         lines = list(describe(file))
     show({"file": str(file), "lines": lines}, lines, as_json)

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from kcompile.cli.reporting import user_errors
+from kcompile.cli.reporting import reading
 
 SUFFIXES = (".keras", ".h5", ".hdf5")
 ONNX = ".onnx"
@@ -62,5 +62,5 @@ def load(path: Path) -> Any:
     """The model, or a one-line error where the file is damaged or refused."""
     from kcompile.saving import load_model
 
-    with user_errors(f"{path} could not be loaded"):
+    with reading(path, f"{path} could not be loaded"):
         return load_model(path)

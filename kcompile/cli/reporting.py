@@ -86,6 +86,18 @@ def user_errors(what: str = "") -> Iterator[None]:
         raise failed(error, what) from error
 
 
+@contextmanager
+def reading(path: Any, what: str) -> Iterator[None]:
+    """While a file is read, whatever goes wrong is the file's: libraries raise errors of any type."""
+    try:
+        yield
+    except USERS as error:
+        raise failed(error, what) from error
+    except Exception as error:
+        found = ValueError(f"{path} is damaged: {type(error).__name__}: {error}")
+        raise failed(found) from error
+
+
 def failed(error: Exception, what: str = "") -> click.ClickException:
     """The error that click prints; the command ends with 1."""
     text = str(error) or type(error).__name__

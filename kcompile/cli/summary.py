@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from kcompile.cli.model_file import ONNX, ModelFile, load
-from kcompile.cli.reporting import examples, json_option, show, user_errors
+from kcompile.cli.reporting import examples, json_option, reading, show
 
 
 @click.command(
@@ -70,7 +70,7 @@ def _shape(layer: Any) -> Any:
 def _onnx(path: Path, as_json: bool) -> None:
     from kcompile.export.onnx.inspection import describe_onnx
 
-    with user_errors():
+    with reading(path, str(path)):
         found = describe_onnx(path)
     show(asdict(found), _lines(found), as_json)
 

@@ -106,3 +106,17 @@ def test_layers_that_text_cannot_pass_are_named_one_by_one(tmp_path):
     for name in ("first", "second"):
         assert len([line for line in result.stderr.splitlines() if name in line]) == 1
     assert (tmp_path / "m.onnx").read_bytes() == b"old"
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64"])
+def test_files_of_other_floats_are_checked(dtype, tmp_path):
+    """onnxruntime's Python has no arrays of bfloat16."""
+    x = kcompile.Input((6,), dtype=dtype, name="x")
+    kcompile.Model(x, layers.Dense(3, dtype=dtype, name="y")(x)).save(tmp_path / "m.keras")
+    target = tmp_path / "m.onnx"
+    found = json_of("export", tmp_path / "m.keras", "-o", target, "--check")
+    assert found["agrees"] and found["inputs"][0]["dtype"] == found["outputs"][0]["dtype"] == dtype
+    assert json_of("check", tmp_path / "m.keras", target)["ok"]
+    assert json_of("check", target)["ok"]
+    rows = json_of("bench", tmp_path / "m.keras", "--onnxruntime", "-b", 2, "--seconds", 0)["batches"]
+    assert rows[0]["onnxruntime_us"] > 0

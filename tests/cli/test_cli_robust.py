@@ -14,9 +14,11 @@ import zipfile
 from pathlib import Path
 
 import click
+import onnx
 import pytest
 
 from kcompile.cli import export, main
+from kcompile.saving import load_model
 from tests.cli.cli_tools import call, json_of
 
 READERS = ("summary", "inspect", "check", "explain", "bench", "plot", "export")
@@ -64,19 +66,45 @@ def test_damaged_files_give_one_line_and_no_traceback(name, model_file, tmp_path
             assert len(result.stderr.strip().splitlines()) == 1, (what, result.stderr)
 
 
-@pytest.mark.parametrize("suffix", [".keras", ".onnx"])
+def test_types_that_onnx_has_and_we_have_not(onnx_file, tmp_path):
+    file = onnx.load(onnx_file)
+    file.graph.input[0].type.tensor_type.elem_type = onnx.TensorProto.FLOAT8E5M2
+    onnx.save(file, tmp_path / "m.onnx")
+    assert json_of("summary", tmp_path / "m.onnx")["inputs"][0]["dtype"] == "float8e5m2"
+    assert not json_of("check", tmp_path / "m.onnx", code=3)["ok"]
+    file.graph.output[0].type.tensor_type.elem_type = 94
+    onnx.save(file, tmp_path / "m.onnx")
+    result = call("summary", tmp_path / "m.onnx")
+    assert result.exit_code == 1 and "94 stands for no dtype" in result.output
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5", ".onnx"])
 def test_files_with_some_wrong_bytes(suffix, model_file, onnx_file, tmp_path):
-    whole, draw = (model_file if suffix == ".keras" else onnx_file).read_bytes(), random.Random(1)
-    for number in range(20):
+    """Libraries have an error of any type for damage: it is told as the file's, and never as ours."""
+    source = onnx_file if suffix == ".onnx" else model_file
+    if suffix == ".h5":
+        source = tmp_path / "whole.h5"
+        load_model(model_file).save(source)
+    whole, draw = source.read_bytes(), random.Random(1)
+    for number in range(40):
         wrong = bytearray(whole)
         for _ in range(4):
             wrong[draw.randrange(len(wrong))] = draw.randrange(256)
         path = tmp_path / f"{number}{suffix}"
         path.write_bytes(wrong)
-        result = call("summary", path, "--json")
-        assert result.exit_code in (0, 1), (number, result.output, result.exception)
-        if result.exit_code == 0:
-            json.loads(result.stdout)
+        for name in ("summary", "check" if suffix == ".onnx" else "inspect"):
+            result = call(name, path, "--json")
+            assert result.exit_code in (0, 1, 3), (number, result.output, result.exception)
+            if result.exit_code == 1:
+                assert result.stdout == "" and result.stderr.startswith("Error: "), number
+            else:
+                json.loads(result.stdout)
+
+
+def test_a_name_that_is_not_utf_8(onnx_file, tmp_path):
+    (tmp_path / "m.onnx").write_bytes(onnx_file.read_bytes().replace(b"numbers", b"number\xff"))
+    found = json_of("check", tmp_path / "m.onnx", code=3)
+    assert found["problems"]
 
 
 @pytest.mark.parametrize(("name", "option"), [("export", "-o"), ("plot", "-o"), ("explain", "--html")])
@@ -109,6 +137,25 @@ def test_what_does_not_fit_in_memory_is_one_line(model_file):
     result = call("bench", model_file, "-b", 10**15)
     assert result.exit_code == 1
     assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_names_that_are_no_text(name, model_file, tmp_path):
+    """A file's name may be any bytes, and a terminal may have few letters."""
+    odd = os.fsdecode(os.fsencode(tmp_path) + b"/w\xff\xe9.keras")
+    shutil.copy(model_file, odd)
+    for given in ([], ["--json"]):
+        result = call(name, odd, *given, *(["--seconds", 0] if name == "bench" else []))
+        assert result.exit_code == 0, (result.output, result.exception)
+    assert call(name, odd.replace("w", "v")).exit_code == 2  # it is not there
+
+
+def test_a_terminal_of_few_letters(model_file):
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, "summary", str(model_file)],
+        env=os.environ | {"PYTHONIOENCODING": "ascii"}, capture_output=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0 and b"dense" in done.stdout and done.stderr == b""
 
 
 # --- Ctrl-C -------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ import numpy as np
 
 from kcompile.core import dtypes, tree
 from kcompile.core.errors import message
+from kcompile.export.onnx.session import Session
 from kcompile.export.onnx.signature import Spec, trace_inference
 
 TOLERANCE = 1e-5  # of the largest output, or of 1
@@ -62,23 +63,20 @@ def rows(
     timed: bool = True,
 ) -> list[Row]:
     """Differences, and with `timed` the times of both, for each batch size."""
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(os.fspath(path), providers=["CPUExecutionProvider"])
+    session = Session(path)
     specs = trace_inference(model, input_signature).specs
-    names = [one.name for one in session.get_inputs()]
     found = []
     for batch in batches:
         rng = np.random.default_rng(batch)
         arguments = [tree.map_structure(partial(random_input, batch=batch, rng=rng), a) for a in specs]
         # An input that no output depends on is still an input of the file.
-        feeds = dict(zip(names, tree.flatten(arguments), strict=True))
+        feeds = tree.flatten(arguments)
         results = [np.asarray(x) for x in tree.flatten(model(*arguments, training=False)) if x is not None]
-        apart = [difference(a, b) for a, b in zip(session.run(None, feeds), results, strict=True)]
+        apart = [difference(a, session.readable(b)) for a, b in zip(session.run(feeds), results, strict=True)]
         times = (0.0, 0.0)
         if timed:
             times = (
-                typical_us(partial(session.run, None, feeds)),
+                typical_us(partial(session.run, feeds)),
                 typical_us(partial(model, *arguments, training=False)),
             )
         found.append(Row(batch, max(apart, default=0.0), *times))

@@ -94,6 +94,8 @@ def faults(path: str | os.PathLike[str]) -> str:
         onnx.checker.check_model(os.fspath(path), full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         return str(error).strip()
+    except UnicodeDecodeError:  # the checker's own message, which quotes a name of the file
+        return "a name in the file is not UTF-8"
     return ""
 
 
@@ -105,6 +107,8 @@ def random_feed(inputs: list[Tensor], batch: int) -> dict[str, np.ndarray]:
         if tensor.dtype == dtypes.STRING:
             feed[tensor.name] = rng.choice(np.array(("", "a", "some text"), object), shape)
             continue
+        if tensor.dtype not in dtypes.DTYPES:
+            raise ValueError(f"There are no random numbers for input {tensor.name!r}: {tensor.dtype}")
         kind = dtypes.numpy_dtype(tensor.dtype)
         floats = dtypes.is_float(tensor.dtype)
         feed[tensor.name] = (rng.normal(size=shape) if floats else rng.integers(0, 2, shape)).astype(kind)
@@ -121,11 +125,24 @@ def _nodes(graph: Any) -> list[Any]:
 
 
 def _tensor(info: Any) -> Tensor:
-    from kcompile.export.onnx.schema import dtype_name
-
     found = info.type.tensor_type
     dims = [d.dim_param or (d.dim_value if d.HasField("dim_value") else "?") for d in found.shape.dim]
-    return Tensor(info.name, dtype_name(_known(found.elem_type)), tuple(dims))
+    form = info.type.WhichOneof("value") or "tensor_type"
+    dtype = _dtype_name(found.elem_type) if form == "tensor_type" else form.removesuffix("_type")
+    return Tensor(info.name, dtype, tuple(dims))
+
+
+def _dtype_name(element: int) -> str:
+    """Our name of a dtype, or ONNX's where we have none."""
+    import onnx
+
+    from kcompile.export.onnx.schema import dtype_name
+
+    known = _known(element)
+    try:
+        return dtype_name(known)
+    except (KeyError, TypeError, ValueError):  # of ONNX alone, such as float8e5m2
+        return str(onnx.TensorProto.DataType.Name(element)).lower()
 
 
 def _item_bytes(element: int) -> int:
