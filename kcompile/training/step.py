@@ -223,6 +223,9 @@ def train_step(model: Any, data: Any) -> dict[str, Any]:
     variables = model.trainable_variables
     if variables:
         slopes = gradients(optimizer.scale_loss(loss), [v.leaf for v in variables])
+        for v in variables:
+            if v.value is not v.leaf:
+                v.assign(v.leaf)  # what a layer assigned held for its forward pass, as in Keras on JAX
         optimizer.apply(slopes, variables)
     return _finish(model, x, y, y_pred, weight, loss)
 

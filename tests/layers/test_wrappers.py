@@ -139,6 +139,24 @@ def test_time_distributed_trains_and_exports(tmp_path):
 # --- SpectralNormalization ----------------------------------------------------------------------------------
 
 
+def test_training_keeps_the_kernel_as_it_is_learned():
+    """The normalized one holds within a forward pass. Numbers of Keras on JAX, which trains so."""
+    kernel, x, y = (
+        np.random.default_rng(seed).normal(size=size).astype("float32")
+        for seed, size in enumerate(((4, 3), (8, 4), (8, 3)))
+    )
+    dense = L.Dense(3, use_bias=False)
+    spectral = L.SpectralNormalization(dense)
+    model = keras.Sequential([keras.Input((4,)), spectral])
+    dense.kernel.assign(kernel)
+    spectral.vector_u.assign(np.ones((1, 3), "float32"))
+    model.compile(keras.optimizers.SGD(0.1), "mse")
+    for loss, first in ((1.0921738, 0.12232395), (1.0187340, 0.11057569)):
+        assert abs(model.train_on_batch(x, y) - loss) < 1e-5
+        assert abs(dense.kernel.numpy()[0, 0] - first) < 1e-6
+    np.testing.assert_allclose(model.predict(x, verbose=0)[0], [2.231604, 0.65238047, 0.19655338], rtol=1e-5)
+
+
 def test_the_kernel_gets_the_spectral_norm_one():
     layer = L.SpectralNormalization(L.Dense(3), power_iterations=50)
     x = X[:, 0]
@@ -170,8 +188,12 @@ def test_the_rows_of_an_embedding_stay_floats():
 def test_spectral_normalization_in_fit():
     model = keras.Sequential([keras.Input((4,)), L.SpectralNormalization(L.Dense(3)), L.Dense(1)])
     model.compile(keras.optimizers.SGD(0.0), "mse")
+    spectral = model.layers[0]
+    before = spectral.layer.kernel.numpy()
     model.fit(X[:, 0], np.ones((3, 1)), epochs=40, verbose=0)
-    np.testing.assert_allclose(np.linalg.norm(model.layers[0].layer.kernel.numpy(), 2), 1, rtol=1e-3)
+    np.testing.assert_array_equal(spectral.layer.kernel.numpy(), before)  # only its direction was looked for
+    spectral(X[:, 0], training=True)
+    np.testing.assert_allclose(np.linalg.norm(spectral.layer.kernel.numpy(), 2), 1, rtol=1e-3)
 
 
 # --- Lambda -------------------------------------------------------------------------------------------------
