@@ -15,6 +15,10 @@ class BroadcastError(ShapeError, TypeError):
     """Shapes cannot be broadcast together. A TypeError, too, as Keras has it from JAX."""
 
 
+class SubscriptError(ShapeError, IndexError):
+    """A subscript does not fit the tensor."""
+
+
 class DTypeError(KCompileError, TypeError, ValueError):
     """dtypes do not fit."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,6 +13,8 @@ from typing import BinaryIO
 
 # A new file only, and never through a link that somebody put in its place.
 _CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+
+MOMENT = 60  # seconds in which a file that nobody has locked may yet be somebody's
 
 
 @contextmanager
@@ -65,7 +68,9 @@ def _remove_leftover(path: Path) -> None:
     with suppress(OSError):
         handle = os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
         with os.fdopen(handle, "r+b") as file:
-            dead = _is_ours(file)
+            # One that is being made, or renamed, has no lock for a moment.
+            is_old = time.time() - os.fstat(handle).st_mtime > MOMENT
+            dead = is_old and _is_ours(file)
         if dead:
             os.unlink(path)
 

@@ -184,8 +184,8 @@ def bernoulli(key: Any, shape: Any, probability: Any) -> Any:
 
 
 def randint(key: Any, shape: Any, minval: Any, maxval: Any, dtype: str = "int32") -> Any:
-    """Random ints in [minval, maxval), of which numbers below the dtype's least are left out; minval alone
-    where that is empty.
+    """Random ints in [minval, maxval), without numbers outside of the dtype's range; minval alone where that
+    is empty.
 
     >>> sorted(set(randint(np.array([7, 0], "uint32"), (100,), -128, -125, "int8").tolist()))
     [-128, -127, -126]
@@ -194,6 +194,7 @@ def randint(key: Any, shape: Any, minval: Any, maxval: Any, dtype: str = "int32"
         return _randint_of_two_words(key, shape, minval, maxval, dtype)
     low, high = (ew.as_tensor(v, "int64") for v in (minval, maxval))  # the ends of the others' ranges fit
     low = ew.maximum(low, int(np.iinfo(dtype).min))
+    high = ew.minimum(high, int(np.iinfo(dtype).max) + 1)
     span = ew.maximum(ew.subtract(high, low), 1)
     return ew.cast(ew.add(ew.mod(ew.cast(bits(key, shape), "int64"), span), low), dtype)
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from kcompile.core import dtypes, symbolic
+from kcompile.core.errors import SubscriptError, message
 from kcompile.core.symbolic import Int
 from kcompile.ir.graph import Value
 from kcompile.ops import cutting
@@ -21,7 +22,7 @@ def getitem(x: Any, key: Any) -> Any:
     key = key if isinstance(key, tuple) else (key,)
     if isinstance(x, np.ndarray) and builtins.any(_is_mask(k) for k in key):
         return x[key]  # how many elements a mask lets through is known of arrays alone
-    key = tuple(part for k in key for part in _places(k))
+    key = _without_masks(key, tuple(x.shape))
     expanded = _expand_key(key, len(x.shape))
     if builtins.any(_is_array(k) for k in expanded):
         return _advanced(x, expanded)
@@ -38,10 +39,30 @@ def _is_array(k: Any) -> bool:
     return not (k is None or k is Ellipsis or isinstance(k, (int, slice, np.integer, Int)))
 
 
-def _places(k: Any) -> tuple[Any, ...]:
-    """A mask that is known, as the indices it lets through; all else as it is."""
-    known = np.asarray(k) if isinstance(k, (list, np.ndarray)) else None
-    return (k,) if known is None or known.dtype.kind != "b" else known.nonzero()
+def _without_masks(key: tuple[Any, ...], shape: tuple[int | Int, ...]) -> tuple[Any, ...]:
+    """The key with masks that are known as the indices they let through."""
+    masks = [np.asarray(k) if isinstance(k, (list, np.ndarray)) else None for k in key]
+    known = [None if m is None or m.dtype.kind != "b" else m for m in masks]
+    if not builtins.any(m is not None for m in known):
+        return key
+    used = [
+        0 if k is None or k is Ellipsis else 1 if m is None else m.ndim
+        for k, m in zip(key, known, strict=True)
+    ]
+    found: list[Any] = []
+    axis = 0
+    for k, m, axes in zip(key, known, used, strict=True):
+        if m is not None and (not m.ndim or m.shape != shape[axis : axis + axes]):
+            raise SubscriptError(
+                message(
+                    "subscript: a mask must have the extents of the dimensions that it lets through.",
+                    received=f"a mask of shape {m.shape} for dimensions {shape[axis : axis + axes]}",
+                    hint="for a mask over what only a run knows, use ops.where",
+                )
+            )
+        found += [k] if m is None else m.nonzero()
+        axis += len(shape) - builtins.sum(used) if k is Ellipsis else axes
+    return tuple(found)
 
 
 def _is_mask(k: Any) -> bool:

@@ -6,6 +6,7 @@ row or a channel. Without it they do not wait for the deviation: all of them are
 
 from __future__ import annotations
 
+from kcompile.core import symbolic
 from kcompile.ir.graph import Graph, Node, Value, rebuild
 from kcompile.ir.types import Shape
 from kcompile.ops import elementwise as ew
@@ -16,7 +17,7 @@ def run(graph: Graph) -> Graph:
     def rule(node: Node, inputs: tuple[Value, ...]) -> tuple[Value, ...] | None:
         if not node.op.traits.sums or inputs[0].dtype not in ("float32", "float64"):
             return None  # whole numbers and halves overflow in other places then
-        found = _without_factors(node, inputs[0])
+        found = _without_factors(node, inputs[0]) if _is_of_something(node) else None
         return None if found is None else (found,)
 
     return rebuild(graph, rule)
@@ -43,6 +44,11 @@ def _sum(node: Node, x: Value) -> Value:
 def _is_constant_along(node: Node, factor: Value, rank: int) -> bool:
     missing = rank - len(factor.shape)
     return all(axis < missing or factor.shape[axis - missing] == 1 for axis in node.attrs["axes"])
+
+
+def _is_of_something(node: Node) -> bool:
+    """Is there an element along each axis? The sum of nothing is 0, whatever the factor is."""
+    return all(symbolic.is_nonnegative(node.inputs[0].shape[axis] - 1) for axis in node.attrs["axes"])
 
 
 def _shape_beside(node: Node, factor: Value, x: Value) -> Shape:

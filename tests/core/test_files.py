@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from kcompile.core import files
 from kcompile.core.files import replacing
 
 
@@ -29,6 +31,7 @@ def test_a_folder_that_takes_no_files_is_named_by_the_file(tmp_path):
 
 WRITER = """
 import os, sys, time
+from kcompile.core import files
 from kcompile.core.files import replacing
 with replacing(sys.argv[1]) as file:
     file.write(b"half")
@@ -38,8 +41,9 @@ with replacing(sys.argv[1]) as file:
 """
 
 
-def test_what_killed_writers_left_is_removed_by_the_next(tmp_path):
+def test_what_killed_writers_left_is_removed_by_the_next(tmp_path, monkeypatch):
     """But not what another process is writing at that moment, or what has another name."""
+    monkeypatch.setattr(files, "MOMENT", -1)
     path = tmp_path / "m.keras"
     path.write_bytes(b"old")
     others = tmp_path / ".n.keras.00000000.part", tmp_path / ".m.keras.swp"
@@ -69,3 +73,17 @@ def test_what_killed_writers_left_is_removed_by_the_next(tmp_path):
     with replacing(path) as file:
         file.write(b"newer")
     assert path.read_bytes() == b"newer" and sorted(tmp_path.iterdir()) == sorted([path, *others])
+
+
+def test_writers_of_one_file_at_a_time_all_succeed(tmp_path):
+    """Each has a file that nobody has locked, just made or about to be renamed."""
+
+    def write(number):
+        for _ in range(100):
+            with replacing(tmp_path / "w") as file:
+                file.write(bytes([number]) * 50)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, range(4)))
+    assert (tmp_path / "w").read_bytes() in [bytes([n]) * 50 for n in range(4)]
+    assert os.listdir(tmp_path) == ["w"]

@@ -260,6 +260,27 @@ def test_bins_in_either_order(bins):
     np.testing.assert_array_equal(both(ops.digitize, x, bins), np.digitize(x, bins))
 
 
+@pytest.mark.parametrize(
+    "mask",
+    [[True, False], [True, False, True, True], [[True] * 3] * 3, [[True, False, True]] * 2, True],
+)
+def test_masks_of_other_extents_are_refused(mask):
+    """In a trace, too; as in NumPy."""
+    x = np.arange(6, dtype="float32").reshape(3, 2)
+    with pytest.raises(IndexError, match="mask"):
+        kcompile.jit(lambda x: x[np.array(mask)])(x)
+
+
+def test_masks_behind_an_ellipsis_or_a_new_axis():
+    x, mask = np.arange(24, dtype="float32").reshape(3, 4, 2), np.array([True, False, True])
+    lanes = np.array([False, True])
+    got = kcompile.jit(lambda x: [x[..., lanes], x[None, mask], x[mask, 1:3], x[:, x.shape[1] - 2 :, lanes]])(
+        x
+    )
+    for one, want in zip(got, [x[..., lanes], x[None, mask], x[mask, 1:3], x[:, 2:, lanes]], strict=True):
+        np.testing.assert_array_equal(np.asarray(one), want)
+
+
 def test_masks_as_subscripts_and_positions():
     mask = np.array([True, False, True])
     for key in (mask, [True, False, True], (mask, slice(1, 3)), GRID > 1):

@@ -95,6 +95,17 @@ def test_truncated_normal():
     assert abs(variance / 4 - 0.7737) < 0.03  # the variance of a normal cut at two deviations
 
 
+@pytest.mark.parametrize(
+    ("dtype", "low", "high"), [("int8", 0, 1000), ("uint8", -5, 300), ("int16", -(10**6), 10**6)]
+)
+def test_randint_beyond_the_dtype_takes_every_value_of_it(dtype, low, high):
+    draws = np.asarray(random.randint((40000,), low, high, dtype=dtype)).astype("int64")
+    least, most = max(low, np.iinfo(dtype).min), np.iinfo(dtype).max
+    assert least <= draws.min() and draws.max() <= most
+    middle = (least + most) / 2
+    assert abs((draws < middle).mean() - 0.5) < 0.02
+
+
 def test_randint_takes_every_value():
     x = random.randint((COUNT,), -3, 4, seed=2)
     values, counts = np.unique(x, return_counts=True)

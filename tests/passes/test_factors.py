@@ -7,6 +7,7 @@ import pytest
 
 from kcompile import ops
 from kcompile.compiler import compile_graph
+from kcompile.core.symbolic import symbol
 from kcompile.ir.op import make_parameter
 from kcompile.ir.types import TensorType
 from kcompile.passes import factors
@@ -85,3 +86,11 @@ def test_what_others_read_too_is_still_computed():
     product, total = compile_graph(graph)(*arrays)
     assert_close(product, x * row)
     assert_close(total, (x * row).sum(2), terms=5)
+
+
+def test_the_sum_of_nothing_is_zero_whatever_the_factor():
+    rows = symbol("rows", low=0)
+    inputs = [make_parameter("x", TensorType((rows, 3))), make_parameter("s", TensorType((1, 3)))]
+    graph, _ = trace(lambda x, s: ops.sum(x * s, axis=0), inputs)
+    infinite = np.full((1, 3), np.inf, "float32")
+    np.testing.assert_array_equal(compile_graph(graph)(np.zeros((0, 3), "float32"), infinite)[0], np.zeros(3))

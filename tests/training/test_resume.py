@@ -167,6 +167,7 @@ def test_damaged_notes_are_refused(tmp_path, notes):
 def test_what_killed_processes_left_is_removed(tmp_path):
     left = tmp_path / ".latest.weights.h5.0123abcd.part"
     left.write_bytes(b"half")
+    os.utime(left, (0, 0))  # long ago
     keep = callbacks.BackupAndRestore(tmp_path, delete_checkpoint=False)
     linear().fit(x, y, verbose=0, callbacks=[keep])
     assert sorted(p.name for p in tmp_path.iterdir()) == ["latest.weights.h5", "training_metadata.json"]
