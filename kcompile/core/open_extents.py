@@ -21,8 +21,8 @@ _thread = _Thread()
 
 @contextmanager
 def of_placeholders() -> Iterator[None]:
-    """Inside, shapes of placeholders are computed. Nothing that is traced there will run, but what is written for
-    a runtime that broadcasts by itself (ONNX).
+    """Inside, shapes of placeholders are computed. Nothing that is traced there will run, but what is written
+    for a runtime that broadcasts by itself (ONNX).
     """
     before, _thread.of_placeholders = _thread.of_placeholders, True
     try:
