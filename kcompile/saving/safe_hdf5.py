@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
-from typing import Any, BinaryIO
+from collections.abc import Callable, Iterator
+from functools import wraps
+from typing import Any, BinaryIO, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -19,6 +20,23 @@ CHUNK = 1 << 20  # bytes that a chunk may have, however small its array is
 GZIP, SHUFFLE, FLETCHER = 1, 2, 3  # the filters that h5py itself applies
 
 
+P, R = ParamSpec("P"), TypeVar("R")
+
+
+def _naming_damage(method: Callable[P, R]) -> Callable[P, R]:
+    """What h5py raises for a damaged file, as a ValueError with the file's name."""
+
+    @wraps(method)
+    def named(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return method(*args, **kwargs)
+        except (RuntimeError, KeyError, OSError, UnicodeError, TypeError, AttributeError) as error:
+            group: Any = args[0]
+            raise ValueError(f"{group._file} is damaged: {error!s:.200}") from error
+
+    return named
+
+
 class Group:
     """A group of an HDF5 file, read only. Nothing behind it lies outside of the file.
 
@@ -30,10 +48,12 @@ class Group:
         self._group, self.path, self._file = group, path, file
         self._room = room  # bytes left for arrays of unknown shape, in the whole file: blocks can be shared
 
+    @_naming_damage
     def names(self) -> list[str]:
         """Names of what it holds."""
         return list(self._group)
 
+    @_naming_damage
     def kind(self, name: str) -> str | None:
         """ "group", "dataset", or None if there is no such name."""
         import h5py
@@ -52,13 +72,16 @@ class Group:
             current = Group(current._child(name), current._join(name), self._file, self._room)
         return current
 
+    @_naming_damage
     def shape(self, name: str) -> tuple[int, ...]:
         return tuple(self._dataset(name).shape)
 
+    @_naming_damage
     def dtype(self, name: str) -> np.dtype:
         """The dtype as stored."""
         return np.dtype(self._dataset(name).dtype)
 
+    @_naming_damage
     def read(self, name: str, shape: tuple[int, ...] | None = None) -> np.ndarray:
         """An array; its shape must equal `shape`, or be covered by what is stored if none is given."""
         found = self._dataset(name)
@@ -80,6 +103,7 @@ class Group:
                 self._what(name), f"the shape {tuple(found.shape)}", "an array that is stored in full"
             )
 
+    @_naming_damage
     def text(self, name: str, limit: int) -> bytes | None:
         """A text attribute; None if there is none."""
         if name not in self._group.attrs:
@@ -91,6 +115,7 @@ class Group:
         value = value.item() if isinstance(value, np.ndarray) else value
         return value.encode() if isinstance(value, str) else bytes(value)
 
+    @_naming_damage
     def texts(self, name: str) -> list[str]:
         """An attribute that lists names; empty if there is none. Long lists come in numbered chunks."""
         if name in self._group.attrs:
@@ -111,7 +136,8 @@ class Group:
                 yield self._join(name)
             else:
                 inner = self.group(name)
-                assert inner is not None, name
+                if inner is None:  # one of its names leads nowhere
+                    raise ValueError(f"{self._what(name)} is damaged: there is nothing")
                 yield from inner.datasets(depth + 1)
 
     def _join(self, name: str) -> str:
