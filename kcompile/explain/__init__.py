@@ -90,8 +90,24 @@ def labels_for(model: Any, outputs: list[np.ndarray]) -> Any:
 
     Floats have the default dtype, as a loss computes, whatever the dtype of the last layer.
     """
-    loss = model.loss
-    name = loss if isinstance(loss, str) else getattr(loss, "name", None) or getattr(loss, "__name__", "")
-    sparse = "sparse" in str(name)
-    labels = [np.zeros(o.shape[:-1], "int32") if sparse else np.zeros(o.shape, _of(o)) for o in outputs]
+    sparse = ["sparse" in _name(loss) for loss in _loss_of_each(model, len(outputs))]
+    labels = [
+        np.zeros(o.shape[:-1], "int32") if classes else np.zeros(o.shape, _of(o))
+        for o, classes in zip(outputs, sparse, strict=True)
+    ]
     return labels[0] if len(labels) == 1 else labels
+
+
+def _loss_of_each(model: Any, count: int) -> list[Any]:
+    """The loss of each output, as it was given to `compile`: one for all, a list, or a dict by names."""
+    loss = model.loss
+    if isinstance(loss, dict):
+        names = getattr(model, "output_names", None) or list(loss)
+        loss = [loss.get(name) for name in names]
+    return list(loss) if isinstance(loss, (list, tuple)) and len(loss) == count else [loss] * count
+
+
+def _name(loss: Any) -> str:
+    return (
+        loss if isinstance(loss, str) else str(getattr(loss, "name", None) or getattr(loss, "__name__", ""))
+    )

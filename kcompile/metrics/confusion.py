@@ -105,8 +105,11 @@ def _joint_weights(y_true: Any, sample_weight: Any, label_weights: Any, dtype: s
 
 
 def _only_top(y_pred: Any, k: int) -> Any:
-    """Predictions that fewer than k others of their row exceed; the rest becomes LEAST."""
-    above = ops.greater(ops.expand_dims(y_pred, -2), ops.expand_dims(y_pred, -1))
+    """The k largest predictions of each row, of equal ones the first; the rest becomes LEAST."""
+    others, own = ops.expand_dims(y_pred, -2), ops.expand_dims(y_pred, -1)
+    place = ops.arange(ops.shape(y_pred)[-1])
+    earlier = ops.less(ops.expand_dims(place, 0), ops.expand_dims(place, 1))
+    above = ops.logical_or(ops.greater(others, own), ops.logical_and(ops.equal(others, own), earlier))
     return ops.where(ops.less(ops.sum(ops.cast(above, "int32"), axis=-1), k), y_pred, LEAST)
 
 

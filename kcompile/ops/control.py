@@ -229,14 +229,14 @@ def fori_loop(lower: Any, upper: Any, body_fun: Function, init_val: Any) -> Any:
 
     Has a gradient where the bounds are Python numbers.
 
-    >>> fori_loop(0, 4, lambda i, total: total + i, 0)
+    >>> int(fori_loop(0, 4, lambda i, total: total + i, 0))
     6
     """
     check_callable("fori_loop", body_fun, "body_fun")
     if not is_traced(init_val, lower, upper):
         for i in range(int(lower), int(upper)):
             init_val = body_fun(i, init_val)
-        return init_val
+        return tree.map_structure(lambda v: ew.as_tensor(v) if isinstance(v, (int, float)) else v, init_val)
     if isinstance(unwrap(lower), Value) or isinstance(unwrap(upper), Value):
         return while_loop(
             lambda i, _: ew.less(i, upper),

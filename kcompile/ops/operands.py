@@ -50,6 +50,7 @@ def dtype_of(x: Any) -> str | None:
 
 def common_dtype(*xs: Any) -> str:
     """The dtype that operands meet in; Python ints never widen, Python floats make ints the default float."""
+    xs = tuple(map(unwrap, xs))
     known = [d for d in map(dtype_of, xs) if d is not None]
     if not known:
         known = [dtypes.standardize(python_array(x).dtype) for x in xs]

@@ -156,7 +156,8 @@ def slice(inputs: Any, start_indices: Any, shape: Any) -> Any:
     """The block of `shape` that begins at `start_indices`.
 
     Args:    start_indices: ints, or a tensor of one int per dimension. A block that would reach over the
-             edge is moved inside; negative starts count from the end. shape: ints.
+             edge is moved inside; negative starts count from the end. shape: ints; -1 stands for all that
+             follows a known start.
 
     >>> slice(np.arange(12).reshape(3, 4), (1, 1), (2, 2)).tolist()
     [[5, 6], [9, 10]]
@@ -164,6 +165,7 @@ def slice(inputs: Any, start_indices: Any, shape: Any) -> Any:
     x, start = ew.as_tensor(inputs), unwrap(start_indices)
     if isinstance(start, (tuple, list)) and all(isinstance(a, int) for a in start):
         start = np.array(start, np.int32)
+    shape = _known_shape(shape, x.shape, start)
     if not isinstance(x, Value) or isinstance(start, Value):
         return dynamic_slice_op(x, _index_vector(start), size=tuple(shape))
     if not all(isinstance(d, int) for d in x.shape):
@@ -172,6 +174,17 @@ def slice(inputs: Any, start_indices: Any, shape: Any) -> Any:
     starts = np.where(start < 0, start + np.array(x.shape), start)
     first = tuple(int(a) for a in np.clip(starts, 0, np.array(x.shape) - np.array(shape)))
     return cutting.slice_op(x, start=first, size=tuple(shape), step=(1,) * len(first))
+
+
+def _known_shape(shape: Any, extents: Any, start: Any) -> tuple[Any, ...]:
+    """The shape of a block without -1."""
+    rest = [isinstance(d, (int, np.integer)) and d == -1 for d in shape]
+    if not any(rest):
+        return tuple(shape)
+    if not isinstance(start, np.ndarray):
+        raise ValueError("slice: -1 in `shape` needs start indices that are known numbers.")
+    begin = [int(a) if a >= 0 else d + int(a) for a, d in zip(start, extents, strict=True)]
+    return tuple(d - a if r else s for r, s, d, a in zip(rest, shape, extents, begin, strict=True))
 
 
 def _index_vector(start: Any) -> Any:

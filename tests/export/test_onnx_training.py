@@ -266,3 +266,22 @@ def test_losses_of_class_numbers(name, tmp_path):
     x, y = rng.normal(size=(6, 4)).astype("float32"), rng.integers(0, 3, 6, "int32")
     for _ in range(2):
         assert runner.step(x, y)["loss"] == pytest.approx(model.train_on_batch(x, y), rel=1e-4)
+
+
+@pytest.mark.parametrize("form", ["dict", "list", "objects"])
+def test_outputs_with_labels_of_several_kinds(form, tmp_path):
+    """Class numbers for one, numbers for the other: as the losses of each say."""
+    x = kcompile.Input((4,))
+    outputs = [layers.Dense(3, "softmax", name="kind")(x), layers.Dense(1, name="size")(x)]
+    names = ["sparse_categorical_crossentropy", "mse"]
+    losses = kcompile.losses
+    loss = {
+        "dict": dict(zip(("kind", "size"), names, strict=True)),
+        "list": names,
+        "objects": {"size": losses.MeanSquaredError(), "kind": losses.SparseCategoricalCrossentropy()},
+    }[form]
+    model = kcompile.Model(x, outputs)
+    model.compile("sgd", loss)
+    model.export(tmp_path / "step.onnx", format="onnx", training=True, verbose=False)
+    taken = {i.name: i.type.tensor_type.elem_type for i in onnx.load(tmp_path / "step.onnx").graph.input}
+    assert (taken["y_0"], taken["y_1"]) == (onnx.TensorProto.INT32, onnx.TensorProto.FLOAT)

@@ -127,3 +127,12 @@ def test_directions():
     assert metrics.MeanSquaredError()._direction == metrics.Poisson()._direction == "down"
     assert metrics.MeanMetricWrapper(losses.huber)._direction == "down"
     assert metrics.MeanMetricWrapper(lambda a, b: a)._direction is None
+
+
+@pytest.mark.parametrize(("k", "precision", "recall"), [(1, 0.5, 0.5), (2, 0.25, 0.5), (3, 1 / 3, 1.0)])
+def test_of_equal_predictions_the_first_are_the_top(k, precision, recall):
+    """Exactly k of them, as in Keras."""
+    y_true, y_pred = np.array([[1.0, 0, 0], [0, 0, 1]]), np.full((2, 3), 1 / 3)
+    for metric, want in ((metrics.Precision(top_k=k), precision), (metrics.Recall(top_k=k), recall)):
+        metric.update_state(y_true, y_pred)
+        assert abs(float(metric.result()) - want) < 1e-6

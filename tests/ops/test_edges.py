@@ -342,3 +342,49 @@ def test_medians_of_no_rows():
 def test_a_table_in_a_trace_needs_a_length():
     with pytest.raises(ValueError, match="give the length as `minlength`"):
         kcompile.jit(ops.bincount)(np.array([1, 2]))
+
+
+@pytest.mark.parametrize("start", [(1, 2), (-3, 2), (0, -1)])
+@pytest.mark.parametrize("shape", [(2, -1), (-1, -1), (-1, 1)])
+def test_a_slice_of_all_that_follows(start, shape):
+    x = np.arange(20, dtype="float32").reshape(4, 5)
+    a, b = (s % d for s, d in zip(start, x.shape, strict=True))
+    want = x[a : None if shape[0] == -1 else a + shape[0], b : None if shape[1] == -1 else b + shape[1]]
+    np.testing.assert_array_equal(ops.slice(x, start, shape), want)
+    np.testing.assert_array_equal(np.asarray(kcompile.jit(lambda x: ops.slice(x, start, shape))(x)), want)
+
+
+@pytest.mark.parametrize("towards", [-np.inf, np.inf, 0.5])
+def test_the_next_number_towards_infinity(towards):
+    x = np.array([1.0, -2.5, 0.0, np.inf], "float32")
+    got = np.asarray(kcompile.jit(lambda x: ops.nextafter(x, towards))(x))
+    np.testing.assert_array_equal(got, np.nextafter(x, np.float32(towards)))
+
+
+def test_loops_give_tensors():
+    assert ops.fori_loop(2, 5, lambda i, total: total + i, 0).dtype == np.int32
+
+
+BESIDE_A_WEIGHT = {
+    "logaddexp": lambda w: ops.logaddexp(w, 0.0),
+    "hypot": lambda w: ops.hypot(w, w),
+    "isclose": lambda w: ops.isclose(w, 1.0),
+    "heaviside": lambda w: ops.heaviside(w, 0.5),
+    "fmod": lambda w: ops.fmod(w, 0.3),
+    "divide_no_nan": lambda w: ops.divide_no_nan(w, 0.0),
+    "linspace": lambda w: ops.linspace(w, 2 * w, 3),
+    "trapezoid": lambda w: ops.trapezoid(w),
+    "correlate": lambda w: ops.correlate(w, w),
+    "average": lambda w: ops.average(w, weights=w),
+}
+
+
+@pytest.mark.parametrize("name", BESIDE_A_WEIGHT)
+def test_weights_as_operands(name):
+    """A variable is what it holds, in a trace too, where it has no numbers."""
+    numbers = np.array([0.5, 2.0], "float32")
+    weight = kcompile.Variable(numbers)
+    got = np.asarray(
+        kcompile.jit(lambda x: ops.cast(BESIDE_A_WEIGHT[name](weight), "float32") + x)(numbers[0])
+    )
+    np.testing.assert_allclose(got, np.asarray(BESIDE_A_WEIGHT[name](numbers), "float32") + 0.5, rtol=1e-6)

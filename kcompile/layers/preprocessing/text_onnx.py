@@ -18,6 +18,7 @@ from kcompile.layers.preprocessing.vocabulary import Token
 
 END = np.iinfo("int64").max
 SPACE = "\t\n\v\f\r"  # what separates words as a space does
+GUARD = "\0"  # in front of a text
 
 
 def decoded(tokens: Sequence[Token]) -> list[str]:
@@ -46,17 +47,22 @@ def named(g: Any, x: str, names: dict[int, str], default: str) -> str:
 
 def standardized(g: Any, x: str, how: str | None) -> str:
     """ASCII letters in lower case, and ASCII punctuation gone."""
+    if how not in LOWER and how not in STRIP:
+        return x
+    x = g.node("StringConcat", g.constant(np.array(GUARD, object)), x)  # an empty text would have no parts
     if how in LOWER:
         for upper, lower in zip(string.ascii_uppercase, string.ascii_lowercase, strict=True):
             x = replaced(g, x, upper, lower)
     if how in STRIP:
         for character in PUNCTUATION.decode():
             x = replaced(g, x, character, "")
-    return x
+    parts, _ = _split(g, x, delimiter=GUARD, maxsplit=1)
+    return str(g.node("Gather", parts, g.constant(np.array(1, np.int64)), axis=-1))
 
 
 def words(g: Any, x: str) -> str:
     """Texts (n,) as their words (n, most), with "" behind the last."""
+    x = g.node("StringConcat", g.constant(np.array(" ", object)), x)  # an empty text would have no parts
     for character in SPACE:
         x = replaced(g, x, character, " ")
     return _split(g, x)[0]
@@ -71,7 +77,7 @@ def _split(g: Any, x: str, **how: Any) -> tuple[str, str]:
 
 
 def replaced(g: Any, x: str, old: str, new: str) -> str:
-    """Texts with a character replaced: split at it, then the parts joined."""
+    """Texts, not all of which may be empty, with a character replaced: split at it, then the parts joined."""
     parts, counts = _split(g, x, delimiter=old)
     number = [g.constant(np.array([k], np.int64)) for k in (0, 1, END, -1)]
     first = g.node("Gather", parts, g.constant(np.array(0, np.int64)), axis=-1)
