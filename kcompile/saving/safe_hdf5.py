@@ -20,7 +20,8 @@ CHUNK = 1 << 20  # bytes that a chunk may have, however small its array is
 GZIP, SHUFFLE, FLETCHER = 1, 2, 3  # the filters that h5py itself applies
 
 
-P, R = ParamSpec("P"), TypeVar("R")
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 def _naming_damage(method: Callable[P, R]) -> Callable[P, R]:
