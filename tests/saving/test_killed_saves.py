@@ -57,6 +57,7 @@ def test_killed_at_random_moments(tmp_path, ending):
         seen |= values
         assert len(values) == 1 or not any(v >= 1 for v in values)  # of one save, or the first ones
     assert len(seen) > 2
-    assert len(list(tmp_path.iterdir())) <= 2
+    for left in set(tmp_path.iterdir()) - {path}:
+        os.utime(left, (0, 0))  # a young one may be somebody's
     network().save_weights(path) if ".weights" in ending else network().save(path)
     assert list(tmp_path.iterdir()) == [path]
