@@ -47,6 +47,9 @@ class LazyGroup(click.Group):
         except (click.exceptions.Exit, click.ClickException):
             raise
         except (KeyboardInterrupt, click.Abort) as error:
+            # CPython remembers an interrupt that passed through an `exec` of text, as imports have it, and
+            # ends `python -m` by the signal in spite of our exit code. One that ends well makes it forget.
+            exec("")
             raise Interrupted() from error
         except BrokenPipeError:
             raise  # click ends quietly, as who reads this output has seen enough

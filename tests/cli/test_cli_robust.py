@@ -170,6 +170,20 @@ def test_an_interrupt_is_one_line(model_file, monkeypatch):
     assert (result.exit_code, result.stdout, result.stderr) == (130, "", "Interrupted.\n")
 
 
+def test_an_interrupt_inside_of_executed_text_ends_with_our_code(model_file, tmp_path):
+    """CPython would end `python -m` by the signal then."""
+    program = tmp_path / "interrupted.py"
+    program.write_text(
+        "from kcompile.cli import export, main\n"
+        "export.load = lambda path: exec('raise KeyboardInterrupt')\n"
+        f"main(['export', {str(model_file)!r}])\n"
+    )
+    paths = os.pathsep.join([str(tmp_path), str(Path(__file__).resolve().parents[2])])
+    command = [sys.executable, "-m", "interrupted"]
+    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": paths}, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (130, b"Interrupted.\n")
+
+
 def test_a_real_interrupt(model_file):
     """SIGINT to the whole group, as a terminal sends it: helpers of the compiler must be silent, too."""
     command = [sys.executable, "-m", "kcompile", "bench", str(model_file), "--seconds", "300", "-b", "1"]
