@@ -38,11 +38,10 @@ class Columns:
         """Computes the column reductions of the expressions; returns the memory that holds each."""
         found = list(dict.fromkeys(r for e in exprs for r in column_reductions(e, axis)))
         low, high = span or ("0", self.s.bound(axis.extent if axis.extent is not None else 1))
-        kept = {group[0]: self._same_in_all_rows(group, axis) for group in _together(found)}
-        memory = self._memory([*found, *(e for parts in kept.values() for e in parts)], axis)
+        groups = [(group, self._same_in_all_rows(group, axis)) for group in _together(found)]
+        memory = self._memory([*found, *(e for _, parts in groups for e in parts)], axis)
         done: dict[Expr, str] = {}
-        for group in _together(found):
-            parts = kept[group[0]]
+        for group, parts in groups:
             self._fill(parts, memory, axis, (low, high), done)
             done.update({e: memory[e] for e in parts})
             with self.w.block(f"for j in range({high} - {low}):"):
@@ -108,7 +107,7 @@ class Columns:
         first = next(iter(group))
         low, high = self.s.part_range(first, row) or ("0", extent)
         rest = low
-        parts = sum(len(list(loops.walk(r.args[0]))) for r in group)
+        parts = sum(len(loops.walk(r.args[0])) for r in group)
         few = isinstance(row.extent, int) and 0 < row.extent <= SHORT_ROWS and row.extent * parts <= LONGEST
         if few and isinstance(row.extent, int) and first.attr[2] is None:
             self._step(group, row, [str(k) for k in range(row.extent)], axis, span, done)

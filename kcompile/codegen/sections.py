@@ -16,16 +16,14 @@ import numpy as np
 from kcompile.core import symbolic
 from kcompile.core.symbolic import Int
 from kcompile.ir import loops
+from kcompile.ir.conditions import COMPARISONS
 from kcompile.ir.loops import Axis, Expr
 
 MOST = 8  # stretches; more would be too much code
 LEAST = 8  # elements of an average stretch
 LONGEST = 1 << 16  # axis that is looked through
 
-_COMPARE = {
-    "ge": np.greater_equal, "gt": np.greater, "le": np.less_equal, "lt": np.less, "eq": np.equal,
-    "ne": np.not_equal, "and": np.logical_and, "or": np.logical_or,
-}  # fmt: skip
+_TESTS = {**COMPARISONS, "and": np.logical_and, "or": np.logical_or}
 
 
 @dataclass(frozen=True)
@@ -64,6 +62,6 @@ def _values(e: Expr, axis: Axis, points: np.ndarray) -> Any:
     if e.op == "index" and isinstance(e.attr, Int) and all(a is axis for a in e.attr.atoms()):
         return symbolic.evaluate(e.attr, {axis.name: points})  # type: ignore[dict-item]
     args = [_values(a, axis, points) for a in e.args]
-    if e.op not in _COMPARE or any(a is None for a in args):
+    if e.op not in _TESTS or any(a is None for a in args):
         return None
-    return _COMPARE[e.op](*args)
+    return _TESTS[e.op](*args)

@@ -147,18 +147,18 @@ def _rounded(value: Any, dtype: str) -> float:
 
 
 def select(condition: Expr, a: Expr, b: Expr) -> Expr:
-    if condition.op == "const" or a is b:
-        return b if condition.op == "const" and not condition.attr else a
-    return apply("select", condition, a, b, dtype=a.dtype)
+    if condition.op == "const":
+        return a if condition.attr else b
+    return a if a is b else apply("select", condition, a, b, dtype=a.dtype)
 
 
 def guard(condition: Expr, a: Expr, b: Expr) -> Expr:
     """Like select, but `a` is evaluated only where the condition holds (its loads may lie outside otherwise),
     and `b` only elsewhere.
     """
-    if condition.op == "const" or a is b:
-        return b if condition.op == "const" and not condition.attr else a
-    return apply("guard", condition, a, b, dtype=a.dtype)
+    if condition.op == "const":
+        return a if condition.attr else b
+    return a if a is b else apply("guard", condition, a, b, dtype=a.dtype)
 
 
 def reduce(kind: str, axes: tuple[int | Int, ...], body: Expr) -> Expr:

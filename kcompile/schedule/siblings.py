@@ -13,6 +13,7 @@ from kcompile.ir import loops
 from kcompile.ir.graph import Value
 from kcompile.ir.kernels import Kernel, Loop, Store, writes
 from kcompile.ir.loops import Axis, Expr
+from kcompile.ir.rewriting import rewritten
 from kcompile.schedule.scatter import scatter_of
 
 MOST_STORES = 8
@@ -79,14 +80,7 @@ def _joined(a: Loop, b: Loop) -> Loop:
 
 def _aligned(e: Expr, known: list[Expr]) -> Expr:
     """e with its outermost reductions along the axes of known ones that are as long."""
-    memo: dict[Expr, Expr] = {r: _along(r, known) for r in loops.outermost_reductions(e)}
-
-    def visit(part: Expr) -> Expr:
-        if part not in memo:
-            memo[part] = loops.with_args(part, tuple(visit(a) for a in part.args))
-        return memo[part]
-
-    return visit(e)
+    return rewritten(e, lambda part: part, {r: _along(r, known) for r in loops.outermost_reductions(e)})
 
 
 def _along(r: Expr, known: list[Expr]) -> Expr:
