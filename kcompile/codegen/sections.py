@@ -6,7 +6,7 @@ each element whether it lies inside. Along a stretch the answer is known, and wh
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -23,7 +23,7 @@ MOST = 8  # stretches; more would be too much code
 LEAST = 8  # elements of an average stretch
 LONGEST = 1 << 16  # axis that is looked through
 
-_TESTS = {**COMPARISONS, "and": np.logical_and, "or": np.logical_or}
+_TESTS: dict[str, Callable[..., Any]] = {**COMPARISONS, "and": np.logical_and, "or": np.logical_or}
 
 
 @dataclass(frozen=True)

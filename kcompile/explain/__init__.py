@@ -90,21 +90,14 @@ def labels_for(model: Any, outputs: list[np.ndarray]) -> Any:
 
     Floats have the default dtype, as a loss computes, whatever the dtype of the last layer.
     """
-    sparse = ["sparse" in _name(loss) for loss in _loss_of_each(model, len(outputs))]
+    given = model._training.compile_loss  # None where only a step of the model's own has a loss
+    losses = [None] * len(outputs) if given is None else given.of_each(outputs)
+    sparse = ["sparse" in _name(loss) for loss in losses]
     labels = [
         np.zeros(o.shape[:-1], "int32") if classes else np.zeros(o.shape, _of(o))
         for o, classes in zip(outputs, sparse, strict=True)
     ]
     return labels[0] if len(labels) == 1 else labels
-
-
-def _loss_of_each(model: Any, count: int) -> list[Any]:
-    """The loss of each output, as it was given to `compile`: one for all, a list, or a dict by names."""
-    loss = model.loss
-    if isinstance(loss, dict):
-        names = getattr(model, "output_names", None) or list(loss)
-        loss = [loss.get(name) for name in names]
-    return list(loss) if isinstance(loss, (list, tuple)) and len(loss) == count else [loss] * count
 
 
 def _name(loss: Any) -> str:

@@ -80,6 +80,10 @@ class CompileLoss:
                         entry.tracker = Mean(name=f"{entry.name}_loss")
         self._losses, self._outputs = found, outputs
 
+    def of_each(self, y_pred: Any) -> list[Any]:
+        """The loss that was given for each output, as it was given; None for those without."""
+        return Outputs(y_pred, self._names).settings(self._given, "loss")
+
     def _check_every_output_is_named(self, y_pred: Any) -> None:
         """A dict of losses for a list of outputs names them all, with None for those without a loss."""
         if not isinstance(self._given, dict) or isinstance(y_pred, dict) or not self._names:

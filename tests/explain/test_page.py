@@ -12,7 +12,7 @@ import pytest
 
 import kcompile
 from kcompile import layers
-from kcompile.explain import measured_programs
+from kcompile.explain import labels_for, measured_programs
 from kcompile.explain.boxes import of_graph, of_kernels
 from kcompile.explain.wording import Layers
 from tests.explain.browser import look
@@ -193,3 +193,10 @@ def test_a_browser_paints_it(page, tmp_path):
     assert pixels.shape[0] == 1400 * 1500
     colours = np.unique(pixels // 16, axis=0)
     assert len(colours) > 50  # paper, ink, and a hue for each layer
+
+
+def test_labels_of_a_model_without_a_loss():
+    """Its own step has one, which nobody knows: numbers like the outputs."""
+    model = kcompile.Sequential([kcompile.Input((3,)), layers.Dense(2)])
+    model.compile("sgd")
+    assert labels_for(model, [np.zeros((4, 2), "float32")]).shape == (4, 2)
