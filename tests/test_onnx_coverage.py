@@ -2,24 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
-
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+from tests import scripts
 
-
-def load():
-    spec = importlib.util.spec_from_file_location("make_onnx_coverage", ROOT / "docs/make_onnx_coverage.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look there
-    spec.loader.exec_module(module)
-    return module
-
-
-script = load()
+script = scripts.script("make_onnx_coverage")
 LINES = {line.split("`")[1]: line for line in script.TABLE.read_text().splitlines() if line.startswith("| `")}
 
 

@@ -20,6 +20,7 @@ from kcompile.ir import evaluate
 from kcompile.ir.graph import topological
 
 Arrays = list[np.ndarray]
+POLICIES = ("mixed_float16", "mixed_bfloat16", "float16", "bfloat16", "float64")
 
 
 @dataclass(frozen=True)

@@ -13,19 +13,10 @@ from kcompile.core import dtypes
 from kcompile.export.onnx import check
 from kcompile.export.onnx.compare import difference, tolerance_of
 from kcompile.export.onnx.emit import UnsupportedOps
-from tests.export.networks import NETWORKS, one_by_one
+from tests.export.networks import NETWORKS, POLICIES, one_by_one
 from tests.export.onnx_tools import LATEST, inferred
 
 INTS = ("bool", "uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64")
-POLICIES = ("mixed_float16", "mixed_bfloat16", "float16", "bfloat16", "float64")
-
-
-@pytest.fixture(params=POLICIES)
-def policy(request):
-    before = kcompile.config.dtype_policy()
-    kcompile.config.set_dtype_policy(request.param)
-    yield request.param
-    kcompile.config.set_dtype_policy(before)
 
 
 def widened(path):

@@ -13,9 +13,8 @@ from kcompile import layers, losses, ops, optimizers
 from kcompile.core import dtypes
 from kcompile.export.onnx.signature import Spec
 from tests.cli.cli_tools import call
+from tests.export.networks import POLICIES
 from tests.export.test_onnx_training import Runner
-
-POLICIES = ("mixed_float16", "mixed_bfloat16", "float16", "bfloat16", "float64")
 
 
 class Halves:
@@ -36,14 +35,6 @@ class Halves:
         found = dict(zip(self.outputs, self.session.run_with_ort_values(self.outputs, feed), strict=True))
         self.state |= {name: found[new] for name, new in self.back.items()}
         return float(found["loss"].numpy())
-
-
-@pytest.fixture(params=POLICIES)
-def policy(request):
-    before = kcompile.config.dtype_policy()
-    kcompile.config.set_dtype_policy(request.param)
-    yield request.param
-    kcompile.config.set_dtype_policy(before)
 
 
 def dense():
