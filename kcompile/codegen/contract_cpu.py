@@ -170,6 +170,14 @@ class ContractEmitter:
         w, s = self.w, self.s
         w.line("rest = tile")
         write_position(w, s, blocks, strips, self._block_rows() * hint(self.c.k_extent) * self.item)
+        self._write_outer()
+        w.line("part = rest")
+        if self.part is not None:
+            s.axis_names[self.part] = "part"
+
+    def _write_outer(self) -> None:
+        """The outer indices that `rest` stands for; what is left of it is above them."""
+        w, s = self.w, self.s
         for k, r in reversed(list(enumerate(self.c.outer))):
             name, extent = self._outer_name(k), r.extent
             if extent == 1:
@@ -178,9 +186,6 @@ class ContractEmitter:
             w.line(f"quotient = index_div(rest, {s.integer(extent)})")
             w.line(f"{name} = rest - quotient * {s.integer(extent)}")
             w.line("rest = quotient")
-        w.line("part = rest")
-        if self.part is not None:
-            s.axis_names[self.part] = "part"
         for k, axis in enumerate(self.outer):
             s.axis_names[axis] = self._outer_name(k)
 

@@ -18,9 +18,10 @@ from kcompile.codegen.families import micro_source, prefetch_source, transform_s
 from kcompile.codegen.source import KernelSource
 from kcompile.codegen.spec import MODULES, KernelSpec
 from kcompile.codegen.winograd_cut import FLOAT, best_cut
+from kcompile.codegen.winograd_rows import copy_patch, image_offset, step_offset, write_row_position
 from kcompile.codegen.writer import Writer
 from kcompile.core import symbolic
-from kcompile.core.symbolic import Atom, Int
+from kcompile.core.symbolic import Atom, Int, product
 from kcompile.ir.graph import Value
 from kcompile.ir.kernels import Contract, Pack
 from kcompile.ir.loops import Axis, accumulator
@@ -42,11 +43,14 @@ class _WinogradEmitter(ContractEmitter):
         x = self.c.window
         assert x is not None
         self.window: Window = x
-        self.image = Axis(x.images.extent if x.images is not None else 1, "image")
+        self.images = [Axis(r.extent, "image") for r in x.images]
         self.pixel_row, self.pixel = Axis(x.rows.extent, "pixel_row"), Axis(x.cols.extent, "pixel")
-        images = [(x.images.numbers, Int.of(self.image))] if x.images is not None else []
-        inside = [(x.rows.numbers, Int.of(self.pixel_row)), (x.cols.numbers, Int.of(self.pixel))]
-        return [*images, *inside, (self.c.n.numbers, Int.of(self.lane))]
+        steps = ((x.rows, self.pixel_row, x.dilation[0]), (x.cols, self.pixel, x.dilation[1]))
+        others = [*zip(x.images, self.images, strict=True), *zip(self.c.outer, self.outer, strict=True)]
+        at: dict[tuple[int, ...], int | Int] = {self.c.n.numbers: Int.of(self.lane)}
+        for r, axis, step in (*steps, *((r, axis, 1) for r, axis in others)):
+            at[r.numbers] = at.get(r.numbers, 0) + step * Int.of(axis)
+        return list(at.items())
 
     def _split_k(self) -> tuple[list[AxisRole], AxisRole, AxisRole]:
         self.depth, self.channels = int(self.window.depth.extent), int(self.c.n.extent)
@@ -61,7 +65,7 @@ class _WinogradEmitter(ContractEmitter):
         """Offsets in scratch memory."""
         sizes = {
             "table": (self.squares + self.c.rows) * 8,
-            "v": POINTS * self.squares * self.depth * FLOAT,
+            "v": self.window.shift_count * self._shifted(),
             "products": (POINTS * self.squares + self.c.rows) * self.padded_lanes * FLOAT,
             "strip": self.height * TILE * self._strip_row(),
             "patch": 0 if self.window.is_exact else WINDOW * self._patch_row(),
@@ -70,6 +74,10 @@ class _WinogradEmitter(ContractEmitter):
         for name, size in sizes.items():
             offsets[name], at = at, at + -(-size // 64) * 64
         return {**offsets, "end": at}
+
+    def _shifted(self) -> int:
+        """Bytes of a tile's transformed input, as one step of the shifts reads it."""
+        return POINTS * self.squares * self.depth * FLOAT
 
     def _lanes(self) -> int | str:
         """Outputs of a tile's strip."""
@@ -93,17 +101,19 @@ class _WinogradEmitter(ContractEmitter):
         w, s, x = self.w, self.s, self.window
         places = self._places()
         strips = self.cut.strips
-        rows = (x.images.extent if x.images is not None else 1) * x.tile_rows  # of squares, of all images
-        self.tiles = symbolic.floordiv(rows + (self.height - 1), self.height) * strips
+        rows = product(r.extent for r in x.images) * x.tile_rows  # of squares, of all images
+        of_group = symbolic.floordiv(rows + (self.height - 1), self.height) * strips
+        self.tiles = of_group * product(r.extent for r in self.c.outer)
         w.line(f"table = buffer_i64(scratch + {places['table']}, 100)")
         w.line(f"strip = buffer_f32(scratch + {places['strip']}, 101)")
         for name in ("v", "products", "patch"):
             w.line(f"{name} = scratch + {places[name]}")
         with self._each_tile():
-            w.line(f"first = index_div(tile, {strips}) * {self.height}")
+            self._decode_group(of_group)
+            w.line(f"first = index_div(tile_of_group, {strips}) * {self.height}")
             w.line(f"count = min({self.height}, {s.bound(rows)} - first)")
             if strips > 1:
-                w.line(f"panel0 = tile % {strips} * {self.cut.panels}")
+                w.line(f"panel0 = tile_of_group % {strips} * {self.cut.panels}")
                 w.line(f"lane0 = panel0 * {self.c.columns}")
                 w.line(f"lanes = min({self.padded_lanes}, {self.channels} - lane0)")
             self._input_transforms()
@@ -111,45 +121,47 @@ class _WinogradEmitter(ContractEmitter):
             self._output_transforms()
             self._strip_epilogue()
 
-    def _position(self, row: str) -> None:
+    def _decode_group(self, tiles: int | Int) -> None:
+        """Which group a tile is of, where its input and its filters begin."""
+        c, w, s = self.c, self.w, self.s
+        w.line(f"rest = index_div(tile, {s.integer(tiles)})" if c.outer else "rest = 0")
+        w.line(f"tile_of_group = tile - rest * {s.integer(tiles)}")
+        panels = self.panels_in_all * self.window.shift_count
+        w.line(f"filters0 = b + rest * {POINTS * panels * self.depth * c.columns * FLOAT}")
+        self._write_outer()
+        self._a_address()
+
+    def _position(self, row: str) -> list[str]:
         """Where a row of squares lies: its image, its first row of pixels in it, the image's address."""
-        x, s = self.window, self.s
-        stride = s.integer(x.images.a * FLOAT) if x.images is not None else "0"
-        self.w.line(f"image = index_div({row}, {x.tile_rows})")
-        self.w.line(f"top = ({row} - image * {x.tile_rows}) * {TILE}")
-        self.w.line(f"source = a + {s.integer(self.c.a.offset * FLOAT)} + image * {stride}")
+        names = write_row_position(self.w, self.s, self.window, row)
+        self.w.line(f"source = a0 + {image_offset(self.s, self.window.images, names, 'a')}")
+        return names
 
     def _input_transforms(self) -> None:
+        """The input of each row of squares, once for each step of the shifts."""
         w, x = self.w, self.window
-        row, col = int(x.rows.a) * FLOAT, int(x.cols.a) * FLOAT
-        point = self.squares * self.depth * FLOAT
-        into = f"v + h * {x.tile_cols * self.depth * FLOAT}", 6 * point, point, self.depth * FLOAT
         with w.block("for h in range(count):"):
             self._position("(first + h)")
-            if x.is_exact:
-                self._call(
-                    transform_source("input"),
-                    self.depth,
-                    x.tile_cols,
-                    f"source + top * {row}",
-                    row,
-                    col,
-                    TILE * col,
-                    *into,
-                )
+            if not x.shifts:
+                self._input_transform("source", "v")
                 return
+            w.line("unshifted = source")
+            with w.block(f"for shift in range({x.shift_count}):"):
+                w.line(f"source = unshifted + {step_offset('shift', x.shifts, 'a')}")
+                self._input_transform("source", f"v + shift * {self._shifted()}")
+
+    def _input_transform(self, source: str, into: str) -> None:
+        x = self.window
+        row, col = int(x.rows.a) * FLOAT, int(x.cols.a) * FLOAT
+        point, pixel = self.squares * self.depth * FLOAT, self.depth * FLOAT
+        target = f"{into} + h * {x.tile_cols * pixel}", WINDOW * point, point, pixel
+        transform = transform_source("input")
+        if x.is_exact:
+            places = f"{source} + top * {row}", row, col, TILE * col
+        else:
             self._patch(row, col)
-            pixel = self.depth * FLOAT
-            self._call(
-                transform_source("input"),
-                self.depth,
-                x.tile_cols,
-                "patch",
-                self._patch_row(),
-                pixel,
-                TILE * pixel,
-                *into,
-            )
+            places = "patch", self._patch_row(), pixel, TILE * pixel
+        self._call(transform, self.depth, x.tile_cols, *places, *target)
 
     def _patch(self, row: int, col: int) -> None:
         """The input rows of one row of squares, zero beyond the image."""
@@ -162,13 +174,15 @@ class _WinogradEmitter(ContractEmitter):
     def _products(self) -> None:
         c, w, x = self.c, self.w, self.window
         point, product_point = self.squares * self.depth * FLOAT, self.squares * self.padded_lanes * FLOAT
-        panels, panel_size = self.panels_in_all, self.depth * c.columns * FLOAT
+        panels, shift_size = self.panels_in_all, self.depth * c.columns * FLOAT
+        panel_size = x.shift_count * shift_size
         w.line(f"squares = count * {x.tile_cols}")
         is_whole = self.cut.strips == 1
-        if is_whole:
+        is_ahead = is_whole and not c.outer and len(x.images) <= 1  # what comes next lies side by side
+        if is_ahead:
             self._prefetch_from()
         with w.block(f"for point in range({POINTS}):"):
-            if is_whole:
+            if is_ahead:
                 self._prefetch()
             with w.block("for r in range(squares):"):
                 w.line(f"table[r] = v + point * {point} + r * {self.depth * FLOAT}")
@@ -177,12 +191,13 @@ class _WinogradEmitter(ContractEmitter):
             inner = f"for panel in range({panels}):" if is_whole else self._panels_of_strip()
             with w.block(inner):
                 place = "panel" if is_whole else "panel0 + panel"
-                w.line(f"filters = b + (point * {panels} + {place}) * {panel_size}")
+                w.line(f"filters = filters0 + (point * {panels} + {place}) * {panel_size}")
                 w.line(f"sums = products + point * {product_point} + panel * {c.columns * FLOAT}")
                 with w.block(f"for r in range(0, squares, {c.rows}):"):
                     self._call(
-                        micro_source(c.rows, c.columns, "float32", True), 1, self.depth,
-                        "address(table, r)", 0, FLOAT, "filters", 0, c.columns * FLOAT,
+                        micro_source(c.rows, c.columns, "float32", True), x.shift_count, self.depth,
+                        "address(table, r)", self._shifted(), FLOAT,
+                        "filters", shift_size, c.columns * FLOAT,
                         f"sums + r * {self.padded_lanes * FLOAT}", self.padded_lanes * FLOAT, 0,
                     )  # fmt: skip
 
@@ -193,11 +208,11 @@ class _WinogradEmitter(ContractEmitter):
         """Where the next tile's input begins, and this tile's output."""
         w, s, x = self.w, self.s, self.window
         target, index, _ = self.stores[0]
-        self._position("first")
+        names = self._position("first")
         w.line(f"ahead = source + (top + {self.height * TILE + 2}) * {int(x.rows.a) * FLOAT}")
         with s.scope():
             first_pixel: dict[Atom, str] = {self.pixel: "0", self.lane: "0"}
-            first_pixel |= {self.image: "image", self.pixel_row: "top"}
+            first_pixel |= {self.pixel_row: "top", **dict(zip(self.images, names, strict=True))}
             s.axis_names |= first_pixel
             start = s.integer(flat_offset(target, index))
             w.line(f"target = address({self.names.buffer(target)}, {start})")
@@ -238,9 +253,9 @@ class _WinogradEmitter(ContractEmitter):
         with s.scope():
             self._hoist()  # no image is known yet: one tile has several
             with w.block("for h in range(count):"), s.scope():
-                self._position("(first + h)")
+                names = self._position("(first + h)")
                 w.line(f"bottom = min(top + {TILE}, {x.rows.extent})")
-                s.axis_names[self.image] = "image"
+                s.axis_names |= dict(zip(self.images, names, strict=True))
                 self._hoist()
                 with (
                     w.block("for oh in range(top, bottom):"),
@@ -255,39 +270,8 @@ class _WinogradEmitter(ContractEmitter):
                         w.line("acc = strip[at + lane]" if whole else "acc = strip[at + lane - lane0]")
                         s.bind(accumulator(self.c.value.dtype), "acc")
                         self._write_stores()
-        for axis in (self.image, self.pixel_row, self.pixel, self.lane):
+        for axis in (*self.images, self.pixel_row, self.pixel, self.lane):
             del s.axis_names[axis]
-
-
-def copy_patch(
-    w: Writer,
-    into: str,
-    source: str,
-    rows: int,
-    pixels: int,
-    channels: int,
-    limits: tuple[int, int],
-    steps: tuple[int, int],
-) -> None:
-    """Copy `rows` image rows from row `top` on to memory `into`, zero beyond the image's limits (rows,
-    columns).
-    """
-    height, width = limits
-    row, col = steps
-    w.line(f"into = buffer_f32({into}, 102)")
-    w.line(f"pixel = buffer_f32({source}, 103)")
-    with w.block(f"for i in range({rows}):"):
-        w.line(f"inside = {min(width, pixels)} if top + i < {height} else 0")
-        if col == channels:  # pixels lie side by side: a row is one copy
-            with w.block(f"for j in range(inside * {channels}):"):
-                w.line(f"into[i * {pixels * channels} + j] = pixel[(top + i) * {row} + j]")
-        else:
-            with w.block("for j in range(inside):"), w.block(f"for c in range({channels}):"):
-                w.line(
-                    f"into[(i * {pixels} + j) * {channels} + c] = pixel[(top + i) * {row} + j * {col} + c]"
-                )
-        with w.block(f"for j in range(inside * {channels}, {pixels * channels}):"):
-            w.line(f"into[i * {pixels * channels} + j] = f32(0.0)")
 
 
 def emit_filters(kernel: Pack, aliases: Mapping[Value, Value]) -> KernelSpec:
@@ -298,44 +282,45 @@ def emit_filters(kernel: Pack, aliases: Mapping[Value, Value]) -> KernelSpec:
     names, w = Names(aliases), Writer()
     depth, width, columns = int(x.depth.extent), int(c.n.extent), c.columns
     panels = -(-width // columns)
-    point = panels * depth * columns * FLOAT
+    copies = (*c.outer, *x.shifts)  # filters of their own: of each group, for each shift
+    count = math.prod(int(r.extent) for r in copies)
+    panel = x.shift_count * depth * columns * FLOAT
+    point = panels * panel
     externals = [transform_source("filter")]
     row, col, n, d = (int(v) * FLOAT for v in (x.row_taps.b, x.col_taps.b, c.n.b, x.depth.b))
     # Vectors run along what lies side by side in memory. A block of filters to transpose lies within a panel.
     step = FILTER_BLOCK if n == FLOAT else math.gcd(FILTER_BLOCK, columns)
-    with w.block("def kernel(args, begin, end, scratch):"):
-        w.line(f"source = args[0] + {int(c.b.offset) * FLOAT}")
-        w.line("filters = args[1]")
+    tiles = panels * -(-depth // step) if n == FLOAT else -(-width // step)
+    with w.block("def kernel(args, begin, end, scratch):"), w.block("for tile in range(begin, end):"):
+        w.line(f"copy = index_div(tile, {tiles})")
+        w.line(f"part = tile - copy * {tiles}")
+        w.line(f"group = index_div(copy, {x.shift_count})")
+        w.line(f"shift = copy - group * {x.shift_count}")
+        w.line(f"source = args[0] + {int(c.b.offset) * FLOAT} + {step_offset('copy', copies, 'b')}")
+        w.line(f"filters = args[1] + group * {POINTS * point} + shift * {depth * columns * FLOAT}")
         if n == FLOAT:
-            tiles = panels * -(-depth // step)
-            with w.block("for tile in range(begin, end):"):
-                w.line(f"first = index_div(tile, {panels}) * {step}")
-                w.line(f"panel = tile % {panels}")
-                w.line(f"count = min({step}, {depth} - first)")
-                w.line(f"width = min({columns}, {width} - panel * {columns})")
-                begin = f"source + first * {d} + panel * {columns * FLOAT}, {row}, {col}, {d}"
-                into = f"filters + (panel * {depth} + first) * {columns * FLOAT}"
-                into = f"{into}, {6 * point}, {point}, {columns * FLOAT}"
-                w.line(f'call_external("{externals[0].symbol}", width, count, {begin}, {into})')
+            w.line(f"first = index_div(part, {panels}) * {step}")
+            w.line(f"panel = part % {panels}")
+            w.line(f"count = min({step}, {depth} - first)")
+            w.line(f"width = min({columns}, {width} - panel * {columns})")
+            begin = f"source + first * {d} + panel * {columns * FLOAT}, {row}, {col}, {d}"
+            into = f"filters + panel * {panel} + first * {columns * FLOAT}"
+            into = f"{into}, {WINDOW * point}, {point}, {columns * FLOAT}"
+            w.line(f'call_external("{externals[0].symbol}", width, count, {begin}, {into})')
         else:  # vectors run along the depth; each point's matrix is transposed into its panel
-            tiles = -(-width // step)
             externals.append(transpose_source(32))
             temporary = step * depth * FLOAT
-            with w.block("for tile in range(begin, end):"):
-                w.line(f"first = tile * {step}")
-                w.line(f"count = min({step}, {width} - first)")
-                w.line(f"panel = index_div(first, {columns})")
-                begin = f"source + first * {n}, {row}, {col}, {n}"
-                into = f"scratch, {6 * temporary}, {temporary}, {depth * FLOAT}"
-                w.line(f'call_external("{externals[0].symbol}", {depth}, count, {begin}, {into})')
-                w.line(
-                    f"into = filters + panel * {depth * columns * FLOAT}"
-                    f" + (first - panel * {columns}) * {FLOAT}"
-                )
-                with w.block(f"for point in range({POINTS}):"):
-                    places = f"scratch + point * {temporary}, {depth * FLOAT}"
-                    places = f"{places}, into + point * {point}, {columns * FLOAT}"
-                    w.line(f'call_external("{externals[1].symbol}", count, {depth}, {places})')
+            w.line(f"first = part * {step}")
+            w.line(f"count = min({step}, {width} - first)")
+            w.line(f"panel = index_div(first, {columns})")
+            begin = f"source + first * {n}, {row}, {col}, {n}"
+            into = f"scratch, {WINDOW * temporary}, {temporary}, {depth * FLOAT}"
+            w.line(f'call_external("{externals[0].symbol}", {depth}, count, {begin}, {into})')
+            w.line(f"into = filters + panel * {panel} + (first - panel * {columns}) * {FLOAT}")
+            with w.block(f"for point in range({POINTS}):"):
+                places = f"scratch + point * {temporary}, {depth * FLOAT}"
+                places = f"{places}, into + point * {point}, {columns * FLOAT}"
+                w.line(f'call_external("{externals[1].symbol}", count, {depth}, {places})')
     source = KernelSource(w.text(), kernel.name, externals=tuple(externals), modules=MODULES)
     scratch = POINTS * step * depth * FLOAT
     buffers = (names.memory(c.b.base), kernel.target)
@@ -343,7 +328,7 @@ def emit_filters(kernel: Pack, aliases: Mapping[Value, Value]) -> KernelSpec:
         source,
         buffers,
         (),
-        tiles,
+        tiles * count,
         (kernel.target,),
         kernel.name,
         scratch=scratch,

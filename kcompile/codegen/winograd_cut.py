@@ -8,10 +8,12 @@ tiles for the cores, its panels are shared out, and each share transforms the in
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import prod
 
 from kcompile.kernels.host import MOST_CORES, host
 from kcompile.kernels.winograd import POINTS
 from kcompile.schedule.contraction import Contraction
+from kcompile.schedule.roles import hint
 from kcompile.schedule.winograd import Window
 
 CACHE_SHARE = 0.7  # of the second-level cache, for transformed filters, inputs and products together
@@ -37,12 +39,12 @@ class Cut:
 
 
 def best_cut(window: Window, c: Contraction) -> Cut:
-    """The cut that costs least per image: one image alone, and one of a batch, count alike."""
+    """The cut that costs least per sample: one sample alone, and one of a batch, count alike."""
     panels = -(-int(c.n.extent) // c.columns)
     heights = {-(-window.tile_rows // groups) for groups in range(1, window.tile_rows + 1)}
     widths = {-(-panels // strips): strips for strips in range(panels, 0, -1)}
     cuts = [Cut(h, w, widths[w]) for h in sorted(heights) for w in sorted(widths, reverse=True)]
-    if window.images is not None:
+    if window.images:
         whole = [cut for cut in cuts if cut.height == window.tile_rows]
         cuts += [replace(cut, height=n * cut.height) for cut in whole for n in SEVERAL]
     small = [cut for cut in cuts if sum(_moved(cut, window, c)[1:]) <= MOST_MOVED * host().l2]
@@ -50,11 +52,11 @@ def best_cut(window: Window, c: Contraction) -> Cut:
 
 
 def _cost(cut: Cut, window: Window, c: Contraction, images: int) -> float:
-    """Cycles of one core for an image, times how unevenly so many occupy all cores."""
-    full, rest = divmod(images * window.tile_rows, cut.height)
+    """Cycles of one core for a sample (of one group), times how unevenly so many occupy all cores."""
+    full, rest = divmod(images * window.sample_rows, cut.height)
     cycles = full * _tile_cost(cut.height * window.tile_cols, cut, window, c)
     cycles += _tile_cost(rest * window.tile_cols, cut, window, c) if rest else 0
-    tiles = (full + bool(rest)) * cut.strips
+    tiles = (full + bool(rest)) * cut.strips * prod(hint(r.extent) for r in c.outer)
     cores = min(host().cores, MOST_CORES)
     return cut.strips * cycles / images * (-(-tiles // cores) * cores / tiles)
 
@@ -62,14 +64,16 @@ def _cost(cut: Cut, window: Window, c: Contraction, images: int) -> float:
 def _tile_cost(squares: int, cut: Cut, window: Window, c: Contraction) -> float:
     depth, lanes = int(window.depth.extent), cut.panels * c.columns
     rows = -(-squares // c.rows) * c.rows
-    computed = POINTS * rows * depth * lanes / PRODUCTS + squares * (INPUT * depth + OUTPUT * lanes)
+    summed = depth * window.shift_count
+    computed = POINTS * rows * summed * lanes / PRODUCTS + squares * (INPUT * summed + OUTPUT * lanes)
     filters, *others = _moved(cut, window, c)
-    stays = cut.strips == 1 and filters + sum(others) <= CACHE_SHARE * host().l2
-    return computed + (0 if stays else filters / BYTES)
+    share = CACHE_SHARE * host().l2
+    stays = cut.strips == 1 and filters + sum(others) <= share
+    return computed + (0 if stays else filters / BYTES) + max(0, sum(others) - share) / BYTES
 
 
 def _moved(cut: Cut, window: Window, c: Contraction) -> tuple[int, int, int]:
     """Bytes of a tile's transformed filters and inputs, and of its products."""
-    depth, lanes = int(window.depth.extent), cut.panels * c.columns
+    depth, lanes = int(window.depth.extent) * window.shift_count, cut.panels * c.columns
     squares = cut.height * window.tile_cols
     return POINTS * FLOAT * depth * lanes, POINTS * FLOAT * squares * depth, POINTS * FLOAT * squares * lanes

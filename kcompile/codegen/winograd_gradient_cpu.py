@@ -7,15 +7,17 @@ gradient are transformed, and the 36 matrices channels x filters grow by one pro
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from math import prod
 
 from kcompile.codegen.contract_cpu import ContractEmitter
 from kcompile.codegen.families import micro_source, transform_source
 from kcompile.codegen.source import KernelSource
 from kcompile.codegen.spec import MODULES, KernelSpec
-from kcompile.codegen.winograd_cpu import copy_patch
 from kcompile.codegen.winograd_cut import CACHE_SHARE, FLOAT
+from kcompile.codegen.winograd_rows import copy_patch, image_offset, step_offset, write_row_position
 from kcompile.codegen.writer import Writer
+from kcompile.core.symbolic import Int, product
 from kcompile.ir.graph import Value
 from kcompile.ir.kernels import Contract, Finish
 from kcompile.kernels.host import host
@@ -39,10 +41,11 @@ class _GradientEmitter(ContractEmitter):
         self.window: Window = self.c.window
         self.depth, self.channels = int(self.window.depth.extent), int(self.c.n.extent)
         self.padded_channels = -(-self.channels // self.c.columns) * self.c.columns
-        per_square = POINTS * (self.depth + self.padded_channels) * FLOAT
+        self.sum_rows = self.window.shift_count * self.depth  # of the matrices, one for each point
+        per_square = POINTS * (self.sum_rows + self.padded_channels) * FLOAT
         # Sums that fill the cache stream through it: the fewer passes, the better.
         share = CACHE_SHARE * host().l2
-        free = max(share - POINTS * self.depth * self.padded_channels * FLOAT, share / 2)
+        free = max(share - POINTS * self.sum_rows * self.padded_channels * FLOAT, share / 2)
         self.height = max(1, min(MOST_SQUARES, int(free) // per_square) // self.window.tile_cols)
         self.squares = self.height * self.window.tile_cols
         return [], self.window.depth, AxisRole((), 1, 0, 0, 0)
@@ -51,8 +54,8 @@ class _GradientEmitter(ContractEmitter):
         """Bytes of each area of scratch memory."""
         exact, cols = self.window.is_exact, self.window.tile_cols
         return {
-            "table": (self.depth + self.c.rows) * 8,
-            "v": POINTS * self.squares * self.depth * FLOAT,
+            "table": (self.sum_rows + self.c.rows) * 8,
+            "v": POINTS * self.squares * self.sum_rows * FLOAT,
             "d": POINTS * self.squares * self.padded_channels * FLOAT + 256,
             "x_patch": 0 if exact else WINDOW * (cols * TILE + 2) * self.depth * FLOAT,
             "d_patch": 0 if exact else TILE * cols * TILE * self.channels * FLOAT,
@@ -68,19 +71,25 @@ class _GradientEmitter(ContractEmitter):
 
     def _tile(self) -> None:
         c, w, s, x = self.c, self.w, self.s, self.window
-        images = s.integer(x.images.extent) if x.images is not None else "1"
-        self.tiles = c.parts
+        images = s.integer(product(r.extent for r in x.images))
+        self.tiles = c.parts * prod(int(r.extent) for r in c.outer)
         at = 0
         for name, size in self._sizes().items():
             w.line(f"{name} = scratch + {at}")
             at += -(-size // 64) * 64
         w.line("places = buffer_i64(table, 100)")
-        size = POINTS * self.depth * self.padded_channels
+        size = POINTS * self.sum_rows * self.padded_channels
         (partial, _, _) = self.stores[0]
         sums = self.names.buffer(partial)
         with w.block("for tile in range(begin, end):"):
-            w.line(f"first = {images} * tile // {c.parts} * {x.tile_rows}")
-            w.line(f"last = {images} * (tile + 1) // {c.parts} * {x.tile_rows}")
+            w.line(f"rest = index_div(tile, {c.parts})")
+            w.line(f"part = tile - rest * {c.parts}")
+            self._write_outer()
+            self._a_address()
+            b: int | Int = sum(r.b * Int.of(axis) for r, axis in zip(c.outer, self.outer, strict=True))
+            w.line(f"b0 = b + {s.integer((c.b.offset + b) * FLOAT)}")
+            w.line(f"first = {images} * part // {c.parts} * {x.tile_rows}")
+            w.line(f"last = {images} * (part + 1) // {c.parts} * {x.tile_rows}")
             with w.block("if first == last:"), w.block(f"for j in range({size}):"):
                 w.line(f"{sums}[tile * {size} + j] = f32(0.0)")
             w.line(f"passes = max(1, (last - first + {self.height - 1}) // {self.height})")
@@ -94,20 +103,20 @@ class _GradientEmitter(ContractEmitter):
 
     def _transforms(self) -> None:
         """One row of squares, of whichever image, of the input and of the output's gradient."""
-        c, w, s, x = self.c, self.w, self.s, self.window
-        w.line(f"image = index_div(start + h, {x.tile_rows})")
-        w.line(f"top = (start + h - image * {x.tile_rows}) * {TILE}")
-        for name, memory, offset, axis in (
-            ("source", "a", c.a.offset, "a"),
-            ("above", "b", c.b.offset, "b"),
-        ):
-            step = s.integer(getattr(x.images, axis) * FLOAT) if x.images is not None else "0"
-            w.line(f"{name} = {memory} + {s.integer(offset * FLOAT)} + image * {step}")
-        self._transform("input", self.depth, "source", "v", self.depth, (x.rows.a, x.cols.a), "x_patch")
+        w, s, x = self.w, self.s, self.window
+        names = write_row_position(w, s, x, "(start + h)")
+        w.line(f"source = a0 + {image_offset(s, x.images, names, 'a')}")
+        w.line(f"above = b0 + {image_offset(s, x.images, names, 'b')}")
         steps = (x.rows.b, x.cols.b)
         self._transform(
             "output_gradient", self.channels, "above", "d", self.padded_channels, steps, "d_patch"
         )
+        with w.block(f"for shift in range({x.shift_count}):"):
+            w.line(f"shifted = source + {step_offset('shift', x.shifts, 'a')}")
+            w.line(f"into_v = v + shift * {POINTS * self.squares * self.depth * FLOAT}")
+            self._transform(
+                "input", self.depth, "shifted", "into_v", self.depth, (x.rows.a, x.cols.a), "x_patch"
+            )
 
     def _transform(
         self, name: str, channels: int, source: str, into: str, width: int, steps: tuple, patch: str
@@ -132,17 +141,15 @@ class _GradientEmitter(ContractEmitter):
     def _products(self, sums: str) -> None:
         c, w = self.c, self.w
         line, wide = self.depth * FLOAT, self.padded_channels * FLOAT
-        whole = self.depth // c.rows * c.rows
         with w.block(f"for point in range({POINTS}):"):
-            w.line(f"left = v + point * {self.squares * line}")
-            with w.block(f"for r in range({self.depth}):"):
-                w.line(f"places[r] = left + r * {FLOAT}")
+            with w.block(f"for shift in range({self.window.shift_count}):"):
+                w.line(f"left = v + (shift * {POINTS} + point) * {self.squares * line}")
+                with w.block(f"for r in range({self.depth}):"):
+                    w.line(f"places[shift * {self.depth} + r] = left + r * {FLOAT}")
             w.line(f"right = d + point * {self.squares * wide}")
-            w.line(f"sums = {sums} + point * {self.depth * wide}")
+            w.line(f"sums = {sums} + point * {self.sum_rows * wide}")
             with w.block(f"for panel in range(0, {wide}, {c.columns * FLOAT}):"):
-                for low, high, rows in ((0, whole, c.rows), (whole, self.depth, 1)):
-                    if low == high:
-                        continue
+                for low, high, rows in _row_blocks(self.sum_rows, c.rows):
                     with w.block(f"for r in range({low}, {high}, {rows}):"):
                         target = f"sums + r * {wide} + panel", wide, "i64(start > first)"
                         self._call(
@@ -152,6 +159,16 @@ class _GradientEmitter(ContractEmitter):
                         )  # fmt: skip
 
 
+def _row_blocks(count: int, rows: int) -> Iterator[tuple[int, int, int]]:
+    """(first, beyond the last, step) of the blocks of rows: whole ones, then those of smaller kernels."""
+    low = 0
+    for step in sorted({rows, max(rows // 3, 1), 1}, reverse=True):
+        high = low + (count - low) // step * step
+        if low < high:
+            yield low, high, step
+        low = high
+
+
 def emit_filter_sum(kernel: Finish, aliases: Mapping[Value, Value]) -> KernelSpec:
     """The kernel that adds the parts up and transforms the points to taps."""
     c: Contraction = kernel.contraction
@@ -159,27 +176,35 @@ def emit_filter_sum(kernel: Finish, aliases: Mapping[Value, Value]) -> KernelSpe
     assert x is not None
     depth, width = int(x.depth.extent), int(c.n.extent)
     padded = -(-width // c.columns) * c.columns
-    part, point, block = POINTS * depth * padded, depth * padded, SUM_BLOCK * padded
+    point, block = x.shift_count * depth * padded, SUM_BLOCK * padded
+    part, blocks = POINTS * point, -(-depth // SUM_BLOCK)
+    copies = (*c.outer, *x.shifts)  # gradients of their own: of each group, for each shift
+    tiles = blocks * prod(int(r.extent) for r in copies)
     transform = transform_source("filter_gradient")
     w = Writer()
     with w.block("def kernel(args, begin, end, scratch):"):
         w.line("parts = buffer_f32(args[0], 0)")
-        w.line("taps = args[1]")
         w.line("sums = buffer_f32(scratch, 100)")
         with w.block("for tile in range(begin, end):"):
-            w.line(f"first = tile * {SUM_BLOCK}")
+            w.line(f"copy = index_div(tile, {blocks})")
+            w.line(f"group = index_div(copy, {x.shift_count})")
+            w.line(f"shift = copy - group * {x.shift_count}")
+            w.line(f"first = (tile - copy * {blocks}) * {SUM_BLOCK}")
             w.line(f"count = min({SUM_BLOCK}, {depth} - first)")
             with w.block(f"for point in range({POINTS}):"):
-                w.line(f"start = point * {point} + first * {padded}")
+                w.line(
+                    f"start = group * {c.parts * part} + point * {point}"
+                    f" + (shift * {depth} + first) * {padded}"
+                )
                 with w.block(f"for j in range(count * {padded}):"):
                     terms = " + ".join(f"parts[start + j + {p * part}]" for p in range(c.parts))
                     w.line(f"sums[point * {block} + j] = {terms}")
             places = f"scratch, {WINDOW * block * FLOAT}, {block * FLOAT}, {padded * FLOAT}"
             row, col, step = (int(r.y) * FLOAT for r in (x.row_taps, x.col_taps, x.depth))
-            target = f"taps + first * {step}, {row}, {col}, {step}"
+            target = f"args[1] + {step_offset('copy', copies, 'y')} + first * {step}, {row}, {col}, {step}"
             w.line(f'call_external("{transform.symbol}", {width}, count, {places}, {target})')
     source = KernelSource(w.text(), kernel.name, externals=(transform,), modules=MODULES)
     return KernelSpec(
-        source, (kernel.source, kernel.target), (), -(-depth // SUM_BLOCK), (kernel.target,), kernel.name,
+        source, (kernel.source, kernel.target), (), tiles, (kernel.target,), kernel.name,
         scratch=POINTS * block * FLOAT, work=packed_size(c) * c.parts, fused=kernel.fused,
     )  # fmt: skip

@@ -11,17 +11,18 @@ stored.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import prod
 
 from kcompile.core import config, symbolic
 from kcompile.core.symbolic import Int, product
 from kcompile.ir.graph import Node, Value
 from kcompile.ir.traits import Leaf
 from kcompile.ir.views import View, row_major
-from kcompile.kernels.winograd import POINTS
+from kcompile.kernels.winograd import POINTS, TILE
 from kcompile.schedule.roles import BATCH_HINT, AxisRole, hint, merge
 from kcompile.schedule.target import Target
 from kcompile.schedule.views import view_of
-from kcompile.schedule.winograd import Window, gradient_window_of, window_of
+from kcompile.schedule.winograd import TAPS, Window, gradient_window_of, window_of
 
 Dim = "int | Int"
 
@@ -165,16 +166,26 @@ def _plan(
     rows, columns = target.tile(hint(lane.extent), value.dtype)
     aligned = unit and isinstance(lane.extent, int) and lane.extent % columns == 0
     direct = not target.packs or (aligned and b.base not in stable)
-    wanted = target.winograd and "winograd" not in config.current().skip.split(",")
-    plain = wanted and not (transposed or spare_m or spare_n or outer or value.dtype != "float32")
-    window = window_of(all_m, lane, all_k) if plain else None
-    if window is not None:
-        return Contraction(value, a, b, tuple(m), lane, tuple(k), (), True, False, rows, columns, 1, window)
-    window = gradient_window_of(all_m, lane, all_k) if plain else None
-    if window is not None:
-        return Contraction(
-            value, a, b, tuple(m), lane, tuple(k), (), False, False, rows, columns, target.parts, window
-        )
+    if not (transposed or spare_m or spare_n) and _may_transform(value, outer, target):
+        window = window_of(all_m, lane, all_k) or gradient_window_of(all_m, lane, all_k)
+        if window is not None:
+            packed = not window.is_gradient
+            parts = 1 if packed else -(-target.parts // prod(hint(r.extent) for r in outer))
+            return Contraction(
+                value,
+                a,
+                b,
+                tuple(m),
+                lane,
+                tuple(k),
+                tuple(outer),
+                packed,
+                False,
+                rows,
+                columns,
+                parts,
+                window,
+            )
     parts = target.parts if _is_long(m, lane, k, outer, target) else 1
     if direct and not (outer or spare_m or spare_n) and _is_owned(b, m, target, stable):
         parts = target.owners
@@ -192,6 +203,12 @@ def _plan(
         columns,
         parts,
     )
+
+
+def _may_transform(value: Value, outer: list[AxisRole], target: Target) -> bool:
+    """May Winograd's algorithm be used, for each of the groups by itself?"""
+    wanted = target.winograd and "winograd" not in config.current().skip.split(",")
+    return wanted and value.dtype == "float32" and all(isinstance(r.extent, int) for r in outer)
 
 
 def _is_long(
@@ -233,12 +250,14 @@ def _cost(c: Contraction, target: Target, stable: frozenset[Value]) -> float:
     turn = hint(c.m_extent) * hint(c.n.extent) * outer if c.transposed and target.turns else 0
     columns = -(-hint(c.n.extent) // c.columns) * c.columns
     rows = max(hint(c.m_extent), c.rows / 3)
-    return pack + turn + rows * columns * hint(c.k_extent) * outer / 64
+    saved = 1 if c.window is None else POINTS / (TILE * TAPS) ** 2  # of the products
+    return pack + turn + rows * columns * hint(c.k_extent) * outer * saved / 64
 
 
 def packed_size(c: Contraction) -> int | Int:
     """Elements of B's packed copy, or of its transformed filters."""
     panels = symbolic.floordiv(c.n.extent + (c.columns - 1), c.columns)
     if c.window is not None:
-        return POINTS * panels * c.window.depth.extent * c.columns
+        copies = product(r.extent for r in (*c.outer, *c.window.shifts))
+        return POINTS * copies * panels * c.window.depth.extent * c.columns
     return product(r.extent for r in c.outer if r.b != 0) * panels * c.k_extent * c.columns

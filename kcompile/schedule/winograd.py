@@ -3,12 +3,16 @@ of the products.
 
 Only strides are looked at. Forward and in the input's gradient, two reduced axes of extent 3 (the taps) step
 through A as two output axes do; in the filters' gradient, two output axes of extent 3 step through A as two
-reduced axes do.
+reduced axes do. Taps that step several times as far (dilation) see every so many rows only: these are images
+of their own. What other axes there are say which image a square is of, or shift the image (the taps of a
+volume's third dimension), or make convolutions of their own (groups).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import prod
 
 from kcompile.kernels.winograd import TILE
 from kcompile.schedule.roles import AxisRole, hint, merge
@@ -26,15 +30,20 @@ MOST_SUMS = 48 * 48  # channels by channels, for each square: sums of filter gra
 class Window:
     """The axes of such a convolution: images, output rows and columns, kernel taps, channels of A.
 
+    images: all axes that tell one image from another, the outermost first. dilation: rows and columns of the
+    output from one of the window to the next; those between are of other images. shifts: reduced axes that
+    move the images, each of which is transformed anew for every step.
     is_gradient: the filters are computed; images, rows and columns are summed over.
     """
 
-    images: AxisRole | None
+    images: tuple[AxisRole, ...]
     rows: AxisRole
     cols: AxisRole
     row_taps: AxisRole
     col_taps: AxisRole
     depth: AxisRole
+    dilation: tuple[int, int] = (1, 1)
+    shifts: tuple[AxisRole, ...] = ()
     is_gradient: bool = False
 
     @property
@@ -46,9 +55,19 @@ class Window:
         return -(-int(self.cols.extent) // TILE)
 
     @property
+    def sample_rows(self) -> int:
+        """Rows of squares of one step of the outermost axis of images."""
+        return self.tile_rows * prod(hint(r.extent) for r in self.images[1:])
+
+    @property
     def squares(self) -> int:
-        """Of an image."""
-        return self.tile_rows * self.tile_cols
+        """Of a sample."""
+        return self.sample_rows * self.tile_cols
+
+    @property
+    def shift_count(self) -> int:
+        """How many shifted images each output is made of."""
+        return prod(int(r.extent) for r in self.shifts)
 
     @property
     def is_exact(self) -> bool:
@@ -59,64 +78,78 @@ class Window:
 def window_of(m: list[AxisRole], lanes: AxisRole, k: list[AxisRole]) -> Window | None:
     """The window of a contraction with these roles, or None where the direct kernel is to do it."""
     depth = next((r for r in k if r.a == 1), None)
-    taps = [r for r in k if r is not depth]
-    if depth is None or len(taps) != 2 or any(r.extent != TAPS for r in taps) or lanes.y != 1:
+    if depth is None or lanes.y != 1 or not (lanes.b == 1 or depth.b == 1):
         return None
-    if not (lanes.b == 1 or depth.b == 1) or not _is_profitable(depth, lanes):
+    window = _window([r for r in k if r is not depth], m, depth, lanes, ("a", "y"))
+    if window is None:
         return None
-    pairs = _pairs(taps, m)
-    if pairs is None:
-        return None
-    (rows, row_taps), (cols, col_taps) = sorted(pairs, key=lambda p: -hint(p[0].y))
-    rest = merge(
-        sorted((r for r in m if r is not rows and r is not cols), key=lambda r: -hint(r.y)), ("a", "y")
-    )
-    if len(rest) > 1 or cols.y != lanes.extent or rows.y != cols.extent * cols.y:
-        return None
-    if rest and rest[0].y != rows.extent * rows.y:
-        return None
-    window = _worthwhile(Window(rest[0] if rest else None, rows, cols, row_taps, col_taps, depth))
-    few = window is not None and window.squares < FEW_SQUARES
+    few = window.squares < FEW_SQUARES
     return None if few and int(depth.extent) * int(lanes.extent) > MOST_FILTERS else window
 
 
 def gradient_window_of(m: list[AxisRole], lanes: AxisRole, k: list[AxisRole]) -> Window | None:
     """The same for the gradient of the filters: m holds taps and channels, k images, rows and columns."""
     depth = next((r for r in m if r.a == 1), None)
-    taps = [r for r in m if r is not depth]
-    if depth is None or len(taps) != 2 or any(r.extent != TAPS for r in taps) or lanes.y != 1 or lanes.b != 1:
+    if depth is None or lanes.y != 1 or lanes.b != 1 or hint(lanes.extent) % 4:
         return None
-    pairs = _pairs(taps, k)
-    if pairs is None or not _is_profitable(depth, lanes) or depth.y != lanes.extent:
+    window = _window([r for r in m if r is not depth], k, depth, lanes, ("a", "b"))
+    if window is None or int(depth.extent) * int(lanes.extent) > MOST_SUMS * window.squares:
         return None
-    (rows, row_taps), (cols, col_taps) = sorted(pairs, key=lambda p: -hint(p[1].y))
-    rest = merge(
-        sorted((r for r in k if r is not rows and r is not cols), key=lambda r: -hint(r.a)), ("a", "b")
+    return replace(window, is_gradient=True)
+
+
+def _window(
+    taps: list[AxisRole], axes: list[AxisRole], depth: AxisRole, lanes: AxisRole, by: tuple[str, str]
+) -> Window | None:
+    """The window of two of the taps and of the two axes that step as they do, if it is worthwhile."""
+    if not _is_profitable(depth, lanes):
+        return None
+    pairs = [(r, tap) for tap in taps if tap.extent == TAPS and (r := _axis_of(tap, axes)) is not None]
+    if len(pairs) < 2 or any(not isinstance(tap.extent, int) for tap in taps):
+        return None
+    (rows, row_taps), (cols, col_taps) = sorted(pairs, key=lambda p: -hint(p[1].a))[-2:]
+    if rows is cols:
+        return None
+    images = [r for r in axes if r is not rows and r is not cols]
+    shifts = tuple(tap for tap in taps if tap is not row_taps and tap is not col_taps)
+    row_step, col_step = (hint(tap.a) // hint(r.a) for r, tap in ((rows, row_taps), (cols, col_taps)))
+    rows, row_phases = _by_steps(rows, row_step)
+    cols, col_phases = _by_steps(cols, col_step)
+    images = merge(sorted(images, key=lambda r: -hint(getattr(r, by[1]))), by)
+    window = Window(
+        (*images, *row_phases, *col_phases),
+        rows,
+        cols,
+        row_taps,
+        col_taps,
+        depth,
+        (row_step, col_step),
+        shifts,
     )
-    if len(rest) > 1 or lanes.extent % 4:
-        return None
-    window = _worthwhile(
-        Window(rest[0] if rest else None, rows, cols, row_taps, col_taps, depth, is_gradient=True)
-    )
-    pays = window is not None and int(depth.extent) * int(lanes.extent) <= MOST_SUMS * window.squares
-    return window if pays else None
-
-
-def _pairs(taps: list[AxisRole], axes: list[AxisRole]) -> list[tuple[AxisRole, AxisRole]] | None:
-    """Each tap with the axis that steps through A as it does."""
-    found = [
-        (next((r for r in axes if r.a == tap.a and isinstance(r.extent, int)), None), tap) for tap in taps
-    ]
-    if any(r is None for r, _ in found) or found[0][0] is found[1][0]:
-        return None
-    return [(r, tap) for r, tap in found if r is not None]
-
-
-def _worthwhile(window: Window) -> Window | None:
-    """The window, unless its images are small or badly covered by squares."""
-    rows, cols = int(window.rows.extent), int(window.cols.extent)
+    extents = int(rows.extent), int(cols.extent)
     computed = window.tile_rows * window.tile_cols * TILE * TILE
-    return window if min(rows, cols) >= TILE and computed <= MOST_WASTE * rows * cols else None
+    return window if min(extents) >= TILE and computed <= MOST_WASTE * prod(extents) else None
+
+
+def _axis_of(tap: AxisRole, axes: Sequence[AxisRole]) -> AxisRole | None:
+    """The axis that steps through A as the tap does, or a whole number of times as often."""
+    if not isinstance(tap.a, int):
+        return None
+    known = [(r, r.extent, r.a) for r in axes if isinstance(r.extent, int) and isinstance(r.a, int)]
+    fitting = [
+        (step, r)
+        for r, extent, step in known
+        if 0 < step <= tap.a and tap.a % step == 0 and extent % (tap.a // step) == 0
+    ]
+    return max(fitting, key=lambda found: found[0])[1] if fitting else None
+
+
+def _by_steps(r: AxisRole, step: int) -> tuple[AxisRole, list[AxisRole]]:
+    """The axis at every `step`-th position, and the axis of where to begin."""
+    if step == 1:
+        return r, []
+    apart = replace(r, extent=r.extent // step, a=r.a * step, b=r.b * step, y=r.y * step)
+    return apart, [replace(r, extent=step)]
 
 
 def _is_profitable(depth: AxisRole, lanes: AxisRole) -> bool:

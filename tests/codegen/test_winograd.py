@@ -83,10 +83,58 @@ def test_convolutions_and_their_gradients_agree_with_numpy(size, channels, filte
     assert channels < 96 or "filter_gradient" in used
 
 
+# (shape of a sample, kernel, options of `conv`): groups with filters of their own, volumes, taps lying apart,
+# and several of these; squares that images do not fill.
+OTHERS = {
+    "groups": ((8, 12, 64), (3, 3, 32, 64), {}),
+    "narrow groups": ((9, 16, 64), (3, 3, 4, 64), {}),
+    "filled groups": ((12, 8, 36), (3, 3, 12, 60), {}),
+    "volume": ((5, 8, 9, 20), (3, 3, 3, 20, 24), {}),
+    "deep volume": ((6, 10, 9, 16), (5, 3, 3, 16, 16), {"padding": "valid"}),
+    "flat volume": ((2, 8, 8, 16), (1, 3, 3, 16, 36), {}),
+    "volume and groups": ((4, 8, 7, 32), (3, 3, 3, 16, 64), {}),
+    "rows of another kind": ((8, 9, 12, 16), (3, 2, 3, 16, 16), {}),
+    "dilation": ((16, 24, 20), (3, 3, 20, 40), {"dilation_rate": 2}),
+    "unequal dilation": ((24, 10, 16), (3, 3, 16, 16), {"dilation_rate": (3, 1)}),
+    "dilated volume": ((8, 9, 16, 16), (3, 3, 3, 16, 20), {"dilation_rate": (1, 1, 2)}),
+    "dilated groups": ((16, 16, 48), (3, 3, 24, 32), {"dilation_rate": (2, 2)}),
+}
+
+
+@pytest.mark.parametrize("case", OTHERS)
+@pytest.mark.parametrize("images", [1, 3])
+def test_groups_volumes_and_dilation_agree_with_the_direct_way(case, images):
+    """In float64, which Winograd's algorithm never computes."""
+    sample, kernel, options = OTHERS[case]
+    options = {"padding": "same", **options}
+    rng = np.random.default_rng(len(case))
+    x = rng.normal(size=(images, *sample)).astype("float32")
+    w = rng.normal(size=kernel).astype("float32") / np.prod(kernel[:-1]) ** 0.5
+
+    def step(x, w):
+        y = ops.conv(x, w, **options)
+        return [y, *gradients(ops.sum(ops.sin(y)), [w, x])]
+
+    def run(dtype):
+        shapes = ((symbol("batch"), *sample), kernel)
+        parameters = [make_parameter(f"x{k}", TensorType(shape, dtype)) for k, shape in enumerate(shapes)]
+        program = compile_graph(trace(step, parameters)[0])
+        return program, program(x.astype(dtype), w.astype(dtype))
+
+    program, got = run("float32")
+    assert transforms(program) == {"input", "output", "filter", "output_gradient", "filter_gradient"}
+    reference, want = run("float64")
+    assert not transforms(reference)
+    for g, r in zip(got, want, strict=True):
+        np.testing.assert_allclose(g, r, rtol=0, atol=2e-5 * np.abs(r).max(), err_msg=f"{case} {g.shape}")
+
+
 def window_of(rows, columns, depth, images=None):
     role = AxisRole((), 1, 0, 0, 0)
     inside = [replace(role, extent=4 * n) for n in (rows, columns)]
-    return Window(images and replace(role, extent=images), *inside, role, role, replace(role, extent=depth))
+    return Window(
+        (replace(role, extent=images),) if images else (), *inside, role, role, replace(role, extent=depth)
+    )
 
 
 # (rows of squares, squares of a row, channels, panels of filters, columns of a panel)
@@ -96,14 +144,14 @@ def window_of(rows, columns, depth, images=None):
 def test_strips_cover_every_panel(case):
     rows, squares, depth, panels, columns = case
     n = AxisRole((), panels * columns, 0, 0, 0)
-    cut = best_cut(window_of(rows, squares, depth), SimpleNamespace(n=n, columns=columns, rows=6))
+    cut = best_cut(window_of(rows, squares, depth), SimpleNamespace(n=n, outer=(), columns=columns, rows=6))
     assert 0 < cut.height <= rows
     assert (cut.strips - 1) * cut.panels < panels <= cut.strips * cut.panels
 
 
 def test_small_images_share_the_filters_that_a_tile_reads():
     n = AxisRole((), 256, 0, 0, 0)
-    cut = best_cut(window_of(2, 2, 256, images=32), SimpleNamespace(n=n, columns=64, rows=6))
+    cut = best_cut(window_of(2, 2, 256, images=32), SimpleNamespace(n=n, outer=(), columns=64, rows=6))
     assert cut.height > 2
 
 
@@ -111,7 +159,7 @@ def test_one_image_of_many_channels_occupies_several_cores(monkeypatch):
     """Its 16 squares share each filter that is read; its panels are shared out."""
     monkeypatch.setattr(winograd_cut, "host", lambda: replace(host(), cores=4))
     n = AxisRole((), 512, 0, 0, 0)
-    cut = best_cut(window_of(4, 4, 512), SimpleNamespace(n=n, columns=16, rows=6))
+    cut = best_cut(window_of(4, 4, 512), SimpleNamespace(n=n, outer=(), columns=16, rows=6))
     assert -(-4 // cut.height) * cut.strips >= 4
     assert cut.strips > 1
 
