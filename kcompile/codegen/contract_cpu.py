@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager
 from kcompile.codegen import scalar
 from kcompile.codegen.borders_cpu import write_borders
 from kcompile.codegen.contraction_axes import Positions, axis_values, joined_in_a, packed_strides, positions
-from kcompile.codegen.expressions import Names, Statements, flat_offset, hoistable, resolve
+from kcompile.codegen.expressions import Names, Statements, hoistable, resolve
 from kcompile.codegen.families import micro_source, narrower_tile, transpose_source
 from kcompile.codegen.row_table import write_row_table
 from kcompile.codegen.source import KernelSource
@@ -26,6 +26,7 @@ from kcompile.core.symbolic import Int, product
 from kcompile.ir.graph import Value
 from kcompile.ir.kernels import Contract
 from kcompile.ir.loops import Axis, Expr, Index, accumulator, walk
+from kcompile.ir.views import flat_offset
 from kcompile.schedule.contraction import AxisRole, Contraction, hint
 
 BLOCK_K = 1024  # reduction steps of one pass of the micro-kernel: B's panel of it fits the second-level cache

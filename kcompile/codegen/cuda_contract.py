@@ -13,7 +13,7 @@ from kcompile.codegen import scalar
 from kcompile.codegen.contraction_axes import axis_values, positions
 from kcompile.codegen.cuda_source import CudaKernel, loaded_memory, source_of
 from kcompile.codegen.cuda_statements import CudaStatements, Team, item_bytes
-from kcompile.codegen.expressions import Names, flat_offset, hoistable, resolve
+from kcompile.codegen.expressions import Names, hoistable, resolve
 from kcompile.codegen.nest import Offsets
 from kcompile.codegen.writer import Writer
 from kcompile.core import symbolic
@@ -21,6 +21,7 @@ from kcompile.core.symbolic import Int, product
 from kcompile.ir.graph import Value
 from kcompile.ir.kernels import Contract
 from kcompile.ir.loops import Axis, Expr, Index, accumulator, walk
+from kcompile.ir.views import flat_offset
 from kcompile.kernels.contract.cuda import SIDE, THREADS, choose, multiplication, sum_name, sums
 from kcompile.schedule.contraction import Contraction
 from kcompile.schedule.roles import AxisRole, hint

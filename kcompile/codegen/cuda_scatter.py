@@ -10,13 +10,14 @@ from collections.abc import Mapping
 from kcompile.codegen import scalar
 from kcompile.codegen.cuda_source import CudaKernel, loaded_memory, source_of
 from kcompile.codegen.cuda_statements import CudaStatements, Team
-from kcompile.codegen.expressions import Names, flat_offset, resolve, size_of
+from kcompile.codegen.expressions import Names, resolve, size_of
 from kcompile.codegen.nest import Offsets
 from kcompile.codegen.writer import Writer
 from kcompile.core import symbolic
 from kcompile.ir.graph import Value
 from kcompile.ir.kernels import Loop
 from kcompile.ir.loops import Axis, axis_of
+from kcompile.ir.views import flat_offset
 from kcompile.schedule.lower import loads
 from kcompile.schedule.scatter import Scatter, scatter_of
 

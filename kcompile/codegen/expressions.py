@@ -16,6 +16,7 @@ from kcompile.core.symbolic import Atom, FloorDiv, Int, Min
 from kcompile.ir import loops
 from kcompile.ir.graph import Value
 from kcompile.ir.loops import Axis, Expr
+from kcompile.ir.views import flat_offset
 
 UNROLL = 16  # a reduction of at most so many known elements is written out
 WINDOW = 25  # ... if it is over several axes: a window of 5 x 5
@@ -240,11 +241,3 @@ def resolve(e: Expr, offsets: dict[tuple[Value, loops.Index], int | Int]) -> Exp
         if part.op == "load" and part.attr not in offsets:
             offsets[part.attr] = flat_offset(*part.attr)
     return e
-
-
-def flat_offset(value: Value, index: loops.Index) -> int | Int:
-    """Row-major element offset."""
-    offset: int | Int = 0
-    for k, d in zip(index, value.shape, strict=True):
-        offset = offset * d + k
-    return offset

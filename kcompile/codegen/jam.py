@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from itertools import product as combinations
 
-from kcompile.codegen.expressions import flat_offset, is_unrolled
+from kcompile.codegen.expressions import is_unrolled
 from kcompile.codegen.nest import column_reductions
 from kcompile.core import symbolic
 from kcompile.core.dynamic import Dynamic
@@ -16,6 +16,7 @@ from kcompile.core.symbolic import Atom, FloorDiv, Int
 from kcompile.ir import loops
 from kcompile.ir.graph import Value
 from kcompile.ir.loops import Axis, Expr, axis_of
+from kcompile.ir.views import flat_offset
 
 STEPS = 3  # with 4, LLVM gives the loop up: half the speed instead of twice
 MOST_COLUMNS = 5  # steps that become sums beside each other

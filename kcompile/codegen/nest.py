@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kcompile.codegen.collapse import can_join, joined, offsets_of
-from kcompile.codegen.expressions import flat_offset, is_unrolled, resolve, size_of
+from kcompile.codegen.expressions import is_unrolled, resolve, size_of
 from kcompile.codegen.scaled_tests import scaled
 from kcompile.core import symbolic
 from kcompile.core.symbolic import Atom, Int, product
@@ -16,6 +16,7 @@ from kcompile.ir.graph import Value
 from kcompile.ir.kernels import Loop
 from kcompile.ir.loops import Axis, Expr, Index, axis_of
 from kcompile.ir.rewriting import rewritten
+from kcompile.ir.views import flat_offset
 from kcompile.schedule.lower import COSTS
 
 SHORT_SUM = 64  # elements

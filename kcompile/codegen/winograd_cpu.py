@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 from kcompile.codegen.contract_cpu import ContractEmitter
 from kcompile.codegen.contraction_axes import Positions
-from kcompile.codegen.expressions import Names, flat_offset
+from kcompile.codegen.expressions import Names
 from kcompile.codegen.families import micro_source, prefetch_source, transform_source, transpose_source
 from kcompile.codegen.source import KernelSource
 from kcompile.codegen.spec import MODULES, KernelSpec
@@ -25,6 +25,7 @@ from kcompile.core.symbolic import Atom, Int, product
 from kcompile.ir.graph import Value
 from kcompile.ir.kernels import Contract, Pack
 from kcompile.ir.loops import Axis, accumulator
+from kcompile.ir.views import flat_offset
 from kcompile.kernels.winograd import POINTS, TILE, WINDOW
 from kcompile.schedule.contraction import Contraction, packed_size
 from kcompile.schedule.roles import AxisRole

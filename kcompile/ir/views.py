@@ -23,6 +23,14 @@ def contiguous(value: Value) -> View:
     return View(value, value.shape, row_major(value.shape))
 
 
+def flat_offset(value: Value, index: tuple[int | Int, ...]) -> int | Int:
+    """Row-major element offset."""
+    offset: int | Int = 0
+    for k, d in zip(index, value.shape, strict=True):
+        offset = offset * d + k
+    return offset
+
+
 def row_major(shape: tuple[int | Int, ...]) -> tuple[int | Int, ...]:
     strides: list[int | Int] = []
     step: int | Int = 1

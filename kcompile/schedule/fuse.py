@@ -12,16 +12,18 @@ from collections.abc import Iterable, Iterator
 from heapq import heappop, heappush
 
 from kcompile.core import config
-from kcompile.core.symbolic import Atom, Int
+from kcompile.core.symbolic import Atom, Int, substitute
 from kcompile.ir import loops
 from kcompile.ir.border import border_of
 from kcompile.ir.graph import Graph, Node, Value
 from kcompile.ir.loops import Axis, Expr, Index, axis_of
 from kcompile.ir.traits import Leaf
+from kcompile.ir.views import flat_offset
 from kcompile.schedule.borders import can_have_borders, with_border
 from kcompile.schedule.contraction import Contraction, contraction_of
 from kcompile.schedule.group import Group, NotElementwise, is_alone
 from kcompile.schedule.lower import Elements, cost, is_leaf, loads, new_axes, reductions
+from kcompile.schedule.splitting import in_axes_of
 from kcompile.schedule.target import Target
 from kcompile.schedule.worth import Everything, depends_on_order, is_repeated, is_small, price, price_in_a_row
 
@@ -200,12 +202,21 @@ class Fuser:
             producer, consumer
         ):
             return None
+        if producer.contraction is not None:
+            return self._into_epilogue(producer, consumer)
         shared = self._shared_prefix(producer, consumer)
         if shared == 0 and (producer.axes or consumer.axes):
             return None
-        if producer.contraction is not None and not shared == len(producer.axes) == len(consumer.axes):
+        return self._join(producer, consumer, consumer, shared)
+
+    def _into_epilogue(self, producer: Group, consumer: Group) -> Group | None:
+        """The contraction with the consumer in its epilogue, perhaps in another shape."""
+        whole = in_axes_of(producer, consumer, self.named)
+        if whole is None:
             return None
-        return self._join(producer, consumer, shared)
+        if whole is consumer and self._shared_prefix(producer, consumer) != len(producer.axes):
+            return None
+        return self._join(producer, consumer, whole, len(producer.axes))
 
     def _shared_prefix(self, producer: Group, consumer: Group) -> int:
         """How many leading axes the consumer reads the producer's values at, exactly."""
@@ -228,17 +239,18 @@ class Fuser:
                 return k
         return count
 
-    def _join(self, producer: Group, consumer: Group, shared: int) -> Group | None:
-        """The merged group, or None where it would compute too much again or does not fit the contraction."""
-        renaming: dict[Atom, int | Int] = {
-            p: Int.of(c) for p, c in zip(producer.axes[:shared], consumer.axes[:shared], strict=True)
-        }
-        joined = Group(consumer.axes[:shared], producer.contraction)
-        from kcompile.core.symbolic import substitute
+    def _join(self, producer: Group, consumer: Group, view: Group, shared: int) -> Group | None:
+        """The merged group, or None where it would compute too much again or does not fit the contraction.
 
+        view: the consumer with axes that it shares with the producer.
+        """
+        renaming: dict[Atom, int | Int] = {
+            p: Int.of(c) for p, c in zip(producer.axes[:shared], view.axes[:shared], strict=True)
+        }
+        joined = Group(view.axes[:shared], producer.contraction)
         for v, index in producer.index.items():
             joined.index[v] = tuple(substitute(i, renaming) for i in index)
-        joined.index.update(consumer.index)
+        joined.index.update(view.index)
         joined.borders = {**producer.borders, **consumer.borders}
         try:
             joined.refresh(self.named)
@@ -246,7 +258,7 @@ class Fuser:
             return None
         if sum(len(loops.walk(e)) for e in joined.exprs.values()) > EXPRESSION_LIMIT:
             return None
-        if not self._is_worth(producer, consumer, joined):
+        if not self._is_worth(producer, view, joined):
             return None
         if joined.contraction is not None and not _fits_epilogue(joined):
             return None
@@ -347,14 +359,16 @@ def _is_along_rows(index: Index) -> bool:
 
 
 def _fits_epilogue(group: Group) -> bool:
-    """Epilogues are elementwise over the contraction's own index, without reductions of their own."""
+    """Epilogues are elementwise in the contraction's own order of elements, without reductions of their
+    own.
+    """
     contraction = group.contraction
     assert contraction is not None
-    own = group.index[contraction.value]
+    own = flat_offset(contraction.value, group.index[contraction.value])
     for v, index in group.index.items():
         if v in group.borders:  # at its own element, too, but for the border
             continue
-        if len(index) != len(own) or index != own or v.shape != contraction.value.shape:
+        if v.type.size != contraction.value.type.size or flat_offset(v, index) != own:
             return False
     return not any(reductions(e) for e in group.exprs.values())
 

@@ -199,19 +199,27 @@ def convolution(k: Kernels) -> Any:
 
 
 def winograd(k: Kernels) -> Any:
-    """3 x 3 windows of many channels, on either side of a panel, of a pass and of whole squares."""
+    """3 x 3 windows of many channels, on either side of a panel, of a pass and of whole squares; of images
+    and volumes, in groups, and of taps that lie apart.
+    """
     k.dtype = "float32"
     squares = winograd_gradient_cpu.MOST_SQUARES
     side = k.one_of((8, 12), (9, 15), (5, 4 * squares + 4), (16, 7), (12, 12))
     inner, outer = (k.around((17, 2 * LANES + 1, TILE_COLUMNS, TILE_COLUMNS + LANES)) for _ in range(2))
     outer = outer if k.chance(0.5) else -(-outer // 4) * 4
+    kind = k.one_of("plain", "plain", "volume", "groups", "dilated")
+    groups, rate = (k.one_of(2, 3) if kind == kind_of else 1 for kind_of in ("groups", "dilated"))
+    planes, taps = ((k.one_of(2, 5),), (k.one_of(2, 3),)) if kind == "volume" else ((), ())
+    image = (*planes, *(rate * d for d in side))
+    channels = (inner, groups * outer)
     kernel = (
-        k.operand(3, 3, inner, outer)
+        k.operand(*taps, 3, 3, *channels)
         if k.chance(0.7)
-        else ops.transpose(k.operand(3, 3, outer, inner), (0, 1, 3, 2))
+        else ops.swapaxes(k.operand(*taps, 3, 3, *reversed(channels)), -1, -2)
     )
-    y = ops.conv(k.operand(k.one_of(BATCH, 1, 3), *side, inner), kernel, 1, k.one_of("same", "valid"))
-    return k.epilogue(y / (3 * math.sqrt(inner)))
+    x = k.operand(k.one_of(BATCH, 1, 3), *image, groups * inner)
+    y = ops.conv(x, kernel, 1, k.one_of("same", "valid"), dilation_rate=(*(1 for _ in planes), rate, rate))
+    return k.epilogue(y / (3 * math.sqrt(inner * math.prod(taps))))
 
 
 def chain(k: Kernels) -> Any:
