@@ -94,3 +94,36 @@ def test_the_sum_of_nothing_is_zero_whatever_the_factor():
     graph, _ = trace(lambda x, s: ops.sum(x * s, axis=0), inputs)
     infinite = np.full((1, 3), np.inf, "float32")
     np.testing.assert_array_equal(compile_graph(graph)(np.zeros((0, 3), "float32"), infinite)[0], np.zeros(3))
+
+
+def sums_of(graph):
+    """What the sums of a graph add up over which axes."""
+    return [(n.inputs[0].shape, n.attrs["axes"]) for n in graph.nodes() if n.op.traits.sums]
+
+
+@pytest.mark.parametrize("other", ["image", "row"])
+@pytest.mark.parametrize("order", [1, -1])
+def test_what_is_summed_for_each_image_is_not_summed_again(order, other):
+    """Only what is the same along the axes of the first sum may be a factor of the second one."""
+
+    def function(x, factor):
+        sums = [ops.sum(ops.square(x), axis=(1, 2)), ops.sum(ops.square(x) * factor, axis=(0, 1, 2))]
+        return sums[::order]
+
+    graph, arrays = graph_of(function, ("x", other)), arrays_of(("x", other))
+    twice = [(3, 4, 5)] * (1 if other == "image" else 2)
+    assert [shape for shape, _ in sums_of(factors.run(graph)) if shape == (3, 4, 5)] == twice
+    x, factor = arrays
+    wanted = [(x**2).sum((1, 2)), (x**2 * factor).sum()][::order]
+    for got, want in zip(compile_graph(graph)(*arrays), wanted, strict=True):
+        assert_close(got, want, terms=60)
+
+
+def test_the_longest_of_several_sums_is_made_of_the_others():
+    def function(x):
+        return [ops.sum(x, axis=axes) for axes in ((0, 1, 2), 2, (1, 2), (0, 2), 1)]
+
+    graph, arrays = graph_of(function, ("x",)), arrays_of(("x",))
+    assert len([shape for shape, _ in sums_of(factors.run(graph)) if shape == (3, 4, 5)]) == 2
+    for got, axes in zip(compile_graph(graph)(*arrays), ((0, 1, 2), 2, (1, 2), (0, 2), 1), strict=True):
+        assert_close(got, arrays[0].sum(axes), terms=60)
