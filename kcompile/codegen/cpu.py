@@ -9,8 +9,9 @@ from kcompile.codegen.scan_cpu import emit_scan
 from kcompile.codegen.scatter_cpu import emit_scatter
 from kcompile.codegen.sort_cpu import emit_sort
 from kcompile.codegen.spec import KernelSpec, Listing
-from kcompile.codegen.winograd_cpu import emit_filters, emit_winograd
-from kcompile.codegen.winograd_gradient_cpu import emit_filter_gradient, emit_filter_sum
+from kcompile.codegen.winograd_cpu import emit_winograd
+from kcompile.codegen.winograd_filters_cpu import emit_filter_sum, emit_filters
+from kcompile.codegen.winograd_gradient_cpu import emit_filter_gradient
 from kcompile.ir.kernels import Contract, Finish, Kernel, Loop, Scan, Sort
 from kcompile.kernels.contract.micro import choose
 from kcompile.kernels.host import host

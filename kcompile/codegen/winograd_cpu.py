@@ -8,30 +8,24 @@ prefetched.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 from kcompile.codegen.contract_cpu import ContractEmitter
 from kcompile.codegen.contraction_axes import Positions
-from kcompile.codegen.expressions import Names
-from kcompile.codegen.families import micro_source, prefetch_source, transform_source, transpose_source
+from kcompile.codegen.families import micro_source, prefetch_source, transform_source
 from kcompile.codegen.source import KernelSource
-from kcompile.codegen.spec import MODULES, KernelSpec
+from kcompile.codegen.spec import KernelSpec
 from kcompile.codegen.winograd_cut import FLOAT, best_cut
 from kcompile.codegen.winograd_rows import copy_patch, image_offset, step_offset, write_row_position
-from kcompile.codegen.writer import Writer
 from kcompile.core import symbolic
 from kcompile.core.symbolic import Atom, Int, product
 from kcompile.ir.graph import Value
-from kcompile.ir.kernels import Contract, Pack
+from kcompile.ir.kernels import Contract
 from kcompile.ir.loops import Axis, accumulator
 from kcompile.ir.views import flat_offset
 from kcompile.kernels.winograd import POINTS, TILE, WINDOW
-from kcompile.schedule.contraction import Contraction, packed_size
 from kcompile.schedule.roles import AxisRole
 from kcompile.schedule.winograd import Window
-
-FILTER_BLOCK = 16  # filters transformed at a time, at most
 
 
 def emit_winograd(kernel: Contract, aliases: Mapping[Value, Value]) -> KernelSpec:
@@ -273,66 +267,3 @@ class _WinogradEmitter(ContractEmitter):
                         self._write_stores()
         for axis in (*self.images, self.pixel_row, self.pixel, self.lane):
             del s.axis_names[axis]
-
-
-def emit_filters(kernel: Pack, aliases: Mapping[Value, Value]) -> KernelSpec:
-    """The kernel that transforms the filters: [point][panel][depth][columns], as the products read them."""
-    c: Contraction = kernel.contraction
-    x = c.window
-    assert x is not None
-    names, w = Names(aliases), Writer()
-    depth, width, columns = int(x.depth.extent), int(c.n.extent), c.columns
-    panels = -(-width // columns)
-    copies = (*c.outer, *x.shifts)  # filters of their own: of each group, for each shift
-    count = math.prod(int(r.extent) for r in copies)
-    panel = x.shift_count * depth * columns * FLOAT
-    point = panels * panel
-    externals = [transform_source("filter")]
-    row, col, n, d = (int(v) * FLOAT for v in (x.row_taps.b, x.col_taps.b, c.n.b, x.depth.b))
-    # Vectors run along what lies side by side in memory. A block of filters to transpose lies within a panel.
-    step = FILTER_BLOCK if n == FLOAT else math.gcd(FILTER_BLOCK, columns)
-    tiles = panels * -(-depth // step) if n == FLOAT else -(-width // step)
-    with w.block("def kernel(args, begin, end, scratch):"), w.block("for tile in range(begin, end):"):
-        w.line(f"copy = index_div(tile, {tiles})")
-        w.line(f"part = tile - copy * {tiles}")
-        w.line(f"group = index_div(copy, {x.shift_count})")
-        w.line(f"shift = copy - group * {x.shift_count}")
-        w.line(f"source = args[0] + {int(c.b.offset) * FLOAT} + {step_offset('copy', copies, 'b')}")
-        w.line(f"filters = args[1] + group * {POINTS * point} + shift * {depth * columns * FLOAT}")
-        if n == FLOAT:
-            w.line(f"first = index_div(part, {panels}) * {step}")
-            w.line(f"panel = part % {panels}")
-            w.line(f"count = min({step}, {depth} - first)")
-            w.line(f"width = min({columns}, {width} - panel * {columns})")
-            begin = f"source + first * {d} + panel * {columns * FLOAT}, {row}, {col}, {d}"
-            into = f"filters + panel * {panel} + first * {columns * FLOAT}"
-            into = f"{into}, {WINDOW * point}, {point}, {columns * FLOAT}"
-            w.line(f'call_external("{externals[0].symbol}", width, count, {begin}, {into})')
-        else:  # vectors run along the depth; each point's matrix is transposed into its panel
-            externals.append(transpose_source(32))
-            temporary = step * depth * FLOAT
-            w.line(f"first = part * {step}")
-            w.line(f"count = min({step}, {width} - first)")
-            w.line(f"panel = index_div(first, {columns})")
-            begin = f"source + first * {n}, {row}, {col}, {n}"
-            into = f"scratch, {WINDOW * temporary}, {temporary}, {depth * FLOAT}"
-            w.line(f'call_external("{externals[0].symbol}", {depth}, count, {begin}, {into})')
-            w.line(f"into = filters + panel * {panel} + (first - panel * {columns}) * {FLOAT}")
-            with w.block(f"for point in range({POINTS}):"):
-                places = f"scratch + point * {temporary}, {depth * FLOAT}"
-                places = f"{places}, into + point * {point}, {columns * FLOAT}"
-                w.line(f'call_external("{externals[1].symbol}", count, {depth}, {places})')
-    source = KernelSource(w.text(), kernel.name, externals=tuple(externals), modules=MODULES)
-    scratch = POINTS * step * depth * FLOAT
-    buffers = (names.memory(c.b.base), kernel.target)
-    return KernelSpec(
-        source,
-        buffers,
-        (),
-        tiles * count,
-        (kernel.target,),
-        kernel.name,
-        scratch=scratch,
-        work=packed_size(c),
-        fused=("filters",),
-    )

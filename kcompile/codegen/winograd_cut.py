@@ -14,14 +14,12 @@ from kcompile.kernels.host import MOST_CORES, host
 from kcompile.kernels.winograd import POINTS
 from kcompile.schedule.contraction import Contraction
 from kcompile.schedule.roles import hint
-from kcompile.schedule.winograd import Window
+from kcompile.schedule.winograd import INPUT, OUTPUT, PRODUCTS, Window
 
 CACHE_SHARE = 0.7  # of the second-level cache, for transformed filters, inputs and products together
 FLOAT = 4  # bytes
 # Measured on two cores of Zen 5 with cuts of five convolutions, each at 1 and at 32 images.
-PRODUCTS = 32  # multiply-adds of a cycle
 BYTES = 16  # of filters that are read again, of a cycle
-INPUT, OUTPUT = 30, 15  # cycles that a square takes to be transformed, for each channel, memory included
 BATCH = 32  # images
 SEVERAL = (2, 4, 8, 16)  # images of a tile
 MOST_MOVED = 2  # second-level caches that its transformed inputs and products take

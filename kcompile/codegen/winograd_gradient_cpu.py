@@ -13,20 +13,17 @@ from math import prod
 from kcompile.codegen.contract_cpu import ContractEmitter
 from kcompile.codegen.families import micro_source, transform_source
 from kcompile.codegen.source import KernelSource
-from kcompile.codegen.spec import MODULES, KernelSpec
+from kcompile.codegen.spec import KernelSpec
 from kcompile.codegen.winograd_cut import CACHE_SHARE, FLOAT
 from kcompile.codegen.winograd_rows import copy_patch, image_offset, step_offset, write_row_position
-from kcompile.codegen.writer import Writer
 from kcompile.core.symbolic import Int, product
 from kcompile.ir.graph import Value
-from kcompile.ir.kernels import Contract, Finish
+from kcompile.ir.kernels import Contract
 from kcompile.kernels.host import host
 from kcompile.kernels.winograd import POINTS, TILE, WINDOW
-from kcompile.schedule.contraction import Contraction, packed_size
 from kcompile.schedule.roles import AxisRole
 from kcompile.schedule.winograd import Window
 
-SUM_BLOCK = 4  # channels summed at a time
 MOST_SQUARES = 32  # in one pass: longer sums gain nothing
 
 
@@ -167,44 +164,3 @@ def _row_blocks(count: int, rows: int) -> Iterator[tuple[int, int, int]]:
         if low < high:
             yield low, high, step
         low = high
-
-
-def emit_filter_sum(kernel: Finish, aliases: Mapping[Value, Value]) -> KernelSpec:
-    """The kernel that adds the parts up and transforms the points to taps."""
-    c: Contraction = kernel.contraction
-    x = c.window
-    assert x is not None
-    depth, width = int(x.depth.extent), int(c.n.extent)
-    padded = -(-width // c.columns) * c.columns
-    point, block = x.shift_count * depth * padded, SUM_BLOCK * padded
-    part, blocks = POINTS * point, -(-depth // SUM_BLOCK)
-    copies = (*c.outer, *x.shifts)  # gradients of their own: of each group, for each shift
-    tiles = blocks * prod(int(r.extent) for r in copies)
-    transform = transform_source("filter_gradient")
-    w = Writer()
-    with w.block("def kernel(args, begin, end, scratch):"):
-        w.line("parts = buffer_f32(args[0], 0)")
-        w.line("sums = buffer_f32(scratch, 100)")
-        with w.block("for tile in range(begin, end):"):
-            w.line(f"copy = index_div(tile, {blocks})")
-            w.line(f"group = index_div(copy, {x.shift_count})")
-            w.line(f"shift = copy - group * {x.shift_count}")
-            w.line(f"first = (tile - copy * {blocks}) * {SUM_BLOCK}")
-            w.line(f"count = min({SUM_BLOCK}, {depth} - first)")
-            with w.block(f"for point in range({POINTS}):"):
-                w.line(
-                    f"start = group * {c.parts * part} + point * {point}"
-                    f" + (shift * {depth} + first) * {padded}"
-                )
-                with w.block(f"for j in range(count * {padded}):"):
-                    terms = " + ".join(f"parts[start + j + {p * part}]" for p in range(c.parts))
-                    w.line(f"sums[point * {block} + j] = {terms}")
-            places = f"scratch, {WINDOW * block * FLOAT}, {block * FLOAT}, {padded * FLOAT}"
-            row, col, step = (int(r.y) * FLOAT for r in (x.row_taps, x.col_taps, x.depth))
-            target = f"args[1] + {step_offset('copy', copies, 'y')} + first * {step}, {row}, {col}, {step}"
-            w.line(f'call_external("{transform.symbol}", {width}, count, {places}, {target})')
-    source = KernelSource(w.text(), kernel.name, externals=(transform,), modules=MODULES)
-    return KernelSpec(
-        source, (kernel.source, kernel.target), (), tiles, (kernel.target,), kernel.name,
-        scratch=POINTS * block * FLOAT, work=packed_size(c) * c.parts, fused=kernel.fused,
-    )  # fmt: skip

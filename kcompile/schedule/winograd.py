@@ -1,11 +1,12 @@
-"""Which contractions are 3 x 3 convolutions at stride 1 that Winograd's F(4x4, 3x3) computes with a quarter
-of the products.
+"""Which contractions are convolutions at stride 1 that Winograd's F(4x4, 3x3) computes with a quarter of the
+products.
 
 Only strides are looked at. Forward and in the input's gradient, two reduced axes of extent 3 (the taps) step
 through A as two output axes do; in the filters' gradient, two output axes of extent 3 step through A as two
 reduced axes do. Taps that step several times as far (dilation) see every so many rows only: these are images
 of their own. What other axes there are say which image a square is of, or shift the image (the taps of a
-volume's third dimension), or make convolutions of their own (groups).
+volume's third dimension), or make convolutions of their own (groups). Larger kernels are blocks of 3 x 3
+taps.
 """
 
 from __future__ import annotations
@@ -14,10 +15,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import prod
 
-from kcompile.kernels.winograd import TILE
+from kcompile.kernels.winograd import POINTS, TILE
 from kcompile.schedule.roles import AxisRole, hint, merge
 
 TAPS = 3
+# Measured on two cores of Zen 5.
+PRODUCTS = 32  # multiply-adds of a cycle
+INPUT, OUTPUT = 30, 15  # cycles that a square takes to be transformed, for each channel, memory included
 LEAST_CHANNELS = 16  # below, the transforms cost more than the products that they save
 MOST_WASTE = 1.4  # computed over wanted outputs, where images are no multiple of the tile
 MOST_CHANNELS = 512  # beyond, nothing has been measured
@@ -32,7 +36,8 @@ class Window:
 
     images: all axes that tell one image from another, the outermost first. dilation: rows and columns of the
     output from one of the window to the next; those between are of other images. shifts: reduced axes that
-    move the images, each of which is transformed anew for every step.
+    move the images, each of which is transformed anew for every step; the last of them are the blocks of
+    three rows and columns of a larger kernel. overlap: how many taps of a block the one before it has, too.
     is_gradient: the filters are computed; images, rows and columns are summed over.
     """
 
@@ -44,6 +49,7 @@ class Window:
     depth: AxisRole
     dilation: tuple[int, int] = (1, 1)
     shifts: tuple[AxisRole, ...] = ()
+    overlap: tuple[int, int] = (0, 0)
     is_gradient: bool = False
 
     @property
@@ -93,7 +99,8 @@ def gradient_window_of(m: list[AxisRole], lanes: AxisRole, k: list[AxisRole]) ->
     if depth is None or lanes.y != 1 or lanes.b != 1 or hint(lanes.extent) % 4:
         return None
     window = _window([r for r in m if r is not depth], k, depth, lanes, ("a", "b"))
-    if window is None or int(depth.extent) * int(lanes.extent) > MOST_SUMS * window.squares:
+    sums = int(depth.extent) * int(lanes.extent)
+    if window is None or sums * window.shift_count > MOST_SUMS * window.squares:
         return None
     return replace(window, is_gradient=True)
 
@@ -104,17 +111,18 @@ def _window(
     """The window of two of the taps and of the two axes that step as they do, if it is worthwhile."""
     if not _is_profitable(depth, lanes):
         return None
-    pairs = [(r, tap) for tap in taps if tap.extent == TAPS and (r := _axis_of(tap, axes)) is not None]
-    if len(pairs) < 2 or any(not isinstance(tap.extent, int) for tap in taps):
+    if any(not isinstance(tap.extent, int) for tap in taps):
         return None
-    (rows, row_taps), (cols, col_taps) = sorted(pairs, key=lambda p: -hint(p[1].a))[-2:]
-    if rows is cols:
+    pairs = [(r, tap) for tap in taps if int(tap.extent) >= TAPS and (r := _axis_of(tap, axes)) is not None]
+    pairs = sorted(pairs, key=lambda p: -hint(p[1].a))[-2:]
+    found = [_in_threes(tap) for _, tap in pairs]
+    if len(pairs) < 2 or pairs[0][0] is pairs[1][0] or None in found:
         return None
-    images = [r for r in axes if r is not rows and r is not cols]
-    shifts = tuple(tap for tap in taps if tap is not row_taps and tap is not col_taps)
-    row_step, col_step = (hint(tap.a) // hint(r.a) for r, tap in ((rows, row_taps), (cols, col_taps)))
-    rows, row_phases = _by_steps(rows, row_step)
-    cols, col_phases = _by_steps(cols, col_step)
+    given = [tap for _, tap in pairs]
+    (row_taps, row_blocks), (col_taps, col_blocks) = (threes for threes in found if threes is not None)
+    steps = [hint(tap.a) // hint(r.a) for r, tap in pairs]
+    (rows, row_phases), (cols, col_phases) = (_by_steps(r, n) for (r, _), n in zip(pairs, steps, strict=True))
+    images = [r for r in axes if all(r is not one for one, _ in pairs)]
     images = merge(sorted(images, key=lambda r: -hint(getattr(r, by[1]))), by)
     window = Window(
         (*images, *row_phases, *col_phases),
@@ -123,12 +131,44 @@ def _window(
         row_taps,
         col_taps,
         depth,
-        (row_step, col_step),
-        shifts,
+        (steps[0], steps[1]),
+        (*(tap for tap in taps if all(tap is not one for one in given)), *row_blocks, *col_blocks),
+        (_overlap(row_taps, row_blocks), _overlap(col_taps, col_blocks)),
     )
-    extents = int(rows.extent), int(cols.extent)
+    return window if _is_covered(window) and _saves(window, taps, lanes) else None
+
+
+def _in_threes(tap: AxisRole) -> tuple[AxisRole, list[AxisRole]] | None:
+    """Three taps, and the axis of such blocks, which reach from the first to the last tap in equal steps."""
+    extent = int(tap.extent)
+    blocks = -(-extent // TAPS)
+    if blocks == 1:
+        return tap, []
+    step, rest = divmod(extent - TAPS, blocks - 1)
+    if rest:
+        return None
+    return replace(tap, extent=TAPS), [
+        replace(tap, extent=blocks, a=tap.a * step, b=tap.b * step, y=tap.y * step)
+    ]
+
+
+def _overlap(taps: AxisRole, blocks: list[AxisRole]) -> int:
+    return sum(TAPS - hint(r.a) // hint(taps.a) for r in blocks)
+
+
+def _is_covered(window: Window) -> bool:
+    """Are images not small, and not badly covered by squares?"""
+    extents = int(window.rows.extent), int(window.cols.extent)
     computed = window.tile_rows * window.tile_cols * TILE * TILE
-    return window if min(extents) >= TILE and computed <= MOST_WASTE * prod(extents) else None
+    return min(extents) >= TILE and computed <= MOST_WASTE * prod(extents)
+
+
+def _saves(window: Window, taps: list[AxisRole], lanes: AxisRole) -> bool:
+    """Does a square take less, its transforms included, than its outputs take directly?"""
+    depth, width = int(window.depth.extent), int(lanes.extent)
+    directly = TILE * TILE * prod(int(tap.extent) for tap in taps) * depth * width / PRODUCTS
+    depth *= window.shift_count
+    return POINTS * depth * width / PRODUCTS + INPUT * depth + OUTPUT * width < directly
 
 
 def _axis_of(tap: AxisRole, axes: Sequence[AxisRole]) -> AxisRole | None:

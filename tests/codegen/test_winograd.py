@@ -97,6 +97,15 @@ OTHERS = {
     "dilation": ((16, 24, 20), (3, 3, 20, 40), {"dilation_rate": 2}),
     "unequal dilation": ((24, 10, 16), (3, 3, 16, 16), {"dilation_rate": (3, 1)}),
     "dilated volume": ((8, 9, 16, 16), (3, 3, 3, 16, 20), {"dilation_rate": (1, 1, 2)}),
+    "five taps": ((8, 12, 32), (5, 5, 32, 48), {}),
+    "five taps, partial squares": ((11, 15, 40), (5, 5, 40, 32), {"padding": "valid"}),
+    "seven taps": ((12, 16, 48), (7, 7, 48, 64), {}),
+    "five by three taps": ((8, 9, 36), (5, 3, 36, 48), {}),
+    "three by seven taps": ((8, 8, 40), (3, 7, 40, 32), {}),
+    "six taps": ((8, 8, 48), (6, 6, 48, 48), {}),
+    "five taps apart": ((16, 16, 32), (5, 5, 32, 48), {"dilation_rate": 2}),
+    "five taps in groups": ((8, 8, 64), (5, 5, 32, 96), {}),
+    "five taps in a volume": ((4, 8, 8, 32), (3, 5, 5, 32, 32), {}),
     "dilated groups": ((16, 16, 48), (3, 3, 24, 32), {"dilation_rate": (2, 2)}),
 }
 
