@@ -52,6 +52,9 @@ class _WinogradEmitter(ContractEmitter):
         self.panels_in_all = -(-self.channels // self.c.columns)
         self.cut = best_cut(self.window, self.c)
         self.height, self.squares = self.cut.height, self.cut.height * self.window.tile_cols
+        # The rows computed too many are written over by the next point, but where products are added up.
+        rows = self.c.rows if self.window.shifts else 1
+        self.product_rows = -(-self.squares // rows) * rows
         self.padded_lanes = self.cut.panels * self.c.columns
         self.strip_lanes = min(self.padded_lanes, self.channels)
         return [], self.window.depth, self.window.depth
@@ -60,8 +63,8 @@ class _WinogradEmitter(ContractEmitter):
         """Offsets in scratch memory."""
         sizes = {
             "table": (self.squares + self.c.rows) * 8,
-            "v": self.window.shift_count * self._shifted(),
-            "products": (POINTS * self.squares + self.c.rows) * self.padded_lanes * FLOAT,
+            "v": POINTS * self.squares * self.depth * FLOAT,
+            "products": (POINTS * self.product_rows + self.c.rows) * self.padded_lanes * FLOAT,
             "strip": self.height * TILE * self._strip_row(),
             "patch": 0 if self.window.is_exact else WINDOW * self._patch_row(),
         }
@@ -69,10 +72,6 @@ class _WinogradEmitter(ContractEmitter):
         for name, size in sizes.items():
             offsets[name], at = at, at + -(-size // 64) * 64
         return {**offsets, "end": at}
-
-    def _shifted(self) -> int:
-        """Bytes of a tile's transformed input, as one step of the shifts reads it."""
-        return POINTS * self.squares * self.depth * FLOAT
 
     def _lanes(self) -> int | str:
         """Outputs of a tile's strip."""
@@ -111,8 +110,9 @@ class _WinogradEmitter(ContractEmitter):
                 w.line(f"panel0 = tile_of_group % {strips} * {self.cut.panels}")
                 w.line(f"lane0 = panel0 * {self.c.columns}")
                 w.line(f"lanes = min({self.padded_lanes}, {self.channels} - lane0)")
-            self._input_transforms()
-            self._products()
+            with w.block(f"for shift in range({x.shift_count}):"):
+                self._input_transforms()
+                self._products()
             self._output_transforms()
             self._strip_epilogue()
 
@@ -133,26 +133,21 @@ class _WinogradEmitter(ContractEmitter):
         return names
 
     def _input_transforms(self) -> None:
-        """The input of each row of squares, once for each step of the shifts."""
+        """The input of each row of squares, at one step of the shifts."""
         w, x = self.w, self.window
         with w.block("for h in range(count):"):
             self._position("(first + h)")
-            if not x.shifts:
-                self._input_transform("source", "v")
-                return
-            w.line("unshifted = source")
-            with w.block(f"for shift in range({x.shift_count}):"):
-                w.line(f"source = unshifted + {step_offset('shift', x.shifts, 'a')}")
-                self._input_transform("source", f"v + shift * {self._shifted()}")
+            w.line(f"source += {step_offset('shift', x.shifts, 'a')}")
+            self._input_transform()
 
-    def _input_transform(self, source: str, into: str) -> None:
+    def _input_transform(self) -> None:
         x = self.window
         row, col = int(x.rows.a) * FLOAT, int(x.cols.a) * FLOAT
         point, pixel = self.squares * self.depth * FLOAT, self.depth * FLOAT
-        target = f"{into} + h * {x.tile_cols * pixel}", WINDOW * point, point, pixel
+        target = f"v + h * {x.tile_cols * pixel}", WINDOW * point, point, pixel
         transform = transform_source("input")
         if x.is_exact:
-            places = f"{source} + top * {row}", row, col, TILE * col
+            places = f"source + top * {row}", row, col, TILE * col
         else:
             self._patch(row, col)
             places = "patch", self._patch_row(), pixel, TILE * pixel
@@ -168,9 +163,13 @@ class _WinogradEmitter(ContractEmitter):
 
     def _products(self) -> None:
         c, w, x = self.c, self.w, self.window
-        point, product_point = self.squares * self.depth * FLOAT, self.squares * self.padded_lanes * FLOAT
-        panels, shift_size = self.panels_in_all, self.depth * c.columns * FLOAT
-        panel_size = x.shift_count * shift_size
+        point, product_point = (
+            self.squares * self.depth * FLOAT,
+            self.product_rows * self.padded_lanes * FLOAT,
+        )
+        panels, panel_size = self.panels_in_all, self.depth * c.columns * FLOAT
+        adds = "i64(shift > 0)" if x.shifts else 0
+        w.line(f"of_shift = filters0 + shift * {POINTS * panels * panel_size}")
         w.line(f"squares = count * {x.tile_cols}")
         is_whole = self.cut.strips == 1
         is_ahead = is_whole and not c.outer and len(x.images) <= 1  # what comes next lies side by side
@@ -186,14 +185,13 @@ class _WinogradEmitter(ContractEmitter):
             inner = f"for panel in range({panels}):" if is_whole else self._panels_of_strip()
             with w.block(inner):
                 place = "panel" if is_whole else "panel0 + panel"
-                w.line(f"filters = filters0 + (point * {panels} + {place}) * {panel_size}")
+                w.line(f"filters = of_shift + (point * {panels} + {place}) * {panel_size}")
                 w.line(f"sums = products + point * {product_point} + panel * {c.columns * FLOAT}")
                 with w.block(f"for r in range(0, squares, {c.rows}):"):
                     self._call(
-                        micro_source(c.rows, c.columns, "float32", True), x.shift_count, self.depth,
-                        "address(table, r)", self._shifted(), FLOAT,
-                        "filters", shift_size, c.columns * FLOAT,
-                        f"sums + r * {self.padded_lanes * FLOAT}", self.padded_lanes * FLOAT, 0,
+                        micro_source(c.rows, c.columns, "float32", True), 1, self.depth,
+                        "address(table, r)", 0, FLOAT, "filters", 0, c.columns * FLOAT,
+                        f"sums + r * {self.padded_lanes * FLOAT}", self.padded_lanes * FLOAT, adds,
                     )  # fmt: skip
 
     def _panels_of_strip(self) -> str:
@@ -225,7 +223,7 @@ class _WinogradEmitter(ContractEmitter):
 
     def _output_transforms(self) -> None:
         w, x = self.w, self.window
-        point, item = self.squares * self.padded_lanes * FLOAT, self.strip_lanes * FLOAT
+        point, item = self.product_rows * self.padded_lanes * FLOAT, self.strip_lanes * FLOAT
         with w.block("for h in range(count):"):
             source = (
                 f"products + h * {x.tile_cols * self.padded_lanes * FLOAT}",

@@ -71,7 +71,8 @@ def _tile_cost(squares: int, cut: Cut, window: Window, c: Contraction) -> float:
 
 
 def _moved(cut: Cut, window: Window, c: Contraction) -> tuple[int, int, int]:
-    """Bytes of a tile's transformed filters and inputs, and of its products."""
-    depth, lanes = int(window.depth.extent) * window.shift_count, cut.panels * c.columns
+    """Bytes of a tile's transformed filters, of its transformed inputs at one shift, and of its products."""
+    depth, lanes = int(window.depth.extent), cut.panels * c.columns
     squares = cut.height * window.tile_cols
-    return POINTS * FLOAT * depth * lanes, POINTS * FLOAT * squares * depth, POINTS * FLOAT * squares * lanes
+    filters = window.shift_count * depth * lanes
+    return POINTS * FLOAT * filters, POINTS * FLOAT * squares * depth, POINTS * FLOAT * squares * lanes

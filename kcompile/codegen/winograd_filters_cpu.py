@@ -27,9 +27,7 @@ SUM_BLOCK = 4  # channels summed at a time
 
 
 def emit_filters(kernel: Pack, aliases: Mapping[Value, Value]) -> KernelSpec:
-    """The kernel that transforms the filters: [group][point][panel][shift][depth][columns], as the products
-    read them.
-    """
+    """The kernel that transforms the filters: [group][shift][point][panel][depth][columns]."""
     return _Filters(kernel).emit(Names(aliases))
 
 
@@ -41,7 +39,7 @@ class _Filters:
         self.depth, self.width, self.columns = int(c.window.depth.extent), int(c.n.extent), c.columns
         self.panels = -(-self.width // self.columns)
         self.copies = (*c.outer, *c.window.shifts)
-        self.panel = c.window.shift_count * self.depth * self.columns * FLOAT
+        self.panel = self.depth * self.columns * FLOAT
         self.point = self.panels * self.panel
         steps = (c.window.row_taps.b, c.window.col_taps.b, c.n.b, c.window.depth.b)
         self.row, self.col, self.n, self.d = (int(v) * FLOAT for v in steps)
@@ -58,12 +56,10 @@ class _Filters:
         with w.block("def kernel(args, begin, end, scratch):"), w.block("for tile in range(begin, end):"):
             w.line(f"copy = index_div(tile, {of_copy})")
             w.line(f"part = tile - copy * {of_copy}")
-            w.line(f"group = index_div(copy, {x.shift_count})")
-            w.line(f"shift = copy - group * {x.shift_count}")
+            w.line(f"shift = copy % {x.shift_count}")
             offset = step_offset("copy", self.copies, "b")
             w.line(f"source = args[0] + {int(self.c.b.offset) * FLOAT} + {offset}")
-            start = f"group * {POINTS * self.point} + shift * {self.depth * self.columns * FLOAT}"
-            w.line(f"filters = args[1] + {start}")
+            w.line(f"filters = args[1] + copy * {POINTS * self.point}")
             (self._turned if self.turns else self._straight)()
         source = KernelSource(w.text(), self.kernel.name, externals=tuple(self.externals), modules=MODULES)
         return KernelSpec(

@@ -199,8 +199,8 @@ def convolution(k: Kernels) -> Any:
 
 
 def winograd(k: Kernels) -> Any:
-    """3 x 3 windows of many channels, on either side of a panel, of a pass and of whole squares; of images
-    and volumes, in groups, and of taps that lie apart.
+    """3 x 3 windows and larger ones of many channels, on either side of a panel, of a pass and of whole
+    squares; of images and volumes, in groups, and of taps that lie apart.
     """
     k.dtype = "float32"
     squares = winograd_gradient_cpu.MOST_SQUARES
@@ -209,17 +209,18 @@ def winograd(k: Kernels) -> Any:
     outer = outer if k.chance(0.5) else -(-outer // 4) * 4
     kind = k.one_of("plain", "plain", "volume", "groups", "dilated")
     groups, rate = (k.one_of(2, 3) if kind == kind_of else 1 for kind_of in ("groups", "dilated"))
-    planes, taps = ((k.one_of(2, 5),), (k.one_of(2, 3),)) if kind == "volume" else ((), ())
+    planes, taps = ((k.one_of(3, 5),), (k.one_of(2, 3),)) if kind == "volume" else ((), ())
     image = (*planes, *(rate * d for d in side))
+    taps = (*taps, k.one_of(3, 3, 5), k.one_of(3, 3, 7) if side[1] > 7 else 3)
     channels = (inner, groups * outer)
     kernel = (
-        k.operand(*taps, 3, 3, *channels)
+        k.operand(*taps, *channels)
         if k.chance(0.7)
-        else ops.swapaxes(k.operand(*taps, 3, 3, *reversed(channels)), -1, -2)
+        else ops.swapaxes(k.operand(*taps, *reversed(channels)), -1, -2)
     )
     x = k.operand(k.one_of(BATCH, 1, 3), *image, groups * inner)
     y = ops.conv(x, kernel, 1, k.one_of("same", "valid"), dilation_rate=(*(1 for _ in planes), rate, rate))
-    return k.epilogue(y / (3 * math.sqrt(inner * math.prod(taps))))
+    return k.epilogue(y / math.sqrt(inner * math.prod(taps)))
 
 
 def chain(k: Kernels) -> Any:
