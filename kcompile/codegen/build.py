@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections import deque
 from collections.abc import Iterator, Sequence
 
 import llvmlite.binding as llvm
 
 from kcompile.codegen.emit import emit_object, optimize
-from kcompile.codegen.helper import Helper, next_of
+from kcompile.codegen.helper import Helper, Waiting
 from kcompile.codegen.source import KernelSource
 from kcompile.core.collection import paused_collection
 from kcompile.core.errors import CompileError, message
@@ -32,20 +31,49 @@ def build(sources: Sequence[KernelSource]) -> list[bytes]:
     return [objects[source.key] for source in sources]
 
 
-def build_each(sources: Sequence[KernelSource]) -> Iterator[tuple[KernelSource, bytes]]:
-    """(source, object file) in the order in which they are ready; equal sources once."""
+class Ahead:
+    """A second process that starts and compiles `sources` while it is not known yet what else to compile."""
+
+    def __init__(self, sources: Sequence[KernelSource]) -> None:
+        self.keys = {source.key for source in sources}
+        self.waiting = Waiting(sources, is_open=True)
+        self.helper = Helper.start(self.waiting)
+
+    @classmethod
+    def of(cls, sources: Sequence[KernelSource]) -> Ahead | None:
+        """None where there is no other core for it, or no process can be started."""
+        ahead = cls(sources) if host().cores > 1 else None
+        return ahead if ahead is not None and ahead.helper is not None else None
+
+    def end(self) -> None:
+        """Without what nobody has asked for in the meantime."""
+        self.waiting.clear()
+
+
+def build_each(
+    sources: Sequence[KernelSource], ahead: Ahead | None = None
+) -> Iterator[tuple[KernelSource, bytes]]:
+    """(source, object file) in the order in which they are ready; equal sources once.
+
+    ahead: takes its part in it, and has compiled some of the sources.
+    """
     distinct = {source.key: source for source in sources}.values()
-    waiting = deque(
-        sorted(distinct, key=lambda source: -len(source.text))
-    )  # long ones first: all end together
-    helpers = [helper for _ in range(_helpers(len(waiting))) if (helper := Helper.start(waiting))]
+    begun = set() if ahead is None else ahead.keys
+    # Long ones first: all end together.
+    left = sorted((s for s in distinct if s.key not in begun), key=lambda source: -len(source.text))
+    waiting, helpers = Waiting(), []
+    if ahead is not None and ahead.helper is not None:
+        waiting, helpers = ahead.waiting, [ahead.helper]
+    waiting.close(left)
+    more = _helpers(len(left)) - len(helpers)
+    helpers += [helper for _ in range(more) if (helper := Helper.start(waiting))]
     try:
-        while source := next_of(waiting):
+        while source := waiting.take():
             yield source, build_one(source)
         for helper in helpers:
-            finished, left = helper.join()
+            finished, unfinished = helper.join()
             yield from finished
-            yield from ((source, build_one(source)) for source in left)
+            yield from ((source, build_one(source)) for source in unfinished)
     finally:
         waiting.clear()  # after an error the helpers stop too
 

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
@@ -24,10 +25,39 @@ _LENGTH = struct.Struct("<q")  # -1: this kernel does not compile
 _SERVE = "import sys; sys.path[:] = {path!r}; from kcompile.codegen.helper import serve; serve()"
 
 
+class Waiting:
+    """Sources to compile, for several threads. is_open: more may come, and who takes one waits for it."""
+
+    def __init__(self, sources: Iterable[KernelSource] = (), is_open: bool = False) -> None:
+        self.sources = deque(sources)
+        self._is_open, self._changed = is_open, threading.Condition()
+
+    def close(self, last: Iterable[KernelSource] = ()) -> None:
+        """Add the last ones."""
+        with self._changed:
+            self.sources.extend(last)
+            self._is_open = False
+            self._changed.notify_all()
+
+    def clear(self) -> None:
+        """Nothing is to be compiled any more."""
+        with self._changed:
+            self.sources.clear()
+            self._is_open = False
+            self._changed.notify_all()
+
+    def take(self) -> KernelSource | None:
+        """The first one."""
+        with self._changed:
+            while self._is_open and not self.sources:
+                self._changed.wait()
+            return self.sources.popleft() if self.sources else None
+
+
 class Helper:
     """Takes sources from `waiting` while its process compiles them."""
 
-    def __init__(self, process: subprocess.Popen[bytes], waiting: deque[KernelSource]) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], waiting: Waiting) -> None:
         self._process = process
         self._waiting = waiting
         self._finished: list[tuple[KernelSource, bytes]] = []
@@ -36,7 +66,7 @@ class Helper:
         self._thread.start()
 
     @classmethod
-    def start(cls, waiting: deque[KernelSource]) -> Helper | None:
+    def start(cls, waiting: Waiting) -> Helper | None:
         """A running helper, or None where this process's interpreter cannot be started again."""
         interpreter = sys.executable or ""
         if getattr(sys, "frozen", False) or not Path(interpreter).name.lower().startswith("python"):
@@ -63,18 +93,11 @@ class Helper:
         sources, objects = self._process.stdin, self._process.stdout
         assert sources is not None and objects is not None
         with suppress(OSError, EOFError), sources, objects:
-            while source := next_of(self._waiting):
+            while source := self._waiting.take():
                 self._left.append(source)
                 data = _ask(source, sources, objects)
                 if data is not None:
                     self._finished.append((self._left.pop(), data))
-
-
-def next_of(waiting: deque[KernelSource]) -> KernelSource | None:
-    """Take the first; several threads do."""
-    with suppress(IndexError):
-        return waiting.popleft()
-    return None
 
 
 def _ask(source: KernelSource, sources: IO[bytes], objects: IO[bytes]) -> bytes | None:
@@ -96,6 +119,7 @@ def _read(stream: IO[bytes], length: int) -> bytes:
 def serve() -> None:
     """The second process: compile what stdin asks for until it ends."""
     from kcompile.codegen.build import build_ir, build_one
+    from kcompile.codegen.lowering import lower  # noqa: F401  # imports Numba before the first source is here
 
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # nothing that is printed may come between the objects

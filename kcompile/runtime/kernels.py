@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
-from kcompile.codegen.build import build_each
+from kcompile.codegen.build import Ahead, build_each
 from kcompile.codegen.source import KernelSource
 from kcompile.core import config
 from kcompile.core.errors import CompileError, message
@@ -16,6 +17,7 @@ from kcompile.runtime.cache import default_cache
 from kcompile.runtime.executor import executor_source
 
 _addresses: dict[str, int] = {}  # by key
+_ahead: Ahead | None = None
 _lock = threading.RLock()  # around all use of LLVM; a thread that holds it may fork
 
 
@@ -35,6 +37,26 @@ def get_kernels(sources: Sequence[KernelSource]) -> list[int]:
         return [_addresses[source.key] for source in sources]
 
 
+@contextmanager
+def cold_start() -> Iterator[None]:
+    """A second process starts to compile while this one makes a program, if the cache is empty: not even the
+    executor, which all programs need, is there.
+    """
+    global _ahead
+    with _lock:
+        executor = executor_source()
+        is_first = _ahead is None and executor.key not in _addresses
+        if is_first and default_cache().get(executor.key) is None:
+            _ahead = Ahead.of([executor])
+    try:
+        yield
+    finally:
+        with _lock:
+            if _ahead is not None:
+                _ahead.end()
+            _ahead = None
+
+
 def _waves(sources: Iterable[KernelSource]) -> Iterable[list[KernelSource]]:
     """The sources that are not loaded yet; what others call comes in an earlier wave."""
     wave = {source.key: source for source in sources if source.key not in _addresses}
@@ -51,10 +73,16 @@ def _objects(sources: list[KernelSource]) -> dict[str, bytes]:
     missing = [source for source in sources if found[source.key] is None]
     if config.debugs("cache") and sources:
         print(f"cache: {len(sources) - len(missing)} kernels found, {len(missing)} to compile")
-    for source, data in build_each(missing):
+    for source, data in build_each(missing, _taken_ahead()):
         cache.put(source.key, data)
         found[source.key] = data
     return {key: data for key, data in found.items() if data is not None}
+
+
+def _taken_ahead() -> Ahead | None:
+    global _ahead
+    ahead, _ahead = _ahead, None
+    return ahead
 
 
 def _load(wave: list[KernelSource], objects: dict[str, bytes]) -> None:
@@ -84,6 +112,13 @@ def _check_externals(source: KernelSource) -> None:
             raise CompileError(message(f"kernel {source.name} calls {external}, which is not defined."))
 
 
+def _after_fork() -> None:
+    """The second process answers the first one only."""
+    global _ahead
+    _ahead = None
+    _lock.release()
+
+
 if hasattr(os, "register_at_fork"):
     # A fork waits until nobody is inside of LLVM, whose own locks a child could never open.
-    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
+    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_after_fork)

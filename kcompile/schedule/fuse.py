@@ -252,13 +252,13 @@ class Fuser:
             joined.index[v] = tuple(substitute(i, renaming) for i in index)
         joined.index.update(view.index)
         joined.borders = {**producer.borders, **consumer.borders}
+        if not self._is_worth(producer, view, joined):
+            return None
         try:
             joined.refresh(self.named)
         except NotElementwise:
             return None
         if sum(len(loops.walk(e)) for e in joined.exprs.values()) > EXPRESSION_LIMIT:
-            return None
-        if not self._is_worth(producer, view, joined):
             return None
         if joined.contraction is not None and not _fits_epilogue(joined):
             return None

@@ -1,7 +1,7 @@
 """Sources to objects: identity, determinism, errors, externals, the helping process."""
 
 import sys
-from collections import deque
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,8 +10,8 @@ import pytest
 import kcompile
 from kcompile.codegen import build as building
 from kcompile.codegen import source as sources
-from kcompile.codegen.build import build, build_each, build_one
-from kcompile.codegen.helper import Helper
+from kcompile.codegen.build import Ahead, build, build_each, build_one
+from kcompile.codegen.helper import Helper, Waiting
 from kcompile.codegen.source import KernelSource
 from kcompile.core.errors import CompileError
 from kcompile.kernels.host import host
@@ -136,7 +136,7 @@ def test_the_helper_makes_the_same_objects(monkeypatch):
     texts = [FILL.format(value=i) for i in range(1000, 1012)]
     expected = {text: build_one(KernelSource(text, "fill")) for text in texts}
     # This process must not take all before the helper has started.
-    waiting = deque(KernelSource(text, "fill") for text in texts)
+    waiting = Waiting(KernelSource(text, "fill") for text in texts)
     helper = Helper.start(waiting)
     assert helper is not None
     finished, left = helper.join()
@@ -158,7 +158,7 @@ def test_after_an_error_the_helpers_stop(monkeypatch):
     texts = ["def kernel(args, begin, end, scratch):\n    wrong_name()\n" + "#" * 1000]
     with pytest.raises(CompileError, match="wrong_name"):
         helped(monkeypatch, texts + [FILL.format(value=i) for i in range(50)])
-    assert not seen[0]
+    assert not seen[0].sources
 
 
 def test_a_helper_that_dies_costs_nothing_but_time(monkeypatch):
@@ -182,10 +182,36 @@ def test_a_helper_that_answers_half_costs_nothing_but_time(monkeypatch):
     assert all(source.symbol.encode() in data for source, data in objects.items())
 
 
+def test_what_a_helper_compiles_ahead_is_not_compiled_again(monkeypatch):
+    here = []
+    monkeypatch.setattr(building, "build_one", lambda source: here.append(source) or b"here")
+    known = [fill(value) for value in range(2000, 2003)]
+    ahead = Ahead.of(known)
+    assert ahead is not None and ahead.helper is not None
+    while ahead.waiting.sources:  # this process must not take them first
+        time.sleep(0.01)
+    objects = dict(build_each([*known, fill(2003)], ahead))
+    assert {source.key for source in objects} == {source.key for source in [*known, fill(2003)]}
+    assert {source.text for source in here} <= {fill(2003).text}
+    assert all(source.symbol.encode() in objects[source] for source in known)
+
+
+def test_what_a_helper_compiled_in_vain_holds_nothing_up():
+    ahead = Ahead.of([fill(2004)])
+    assert ahead is not None and ahead.helper is not None
+    ahead.end()
+    ahead.helper.join()
+
+
+def test_one_core_compiles_nothing_ahead(monkeypatch):
+    monkeypatch.setattr(building, "host", lambda: replace(host(), cores=1))
+    assert Ahead.of([fill(2005)]) is None
+
+
 @pytest.mark.parametrize("executable", ["", "/usr/bin/some-application", "/nowhere/python3"])
 def test_an_interpreter_that_cannot_be_started_again_is_not(monkeypatch, executable):
     monkeypatch.setattr(sys, "executable", executable)
-    assert Helper.start(deque([fill(1)])) is None
+    assert Helper.start(Waiting([fill(1)])) is None
     assert len(helped(monkeypatch, [FILL.format(value=i) for i in range(3)])) == 3
 
 

@@ -72,7 +72,9 @@ def test_kernels_run(cache):
 def test_equal_sources_have_one_address_and_are_built_once(cache, monkeypatch):
     built = []
     monkeypatch.setattr(
-        kernels, "build_each", lambda sources: [(s, build_one(s)) for s in sources if not built.append(s)]
+        kernels,
+        "build_each",
+        lambda sources, ahead=None: [(s, build_one(s)) for s in sources if not built.append(s)],
     )
     first = get_kernels([add(1), KernelSource(add(1).text, "same"), add(2)])
     assert first[0] == first[1] != first[2]
@@ -84,10 +86,55 @@ def test_another_process_takes_the_object_from_the_cache(cache, monkeypatch):
     get_kernels([add(1)])
     assert cache.info().files == 1
     forget_all_but_the_executor(monkeypatch)
-    monkeypatch.setattr(kernels, "build_each", lambda sources: pytest.fail("built again") if sources else [])
+    monkeypatch.setattr(
+        kernels, "build_each", lambda sources, ahead=None: pytest.fail("built again") if sources else []
+    )
     y = np.zeros(2, np.int64)
     call(get_kernels([add(1)])[0], y)
     assert y.tolist() == [1, 1]
+
+
+@pytest.fixture
+def started(monkeypatch):
+    """What is compiled ahead, as `cold_start` asks for it."""
+    asked = []
+    monkeypatch.setattr(kernels.Ahead, "of", lambda sources: asked.append(sources))
+    return asked
+
+
+def test_with_an_empty_cache_the_executor_is_compiled_ahead(cache, started, monkeypatch):
+    monkeypatch.setattr(kernels, "_addresses", {})
+    with kernels.cold_start():
+        assert started == [[executor_source()]]
+    get_kernels([add(1)])  # the executor, too
+    with kernels.cold_start():
+        pass
+    monkeypatch.setattr(kernels, "_addresses", {})  # another process
+    with kernels.cold_start():
+        pass
+    assert len(started) == 1
+
+
+def test_a_cold_start_that_fails_leaves_no_helper(cache, monkeypatch):
+    monkeypatch.setattr(kernels, "_addresses", {})
+    with pytest.raises(ValueError, match="no plan"), kernels.cold_start():
+        ahead = kernels._ahead
+        raise ValueError("no plan")
+    assert kernels._ahead is None
+    if ahead is not None:  # of more than one core
+        ahead.helper.join()
+        assert not ahead.waiting.sources
+
+
+def test_what_was_compiled_ahead_is_cached(cache, monkeypatch):
+    monkeypatch.setattr(kernels, "_addresses", {})
+    with kernels.cold_start():
+        (address,) = get_kernels([add(3)])
+        assert kernels._ahead is None
+    assert cache.get(executor_source().key) is not None
+    y = np.zeros(2, np.int64)
+    call(address, y)
+    assert y.tolist() == [3, 3]
 
 
 def test_a_damaged_cached_object_is_built_again_in_silence(cache, monkeypatch):
