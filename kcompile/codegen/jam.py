@@ -63,7 +63,7 @@ def beside_each_other(axes: list[Axis], stores: list[Expr]) -> tuple[list[Axis],
         return [*outer, beside], [{axis: Int.of(beside) * steps + step} for step in range(steps)]
     if not outer or (isinstance(outer[-1].extent, int) and outer[-1].extent < LONG):
         return None
-    if any(len(column_reductions(e, outer[-1])) < len(_loops_of(e)) for e in stores):
+    if any(len(column_reductions(e, outer[-1])) < len(loops_of(e)) for e in stores):
         return None  # a loop of its own for each step
     return outer, [{axis: step} for step in range(steps)]
 
@@ -78,10 +78,10 @@ def _repeats(axis: Axis, stores: list[Expr]) -> int | None:
     if not isinstance(steps, int) or steps > NARROW or not isinstance(axis.extent, int):
         return None
     whole = axis.extent % steps == 0 and axis.extent // steps >= LONG
-    return steps if whole and not any(map(_loops_of, stores)) else None
+    return steps if whole and not any(map(loops_of, stores)) else None
 
 
-def _loops_of(e: Expr) -> list[Expr]:
+def loops_of(e: Expr) -> list[Expr]:
     """The reductions that are not written out."""
     return [p for p in loops.walk(e) if p.op == "reduce" and not is_unrolled(p)]
 

@@ -12,7 +12,7 @@ from kcompile.codegen import scalar
 from kcompile.codegen.columns_cpu import Columns
 from kcompile.codegen.expressions import Names, Statements, hoistable, resolve, size_of
 from kcompile.codegen.guards import decided, one_test_at_a_time, take_branch
-from kcompile.codegen.jam import beside_each_other, columns_together, steps_together
+from kcompile.codegen.jam import beside_each_other, columns_together, loops_of, steps_together
 from kcompile.codegen.nest import Nest, StoreItem, column_reductions
 from kcompile.codegen.sections import sections_of
 from kcompile.codegen.source import KernelSource
@@ -28,6 +28,9 @@ from kcompile.schedule.contraction import hint
 
 COLUMN_CHUNK = 128  # columns that are summed side by side: whole cache lines, several vectors
 TILE_ELEMENTS = 16384  # elements of a tile: enough to hide the cost of claiming it
+# Several vectors, as LLVM takes rows at a time: what is left over is summed in another order, and must be the
+# same rows however the tiles are shared out.
+VECTOR_ROWS = 64
 
 
 def emit_loop(kernel: Loop, aliases: Mapping[Value, Value]) -> KernelSpec:
@@ -101,6 +104,8 @@ class _LoopEmitter:
         chunk = max(1, TILE_ELEMENTS // inner)
         if self._columns_at(0):
             chunk = max(chunk, COLUMN_CHUNK)
+        elif self._goes_along_vectors(split):
+            chunk = -(-chunk // VECTOR_ROWS) * VECTOR_ROWS
         total = self.s.bound(outer)
         axes = self.shared[:split]
         low, high = self.w.name("low"), self.w.name("high")
@@ -116,6 +121,11 @@ class _LoopEmitter:
                 self._decode(position, axes)
                 self._level(split)
         return symbolic.floordiv(outer + (chunk - 1), chunk)
+
+    def _goes_along_vectors(self, split: int) -> bool:
+        """Is there no loop inside of the tile loop?"""
+        inner = split < len(self.shared) or any(i.inner for i in self.items)
+        return not inner and not any(loops_of(i.expr) for i in self.items)
 
     def _split_two(self) -> int:
         """How many outer axes form the tile space: two where the first alone is short or the nest is deep."""

@@ -99,10 +99,10 @@ def gradient_window_of(m: list[AxisRole], lanes: AxisRole, k: list[AxisRole]) ->
     if depth is None or lanes.y != 1 or lanes.b != 1 or hint(lanes.extent) % 4:
         return None
     window = _window([r for r in m if r is not depth], k, depth, lanes, ("a", "b"))
-    sums = int(depth.extent) * int(lanes.extent)
-    if window is None or sums * window.shift_count > MOST_SUMS * window.squares:
+    if window is None:
         return None
-    return replace(window, is_gradient=True)
+    sums = window.shift_count * int(depth.extent) * int(lanes.extent)
+    return replace(window, is_gradient=True) if sums <= MOST_SUMS * window.squares else None
 
 
 def _window(

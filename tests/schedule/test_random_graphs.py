@@ -7,15 +7,22 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 
+from kcompile import ops
+from kcompile.autograd.backward import gradients
 from kcompile.codegen import loop_cpu
 from kcompile.compiler import compile_graph
 from kcompile.core.config import config
+from kcompile.core.symbolic import symbol
 from kcompile.ir.evaluate import bind_symbols, evaluate
 from kcompile.ir.graph import Graph, Value
+from kcompile.ir.op import make_parameter
+from kcompile.ir.types import TensorType
 from kcompile.runtime.executor import SERIAL
 from kcompile.runtime.team import Team
+from kcompile.trace.tracer import trace
 from tests.helpers import assert_close
 from tests.schedule.random_graphs import BATCHES, Computation, computations
 
@@ -106,6 +113,25 @@ def test_two_threads_give_the_bits_of_one(c):
     for _ in range(3):
         for got, want in zip(run_by_two(program, arrays), alone, strict=True):
             np.testing.assert_array_equal(got, want)
+
+
+@pytest.mark.parametrize("width", [5, 7, 12])
+def test_two_threads_give_the_bits_of_one_in_short_rows(width, monkeypatch):
+    """LLVM takes several rows at a time and sums what is left over in another order."""
+    monkeypatch.setattr(loop_cpu, "TILE_ELEMENTS", 1024)  # several tiles even here
+    x = make_parameter("x", TensorType((symbol("batch"), width)))
+
+    def wave(x):
+        y = ops.transpose(x)
+        y = y - ops.mean(y, axis=0, keepdims=True)
+        y = y * ops.rsqrt(ops.mean(ops.square(y), axis=0, keepdims=True) + 0.1)
+        total = ops.sum(ops.sin(y * 1.5 + 0.5))
+        return [total, *gradients(total, [x])]
+
+    program = compile_graph(trace(wave, [x])[0])
+    arrays = [np.random.default_rng(width).normal(size=(129, width)).astype("float32")]
+    for got, want in zip(run_by_two(program, arrays), program(*arrays), strict=True):
+        np.testing.assert_array_equal(got, want)
 
 
 def run_by_two(program: Any, arrays: list[np.ndarray]) -> list[np.ndarray]:
