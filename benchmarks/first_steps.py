@@ -36,7 +36,6 @@ AUGMENTATION = (
 MORE = [
     *(case(name, PHOTOS) for name in AUGMENTATION),
     case("RandomContrast", PHOTOS, factor=0.5),
-    case("RandomCrop", PHOTOS, height=20, width=24),
     case("RandomSaturation", PHOTOS, factor=0.5),
     case("RandomShear", PHOTOS, x_factor=0.3, y_factor=0.2),
     case("MelSpectrogram", (2, 8000)),
