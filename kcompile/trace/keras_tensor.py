@@ -15,6 +15,8 @@ from kcompile.ops.public import Symbolic
 from kcompile.trace.naming import auto_name
 from kcompile.trace.tracer import Tracer
 
+EXTENTS = (83, 89)  # primes, as Keras tries: what divides one of them by chance does not divide the other
+
 
 class KerasTensor(Symbolic):
     """What `Input` returns and layers pass on while a functional model is built.
@@ -117,9 +119,14 @@ def spec_of(value: Any) -> KerasTensor:
     return KerasTensor(known_shape(value.shape), value.dtype)
 
 
-def enter(x: Any) -> Any:
-    """A placeholder as an input of a trace; anything else as it is."""
-    return make_parameter(x.name, type_of(x)) if isinstance(x, KerasTensor) else x
+def enter(x: Any, extent: int | None = None) -> Any:
+    """A placeholder as an input of a trace; anything else as it is. extent: for what is unknown."""
+    if not isinstance(x, KerasTensor):
+        return x
+    found = type_of(x)
+    if extent is not None:
+        found = TensorType(tuple(extent if d is None else d for d in x.shape), x.dtype)
+    return make_parameter(x.name, found)
 
 
 def leave(x: Any) -> Any:
@@ -133,10 +140,46 @@ def leave(x: Any) -> Any:
 
 
 def infer_output(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """Placeholders for what function(*args, **kwargs) returns, by tracing it on values of their types."""
+    """Placeholders for what function(*args, **kwargs) returns, by tracing it on values of their types.
+
+    Code that needs a number where a dimension is unknown (a loop in Python, `if length > 8`) gets one, twice:
+    where two numbers give two extents, an extent is unknown.
+    """
+    try:
+        return _traced(function, args, kwargs, None)
+    except Exception:
+        if not any(_is_open(x) for x in tree.flatten([list(args), kwargs])):
+            raise
+        try:
+            return _of_two_traces(*(_traced(function, args, kwargs, extent) for extent in EXTENTS))
+        except Exception:
+            pass  # a mistake that numbers do not mend: it is told as the first trace met it
+        raise
+
+
+def _traced(function: Callable[..., Any], args: Any, kwargs: Any, extent: int | None) -> Any:
+    def own(structure: Any) -> Any:
+        return tree.map_structure(lambda x: enter(x, extent), structure)
+
     with open_extents.of_placeholders(), Tracer():
-        result = function(*tree.map_structure(enter, list(args)), **tree.map_structure(enter, kwargs))
+        result = function(*own(list(args)), **own(kwargs))
         return tree.map_structure(leave, result)
+
+
+def _is_open(x: Any) -> bool:
+    return isinstance(x, KerasTensor) and None in x.shape
+
+
+def _of_two_traces(some: Any, others: Any) -> Any:
+    """What two traces returned; an extent that differs is unknown."""
+    parts = zip(tree.flatten(some), tree.flatten(others), strict=True)
+    return tree.pack_as(some, [_in_common(a, b) for a, b in parts])
+
+
+def _in_common(a: Any, b: Any) -> Any:
+    if not isinstance(a, KerasTensor):
+        return a if a == b else None
+    return KerasTensor(tuple(d if d == e else None for d, e in zip(a.shape, b.shape, strict=True)), a.dtype)
 
 
 def _public_op(name: str) -> Callable[..., Any]:

@@ -372,7 +372,6 @@ MISTAKES = {
     "stack": (lambda: L.StackedRNNCells([L.Dense(2)]), ValueError, "state_size"),
     "rank": (lambda: L.LSTM(2)(X[0]), ValueError, "expected ndim=3"),
     "cudnn": (lambda: L.LSTM(2, use_cudnn="yes"), ValueError, "use_cudnn"),
-    "unroll": (lambda: L.GRU(2, unroll=True)(keras.Input((None, 3))), ValueError, "Cannot unroll"),
     "states": (lambda: L.LSTM(2)(X, initial_state=[X[:, 0, :2]]), ValueError, "expects 2 initial state"),
     "argument": (lambda: L.LSTM(2, unitz=3), ValueError, "unitz"),
     "activation": (lambda: L.LSTM(2, activation="tanhh"), ValueError, "tanhh"),
