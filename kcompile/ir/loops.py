@@ -246,8 +246,10 @@ def _below(x: Expr) -> tuple[Expr, ...]:
     return tuple(order)
 
 
-def outermost_reductions(e: Expr) -> list[Expr]:
-    """The reductions that are not inside of another."""
+def outermost_reductions(e: Expr, guarded: bool = True) -> list[Expr]:
+    """The reductions that are not inside of another. guarded: also those that are evaluated only where a
+    condition holds; elsewhere what they load may lie outside.
+    """
     found: dict[Expr, None] = {}
     seen: set[Expr] = set()
     stack = [e]
@@ -257,7 +259,7 @@ def outermost_reductions(e: Expr) -> list[Expr]:
             found[part] = None
         elif part not in seen:
             seen.add(part)
-            stack.extend(reversed(part.args))
+            stack.extend(reversed(part.args if guarded or part.op != "guard" else part.args[:1]))
     return list(found)
 
 

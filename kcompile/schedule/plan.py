@@ -193,7 +193,7 @@ class _Lowering:
         changed = []
         for store in stores:
             expr = store.expr
-            for r in loops.outermost_reductions(expr):
+            for r in loops.outermost_reductions(expr, guarded=False):
                 if r not in sums and scatter_of(r, self.target.sorts) is not None:
                     kernel, sums[r] = self._scattered(r, len(first))
                     first.append(kernel)
@@ -211,7 +211,7 @@ class _Lowering:
         """
         kind, axes, part = r.attr
         body = r.args[0]
-        for inner in loops.outermost_reductions(body):
+        for inner in loops.outermost_reductions(body, guarded=False):
             if not inner.free_axes.isdisjoint(axes) or not _is_shared_out(inner):
                 continue
             if inner not in totals:

@@ -12,7 +12,7 @@ from kcompile.codegen import cpu
 from kcompile.core.config import config
 from kcompile.core.symbolic import symbol
 from kcompile.ir.kernels import Contract, Loop, Pack
-from kcompile.ir.loops import walk
+from kcompile.ir.loops import outermost_reductions, walk
 from kcompile.ir.op import make_parameter
 from kcompile.ir.types import TensorType
 from kcompile.passes import pipeline
@@ -169,3 +169,20 @@ def test_a_value_that_nobody_reads_is_not_computed():
         return ops.tanh(x)
 
     assert [k.fused for k in plan(unused, parameter("x", 8)).kernels] == [("tanh",)]
+
+
+@pytest.mark.parametrize("side", ["pad", "concatenate"])
+def test_a_sum_inside_of_a_border_is_not_computed_on_the_border(side):
+    """A few rows are scattered into what is padded: beyond the border's edge there is nothing to read."""
+
+    def padded(rows, update):
+        found = ops.segment_sum(update, rows, num_segments=9)
+        if side == "pad":
+            return ops.pad(found, ((0, 0), (16, 3)))
+        return ops.concatenate([ops.zeros((9, 16)), found, ops.zeros((9, 3))], axis=1)
+
+    made = plan(padded, parameter("rows", 6, dtype="int32"), parameter("update", 6, 2))
+    wide = [k for k in made.kernels if isinstance(k, Loop) and any(a.extent == 21 for a in k.axes)]
+    assert wide
+    stores = [store for kernel in wide for store in kernel.stores]
+    assert not any(outermost_reductions(store.expr, guarded=False) for store in stores)
