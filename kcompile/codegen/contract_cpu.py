@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 
 from kcompile.codegen import scalar
+from kcompile.codegen.ahead import Ahead
 from kcompile.codegen.borders_cpu import write_borders
 from kcompile.codegen.contraction_axes import Positions, axis_values, joined_in_a, packed_strides, positions
 from kcompile.codegen.expressions import Names, Statements, hoistable, resolve
@@ -72,6 +73,7 @@ class ContractEmitter:
         self.panels = panels_of_strip(c, self.row, self.lane, (e for _, _, e in self.stores))
         self.tile_width = self.panels * c.columns  # of the scratch tile
         self.narrow = None if isinstance(c.n.extent, int) or c.pairs else narrower_tile(c.columns, c.dtype)
+        self.ahead = Ahead(c, self.stores, self.row, self.lane)
         self.beyond = max(c.rows, self.narrow[0] if self.narrow else 0) - 1  # rows computed too many
         self.externals: list[KernelSource] = []
 
@@ -322,6 +324,9 @@ class ContractEmitter:
             str(self.tile_width * self.out_item), "i64(k_pass > first_pass)",
         ]  # fmt: skip
         self.w.line(f'call_external("{source.symbol}", {", ".join(values)})')
+        if self.ahead.is_worth and rows > 1:
+            used = self.ahead.write(self.w, s, self.names, self._block_rows(), rows)
+            self.externals += [source for source in used if source not in self.externals]
         self.w.line(f"r += {rows}")
 
     def _epilogue(self) -> None:
