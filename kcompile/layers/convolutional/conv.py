@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kcompile import ops
+from kcompile.core.errors import ArgumentError
 from kcompile.core.signatures import arguments_of, with_defaults
 from kcompile.layers.adapted import Adapted
 from kcompile.layers.arguments import data_format_name, int_tuple, padding_name
@@ -45,8 +46,9 @@ class Windowed(Configured):
     @staticmethod
     def positive(name: str, value: Any) -> int:
         """`value`, if it is an int above 0."""
-        if isinstance(value, bool) or not hasattr(value, "__index__") or value <= 0:
-            raise ValueError(
+        whole = hasattr(value, "__index__") and not isinstance(value, bool)
+        if not whole or value <= 0:
+            raise (ValueError if whole else ArgumentError)(
                 f"Invalid value for argument `{name}`. Expected a strictly positive value. Received "
                 f"{name}={value}."
             )
