@@ -89,6 +89,8 @@ def as_tensor(x: Any, dtype: str | None = None) -> Any:
     if dtype is None or x is None:
         return python_array(x)
     array = np.asarray(x)  # a Python float keeps all its digits until it becomes `dtype`
+    if array.dtype.kind in "US":
+        raise ArgumentError(f"Text is no operand of a numeric op. Received: {x!r}")
     if array.dtype.kind == "c":
         raise NotImplementedError("kernels have no complex numbers; keep real and imaginary parts apart")
     wanted = dtypes.numpy_dtype(dtype)

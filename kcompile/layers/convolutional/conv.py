@@ -60,6 +60,11 @@ class Windowed(Configured):
 
     def channels_of(self, input_shape: Any) -> int:
         """The number of channels; the layer then accepts no other."""
+        if len(input_shape) != self.rank + 2:
+            raise ValueError(
+                f"Layer '{self.name}': inputs and kernel must have the same rank, {self.rank + 2}. Received: "
+                f"input_shape={tuple(input_shape)}"
+            )
         channels = input_shape[self.channel_axis]
         if channels is None:
             raise ValueError(
