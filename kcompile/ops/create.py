@@ -312,6 +312,7 @@ def geomspace(
     ends = ew.operands(start, stop)
     below = ew.logical_and(*(ew.less(x, 0) for x in ends))
     sign = ew.where(below, -1, 1)
-    y = ew.exp(linspace(*(ew.log(ew.multiply(sign, x)) for x in ends), num, endpoint, axis=axis))
+    first, last = (ew.log(ew.multiply(sign, x)) for x in ends)
+    y = ew.exp(linspace(first, last, num, endpoint, axis=axis))
     y = ew.multiply(y, sign if not len(sign.shape) else movement.expand_dims(sign, axis))
     return y if dtype is None else ew.cast(y, dtype)
