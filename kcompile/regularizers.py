@@ -5,8 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from kcompile import ops
 from kcompile.core import objects
+from kcompile.core.errors import ArgumentError
 from kcompile.core.serialization import deserialize_keras_object, serialize_keras_object
 
 
@@ -62,7 +65,7 @@ class L1(Regularizer):
         return self.l1 * ops.sum(ops.absolute(x))
 
     def get_config(self) -> dict[str, Any]:
-        return {"l1": float(self.l1)}
+        return {"l1": float(np.float32(self.l1))}
 
 
 class L2(Regularizer):
@@ -88,8 +91,8 @@ class OrthogonalRegularizer(Regularizer):
 
     def __init__(self, factor: float = 0.01, mode: str = "rows"):
         self.factor = _penalty("factor", factor)
-        if mode not in ("rows", "columns"):
-            raise ValueError(
+        if not isinstance(mode, str) or mode not in ("rows", "columns"):
+            raise (ValueError if isinstance(mode, str) else ArgumentError)(
                 'Invalid value for argument `mode`. Expected one of {"rows", "columns"}. '
                 f"Received: mode={mode}"
             )
@@ -110,7 +113,7 @@ class OrthogonalRegularizer(Regularizer):
         return self.factor * 0.5 * off_diagonal / (count * (count - 1.0) / 2.0)
 
     def get_config(self) -> dict[str, Any]:
-        return {"factor": float(self.factor), "mode": self.mode}
+        return {"factor": float(np.float32(self.factor)), "mode": self.mode}
 
 
 l1, l2, l1_l2, orthogonal_regularizer = L1, L2, L1L2, OrthogonalRegularizer

@@ -19,6 +19,12 @@ class SubscriptError(ShapeError, IndexError):
     """A subscript does not fit the tensor."""
 
 
+class ArgumentError(KCompileError, ValueError, TypeError, AttributeError):
+    """An argument is not of a type that it may have. Keras raises a ValueError where it checks, and elsewhere
+    what Python happens to fail with: a TypeError, or an AttributeError.
+    """
+
+
 class DTypeError(KCompileError, TypeError, ValueError):
     """dtypes do not fit."""
 

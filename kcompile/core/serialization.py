@@ -139,7 +139,8 @@ def _function(function: Any) -> Config:
         _sharing.functions[name] = function
     elif name == "<lambda>":
         return lambdas.as_data(function)
-    return {"module": "builtins", "class_name": "function", "config": name, "registered_name": "function"}
+    kind = type(function).__name__  # "function", or "builtin_function_or_method"
+    return {"module": "builtins", "class_name": kind, "config": name, "registered_name": kind}
 
 
 def _instance(item: Any) -> Config:
@@ -190,7 +191,7 @@ def deserialize_keras_object(
     name = _checked_name(config)
     if name in _SPECIAL:
         return _SPECIAL[name](_settings(config))
-    if name == "function":
+    if name in ("function", "builtin_function_or_method"):
         return _function_of(config, module, custom_objects)
     return _object(config, module, custom_objects)
 

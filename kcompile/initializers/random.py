@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from kcompile.core import dtypes
+from kcompile.core.errors import ArgumentError
 from kcompile.core.serialization import deserialize_keras_object, serialize_keras_object
 from kcompile.initializers.constant import Initializer
 from kcompile.trace.seed_generator import checked_seed
@@ -134,9 +135,8 @@ class VarianceScaling(RandomInitializer):
     ):
         if scale <= 0.0:
             raise ValueError(f"Argument `scale` must be positive float. Received: scale={scale}")
-        distribution = (
-            "truncated_normal" if str(distribution).lower() == "normal" else str(distribution).lower()
-        )
+        distribution = distribution.lower() if isinstance(distribution, str) else distribution
+        distribution = "truncated_normal" if distribution == "normal" else distribution
         _one_of("mode", mode, ("fan_in", "fan_out", "fan_avg"))
         _one_of("distribution", distribution, ("uniform", "truncated_normal", "untruncated_normal"))
         self.scale, self.mode, self.distribution = scale, mode, distribution
@@ -160,8 +160,8 @@ class VarianceScaling(RandomInitializer):
 
 
 def _one_of(name: str, value: Any, allowed: Sequence[str]) -> None:
-    if value not in allowed:
-        raise ValueError(
+    if not isinstance(value, str) or value not in allowed:
+        raise (ValueError if isinstance(value, str) else ArgumentError)(
             f"Invalid `{name}` argument: {value}. Please use one of {', '.join(map(repr, allowed))}."
         )
 

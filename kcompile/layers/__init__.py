@@ -151,6 +151,7 @@ GlobalAvgPool3D = GlobalAveragePooling3D
 GlobalMaxPool1D, GlobalMaxPool2D, GlobalMaxPool3D = GlobalMaxPooling1D, GlobalMaxPooling2D, GlobalMaxPooling3D
 
 _MODULE = "keras.layers"
+registry.publish("keras", {"InputSpec": InputSpec})
 registry.publish(_MODULE, {"GroupQueryAttention": GroupQueryAttention})  # not the name of the class
 registry.publish(
     _MODULE,

@@ -1,4 +1,6 @@
-"""Checks of constructor arguments that layers share; all raise ValueError with the argument's name."""
+"""Checks of constructor arguments that layers share. All raise ValueError, or ArgumentError for what is of
+another type, with the argument's name.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +8,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from kcompile.core import config
+from kcompile.core.errors import ArgumentError
 
 
 def positive_int(name: str, value: Any) -> int:
     """`value` as an int above 0."""
-    if isinstance(value, bool) or not hasattr(value, "__index__") or value <= 0:
-        raise ValueError(
+    whole = hasattr(value, "__index__") and not isinstance(value, bool)
+    if not whole or value <= 0:
+        raise (ValueError if whole else ArgumentError)(
             f"Received an invalid value for `{name}`, expected a positive integer. Received: {name}={value}"
         )
     return value
@@ -45,9 +49,11 @@ def int_tuple(name: str, value: Any, n: int, allow_zero: bool = False) -> tuple[
 
 def one_of(name: str, value: Any, allowed: Sequence[str]) -> str:
     """`value` in lower case, if it is among `allowed`."""
-    text = value.lower() if isinstance(value, str) else value
+    text = value.lower() if isinstance(value, str) else ""
     if text not in allowed:
-        raise ValueError(f"The `{name}` argument must be one of {set(allowed)}. Received: {name}={value}")
+        raise (ValueError if isinstance(value, str) else ArgumentError)(
+            f"The `{name}` argument must be one of {set(allowed)}. Received: {name}={value}"
+        )
     return text
 
 
@@ -57,7 +63,11 @@ def padding_name(value: Any, causal: bool = False) -> str:
 
 def data_format_name(value: Any) -> str:
     """ "channels_last" or "channels_first"; None means the global setting."""
-    return one_of("data_format", value or config.image_data_format(), ("channels_first", "channels_last"))
+    return one_of(
+        "data_format",
+        config.image_data_format() if value is None else value,
+        ("channels_first", "channels_last"),
+    )
 
 
 def spatial_pairs(name: str, value: Any, n: int) -> tuple[tuple[int, int], ...]:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from kcompile.core import dtypes, tree
-from kcompile.core.errors import DTypeError, ShapeError
+from kcompile.core.errors import ArgumentError, DTypeError, ShapeError
 from kcompile.trace.keras_tensor import known_shape
+
+
+def _checked_shape(shape: Any) -> tuple[int | None, ...]:
+    dims = tuple(shape) if isinstance(shape, Iterable) else None
+    if dims is None or any(d is not None and not hasattr(d, "__index__") for d in dims):
+        raise ArgumentError(f"`shape` must be a tuple of integers and None. Received: shape={shape}")
+    return dims
 
 
 class InputSpec:
@@ -32,7 +40,7 @@ class InputSpec:
         optional: bool = False,
     ):
         self.dtype = None if dtype is None else dtypes.standardize(dtype)
-        self.shape = None if shape is None else tuple(shape)
+        self.shape = None if shape is None else _checked_shape(shape)
         self.ndim = len(self.shape) if self.shape is not None else ndim
         self.max_ndim, self.min_ndim = max_ndim, min_ndim
         self.axes = self._axes(axes or {})

@@ -8,6 +8,7 @@ from typing import Any
 from kcompile import dtype_policies, ops
 from kcompile.core import tree
 from kcompile.core.config import floatx
+from kcompile.core.errors import ArgumentError
 from kcompile.core.serialization import deserialize_keras_object, serialize_keras_object
 from kcompile.core.symbolic import product
 from kcompile.ir.types import broadcast_shapes
@@ -129,8 +130,9 @@ def tensor(x: Any, dtype: str | None = None) -> Any:
 
 
 def standardize_reduction(reduction: str | None) -> str | None:
-    if reduction not in REDUCTIONS:
-        raise ValueError(
+    known = reduction is None or isinstance(reduction, str)
+    if not known or reduction not in REDUCTIONS:
+        raise (ValueError if known else ArgumentError)(
             f"Invalid value for argument `reduction`. Expected one of {REDUCTIONS}. Received: "
             f"reduction={reduction}"
         )

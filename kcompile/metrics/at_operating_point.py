@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from kcompile import ops
-from kcompile.metrics.confusion import Decisions, ratio
+from kcompile.metrics.confusion import Decisions, into_range, ratio
 from kcompile.metrics.metric import Metric
+from kcompile.ops import elementwise as ew
 
 COUNTS = ("true_positives", "false_positives", "true_negatives", "false_negatives")
 
@@ -47,6 +48,9 @@ class SensitivitySpecificityBase(Metric):
             setattr(self, count, self.add_variable((num_thresholds,), name=count))
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        y_pred = ew.as_tensor(y_pred, self.dtype)
+        if self.num_thresholds >= 3:
+            y_pred = into_range(y_pred)
         decisions = Decisions(y_true, y_pred, self.thresholds, sample_weight, class_id=self.class_id)
         for count in COUNTS:
             variable = getattr(self, count)
@@ -67,7 +71,7 @@ class SensitivitySpecificityBase(Metric):
         return ops.max(ops.where(feasible, self._rate(self.best), 0.0))  # rates are never negative
 
     def get_config(self) -> dict[str, Any]:
-        own = {self.argument: self.value, "num_thresholds": self.num_thresholds, "class_id": self.class_id}
+        own = {"class_id": self.class_id, "num_thresholds": self.num_thresholds, self.argument: self.value}
         return {**super().get_config(), **own}
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from kcompile import ops
 from kcompile.core import config, dtypes
 from kcompile.core.serialization import deserialize_keras_object
-from kcompile.metrics.confusion import Decisions, ratio
+from kcompile.metrics.confusion import Decisions, into_range, ratio
 from kcompile.metrics.metric import Metric
 from kcompile.ops import elementwise as ew
 
@@ -21,7 +21,7 @@ SUMMATIONS = {name: name for name in ("interpolation", "minoring", "majoring")}
 def one_of(what: str, given: Any, known: dict[str, str]) -> str:
     """The name that `given` stands for; it may be written in lower case, capitals or with one capital."""
     spelled = {form(name) for name in known for form in (str.lower, str.upper, str.capitalize)}
-    if given not in spelled:
+    if not isinstance(given, str) or given not in spelled:
         raise ValueError(f'Invalid {what} value: "{given}". Expected values are {list(known.values())}')
     return known[given.lower()]
 
@@ -94,7 +94,7 @@ class AUC(Metric):
                 )
             self._build((y_pred.shape[1],))
         y_pred = ops.sigmoid(y_pred) if self.from_logits else y_pred
-        y_pred = ops.clip(y_pred, 0.0, 1.0) if self._is_even else y_pred
+        y_pred = into_range(y_pred) if self._is_even else y_pred
         weights = None if self.multi_label else self.label_weights
         decisions = Decisions(
             y_true, y_pred, self.thresholds, sample_weight, weights, per_label=self.multi_label

@@ -35,6 +35,11 @@ def ratio(a: Any, b: Any) -> Any:
     return ops.where(empty, 0, a / ops.where(empty, 1, b))
 
 
+def into_range(y_pred: Any) -> Any:
+    """Predictions in [0, 1], as Keras sorts them into buckets between even thresholds; NaN counts as 0."""
+    return ops.clip(ops.where(ops.isnan(y_pred), 0.0, y_pred), 0.0, 1.0)
+
+
 class Decisions:
     """Labels and predictions of a batch against thresholds; the methods count.
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from kcompile import ops
 from kcompile.core import config, dtypes
+from kcompile.core.errors import ArgumentError
 from kcompile.core.symbolic import product
 from kcompile.metrics.metric import Metric
 from kcompile.ops import elementwise as ew
@@ -31,6 +32,8 @@ class _IoUBase(Metric):
         axis: int = -1,
     ):
         super().__init__(name=name, dtype=dtype or "int")
+        if not hasattr(num_classes, "__index__"):
+            raise ArgumentError(f"`num_classes` must be an integer. Received: num_classes={num_classes}")
         self.num_classes, self.ignore_class, self.axis = num_classes, ignore_class, axis
         self.sparse_y_true, self.sparse_y_pred = sparse_y_true, sparse_y_pred
         shape = (num_classes, num_classes)
@@ -127,8 +130,9 @@ class IoU(_IoUBase):
         }
         return {**super().get_config(), **own}
 
-    def _config_without(self, *names: str) -> dict[str, Any]:
-        return {name: value for name, value in IoU.get_config(self).items() if name not in names}
+    def _config_of(self, *names: str) -> dict[str, Any]:
+        """Some entries of the config, in this order."""
+        return {name: getattr(self, name) for name in names}
 
 
 class BinaryIoU(IoU):
@@ -149,8 +153,7 @@ class BinaryIoU(IoU):
         super().update_state(y_true, ops.cast(decided, self.dtype), sample_weight)
 
     def get_config(self) -> dict[str, Any]:
-        kept = self._config_without("num_classes", "ignore_class", "sparse_y_true", "sparse_y_pred", "axis")
-        return {**kept, "threshold": self.threshold}
+        return self._config_of("target_class_ids", "threshold", "name", "dtype")
 
 
 class MeanIoU(IoU):
@@ -171,7 +174,8 @@ class MeanIoU(IoU):
         )
 
     def get_config(self) -> dict[str, Any]:
-        return self._config_without("target_class_ids")
+        names = ("num_classes", "name", "dtype", "ignore_class", "sparse_y_true", "sparse_y_pred", "axis")
+        return self._config_of(*names)
 
 
 class OneHotIoU(IoU):
@@ -192,7 +196,8 @@ class OneHotIoU(IoU):
         )
 
     def get_config(self) -> dict[str, Any]:
-        return self._config_without("sparse_y_true")
+        names = ("num_classes", "target_class_ids", "name", "dtype", "ignore_class", "sparse_y_pred", "axis")
+        return self._config_of(*names)
 
 
 class OneHotMeanIoU(MeanIoU):
@@ -210,4 +215,4 @@ class OneHotMeanIoU(MeanIoU):
         super().__init__(num_classes, name, dtype, ignore_class, False, sparse_y_pred, axis)
 
     def get_config(self) -> dict[str, Any]:
-        return self._config_without("target_class_ids", "sparse_y_true")
+        return self._config_of("num_classes", "name", "dtype", "ignore_class", "sparse_y_pred", "axis")

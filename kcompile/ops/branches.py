@@ -83,6 +83,8 @@ def cond(pred: Any, true_fn: Function, false_fn: Function) -> Any:
     """
     check_callable("cond", true_fn, "true_fn")
     check_callable("cond", false_fn, "false_fn")
+    if pred is None:
+        raise TypeError("cond: `pred` must be a bool, a number or a tensor. Received: pred=None")
     if not isinstance(unwrap(pred), Value):
         return true_fn() if pred else false_fn()
     return switch(ew.where(ew.cast(pred, "bool"), 1, 0), [false_fn, true_fn])

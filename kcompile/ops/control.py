@@ -79,9 +79,16 @@ def _scan_eagerly(
         carry, y = f(carry, x)
         ys.append(y)
     if not ys:
-        return carry, None
+        return carry, _no_rows(f, carry, xs, slices)
     rows = [_present(y) for y in (reversed(ys) if reverse else ys)]
     return carry, _filled(ys[0], [joining.stack(list(one)) for one in zip(*rows, strict=True)])
+
+
+def _no_rows(f: Function, carry: Any, xs: Any, slices: Sequence[Any]) -> Any:
+    """What no steps return: f's results of a slice of zeros, none of them."""
+    zeros = [np.zeros(a.shape[1:], a.dtype) for a in slices]
+    y = f(carry, None if xs is None else tree.pack_as(xs, zeros))[1]
+    return _filled(y, [np.zeros((0, *np.shape(x)), np.asarray(x).dtype) for x in _present(y)])
 
 
 def _present(structure: Any) -> list[Any]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from kcompile.core import symbolic
 from kcompile.core.config import data_format_of
-from kcompile.core.errors import ShapeError, message
+from kcompile.core.errors import ArgumentError, ShapeError, message
 from kcompile.core.open_extents import fit
 from kcompile.core.symbolic import Int
 from kcompile.ir.op import Op, Sample
@@ -96,6 +96,10 @@ def _infer(
                 received=f"kernel {w!r}",
                 hint="channels are the last axis",
             )
+        )
+    if any(isinstance(n, int) and n < 1 for n in (*strides, *dilations)):
+        raise ArgumentError(
+            f"{op}: strides and dilations must be positive. Received: {tuple(strides)} and {tuple(dilations)}"
         )
     spatial = []
     for d, k, s, p, e in zip(x.shape[1:-1], w.shape[:-2], strides, pads, dilations, strict=True):

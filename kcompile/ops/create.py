@@ -308,6 +308,11 @@ def logspace(
 def geomspace(
     start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0
 ) -> Any:
-    """Numbers with a constant ratio from start to stop (both positive)."""
-    y = ew.exp(linspace(ew.log(start), ew.log(stop), num, endpoint, axis=axis))
+    """Numbers with a constant ratio from start to stop, which have the same sign."""
+    ends = ew.operands(start, stop)
+    below = ew.logical_and(*(ew.less(x, 0) for x in ends))
+    sign = ew.where(below, -1, 1)
+    first, last = (ew.log(ew.multiply(sign, x)) for x in ends)
+    y = ew.exp(linspace(first, last, num, endpoint, axis=axis))
+    y = ew.multiply(y, sign if not len(sign.shape) else movement.expand_dims(sign, axis))
     return y if dtype is None else ew.cast(y, dtype)

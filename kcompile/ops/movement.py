@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from kcompile.core import dtypes, symbolic
-from kcompile.core.errors import ShapeError, message
+from kcompile.core.errors import ArgumentError, ShapeError, message
 from kcompile.core.open_extents import fit
 from kcompile.core.symbolic import Int
 from kcompile.ir import loops
@@ -21,6 +21,8 @@ from kcompile.ops import elementwise as ew
 
 
 def check_axis(op: str, axis: int, rank: int) -> int:
+    if not hasattr(axis, "__index__"):
+        raise ArgumentError(f"{op}: `axis` must be an int. Received: axis={axis}")
     if not -rank <= axis < rank:
         raise ShapeError(message(f"{op}: axis must lie in [{-rank}, {rank}).", received=f"axis={axis}"))
     return axis % rank

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from kcompile.core import dtypes
+from kcompile.core.errors import ArgumentError
 from kcompile.core.symbolic import Int
 from kcompile.ir import loops
 from kcompile.ir.graph import Value
@@ -66,6 +67,8 @@ def common_dtype(*xs: Any) -> str:
 
 
 def python_array(x: Any) -> np.ndarray:
+    if x is None:
+        raise ArgumentError("None is not a valid operand; tensors, arrays, numbers and lists of them are.")
     array = np.asarray(x)
     if isinstance(x, (np.ndarray, np.generic)):
         return array
@@ -83,9 +86,11 @@ def as_tensor(x: Any, dtype: str | None = None) -> Any:
         from kcompile.ops.movement import extent
 
         return as_tensor(extent(x), dtype)
-    if dtype is None:
+    if dtype is None or x is None:
         return python_array(x)
     array = np.asarray(x)  # a Python float keeps all its digits until it becomes `dtype`
+    if array.dtype.kind in "US":
+        raise ArgumentError(f"Text is no operand of a numeric op. Received: {x!r}")
     if array.dtype.kind == "c":
         raise NotImplementedError("kernels have no complex numbers; keep real and imaginary parts apart")
     wanted = dtypes.numpy_dtype(dtype)

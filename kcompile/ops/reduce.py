@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import builtins
+import operator
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from kcompile.core import dtypes
-from kcompile.core.errors import ShapeError, message
+from kcompile.core.errors import ArgumentError, ShapeError, message
 from kcompile.core.symbolic import Int, product
 from kcompile.ir import loops
 from kcompile.ir.loops import Expr, Index
@@ -26,9 +27,12 @@ def normalize_axes(op: str, axis: Any, rank: int) -> Axes:
     """`axis` as sorted non-negative ints; None means all."""
     if axis is None:
         return tuple(range(rank))
-    given = tuple(axis) if isinstance(axis, (tuple, list)) else (axis,)
+    many = tuple(axis) if isinstance(axis, (tuple, list)) else (axis,)
+    if not builtins.all(hasattr(a, "__index__") for a in many):
+        raise ArgumentError(f"{op}: `axis` must be an int, a tuple of ints, or None. Received: axis={axis}")
+    given = tuple(map(operator.index, many))
     for a in given:
-        if not -rank <= int(a) < rank:
+        if not -rank <= a < rank:
             raise ShapeError(
                 message(
                     f"{op}: axis must lie in [{-rank}, {rank}).",
@@ -36,7 +40,7 @@ def normalize_axes(op: str, axis: Any, rank: int) -> Axes:
                     expected=f"rank {rank}",
                 )
             )
-    found = {int(a) % rank for a in given}
+    found = {a % rank for a in given}
     if len(found) < len(given):
         raise ShapeError(message(f"{op}: duplicate value in `axis`.", received=f"axis={axis}"))
     return tuple(sorted(found))
@@ -168,7 +172,10 @@ all_op = _reduction("all", "all", np.all, _no_vjp, _bool_dtype, "ReduceMin")
 def _apply(op: Op, x: Any, axis: Any, keepdims: bool) -> Any:
     x = ew.as_tensor(x)
     axes = normalize_axes(op.name, axis, len(x.shape))
-    return op(x, axes=axes, keepdims=bool(keepdims)) if axes or op in (any_op, all_op) else x
+    if axes or op in (any_op, all_op):
+        return op(x, axes=axes, keepdims=bool(keepdims))
+    number = TensorType((), dtypes.standardize(x.dtype))
+    return ew.cast(x, op.infer_types((number,), {"axes": (), "keepdims": False})[0].dtype)
 
 
 def sum(x: Any, axis: Any = None, keepdims: bool = False) -> Any:

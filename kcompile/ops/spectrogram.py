@@ -67,7 +67,7 @@ def _window(window: Any, sequence_length: int, fft_length: int, dtype: str) -> A
             )
         # Periodic windows: the first period of those with one more point.
         make = np.hanning if window == "hann" else np.hamming
-        window = make(sequence_length + 1)[:-1]
+        window = make(sequence_length + 1)[:-1] if sequence_length > 1 else np.ones(sequence_length)
     window = ew.as_tensor(window, dtype)
     if len(window.shape) != 1 or window.shape[0] != sequence_length:
         raise ValueError(

@@ -29,6 +29,7 @@ CLASSES = (
     *(Adadelta, Adafactor, Adagrad, Adam, AdamW, Adamax, Ftrl, Lamb, Lion, LossScaleOptimizer, Muon),
     *(MultiOptimizer, Nadam, Optimizer, OptimizerMap, RMSprop, ScheduleFreeAdamW, SGD),
 )
+registry.publish("keras", {"Optimizer": Optimizer})
 registry.publish("keras.optimizers", {kind.__name__: kind for kind in CLASSES})
 ALL_OBJECTS: dict[str, Any] = {kind.__name__.lower(): kind for kind in CLASSES}
 

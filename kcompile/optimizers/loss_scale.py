@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from kcompile import ops
-from kcompile.core.errors import message
+from kcompile.core.errors import ArgumentError, message
 from kcompile.core.serialization import deserialize_keras_object, serialize_keras_object
 from kcompile.optimizers.conditional import update_if
 from kcompile.optimizers.optimizer import Optimizer
@@ -143,7 +143,7 @@ class LossScaleOptimizer(Optimizer):
 def _check(inner: Any, kwargs: dict[str, Any]) -> None:
     """Refuse what the wrapped optimizer must be told instead."""
     if not isinstance(inner, Optimizer):
-        raise TypeError(
+        raise ArgumentError(
             message(
                 "LossScaleOptimizer wraps an optimizer.",
                 expected="an Optimizer, such as keras.optimizers.Adam()",

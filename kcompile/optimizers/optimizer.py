@@ -15,7 +15,7 @@ from kcompile.ops import elementwise as ew
 from kcompile.optimizers import accumulation, averages, clipping
 from kcompile.optimizers.schedules import LearningRateSchedule
 from kcompile.optimizers.slots import Slots
-from kcompile.trace.naming import auto_name
+from kcompile.trace.naming import auto_name, checked_name
 from kcompile.trace.stateless import StatelessScope, values_in
 from kcompile.trace.variable import Variable, name_scope
 
@@ -66,7 +66,7 @@ class Optimizer(Slots):
         accumulation.check(gradient_accumulation_steps)
         if use_ema:
             averages.check(ema_momentum, ema_overwrite_frequency)
-        self.name = name or auto_name(type(self).__name__)
+        self.name = auto_name(type(self).__name__) if name is None else checked_name(name)
         self.weight_decay, self.loss_scale_factor = weight_decay, loss_scale_factor
         self.clipnorm, self.clipvalue, self.global_clipnorm = clipnorm, clipvalue, global_clipnorm
         self.use_ema, self.ema_momentum = use_ema, ema_momentum

@@ -20,6 +20,19 @@ def to_snake_case(name: str) -> str:
     return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
+def checked_name(name: object) -> str:
+    """`name`, if it can be the name of an object.
+
+    Raises:  ValueError for what is no text, or has a "/", which stands between the parts of paths.
+    """
+    if not isinstance(name, str) or "/" in name:
+        raise ValueError(
+            f"Argument `name` must be a string and cannot contain character `/`. Received: name={name} "
+            f"(of type {type(name)})"
+        )
+    return name
+
+
 def auto_name(prefix: str) -> str:
     """The next free automatic name for this prefix."""
     prefix = to_snake_case(prefix)

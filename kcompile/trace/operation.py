@@ -9,7 +9,7 @@ from kcompile.core import tree
 from kcompile.core.errors import message
 from kcompile.ops.public import Symbolic, has_symbolic
 from kcompile.trace.keras_tensor import infer_output
-from kcompile.trace.naming import auto_name
+from kcompile.trace.naming import auto_name, checked_name
 
 PLAIN = (str, int, float, bool, type(None))
 
@@ -37,13 +37,7 @@ class Operation:
         return instance
 
     def __init__(self, name: str | None = None):
-        if name is None:
-            name = auto_name(type(self).__name__)
-        if not isinstance(name, str) or "/" in name:
-            raise ValueError(
-                f"Argument `name` must be a string and cannot contain character `/`. Received: name={name} "
-                f"(of type {type(name)})"
-            )
+        name = auto_name(type(self).__name__) if name is None else checked_name(name)
         self.__dict__.update(name=name, _inbound_nodes=[])
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -93,7 +87,7 @@ class Operation:
         config = self._arguments_as_config()
         parameters = inspect.signature(type(self).__init__).parameters.values()
         takes_name = any(p.name == "name" or p.kind is p.VAR_KEYWORD for p in parameters)
-        return config | {"name": self.name} if takes_name else config
+        return {"name": self.name, **config} if takes_name else config
 
     def _arguments_as_config(self) -> dict[str, Any]:
         args, kwargs = self._init_arguments
@@ -109,7 +103,9 @@ class Operation:
                 nameless = nameless or bool(value)
             else:
                 config[name] = value
-        config.pop("dtype", None)  # a layer writes its policy itself
+        config.pop("name", None)
+        if not isinstance(config.get("dtype"), (str, type(None))):
+            del config["dtype"]  # a layer writes its policy itself
         plain = all(isinstance(leaf, PLAIN) for leaf in tree.flatten(config))
         if plain and not nameless:
             return config

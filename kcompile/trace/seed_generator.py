@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from kcompile.core import registry
 from kcompile.trace import tracer
-from kcompile.trace.naming import auto_name
+from kcompile.trace.naming import auto_name, checked_name
 from kcompile.trace.variable import Variable, name_scope
 
 
@@ -36,7 +37,7 @@ class SeedGenerator:
         kwargs.pop("backend", None)  # there is one
         if kwargs:
             raise ValueError(f"SeedGenerator: unknown keyword arguments. Received: {kwargs}")
-        self.name = name or auto_name("SeedGenerator")
+        self.name = auto_name("SeedGenerator") if name is None else checked_name(name)
         self._initial_seed = seed
         if seed is None:
             seed = python_random.randint(1, int(1e9))
@@ -66,3 +67,6 @@ class SeedGenerator:
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> SeedGenerator:
         return cls(**config)
+
+
+registry.publish("keras.random", {"SeedGenerator": SeedGenerator})

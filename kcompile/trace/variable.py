@@ -17,6 +17,7 @@ from kcompile.ir.graph import Value
 from kcompile.ir.op import make_variable
 from kcompile.ir.types import TensorType
 from kcompile.trace import tracer
+from kcompile.trace.naming import auto_name, checked_name
 
 _uids = itertools.count(1)
 _counters: dict[str, int] = {}
@@ -47,10 +48,7 @@ class name_scope:
     def __init__(
         self, name: str, caller: Any = None, deduplicate: bool = True, override_parent: str | None = None
     ):
-        if not isinstance(name, str) or "/" in name:
-            raise ValueError(
-                f"Argument `name` must be a string and cannot contain character `/`. Received: name={name}"
-            )
+        checked_name(name)
         self.name, self.caller, self.deduplicate = name, caller, deduplicate
         self.override_parent = override_parent
 
@@ -161,7 +159,7 @@ class Variable:
         **_: Any,
     ):
         self.uid = next(_uids)
-        self.name = name or _auto_name("variable")
+        self.name = name or auto_name("variable")
         if "/" in self.name:
             raise ValueError(f"Argument `name` must be a string without '/'. Received: name={name}")
         scope = current_path()
@@ -324,12 +322,6 @@ def _initial(initializer: Any, shape: Any, dtype: Any) -> np.ndarray:
         name = dtypes.standardize(None) if array.dtype == np.float64 else dtypes.standardize(array.dtype)
         name = "int32" if array.dtype == np.int64 and not isinstance(initializer, np.ndarray) else name
     return array.astype(dtypes.numpy_dtype(name))
-
-
-def _auto_name(prefix: str) -> str:
-    from kcompile.trace.naming import auto_name
-
-    return auto_name(prefix)
 
 
 def _install_operators() -> None:

@@ -202,3 +202,17 @@ def test_adapting_anew_changes_a_compiled_model():
     assert model.predict(np.array([[5.0]]), verbose=0).tolist() == [[3.0]]
     normal.adapt(np.array([0.0, 10.0]))
     assert model.predict(np.array([[5.0]]), verbose=0).tolist() == [[0.0]]
+
+
+def test_lists_of_arrays_are_one_array():
+    """As in Keras: the arrays lie along a new first axis."""
+    rows = [np.array([[0, 2], [1, 1]]), np.array([[2, 2], [0, 1]])]
+    for layer in (
+        layers.CategoryEncoding(3),
+        layers.CategoryEncoding(3, "one_hot"),
+        layers.Hashing(5),
+        layers.Hashing(4, salt=3),
+    ):
+        np.testing.assert_array_equal(layer(rows), layer(np.stack(rows)))
+    words = [np.array(["a", "ü"]), np.array(["日本", ""])]
+    np.testing.assert_array_equal(layers.Hashing(7)(words), layers.Hashing(7)(np.stack(words)))

@@ -87,3 +87,16 @@ def test_results_stay_as_they_are(make):
     metric.update_state(*args)
     metric.reset_state()
     assert float(first) == value
+
+
+def test_predictions_outside_of_the_range_lie_in_the_outer_buckets():
+    """Between even thresholds Keras sorts predictions into buckets: above 1 counts as 1, NaN as 0."""
+    metric = metrics.SensitivityAtSpecificity(0.4)
+    metric.update_state([0, 1, 1, 0], [1.5, 1.2, np.nan, -1.0])
+    found = np.asarray(metric.true_positives), np.asarray(metric.false_positives)
+    assert [found[0][k] for k in (0, 1, 198, 199)] == [1, 1, 1, 0]
+    assert [found[1][k] for k in (0, 198, 199)] == [1, 1, 0]
+    area = metrics.AUC()
+    area.update_state([0, 1, 1], [np.nan] * 3)
+    assert float(area.result()) == 0.5
+    assert np.asarray(area.true_positives)[:2].tolist() == [2, 0]

@@ -229,3 +229,28 @@ def test_bad_arguments(name):
 def test_a_patch_size_of_another_type():
     with pytest.raises(TypeError, match="Expected an int or a tuple"):
         ops.image.extract_patches(X, 2.5)
+
+
+@pytest.mark.parametrize("size", [(5, 7), (8, 3), (1, 6)])
+@pytest.mark.parametrize("form", ["channels_last", "channels_first"])
+def test_projective_maps_divide_by_the_depth(form, size):
+    """Pixels come from ((a0 x + a1 y + a2) / k, (b0 x + b1 y + b2) / k), k = c0 x + c1 y + 1, as documented.
+
+    So they do in Keras on TensorFlow. Keras on JAX, NumPy and torch adds c0 and c1 times the channel's number
+    to the coordinates instead.
+    """
+    h, w = size
+    images = np.random.default_rng(4).uniform(0, 1, (2, h, w, 3)).astype("float32")
+    maps = np.array([[1.1, 0.2, -0.7, -0.1, 0.9, 0.4, 0.03, -0.02], [0.9, 0, 0.3, 0.11, 1, 0, -0.04, 0.05]])
+    wanted = np.full(images.shape, 0.3, "float32")
+    for n, y, x in np.ndindex(2, h, w):
+        a0, a1, a2, b0, b1, b2, c0, c1 = maps[n]
+        k = c0 * x + c1 * y + 1
+        column, row = round((a0 * x + a1 * y + a2) / k), round((b0 * x + b1 * y + b2) / k)
+        if 0 <= row < h and 0 <= column < w:
+            wanted[n, y, x] = images[n, row, column]
+    given, maps = (images if form == "channels_last" else np.moveaxis(images, -1, 1)), maps.astype("float32")
+    run = lambda x: ops.image.affine_transform(x, maps, "nearest", "constant", 0.3, form)  # noqa: E731
+    for found in (run(given), keras.jit(run)(given)):
+        found = found if form == "channels_last" else np.moveaxis(np.asarray(found), 1, -1)
+        np.testing.assert_array_equal(found, wanted)

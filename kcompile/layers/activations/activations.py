@@ -102,9 +102,6 @@ class ELU(Elementwise):
     def call(self, inputs: Any) -> Any:
         return activations.elu(inputs, alpha=self.alpha)
 
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "alpha": self.alpha}
-
 
 class Softmax(Elementwise):
     """exp(x) over its sum along `axis` (an int or several).

@@ -80,7 +80,7 @@ class Attention(Layer):
             if len(scores_mask.shape) == 2:
                 scores_mask = ops.expand_dims(scores_mask, -2)
             far = 65504.0 if scores.dtype == "float16" else 1e9  # the largest float16
-            scores = ops.where(scores_mask, scores, scores - far)
+            scores = ops.where(scores_mask, scores, ops.subtract(scores, far))
         weights = ops.softmax(scores, axis=-1)
         if training and self.dropout > 0:
             weights = random.dropout(self.seed_generator.next(), weights, self.dropout)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kcompile import ops
+from kcompile.core.errors import ArgumentError
 from kcompile.core.signatures import arguments_of, with_defaults
 from kcompile.layers.adapted import Adapted
 from kcompile.layers.arguments import data_format_name, int_tuple, padding_name
@@ -45,8 +46,9 @@ class Windowed(Configured):
     @staticmethod
     def positive(name: str, value: Any) -> int:
         """`value`, if it is an int above 0."""
-        if isinstance(value, bool) or not hasattr(value, "__index__") or value <= 0:
-            raise ValueError(
+        whole = hasattr(value, "__index__") and not isinstance(value, bool)
+        if not whole or value <= 0:
+            raise (ValueError if whole else ArgumentError)(
                 f"Invalid value for argument `{name}`. Expected a strictly positive value. Received "
                 f"{name}={value}."
             )
@@ -58,6 +60,11 @@ class Windowed(Configured):
 
     def channels_of(self, input_shape: Any) -> int:
         """The number of channels; the layer then accepts no other."""
+        if len(input_shape) != self.rank + 2:
+            raise ValueError(
+                f"Layer '{self.name}': inputs and kernel must have the same rank, {self.rank + 2}. Received: "
+                f"input_shape={tuple(input_shape)}"
+            )
         channels = input_shape[self.channel_axis]
         if channels is None:
             raise ValueError(

@@ -19,6 +19,10 @@ class Merge(Layer):
         super().__init__(**kwargs)
         self.supports_masking = True
 
+    def get_config(self) -> dict[str, Any]:
+        """The layer's name, dtype and trainability: a merge has no settings of its own."""
+        return super().get_config()
+
     def merge(self, inputs: list[Any]) -> Any:
         raise NotImplementedError
 

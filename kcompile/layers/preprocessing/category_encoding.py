@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from kcompile import ops
-from kcompile.layers.preprocessing.data_layer import DataLayer, as_data
+from kcompile.layers.preprocessing.data_layer import DataLayer, as_data, stacked
 from kcompile.layers.preprocessing.encoding import MODES, encoded, encoded_shape, no_sparse
 from kcompile.trace.keras_tensor import KerasTensor
 
@@ -53,7 +53,7 @@ class CategoryEncoding(DataLayer):
                     f"`count_weights={count_weights}`."
                 )
             count_weights = ops.cast(as_data(count_weights), self.compute_dtype)
-        return encoded(inputs, self.output_mode, self.num_tokens, self.dtype, count_weights)
+        return encoded(stacked(inputs), self.output_mode, self.num_tokens, self.dtype, count_weights)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return encoded_shape(input_shape, self.output_mode, self.num_tokens)

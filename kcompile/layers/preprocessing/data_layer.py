@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from kcompile import ops
 from kcompile.core import tree
 from kcompile.layers.call_spec import is_tensor
 from kcompile.layers.layer import Layer
@@ -35,6 +36,13 @@ def as_data(x: Any) -> Any:
         return np.array(x, dtype=object)
     several = any(is_tensor(leaf) and not isinstance(leaf, np.generic) for leaf in leaves)
     return x if several else np.asarray(x)
+
+
+def stacked(x: Any) -> Any:
+    """A list of tensors as one tensor with a first axis more; a tensor as it is."""
+    if not isinstance(x, (list, tuple)):
+        return x
+    return np.stack(x) if all(isinstance(one, np.ndarray) for one in x) else ops.stack(x)
 
 
 def batches_of(data: Any, steps: int | None = None) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 from kcompile import ops
 from kcompile.core import config, dtypes
 from kcompile.layers.preprocessing import farm_hash, fingerprints
-from kcompile.layers.preprocessing.data_layer import DataLayer, as_data
+from kcompile.layers.preprocessing.data_layer import DataLayer, as_data, stacked
 from kcompile.layers.preprocessing.encoding import encoded, encoded_shape, no_sparse
 from kcompile.layers.preprocessing.text import as_text
 from kcompile.layers.preprocessing.words import remainder, word
@@ -97,7 +97,7 @@ class Hashing(DataLayer):
         self.strong_hash = salt is not None
 
     def call(self, inputs: Any) -> Any:
-        x = inputs
+        x = stacked(inputs)
         if self.output_mode == "one_hot" and x.shape and x.shape[-1] == 1:
             x = x[..., 0]
         return encoded(self._bins(x), self.output_mode, self.num_bins, self.dtype)

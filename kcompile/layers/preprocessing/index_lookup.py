@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from kcompile.core import config, dtypes
+from kcompile.core.errors import ArgumentError
 from kcompile.layers.preprocessing.data_layer import DataLayer, batches_of, is_one_batch
 from kcompile.layers.preprocessing.encoding import no_sparse
 from kcompile.layers.preprocessing.hashing import salt_of
@@ -57,6 +58,7 @@ class IndexLookup(DataLayer):
             "max_tokens": max_tokens, "num_oov_indices": num_oov_indices, "invert": invert, "salt": salt,
             "pad_to_max_tokens": pad_to_max_tokens, "oov_method": oov_method, "output_mode": output_mode,
             "idf_weights": idf_weights, "vocabulary_dtype": vocabulary_dtype, "sparse": sparse,
+            "mask_token": mask_token,
         }  # fmt: skip
         check_arguments(layer, **self_given)
         super().__init__(name=name)
@@ -304,4 +306,9 @@ def _listed(x: Any) -> Any:
     """Arrays and tensors as lists, for the config."""
     if x is None or isinstance(x, list):
         return x
-    return list(x) if isinstance(x, tuple) else np.asarray(x).tolist()
+    listed = list(x) if isinstance(x, tuple) else np.asarray(x).tolist()
+    if not isinstance(listed, list):
+        raise ArgumentError(
+            f"A vocabulary or its weights must be a list, tuple or array. Received: {x} (of type {type(x)})"
+        )
+    return listed

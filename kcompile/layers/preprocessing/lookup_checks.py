@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from kcompile.core import config
+from kcompile.core import config, dtypes
+from kcompile.core.errors import ArgumentError
 from kcompile.layers.preprocessing.vocabulary import Token
 from kcompile.trace.variable import take_room
 
@@ -16,7 +17,7 @@ OLD_NAMES = {"binary": "multi_hot", "tf-idf": "tf_idf"}
 
 def mode_name(layer: str, mode: Any) -> str:
     """The output mode, also under its name in older versions of Keras."""
-    mode = OLD_NAMES.get(mode, mode)
+    mode = OLD_NAMES.get(mode, mode) if isinstance(mode, str) else None
     if mode not in MODES:
         raise ValueError(
             f"Unknown value for `output_mode` argument of {layer}. Allowed values are: {MODES}. Received: "
@@ -32,7 +33,13 @@ def check_arguments(layer: str, **given: Any) -> None:
         shown = " and ".join(f"{name}={given[name]}" for name in names)
         raise ValueError(f"{layer}: {rule} Received: {shown}")
 
-    mode, most = given["output_mode"], given["max_tokens"]
+    mode, most, token = given["output_mode"], given["max_tokens"], given["mask_token"]
+    kind = str if given["vocabulary_dtype"] == dtypes.STRING else (int, np.integer)
+    if token is not None and not isinstance(token, kind):
+        raise ArgumentError(
+            f"{layer}: `mask_token` must be a token of the vocabulary's dtype, {given['vocabulary_dtype']}. "
+            f"Received: mask_token={token!r}"
+        )
     if most is not None and most <= 1:
         refuse("If set, `max_tokens` must be greater than 1.", "max_tokens")
     if given["pad_to_max_tokens"] and most is None:

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from kcompile import ops
+from kcompile.core.errors import ArgumentError
 from kcompile.layers.arguments import data_format_name
 from kcompile.layers.input_spec import InputSpec
 from kcompile.layers.layer import Layer
@@ -14,8 +15,9 @@ from kcompile.trace.seed_generator import SeedGenerator
 
 
 def checked_rate(rate: Any) -> Any:
-    if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 <= rate <= 1:
-        raise ValueError(
+    number = isinstance(rate, (int, float)) and not isinstance(rate, bool)
+    if not number or not 0 <= rate <= 1:
+        raise (ValueError if number else ArgumentError)(
             "Invalid value received for argument `rate`. Expected a float value between 0 and 1. Received: "
             f"rate={rate}"
         )

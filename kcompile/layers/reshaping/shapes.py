@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 from kcompile import ops
-from kcompile.core.errors import ShapeError
+from kcompile.core.errors import ArgumentError, ShapeError
 from kcompile.core.symbolic import product
 from kcompile.layers.arguments import data_format_name
 from kcompile.layers.input_spec import InputSpec
@@ -44,7 +45,11 @@ class Reshape(Layer):
 
     def __init__(self, target_shape: Any, **kwargs: Any):
         super().__init__(**kwargs)
-        shape = (target_shape,) if isinstance(target_shape, int) else tuple(target_shape)
+        if not isinstance(target_shape, Iterable):
+            raise ArgumentError(
+                f"`target_shape` must be a tuple of integers. Received: target_shape={target_shape}"
+            )
+        shape = tuple(target_shape)
         if any(isinstance(d, bool) or not hasattr(d, "__index__") or d < -1 for d in shape):
             raise ValueError(
                 "Each dimension in `target_shape` must be a non-negative integer, or `-1` for a single "

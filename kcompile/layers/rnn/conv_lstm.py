@@ -6,6 +6,7 @@ from typing import Any
 
 from kcompile import ops
 from kcompile.core.signatures import arguments_of
+from kcompile.layers.arguments import positive_int
 from kcompile.layers.convolutional.conv import Windowed
 from kcompile.layers.input_spec import InputSpec
 from kcompile.layers.rnn.cell import BuiltinCell, projected
@@ -51,6 +52,7 @@ class ConvLSTMCell(BuiltinCell, Windowed):
         seed: int | None = None,
         **kwargs: Any,
     ):
+        positive_int("filters", filters)
         super().__init__(arguments_of(locals()), implementation=1, **kwargs)
         self.set_window(kernel_size, strides, padding, data_format, dilation_rate)
         self.input_spec = InputSpec(ndim=self.rank + 2)

@@ -84,7 +84,7 @@ class LSTMCell(BuiltinCell):
         self.add_weights((input_shape[-1], 4 * units), (units, 4 * units), (4 * units,), start)
 
     def call(self, inputs: Any, states: Any, training: bool = False) -> tuple[Any, list[Any]]:
-        h, c = states
+        h, c = states[0], states[1]
         x = projected(inputs, self.kernel, self.input_masks(inputs, training))
         x = x if self.bias is None else x + self.bias
         return lstm_step(self, x + projected(h, self.recurrent_kernel, self.state_masks(h, training)), c)

@@ -6,6 +6,7 @@ from typing import Any
 
 from kcompile import ops
 from kcompile.core import tree
+from kcompile.core.errors import BroadcastError, SubscriptError
 from kcompile.core.serialization import deserialize_keras_object, serialize_keras_object
 from kcompile.layers.layer import Layer
 from kcompile.layers.rnn.cell import output_size_of, zero_states
@@ -182,13 +183,29 @@ class RNN(Layer):
         if states is None:
             states = self.get_initial_state(batch_size=batch)
         states = list(states) if isinstance(states, (list, tuple)) else [states]
-        if len(states) != len(self.state_size):
-            raise ValueError(
+        if given is not None:
+            self._check_states(states, batch)
+        dtype = getattr(self.cell, "compute_dtype", self.compute_dtype)
+        return tree.map_structure(lambda x: ops.cast(ops.convert_to_tensor(x), dtype), states)
+
+    def _check_states(self, states: list[Any], batch: Any) -> None:
+        """Refuse initial states of another number or shape with the types of Keras's errors."""
+        few, many = len(states) < len(self.state_size), len(states) > len(self.state_size)
+        if few or many:
+            raise (SubscriptError if few else BroadcastError)(
                 f"Layer '{self.name}' expects {len(self.state_size)} initial state(s), but it received "
                 f"{len(states)}."
             )
-        dtype = getattr(self.cell, "compute_dtype", self.compute_dtype)
-        return tree.map_structure(lambda x: ops.cast(ops.convert_to_tensor(x), dtype), states)
+        for number, (state, size) in enumerate(zip(states, self.state_size, strict=True)):
+            shape = tuple(getattr(state, "shape", ()))
+            if len(shape) != 2 or not isinstance(size, int):
+                continue  # images, or states of a stack
+            known = zip(shape, (batch, size), strict=True)
+            if any(isinstance(d, int) and isinstance(e, int) and 0 < e != d for d, e in known):
+                raise BroadcastError(
+                    f"Layer '{self.name}' expects shape ({batch}, {size}) of initial state {number}, but "
+                    f"received {shape}."
+                )
 
     def _held(self, sequences: Any, states: Any) -> Any:
         """Zeros as the output before the first one where no state is it (and, as in Keras, with unroll)."""

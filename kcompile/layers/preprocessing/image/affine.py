@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kcompile import ops
+from kcompile.core.errors import ArgumentError
 from kcompile.layers.preprocessing.image import boxes as boxes_of
 from kcompile.layers.preprocessing.image.base import BaseImagePreprocessingLayer
 from kcompile.layers.preprocessing.image.boxes import clip_to_image_size, convert_format
@@ -43,7 +44,7 @@ class AffineLayer(BaseImagePreprocessingLayer):
         if len(values) != 1 + many or not all(
             isinstance(v, (int, float)) and self._allowed(v) for v in values
         ):
-            raise ValueError(error)
+            raise ArgumentError(error)
         return tuple(sorted(values)) if many else (-abs(factor), abs(factor))
 
     def _map_columns(self, transformation: Any, size: tuple[Any, Any]) -> tuple[Any, ...]:

@@ -144,8 +144,9 @@ class RandomCrop(Crop):
     ):
         super().__init__(name=name, data_format=data_format, **kwargs)
         self.height, self.width = height, width
+        drawn = python_random.randint(1, int(1e9)) if seed is None else seed
         self._make_generator(seed)
-        self.seed = python_random.randint(1, int(1e9)) if seed is None else seed
+        self.seed = drawn  # before the generator's own, as in Keras
 
     def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
         """(top, left) of the part."""

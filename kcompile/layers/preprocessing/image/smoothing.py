@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kcompile import ops
+from kcompile.core.errors import ArgumentError
 from kcompile.layers.preprocessing.image.base import FactorLayer
 
 
@@ -74,7 +75,7 @@ class RandomGaussianBlur(FactorLayer):
             )
         values = tuple(size) if many else (size, size)
         if not all(isinstance(v, (int, float)) and v % 2 for v in values):
-            raise ValueError(f"kernel_size must be an odd number. Received: kernel_size={size}")
+            raise ArgumentError(f"kernel_size must be an odd number. Received: kernel_size={size}")
         return values
 
     def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kcompile import ops, random
+from kcompile.core.errors import ArgumentError
 from kcompile.layers.preprocessing.image.base import ColorLayer, FactorLayer, value_range_of
 
 
@@ -167,7 +168,7 @@ class Solarization(ColorLayer):
         values = tuple(factor) if many else (factor,)
         numbers = all(isinstance(v, (int, float)) and 0 <= v <= 1.0 for v in values)
         if len(values) != 1 + many or not numbers:
-            raise ValueError(
+            raise ArgumentError(
                 "The `addition_factor` and `threshold_factor` arguments should be a number (or a list of "
                 f"two numbers) in the range [0, 1]. Received: {name}={factor}"
             )
