@@ -45,13 +45,8 @@ def emit_contract(kernel: Contract, aliases: Mapping[Value, Value]) -> KernelSpe
 class ContractEmitter:
     def __init__(self, kernel: Contract, aliases: Mapping[Value, Value]):
         c: Contraction = kernel.contraction
-        self.c, self.b_memory, self.part, self.name, self.fused = (
-            c,
-            kernel.b_memory,
-            kernel.part,
-            kernel.name,
-            kernel.fused,
-        )
+        self.c, self.b_memory, self.part = c, kernel.b_memory, kernel.part
+        self.name, self.fused = kernel.name, kernel.fused
         self.aliases, self.borders = aliases, kernel.borders
         self.item, self.out_item = dtypes.itemsize(c.dtype), dtypes.itemsize(c.value.dtype)
         self.row, self.lane = Axis(c.m_extent, "row"), Axis(c.n.extent, "lane")
