@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -25,6 +26,11 @@ from kcompile.training.extents import check_equal_batches, leaves_of
 from kcompile.training.programs import StepProgram
 
 CALL_SECONDS = 0.07  # a native call should last so long: often enough for the progress bar and Ctrl-C
+RAN_OUT = (
+    "Your input ran out of data; interrupting training. Make sure that your dataset or generator can "
+    "generate at least `steps_per_epoch * epochs` batches. You may need to use the `.repeat()` function when "
+    "building your dataset."
+)
 GROWTH = 8  # a call does at most so many times the steps of the one before
 
 
@@ -92,6 +98,10 @@ class ArrayRun:
     def ready(self) -> bool:
         """Is there another step?"""
         return self._next < self.num_batches
+
+    def at_end(self) -> bool:
+        """Is it known that there is none?"""
+        return not self.ready()
 
     def advance(self, steps: int) -> int:
         """Up to so many steps, at least one; returns how many were done.
@@ -183,8 +193,7 @@ class BatchRun:
 
     def position(self) -> dict[str, Any]:
         """Where the pass is, as plain data and arrays for `go_to`."""
-        ended = self._batches.ended or (self.num_batches is not None and self._taken >= self.num_batches)
-        fresh = ended or not self._taken
+        fresh = self.at_end() or not self._taken
         where = {**self._place(), "taken": 0} if fresh else {**self._before, "taken": self._taken}
         return {**where, "passes": self.data.passes, "states": self.data.history.states()}
 
@@ -205,6 +214,10 @@ class BatchRun:
                 self._take()
         if not began_here:
             self.data.pass_by(position["passes"], History(states), begin=inside)
+
+    def at_end(self) -> bool:
+        """Is it known that there is no other step, without looking?"""
+        return self._batches.ended or (self.num_batches is not None and self._taken >= self.num_batches)
 
     def _take(self) -> Any:
         self._taken += 1
@@ -328,3 +341,9 @@ def run_epoch(model: Any, phase: str, run: Any, callbacks: Any, limit: int | Non
             if getattr(model, stop):
                 break
     return step
+
+
+def warn_of_shortage(done: int, expected: int | None, stacklevel: int) -> None:
+    """A warning where the data ended before `expected` steps, or where nobody knew when it would."""
+    if not done or expected is None or done < expected:
+        warnings.warn(RAN_OUT, stacklevel=stacklevel)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from kcompile import ops
-from kcompile.autograd.backward import gradients
+from kcompile.autograd.backward import gradients, zeros_like
 from kcompile.core import dtypes, tree
 from kcompile.core.symbolic import symbol
 from kcompile.ir.graph import Graph, Value
@@ -219,10 +219,12 @@ def train_step(model: Any, data: Any) -> dict[str, Any]:
     x, y, weight = unpack_x_y_sample_weight(data)
     optimizer = model.optimizer
     y_pred = model(x, training=True)
-    loss = compute_loss(model, x, y, y_pred, weight, training=True)
+    loss = _log("loss", compute_loss(model, x, y, y_pred, weight, training=True))
     variables = model.trainable_variables
     if variables:
-        slopes = gradients(optimizer.scale_loss(loss), [v.leaf for v in variables])
+        found = gradients(optimizer.scale_loss(loss), [v.leaf for v in variables])
+        # What no loss depends on has the gradient 0, as in Keras on JAX: it decays, and its averages go on.
+        slopes = [zeros_like(v.leaf) if g is None else g for g, v in zip(found, variables, strict=True)]
         for v in variables:
             if v.value is not v.leaf:
                 v.assign(v.leaf)  # what a layer assigned held for its forward pass, as in Keras on JAX

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import types
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -22,6 +23,7 @@ from kcompile.training.data.weights import class_weight_to_sample_weights
 Batch = tuple[Any, Any, Any]
 
 
+FOREIGN = {"tensorflow.python.data.": "tf.data.Dataset", "torch.utils.data.": "torch DataLoader"}
 REPEATED = 2  # batches of a generator that come first in every pass: Keras looks at them, and puts them back
 
 
@@ -173,9 +175,12 @@ def batch_data(
     shuffle: Any = False,
     class_weight: Mapping[int, float] | None = None,
     prepare: Callable[[Any], Any] = lambda x: x,
+    stacklevel: int = 2,
 ) -> BatchData:
     """A source of batches from a PyDataset, a generator, or any object that iterates over batches.
 
+    Args:    shuffle: heeded for a PyDataset of known length; else there is a warning, as in Keras.
+             stacklevel: where that one points to.
     Raises:  ValueError for anything else, and for arguments that belong into the source itself.
     """
     kind = _kind(x)
@@ -189,6 +194,13 @@ def batch_data(
                 "included "
                 f"as part of the {kind}."
             )
+    if shuffle and (not isinstance(x, PyDataset) or x.num_batches is None):
+        shown = "an infinite PyDataset" if isinstance(x, PyDataset) else f"a {kind}"
+        warnings.warn(
+            f"`shuffle=True` was passed, but will be ignored since the data `x` was provided as {shown}, "
+            "whose order is its own. Shuffle there, and give `shuffle=False`.",
+            stacklevel=stacklevel,
+        )
     if isinstance(x, PyDataset):
         return DatasetBatches(x, bool(shuffle), class_weight, prepare)
     if isinstance(x, types.GeneratorType) and class_weight is not None:
@@ -283,7 +295,11 @@ def _kind(x: Any) -> str:
             "of them), a "
             "PyDataset, a generator, or an object that iterates over batches."
         )
-    return type(x).__name__
+    modules = [f"{base.__module__}." for base in type(x).__mro__]
+    return next(
+        (name for start, name in FOREIGN.items() if any(m.startswith(start) for m in modules)),
+        type(x).__name__,
+    )
 
 
 def short(x: Any) -> str:
