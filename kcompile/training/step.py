@@ -158,8 +158,7 @@ def build(
         with tracer.Tracer():
             run_step(model, kind, default_float(given), _Notes())
         return
-    parts = [*model._flatten_layers(), training.compile_loss, training.compile_metrics]
-    if not all(part is None or part.built for part in parts):
+    if not is_built(model):
         given, _ = parameters(list(data), shapes)
         with tracer.Tracer():
             x, y, weight = default_float(given)
@@ -168,6 +167,13 @@ def build(
             model.compute_metrics(x, y, y_pred, sample_weight=weight)
     if training.optimizer is not None and not training.optimizer.built:
         training.optimizer.build(model.trainable_variables)
+
+
+def is_built(model: Any) -> bool:
+    """Are all layers built, and the losses and metrics resolved?"""
+    training = model._training
+    parts = [*model._flatten_layers(), training.compile_loss, training.compile_metrics]
+    return all(part is None or part.built for part in parts)
 
 
 def is_default_step(model: Any, kind: str) -> bool:

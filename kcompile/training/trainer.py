@@ -111,6 +111,7 @@ class Trainer(Compiled):
         rng = np.random.default_rng(np.random.randint(2**31))  # follows the seed that the user has set
         data = _data(self, x, y, sample_weight, batch_size, steps_per_epoch, shuffle, class_weight, rng)
         run = self._open("train", data, rng)
+        run.reset()
         epochs = config.limited_epochs(epochs)
         steps_per_epoch = config.limited_steps(steps_per_epoch, run.num_batches)
         evaluation, held_out = None, {}
@@ -180,7 +181,7 @@ class Trainer(Compiled):
             if steps is None or run.at_end():  # with given steps, it goes on where the last one stopped
                 run.start(left)
         done = run_epoch(self, "train", run, callbacks, steps or run.num_batches, pace)
-        run.data.on_epoch_end()
+        run.data.on_epoch_end(tell=not self.stop_training)
         if not self.stop_training:
             warn_of_shortage(done, steps or run.num_batches, stacklevel=4)
         return dict(self._metrics_or(run))
@@ -230,13 +231,14 @@ class Trainer(Compiled):
 
     def _evaluate(self, run: Any, steps: int | None, callbacks: Any) -> dict[str, Any]:
         self.stop_evaluating = False
+        run.reset()
         callbacks.on_test_begin()
         self.reset_metrics()
         run.done = 0
         run.data.on_epoch_begin()
         run.start(whole_executions(self, steps))
         done = run_epoch(self, "test", run, callbacks, steps or run.num_batches, Pace())
-        run.data.on_epoch_end()
+        run.data.on_epoch_end(tell=not self.stop_evaluating)
         if not self.stop_evaluating:
             warn_of_shortage(done, steps or run.num_batches, stacklevel=4)
         logs = pythonify_logs(self._metrics_or(run))
@@ -290,7 +292,7 @@ class Trainer(Compiled):
             run.data.on_epoch_begin()
             run.start(whole_executions(self, steps))
             done = run_epoch(self, "predict", run, callbacks, steps or run.num_batches, Pace())
-            run.data.on_epoch_end()
+            run.data.on_epoch_end(tell=not self.stop_predicting)
         finally:
             run.close()
         if not self.stop_predicting:

@@ -168,6 +168,72 @@ def looked_at(keras: Any, kind: str, data: Any, **more: Any) -> dict[str, Any]:
     return {"seen": note.seen}
 
 
+def events(keras: Any, *calls: tuple[str, dict[str, Any]], unit: int = 1) -> dict[str, Any]:
+    """What data sets and callbacks hear of calls of one model: x and validation_data are numbers of batches,
+    negative for data sets without end.
+    """
+    heard: list[str] = []
+
+    class Told(keras.utils.PyDataset):
+        def __init__(self, name: str, count: int):
+            super().__init__()
+            self.name, self.count = name, count
+
+        @property
+        def num_batches(self) -> int | None:
+            return self.count if self.count > 0 else None
+
+        def __getitem__(self, k: int) -> tuple[np.ndarray, np.ndarray]:
+            heard.append(f"{self.name}[{k}]")
+            return X[:4], Y[:4]
+
+        def on_epoch_begin(self) -> None:
+            heard.append(f"{self.name} begins")
+
+        def on_epoch_end(self) -> None:
+            heard.append(f"{self.name} ends")
+
+    def hook(name: str) -> Any:
+        return lambda self, *_, **__: heard.append(name)
+
+    names = [f"on_{p}_{w}" for p in ("train", "test", "predict", "epoch") for w in ("begin", "end")]
+    names += [f"on_{p}_batch_{w}" for p in ("train", "test", "predict") for w in ("begin", "end")]
+    Hooks = type("Hooks", (keras.callbacks.Callback,), {name: hook(name) for name in names})
+
+    class Stop(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            self.model.stop_training = batch == 1
+
+    made = model(keras, steps_per_execution=unit)
+    for method, how in calls:
+        how = dict(how)
+        callbacks = [Hooks()] + [Stop()] * how.pop("stop", False)
+        data = Told("x", how.pop("x"))
+        if "validation_data" in how:
+            how["validation_data"] = Told("v", how["validation_data"])
+        more = {"shuffle": False} if method == "fit" else {}
+        getattr(made, method)(data, verbose=0, callbacks=callbacks, **more, **how)
+    return {"seen": [], "events": heard}
+
+
+TOLD: dict[str, list[tuple[str, dict[str, Any]]]] = {
+    "fit": [("fit", {"x": 3, "epochs": 2})],
+    "validation": [("fit", {"x": 2, "epochs": 3, "validation_data": 2})],
+    "rare validation": [("fit", {"x": 2, "epochs": 3, "validation_data": 2, "validation_freq": 2})],
+    "steps": [
+        ("fit", {"x": 4, "epochs": 3, "steps_per_epoch": 2, "validation_data": 4, "validation_steps": 2})
+    ],
+    "steps that do not divide": [("fit", {"x": 4, "epochs": 3, "steps_per_epoch": 3})],
+    "without end": [
+        ("fit", {"x": -1, "epochs": 2, "steps_per_epoch": 2, "validation_data": -1, "validation_steps": 2})
+    ],
+    "stopped": [("fit", {"x": 4, "epochs": 3, "validation_data": 2, "stop": True})],
+    "evaluate": [("evaluate", {"x": 3}), ("evaluate", {"x": 3, "steps": 2})],
+    "predict": [("predict", {"x": 3}), ("predict", {"x": 3, "steps": 2})],
+    "again": [("fit", {"x": 2, "validation_data": 1})] * 2 + [("evaluate", {"x": 1}), ("predict", {"x": 1})],
+}
+
+
 def make_cases() -> dict[str, Callable[[Any], dict[str, Any]]]:
     cases: dict[str, Callable[[Any], dict[str, Any]]] = {}
     for unit in (2, 3, 7):
@@ -197,6 +263,9 @@ def make_cases() -> dict[str, Callable[[Any], dict[str, Any]]]:
                 without_gradients(k, o(k), s)
             )
     cases["no gradients of one output"] = partly_without
+    for name, calls in TOLD.items():
+        cases[f"told, {name}"] = lambda k, c=calls: events(k, *c)
+    cases["told, executions of 2"] = lambda k: events(k, *TOLD["validation"], unit=2)
     return cases | shortages()
 
 

@@ -27,6 +27,7 @@ def test_batches_logs_and_histories(name):
     numbers = [[row[2] for row in rows["seen"]] for rows in (found, expected)]
     np.testing.assert_allclose(*numbers, rtol=1e-5)
     assert found["warned"] == expected["warned"]
+    assert found.get("events") == expected.get("events")
     if "history" in expected:
         assert found["iterations"] == expected["iterations"]
         assert list(found["history"]) == list(expected["history"])

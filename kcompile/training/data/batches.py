@@ -46,18 +46,22 @@ class BatchData:
     ):
         self.num_batches, self.restarts = num_batches, restarts
         self._start, self._class_weight, self._peek, self._prepare = start, class_weight, peek, prepare
-        self.is_generator = False
+        self.is_generator, self.has_hooks = False, False
         self.history = History()
         self.passes = self.drawn = 0
         self._first: Batch | None = None
         self._running: Iterator[Any] | None = None
         self._again: list[Any] = []  # what the next pass begins with
+        self.resets_from: int | None = None  # the first pass that `reset` comes before, and before all later
+
+    def reset(self) -> None:
+        """Called where a run over data that was not looked at begins."""
 
     def on_epoch_begin(self) -> None:
         """Called before a pass, and before the look at the first batch."""
 
-    def on_epoch_end(self) -> None:
-        """Called after them."""
+    def on_epoch_end(self, tell: bool = True) -> None:
+        """Called after them. tell: the source, too; not of a pass that was stopped, as in Keras."""
         self.passes += 1
 
     def close(self) -> None:
@@ -89,6 +93,8 @@ class BatchData:
     def pass_by(self, passes: int, history: History, begin: bool) -> None:
         """The part of `catch_up` that a source is told of, which changes nothing else."""
         while self.passes < passes:
+            if self.resets_from is not None and self.passes >= self.resets_from:
+                self.reset()
             self.on_epoch_begin()
             self.on_epoch_end()
         if begin:
@@ -98,16 +104,16 @@ class BatchData:
         for _ in itertools.islice(self._draw(), max(0, drawn - self.drawn)):
             pass
 
-    def first(self) -> Batch:
-        """The first batch, which stays in the source.
+    def first(self, tell: bool = True) -> Batch:
+        """The first batch, which stays in the source. tell: the source, that a pass begins and ends.
 
         Raises:  ValueError if there is none.
         """
-        if self._first is None:
+        if self._first is None and tell:
             self.on_epoch_begin()
             self._first = self._standard(self._look())
             self.on_epoch_end()
-        return self._first
+        return self._standard(self._look()) if self._first is None else self._first
 
     def _look(self) -> Any:
         if self._peek is not None and self.num_batches != 0:
@@ -225,7 +231,7 @@ class DatasetBatches(BatchData):
         prepare: Callable[[Any], Any] = lambda x: x,
     ):
         super().__init__(self._pass, dataset.num_batches, True, class_weight, lambda: dataset[0], prepare)
-        self._dataset, self._shuffle, self._workers = dataset, shuffle, None
+        self._dataset, self._shuffle, self._workers, self.has_hooks = dataset, shuffle, None, True
         if dataset.workers > 1 or (dataset.workers > 0 and dataset.use_multiprocessing):
             from kcompile.training.data.workers import Workers  # loads multiprocessing
 
@@ -244,11 +250,16 @@ class DatasetBatches(BatchData):
             return super().epoch(limit)
         return map(self._standard, self._iterator())  # the workers read ahead
 
-    def on_epoch_begin(self) -> None:
-        self.history.told(2 * self.passes, self._dataset.on_epoch_begin)
+    def reset(self) -> None:
+        """To a data set a run begins with the end of an epoch, as in Keras."""
+        self.history.told(3 * self.passes, self._dataset.on_epoch_end)
 
-    def on_epoch_end(self) -> None:
-        self.history.told(2 * self.passes + 1, self._dataset.on_epoch_end)
+    def on_epoch_begin(self) -> None:
+        self.history.told(3 * self.passes + 1, self._dataset.on_epoch_begin)
+
+    def on_epoch_end(self, tell: bool = True) -> None:
+        if tell:
+            self.history.told(3 * self.passes + 2, self._dataset.on_epoch_end)
         self.num_batches = self._dataset.num_batches  # a data set may grow and shrink between epochs
         super().on_epoch_end()
 
