@@ -46,7 +46,7 @@ NOT_DONE = "not done yet"
 # A pattern of full names (keras.ops.abs, keras.Layer.build) -> the reason of their gaps. The first that
 # matches counts; a gap that none matches is work to do.
 REASONS: dict[str, str] = {
-    r"keras\.callbacks\.OrbaxCheckpoint": "for checkpoints of Orbax, a library of JAX",
+    r"keras\.callbacks\.OrbaxCheckpoint.*": "for checkpoints of Orbax, a library of JAX; it says what to use",
     r"keras\.callbacks\.TensorBoard\.summary": "a module of TensorFlow; event files are written without it",
     r"keras\.distribution\..*": "one process on one host: there is no mesh of devices to distribute over",
     r"keras\.(utils\.)?legacy\..*|keras\.optimizers\.legacy\..*": "for files and code of Keras 2",

@@ -91,11 +91,31 @@ def test_remembered_settings():
     assert config.is_flash_attention_enabled() is None
 
 
-def test_interactive_logging():
+def test_interactive_logging(capsys, caplog):
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    data, stop = np.ones((4, 3), "float32"), keras.callbacks.EarlyStopping("loss", patience=0, verbose=1)
+
+    def run():
+        model.fit(data, np.ones((4, 1)), verbose=2, epochs=3, callbacks=[stop])
+        model.summary()
+        keras.utils.Progbar(1).update(1)
+
     assert keras.config.is_interactive_logging_enabled()
+    caplog.set_level("INFO", logger="kcompile")
     keras.config.disable_interactive_logging()
-    assert not keras.utils.is_interactive_logging_enabled()
-    keras.config.enable_interactive_logging()
+    try:
+        assert not keras.utils.is_interactive_logging_enabled()
+        run()
+    finally:
+        keras.config.enable_interactive_logging()
+    assert capsys.readouterr().out == ""
+    assert "Epoch 1/3" in caplog.text and "Total params" in caplog.text and "1/1" in caplog.text
+    assert {record.levelname for record in caplog.records} == {"INFO"}
+    caplog.clear()
+    run()
+    printed = capsys.readouterr().out
+    assert "Epoch 1/3" in printed and "Total params" in printed and not caplog.text
 
 
 def test_the_device():

@@ -10,6 +10,7 @@ from kcompile.callbacks.lambda_callback import LambdaCallback as LambdaCallback
 from kcompile.callbacks.learning_rate import LearningRateScheduler as LearningRateScheduler
 from kcompile.callbacks.learning_rate import ReduceLROnPlateau as ReduceLROnPlateau
 from kcompile.callbacks.model_checkpoint import ModelCheckpoint as ModelCheckpoint
+from kcompile.callbacks.orbax_checkpoint import OrbaxCheckpoint as OrbaxCheckpoint
 from kcompile.callbacks.progbar_logger import ProgbarLogger as ProgbarLogger
 from kcompile.callbacks.remote_monitor import RemoteMonitor as RemoteMonitor
 from kcompile.callbacks.swap_ema_weights import SwapEMAWeights as SwapEMAWeights

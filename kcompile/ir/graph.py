@@ -9,13 +9,14 @@ import os
 import struct
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Set
+from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kcompile.ir.traits import Leaf
 from kcompile.ir.types import Shape, TensorType
 
 if TYPE_CHECKING:
@@ -42,10 +43,15 @@ class Constant:
         return f"{self.array.item():g}" if self.array.size == 1 else f"<{self.array.shape}>"
 
 
+# What a node can say of its numbers without a run: nothing, as some leaf is open; they are the same in any
+# run; they depend on what a tape outside of traces has recorded, and can be computed (`ir/numbers.py`).
+OPEN, FIXED, HAS_NUMBERS = range(3)
+
+
 class Node:
     """One application of an op. Create with `node()`, which interns."""
 
-    __slots__ = ("__weakref__", "attrs", "inputs", "op", "origin", "serial", "values")
+    __slots__ = ("__weakref__", "attrs", "inputs", "numbers", "op", "origin", "serial", "standing", "values")
 
     op: Op
     inputs: tuple[Value, ...]
@@ -53,6 +59,8 @@ class Node:
     values: tuple[Value, ...]
     serial: int  # counts nodes in the order of their making
     origin: str  # layer path where it was first made under one; never part of its identity
+    standing: int  # OPEN, FIXED or HAS_NUMBERS
+    numbers: tuple[np.ndarray, ...] | None  # of its values, where they have been asked for
 
     def __repr__(self) -> str:
         return f"{self.op.name}#{self.serial}"
@@ -82,29 +90,60 @@ class Value:
     def op(self) -> Op:
         return self.node.op
 
+    @property
+    def _numbers(self) -> np.ndarray | None:
+        if self.node.standing != HAS_NUMBERS:
+            return None
+        from kcompile.ir.numbers import numbers  # which needs ops
+
+        return numbers(self)
+
     def __repr__(self) -> str:
-        return f"%{self.node.serial}:{self.type!r}"
+        known = self._numbers
+        return f"%{self.node.serial}:{self.type!r}" if known is None else repr(known)
+
+    def __format__(self, spec: str) -> str:
+        known = self._numbers
+        return object.__format__(self, spec) if known is None else format(known[()], spec)
 
     def __bool__(self) -> bool:
-        raise TypeError(
-            "A symbolic tensor has no truth value while a model is traced: "
-            "Python `if` and `while` cannot look at it. "
-            "Use ops.where(condition, a, b)."
-        )
+        known = self._numbers
+        if known is None:
+            raise TypeError(
+                "A symbolic tensor has no truth value while a model is traced: "
+                "Python `if` and `while` cannot look at it. "
+                "Use ops.where(condition, a, b)."
+            )
+        return bool(known)
+
+    def _number(self) -> Any:
+        known = self._numbers
+        if known is None:
+            raise TypeError(
+                f"A symbolic tensor ({self.type!r}) has no number while a function is traced. What must be "
+                "known then, such as an axis or a shape, has to be a constant; for `jit`, name it in "
+                "`static_argnames`."
+            )
+        return known
 
     def __float__(self) -> float:
-        raise TypeError(
-            f"A symbolic tensor ({self.type!r}) has no number while a function is traced. What must be known "
-            "then, such as an axis or a shape, has to be a constant; for `jit`, name it in `static_argnames`."
-        )
+        return float(self._number())
 
-    __int__ = __float__
+    def __int__(self) -> int:
+        return int(self._number())
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        raise TypeError(
-            f"A symbolic tensor ({self.type!r}) has no numbers while a model is traced; "
-            "use kcompile.ops instead of NumPy functions."
-        )
+        known = self._numbers
+        if known is None:
+            raise TypeError(
+                f"A symbolic tensor ({self.type!r}) has no numbers while a model is traced; "
+                "use kcompile.ops instead of NumPy functions."
+            )
+        return np.array(known, dtype=dtype)
+
+    def numpy(self) -> np.ndarray:
+        """The numbers of what a tape has recorded outside of a trace, as an array."""
+        return self.__array__()
 
     def __iter__(self) -> Any:
         if not self.shape or not isinstance(self.shape[0], int):
@@ -188,6 +227,7 @@ def node(op: Op, inputs: tuple[Value, ...], attrs: dict[str, Any], types: tuple[
         made = Node()
         made.op, made.inputs, made.attrs = op, inputs, attrs
         made.serial, made.origin = next(_serials), _thread.origin
+        made.standing, made.numbers = _standing(op, inputs), None
         made.values = tuple(Value(made, i, t) for i, t in enumerate(types))
         found = _interning.first(_interned, key, made)
     elif not found.origin:
@@ -195,6 +235,15 @@ def node(op: Op, inputs: tuple[Value, ...], attrs: dict[str, Any], types: tuple[
     for nodes in _thread.recorders:
         nodes.add(found)
     return found
+
+
+def _standing(op: Op, inputs: tuple[Value, ...]) -> int:
+    found = FIXED
+    for v in inputs:
+        if v.node.standing == OPEN:
+            return OPEN
+        found = max(found, v.node.standing)
+    return found if inputs or op.leaf is None or op.leaf is Leaf.CONSTANT else OPEN
 
 
 @dataclass
@@ -233,7 +282,7 @@ class Graph:
         )
 
 
-def topological(roots: Iterable[Value], ends: Set[Node] = frozenset()) -> list[Node]:
+def topological(roots: Iterable[Value], ends: Container[Node] = frozenset()) -> list[Node]:
     """Nodes reachable from roots, each after its inputs; deterministic, and without recursion.
 
     ends: nodes behind which nobody looks.

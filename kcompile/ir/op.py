@@ -11,7 +11,7 @@ import numpy as np
 from kcompile.core import dtypes
 from kcompile.core.symbolic import Int
 from kcompile.ir import graph
-from kcompile.ir.graph import Constant, Value
+from kcompile.ir.graph import HAS_NUMBERS, Constant, Value
 from kcompile.ir.traits import NONE, Leaf, Traits
 from kcompile.ir.types import TensorType
 
@@ -127,6 +127,10 @@ class Op:
     def __call__(self, *inputs: Any, **attrs: Any) -> Any:
         """Symbolic if any input is a `Value`, else computed at once by the NumPy reference."""
         inputs = tuple(unwrap(x) for x in inputs)
+        if any(isinstance(x, Value) and x.node.standing == HAS_NUMBERS for x in inputs):
+            from kcompile.ir.numbers import outside_of_traces
+
+            inputs = tuple(outside_of_traces(inputs) or inputs)
         if any(isinstance(x, Value) for x in inputs) or _is_symbolic(tuple(attrs.values())):
             values = tuple(x if isinstance(x, Value) else constant(x) for x in inputs)
             types = self.infer_types(tuple(v.type for v in values), attrs)
@@ -163,8 +167,15 @@ def _is_symbolic(attrs: tuple[Any, ...]) -> bool:
 
 def unwrap(x: Any) -> Any:
     """Variables and other wrappers stand for a value while tracing and for an array otherwise."""
+    if watched:
+        x = watched.get(id(x), (x, x))[1]
     method = getattr(x, "__kcompile_value__", None)
     return x if method is None else method()
+
+
+watched: dict[
+    int, tuple[Any, Value]
+] = {}  # arrays that an open tape watches, by their identity: their values
 
 
 _constant = Op("constant", cheap=True, traits=Traits(leaf=Leaf.CONSTANT))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kcompile.core import tree
-from kcompile.ir.graph import Value
+from kcompile.ir.graph import HAS_NUMBERS, Value
 from kcompile.layers.call_spec import is_tensor
 from kcompile.layers.quantizing import Quantizable
 from kcompile.trace import tracer
@@ -42,5 +42,5 @@ class Penalized(Quantizable):
         """Losses added in the last call, then the regularization losses of the trainable weights."""
         added = [loss for layer in self._flatten_layers() for loss in layer._losses]
         if not tracer.is_tracing():  # what a finished trace left behind has no numbers
-            added = [loss for loss in added if not isinstance(loss, Value)]
+            added = [x for x in added if not isinstance(x, Value) or x.node.standing == HAS_NUMBERS]
         return added + [v.regularizer(v.value) for v in self.trainable_weights if v.regularizer is not None]

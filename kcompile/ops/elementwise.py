@@ -9,7 +9,7 @@ import numpy as np
 
 from kcompile.core.dtypes import UNSIGNED, is_float
 from kcompile.ir import loops
-from kcompile.ir.graph import Value
+from kcompile.ir.graph import HAS_NUMBERS, Value
 from kcompile.ir.op import unwrap
 from kcompile.ir.traits import Traits
 from kcompile.ops import onnx_forms, state
@@ -350,9 +350,12 @@ def round(x: Any, decimals: int = 0) -> Any:
 
 
 def _compared(a: Value, b: Any, function: Any) -> Any:
-    """Elementwise in a trace, where users compare tensors; elsewhere values are the same or not."""
+    """Elementwise where users compare tensors, in a trace or what a tape recorded; elsewhere values are the
+    same or not.
+    """
     known = isinstance(unwrap(b), (Value, np.ndarray, np.generic, int, float))
-    return function(a, b) if known and state.is_tracing() else NotImplemented
+    users = state.is_tracing() or a.node.standing == HAS_NUMBERS
+    return function(a, b) if known and users else NotImplemented
 
 
 def _install_operators() -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from kcompile.core import tree
 from kcompile.core.collection import paused_collection
+from kcompile.ir import numbers
 from kcompile.ir.graph import Graph, Value
 from kcompile.ops import elementwise as ew
 from kcompile.ops import state
@@ -39,9 +40,13 @@ class Tracer:
     def __exit__(self, *_: object) -> None:
         _local.tracer = self._outer
 
+    def leaf(self, variable: Variable) -> Value:
+        """What a variable holds when the trace begins."""
+        return variable.leaf
+
     def read(self, variable: Variable) -> Value:
         if variable not in self.current:
-            self.current[variable] = variable.leaf
+            self.current[variable] = self.leaf(variable)
         return self.current[variable]
 
     def assign(self, variable: Variable, value: Any) -> Value:
@@ -69,7 +74,7 @@ class Tracer:
             changes.update(self.assigned)
         finally:
             read = self.current
-            self.current, self.assigned = {v: before.get(v, v.leaf) for v in read}, assigned
+            self.current, self.assigned = {v: before.get(v, self.leaf(v)) for v in read}, assigned
 
 
 def active() -> Any:
@@ -89,6 +94,7 @@ def is_tracing() -> bool:
 
 
 state.install(active)
+numbers.install(active)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import numpy as np
 
 from kcompile.core import dtypes
 from kcompile.core.errors import ShapeError, message
-from kcompile.ir.graph import Value
+from kcompile.ir.graph import HAS_NUMBERS, Value
 from kcompile.ir.op import make_variable
 from kcompile.ir.types import TensorType
 from kcompile.trace import tracer
@@ -227,9 +227,13 @@ class Variable:
         scope = tracer.active()
         if scope is not None:
             return scope.assign(self, value)
-        np.copyto(self._array, np.asarray(value), casting="unsafe")
-        writes.note()
+        self.write(np.asarray(value))
         return self._array
+
+    def write(self, array: Any) -> None:
+        """Put numbers into the storage, whatever trace runs."""
+        np.copyto(self._array, array, casting="unsafe")
+        writes.note()
 
     def assign_add(self, value: Any) -> None:
         current = self.value
@@ -246,7 +250,7 @@ class Variable:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         scope = tracer.active()
         value = self._array if scope is None else scope.read(self)
-        if isinstance(value, Value):
+        if isinstance(value, Value) and value.node.standing != HAS_NUMBERS:
             raise TypeError(
                 f"variable {self.path!r} has no numbers while a model is traced; use kcompile.ops"
             )

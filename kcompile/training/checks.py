@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -114,20 +115,43 @@ def check_split(validation_split: Any) -> None:
 
 
 def check_lengths(x: Any, y: Any, sample_weight: Any) -> None:
-    """All arrays must hold equally many samples."""
-    sizes = {
-        name: [len(a) for a in tree.flatten(part) if a is not None]
-        for name, part in (("x", x), ("y", y), ("sample_weight", sample_weight))
-    }
+    """All arrays must hold equally many samples.
+
+    Raises:  ValueError naming each array with its shape.
+
+    >>> check_lengths({"a": np.ones((3, 2)), "b": np.ones((4, 2))}, np.ones(3), None)
+    Traceback (most recent call last):
+    ...
+    ValueError: Data cardinality is ambiguous. Make sure all arrays contain the same number of samples.
+      'x' sizes: 3, 4
+      'y' sizes: 3
+      received  x['a'] (3, 2), x['b'] (4, 2), y (3,)
+    """
+    parts = {"x": x, "y": y, "sample_weight": sample_weight}
+    sizes = {name: [len(a) for a in tree.flatten(part) if a is not None] for name, part in parts.items()}
     if not any(sizes.values()):
         raise ValueError("No data: every array in `x` and `y` is None.")
     if len({n for part in sizes.values() for n in part}) > 1:
-        shown = ", ".join(
-            f"'{name}' sizes: {', '.join(map(str, part))}" for name, part in sizes.items() if part
-        )
+        shown = [f"'{name}' sizes: {', '.join(map(str, part))}" for name, part in sizes.items() if part]
+        arrays = [f"{name} {tuple(a.shape)}" for n, part in parts.items() for name, a in _named(n, part)]
         raise ValueError(
-            "Data cardinality is ambiguous. Make sure all arrays contain the same number of samples. " + shown
+            "\n  ".join(
+                [
+                    "Data cardinality is ambiguous. Make sure all arrays contain the same number of samples.",
+                    *shown,
+                    f"received  {', '.join(arrays)}",
+                ]
+            )
         )
+
+
+def _named(name: str, structure: Any) -> Iterator[tuple[str, Any]]:
+    """The arrays of a structure, each with the expression that leads to it."""
+    if tree.is_nested(structure):
+        for key in tree.keys_of(structure):
+            yield from _named(f"{name}[{key!r}]", structure[key])
+    elif structure is not None:
+        yield name, structure
 
 
 def check_batch(x: Any, y: Any, sample_weight: Any) -> None:

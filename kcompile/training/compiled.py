@@ -92,7 +92,7 @@ class Compiled(_Layer):
         jit_compile: Any = "auto",
         auto_scale_loss: bool = True,
     ) -> None:
-        """Say how the model is trained.
+        """Say how the model is trained. Losses and metrics of an earlier call hold until there are others.
 
         Args:    optimizer, loss, metrics: objects or names; loss and metrics of several outputs as a list in
                  their order or a dict by their names. loss_weights: factors of the losses. weighted_metrics:
@@ -127,9 +127,12 @@ class Compiled(_Layer):
         self.__dict__["_training_state"] = Training(
             programs=before.programs,
             optimizer=self._scaled(arguments["optimizer"]) if auto_scale_loss else arguments["optimizer"],
-            loss=loss,
-            compile_loss=None if loss is None else CompileLoss(loss, loss_weights, names),
-            compile_metrics=CompileMetrics(metrics, weighted_metrics, names) if has_metrics else None,
+            # As in Keras, what an earlier call said of losses and metrics holds until a call says otherwise.
+            loss=before.loss if loss is None else loss,
+            compile_loss=before.compile_loss if loss is None else CompileLoss(loss, loss_weights, names),
+            compile_metrics=CompileMetrics(metrics, weighted_metrics, names)
+            if has_metrics
+            else before.compile_metrics,
             loss_tracker=metrics_module.Mean(name="loss"),
             history=before.history,
             arguments=arguments,

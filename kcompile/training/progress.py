@@ -27,7 +27,6 @@ class Progress:
 
     def __init__(self, model: Any, run: Any, evaluation: Any, callbacks: Any):
         self.epoch = 0
-        self.first_length: int | None = None  # steps of the first epoch, where that was not known before
         self.stopped = False  # the interrupted training was about to end
         self._model, self._run, self._callbacks = model, run, callbacks
         self._validation = evaluation.data if evaluation is not None else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,8 +24,14 @@ from kcompile.training.data.batches import BatchData
 from kcompile.training.data.history import History
 from kcompile.training.extents import check_equal_batches, leaves_of
 from kcompile.training.programs import StepProgram
+from kcompile.training.step import is_built
 
 CALL_SECONDS = 0.07  # a native call should last so long: often enough for the progress bar and Ctrl-C
+RAN_OUT = (
+    "Your input ran out of data; interrupting training. Make sure that your dataset or generator can "
+    "generate at least `steps_per_epoch * epochs` batches. You may need to use the `.repeat()` function when "
+    "building your dataset."
+)
 GROWTH = 8  # a call does at most so many times the steps of the one before
 
 
@@ -64,6 +71,9 @@ class ArrayRun:
         self._next = self.num_batches  # the step to come; before `start` there is none
         self.logs: dict[str, Any] = {}
 
+    def reset(self) -> None:
+        """Nobody is told that a run begins."""
+
     def start(self, limit: int | None = None) -> None:
         """Begin a pass. limit: how many steps will be asked for; nothing is read ahead here."""
         self._before = generator_state(self._rng)
@@ -93,6 +103,10 @@ class ArrayRun:
         """Is there another step?"""
         return self._next < self.num_batches
 
+    def at_end(self) -> bool:
+        """Is it known that there is none?"""
+        return not self.ready()
+
     def advance(self, steps: int) -> int:
         """Up to so many steps, at least one; returns how many were done.
 
@@ -118,12 +132,12 @@ class ArrayRun:
 
 
 class Batches:
-    """The batches of one pass, one of them looked at ahead, so that the end is known in time."""
+    """The batches of one pass, one of them looked at when it is asked for. None: a pass that has ended."""
 
-    def __init__(self, batches: Iterator[Any]):
-        self._batches = batches
-        self._next = next(batches, None)
-        self.ended = self._next is None  # it is known that there are no more
+    def __init__(self, batches: Iterator[Any] | None = None):
+        self._batches = iter(()) if batches is None else batches
+        self._next: Any = None
+        self.ended = batches is None  # it is known that there are no more
 
     def ready(self) -> bool:
         return self._next is not None
@@ -153,8 +167,13 @@ class BatchRun:
     def __init__(self, model: Any, kind: str, data: BatchData, rng: np.random.Generator | None = None):
         self.data, self.num_batches = data, data.num_batches
         self.kind, self._programs, self._rng = kind, model._training.programs, rng
-        self.graph = self._program(data.first()).traced.graph  # checked before anything begins
-        self._batches = Batches(iter(()))
+        self._graph: Graph | None = None
+        self._looked = not data.has_hooks or not is_built(model)  # a data set hears of each look, as in Keras
+        if self._looked:
+            self._program(data.first())  # checked before anything begins
+        if kind == "test":  # every validation is a run
+            data.resets_from = 2 * self._looked
+        self._batches = Batches()
         self._taken = 0
         self._before: dict[str, Any] = {}
         self.logs: dict[str, Any] = {}
@@ -162,7 +181,19 @@ class BatchRun:
     def _program(self, batch: tuple[Any, Any, Any]) -> StepProgram:
         program: StepProgram = self._programs.batch(self.kind, batch, alone=False)
         check_labels(batch[1], program.traced.label_ranges)
+        self._graph = self._graph or program.traced.graph
         return program
+
+    @property
+    def graph(self) -> Graph:
+        """What a step computes."""
+        return self._graph or self._program(self.data.first(tell=False)).traced.graph
+
+    def reset(self) -> None:
+        """A run begins. The look at the first batch was the first one's beginning."""
+        if not self._looked:
+            self.data.reset()
+        self._looked = False
 
     def start(self, limit: int | None = None) -> None:
         """Begin a pass, of which at most `limit` batches will be asked for."""
@@ -183,8 +214,7 @@ class BatchRun:
 
     def position(self) -> dict[str, Any]:
         """Where the pass is, as plain data and arrays for `go_to`."""
-        ended = self._batches.ended or (self.num_batches is not None and self._taken >= self.num_batches)
-        fresh = ended or not self._taken
+        fresh = self.at_end() or not self._taken
         where = {**self._place(), "taken": 0} if fresh else {**self._before, "taken": self._taken}
         return {**where, "passes": self.data.passes, "states": self.data.history.states()}
 
@@ -205,6 +235,10 @@ class BatchRun:
                 self._take()
         if not began_here:
             self.data.pass_by(position["passes"], History(states), begin=inside)
+
+    def at_end(self) -> bool:
+        """Is it known that there is no other step, without looking?"""
+        return self._batches.ended or (self.num_batches is not None and self._taken >= self.num_batches)
 
     def _take(self) -> Any:
         self._taken += 1
@@ -234,7 +268,7 @@ class PredictRun:
     def __init__(self, model: Any, data: ArrayData | BatchData):
         self.data, self.num_batches = data, data.num_batches
         self._programs = model._training.programs
-        self._batches = Batches(iter(()))
+        self._batches = Batches()
         self._outputs: list[list[np.ndarray]] = []
         self._form: Any = None
         self._last = 0  # batches of the last `advance`
@@ -247,6 +281,10 @@ class PredictRun:
             self._batches = Batches(data.batch(start) for start in starts)
         else:
             self._batches = Batches(data.epoch(limit))
+
+    def at_end(self) -> bool:
+        """Is it known that there is no other batch, without looking?"""
+        return self._batches.ended
 
     def ready(self) -> bool:
         self._batches.look_ahead()
@@ -308,15 +346,14 @@ def run_epoch(model: Any, phase: str, run: Any, callbacks: Any, limit: int | Non
     limit = whole_executions(model, limit)
     with interrupts.noted() as check:
         while limit is None or step < limit:
-            unsure = run.num_batches is None  # then Keras begins a batch before it sees whether there is one
-            if watched and unsure:
+            if run.at_end():
+                break
+            if watched:  # a batch begins before anybody sees whether there is one, as in Keras
                 begin(step)
             if not run.ready():
                 break
             stopped = getattr(model, stop)  # by a hook that came before the first batch, which is done
             steps = unit if each or stopped else unit * max(1, pace.steps // unit)
-            if watched and not unsure:
-                begin(step)
             began = time.perf_counter()
             done = run.advance(steps if limit is None else min(steps, limit - step))
             pace.measured(done, time.perf_counter() - began)
@@ -328,3 +365,9 @@ def run_epoch(model: Any, phase: str, run: Any, callbacks: Any, limit: int | Non
             if getattr(model, stop):
                 break
     return step
+
+
+def warn_of_shortage(done: int, expected: int | None, stacklevel: int) -> None:
+    """A warning where the data ended before `expected` steps, or where nobody knew when it would."""
+    if not done or expected is None or done < expected:
+        warnings.warn(RAN_OUT, stacklevel=stacklevel)

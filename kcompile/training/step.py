@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from kcompile import ops
-from kcompile.autograd.backward import gradients
+from kcompile.autograd.backward import gradients, zeros_like
 from kcompile.core import dtypes, tree
 from kcompile.core.symbolic import symbol
 from kcompile.ir.graph import Graph, Value
@@ -158,8 +158,7 @@ def build(
         with tracer.Tracer():
             run_step(model, kind, default_float(given), _Notes())
         return
-    parts = [*model._flatten_layers(), training.compile_loss, training.compile_metrics]
-    if not all(part is None or part.built for part in parts):
+    if not is_built(model):
         given, _ = parameters(list(data), shapes)
         with tracer.Tracer():
             x, y, weight = default_float(given)
@@ -168,6 +167,13 @@ def build(
             model.compute_metrics(x, y, y_pred, sample_weight=weight)
     if training.optimizer is not None and not training.optimizer.built:
         training.optimizer.build(model.trainable_variables)
+
+
+def is_built(model: Any) -> bool:
+    """Are all layers built, and the losses and metrics resolved?"""
+    training = model._training
+    parts = [*model._flatten_layers(), training.compile_loss, training.compile_metrics]
+    return all(part is None or part.built for part in parts)
 
 
 def is_default_step(model: Any, kind: str) -> bool:
@@ -219,10 +225,12 @@ def train_step(model: Any, data: Any) -> dict[str, Any]:
     x, y, weight = unpack_x_y_sample_weight(data)
     optimizer = model.optimizer
     y_pred = model(x, training=True)
-    loss = compute_loss(model, x, y, y_pred, weight, training=True)
+    loss = _log("loss", compute_loss(model, x, y, y_pred, weight, training=True))
     variables = model.trainable_variables
     if variables:
-        slopes = gradients(optimizer.scale_loss(loss), [v.leaf for v in variables])
+        found = gradients(optimizer.scale_loss(loss), [v.leaf for v in variables])
+        # What no loss depends on has the gradient 0, as in Keras on JAX: it decays, and its averages go on.
+        slopes = [zeros_like(v.leaf) if g is None else g for g, v in zip(found, variables, strict=True)]
         for v in variables:
             if v.value is not v.leaf:
                 v.assign(v.leaf)  # what a layer assigned held for its forward pass, as in Keras on JAX

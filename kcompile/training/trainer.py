@@ -4,7 +4,6 @@ trains."""
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -29,16 +28,18 @@ from kcompile.training.data.packing import unpack_x_y_sample_weight
 from kcompile.training.data.weights import class_weight_to_sample_weights
 from kcompile.training.extents import leaves_of
 from kcompile.training.progress import Progress
-from kcompile.training.runs import ArrayRun, BatchRun, Pace, PredictRun, run_epoch, whole_executions
+from kcompile.training.runs import (
+    ArrayRun,
+    BatchRun,
+    Pace,
+    PredictRun,
+    run_epoch,
+    warn_of_shortage,
+    whole_executions,
+)
 from kcompile.training.step import flat_logs, is_default_step
 from kcompile.training.step import test_step as default_test_step
 from kcompile.training.step import train_step as default_train_step
-
-RAN_OUT = (
-    "Your input ran out of data; interrupting training. Make sure that your dataset or generator can "
-    "generate at least `steps_per_epoch * epochs` batches. You may need to use the `.repeat()` function when "
-    "building your dataset."
-)
 
 
 class Trainer(Compiled):
@@ -110,6 +111,7 @@ class Trainer(Compiled):
         rng = np.random.default_rng(np.random.randint(2**31))  # follows the seed that the user has set
         data = _data(self, x, y, sample_weight, batch_size, steps_per_epoch, shuffle, class_weight, rng)
         run = self._open("train", data, rng)
+        run.reset()
         epochs = config.limited_epochs(epochs)
         steps_per_epoch = config.limited_steps(steps_per_epoch, run.num_batches)
         evaluation, held_out = None, {}
@@ -135,14 +137,14 @@ class Trainer(Compiled):
             if not progress.inside:
                 progress.go_on(self._steps_left(steps_per_epoch, first, epochs))
             for epoch in range(first, first if progress.stopped else epochs):
-                done, logs = self._epoch(epoch, epochs, run, steps_per_epoch, callbacks, pace)
+                logs = self._epoch(epoch, epochs, run, steps_per_epoch, callbacks, pace)
                 if evaluation is not None and _is_due(epoch, validation_freq):
                     self._training.evaluation = evaluation  # what `evaluate`, maybe overridden, goes over
                     how = {"return_dict": True, "_use_cached_eval_dataset": True}
                     val_logs = self.evaluate(**held_out, callbacks=callbacks, **how)
                     logs.update({f"val_{name}": value for name, value in val_logs.items()})
                 callbacks.on_epoch_end(epoch, logs)
-                if self.stop_training or not done:
+                if self.stop_training:
                     break
         finally:
             self._training.progress = self._training.evaluation = None
@@ -161,8 +163,8 @@ class Trainer(Compiled):
 
     def _epoch(
         self, epoch: int, epochs: int, run: Any, steps: int | None, callbacks: Any, pace: Pace
-    ) -> tuple[int, dict[str, Any]]:
-        """One epoch of training: the steps done, and the logs."""
+    ) -> dict[str, Any]:
+        """One epoch of training; the logs."""
         progress = self._training.progress
         progress.epoch, left = epoch, self._steps_left(steps, epoch, epochs)
         if progress.inside:  # an interrupted one goes on; what callbacks set at its beginning is set
@@ -176,18 +178,13 @@ class Trainer(Compiled):
             run.done = 0
             callbacks.on_epoch_begin(epoch)
             run.data.on_epoch_begin()
-            if (
-                steps is None or not run.ready()
-            ):  # with given steps, an epoch goes on where the last one stopped
+            if steps is None or run.at_end():  # with given steps, it goes on where the last one stopped
                 run.start(left)
         done = run_epoch(self, "train", run, callbacks, steps or run.num_batches, pace)
-        run.data.on_epoch_end()
-        expected = steps or progress.first_length or 1
-        if not self.stop_training and done < expected:
-            warnings.warn(RAN_OUT, stacklevel=3)
-        if run.num_batches is None:
-            progress.first_length = progress.first_length or done
-        return done, dict(self._metrics_or(run))
+        run.data.on_epoch_end(tell=not self.stop_training)
+        if not self.stop_training:
+            warn_of_shortage(done, steps or run.num_batches, stacklevel=4)
+        return dict(self._metrics_or(run))
 
     def _steps_left(self, steps: int | None, epoch: int, epochs: int) -> int | None:
         """How many steps are asked for from the beginning of an epoch to the end; None if as many as there
@@ -234,15 +231,16 @@ class Trainer(Compiled):
 
     def _evaluate(self, run: Any, steps: int | None, callbacks: Any) -> dict[str, Any]:
         self.stop_evaluating = False
+        run.reset()
         callbacks.on_test_begin()
         self.reset_metrics()
         run.done = 0
         run.data.on_epoch_begin()
         run.start(whole_executions(self, steps))
         done = run_epoch(self, "test", run, callbacks, steps or run.num_batches, Pace())
-        run.data.on_epoch_end()
-        if (done == 0 or (steps is not None and done < steps)) and not self.stop_evaluating:
-            warnings.warn(RAN_OUT, stacklevel=3)
+        run.data.on_epoch_end(tell=not self.stop_evaluating)
+        if not self.stop_evaluating:
+            warn_of_shortage(done, steps or run.num_batches, stacklevel=4)
         logs = pythonify_logs(self._metrics_or(run))
         callbacks.on_test_end(logs)
         return logs
@@ -294,11 +292,11 @@ class Trainer(Compiled):
             run.data.on_epoch_begin()
             run.start(whole_executions(self, steps))
             done = run_epoch(self, "predict", run, callbacks, steps or run.num_batches, Pace())
-            run.data.on_epoch_end()
+            run.data.on_epoch_end(tell=not self.stop_predicting)
         finally:
             run.close()
-        if steps is not None and done < steps and not self.stop_predicting:
-            warnings.warn(RAN_OUT, stacklevel=2)
+        if not self.stop_predicting:
+            warn_of_shortage(done, steps or run.num_batches, stacklevel=3)
         callbacks.on_predict_end()
         return run.result()
 
@@ -378,7 +376,7 @@ def _data(
         raise ValueError(
             f"Unrecognized data type: {what}={short(value)} (of type {type(value)}). Give NumPy arrays."
         )
-    return batch_data(x, y, sample_weight, shuffle, class_weight, model._on_host)
+    return batch_data(x, y, sample_weight, shuffle, class_weight, model._on_host, stacklevel=4)
 
 
 def _held_out(data: Any, batch_size: int | None, steps: int | None) -> dict[str, Any]:

@@ -309,3 +309,10 @@ def test_hooks_may_name_the_logs_as_they_like(hook):
     model.fit(x, y, validation_data=(x, y), callbacks=[callback], verbose=0)
     model.predict(x, callbacks=[callback], verbose=0)
     assert seen and all(isinstance(logs, dict) for logs in seen)
+
+
+def test_orbax_says_what_to_use():
+    with pytest.raises(
+        ImportError, match=r"checkpoints of Orbax.*\n.*'here'\n.*ModelCheckpoint.*BackupAndRestore"
+    ):
+        keras.callbacks.OrbaxCheckpoint("here", save_best_only=True)

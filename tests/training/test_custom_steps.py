@@ -249,11 +249,6 @@ def test_a_step_that_gives_no_logs():
         trained(Silent)
 
 
-def test_a_tape_outside_of_a_trace():
-    with pytest.raises(RuntimeError, match="nothing is traced here"), keras.GradientTape():
-        pass
-
-
 def test_unconnected_gradients():
     @keras.jit
     def slopes(x):

@@ -378,3 +378,13 @@ def test_ctrl_c_inside_of_a_finalizer_is_not_lost():
             model.fit(x, y, batch_size=2, epochs=50, verbose=0, callbacks=[dropping])
     assert dropping.batches == 3
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_compiling_again_keeps_the_loss_and_the_metrics_that_it_does_not_name():
+    model = linear(metrics=["mae"])
+    before = model.evaluate(x, y, verbose=0)
+    model.compile(keras.optimizers.Adam(0.5))
+    assert model.evaluate(x, y, verbose=0) == before and len(before) == 2
+    assert list(model.fit(x, y, verbose=0).history) == ["loss", "mae"] and model.loss == "mse"
+    model.compile("sgd", "mae", metrics=["mse"])
+    assert list(model.evaluate(x, y, verbose=0, return_dict=True)) == ["loss", "mse"]

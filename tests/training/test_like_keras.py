@@ -26,6 +26,8 @@ def test_batches_logs_and_histories(name):
     assert [row[:2] for row in found["seen"]] == [row[:2] for row in expected["seen"]]
     numbers = [[row[2] for row in rows["seen"]] for rows in (found, expected)]
     np.testing.assert_allclose(*numbers, rtol=1e-5)
+    assert found["warned"] == expected["warned"]
+    assert found.get("events") == expected.get("events")
     if "history" in expected:
         assert found["iterations"] == expected["iterations"]
         assert list(found["history"]) == list(expected["history"])
@@ -60,9 +62,43 @@ def test_a_validation_takes_no_more_of_a_generator_than_it_needs():
     assert taken == list(range(5))  # three, then two old ones and a new one, twice
 
 
-def test_a_later_epoch_that_is_shorter_warns():
-    with pytest.warns(UserWarning, match="ran out of data"):
-        model(keras).fit(batches(6), epochs=2, verbose=0)
+@pytest.mark.parametrize("call", ["fit", "evaluate", "predict"])
+def test_warnings_point_to_the_call(call):
+    with pytest.warns(UserWarning, match="ran out of data") as caught:
+        getattr(model(keras), call)(batches(6), verbose=0)
+    assert {w.filename for w in caught} == {__file__}
+
+
+def test_a_warning_names_the_data_set_of_another_library():
+    class Loader:
+        __module__ = "torch.utils.data.dataloader"
+
+        def __iter__(self):
+            return batches(5)
+
+    with pytest.warns(UserWarning, match="provided as a torch DataLoader"):
+        model(keras).fit(Loader(), verbose=0)
+
+
+def test_a_step_of_ones_own_trains_on_without_gradients():
+    class Model(keras.Model):
+        def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+            return 3.0
+
+    inputs = keras.Input((4,))
+    made = Model(inputs, keras.layers.Dense(1)(inputs))
+    made.compile(keras.optimizers.AdamW(0.1, weight_decay=0.5))
+    before = made.get_weights()[0]
+    assert made.fit(X, Y, verbose=0).history == {"loss": [3.0]}
+    np.testing.assert_allclose(made.get_weights()[0], before * 0.95, rtol=1e-6)
+    assert int(made.optimizer.iterations) == 1
+
+
+@pytest.mark.compiled
+def test_no_gradients_compiled():
+    found = epoch_cases.run(keras, "no gradients, AdamW, stopped")
+    for key, values in EXPECTED["no gradients, AdamW, stopped"]["history"].items():
+        np.testing.assert_allclose(found["history"][key], values, rtol=1e-5, err_msg=key)
 
 
 @pytest.mark.parametrize("unit, count", [(1, 3), (2, 3), (4, 6)])

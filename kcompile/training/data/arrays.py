@@ -41,7 +41,7 @@ class ArrayData:
     def on_epoch_begin(self) -> None:
         """Nothing to prepare."""
 
-    def on_epoch_end(self) -> None:
+    def on_epoch_end(self, tell: bool = True) -> None:
         """Nothing to clean up."""
 
     def close(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import types
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -22,6 +23,7 @@ from kcompile.training.data.weights import class_weight_to_sample_weights
 Batch = tuple[Any, Any, Any]
 
 
+FOREIGN = {"tensorflow.python.data.": "tf.data.Dataset", "torch.utils.data.": "torch DataLoader"}
 REPEATED = 2  # batches of a generator that come first in every pass: Keras looks at them, and puts them back
 
 
@@ -44,18 +46,22 @@ class BatchData:
     ):
         self.num_batches, self.restarts = num_batches, restarts
         self._start, self._class_weight, self._peek, self._prepare = start, class_weight, peek, prepare
-        self.is_generator = False
+        self.is_generator, self.has_hooks = False, False
         self.history = History()
         self.passes = self.drawn = 0
         self._first: Batch | None = None
         self._running: Iterator[Any] | None = None
         self._again: list[Any] = []  # what the next pass begins with
+        self.resets_from: int | None = None  # the first pass that `reset` comes before, and before all later
+
+    def reset(self) -> None:
+        """Called where a run over data that was not looked at begins."""
 
     def on_epoch_begin(self) -> None:
         """Called before a pass, and before the look at the first batch."""
 
-    def on_epoch_end(self) -> None:
-        """Called after them."""
+    def on_epoch_end(self, tell: bool = True) -> None:
+        """Called after them. tell: the source, too; not of a pass that was stopped, as in Keras."""
         self.passes += 1
 
     def close(self) -> None:
@@ -87,6 +93,8 @@ class BatchData:
     def pass_by(self, passes: int, history: History, begin: bool) -> None:
         """The part of `catch_up` that a source is told of, which changes nothing else."""
         while self.passes < passes:
+            if self.resets_from is not None and self.passes >= self.resets_from:
+                self.reset()
             self.on_epoch_begin()
             self.on_epoch_end()
         if begin:
@@ -96,16 +104,16 @@ class BatchData:
         for _ in itertools.islice(self._draw(), max(0, drawn - self.drawn)):
             pass
 
-    def first(self) -> Batch:
-        """The first batch, which stays in the source.
+    def first(self, tell: bool = True) -> Batch:
+        """The first batch, which stays in the source. tell: the source, that a pass begins and ends.
 
         Raises:  ValueError if there is none.
         """
-        if self._first is None:
+        if self._first is None and tell:
             self.on_epoch_begin()
             self._first = self._standard(self._look())
             self.on_epoch_end()
-        return self._first
+        return self._standard(self._look()) if self._first is None else self._first
 
     def _look(self) -> Any:
         if self._peek is not None and self.num_batches != 0:
@@ -173,9 +181,12 @@ def batch_data(
     shuffle: Any = False,
     class_weight: Mapping[int, float] | None = None,
     prepare: Callable[[Any], Any] = lambda x: x,
+    stacklevel: int = 2,
 ) -> BatchData:
     """A source of batches from a PyDataset, a generator, or any object that iterates over batches.
 
+    Args:    shuffle: heeded for a PyDataset of known length; else there is a warning, as in Keras.
+             stacklevel: where that one points to.
     Raises:  ValueError for anything else, and for arguments that belong into the source itself.
     """
     kind = _kind(x)
@@ -189,6 +200,13 @@ def batch_data(
                 "included "
                 f"as part of the {kind}."
             )
+    if shuffle and (not isinstance(x, PyDataset) or x.num_batches is None):
+        shown = "an infinite PyDataset" if isinstance(x, PyDataset) else f"a {kind}"
+        warnings.warn(
+            f"`shuffle=True` was passed, but will be ignored since the data `x` was provided as {shown}, "
+            "whose order is its own. Shuffle there, and give `shuffle=False`.",
+            stacklevel=stacklevel,
+        )
     if isinstance(x, PyDataset):
         return DatasetBatches(x, bool(shuffle), class_weight, prepare)
     if isinstance(x, types.GeneratorType) and class_weight is not None:
@@ -213,7 +231,7 @@ class DatasetBatches(BatchData):
         prepare: Callable[[Any], Any] = lambda x: x,
     ):
         super().__init__(self._pass, dataset.num_batches, True, class_weight, lambda: dataset[0], prepare)
-        self._dataset, self._shuffle, self._workers = dataset, shuffle, None
+        self._dataset, self._shuffle, self._workers, self.has_hooks = dataset, shuffle, None, True
         if dataset.workers > 1 or (dataset.workers > 0 and dataset.use_multiprocessing):
             from kcompile.training.data.workers import Workers  # loads multiprocessing
 
@@ -232,11 +250,16 @@ class DatasetBatches(BatchData):
             return super().epoch(limit)
         return map(self._standard, self._iterator())  # the workers read ahead
 
-    def on_epoch_begin(self) -> None:
-        self.history.told(2 * self.passes, self._dataset.on_epoch_begin)
+    def reset(self) -> None:
+        """To a data set a run begins with the end of an epoch, as in Keras."""
+        self.history.told(3 * self.passes, self._dataset.on_epoch_end)
 
-    def on_epoch_end(self) -> None:
-        self.history.told(2 * self.passes + 1, self._dataset.on_epoch_end)
+    def on_epoch_begin(self) -> None:
+        self.history.told(3 * self.passes + 1, self._dataset.on_epoch_begin)
+
+    def on_epoch_end(self, tell: bool = True) -> None:
+        if tell:
+            self.history.told(3 * self.passes + 2, self._dataset.on_epoch_end)
         self.num_batches = self._dataset.num_batches  # a data set may grow and shrink between epochs
         super().on_epoch_end()
 
@@ -283,7 +306,11 @@ def _kind(x: Any) -> str:
             "of them), a "
             "PyDataset, a generator, or an object that iterates over batches."
         )
-    return type(x).__name__
+    modules = [f"{base.__module__}." for base in type(x).__mro__]
+    return next(
+        (name for start, name in FOREIGN.items() if any(m.startswith(start) for m in modules)),
+        type(x).__name__,
+    )
 
 
 def short(x: Any) -> str:

@@ -1,0 +1,30 @@
+"""The trace of a tape outside of all others: a graph is made, and every value in it has numbers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from kcompile.ir.graph import Value
+from kcompile.ir.numbers import given, numbers
+from kcompile.trace.tracer import Tracer
+
+if TYPE_CHECKING:
+    from kcompile.trace.variable import Variable
+
+
+class Recording(Tracer):
+    """Variables are read as values that keep what they hold at that moment, and assigned at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.leaves: dict[Variable, Value] = {}
+
+    def leaf(self, variable: Variable) -> Value:
+        if variable not in self.leaves:
+            self.leaves[variable] = given(variable.array)
+        return self.leaves[variable]
+
+    def assign(self, variable: Variable, value: Any) -> Value:
+        new = super().assign(variable, value)
+        variable.write(numbers(new))
+        return new
