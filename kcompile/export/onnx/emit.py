@@ -154,4 +154,4 @@ def emit_graph(
     for value, name in zip(graph.outputs, results, strict=True):
         g.nodes.append(OnnxNode("Identity", (emitter.names[value],), (name,)))
     types = {name: value.type for value, name in zip(graph.outputs, results, strict=True)}
-    return OnnxGraph(shown, types, g.nodes, g.constants, g.types, opset=opset)
+    return OnnxGraph(shown, types, g.nodes, g.constants, g.types, opset=opset, extents=g.extents)

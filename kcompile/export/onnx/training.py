@@ -126,7 +126,9 @@ def emit_step(traced: StepGraph, inputs: Sequence[str], without: set[int], opset
     for value, name in zip(roots, results, strict=True):
         g.nodes.append(OnnxNode("Identity", (emitter.names[value],), (name,)))
     types = {name: value.type for value, name in zip(roots, results, strict=True)}
-    return OnnxGraph(shown, types, g.nodes, g.constants, g.types, defaults=defaults, opset=opset)
+    return OnnxGraph(
+        shown, types, g.nodes, g.constants, g.types, defaults=defaults, opset=opset, extents=g.extents
+    )
 
 
 def _read(graph: Graph, roots: list[Value]) -> list[Value]:
