@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 from typing import Any
 
@@ -79,12 +80,21 @@ def _say_where(filepath: Any, verbose: bool | None) -> None:
 def check_opset(opset: int | None) -> int:
     """The opset to write.
 
-    Raises:  ValueError outside of what the installed onnx and this exporter know.
+    Raises:  ValueError outside of what the installed onnx and this exporter know; TypeError for what is no
+             whole number.
     """
     import onnx
 
     newest = onnx.defs.onnx_opset_version()
-    chosen = DEFAULT_OPSET if opset is None else int(opset)
+    if opset is not None and (isinstance(opset, bool) or not hasattr(opset, "__index__")):
+        raise TypeError(
+            message(
+                "`opset_version` must be a whole number.",
+                expected=f"{OLDEST_OPSET} to {newest}, or None for {DEFAULT_OPSET}",
+                received=f"{opset!r} of type {type(opset).__name__}",
+            )
+        )
+    chosen = DEFAULT_OPSET if opset is None else operator.index(opset)
     if not OLDEST_OPSET <= chosen <= newest:
         raise ValueError(
             message(
