@@ -7,7 +7,6 @@ alone; each following step is fed what the one before returned.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -18,7 +17,7 @@ from kcompile.core import tree
 from kcompile.core.errors import message
 from kcompile.export.onnx.builder import Builder
 from kcompile.export.onnx.compare import random_input
-from kcompile.export.onnx.emit import Emitter, UnsupportedOps
+from kcompile.export.onnx.emit import NEXT, Emitter, UnsupportedOps, state_property
 from kcompile.export.onnx.graph import OnnxGraph, OnnxNode
 from kcompile.export.onnx.labels import SAMPLES, candidates
 from kcompile.export.onnx.signature import default_signature, make_spec, refuse_text, trace_inference
@@ -27,12 +26,10 @@ from kcompile.ir.graph import Graph, Value, topological
 from kcompile.training import step
 from kcompile.training.step import StepGraph
 
-NEXT = ".next"  # what the name of an input gets where its new value goes out
 HINT = (
     "another opset; a model without layers that draw random numbers (dropout with rate 0); an "
     "`input_signature` without open sizes"
 )
-STATE = "kcompile.state"  # the file's property that maps inputs to the outputs to feed back
 
 
 def export_training_step(
@@ -59,10 +56,10 @@ def export_training_step(
         )
     traced, inputs = trace_step(model, input_signature)
     made = emit_step(traced, inputs, _metric_ids(model), opset)
-    states = {name[: -len(NEXT)]: name for name in made.outputs if name.endswith(NEXT)}
+    properties = state_property(made.outputs)
     made = cleanup.run(made)
     annotate(made, model.name, "Training step")
-    write.write(made, filepath, f"{model.name}_training", opset, external_data, {STATE: json.dumps(states)})
+    write.write(made, filepath, f"{model.name}_training", opset, external_data, properties)
 
 
 def trace_step(model: Any, input_signature: Any = None) -> tuple[StepGraph, list[str]]:
