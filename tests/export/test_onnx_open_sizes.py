@@ -163,3 +163,44 @@ def test_bounds_that_hold_for_every_extent():
     assert spans.fixed_bounds(*spans.span(None, None, -1, n), -1, n) == (-1, spans.FIRST)
     assert spans.fixed_bounds(0, m, 1, n) is None
     assert spans.fixed_bounds(m, n - m, 1, n) is None
+
+
+@pytest.mark.parametrize("opset", [13, 20, LATEST])
+@pytest.mark.parametrize("how", ["crop_to_aspect_ratio", "pad_to_aspect_ratio", "center"])
+@pytest.mark.parametrize("size", [(4, 5), (7, 3), (1, 9)])
+def test_shapes_of_images_of_any_size(size, how, opset, tmp_path):
+    """As a model of that size alone: larger, smaller, larger in one direction."""
+    layer = layers.CenterCrop(*size) if how == "center" else layers.Resizing(*size, **{how: True})
+    _, session = written(IMAGE, layer, path := tmp_path / "m.onnx", opset)
+    inferred(path)
+    for given in ((2, 3), (9, 10), (3, 11), (8, 2), size):
+        x = np.random.default_rng(0).normal(size=(3, *given, 3)).astype("float32")
+        (found,) = session.run(None, {session.get_inputs()[0].name: x})
+        np.testing.assert_allclose(found, layer(x), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("opset", [13, LATEST])
+@pytest.mark.parametrize("axis", [1, 2])
+def test_running_products_of_any_length(axis, opset, tmp_path):
+    function = lambda x: ops.cumprod(x, axis=axis)  # noqa: E731
+    model, session = written((None, 3), function, path := tmp_path / "m.onnx", opset)
+    inferred(path)
+    for steps in (1, 5, 70):
+        x = np.random.default_rng(0).uniform(0.9, 1.1, (3, steps, 3)).astype("float32")
+        (found,) = session.run(None, {session.get_inputs()[0].name: x})
+        np.testing.assert_allclose(found, model(x), rtol=1e-5)
+
+
+@pytest.mark.parametrize("mode", ["int8", "int4"])
+@pytest.mark.parametrize("opset", [13, 17, LATEST])
+def test_quantized_layers_in_every_opset(mode, opset, tmp_path):
+    model = kcompile.Sequential([kcompile.Input((7,)), layers.Dense(6, activation="relu"), layers.Dense(3)])
+    for layer in model.layers:
+        layer.quantize(mode)
+    model.export(path := tmp_path / "m.onnx", opset_version=opset, verbose=False)
+    inferred(path)
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    for rows in (1, 3, 17):
+        x = np.random.default_rng(rows).normal(size=(rows, 7)).astype("float32")
+        (found,) = session.run(None, {session.get_inputs()[0].name: x})
+        np.testing.assert_allclose(found, model(x), rtol=1e-5, atol=1e-5)

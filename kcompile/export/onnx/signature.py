@@ -139,7 +139,10 @@ def _prefixes(names: list[str]) -> list[list[str]]:
     return [*([own] if len(names) > 1 else []), *joined, [""] * len(names)]
 
 
-def refuse_text(model: Any, specs: list[Spec]) -> None:
+BEHIND = "export the part behind the layers for text: Model(layer.output, model.output)"
+
+
+def refuse_text(model: Any, specs: list[Spec], hint: str = BEHIND) -> None:
     """Raise NotImplementedError for inputs that are text."""
     text = [spec.name for spec in specs if spec.dtype == dtypes.STRING]
     if text:
@@ -147,7 +150,7 @@ def refuse_text(model: Any, specs: list[Spec]) -> None:
             message(
                 f"Model {model.name!r} takes text, which cannot be written to ONNX here.",
                 received=f"text inputs {', '.join(text)}",
-                hint="export the part behind the layers for text: Model(layer.output, model.output)",
+                hint=hint,
             )
         )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,8 +22,8 @@ from kcompile.export.onnx.emit import NEXT, Emitter, UnsupportedOps, state_prope
 from kcompile.export.onnx.graph import OnnxGraph, OnnxNode
 from kcompile.export.onnx.labels import SAMPLES, candidates
 from kcompile.export.onnx.signature import default_signature, make_spec, refuse_text, trace_inference
-from kcompile.export.onnx.text import takes_or_makes_text
 from kcompile.ir.graph import Graph, Value, topological
+from kcompile.models.host_stage import Staged, compiled_part
 from kcompile.training import step
 from kcompile.training.step import StepGraph
 
@@ -30,6 +31,7 @@ HINT = (
     "another opset; a model without layers that draw random numbers (dropout with rate 0); an "
     "`input_signature` without open sizes"
 )
+HINT_OF_TEXT = "a training step begins behind the text: say what the layers for text give, or leave it out"
 
 
 def export_training_step(
@@ -65,18 +67,26 @@ def export_training_step(
 def trace_step(model: Any, input_signature: Any = None) -> tuple[StepGraph, list[str]]:
     """The step on a batch, and the names of its inputs. Dimensions that the model leaves open stay open.
 
+    The step of a model over text begins behind the calls that are made on the host: it takes what these give.
+
     Args:    input_signature: one structure for the inputs, and if wanted a second one for the labels.
     """
-    if takes_or_makes_text(model):
-        refuse_text(model, [make_spec(x, k) for k, x in enumerate(model.inputs)])
-    structures = default_signature(model) if input_signature is None else list(input_signature)
+    part = compiled_part(model)
+    if part is not model and input_signature is not None:
+        refuse_text(
+            model, [make_spec(x, k) for k, x in enumerate(tree.flatten(input_signature))], HINT_OF_TEXT
+        )
+    structures = list(input_signature or default_signature(part))
+    if part is not model and input_signature is None:
+        structures = [_named_by_layers(structures[0], model)]
     wanted = structures.pop() if input_signature is not None and len(structures) == 2 else None
     if len(structures) != 1:
         raise ValueError("A training step takes one structure of inputs, and one of labels.")
-    traced = trace_inference(model, structures)
+    traced = trace_inference(part, structures)
     rng = np.random.default_rng(0)
     x = tree.map_structure(lambda spec: random_input(spec, SAMPLES, rng), traced.specs[0])
-    outputs = [np.asarray(leaf) for leaf in tree.flatten(model(x, training=False)) if leaf is not None]
+    outputs = [np.asarray(leaf) for leaf in tree.flatten(part(x, training=False)) if leaf is not None]
+    x = x if part is model else Staged(tree.flatten(x))
     given, wrong = [tuple(value.shape) for value in traced.graph.inputs], None
     for labels in candidates(model, outputs, traced.graph.outputs, wanted):
         try:
@@ -87,6 +97,13 @@ def trace_step(model: Any, input_signature: Any = None) -> tuple[StepGraph, list
             wrong = wrong or error
     assert wrong is not None
     raise wrong
+
+
+def _named_by_layers(structure: Any, model: Any) -> Any:
+    """The inputs behind the text, under the names of the layers that make them, or of the model's inputs."""
+    functional = getattr(model, "_functional", None) or model
+    made_by = (x._keras_history[0] for x in functional._host_stage().inputs)
+    return tree.map_structure(lambda x: replace(make_spec(x, 0), name=next(made_by).name), structure)
 
 
 def _metric_ids(model: Any) -> set[int]:

@@ -261,7 +261,7 @@ def _at_least(low: int, x: Dim) -> Dim:
 
 
 def _cropped(x: Any, size: tuple[int, int]) -> Any:
-    top, left, rows, columns = middle_part(*x.shape[1:3], size)
+    top, left, rows, columns = middle_part(x.shape[1], x.shape[2], size)
     return cutting.slice_op(
         x, start=(0, top, left, 0), size=(x.shape[0], rows, columns, x.shape[3]), step=(1,) * 4
     )
