@@ -32,7 +32,8 @@ def _onnx_right(g: Any, a: str, b: str) -> str:
 
 
 OPERATORS = 18  # the opset from which on ONNX has operators for bits
-WIDEST = 32  # bits whose places 64 bits can hold with their signs
+WIDE = 64  # bits, for which there is no wider dtype
+HALF = 32  # so many are summed up at a time: onnxruntime's sums of int64 are no longer exact beyond 53
 
 
 def _onnx_bits(of_flags: str, of_bits: Callable[[Any, str, str], str]) -> Callable[..., str]:
@@ -45,17 +46,22 @@ def _onnx_bits(of_flags: str, of_bits: Callable[[Any, str, str], str]) -> Callab
         if g.opset >= OPERATORS:
             return str(g.node(operator, a, b))
         dtype, count = g.dtype(a), 8 * dtypes.itemsize(g.dtype(a))
-        if count > WIDEST:
-            raise NotImplementedError(f"ONNX has {operator} from opset {OPERATORS} on")
         made = of_bits(g, *(_onnx_bits_of(g, x, count) for x in (a, b)))
-        places = 2 ** np.arange(count, dtype=np.int64)
-        if dtype in dtypes.SIGNED:
+        places = np.left_shift(1, np.arange(count) % HALF, dtype=np.int64)
+        if dtype in dtypes.SIGNED and count <= HALF:
             places[-1] *= -1
-        rank = len(g.shape(made))
-        total = g.reduce("ReduceSum", g.node("Mul", made, g.constant(places)), [rank - 1], False)
+        total = _onnx_sum(g, made, places * (np.arange(count) < HALF))
+        if count > HALF:  # whatever runs over is the sign
+            above = _onnx_sum(g, made, places * (np.arange(count) >= HALF))
+            total = g.node("Add", total, g.node("Mul", above, g.constant(np.array(2**HALF, np.int64))))
         return str(g.cast(total, dtype))
 
     return write
+
+
+def _onnx_sum(g: Any, bits: str, places: np.ndarray) -> str:
+    last = len(g.shape(bits)) - 1
+    return str(g.reduce("ReduceSum", g.node("Mul", bits, g.constant(places)), [last], False))
 
 
 def _apart(g: Any, a: str, b: str) -> str:
@@ -63,11 +69,12 @@ def _apart(g: Any, a: str, b: str) -> str:
 
 
 def _onnx_bits_of(g: Any, x: str, count: int) -> str:
-    """Along a new last axis, the lowest first. Divisions round down, as negative numbers need it."""
-    rank, places = len(g.shape(x)), g.constant(2 ** np.arange(count, dtype=np.int64))
-    wide = g.node("Unsqueeze", g.cast(x, "int64"), g.constant(np.array([rank])))
+    """As int64 along a new last axis, the lowest first. Divisions round down, as negative numbers need it."""
+    rank, dtype = len(g.shape(x)), "int64" if count < WIDE else "uint64"
+    places = g.constant(np.left_shift(1, np.arange(count, dtype=dtype), dtype=dtype))
+    wide = g.node("Unsqueeze", g.cast(x, dtype), g.constant(np.array([rank])))
     halves = g.node("Div", g.node("Sub", wide, g.node("Mod", wide, places)), places)
-    return str(g.node("Mod", halves, g.constant(np.array(2, np.int64))))
+    return str(g.cast(g.node("Mod", halves, g.constant(np.array(2, dtype))), "int64"))
 
 
 _ROWS: dict[str, tuple[Any, str, Any]] = {  # NumPy's function, scalar code, ONNX
