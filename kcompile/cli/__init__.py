@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 import kcompile
-from kcompile.cli.reporting import Fault, Interrupted, failed, one_line, user_errors
+from kcompile.cli.reporting import Fault, Interrupted, failed, in_one_line, one_line, user_errors
 
 # Command -> its line in the help, which must not cost an import.
 COMMANDS = {
@@ -44,6 +44,8 @@ class LazyGroup(click.Group):
         """Run a command; whatever goes wrong in it, the user sees one line."""
         try:
             return super().invoke(ctx)
+        except click.UsageError as error:
+            raise in_one_line(error) from error
         except (click.exceptions.Exit, click.ClickException):
             raise
         except (KeyboardInterrupt, click.Abort) as error:
@@ -57,6 +59,24 @@ class LazyGroup(click.Group):
             raise failed(error) from error
         except Exception as error:
             raise Fault(error) from error
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
+        """Commands for a shell, without importing them."""
+        from click.shell_completion import CompletionItem
+
+        # fish's script, which is click's, reads the help up to the first comma.
+        found = [
+            CompletionItem(name, help=text.replace(",", ""))
+            for name, text in COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
+        return [*found, *click.Command.shell_complete(self, ctx, incomplete)]
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        try:
+            return super().make_context(*args, **kwargs)
+        except click.UsageError as error:
+            raise in_one_line(error) from error
 
     def resolve_command(self, ctx: click.Context, args: list[str]):  # type: ignore[no-untyped-def]
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):

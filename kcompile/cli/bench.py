@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from kcompile.cli.custom import import_option
 from kcompile.cli.model_file import ModelFile, load
 from kcompile.cli.reporting import examples, json_option, microseconds, show, user_errors, working
 
@@ -29,6 +30,7 @@ from kcompile.cli.reporting import examples, json_option, microseconds, show, us
     "--seconds", type=click.FloatRange(min=0.0), default=0.5, show_default=True, help="Time per batch size."
 )
 @click.option("--onnxruntime", "beside", is_flag=True, help="Measure the exported model in onnxruntime too.")
+@import_option
 @json_option
 def command(model: Path, batches: tuple[int, ...], seconds: float, beside: bool, as_json: bool) -> None:
     """Measure MODEL's time per call: the median on random inputs, after a first call."""

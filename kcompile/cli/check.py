@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from kcompile.cli.custom import import_option
 from kcompile.cli.model_file import ONNX, ModelFile, load
 from kcompile.cli.reporting import (
     SAYS_NO,
@@ -36,6 +37,7 @@ TERMS = 4096  # products that a deep model adds up, for the tolerance of its dty
 )
 @click.argument("model", type=ModelFile(onnx=True))
 @click.argument("exported", type=ModelFile(onnx=True), required=False)
+@import_option
 @json_option
 def command(model: Path, exported: Path | None, as_json: bool) -> None:
     """Check MODEL on random inputs at several batch sizes; ends with 3 if something is wrong.

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from kcompile.cli.custom import import_option
 from kcompile.cli.model_file import ModelFile, OutputFile, load, refuse_same
 from kcompile.cli.reporting import examples, json_option, show, user_errors, working
 
@@ -32,6 +33,7 @@ from kcompile.cli.reporting import examples, json_option, show, user_errors, wor
     type=OutputFile(),
     help="Write a page instead: graphs, roofline, memory over time, kernels; one file that loads nothing.",
 )
+@import_option
 @json_option
 def command(model: Path, batch_size: int, html: Path | None, as_json: bool) -> None:
     """Show MODEL's graph before and after the passes, and its kernels.

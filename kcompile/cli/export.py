@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -10,7 +12,8 @@ from typing import Any
 
 import click
 
-from kcompile.cli.model_file import ModelFile, OutputFile, load, refuse_same
+from kcompile.cli.custom import import_option
+from kcompile.cli.model_file import STDOUT, ModelFile, OutputFile, load, refuse_same
 from kcompile.cli.reporting import (
     SAYS_NO,
     examples,
@@ -59,10 +62,13 @@ class SignatureType(click.ParamType):
         "kcompile export model.keras --input-signature 'text=int32[batch,words]'",
         "kcompile export model.keras -o step.onnx --training",
         "kcompile export large.keras --fold-batch-norm --external-data",
+        "kcompile export mine.keras --import my_layers.py",
     )
 )
 @click.argument("model", type=ModelFile())
-@click.option("-o", "--output", type=OutputFile(), help="[default: MODEL.onnx]")
+@click.option(
+    "-o", "--output", type=OutputFile(stdout=True), help="[default: MODEL.onnx] -: standard output."
+)
 @click.option(
     "--opset", type=click.IntRange(min=1), help="ONNX operator set; by default one that most runtimes know."
 )
@@ -86,6 +92,7 @@ class SignatureType(click.ParamType):
     is_flag=True,
     help="Run the file with onnxruntime: differences and latency at several batch sizes.",
 )
+@import_option
 @json_option
 def command(
     model: Path,
@@ -108,14 +115,16 @@ def command(
     if fold_batch_norm and training:
         raise click.UsageError("--fold-batch-norm is for inference: a training step computes the statistics")
     _check_opset(opset)
+    options = {"fold_batch_norm": fold_batch_norm, "external_data": external_data, "training": training}
+    if output == STDOUT:
+        _refuse_beside_stdout({"--external-data": external_data, "--check": check, "--json": as_json})
+        _to_stdout(model, opset, signature, options)
+        return
     target = output or model.with_suffix(".onnx")
     refuse_same(model, target, "--output")
     network = load(model)
     specs = _specs(network, signature, training) if signature else None
-    options = {"fold_batch_norm": fold_batch_norm, "external_data": external_data, "input_signature": specs}
-    options["training"] = training
-    with user_errors(), working(f"exporting {model}"):
-        network.export(target, format="onnx", verbose=False, opset_version=opset, **options)
+    _export(network, model, target, opset, specs, options)
     result, lines = _written(target)
     if check:
         result |= _check(network, target, specs)
@@ -123,6 +132,35 @@ def command(
     show(result, lines, as_json)
     if check and not result["agrees"]:
         raise click.exceptions.Exit(SAYS_NO)
+
+
+def _export(
+    network: Any, model: Path, target: Path, opset: int | None, specs: Any, options: dict[str, bool]
+) -> None:
+    with user_errors(), working(f"exporting {model}"):
+        network.export(
+            target, format="onnx", verbose=False, opset_version=opset, input_signature=specs, **options
+        )
+
+
+def _refuse_beside_stdout(given: dict[str, bool]) -> None:
+    for option, is_given in given.items():
+        if is_given:
+            raise click.UsageError(f"{option} needs a file: name one with --output")
+    if sys.stdout.isatty():
+        raise click.UsageError("an ONNX file is not for a terminal: name one with --output, or use a pipe")
+
+
+def _to_stdout(model: Path, opset: int | None, signature: tuple[Any, ...], options: dict[str, bool]) -> None:
+    """The bytes of the file and nothing else."""
+    network = load(model)
+    specs = _specs(network, signature, options["training"]) if signature else None
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "model.onnx"
+        _export(network, model, target, opset, specs, options)
+        if target.with_name(f"{target.name}.data").exists():
+            raise click.ClickException("the weights need a second file: name one with --output")
+        click.echo(target.read_bytes(), nl=False)
 
 
 def _check_opset(opset: int | None) -> None:

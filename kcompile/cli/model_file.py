@@ -7,10 +7,13 @@ from typing import Any
 
 import click
 
+from kcompile.cli.custom import HINT
 from kcompile.cli.reporting import reading
+from kcompile.core.errors import message
 
 SUFFIXES = (".keras", ".h5", ".hdf5")
 ONNX = ".onnx"
+STDOUT = Path("-")
 
 
 class ModelFile(click.ParamType):
@@ -38,12 +41,20 @@ class ModelFile(click.ParamType):
 
 
 class OutputFile(click.Path):
-    """The path of a file to write, in a folder that is there; never that of the model itself."""
+    """The path of a file to write, in a folder that is there; never that of the model itself.
 
-    def __init__(self) -> None:
+    stdout: take "-" for standard output.
+    """
+
+    def __init__(self, stdout: bool = False) -> None:
         super().__init__(dir_okay=False, path_type=Path)
+        self.stdout = stdout
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if str(value) == "-":
+            if self.stdout:
+                return STDOUT
+            self.fail("results go into a file, not to standard output; ./- is a file named so", param, ctx)
         path = Path(super().convert(value, param, ctx))  # type: ignore[arg-type]
         if not path.absolute().parent.is_dir():
             self.fail(f"there is no folder {str(path.parent)!r}", param, ctx)
@@ -60,7 +71,11 @@ def refuse_same(model: Path, output: Path, option: str) -> None:
 
 def load(path: Path) -> Any:
     """The model, or a one-line error where the file is damaged or refused."""
+    from kcompile.core.serialization import UnknownObjectError
     from kcompile.saving import load_model
 
     with reading(path, f"{path} could not be loaded"):
-        return load_model(path)
+        try:
+            return load_model(path)
+        except UnknownObjectError as error:
+            raise ValueError(message(str(error).splitlines()[0], hint=HINT)) from error

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from kcompile.cli.custom import import_option
 from kcompile.cli.model_file import ModelFile, OutputFile, load, refuse_same
 from kcompile.cli.reporting import examples, json_option, show, user_errors
 
@@ -28,6 +29,7 @@ from kcompile.cli.reporting import examples, json_option, show, user_errors
 @click.option("--activations", is_flag=True, help="Tell the activations of layers.")
 @click.option("--trainable", is_flag=True, help="Tell which layers are trained.")
 @click.option("--expand-nested", is_flag=True, help="Show the layers of nested models.")
+@import_option
 @json_option
 def command(
     model: Path,

@@ -40,6 +40,22 @@ class Interrupted(click.ClickException):
         click.echo("Interrupted.", file=file, err=True)
 
 
+class WrongCall(click.ClickException):
+    """A command that was called wrongly: what is wrong, and where it is written how to call it."""
+
+    exit_code = 2
+
+    def __init__(self, error: click.UsageError):
+        said = one_line(error.format_message()).rstrip(".")
+        remedy = f" (see {error.ctx.command_path} --help)" if error.ctx is not None else ""
+        super().__init__(f"{said}{remedy}")
+
+
+def in_one_line(error: click.UsageError) -> click.ClickException:
+    """click shows four lines: a summary of the usage, where help is, nothing, and the mistake."""
+    return error if isinstance(error, click.exceptions.NoArgsIsHelpError) else WrongCall(error)
+
+
 class Fault(click.ClickException):
     """An error that the user can do nothing about: what it was, and where."""
 

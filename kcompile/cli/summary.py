@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from kcompile.cli.custom import import_option
 from kcompile.cli.model_file import ONNX, ModelFile, load
 from kcompile.cli.reporting import examples, json_option, reading, show
 
@@ -24,6 +25,7 @@ from kcompile.cli.reporting import examples, json_option, reading, show
 @click.argument("model", type=ModelFile(onnx=True))
 @click.option("--expand-nested", is_flag=True, help="Show the layers of nested models too.")
 @click.option("--trainable", is_flag=True, help="Show which layers are trained.")
+@import_option
 @json_option
 def command(model: Path, expand_nested: bool, trainable: bool, as_json: bool) -> None:
     """Show the layers and weights of MODEL: a .keras, .h5 or .onnx file."""

@@ -75,8 +75,16 @@ def _zeros_for(model: Any, batch_size: int) -> Any:
     inputs = getattr(model, "inputs", None)
     if not inputs:
         raise ValueError("explain: the model has no known inputs yet; call it on data first, or pass x=.")
+    structure = _structure(model, "_inputs_struct")
+    if structure is not None:
+        return tree.map_structure(zeros, structure)
     arrays = [zeros(t) for t in inputs]
     return arrays[0] if len(arrays) == 1 else arrays
+
+
+def _structure(model: Any, name: str) -> Any:
+    """How the inputs or outputs of a functional model are nested; None of other models."""
+    return getattr(getattr(model, "_functional", None) or model, name, None)
 
 
 def _of(output: np.ndarray) -> np.dtype:
@@ -97,6 +105,9 @@ def labels_for(model: Any, outputs: list[np.ndarray]) -> Any:
         np.zeros(o.shape[:-1], "int32") if classes else np.zeros(o.shape, _of(o))
         for o, classes in zip(outputs, sparse, strict=True)
     ]
+    structure = _structure(model, "_outputs_struct")
+    if isinstance(structure, dict) and len(tree.flatten(structure)) == len(labels):
+        return tree.pack_as(structure, labels)
     return labels[0] if len(labels) == 1 else labels
 
 

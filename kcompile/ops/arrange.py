@@ -10,6 +10,7 @@ import numpy as np
 
 from kcompile.core import symbolic
 from kcompile.core.errors import ShapeError, message
+from kcompile.core.symbolic import Int
 from kcompile.ir.op import Op, Sample
 from kcompile.ir.types import TensorType
 from kcompile.ops import cutting, joining, movement
@@ -18,6 +19,7 @@ from kcompile.ops import index as indexing
 from kcompile.ops.movement import check_axis
 
 repeat_op = Op("repeat")
+tile_op = Op("tile")
 
 
 @repeat_op.infer
@@ -70,6 +72,34 @@ def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
     return x if int(counts) == 1 else repeat_op(x, times=int(counts), axis=axis)
 
 
+@tile_op.infer
+def _tile_infer(x: TensorType, *, counts: tuple[int | Int, ...]) -> TensorType:
+    return TensorType(tuple(n * d for n, d in zip(counts, x.shape, strict=True)), x.dtype)
+
+
+tile_op.reference(lambda x, *, counts: np.tile(x, counts))
+
+
+@tile_op.decompose
+def _tile_decompose(x: Any, *, counts: tuple[int | Int, ...]) -> Any:
+    split_dims = [e for d in x.shape for e in (1, d)]
+    wide = [e for n, d in zip(counts, x.shape, strict=True) for e in (n, d)]
+    y = movement.broadcast_to(movement.reshape(x, split_dims), wide)
+    return movement.reshape(y, tuple(n * d for n, d in zip(counts, x.shape, strict=True)))
+
+
+@tile_op.onnx
+def _tile_onnx(g: Any, x: str, *, counts: tuple[int | Int, ...]) -> str:
+    return g.node("Tile", x, g.dims(counts))
+
+
+@tile_op.samples
+def _tile_samples(rng: np.random.Generator) -> Iterator[Sample]:
+    x = rng.normal(size=(2, 3)).astype("float32")
+    for counts in ((1, 2), (3, 1), (2, 3)):
+        yield Sample((x,), {"counts": counts}, str(counts))
+
+
 def tile(x: Any, repeats: Any) -> Any:
     """Copies of x side by side, `repeats` along each dimension.
 
@@ -81,12 +111,8 @@ def tile(x: Any, repeats: Any) -> Any:
     rank = builtins.max(len(given), len(x.shape))
     counts = (1,) * (rank - len(given)) + given
     dims = (1,) * (rank - len(x.shape)) + tuple(x.shape)
-    if all(n == 1 for n in counts):
-        return movement.reshape(x, dims)
-    split_dims = [e for d in dims for e in (1, d)]
-    wide = [e for n, d in zip(counts, dims, strict=True) for e in (n, d)]
-    y = movement.broadcast_to(movement.reshape(x, split_dims), wide)
-    return movement.reshape(y, tuple(n * d for n, d in zip(counts, dims, strict=True)))
+    x = movement.reshape(x, dims)
+    return x if all(n == 1 for n in counts) else tile_op(x, counts=counts)
 
 
 def roll(x: Any, shift: Any, axis: Any = None) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -30,13 +31,59 @@ def _onnx_right(g: Any, a: str, b: str) -> str:
     return g.cast(g.node("Div", g.node("Sub", wide, g.node("Mod", wide, power)), power), dtype)
 
 
-_ROWS = {  # NumPy's function, scalar code, ONNX
-    "bitwise_and": (np.bitwise_and, "and", "BitwiseAnd"),
-    "bitwise_or": (np.bitwise_or, "or", "BitwiseOr"),
-    "bitwise_xor": (np.bitwise_xor, "xor", "BitwiseXor"),
+OPERATORS = 18  # the opset from which on ONNX has operators for bits
+WIDE = 64  # bits, for which there is no wider dtype
+HALF = 32  # so many are summed up at a time: onnxruntime's sums of int64 are no longer exact beyond 53
+
+
+def _onnx_bits(of_flags: str, of_bits: Callable[[Any, str, str], str]) -> Callable[..., str]:
+    """ONNX's operator, for bools that of flags; in old opsets bit by bit, as numbers that are 0 or 1."""
+
+    def write(g: Any, a: str, b: str) -> str:
+        operator = f"Bitwise{of_flags}"
+        if g.dtype(a) == "bool":
+            return str(g.node(of_flags, a, b))
+        if g.opset >= OPERATORS:
+            return str(g.node(operator, a, b))
+        dtype, count = g.dtype(a), 8 * dtypes.itemsize(g.dtype(a))
+        made = of_bits(g, *(_onnx_bits_of(g, x, count) for x in (a, b)))
+        places = np.left_shift(1, np.arange(count) % HALF, dtype=np.int64)
+        if dtype in dtypes.SIGNED and count <= HALF:
+            places[-1] *= -1
+        total = _onnx_sum(g, made, places * (np.arange(count) < HALF))
+        if count > HALF:  # whatever runs over is the sign
+            above = _onnx_sum(g, made, places * (np.arange(count) >= HALF))
+            total = g.node("Add", total, g.node("Mul", above, g.constant(np.array(2**HALF, np.int64))))
+        return str(g.cast(total, dtype))
+
+    return write
+
+
+def _onnx_sum(g: Any, bits: str, places: np.ndarray) -> str:
+    last = len(g.shape(bits)) - 1
+    return str(g.reduce("ReduceSum", g.node("Mul", bits, g.constant(places)), [last], False))
+
+
+def _apart(g: Any, a: str, b: str) -> str:
+    return str(g.node("Abs", g.node("Sub", a, b)))
+
+
+def _onnx_bits_of(g: Any, x: str, count: int) -> str:
+    """As int64 along a new last axis, the lowest first. Divisions round down, as negative numbers need it."""
+    rank, dtype = len(g.shape(x)), "int64" if count < WIDE else "uint64"
+    places = g.constant(np.left_shift(1, np.arange(count, dtype=dtype), dtype=dtype))
+    wide = g.node("Unsqueeze", g.cast(x, dtype), g.constant(np.array([rank])))
+    halves = g.node("Div", g.node("Sub", wide, g.node("Mod", wide, places)), places)
+    return str(g.cast(g.node("Mod", halves, g.constant(np.array(2, dtype))), "int64"))
+
+
+_ROWS: dict[str, tuple[Any, str, Any]] = {  # NumPy's function, scalar code, ONNX
+    "bitwise_and": (np.bitwise_and, "and", _onnx_bits("And", lambda g, a, b: g.node("Mul", a, b))),
+    "bitwise_or": (np.bitwise_or, "or", _onnx_bits("Or", lambda g, a, b: g.node("Max", a, b))),
+    "bitwise_xor": (np.bitwise_xor, "xor", _onnx_bits("Xor", _apart)),
     "left_shift": (np.left_shift, "shl", _onnx_left),
     "right_shift": (np.right_shift, "shr", _onnx_right),
-}
+}  # fmt: skip
 
 
 def _register(name: str) -> Any:

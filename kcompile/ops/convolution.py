@@ -81,6 +81,25 @@ def padded_apart(x: Any, pads: Pairs, value: Any = 0.0) -> tuple[Any, Pairs]:
     return _padded(x, pads, value), tuple((0, 0) for _ in pads)
 
 
+def onnx_padding(
+    extents: Shape,
+    window: tuple[int, ...],
+    strides: tuple[int, ...],
+    dilations: tuple[int, ...],
+    pads: Pairs,
+) -> dict[str, Any]:
+    """The attribute that says the padding: numbers, or that it is as much as "same" takes at run time.
+
+    Raises:  NotImplementedError where neither says it.
+    """
+    if all(isinstance(p, int) and p >= 0 for pair in pads for p in pair):
+        return {"pads": [p[k] for k in (0, 1) for p in pads]}
+    # onnxruntime refuses dilations beside auto_pad.
+    if set(dilations) == {1} and pads == padding_pairs("same", extents, window, strides, dilations):
+        return {"auto_pad": "SAME_UPPER"}
+    raise NotImplementedError("its padding depends on the size of the image in a way that ONNX cannot say")
+
+
 def _infer(
     op: str, x: TensorType, w: TensorType, strides: Any, pads: Any, dilations: Any, depth: Any, features: Any
 ) -> TensorType:

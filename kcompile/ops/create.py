@@ -111,9 +111,10 @@ def _one_hot_scalar(i: Index, x: Any, *, out: TensorType, classes: int, axis: in
 def _one_hot_onnx(g: Any, x: str, *, classes: int, axis: int, dtype: str) -> str:
     # ONNX's own OneHot counts negative labels from the end.
     rank = len(g.shape(x))
-    rows = g.constant(np.arange(classes, dtype=np.int64).reshape((-1,) + (1,) * (rank - axis)))
-    label = g.node("Unsqueeze", g.cast(x, "int64"), g.constant(np.array([axis])))
-    return g.cast(g.node("Equal", label, rows), dtype)
+    label = x if g.dtype(x) == "int32" else g.cast(x, "int64")
+    rows = np.arange(classes, dtype=g.dtype(label)).reshape((-1,) + (1,) * (rank - axis))
+    apart = g.node("Unsqueeze", label, g.constant(np.array([axis])))
+    return g.cast(g.node("Equal", apart, g.constant(rows)), dtype)
 
 
 @one_hot_op.samples

@@ -153,11 +153,29 @@ def _prod_onnx(g: Any, x: str, *, axis: int) -> str:
     # ONNX has no running product: for each position, the product of a row in which what comes later is 1.
     shape = g.shape(x)
     if not isinstance(shape[axis], int):
-        raise NotImplementedError("cumprod along an axis whose extent is known only at run time")
+        return _prod_of_steps(g, x, axis)
     seen = np.tri(shape[axis], dtype=bool).reshape((shape[axis],) * 2 + (1,) * (len(shape) - axis - 1))
     rows = g.node("Unsqueeze", x, g.constant(np.array([axis])))
     kept = g.node("Where", g.constant(seen), rows, ew.onnx_number(g, 1, x))
     return g.reduce("ReduceProd", kept, [axis + 1], False)
+
+
+def _prod_of_steps(g: Any, x: str, axis: int) -> str:
+    """Along an axis whose extent is known at run time: step by step."""
+    of_step = tuple(d for k, d in enumerate(g.shape(x)) if k != axis)
+    type_ = TensorType(of_step, g.dtype(x))
+    before, element = g.name("before"), g.name("element")
+    g.types |= {before: type_, element: type_}
+    with g.inside() as nodes:
+        product = g.node("Mul", before, element)
+        after, made = (g.node("Identity", product) for _ in range(2))
+    body = g.loop_body({before: type_, element: type_}, {after: type_, made: type_}, nodes)
+    one = movement.broadcast_op.rules["onnx"](g, ew.onnx_number(g, 1, x), shape=of_step)
+    _, found = g.node(
+        "Scan", one, x, outputs=2, body=body, num_scan_inputs=1, scan_input_axes=[axis],
+        scan_output_axes=[axis],
+    )  # fmt: skip
+    return str(found)
 
 
 short_cumsum_op = _short("cumsum", "sum", 0, np.cumsum, _sum_vjp, _sum_onnx)

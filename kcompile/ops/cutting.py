@@ -17,6 +17,7 @@ from kcompile.ir.traits import Traits
 from kcompile.ir.types import Shape, TensorType
 from kcompile.ir.views import View
 from kcompile.ops import elementwise as ew
+from kcompile.ops import spans
 
 # --- slice --------------------------------------------------------------------------------------------------
 
@@ -77,13 +78,37 @@ def _slice_onnx(g: Any, x: str, *, start: Any, size: Any, step: Any) -> str:
     cuts = [(k, a, n, s, d) for k, a, n, s, d in given if n != d or s != 1]  # the axes that change
     if not cuts:
         return x
-    # An end of -1 would mean the last element; the end before the first one is any far negative number. An
-    # axis that is turned over begins at -1, so that its length need not be known.
-    starts = [-1 if s == -1 and n == d else a for _, a, n, s, d in cuts]
-    ends = [a + n * s if a != -1 else -1 for a, (_, _, n, s, _) in zip(starts, cuts, strict=True)]
-    ends = [-(2**31) if isinstance(e, int) and e < 0 else e for e in ends]
+    bounds = [_onnx_bounds(*cut) for cut in cuts]
+    if any(bound is None for bound in bounds):
+        return _onnx_turned_slice(g, x, start, size, step)
+    starts, ends = ([bound[k] for bound in bounds if bound is not None] for k in (0, 1))
     axes, steps = (g.constant(np.array([cut[i] for cut in cuts], np.int64)) for i in (0, 3))
     return g.node("Slice", x, g.dims(starts), g.dims(ends), axes, steps)
+
+
+def _onnx_bounds(axis: int, start: Any, size: Any, step: int, extent: Any) -> tuple[Any, Any] | None:
+    """Start and end for ONNX; None for an end that may come before the first element.
+
+    An end of -1 would mean the last element; the end before the first one is any far negative number.
+    """
+    if any(isinstance(n, Int) for n in (start, size)):
+        fixed = spans.fixed_bounds(start, size, step, extent)
+        if fixed is not None:
+            return fixed
+        return (start, start + size * step) if step > 0 else None
+    end = start + size * step
+    return start, spans.FIRST if end < 0 else end
+
+
+def _onnx_turned_slice(g: Any, x: str, start: Any, size: Any, step: Any) -> str:
+    """A slice with steps backwards over open extents: forwards, then all of it turned over."""
+    turned = [k for k, s in enumerate(step) if s < 0]
+    lowest = [a + (n - 1) * s if s < 0 else a for a, n, s in zip(start, size, step, strict=True)]
+    forwards = _slice_onnx(g, x, start=tuple(lowest), size=size, step=tuple(abs(s) for s in step))
+    g.types[forwards] = TensorType(tuple(size), g.dtype(x))
+    back = [g.constant(np.full(len(turned), n, np.int64)) for n in (-1, spans.FIRST)]
+    axes, steps = (g.constant(np.array(n, np.int64)) for n in (turned, [-1] * len(turned)))
+    return str(g.node("Slice", forwards, *back, axes, steps))
 
 
 @slice_op.samples

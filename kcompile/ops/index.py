@@ -272,9 +272,11 @@ def _along_scalar(i: Index, x: Any, indices: Any, *, out: TensorType, axis: int)
 def _along_onnx(g: Any, x: str, indices: str, *, axis: int) -> str:
     (xs, js) = (g.shape(t) for t in (x, indices))
     shape = broadcast_shapes((*xs[:axis], 1, *xs[axis + 1 :]), (*js[:axis], 1, *js[axis + 1 :]))
+    at = indices if g.dtype(indices) == "int32" else g.cast(indices, "int64")
+    wanted = [(*shape[:axis], s[axis], *shape[axis + 1 :]) for s in (xs, js)]
     whole, at = (
-        g.node("Expand", t, g.dims((*shape[:axis], s[axis], *shape[axis + 1 :]))) if s != shape else t
-        for t, s in ((x, xs), (g.cast(indices, "int64"), js))
+        t if s == w else movement.broadcast_op.rules["onnx"](g, t, shape=w)
+        for t, s, w in zip((x, at), (tuple(xs), tuple(js)), wanted, strict=True)
     )
     return g.node("GatherElements", whole, at, axis=axis)
 

@@ -263,15 +263,15 @@ def bincount(x: Any, weights: Any = None, minlength: int = 0, sparse: bool = Fal
     added = create.ones_like(x, dtype) if weights is None else ew.as_tensor(weights, dtype)
     row = ew.maximum(ew.cast(x, "int32"), 0)
     if len(x.shape) == 1:
-        return indexing.scatter_add_rows(row, added, length)
-    # one table for all rows of the batch: numbers beyond a row's part of it go behind its end
+        return indexing.scatter_add_rows(ew.minimum(row, length), added, length + 1)[:length]
+    # one table for all rows of the batch, and a row behind it for numbers beyond a row's part of it
     count = product(x.shape[:-1])
     first = movement.reshape(ew.multiply(create.iota(count, "int32"), length), (*x.shape[:-1], 1))
     row = ew.where(ew.less(row, length), ew.add(row, first), ew.as_tensor(count * length, "int32"))
     flat = indexing.scatter_add_rows(
-        movement.reshape(row, (-1,)), movement.reshape(added, (-1,)), count * length
+        movement.reshape(row, (-1,)), movement.reshape(added, (-1,)), count * length + 1
     )
-    return movement.reshape(flat, (*x.shape[:-1], length))
+    return movement.reshape(flat[: count * length], (*x.shape[:-1], length))
 
 
 def psnr(x1: Any, x2: Any, max_val: Any) -> Any:

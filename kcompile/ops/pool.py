@@ -16,7 +16,7 @@ from kcompile.ir.op import Op, Sample
 from kcompile.ir.types import Shape, TensorType
 from kcompile.ops import create, movement, pool_onnx
 from kcompile.ops import elementwise as ew
-from kcompile.ops.convolution import Pairs, padded_apart, padding_pairs
+from kcompile.ops.convolution import Pairs, onnx_padding, padded_apart, padding_pairs
 from kcompile.ops.windows import Window, all_of, covering, element, identity, pooled, scattered, windows
 
 max_pool_op = Op("max_pool")
@@ -307,7 +307,8 @@ def _average_reference(x: np.ndarray, *, window: Window, strides: Window, pads: 
 
 @average_pool_op.decompose
 def _average_decompose(x: Any, *, window: Window, strides: Window, pads: Pairs) -> Any:
-    total = sum_pool_op(x, window=window, strides=strides, pads=pads)
+    inner, left = padded_apart(x, pads)
+    total = sum_pool_op(inner, window=window, strides=strides, pads=left)
     return _divided(total, x, window, strides, pads)
 
 
@@ -333,8 +334,9 @@ def _elements(windows: int | Int, window: int, stride: int, before: int | Int, e
 
 @average_pool_op.onnx
 def _average_onnx(g: Any, x: str, *, window: Window, strides: Window, pads: Pairs) -> str:
-    attrs = _onnx_attrs(window, strides, pads)
-    return g.channels_first(x, len(window), lambda t: g.node("AveragePool", t, count_include_pad=0, **attrs))
+    around = onnx_padding(g.shape(x)[1:-1], window, strides, (1,) * len(window), pads)
+    attrs = {"kernel_shape": list(window), "strides": list(strides), "count_include_pad": 0, **around}
+    return g.channels_first(x, len(window), lambda t: g.node("AveragePool", t, **attrs))
 
 
 average_pool_op.samples(_pool_samples)
@@ -361,13 +363,10 @@ def _pool(op: Op, inputs: Any, pool_size: Any, strides: Any, padding: str, data_
 
 
 def _slide(op: Op, x: Any, window: Window, strides: Window, pads: Pairs) -> Any:
-    """The pooling of x; padding that is known only at run time is added before, and does not count."""
-    value = identity("max", dtypes.standardize(x.dtype)) if op is max_pool_op else 0
-    inner, left = padded_apart(x, pads, value)
-    if left == pads or op is max_pool_op:
-        return op(inner, window=window, strides=strides, pads=left)
-    total = sum_pool_op(inner, window=window, strides=strides, pads=left)
-    return _divided(total, x, window, strides, pads)
+    """The pooling of x; padding of which the maximum is known only at run time is added before."""
+    if op is max_pool_op:
+        x, pads = padded_apart(x, pads, identity("max", dtypes.standardize(x.dtype)))
+    return op(x, window=window, strides=strides, pads=pads)
 
 
 def max_pool(

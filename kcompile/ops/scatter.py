@@ -109,7 +109,8 @@ def _segments(kind: str, data: Any, ids: Any, count: Any) -> Any:
         inside = ew.logical_and(
             ew.greater_equal(ids, 0), ew.less(ids, ew.as_tensor(count, ew.common_dtype(ids)))
         )
-        return indexing.scatter_add_rows(ew.where(inside, ids, count), data, count)
+        # The row behind the last takes what is left out: ONNX refuses indices outside of a tensor.
+        return indexing.scatter_add_rows(ew.where(inside, ids, count), data, count + 1)[:count]
     hits = ew.equal(
         movement.expand_dims(create.iota(count), 1), movement.expand_dims(ew.cast(ids, "int32"), 0)
     )

@@ -15,6 +15,7 @@ from kcompile.ops import cutting
 from kcompile.ops import elementwise as ew
 from kcompile.ops import index as indexing
 from kcompile.ops.movement import reshape
+from kcompile.ops.spans import span
 
 
 def getitem(x: Any, key: Any) -> Any:
@@ -109,14 +110,7 @@ def _slice_of(k: Any, d: int | Int) -> tuple[Any, Any, int]:
         a, b, s = k.indices(d)
         return a, max(0, -(-(b - a) // s)), s
     s = k.step or 1
-    if s < 0:
-        raise NotImplementedError(
-            "a negative step over a dimension that is known only at run time: use ops.flip"
-        )
-    first = 0 if k.start is None else symbolic.bound(k.start, d)
-    last = d if k.stop is None else symbolic.bound(k.stop, d)
-    length = last - symbolic.minimum(first, last)  # nothing, where the end lies before the start
-    return first, symbolic.floordiv(length + (s - 1), s), s
+    return *span(k.start, k.stop, s, d), s
 
 
 def _place(k: int | Int, d: int | Int) -> int | Int:

@@ -53,8 +53,14 @@ def identity(kind: str, dtype: str) -> Any:
 
 
 def windows(x: np.ndarray, window: Window, strides: Window, pads: Pairs, value: Any) -> np.ndarray:
-    """All windows of x, their positions flattened into one last axis: (n, o..., c, prod(window))."""
-    padded = np.pad(x, ((0, 0), *pads, (0, 0)), constant_values=value)
+    """All windows of x, their positions flattened into one last axis: (n, o..., c, prod(window)).
+
+    Negative padding cuts off what no window reads.
+    """
+    pairs = list(zip(x.shape[1:-1], pads, strict=True))
+    x = x[(slice(None), *(slice(max(-a, 0), d + min(b, 0)) for d, (a, b) in pairs))]
+    around = [(max(a, 0), max(b, 0)) for a, b in pads]
+    padded = np.pad(x, ((0, 0), *around, (0, 0)), constant_values=value)
     axes = tuple(range(1, x.ndim - 1))
     views = np.lib.stride_tricks.sliding_window_view(padded, window, axes)
     views = views[(slice(None), *(slice(None, None, s) for s in strides))]

@@ -214,7 +214,7 @@ def test_export_check_without_onnxruntime(model_file, tmp_path, monkeypatch):
 
 def test_export_options(tmp_path):
     model = kcompile.Sequential(
-        [kcompile.Input((None, 3), name="x"), layers.Conv1D(4, 2), layers.BatchNormalization()]
+        [kcompile.Input((None, 3), name="x"), layers.Conv1D(40, 2), layers.BatchNormalization()]
     )
     model.save(tmp_path / "m.keras")
     target = tmp_path / "m.onnx"
@@ -248,7 +248,7 @@ def test_export_into_a_folder_that_is_not_there(model_file, tmp_path):
     for name, option in (("export", "-o"), ("plot", "-o"), ("explain", "--html")):
         result = call(name, model_file, option, tmp_path / "none" / "file")
         assert result.exit_code == 2
-        assert result.output.splitlines()[-1].endswith(f"there is no folder '{tmp_path / 'none'}'")
+        assert f": there is no folder '{tmp_path / 'none'}' (see main {name}" in result.output
 
 
 @pytest.mark.parametrize("opset", [1, 12, 99])

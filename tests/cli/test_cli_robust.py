@@ -235,12 +235,18 @@ def test_completion_scripts_are_what_the_shells_read(shell, tmp_path):
         subprocess.run([program, "-n", str(tmp_path / "script")], check=True)
 
 
-# CI's own script needs bash: there it runs, or fails.
-@pytest.mark.skipif("CI" not in os.environ and shutil.which("bash") is None, reason="there is no bash")
-def test_bash_completes_by_the_script(tmp_path, model_file):
+@pytest.fixture
+def with_program(tmp_path):
+    """An environment in which `kcompile` is a program."""
     program = tmp_path / "kcompile"
     program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -c "{PROGRAM}" "$@"\n')
     program.chmod(0o755)
+    return os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+
+
+# CI's own script needs bash: there it runs, or fails.
+@pytest.mark.skipif("CI" not in os.environ and shutil.which("bash") is None, reason="there is no bash")
+def test_bash_completes_by_the_script(with_program):
     script = call("completion", "bash").output
     ask = (
         'COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _kcompile_completion kcompile; '
@@ -250,14 +256,59 @@ def test_bash_completes_by_the_script(tmp_path, model_file):
     def complete(*words: str) -> list[str]:
         done = subprocess.run(
             ["bash", "--norc", "-c", f"{script}\n{ask}", "bash", *words],
-            env=os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}, capture_output=True, text=True,
-            check=True,
+            env=with_program, capture_output=True, text=True, check=True,
         )  # fmt: skip
         return done.stdout.split()
 
     assert complete("kcompile", "comp") == ["completion"]
     assert complete("kcompile", "completion", "f") == ["fish"]
     assert "--opset" in complete("kcompile", "export", "--o")
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="there is no fish")
+def test_fish_completes_by_the_script(with_program, tmp_path, model_file):
+    (tmp_path / "kcompile.fish").write_text(call("completion", "fish").output)
+
+    def complete(words: str) -> list[str]:
+        ask = f"source {tmp_path}/kcompile.fish; cd {model_file.parent}; complete -C '{words}'"
+        home = with_program | {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path / "config")}
+        done = subprocess.run(["fish", "-c", ask], env=home, capture_output=True, text=True, check=True)
+        return [line.split("\t")[0] for line in done.stdout.splitlines()]
+
+    assert complete("kcompile comp") == ["completion"]
+    assert complete("kcompile completion f") == ["fish"]
+    assert "--opset" in complete("kcompile export --o")
+    assert complete("kcompile summary sm") == [model_file.name]
+
+
+# What a terminal would show is printed instead: zsh's own functions for it need one.
+ZSH = """
+compdef() { }
+_describe() { print -rl -- ${(P)3} }
+compadd() { print -rl -- ${(P)5} }
+_path_files() { print -r -- FILES }
+"""
+
+
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="there is no zsh")
+def test_zsh_completes_by_the_script(with_program):
+    script = call("completion", "zsh").output
+
+    def complete(*words: str) -> list[str]:
+        ask = f'words=("$@"); CURRENT=$#; {ZSH}\n{script}\n_kcompile_completion'
+        done = subprocess.run(
+            ["zsh", "-f", "-c", ask, "zsh", *words],
+            env=with_program,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return [line.split(":")[0] for line in done.stdout.splitlines()]
+
+    assert complete("kcompile", "comp") == ["completion"]
+    assert complete("kcompile", "completion", "f") == ["fish"]
+    assert "--opset" in complete("kcompile", "export", "--o")
+    assert complete("kcompile", "summary", "sm") == ["FILES"]
 
 
 def test_every_option_has_a_word_of_help():

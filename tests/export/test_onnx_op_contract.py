@@ -22,7 +22,7 @@ NO_ONNX = {
     "random_uniform": RANDOM,
 }
 # The opset from which on an op can be written, where it is not the first.
-SINCE = {"from_bits": 26, "to_bits": 26} | dict.fromkeys(("bitwise_and", "bitwise_or", "bitwise_xor"), 18)
+SINCE = {"from_bits": 26, "to_bits": 26}
 # Samples that mean something else to ONNX: (op, sample's name) -> why.
 NOT_ONNX = {
     ("take", "outside"): OUTSIDE,

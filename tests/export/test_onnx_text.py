@@ -173,11 +173,34 @@ def test_splitting_needs_opset_20(tmp_path):
         model.export(tmp_path / "m.onnx", opset_version=19)
 
 
-def test_a_training_step_takes_no_text(tmp_path):
-    model = over_text(layers.StringLookup(vocabulary=["a"], output_mode="multi_hot"), (2,))
+def test_a_training_step_begins_behind_the_text(tmp_path):
+    """It takes what the layers for text give, under their names; other inputs keep theirs."""
+    vectorize = layers.TextVectorization(vocabulary=["the", "cat"], output_sequence_length=4)
+    text, numbers = kcompile.Input((), dtype="string", name="text"), kcompile.Input((2,), name="numbers")
+    words = layers.Flatten()(layers.Embedding(4, 3)(vectorize(text)))
+    model = kcompile.Model([text, numbers], layers.Dense(2)(layers.Concatenate()([words, numbers])))
     model.compile("sgd", "mse")
-    with pytest.raises(NotImplementedError, match="takes text"):
-        model.export(tmp_path / "m.onnx", training=True)
+    model.export(path := tmp_path / "m.onnx", training=True, verbose=False)
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    assert [one.name for one in session.get_inputs()] == [vectorize.name, "numbers", "y"]
+    names, state = [one.name for one in session.get_outputs()], {}
+    x, y = (
+        [np.array(["the cat", "cat dog", "a"], object), np.ones((3, 2), "float32")],
+        np.eye(3, 2, dtype="f4"),
+    )
+    for _ in range(3):
+        given = dict(
+            zip([vectorize.name, "numbers", "y"], [np.asarray(vectorize(x[0])), x[1], y], strict=True)
+        )
+        found = dict(zip(names, session.run(None, given | state), strict=True))
+        state = {name.removesuffix(".next"): a for name, a in found.items() if name.endswith(".next")}
+        np.testing.assert_allclose(found["loss"], model.train_on_batch(x, y), rtol=1e-5)
+    told = [
+        kcompile.InputSpec(shape=(None,), dtype="string"),
+        kcompile.InputSpec(shape=(None, 2), dtype="float32"),
+    ]
+    with pytest.raises(NotImplementedError, match="begins behind the text"):
+        model.export(path, training=True, input_signature=[told])
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 from typing import Any
 
@@ -26,6 +27,7 @@ def export_onnx(
     """Write the inference call of a model (or a traced graph) to an ONNX file.
 
     The batch dimension is open and named "batch"; other open ones have names such as "sequence" or "height".
+    What stateful layers keep for the next call comes in and goes out as in a training step (`<path>.next`).
     Operators such as LayerNormalization (opset 17) and Gelu (20) are written as one node where the opset has
     them. Text is looked up and split by ONNX's own operators, from opset 20 on. The file is checked with
     ONNX's checker and full shape inference, and replaces an old one only when all went well. More than 2 GB
@@ -41,7 +43,7 @@ def export_onnx(
              is written; ValueError for an unknown opset or a model whose input shapes are unknown.
     """
     from kcompile.export.onnx import cleanup, write
-    from kcompile.export.onnx.emit import emit_graph
+    from kcompile.export.onnx.emit import emit_graph, state_property
     from kcompile.export.onnx.notes import annotate
     from kcompile.export.onnx.signature import Traced, trace_inference
     from kcompile.export.onnx.text import TextCalls
@@ -65,9 +67,10 @@ def export_onnx(
         traced = trace_inference(model, input_signature)
     with traced.to_be_written():
         written = emit_graph(traced.graph, traced.inputs, traced.outputs, opset, traced.text)
+    properties = state_property(written.outputs) if written.defaults else {}
     made = cleanup.run(written, fold_batch_norm)
     annotate(made, traced.graph.name)
-    write.write(made, filepath, traced.graph.name, opset, external_data)
+    write.write(made, filepath, traced.graph.name, opset, external_data, properties)
     _say_where(filepath, verbose)
 
 
@@ -79,12 +82,21 @@ def _say_where(filepath: Any, verbose: bool | None) -> None:
 def check_opset(opset: int | None) -> int:
     """The opset to write.
 
-    Raises:  ValueError outside of what the installed onnx and this exporter know.
+    Raises:  ValueError outside of what the installed onnx and this exporter know; TypeError for what is no
+             whole number.
     """
     import onnx
 
     newest = onnx.defs.onnx_opset_version()
-    chosen = DEFAULT_OPSET if opset is None else int(opset)
+    if opset is not None and (isinstance(opset, bool) or not hasattr(opset, "__index__")):
+        raise TypeError(
+            message(
+                "`opset_version` must be a whole number.",
+                expected=f"{OLDEST_OPSET} to {newest}, or None for {DEFAULT_OPSET}",
+                received=f"{opset!r} of type {type(opset).__name__}",
+            )
+        )
+    chosen = DEFAULT_OPSET if opset is None else operator.index(opset)
     if not OLDEST_OPSET <= chosen <= newest:
         raise ValueError(
             message(

@@ -37,6 +37,7 @@ class Builder:
         # body(parameters, captured, outputs): the graph of a loop's body; the emitter's.
         self.body: Callable[[Sequence[Any], dict[Any, str], Sequence[Any]], OnnxGraph]
         self.types: dict[str, TensorType] = {}
+        self.extents: dict[str, tuple[Any, ...]] = {}  # tensors of dimensions, and what they hold
         self._makers: dict[str, OnnxNode] = {}
         self._named: set[str] = set()
         self._constant_names: dict[Any, str] = {}
@@ -201,7 +202,9 @@ class Builder:
 
     def dims(self, shape: Sequence[int | Int]) -> str:
         """Dimensions as a 1-d int64 tensor."""
-        return dims_tensor(self, tuple(shape))
+        made = dims_tensor(self, tuple(shape))
+        self.extents[made] = tuple(shape)
+        return made
 
     def channels_first(self, x: str, spatial: int, make: Callable[[str], str]) -> str:
         """make(x) for an operator that wants the channels second; x and the result have them last."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from kcompile.export.onnx import batch_norm, layout, simplify
+from kcompile.export.onnx import batch_norm, layout, paddings, parts, simplify
 from kcompile.export.onnx.graph import OnnxGraph, OnnxNode
 
 
@@ -12,6 +12,7 @@ def run(graph: OnnxGraph, fold_batch_norm: bool = False) -> OnnxGraph:
     """The graph after all rewrites; its inputs and outputs stay."""
     clean_bodies(graph)
     drop_identities(graph)
+    paddings.fold(graph)
     simplify.write_products(graph)
     layout.sink_transposes(graph)
     drop_identities(graph)
@@ -20,6 +21,7 @@ def run(graph: OnnxGraph, fold_batch_norm: bool = False) -> OnnxGraph:
         batch_norm.fold(graph)
     simplify.run(graph)
     drop_identities(graph)
+    parts.join_slices(graph)
     name_outputs(graph)
     graph.drop_unused()
     rename_constants(graph)

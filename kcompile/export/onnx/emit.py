@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -12,6 +13,9 @@ from kcompile.export.onnx.builder import Builder
 from kcompile.export.onnx.graph import OnnxGraph, OnnxNode
 from kcompile.export.onnx.text import TextCalls
 from kcompile.ir.graph import Graph, Node, Value, set_origin, topological
+
+NEXT = ".next"  # what the name of an input gets where its new value goes out
+STATE = "kcompile.state"
 
 
 class UnsupportedOps(NotImplementedError):
@@ -135,7 +139,9 @@ def emit_graph(
 ) -> OnnxGraph:
     """The ONNX graph of a traced graph, with these names for its inputs and outputs.
 
-    text: calls that the trace went around.
+    What a call leaves behind for the next one, as stateful layers do, goes out as `<path>.next`, and comes in
+    under the variable's path; left out it is what the variable holds now. text: calls that the trace went
+    around.
 
     Raises:  UnsupportedOps, which lists every op that ONNX cannot express.
     """
@@ -146,12 +152,40 @@ def emit_graph(
         name = g.input(wish, value.type)
         emitter.names[value] = name
         shown[name] = value.type
-    results = [g.name(wish) for wish in outputs]
+    states, defaults = states_of(graph), {}
+    for leaf in states:
+        variable = graph.variables[leaf.node.attrs["uid"]]
+        emitter.names[leaf] = name = g.input(variable.path, leaf.type)
+        emitter.weights = {k: v for k, v in emitter.weights.items() if k != leaf.node.attrs["uid"]}
+        shown[name], defaults[name] = leaf.type, np.array(variable.array)
+    roots = [*graph.outputs, *states.values()]
+    results = [g.name(wish) for wish in outputs] + [g.name(f"{emitter.names[leaf]}{NEXT}") for leaf in states]
     emitter.write_text(text or TextCalls())
-    emitter.emit(graph.outputs)
+    emitter.emit(roots)
     if emitter.unsupported:
         raise UnsupportedOps(list(emitter.unsupported), opset)
-    for value, name in zip(graph.outputs, results, strict=True):
+    for value, name in zip(roots, results, strict=True):
         g.nodes.append(OnnxNode("Identity", (emitter.names[value],), (name,)))
-    types = {name: value.type for value, name in zip(graph.outputs, results, strict=True)}
-    return OnnxGraph(shown, types, g.nodes, g.constants, g.types, opset=opset)
+    types = {name: value.type for value, name in zip(roots, results, strict=True)}
+    return OnnxGraph(
+        shown, types, g.nodes, g.constants, g.types, defaults=defaults, opset=opset, extents=g.extents
+    )
+
+
+def states_of(graph: Graph) -> dict[Value, Value]:
+    """Variables that the outputs, or new values of such ones, depend on and that the graph changes."""
+    found: dict[Value, Value] = {}
+    while True:
+        read = {
+            n.values[0] for n in topological([*graph.outputs, *found.values()]) if n.op.name == "variable"
+        }
+        new = {leaf: value for leaf, value in graph.assignments.items() if leaf in read and leaf not in found}
+        if not new:
+            return found
+        found |= new
+
+
+def state_property(outputs: Iterable[str]) -> dict[str, str]:
+    """The file's property that maps inputs to the outputs to feed back."""
+    states = {name[: -len(NEXT)]: name for name in outputs if name.endswith(NEXT)}
+    return {STATE: json.dumps(states)} if states else {}

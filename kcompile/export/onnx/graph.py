@@ -65,7 +65,8 @@ class OnnxGraph:
     """What a file will hold. Nodes stand in an order in which they can run.
 
     types: of tensors by the names that they had when they were made. notes: a line about an input or output.
-    defaults: of inputs that need not be given. opset: what the nodes are written for.
+    defaults: of inputs that need not be given. opset: what the nodes are written for. extents: dimensions
+    that computed tensors hold, by the names of these.
     """
 
     inputs: dict[str, TensorType]
@@ -76,6 +77,7 @@ class OnnxGraph:
     notes: dict[str, str] = field(default_factory=dict)
     defaults: dict[str, np.ndarray] = field(default_factory=dict)
     opset: int = 0
+    extents: dict[str, tuple[Any, ...]] = field(default_factory=dict)
 
     def users(self) -> dict[str, list[OnnxNode]]:
         """The nodes that read each name."""

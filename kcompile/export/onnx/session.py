@@ -8,6 +8,10 @@ from typing import Any
 
 import numpy as np
 
+ERRORS = (
+    3  # of what onnxruntime says, only these: it warns of weights that are inputs, of constants, of casts
+)
+
 
 class Session:
     """Runs a file on the CPU. names: of its inputs, in order.
@@ -18,14 +22,13 @@ class Session:
     def __init__(self, path: str | os.PathLike[str]):
         import onnxruntime
 
-        providers = ["CPUExecutionProvider"]
-        self._session = onnxruntime.InferenceSession(os.fspath(path), providers=providers)
+        providers, options = ["CPUExecutionProvider"], onnxruntime.SessionOptions()
+        options.log_severity_level = ERRORS
+        self._session = onnxruntime.InferenceSession(os.fspath(path), options, providers=providers)
         ports = [*self._session.get_inputs(), *self._session.get_outputs()]
         self.names = [one.name for one in self._session.get_inputs()]
         self.is_widened = any("bfloat16" in one.type for one in ports)
         if self.is_widened:
-            options = onnxruntime.SessionOptions()
-            options.log_severity_level = 3
             self._session = onnxruntime.InferenceSession(_widened(path), options, providers=providers)
 
     def run(self, arrays: Sequence[np.ndarray] | Mapping[str, np.ndarray]) -> list[Any]:

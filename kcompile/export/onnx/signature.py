@@ -30,7 +30,8 @@ class Spec:
     """One input: its shape (None where it varies, or the name of such a dimension), dtype and name.
 
     multiple: of what the open dimensions behind the batch must be multiples. broadcasts: do they meet known
-    ones, so that they may be 1 or these?
+    ones, so that they may be 1 or these? rows: how many samples it was given with; the batch is open anyway,
+    unless the model takes these only.
     """
 
     shape: tuple[int | str | None, ...]
@@ -38,6 +39,11 @@ class Spec:
     name: str
     multiple: int = 1
     broadcasts: bool = False
+    rows: int | None = None
+
+    def fixed(self) -> Spec:
+        """With the batch that it was given with."""
+        return self if self.rows is None else replace(self, shape=(self.rows, *self.shape[1:]))
 
     @property
     def is_open(self) -> bool:
@@ -79,7 +85,8 @@ def trace_inference(model: Any, input_signature: Any = None) -> Traced:
     """Trace model(*inputs, training=False).
 
     Args:    input_signature: a list with one structure of InputSpecs, placeholders or arrays per positional
-             argument; by default what the model was built with. The first dimension is always the batch.
+             argument; by default what the model was built with. The first dimension is always the batch; it
+             stays open, unless the model takes the one that it was made with only, as stateful layers do.
     Raises:  ValueError if the model was never built and no signature is given.
     """
     given = default_signature(model) if input_signature is None else list(input_signature)
@@ -88,6 +95,18 @@ def trace_inference(model: Any, input_signature: Any = None) -> Traced:
     flat = tree.flatten(specs)
     if not takes_or_makes_text(model):
         refuse_text(model, flat)
+    try:
+        return _with_open_sizes(model, specs)
+    except ValueError:
+        fixed = tree.map_structure(Spec.fixed, specs)
+        if fixed == specs:
+            raise
+        return _with_open_sizes(model, fixed)
+
+
+def _with_open_sizes(model: Any, specs: list[Any]) -> Traced:
+    """The trace in which as little as possible is asked of open sizes."""
+    flat = tree.flatten(specs)
     ways, wrong = _prefixes([s.name for s in flat]), None
     for multiple in MULTIPLES if any(s.is_open for s in flat) else (1,):
         of_these = tree.map_structure(partial(replace, multiple=multiple), specs)
@@ -120,7 +139,10 @@ def _prefixes(names: list[str]) -> list[list[str]]:
     return [*([own] if len(names) > 1 else []), *joined, [""] * len(names)]
 
 
-def refuse_text(model: Any, specs: list[Spec]) -> None:
+BEHIND = "export the part behind the layers for text: Model(layer.output, model.output)"
+
+
+def refuse_text(model: Any, specs: list[Spec], hint: str = BEHIND) -> None:
     """Raise NotImplementedError for inputs that are text."""
     text = [spec.name for spec in specs if spec.dtype == dtypes.STRING]
     if text:
@@ -128,7 +150,7 @@ def refuse_text(model: Any, specs: list[Spec]) -> None:
             message(
                 f"Model {model.name!r} takes text, which cannot be written to ONNX here.",
                 received=f"text inputs {', '.join(text)}",
-                hint="export the part behind the layers for text: Model(layer.output, model.output)",
+                hint=hint,
             )
         )
 
@@ -166,7 +188,7 @@ def default_signature(model: Any) -> list[Any]:
 
 def _of_shapes(shapes: Any, dtype: str) -> Any:
     if isinstance(shapes, (list, tuple)) and all(d is None or isinstance(d, int) for d in shapes):
-        return Spec((None, *shapes[1:]), dtype, "")
+        return Spec((None, *shapes[1:]), dtype, "", rows=shapes[0])
     if isinstance(shapes, dict):
         return {name: _of_shapes(shape, dtype) for name, shape in shapes.items()}
     return [_of_shapes(shape, dtype) for shape in shapes]
@@ -177,8 +199,10 @@ def make_spec(x: Any, position: int) -> Spec:
     if getattr(x, "shape", None) is None or getattr(x, "dtype", None) is None:
         raise ValueError(f"`input_signature` needs shape and dtype of every input. Received: {x}")
     name = getattr(x, "name", None) or f"input_{position}"
-    first = x.shape[0] if len(x.shape) and isinstance(x.shape[0], str) else None
-    return Spec((first, *tuple(x.shape)[1:]), dtypes.standardize(x.dtype), name)
+    first = x.shape[0] if len(x.shape) else None
+    rows = first if isinstance(first, int) else getattr(x, "rows", None)
+    shape = (first if isinstance(first, str) else None, *tuple(x.shape)[1:])
+    return Spec(shape, dtypes.standardize(x.dtype), name, rows=rows)
 
 
 def output_names(model: Any, result: Any) -> list[str]:

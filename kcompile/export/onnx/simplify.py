@@ -15,6 +15,7 @@ import numpy as np
 from kcompile.core import dtypes
 from kcompile.export.onnx.builder import AXES_AS_INPUT_ALL
 from kcompile.export.onnx.graph import OnnxGraph, OnnxNode
+from kcompile.export.onnx.parts import limited, ordered_values
 from kcompile.export.onnx.products import gemm, plain_product, projection, transposed_product
 
 Rule = Callable[["Around", OnnxNode], list[OnnxNode] | None]
@@ -302,7 +303,8 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "Mul": (quotient, one_factor),
     "Div": (one_factor,),
     "Unsqueeze": (same_shape_again,),
-    "Where": (swapped_choice,),
+    "Where": (swapped_choice, limited),
+    "GatherElements": (ordered_values,),
     "ReduceSum": (squares,),
     "Sqrt": (norm,),
     "Min": (clip,),

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from kcompile.core.symbolic import Atom, FloorDiv, Int, Min, symbol
+from kcompile.core.symbolic import Atom, FloorDiv, Int, Min, is_nonnegative, symbol
 from kcompile.ir.types import Shape
 
 
@@ -59,10 +59,26 @@ class Symbols:
 
 def dims_tensor(g: Any, shape: Shape) -> str:
     """A 1-d int64 tensor of dimensions: a constant, or computed from the shapes of the graph's inputs."""
-    if all(isinstance(d, int) for d in shape):
-        return str(g.constant(np.array(shape, np.int64)))
-    parts = [dim_tensor(g, d) for d in shape]
-    return parts[0] if len(parts) == 1 else str(g.node("Concat", *parts, axis=0))
+    parts, k = [], 0
+    while k < len(shape):
+        dim = shape[k]
+        if isinstance(dim, int):
+            count = next((j for j, d in enumerate(shape[k:]) if isinstance(d, Int)), len(shape) - k)
+            parts.append(str(g.constant(np.array(shape[k : k + count], np.int64))))
+        else:
+            source = g.symbols.sources.get(g.symbols.name_of(dim))
+            count = 1 if source is None else _run(shape[k:], g.shape(source[0])[source[1] :])
+            parts.append(dim_tensor(g, dim) if source is None else _read(g, source[0], source[1], count))
+        k += count
+    if not parts:
+        return str(g.constant(np.zeros(0, np.int64)))
+    return parts[0] if len(parts) == 1 else str(g.once("Concat", *parts, axis=0))
+
+
+def _run(shape: Shape, given: Shape) -> int:
+    """How many dimensions at the front of both are the same."""
+    same = [a == b for a, b in zip(shape, given, strict=False)]
+    return same.index(False) if False in same else len(same)
 
 
 def dim_tensor(g: Any, dim: int | Int) -> str:
@@ -72,10 +88,18 @@ def dim_tensor(g: Any, dim: int | Int) -> str:
     source = g.symbols.sources.get(g.symbols.name_of(dim))
     if source is not None:
         return _read(g, *source)
+    for atom in (a for monomial, _ in dim.terms for a in monomial if isinstance(a, FloorDiv)):
+        rest = atom.numerator - atom.divisor * Int.of(atom)  # of the division
+        for op, left in (("Add", dim - rest), ("Sub", dim + rest)):
+            if not isinstance(left, Int) or len(left.terms) < len(dim.terms) - 1:
+                remainder = g.once("Mod", *(dim_tensor(g, d) for d in (atom.numerator, atom.divisor)))
+                if left == 0 and op == "Add":
+                    return str(remainder)
+                return str(g.once(op, dim_tensor(g, left), remainder))
     terms = [_term(g, monomial, coefficient) for monomial, coefficient in dim.terms]
     total = terms[0]
     for term in terms[1:]:
-        total = g.node("Add", total, term)
+        total = g.once("Add", total, term)
     return total
 
 
@@ -85,15 +109,15 @@ def _term(g: Any, monomial: tuple[Atom, ...], coefficient: int) -> str:
         factors.append(dim_tensor(g, coefficient))
     product = factors[0]
     for factor in factors[1:]:
-        product = g.node("Mul", product, factor)
+        product = g.once("Mul", product, factor)
     return product
 
 
 def _atom(g: Any, atom: Atom) -> str:
     if isinstance(atom, Min):
-        return str(g.node("Min", dim_tensor(g, atom.first), dim_tensor(g, atom.second)))
+        return str(g.once("Min", dim_tensor(g, atom.first), dim_tensor(g, atom.second)))
     if isinstance(atom, FloorDiv):
-        return _floordiv(g, dim_tensor(g, atom.numerator), dim_tensor(g, atom.divisor))
+        return _floordiv(g, atom)
     source = g.symbols.sources.get(atom.name)
     if source is None and atom.name in g.symbols.multiples:
         times, whole = g.symbols.multiples[atom.name]
@@ -103,16 +127,25 @@ def _atom(g: Any, atom: Atom) -> str:
     return _read(g, *source)
 
 
-def _floordiv(g: Any, a: str, b: str) -> str:
-    """a // b for b > 0. ONNX divides integers towards zero, so the remainder goes first."""
-    rest = g.node("Mod", a, b)  # has the divisor's sign
-    return str(g.node("Div", g.node("Sub", a, rest), b))
+def _floordiv(g: Any, atom: FloorDiv) -> str:
+    """a // b for b > 0. ONNX divides integers towards zero, so what is left of a negative one goes first."""
+    a, b = (dim_tensor(g, d) for d in (atom.numerator, atom.divisor))
+    if is_nonnegative(atom.numerator):
+        return str(g.once("Div", a, b))
+    rest = g.once("Mod", a, b)  # has the divisor's sign
+    return str(g.once("Div", g.once("Sub", a, rest), b))
 
 
 PART_OF_SHAPE = 15  # the opset from which on Shape gives a part of the shape
 
 
-def _read(g: Any, name: str, axis: int) -> str:
+def _read(g: Any, name: str, axis: int, count: int = 1) -> str:
+    """`count` dimensions of a tensor, from an axis on."""
+    rank = len(g.shape(name))
+    if count == rank:
+        return str(g.once("Shape", name))
     if g.opset >= PART_OF_SHAPE:
-        return str(g.once("Shape", name, start=axis, end=axis + 1))
-    return str(g.once("Gather", g.once("Shape", name), g.constant(np.array([axis], np.int64)), axis=0))
+        ends = {"end": axis + count} if axis + count < rank else {}
+        return str(g.once("Shape", name, start=axis, **ends))
+    at = g.constant(np.arange(axis, axis + count, dtype=np.int64))
+    return str(g.once("Gather", g.once("Shape", name), at, axis=0))

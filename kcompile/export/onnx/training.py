@@ -7,9 +7,9 @@ alone; each following step is fed what the one before returned.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,21 +18,20 @@ from kcompile.core import tree
 from kcompile.core.errors import message
 from kcompile.export.onnx.builder import Builder
 from kcompile.export.onnx.compare import random_input
-from kcompile.export.onnx.emit import Emitter, UnsupportedOps
+from kcompile.export.onnx.emit import NEXT, Emitter, UnsupportedOps, state_property
 from kcompile.export.onnx.graph import OnnxGraph, OnnxNode
 from kcompile.export.onnx.labels import SAMPLES, candidates
 from kcompile.export.onnx.signature import default_signature, make_spec, refuse_text, trace_inference
-from kcompile.export.onnx.text import takes_or_makes_text
 from kcompile.ir.graph import Graph, Value, topological
+from kcompile.models.host_stage import Staged, compiled_part
 from kcompile.training import step
 from kcompile.training.step import StepGraph
 
-NEXT = ".next"  # what the name of an input gets where its new value goes out
 HINT = (
     "another opset; a model without layers that draw random numbers (dropout with rate 0); an "
     "`input_signature` without open sizes"
 )
-STATE = "kcompile.state"  # the file's property that maps inputs to the outputs to feed back
+HINT_OF_TEXT = "a training step begins behind the text: say what the layers for text give, or leave it out"
 
 
 def export_training_step(
@@ -59,27 +58,35 @@ def export_training_step(
         )
     traced, inputs = trace_step(model, input_signature)
     made = emit_step(traced, inputs, _metric_ids(model), opset)
-    states = {name[: -len(NEXT)]: name for name in made.outputs if name.endswith(NEXT)}
+    properties = state_property(made.outputs)
     made = cleanup.run(made)
     annotate(made, model.name, "Training step")
-    write.write(made, filepath, f"{model.name}_training", opset, external_data, {STATE: json.dumps(states)})
+    write.write(made, filepath, f"{model.name}_training", opset, external_data, properties)
 
 
 def trace_step(model: Any, input_signature: Any = None) -> tuple[StepGraph, list[str]]:
     """The step on a batch, and the names of its inputs. Dimensions that the model leaves open stay open.
 
+    The step of a model over text begins behind the calls that are made on the host: it takes what these give.
+
     Args:    input_signature: one structure for the inputs, and if wanted a second one for the labels.
     """
-    if takes_or_makes_text(model):
-        refuse_text(model, [make_spec(x, k) for k, x in enumerate(model.inputs)])
-    structures = default_signature(model) if input_signature is None else list(input_signature)
+    part = compiled_part(model)
+    if part is not model and input_signature is not None:
+        refuse_text(
+            model, [make_spec(x, k) for k, x in enumerate(tree.flatten(input_signature))], HINT_OF_TEXT
+        )
+    structures = list(input_signature or default_signature(part))
+    if part is not model and input_signature is None:
+        structures = [_named_by_layers(structures[0], model)]
     wanted = structures.pop() if input_signature is not None and len(structures) == 2 else None
     if len(structures) != 1:
         raise ValueError("A training step takes one structure of inputs, and one of labels.")
-    traced = trace_inference(model, structures)
+    traced = trace_inference(part, structures)
     rng = np.random.default_rng(0)
     x = tree.map_structure(lambda spec: random_input(spec, SAMPLES, rng), traced.specs[0])
-    outputs = [np.asarray(leaf) for leaf in tree.flatten(model(x, training=False)) if leaf is not None]
+    outputs = [np.asarray(leaf) for leaf in tree.flatten(part(x, training=False)) if leaf is not None]
+    x = x if part is model else Staged(tree.flatten(x))
     given, wrong = [tuple(value.shape) for value in traced.graph.inputs], None
     for labels in candidates(model, outputs, traced.graph.outputs, wanted):
         try:
@@ -90,6 +97,13 @@ def trace_step(model: Any, input_signature: Any = None) -> tuple[StepGraph, list
             wrong = wrong or error
     assert wrong is not None
     raise wrong
+
+
+def _named_by_layers(structure: Any, model: Any) -> Any:
+    """The inputs behind the text, under the names of the layers that make them, or of the model's inputs."""
+    functional = getattr(model, "_functional", None) or model
+    made_by = (x._keras_history[0] for x in functional._host_stage().inputs)
+    return tree.map_structure(lambda x: replace(make_spec(x, 0), name=next(made_by).name), structure)
 
 
 def _metric_ids(model: Any) -> set[int]:
@@ -126,7 +140,9 @@ def emit_step(traced: StepGraph, inputs: Sequence[str], without: set[int], opset
     for value, name in zip(roots, results, strict=True):
         g.nodes.append(OnnxNode("Identity", (emitter.names[value],), (name,)))
     types = {name: value.type for value, name in zip(roots, results, strict=True)}
-    return OnnxGraph(shown, types, g.nodes, g.constants, g.types, defaults=defaults, opset=opset)
+    return OnnxGraph(
+        shown, types, g.nodes, g.constants, g.types, defaults=defaults, opset=opset, extents=g.extents
+    )
 
 
 def _read(graph: Graph, roots: list[Value]) -> list[Value]:

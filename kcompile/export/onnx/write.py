@@ -54,19 +54,40 @@ def write(
 ) -> None:
     """Check the model and write it; an old file stays if anything fails.
 
-    Args:    external_data: put the weights in a second file, `<path>.data`, even if one file could hold them.
+    Args:    external_data: put the weights in a second file, `<path>.data`, even if one file could hold them;
+             without weights of some size there is none.
              properties: texts that go into the file's metadata.
     Raises:  CompileError if ONNX's checker finds a fault, which is one of kcompile.
     """
     arrays = graph.constants | graph.defaults
-    if external_data or sum(array.nbytes for array in arrays.values()) > LIMIT:
+    large = any(array.nbytes >= INLINE for array in arrays.values())
+    if (external_data and large) or sum(array.nbytes for array in arrays.values()) > LIMIT:
         _write_with_data(graph, replaceable(path), name, opset, properties)
         return
     constants = [schema.tensor_proto(n, array) for n, array in arrays.items()]
     model = model_proto(graph, name, opset, constants, properties)
     check(model)
+    before = _data_of(replaceable(path))
     with replacing(path) as file:
         file.write(model.SerializeToString())
+    if before is not None:
+        before.unlink(missing_ok=True)
+
+
+def _data_of(target: Path) -> Path | None:
+    """The second file of the model that is replaced, if it has one; other files of its name are not ours."""
+    import onnx
+
+    data = target.with_name(f"{target.name}.data")
+    if not data.is_file() or not target.is_file():
+        return None
+    try:
+        graph = onnx.load(target, load_external_data=False).graph
+    except Exception:  # what cannot be read names no second file
+        return None
+    entries = (entry for tensor in graph.initializer for entry in tensor.external_data)
+    named = any(entry.key == "location" and entry.value == data.name for entry in entries)
+    return data if named else None
 
 
 def check(model: Any) -> None:

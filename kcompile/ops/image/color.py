@@ -43,11 +43,11 @@ def rgb_to_grayscale(images: Any, data_format: str | None = None) -> Any:
     if len(planes) == 1:
         return x
     own = dtypes.standardize(x.dtype)
-    planes = [ew.as_tensor(p, ew.float_of(own)) for p in planes]
+    planes = [ew.as_tensor(movement.expand_dims(p, axis), ew.float_of(own)) for p in planes]
     total = ew.multiply(planes[0], LUMA[0])
     for plane, share in zip(planes[1:], LUMA[1:], strict=True):
         total = ew.add(total, ew.multiply(plane, share))
-    return ew.cast(movement.expand_dims(total, axis), own)
+    return ew.cast(total, own)
 
 
 def _floats(images: Any) -> Any:

@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from kcompile.core import dtypes
-from kcompile.core.open_extents import are_of_placeholders
+from kcompile.core import dtypes, symbolic
 from kcompile.core.symbolic import Int
 from kcompile.ir.op import Op, Sample
 from kcompile.ir.types import TensorType
@@ -17,6 +16,7 @@ from kcompile.ops import elementwise as ew
 from kcompile.ops.image import kernels, layout
 from kcompile.ops.image.reading import pick
 
+Dim = int | Int
 METHODS = ("bilinear", "nearest", "lanczos3", "lanczos5", "bicubic")
 resample_op = Op("resample")
 resize_op = Op("resize_image")
@@ -230,9 +230,7 @@ def resize(
     own = dtypes.standardize(x.dtype)
     if interpolation != "nearest" and not dtypes.is_float(own):
         x = ew.cast(x, "float32")
-    if are_of_placeholders() and not all(isinstance(d, int) for d in x.shape[1:3]):
-        pass  # of images of any size come images of this one
-    elif crop_to_aspect_ratio:
+    if crop_to_aspect_ratio:
         x = _cropped(x, size)
     elif pad_to_aspect_ratio:
         x = _padded(x, size, fill_value)
@@ -250,34 +248,36 @@ def _checked_size(size: Any) -> tuple[int, int]:
     return int(size[0]), int(size[1])
 
 
-def _known(what: str, x: Any) -> tuple[int, int]:
-    height, width = x.shape[1:3]
-    if isinstance(height, Int) or isinstance(width, Int):
-        raise ValueError(
-            f"resize: `{what}` needs images of known height and width. Received: images.shape={x.shape}"
-        )
-    return height, width
+def middle_part(height: Dim, width: Dim, size: tuple[int, int]) -> tuple[Dim, Dim, Dim, Dim]:
+    """(top, left, rows, columns) of the largest middle part with the shape of `size`."""
+    h, w = size
+    rows = _at_least(1, symbolic.minimum(height, symbolic.floordiv(width * h, w)))
+    columns = _at_least(1, symbolic.minimum(width, symbolic.floordiv(height * w, h)))
+    return symbolic.floordiv(height - rows, 2), symbolic.floordiv(width - columns, 2), rows, columns
+
+
+def _at_least(low: int, x: Dim) -> Dim:
+    return x + low - symbolic.minimum(x, low)
 
 
 def _cropped(x: Any, size: tuple[int, int]) -> Any:
-    """The largest part around the middle that has the shape of `size`."""
-    (height, width), (h, w) = _known("crop_to_aspect_ratio", x), size
-    rows = max(min(height, int(float(width * h) / w)), 1)
-    columns = max(min(width, int(float(height * w) / h)), 1)
-    start = (0, int(float(height - rows) / 2), int(float(width - columns) / 2), 0)
-    return cutting.slice_op(x, start=start, size=(x.shape[0], rows, columns, x.shape[3]), step=(1,) * 4)
+    top, left, rows, columns = middle_part(x.shape[1], x.shape[2], size)
+    return cutting.slice_op(
+        x, start=(0, top, left, 0), size=(x.shape[0], rows, columns, x.shape[3]), step=(1,) * 4
+    )
 
 
 def _padded(x: Any, size: tuple[int, int], value: float) -> Any:
     """The image in the middle of a surface of the shape of `size`."""
-    (height, width), (h, w) = _known("pad_to_aspect_ratio", x), size
-    rows = int(float(max(height, int(float(width * h) / w)) - height) / 2)
-    columns = int(float(max(width, int(float(height * w) / h)) - width) / 2)
-    if rows > 0:
-        columns = 0  # the shape asks for rows or for columns; a rounded-up column is not wanted
+    (height, width), (h, w) = x.shape[1:3], size
+    rows = symbolic.floordiv(_at_least(0, symbolic.floordiv(width * h, w) - height), 2)
+    columns = symbolic.floordiv(_at_least(0, symbolic.floordiv(height * w, h) - width), 2)
+    # The shape asks for rows or for columns; beside rows a rounded-up column is not wanted.
+    columns = columns * (1 - symbolic.minimum(rows, 1))
     if not dtypes.is_float(dtypes.standardize(x.dtype)):
         x = ew.cast(x, "float32")  # the surface may hold a fraction
-    return cutting.pad(x, ((0, 0), (rows, rows), (columns, columns), (0, 0)), constant_values=value)
+    around = (0, rows, columns, 0)
+    return cutting.pad_op(x, before=around, after=around, inner=(0,) * 4, value=float(value))
 
 
 TRANSLATE_METHODS = {

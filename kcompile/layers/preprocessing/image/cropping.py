@@ -7,17 +7,11 @@ from typing import Any
 
 from kcompile import ops
 from kcompile.core.open_extents import are_of_placeholders
-from kcompile.core.symbolic import Int
+from kcompile.core.symbolic import Int, minimum
 from kcompile.layers.preprocessing.image.base import BaseImagePreprocessingLayer
 from kcompile.layers.preprocessing.image.boxes import clip_to_image_size, convert_format
+from kcompile.ops.image.resizing import middle_part
 from kcompile.trace import present_extents
-
-
-def largest_part(height: int, width: int, rows: int, columns: int) -> tuple[int, int, int, int]:
-    """(top, left, height, width) of the largest middle part with the shape of rows x columns."""
-    part_height = max(min(height, int(float(width * rows) / columns)), 1)
-    part_width = max(min(width, int(float(height * columns) / rows)), 1)
-    return int(float(height - part_height) / 2), int(float(width - part_width) / 2), part_height, part_width
 
 
 class Crop(BaseImagePreprocessingLayer):
@@ -79,15 +73,24 @@ class CenterCrop(Crop):
             is_open and present_extents.is_known()
         ):  # there are images: the step is traced again with their size
             raise ValueError("CenterCrop: how an image is cut depends on its size.")
-        if all(isinstance(d, Int) or d >= 0 for d in (down, across)):
+        if not is_open and down >= 0 and across >= 0:
             return self._cut(images, down // 2, across // 2, self.height, self.width)
-        if is_open:
-            raise ValueError(
-                f"CenterCrop: an image that is smaller than {self.height}x{self.width} in one direction must "
-                f"have a known size in the other. Received: images.shape={images.shape}"
-            )
-        part = largest_part(height, width, self.height, self.width)
-        return self._resized(self._cut(images, *part))
+        part = middle_part(height, width, (self.height, self.width))
+        return self._resized(
+            self._cut(images, *(self._of_any_size(height, width, part) if is_open else part))
+        )
+
+    def _of_any_size(self, height: Any, width: Any, part: Any) -> tuple[Any, Any, Any, Any]:
+        """The part that is cut out of an image whose size a run knows: the new size, or else this part.
+
+        To resize what has the new size already changes nothing.
+        """
+        enough = minimum(height // self.height, 1) * minimum(width // self.width, 1)  # 1 or 0
+        rows, columns = (
+            enough * new + (1 - enough) * size
+            for new, size in zip((self.height, self.width), part[2:], strict=True)
+        )
+        return (height - rows) // 2, (width - columns) // 2, rows, columns
 
     def transform_segmentation_masks(
         self, segmentation_masks: Any, transformation: Any = None, training: bool = True
@@ -106,7 +109,7 @@ class CenterCrop(Crop):
             found["boxes"] = self._inside(found["boxes"], top, left, *own)
         else:
             part: tuple[Any, Any]
-            top, left, *part = largest_part(height, width, *own)  # type: ignore[assignment]
+            top, left, *part = middle_part(height, width, own)  # type: ignore[assignment]
             found["boxes"] = self._inside(found["boxes"], top, left, *part)
             found = convert_format(found, "xyxy", "rel_xyxy", *part)
             found = convert_format(found, "rel_xyxy", "xyxy", *own)
@@ -159,7 +162,7 @@ class RandomCrop(Crop):
                 f"images.shape={shape}"
             )
         if not training or height <= self.height or width <= self.width:
-            return largest_part(height, width, self.height, self.width)[:2]
+            return middle_part(height, width, (self.height, self.width))[:2]
         room = (float(height - self.height + 1), float(width - self.width + 1))
         return tuple(ops.cast(self._uniform((), 0.0, limit, seed), "int32") for limit in room)
 
