@@ -42,6 +42,16 @@ def audio_dataset_from_directory(
     Raises:  ValueError for arguments that do not go together, where there is no recording, and for a file
              that is none or whose numbers are no integers of 8, 16, 24 or 32 bits; NotImplementedError for
              `ragged`, and for a `sampling_rate`: resample the files beforehand.
+
+    >>> import pathlib, tempfile
+    >>> folder = pathlib.Path(tempfile.mkdtemp(), "bell")
+    >>> folder.mkdir()
+    >>> with wave.open(str(folder / "a.wav"), "wb") as file:
+    ...     file.setparams((1, 2, 8000, 0, "NONE", ""))
+    ...     file.writeframes(np.array([0, 16384, -32768], "<i2").tobytes())
+    >>> [(audio, label)] = audio_dataset_from_directory(folder.parent, verbose=False)
+    >>> audio.tolist(), label.tolist()
+    ([[[0.0], [0.5], [-1.0]]], [0])
     """
     folder = Folder(
         directory, labels, label_mode, class_names, batch_size, shuffle, seed, validation_split, subset,

@@ -30,10 +30,7 @@ class Files:
 
 @dataclass(frozen=True)
 class Folder:
-    """The arguments that all `..._dataset_from_directory` functions take.
-
-    Raises:  ValueError for arguments that do not go together.
-    """
+    """The arguments that all `..._dataset_from_directory` functions take."""
 
     directory: str | os.PathLike[str]
     labels: Any
@@ -78,16 +75,7 @@ class Folder:
         mode = None if self.labels is None else self.label_mode
         check_validation_split(self.validation_split, self.subset, self.shuffle, self.seed)
         seed = int(np.random.randint(10**6)) if self.seed is None else self.seed
-        labels = None if mode is None else self.labels
-        paths, labels, names = index_directory(
-            self.directory, labels, files.formats, self.class_names, self.shuffle, seed, self.follow_links,
-            self.verbose,
-        )  # fmt: skip
-        if mode == "binary" and len(names or []) != 2:
-            raise ValueError(
-                'When passing `label_mode="binary"`, there must be exactly 2 class_names. Received: '
-                f"class_names={names}"
-            )
+        paths, labels, names = self._indexed(files, mode, seed)
 
         def made(which: str | None, shuffled: bool) -> Dataset:
             own_paths, own_labels = part_of(paths, labels, self.validation_split, which)
@@ -96,8 +84,8 @@ class Folder:
                 raise ValueError(
                     f"No {part}{files.plural} found in directory {self.directory}. {files.allowed}"
                 )
-            encoded = _encoded(own_labels, mode, len(names or []))
-            found = _samples(own_paths, encoded, read, seed if shuffled else None)
+            numbers = _encoded(own_labels, mode, len(names or []))
+            found = _samples(own_paths, numbers, read, seed if shuffled else None)
             found = found if self.batch_size is None else batched(found, self.batch_size)
             found.class_names, found.file_paths = names, own_paths
             return found
@@ -105,6 +93,20 @@ class Folder:
         if self.subset == "both":
             return [made("training", self.shuffle), made("validation", False)]
         return made(self.subset, self.shuffle)
+
+    def _indexed(self, files: Files, mode: str | None, seed: int) -> tuple[list[str], Any, Any]:
+        """Paths, labels and names of classes."""
+        labels = None if mode is None else self.labels
+        found = index_directory(
+            self.directory, labels, files.formats, self.class_names, self.shuffle, seed, self.follow_links,
+            self.verbose,
+        )  # fmt: skip
+        if mode == "binary" and len(found[2] or []) != 2:
+            raise ValueError(
+                'When passing `label_mode="binary"`, there must be exactly 2 class_names. Received: '
+                f"class_names={found[2]}"
+            )
+        return found
 
 
 def _encoded(labels: Any, mode: str | None, classes: int) -> np.ndarray | None:
