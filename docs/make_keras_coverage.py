@@ -74,7 +74,6 @@ REASONS: dict[str, str] = {
     r"keras\.(datasets\.imdb\.load_data|models\.clone_model|preprocessing\.image\.smart_resize)": "its "
     "`**kwargs` are for Keras's own use, or for names that arguments once had",
     r"keras\.saving\.deserialize_keras_object": "what its `**kwargs` may be is named",
-    r"keras\.utils\.audio_dataset_from_directory": "decoding audio needs a library that is no dependency",
     r"keras\.Optimizer": "Keras shows `*args` only because its base class depends on the backend",
 }
 

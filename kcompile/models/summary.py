@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import math
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any
@@ -29,30 +29,38 @@ def print_summary(
 ) -> None:
     """Print the table; see `Model.summary` for the arguments."""
     import rich.console
-    import rich.table
+    import rich.markup
 
     rows = Rows(model, expand_nested, show_trainable)
-    file = io.StringIO()
-    plain: dict[str, Any] = {"force_terminal": False, "color_system": None} if print_fn else {}
-    out = rich.console.Console(highlight=False, **plain)
+    print_fn = print_fn or (None if messages.is_interactive_logging_enabled() else messages.print_msg)
+    plain = {"force_terminal": False, "color_system": None, "force_jupyter": False} if print_fn else {}
+    out = rich.console.Console(highlight=False, **plain)  # type: ignore[arg-type]
+    columns = shutil.get_terminal_size().columns if out.is_jupyter else out.width
     if out.width <= 0:  # COLUMNS=0, of a terminal that does not know
-        out.width = USUAL
-    width = line_length or min(rows.default_length, out.width - 4)
+        out.width = columns = USUAL
+    table = _table(rows, line_length or min(rows.default_length, columns - 4), positions)
+    for row in rows.of(_in_range(rows.operations, layer_range)):
+        table.add_row(*row)
+    lines = [_bold(f'Model: "{rich.markup.escape(model.name)}"'), table, *_totals(model)]
+    if out.is_jupyter:  # a notebook shows what rich makes of each
+        for line in lines:
+            out.print(line)
+        return
+    with out.capture() as captured:
+        for line in lines:
+            out.print(line)
+    (print_fn or messages.print_msg)(captured.get(), **_line_break(print_fn))
+
+
+def _table(rows: Rows, width: int, positions: Any) -> Any:
+    import rich.table
+
     columns = zip(rows.headers, rows.alignments, _widths(width, positions or rows.positions), strict=False)
-    table = rich.table.Table(
+    return rich.table.Table(
         *(rich.table.Column(header, justify=side, width=w) for header, side, w in columns),  # type: ignore[arg-type]
         width=width,
         show_lines=True,
     )
-    for row in rows.of(_in_range(rows.operations, layer_range)):
-        table.add_row(*row)
-    with out.capture() as captured:
-        out.print(_bold(f'Model: "{rich.markup.escape(model.name)}"'))
-        out.print(table)
-        for line in _totals(model):
-            out.print(line)
-    file.write(captured.get())
-    (print_fn or messages.print_msg)(file.getvalue(), **_line_break(print_fn))
 
 
 def _line_break(print_fn: Any) -> dict[str, bool]:
@@ -82,7 +90,7 @@ class Rows:
         self.headers = ["Layer (type)", "Output Shape", "Param #"] + ["Connected to"] * self.connected
         self.alignments = ["left", "left", "right"] + ["left"] * self.connected
         if show_trainable:
-            self.default_length += 11
+            self.default_length += 12
             self.positions = [p * 0.90 for p in self.positions] + [1.0]
             self.headers.append("Trainable")
             self.alignments.append("center")

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from kcompile.training.data.packing import unpack_x_y_sample_weight as unpack_x_y_sample_weight
     from kcompile.training.data.py_dataset import PyDataset as PyDataset
     from kcompile.utils import bounding_boxes as bounding_boxes
+    from kcompile.utils.audio_datasets import audio_dataset_from_directory as audio_dataset_from_directory
     from kcompile.utils.image_datasets import image_dataset_from_directory as image_dataset_from_directory
     from kcompile.utils.images import array_to_img as array_to_img
     from kcompile.utils.images import img_to_array as img_to_array
@@ -59,6 +60,7 @@ _HOMES = {
     "trace.operation": "get_source_inputs",
     "training.data.packing": "pack_x_y_sample_weight unpack_x_y_sample_weight",
     "training.data.py_dataset": "PyDataset Sequence=PyDataset",
+    "utils.audio_datasets": "audio_dataset_from_directory",
     "utils.image_datasets": "image_dataset_from_directory",
     "utils.images": "array_to_img img_to_array load_img save_img",
     "utils.model_plots": "model_to_dot plot_model",

@@ -56,7 +56,7 @@ def index_directory(
     return paths, labels, None if labels is None else names
 
 
-def _class_names(directory: str, labels: Any, inferred: bool, given: Any) -> list[str]:
+def _class_names(directory: str, labels: Any, inferred: bool, given: Any) -> Any:
     if not inferred:
         if given is not None:
             raise ValueError(
@@ -76,7 +76,7 @@ def _class_names(directory: str, labels: Any, inferred: bool, given: Any) -> lis
             "The `class_names` passed did not match the names of the subdirectories of the target directory. "
             f"Expected: {found} (or a subset of it), but received: class_names={given}"
         )
-    return list(given)
+    return given  # as it was given, a tuple too
 
 
 def _files(folder: str, formats: tuple[str, ...], follow_links: bool) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http.client import HTTPException
@@ -47,22 +48,35 @@ def get_file(
 
     Args:    fname: the name in the cache, not a path; by default the name in the URL. origin: the URL; plain
              http only together with a SHA-256. file_hash: hexadecimal SHA-256 or MD5. hash_algorithm: "auto",
-             "sha256" or "md5". cache_dir: by default `cache_home()`.
-    Returns: the path, a str.
-    Raises:  ConnectionError if the download fails; ValueError if its hash is another than `file_hash`;
-             NotImplementedError for `untar` and `extract`: unpack the file with zipfile or tarfile.
+             "sha256" or "md5". cache_subdir: below `cache_dir`, unless it is absolute. cache_dir: by default
+             `cache_home()`. extract: unpack the file, as of `archive_format`: "auto", "tar", "zip", a list of
+             these or None. untar: unpack it, a tar file. Members of an archive that lie outside of it, and
+             links that lead there, are left out with a warning.
+    Returns: the path, a str. Of an archive that is unpacked that of its folder: `fname` up to the first dot
+             and "_extracted", or all of a name without dots, or of the name in the URL.
+    Raises:  ConnectionError if the download fails; ValueError if its hash is another than `file_hash`, and
+             for a `fname` that is a path.
     """
-    if untar or extract:
-        raise NotImplementedError("get_file does not unpack archives; open its file with zipfile or tarfile")
     if origin is None:
         raise ValueError("get_file: give `origin`, the URL to download from")
     check = Check.of(file_hash or md5_hash, "md5" if md5_hash and not file_hash else hash_algorithm)
     folder = Path(cache_dir or cache_home()).expanduser() / cache_subdir
-    target = folder / _file_name(fname or Path(urlsplit(origin).path).name)
+    name = _file_name(os.fspath(fname) if fname else Path(urlsplit(origin).path).name)
+    target, unpacked = folder / name, folder / name
+    if extract or untar:
+        if fname and "." in name:
+            unpacked = folder / f"{name.partition('.')[0]}_extracted"
+        else:
+            target = folder / f"{name}_archive"
     if force_download or not (target.is_file() and (check is None or check.accepts(target))):
         folder.mkdir(parents=True, exist_ok=True)
         download(origin, target, check)
-    return str(target)
+    if extract or untar:
+        from kcompile.utils.archives import extract_archive  # here: loads tarfile and zipfile
+
+        if not extract_archive(target, unpacked, "tar" if untar else archive_format):
+            warnings.warn("Could not extract archive.", stacklevel=2)
+    return str(unpacked)
 
 
 class Check:

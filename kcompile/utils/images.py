@@ -119,13 +119,7 @@ def load_img(
     Raises:  TypeError for another kind of path, ValueError for other names, ImportError without Pillow.
     """
     image = pillow("load_img")
-    if isinstance(path, io.BytesIO):
-        img = image.open(path)
-    elif isinstance(path, (os.PathLike, bytes, str)):
-        with open(path, "rb") as file:
-            img = image.open(io.BytesIO(file.read()))
-    else:
-        raise TypeError(f"path should be path-like or io.BytesIO, not {type(path)}")
+    img = open_image(path)
     if color_mode not in COLOR_MODES:
         raise ValueError(
             f'color_mode must be "grayscale", "rgb", or "rgba". Received: color_mode={color_mode}'
@@ -141,15 +135,26 @@ def load_img(
         )
     size = (target_size[1], target_size[0])
     resample = getattr(image.Resampling, interpolation.upper())
-    return img.resize(size, resample, box=_middle(img.size, size) if keep_aspect_ratio else None)
+    return img.resize(size, resample, box=middle_box(img.size, size) if keep_aspect_ratio else None)
 
 
-def _middle(size: tuple[int, int], target: tuple[int, int]) -> tuple[int, int, int, int]:
+def open_image(path: Any) -> Any:
+    """An image file as a Pillow image, in whatever mode the file has."""
+    image = pillow("load_img")
+    if isinstance(path, io.BytesIO):
+        return image.open(path)
+    if not isinstance(path, (os.PathLike, bytes, str)):
+        raise TypeError(f"path should be path-like or io.BytesIO, not {type(path)}")
+    with open(path, "rb") as file:
+        return image.open(io.BytesIO(file.read()))
+
+
+def middle_box(size: tuple[int, int], target: tuple[int, int]) -> tuple[int, int, int, int]:
     """The largest middle box with the target's shape, in (left, top, right, bottom)."""
     (width, height), (new_width, new_height) = size, target
     rows, columns = (
-        min(height, width * new_height // new_width),
-        min(width, height * new_width // new_height),
+        max(1, min(height, width * new_height // new_width)),
+        max(1, min(width, height * new_width // new_height)),
     )
     top, left = (height - rows) // 2, (width - columns) // 2
     return left, top, left + columns, top + rows
@@ -160,7 +165,8 @@ def smart_resize(
 ) -> Any:
     """The largest middle part of images that has the shape of `size`, in that size.
 
-    Shapes:  (h, w, c) or (n, h, w, c) -> (..., size[0], size[1], c), in the images' dtype.
+    Shapes:  (h, w, c) or (n, h, w, c) -> (..., size[0], size[1], c); integers become float32
+             unless interpolation is "nearest".
     Raises:  ValueError for another rank or size.
 
     >>> smart_resize(np.arange(8.0).reshape(2, 4, 1), (1, 1)).tolist()
@@ -174,6 +180,8 @@ def smart_resize(
             "Expected an image array with shape `(height, width, channels)`, or `(batch_size, height, width, "
             f"channels)`, but got input with incorrect rank, of rank {rank}."
         )
+    if interpolation != "nearest" and isinstance(x, np.ndarray) and x.dtype.kind in "iub":
+        x = x.astype("float32")  # what lies between two pixels is not rounded
     return ops.image.resize(
         x, size, interpolation=interpolation, crop_to_aspect_ratio=True, data_format=data_format
     )

@@ -11,7 +11,7 @@ def to_categorical(x: Any, num_classes: int | None = None) -> np.ndarray:
     """One-hot rows of class numbers.
 
     Shapes:  x (...,), or (..., 1) with at least one axis before -> (..., num_classes), float64 as in Keras.
-    Args:    x: integers from 0. num_classes: by default the largest number plus one.
+    Args:    x: integers from 0. num_classes: by default, and for 0, the largest number plus one.
     Raises:  IndexError if a number is not from 0 to num_classes - 1; ValueError if x is empty and
              num_classes is not given.
 
@@ -22,7 +22,7 @@ def to_categorical(x: Any, num_classes: int | None = None) -> np.ndarray:
     labels = np.array(x, dtype=np.int64)
     if labels.ndim > 1 and labels.shape[-1] == 1:
         labels = labels[..., 0]
-    if num_classes is None:
+    if not num_classes:  # 0 counts as left out, as in Keras
         if labels.size == 0:
             raise ValueError("to_categorical: x is empty; give `num_classes`")
         num_classes = int(labels.max()) + 1

@@ -48,14 +48,16 @@ def split_dataset(
 def _samples(dataset: Any) -> list[Any]:
     if isinstance(dataset, np.ndarray):
         found = list(dataset)
+    elif isinstance(dataset, (str, bytes)):
+        raise TypeError(f"Unsupported dataset type: {type(dataset)}")
     elif isinstance(dataset, (list, tuple)):
         _check_arrays(dataset)
         found = list(zip(*dataset, strict=True))
     elif getattr(dataset, "_batch_size", None) is not None:
         found = list(dataset.unbatch())
-    elif hasattr(dataset, "__iter__") and not isinstance(dataset, (dict, str, bytes)):
+    elif hasattr(dataset, "__iter__") and not isinstance(dataset, dict):
         found = list(dataset)
-    elif hasattr(dataset, "__getitem__") and hasattr(dataset, "__len__") and not hasattr(dataset, "keys"):
+    elif _has_samples(dataset):
         found = [dataset[k] for k in range(len(dataset))]
     else:
         raise TypeError(
@@ -65,6 +67,11 @@ def _samples(dataset: Any) -> list[Any]:
     if not found:
         raise ValueError("Received an empty dataset.")
     return [tuple(x) if isinstance(x, list) else x for x in found]
+
+
+def _has_samples(dataset: Any) -> bool:
+    kind = type(dataset)
+    return hasattr(kind, "__getitem__") and hasattr(kind, "__len__") and not hasattr(kind, "keys")
 
 
 def _check_arrays(arrays: Any) -> None:

@@ -47,9 +47,11 @@ def timeseries_dataset_from_array(
             )
     if format not in ("tf", "grain"):
         raise ValueError(f'`format` should be either "tf" or "grain". Received: format={format}')
+    if batch_size is not None and batch_size < 1:
+        raise ValueError(f"`batch_size` must be at least 1. Received: batch_size={batch_size}")
     part = slice(start_index or 0, len(data) if end_index is None else end_index)
-    series = np.asarray(data)[part]
-    goals = None if targets is None else np.asarray(targets)[part]
+    series = _array(data)[part]
+    goals = None if targets is None else _array(targets)[part]
     count = part.stop - part.start - (sequence_length - 1) * sampling_rate
     count = count if targets is None else min(count, len(targets))
     starts = np.arange(0, count, sequence_stride)
@@ -69,6 +71,14 @@ def timeseries_dataset_from_array(
             yield found if batch_size else _single(found)
 
     return Dataset(elements, -(-len(starts) // (batch_size or 1)), batch_size)
+
+
+def _array(data: Any) -> np.ndarray:
+    """Lists of numbers have 32 bits, as tensors made of them have in TensorFlow."""
+    array = np.asarray(data)
+    if isinstance(data, (list, tuple)) and array.dtype in (np.int64, np.float64):
+        return array.astype("int32" if array.dtype == np.int64 else "float32")
+    return array
 
 
 def _single(batch: Any) -> Any:

@@ -24,20 +24,32 @@ def numbers() -> tuple[np.ndarray, np.ndarray]:
     return x, (x.sum(1) > 0).astype("int64")
 
 
-def network() -> Any:
-    """Batch normalization, dropout with and without a seed, regularization, a metric of many counts."""
+def network(kind: str = "arrays") -> Any:
+    """Batch normalization, dropout with and without a seed, regularization, a metric of many counts.
+
+    kind: "half" for float16 with a scaled loss, whose scale overflows at first and grows every two steps;
+    "executions" for three steps at a time.
+    """
+    policy = "mixed_float16" if kind == "half" else "float32"
     model = keras.Sequential(
         [
             keras.Input((FEATURES,)),
-            layers.Dense(8, activation="relu", kernel_regularizer="l2"),
-            layers.BatchNormalization(momentum=0.8),
-            layers.Dropout(0.3),
-            layers.GaussianNoise(0.1, seed=3),
+            layers.Dense(8, activation="relu", kernel_regularizer="l2", dtype=policy),
+            layers.BatchNormalization(momentum=0.8, dtype=policy),
+            layers.Dropout(0.3, dtype=policy),
+            layers.GaussianNoise(0.1, seed=3, dtype=policy),
             layers.Dense(2, activation="softmax"),
         ]
     )
     optimizer = keras.optimizers.Adam(0.05, use_ema=True, ema_overwrite_frequency=9)
-    model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
+    if kind == "half":
+        optimizer = keras.optimizers.LossScaleOptimizer(
+            optimizer, initial_scale=2.0**20, dynamic_growth_steps=2
+        )
+    steps = 3 if kind == "executions" else 1
+    model.compile(
+        optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"], steps_per_execution=steps
+    )
     return model
 
 
@@ -66,6 +78,14 @@ class Dataset(keras.utils.PyDataset):
         np.random.shuffle(self.order)
 
 
+class Prepared(Dataset):
+    """Batches that workers prepare: each draws from a generator of its own, by the place in the order."""
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        rows = self.order[index * SIZE : (index + 1) * SIZE]
+        return self.x[rows] + np.random.default_rng(rows).normal(size=FEATURES), self.y[rows]
+
+
 class Rate(keras.callbacks.Callback):
     """Sets the rate at the beginning of each epoch to something that depends on the rate before."""
 
@@ -75,19 +95,28 @@ class Rate(keras.callbacks.Callback):
 
 
 def fit(kind: str, *callbacks: Any, **settings: Any) -> Any:
-    """The trained model. kind: arrays, stretches (epochs end inside of a pass), generator or dataset."""
+    """The trained model.
+
+    kind: arrays, stretches (epochs end inside of a pass), generator, dataset, workers (threads), processes,
+    executions or half.
+    """
     keras.utils.set_random_seed(17)
     x, y = numbers()
-    model = network()
+    model = network(kind)
     how: dict[str, Any] = {"epochs": EPOCHS, "verbose": 0, "callbacks": [*callbacks, Rate()], **settings}
     how["callbacks"].append(keras.callbacks.ReduceLROnPlateau("loss", 0.5, patience=1, min_delta=0.2))
-    if kind == "arrays":
+    if kind in ("arrays", "executions", "half"):
         model.fit(x, y, batch_size=SIZE, validation_split=0.2, **how)
     elif kind == "stretches":
         how |= {"validation_data": generator(x, y), "validation_steps": 3}
         model.fit(x, y, batch_size=SIZE, steps_per_epoch=4, **how)
     elif kind == "generator":
         model.fit(generator(x, y), steps_per_epoch=4, **how)
+    elif kind in ("workers", "processes"):
+        training, test = Prepared(x, y), Prepared(x, y)
+        for dataset in (training, test):
+            dataset.workers, dataset.use_multiprocessing = 2, kind == "processes"
+        model.fit(training, validation_data=test, **how)
     else:
         model.fit(Dataset(x, y), validation_data=Dataset(x, y), **how)
     return model

@@ -98,3 +98,6 @@ def test_halves_of_a_batched_data_set_are_batched():
     assert firsts(left) == [[0, 1], [2, 3]] and firsts(right) == [[4, 5], [6]]
     with pytest.raises(TypeError):
         keras.utils.split_dataset({"a": 1}, left_size=1)
+    for text in ("abc", b"abc"):
+        with pytest.raises(TypeError, match="Unsupported dataset type"):
+            keras.utils.split_dataset(text, left_size=1)

@@ -19,7 +19,7 @@ from kcompile import callbacks
 from tests.training import resuming
 from tests.training.models import data, linear
 
-KINDS = ("arrays", "stretches", "generator", "dataset")
+KINDS = ("arrays", "stretches", "generator", "dataset", "workers", "executions", "half")
 x, y = data()
 
 
@@ -63,8 +63,9 @@ def uninterrupted():
 def test_going_on_gives_the_same_bits(tmp_path, uninterrupted, kind, save_freq):
     places = [("on_train_batch_begin", 0), ("on_train_batch_end", 4), ("on_epoch_end", 0)]
     for hook, at in [*places, ("on_epoch_begin", 1), ("on_train_batch_end", 2), ("on_train_end", 0)]:
+        calls = at // 2 if kind == "executions" else at  # hooks are called less often there
         with pytest.raises(Stop):
-            resuming.fit(kind, StopAt(hook, at), resuming.backup(tmp_path, save_freq))
+            resuming.fit(kind, StopAt(hook, calls), resuming.backup(tmp_path, save_freq))
     found = resuming.digest(resuming.fit(kind, resuming.backup(tmp_path, save_freq)))
     assert resuming.same(found, uninterrupted(kind)), (found, uninterrupted(kind))
     assert not tmp_path.exists()
@@ -236,6 +237,10 @@ def test_killed_three_times(tmp_path):
         ("generator", "1"),
         ("generator", "epoch"),
         ("dataset", "2"),
+        ("workers", "1"),
+        ("executions", "1"),
+        ("executions", "epoch"),
+        ("half", "1"),
     ],
 )
 def test_killed_at_random_moments(tmp_path, kind, save_freq):
@@ -245,9 +250,10 @@ def test_killed_at_random_moments(tmp_path, kind, save_freq):
 
 @pytest.mark.compiled
 @pytest.mark.slow
-def test_killed_in_interpreters_of_their_own(tmp_path):
+@pytest.mark.parametrize("kind", ["arrays", "processes"])
+def test_killed_in_interpreters_of_their_own(tmp_path, kind):
     root = Path(__file__).resolve().parents[2]
-    command = [sys.executable, "-m", "tests.training.resuming", "arrays"]
+    command = [sys.executable, "-m", "tests.training.resuming", kind]
     environment = {**os.environ, "PYTHONPATH": str(root)}
 
     def start(folder):

@@ -117,8 +117,6 @@ def test_name_must_not_be_a_path(home, name):
 def test_arguments_that_do_not_fit(home):
     with pytest.raises(ValueError, match="origin"):
         get_file("a")
-    with pytest.raises(NotImplementedError, match="unpack"):
-        get_file("a.zip", "https://127.0.0.1:9/a.zip", extract=True)
     with pytest.raises(ValueError, match="hash_algorithm"):
         get_file("a", "https://127.0.0.1:9/a", file_hash="0", hash_algorithm="crc")
 

@@ -11,7 +11,7 @@ import pytest
 import kcompile as keras
 from kcompile.preprocessing.image import smart_resize
 from kcompile.utils import array_to_img, image_dataset_from_directory, img_to_array, load_img, save_img
-from kcompile.utils.image_datasets import ahead
+from kcompile.utils.folder_datasets import ahead
 
 PIXELS = np.random.default_rng(8).integers(0, 256, (6, 9, 3)).astype("uint8")
 
@@ -45,6 +45,14 @@ def test_smart_resize_cuts_the_middle_first(shape):
     found = smart_resize(x, (4, 4))
     wanted = keras.ops.image.resize(x[..., 1:7, :], (4, 4))  # 6 of the 9 columns
     np.testing.assert_allclose(found, wanted, rtol=1e-6)
+
+
+def test_smart_resize_does_not_round_integers():
+    x = np.array([[[0], [1]]], np.uint8)
+    found = smart_resize(x, (1, 1))
+    assert found.dtype == np.float32 and found.ravel().tolist() == [0.0]  # one of the two columns
+    assert smart_resize(x, (2, 4)).ravel().tolist() == [0.0, 0.25, 0.75, 1.0] * 2
+    assert smart_resize(x, (2, 4), interpolation="nearest").dtype == np.uint8
 
 
 def test_smart_resize_refuses_other_ranks():

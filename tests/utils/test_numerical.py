@@ -30,6 +30,7 @@ def test_rows(labels, rows):
 def test_number_of_classes():
     assert to_categorical([0, 1], num_classes=5).shape == (2, 5)
     assert to_categorical([], num_classes=5).shape == (0, 5)
+    assert to_categorical([0, 1], num_classes=0).shape == (2, 2)  # as if it was left out
 
 
 @pytest.mark.parametrize("label", [3, 2, -1])

@@ -133,17 +133,31 @@ class Dataset:
     # --- batches --------------------------------------------------------------------------------------------
 
     def batch(self, batch_size: int, drop_remainder: bool = False, **_: Any) -> Dataset:
-        """So many elements at a time, as arrays with a first axis more."""
+        """So many elements at a time, as arrays with a first axis more.
+
+        Raises:  ValueError for a batch_size below 1.
+        """
+        return self._batched(batch_size, drop_remainder, stacked)
+
+    def padded_batch(self, batch_size: int, *_: Any, drop_remainder: bool = False, **__: Any) -> Dataset:
+        """As `batch`, of arrays of different sizes: zeros behind them fill them up to the largest of each
+        batch.
+        """
+        return self._batched(batch_size, drop_remainder, lambda rows: stacked(_equal_sizes(rows)))
+
+    def _batched(self, size: int, drop_remainder: bool, joined: Callable[[list[Any]], Any]) -> Dataset:
+        if size < 1:
+            raise ValueError(f"`batch_size` must be at least 1. Received: batch_size={size}")
 
         def start() -> Iterator[Any]:
             elements = iter(self)
-            while rows := list(itertools.islice(elements, batch_size)):
-                if len(rows) == batch_size or not drop_remainder:
-                    yield stacked(rows)
+            while rows := list(itertools.islice(elements, size)):
+                if len(rows) == size or not drop_remainder:
+                    yield joined(rows)
 
-        full, rest = divmod(self._length or 0, batch_size)
+        full, rest = divmod(self._length or 0, size)
         length = None if self._length is None else full + (rest > 0 and not drop_remainder)
-        return self._like(start, length, batch_size=batch_size)
+        return self._like(start, length, batch_size=size)
 
     def unbatch(self) -> Dataset:
         """The rows of the elements."""
@@ -175,3 +189,17 @@ def stacked(rows: list[Any]) -> Any:
 
     columns = zip(*(tree.flatten(row) for row in rows), strict=True)
     return tree.pack_as(first, [joined(column) for column in columns])
+
+
+def _equal_sizes(rows: list[Any]) -> list[Any]:
+    """Elements whose arrays have zeros behind them, so that they are equally large."""
+
+    def filled(column: tuple[Any, ...]) -> list[np.ndarray]:
+        arrays = [np.asarray(leaf) for leaf in column]
+        if not arrays[0].ndim:
+            return arrays
+        size = [max(sides) for sides in zip(*(a.shape for a in arrays), strict=True)]
+        return [np.pad(a, [(0, n - k) for n, k in zip(size, a.shape, strict=True)]) for a in arrays]
+
+    columns = [filled(column) for column in zip(*map(tree.flatten, rows), strict=True)]
+    return [tree.pack_as(rows[0], list(leaves)) for leaves in zip(*columns, strict=True)]

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import itertools
+import os
 import pickle
+import signal
+import threading
 import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import wait
 from typing import Any
 
 from kcompile.core.errors import message
@@ -111,7 +115,17 @@ class Workers:
 def _adopt(copy: bytes) -> None:
     """In a new worker process: take the data set that the parent process pickled."""
     global _dataset
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; the parent process acts on it
+    threading.Thread(target=_end_with_parent, name="kcompile parent", daemon=True).start()
     _dataset = pickle.loads(copy)
+
+
+def _end_with_parent() -> None:
+    """A parent that was killed tells nobody, and whoever waits for its next order would wait forever."""
+    parent = parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
 
 
 def _item(index: int) -> Any:
