@@ -92,7 +92,7 @@ def build_ir(text: str, symbol: str) -> bytes:
 def compile_module(source: KernelSource) -> llvm.ModuleRef:
     """Optimized LLVM module of one source; `str()` of it shows whether a loop became vector code."""
     try:
-        return optimize(_ir_texts(source), "kernel", source.symbol)
+        return optimize(_ir_texts(source), "kernel", source.symbol, source.is_brief)
     except Exception as error:
         raise _compile_error(source, error) from error
 

@@ -18,8 +18,11 @@ def target_machine() -> llvm.TargetMachine:
     return code_generator(host(), opt=3, reloc="pic", codemodel="small")
 
 
-def optimize(ir_texts: list[str], entry: str, symbol: str) -> llvm.ModuleRef:
-    """Link the texts, keep only function `entry` (renamed to `symbol`) visible, run LLVM's passes."""
+def optimize(ir_texts: list[str], entry: str, symbol: str, is_brief: bool = False) -> llvm.ModuleRef:
+    """Link the texts, keep only function `entry` (renamed to `symbol`) visible, run LLVM's passes.
+
+    is_brief: without vector loops.
+    """
     module, *linked = map(llvm.parse_assembly, ir_texts)
     for other in linked:
         module.link_in(other)
@@ -27,7 +30,7 @@ def optimize(ir_texts: list[str], entry: str, symbol: str) -> llvm.ModuleRef:
     module.data_layout = str(target_machine().target_data)
     _hide_all_but(module, entry, symbol)
     module.verify()
-    builder = _pass_builder()
+    builder = _pass_builder(is_brief)
     builder.getModulePassManager().run(module, builder)
     return module
 
@@ -42,9 +45,9 @@ def emit_object(module: llvm.ModuleRef) -> bytes:
     return target_machine().emit_object(module)
 
 
-def _pass_builder() -> llvm.PassBuilder:
-    options = llvm.create_pipeline_tuning_options(speed_level=2)
-    options.loop_vectorization = True
+def _pass_builder(is_brief: bool) -> llvm.PassBuilder:
+    options = llvm.create_pipeline_tuning_options(speed_level=1 if is_brief else 2)
+    options.loop_vectorization = not is_brief
     options.slp_vectorization = False
     options.loop_unrolling = False  # a fifth of the compile time, and no kernel was faster for it
     return llvm.create_pass_builder(target_machine(), options)

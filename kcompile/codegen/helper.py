@@ -102,7 +102,8 @@ class Helper:
 
 def _ask(source: KernelSource, sources: IO[bytes], objects: IO[bytes]) -> bytes | None:
     externals = [e if isinstance(e, str) else e.symbol for e in source.externals]
-    job = [source.text, source.name, externals, source.modules, source.language, source.symbol]
+    kind = source.language, source.is_brief
+    job = [source.text, source.name, externals, source.modules, *kind, source.symbol]
     sources.write(json.dumps(job).encode() + b"\n")
     sources.flush()
     (length,) = _LENGTH.unpack(_read(objects, _LENGTH.size))
@@ -124,13 +125,13 @@ def serve() -> None:
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # nothing that is printed may come between the objects
     for line in sys.stdin.buffer:
-        text, name, externals, modules, language, symbol = json.loads(line)
+        text, name, externals, modules, language, is_brief, symbol = json.loads(line)
         data = None
         with suppress(Exception):  # the first process compiles it again and tells the user
             if language == "llvm":
                 data = build_ir(text, symbol)
             else:
-                source = KernelSource(text, name, tuple(externals), tuple(modules))
+                source = KernelSource(text, name, tuple(externals), tuple(modules), language, is_brief)
                 data = build_one(source) if source.symbol == symbol else None
         answers.write(_LENGTH.pack(-1 if data is None else len(data)) + (data or b""))
         answers.flush()

@@ -27,6 +27,7 @@ from kcompile.ir.loops import Axis, Expr
 from kcompile.schedule.contraction import hint
 
 COLUMN_CHUNK = 128  # columns that are summed side by side: whole cache lines, several vectors
+BRIEF_WORK = 64  # elements: no vector loop is worth compiling
 TILE_ELEMENTS = 16384  # elements of a tile: enough to hide the cost of claiming it
 # Several vectors, as LLVM takes rows at a time: what is left over is summed in another order, and must be the
 # same rows however the tiles are shared out.
@@ -76,7 +77,7 @@ class _LoopEmitter:
         text = head.text() + self.w.text()
         written = tuple(self.names.memory(i.target) for i in self.items)
         return KernelSpec(
-            KernelSource(text, self.name, modules=MODULES),
+            KernelSource(text, self.name, modules=MODULES, is_brief=self._is_brief()),
             tuple(self.names.buffers),
             tuple(self.names.numbers),
             tiles,
@@ -87,6 +88,9 @@ class _LoopEmitter:
             work=self.work,
             fused=self.fused,
         )
+
+    def _is_brief(self) -> bool:
+        return isinstance(self.work, int) and self.work <= BRIEF_WORK
 
     def _slot(self, value: Value) -> int:
         return list(self.names.buffers).index(value)

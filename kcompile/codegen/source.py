@@ -37,6 +37,7 @@ class KernelSource:
     name       for people: errors, dumps, profiles. Not part of the identity: equal texts are one kernel.
     externals  functions that `call_external` names: sources, or symbols given to `loader.define_symbol`.
     modules    modules of kcompile, besides BASE_MODULES, whose public names the text may use.
+    is_brief   it computes so little that vector loops would only take longer to compile.
 
     >>> copy = "def kernel(args, begin, end, scratch):\\n    buffer_f32(args[0], 0)[0] = f32(1)\\n"
     >>> KernelSource(copy, "a").symbol == KernelSource(copy, "b").symbol
@@ -48,13 +49,15 @@ class KernelSource:
     externals: tuple[KernelSource | str, ...] = ()
     modules: tuple[str, ...] = ()
     language: Literal["python", "llvm"] = "python"
+    is_brief: bool = False
 
     @lazy
     def key(self) -> str:
         """SHA-256, in hex, of all that decides the object code."""
         externals = [e if isinstance(e, str) else e.symbol for e in self.externals]
         files = [_file_digest(module) for module in self.modules]
-        parts = [host_fingerprint(), self.language, self.text, *externals, "modules", *self.modules, *files]
+        kind = f"{self.language}, brief" if self.is_brief else self.language
+        parts = [host_fingerprint(), kind, self.text, *externals, "modules", *self.modules, *files]
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
     @property
@@ -70,7 +73,13 @@ class FamilySource(KernelSource):
     """
 
     def __init__(self, name: str, module: str, build: Callable[[], str]) -> None:
-        for field, value in {"name": name, "externals": (), "modules": (module,), "language": "llvm"}.items():
+        for field, value in {
+            "name": name,
+            "externals": (),
+            "modules": (module,),
+            "language": "llvm",
+            "is_brief": False,
+        }.items():
             object.__setattr__(self, field, value)
         object.__setattr__(self, "_build", build)
 

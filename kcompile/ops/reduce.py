@@ -13,6 +13,7 @@ from kcompile.core import dtypes
 from kcompile.core.errors import ArgumentError, ShapeError, message
 from kcompile.core.symbolic import Int, product
 from kcompile.ir import loops
+from kcompile.ir.graph import Value
 from kcompile.ir.loops import Expr, Index
 from kcompile.ir.op import Op, Sample
 from kcompile.ir.traits import NONE, Traits
@@ -28,9 +29,10 @@ def normalize_axes(op: str, axis: Any, rank: int) -> Axes:
     if axis is None:
         return tuple(range(rank))
     many = tuple(axis) if isinstance(axis, (tuple, list)) else (axis,)
-    if not builtins.all(hasattr(a, "__index__") for a in many):
+    if not builtins.all(hasattr(a, "__index__") or isinstance(a, Value) for a in many):
         raise ArgumentError(f"{op}: `axis` must be an int, a tuple of ints, or None. Received: axis={axis}")
-    given = tuple(map(operator.index, many))
+    # A traced number says how it becomes one that is known.
+    given = tuple(int(a) if isinstance(a, Value) else operator.index(a) for a in many)
     for a in given:
         if not -rank <= a < rank:
             raise ShapeError(

@@ -182,6 +182,17 @@ def test_a_helper_that_answers_half_costs_nothing_but_time(monkeypatch):
     assert all(source.symbol.encode() in data for source, data in objects.items())
 
 
+def test_a_brief_kernel_has_no_vector_loop(monkeypatch):
+    text = "def kernel(args, begin, end, scratch):\n    x = buffer_f32(args[0], 0)\n"
+    text += "    for i in range(end):\n        x[i] = x[i] * f32(2.0)\n"
+    made = {brief: KernelSource(text, "twice", is_brief=brief) for brief in (False, True)}
+    vectors = {brief: "x float>" in str(building.compile_module(source)) for brief, source in made.items()}
+    assert vectors == {False: True, True: False}
+    assert made[False].key != made[True].key
+    monkeypatch.setattr(building, "_helpers", lambda count: 2)
+    assert dict(build_each(list(made.values())))[made[True]] == build_one(made[True])
+
+
 def test_what_a_helper_compiles_ahead_is_not_compiled_again(monkeypatch):
     here = []
     monkeypatch.setattr(building, "build_one", lambda source: here.append(source) or b"here")
