@@ -35,13 +35,8 @@ def normalize_axes(op: str, axis: Any, rank: int) -> Axes:
     given = tuple(int(a) if isinstance(a, Value) else operator.index(a) for a in many)
     for a in given:
         if not -rank <= a < rank:
-            raise ShapeError(
-                message(
-                    f"{op}: axis must lie in [{-rank}, {rank}).",
-                    received=f"axis={axis}",
-                    expected=f"rank {rank}",
-                )
-            )
+            range_of_axes = f"{op}: axis must lie in [{-rank}, {rank})."
+            raise ShapeError(message(range_of_axes, received=f"axis={axis}", expected=f"rank {rank}"))
     found = {a % rank for a in given}
     if len(found) < len(given):
         raise ShapeError(message(f"{op}: duplicate value in `axis`.", received=f"axis={axis}"))
