@@ -254,7 +254,8 @@ def _compiled(
 
     graph, result = tracer.trace(run, list(inputs.values()), name)
     made = [x if x is not None else y for x, y in zip(tree.flatten(result), told, strict=True)]
-    return compile_graph(graph), tree.pack_as(result, made)
+    with tracer.suspended():  # a tape around it would record what the compiler compares
+        return compile_graph(graph), tree.pack_as(result, made)
 
 
 def _plain(result: Any) -> Any:

@@ -75,7 +75,7 @@ class GradientTape:
 
     def __exit__(self, *_: object) -> None:
         for key in self._registered:
-            watched.pop(key, None)
+            watched.arrays.pop(key, None)
         self._registered.clear()
         if self._own is not None:
             self._own.__exit__()
@@ -101,7 +101,7 @@ class GradientTape:
         if not isinstance(value, Value):
             value = given(value) if isinstance(self._scope, Recording) else apart(constant(value))
             if isinstance(tensor, np.ndarray):
-                watched[id(tensor)] = (tensor, value)
+                watched.arrays[id(tensor)] = (tensor, value)
                 self._registered.append(id(tensor))
         if isinstance(tensor, np.ndarray):
             self._watched.append((tensor, value))

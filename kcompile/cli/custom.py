@@ -43,6 +43,8 @@ class CodeFile(click.ParamType):
 
 def _import_all(ctx: click.Context, param: click.Parameter, names: tuple[str, ...]) -> None:
     """Run the files; what they define is known by its name while the command runs."""
+    if ctx.resilient_parsing:  # the shell asks what may come next: nothing is to run
+        return
     from kcompile.core.registry import CustomObjectScope
 
     for name in names:

@@ -31,7 +31,7 @@ def build(sources: Sequence[KernelSource]) -> list[bytes]:
     return [objects[source.key] for source in sources]
 
 
-class Ahead:
+class HeadStart:
     """A second process that starts and compiles `sources` while it is not known yet what else to compile."""
 
     def __init__(self, sources: Sequence[KernelSource]) -> None:
@@ -40,7 +40,7 @@ class Ahead:
         self.helper = Helper.start(self.waiting)
 
     @classmethod
-    def of(cls, sources: Sequence[KernelSource]) -> Ahead | None:
+    def of(cls, sources: Sequence[KernelSource]) -> HeadStart | None:
         """None where there is no other core for it, or no process can be started."""
         ahead = cls(sources) if host().cores > 1 else None
         return ahead if ahead is not None and ahead.helper is not None else None
@@ -51,7 +51,7 @@ class Ahead:
 
 
 def build_each(
-    sources: Sequence[KernelSource], ahead: Ahead | None = None
+    sources: Sequence[KernelSource], ahead: HeadStart | None = None
 ) -> Iterator[tuple[KernelSource, bytes]]:
     """(source, object file) in the order in which they are ready; equal sources once.
 

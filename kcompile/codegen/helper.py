@@ -98,6 +98,7 @@ class Helper:
                 data = _ask(source, sources, objects)
                 if data is not None:
                     self._finished.append((self._left.pop(), data))
+        self._process.wait()  # its input has ended
 
 
 def _ask(source: KernelSource, sources: IO[bytes], objects: IO[bytes]) -> bytes | None:

@@ -125,14 +125,12 @@ class _Filters:
 
 def repetition(x: Window) -> str:
     """Does an earlier block have the tap (`row`, `col`) of the block that `shift` says?"""
+    rows, cols = x.blocks
     tests = []
-    blocks = [r.extent for r in x.shifts[len(x.shifts) - sum(n > 0 for n in x.overlap) :]]
-    inner = 1
-    for name, overlap in (("col", x.overlap[1]), ("row", x.overlap[0])):
-        if overlap:
-            extent = blocks.pop()
-            tests.append(f"({name} < {overlap} and shift // {inner} % {extent} > 0)")
-            inner *= int(extent)
+    if x.overlap[0]:
+        tests.append(f"(row < {x.overlap[0]} and shift // {cols} % {rows} > 0)")
+    if x.overlap[1]:
+        tests.append(f"(col < {x.overlap[1]} and shift % {cols} > 0)")
     return " or ".join(tests)
 
 

@@ -14,6 +14,7 @@ from kcompile.core.symbolic import Int
 class _Thread(threading.local):
     def __init__(self) -> None:
         self.of_placeholders = False
+        self.invented: int | None = None
 
 
 _thread = _Thread()
@@ -29,6 +30,23 @@ def of_placeholders() -> Iterator[None]:
         yield
     finally:
         _thread.of_placeholders = before
+
+
+@contextmanager
+def invented(extent: int | None) -> Iterator[None]:
+    """Inside, this prime stands for every unknown extent (None: none does)."""
+    before, _thread.invented = _thread.invented, extent
+    try:
+        yield
+    finally:
+        _thread.invented = before
+
+
+def refuse_invented(shape: Sequence[int]) -> None:
+    """Raise ValueError for a weight whose shape depends on an unknown extent."""
+    prime = _thread.invented
+    if prime is not None and any(d > 0 and d % prime == 0 for d in shape):
+        raise ValueError(f"The shape of a weight depends on an unknown dimension. Received: {tuple(shape)}")
 
 
 def are_of_placeholders() -> bool:

@@ -19,6 +19,7 @@ from kcompile.runtime.profile import KernelProfile, profile, threads
 from kcompile.runtime.program import ArenaRange
 from kcompile.schedule.plan import memory_op
 from kcompile.schedule.text import kernel_text
+from kcompile.trace.tracer import suspended
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,8 @@ class Measured:
 
 def measure(graph: Graph, arrays: Sequence[np.ndarray]) -> Measured:
     """Compile a graph, run it some times and gather what there is to tell of it."""
-    executable: Executable = compile_graph(graph, planned=True)
+    with suspended():
+        executable: Executable = compile_graph(graph, planned=True)
     program = executable.program
     plan = program.plan
     planned = [k for k in plan.kernels if not set(writes(k)) <= plan.prepared]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -167,15 +168,20 @@ def _is_symbolic(attrs: tuple[Any, ...]) -> bool:
 
 def unwrap(x: Any) -> Any:
     """Variables and other wrappers stand for a value while tracing and for an array otherwise."""
-    if watched:
-        x = watched.get(id(x), (x, x))[1]
+    if watched.arrays:
+        x = watched.arrays.get(id(x), (x, x))[1]
     method = getattr(x, "__kcompile_value__", None)
     return x if method is None else method()
 
 
-watched: dict[
-    int, tuple[Any, Value]
-] = {}  # arrays that an open tape watches, by their identity: their values
+class _Watched(threading.local):
+    """Arrays that an open tape of this thread watches, by their identity: their values."""
+
+    def __init__(self) -> None:
+        self.arrays: dict[int, tuple[Any, Value]] = {}
+
+
+watched = _Watched()
 
 
 _constant = Op("constant", cheap=True, traits=Traits(leaf=Leaf.CONSTANT))

@@ -87,15 +87,19 @@ def onnx_padding(
     strides: tuple[int, ...],
     dilations: tuple[int, ...],
     pads: Pairs,
+    gap: int = 0,
 ) -> dict[str, Any]:
     """The attribute that says the padding: numbers, or that it is as much as "same" takes at run time.
 
+    gap: elements between two windows up to which onnxruntime's operator pads nothing. Beyond, it takes
+    elements away: a pool fails with the first, a convolution is wrong with the second.
     Raises:  NotImplementedError where neither says it.
     """
     if all(isinstance(p, int) and p >= 0 for pair in pads for p in pair):
         return {"pads": [p[k] for k in (0, 1) for p in pads]}
     # onnxruntime refuses dilations beside auto_pad.
-    if set(dilations) == {1} and pads == padding_pairs("same", extents, window, strides, dilations):
+    fits = set(dilations) == {1} and all(s <= k + gap for s, k in zip(strides, window, strict=True))
+    if fits and pads == padding_pairs("same", extents, window, strides, dilations):
         return {"auto_pad": "SAME_UPPER"}
     raise NotImplementedError("its padding depends on the size of the image in a way that ONNX cannot say")
 

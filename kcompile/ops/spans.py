@@ -65,6 +65,8 @@ def fixed_bounds(first: Any, size: Any, step: int, extent: Any) -> tuple[int, in
 def _same(first: Any, size: Any, step: int, extent: Any, low: int, stop: int | None) -> bool:
     if stop == 0 and step > 0:  # ONNX reads 0 as the first position
         return False
+    if step < 0 and low < -1:  # ONNX begins with the first position, at least; Python with nothing
+        return False
     if span(low, stop, step, extent) == (first, size):
         return True
     # Positions that lie inside, as those of a valid slice do, need no clipping.

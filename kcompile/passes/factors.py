@@ -86,6 +86,8 @@ def _without_repetition(graph: Graph) -> Graph:
             axes = other.attrs["axes"]
             if rest is None or others.type != x.type or not set(axes) < set(node.attrs["axes"]):
                 continue
+            if rest and not _is_of_something(other):
+                continue
             if all(f.dtype == x.dtype and _is_constant_along(axes, f, x) for f in rest):
                 kept = tuple(1 if k in axes else d for k, d in enumerate(x.shape))
                 found = reduce(ew.multiply, rest, movement.reshape(other.values[0], kept))

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
-from kcompile.codegen.build import Ahead, build_each
+from kcompile.codegen.build import HeadStart, build_each
 from kcompile.codegen.source import KernelSource
 from kcompile.core import config
 from kcompile.core.errors import CompileError, message
@@ -17,7 +17,7 @@ from kcompile.runtime.cache import default_cache
 from kcompile.runtime.executor import executor_source
 
 _addresses: dict[str, int] = {}  # by key
-_ahead: Ahead | None = None
+_ahead: HeadStart | None = None
 _lock = threading.RLock()  # around all use of LLVM; a thread that holds it may fork
 
 
@@ -43,18 +43,19 @@ def cold_start() -> Iterator[None]:
     executor, which all programs need, is there.
     """
     global _ahead
-    with _lock:
-        executor = executor_source()
-        is_first = _ahead is None and executor.key not in _addresses
-        if is_first and default_cache().get(executor.key) is None:
-            _ahead = Ahead.of([executor])
+    own: HeadStart | None = None
     try:
+        with _lock:
+            executor = executor_source()
+            is_first = _ahead is None and executor.key not in _addresses
+            if is_first and default_cache().get(executor.key) is None:
+                own = _ahead = HeadStart.of([executor])
         yield
     finally:
         with _lock:
-            if _ahead is not None:
-                _ahead.end()
-            _ahead = None
+            if own is not None and _ahead is own:  # nobody took it
+                own.end()
+                _ahead = None
 
 
 def _waves(sources: Iterable[KernelSource]) -> Iterable[list[KernelSource]]:
@@ -79,7 +80,7 @@ def _objects(sources: list[KernelSource]) -> dict[str, bytes]:
     return {key: data for key, data in found.items() if data is not None}
 
 
-def _taken_ahead() -> Ahead | None:
+def _taken_ahead() -> HeadStart | None:
     global _ahead
     ahead, _ahead = _ahead, None
     return ahead

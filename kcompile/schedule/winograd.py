@@ -37,7 +37,8 @@ class Window:
     images: all axes that tell one image from another, the outermost first. dilation: rows and columns of the
     output from one of the window to the next; those between are of other images. shifts: reduced axes that
     move the images, each of which is transformed anew for every step; the last of them are the blocks of
-    three rows and columns of a larger kernel. overlap: how many taps of a block the one before it has, too.
+    three rows and columns of a larger kernel. blocks: how many of them, of rows and of columns. overlap: how
+    many taps of a block the one before it has, too.
     is_gradient: the filters are computed; images, rows and columns are summed over.
     """
 
@@ -49,6 +50,7 @@ class Window:
     depth: AxisRole
     dilation: tuple[int, int] = (1, 1)
     shifts: tuple[AxisRole, ...] = ()
+    blocks: tuple[int, int] = (1, 1)
     overlap: tuple[int, int] = (0, 0)
     is_gradient: bool = False
 
@@ -133,6 +135,7 @@ def _window(
         depth,
         (steps[0], steps[1]),
         (*(tap for tap in taps if all(tap is not one for one in given)), *row_blocks, *col_blocks),
+        (_count(row_blocks), _count(col_blocks)),
         (_overlap(row_taps, row_blocks), _overlap(col_taps, col_blocks)),
     )
     return window if _is_covered(window) and _saves(window, taps, lanes) else None
@@ -150,6 +153,10 @@ def _in_threes(tap: AxisRole) -> tuple[AxisRole, list[AxisRole]] | None:
     return replace(tap, extent=TAPS), [
         replace(tap, extent=blocks, a=tap.a * step, b=tap.b * step, y=tap.y * step)
     ]
+
+
+def _count(blocks: list[AxisRole]) -> int:
+    return prod(int(r.extent) for r in blocks)
 
 
 def _overlap(taps: AxisRole, blocks: list[AxisRole]) -> int:

@@ -161,7 +161,7 @@ def _traced(function: Callable[..., Any], args: Any, kwargs: Any, extent: int | 
     def own(structure: Any) -> Any:
         return tree.map_structure(lambda x: enter(x, extent), structure)
 
-    with open_extents.of_placeholders(), Tracer():
+    with open_extents.of_placeholders(), open_extents.invented(extent), Tracer():
         result = function(*own(list(args)), **own(kwargs))
         return tree.map_structure(leave, result)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from kcompile.ir.graph import Value
+from kcompile.ir.graph import HAS_NUMBERS, Value
 from kcompile.ir.numbers import given, numbers
 from kcompile.trace.tracer import Tracer
 
@@ -24,7 +24,19 @@ class Recording(Tracer):
             self.leaves[variable] = given(variable.array)
         return self.leaves[variable]
 
+    def read(self, variable: Variable) -> Value:
+        held = super().read(variable)
+        known = numbers(held)
+        if known is not None and known.tobytes() != variable.array.tobytes():
+            # A compiled step has trained it in the meantime.
+            held = self.current[variable] = self.leaves[variable] = given(variable.array)
+        return held
+
     def assign(self, variable: Variable, value: Any) -> Value:
         new = super().assign(variable, value)
-        variable.write(numbers(new))
+        known = numbers(new)
+        if new.node.standing != HAS_NUMBERS and known is not None:  # made of constants alone
+            new = self.current[variable] = self.leaves[variable] = given(known)
+            self.assigned[variable] = new
+        variable.write(known)
         return new

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from kcompile.core import dtypes
+from kcompile.core import dtypes, open_extents
 from kcompile.core.errors import ShapeError, message
 from kcompile.ir.graph import HAS_NUMBERS, Value
 from kcompile.ir.op import make_variable
@@ -176,6 +176,7 @@ class Variable:
         value = _initial(initializer, shape, dtype)
         self._dtype = dtypes.standardize(value.dtype)
         self.shape: tuple[int, ...] = tuple(value.shape)
+        open_extents.refuse_invented(self.shape)
         self._array = aligned_empty(self.shape, value.dtype)
         self._array[...] = value
         self.leaf: Value = make_variable(self.uid, self.name, TensorType(self.shape, self._dtype))

@@ -13,6 +13,7 @@ from kcompile.core.symbolic import Int
 from kcompile.ir.types import Shape
 from kcompile.layers import state
 from kcompile.trace.present_extents import present_batch
+from kcompile.trace.tracer import suspended
 from kcompile.trace.variable import Variable
 from kcompile.training import step as steps
 from kcompile.training.checks import check_batch, check_lengths
@@ -44,7 +45,8 @@ class StepProgram:
             return ReferenceExecutable(self.traced.graph)
         from kcompile.compiler import compile_graph  # here, because it loads the code generator
 
-        return compile_graph(self.traced.graph)
+        with suspended():  # a tape around it would record what the compiler compares
+            return compile_graph(self.traced.graph)
 
     def logs(self, outputs: list[np.ndarray]) -> dict[str, Any]:
         """The graph's outputs as logs, nested as the step returned them: Python floats, and arrays where a

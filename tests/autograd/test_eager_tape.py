@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 import weakref
 
 import numpy as np
@@ -21,7 +22,7 @@ Y = X.sum(1, keepdims=True)
 @pytest.fixture(autouse=True)
 def closed():
     yield
-    assert tracer.active() is None and not watched
+    assert tracer.active() is None and not watched.arrays
 
 
 def variable(*numbers):
@@ -348,3 +349,57 @@ def test_sources_are_checked():
         y = ops.sum(v * v)
     with pytest.raises(ValueError, match="a source must be a variable, or a tensor that was recorded"):
         tape.gradient(y, np.float32([2]))
+
+
+def small_model():
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    model.compile("sgd", "mse")
+    return model, np.ones((4, 3), "float32"), np.zeros((4, 2), "float32")
+
+
+def test_programs_are_compiled_inside_of_a_tape():
+    model, x, y = small_model()
+    with GradientTape():
+        assert model.predict(x, verbose=0).shape == (4, 2)
+        model.train_on_batch(x, y)
+        model.fit(x, y, verbose=0)
+        assert keras.jit(lambda a: a * 2)(x).shape == (4, 3)
+
+
+def test_a_tape_sees_what_a_compiled_step_has_trained():
+    model, x, y = small_model()
+    with GradientTape() as tape:
+        before = float(ops.sum(model(x)))
+        model.train_on_batch(x, y)
+        after = ops.sum(model(x))
+    assert float(after) == pytest.approx(float(ops.sum(model(x))))
+    assert float(after) != before
+    np.testing.assert_allclose(tape.gradient(after, model.weights[0]), np.full((3, 2), 4.0))
+
+
+def test_numbers_that_are_assigned_are_numbers():
+    v = keras.Variable(np.float32(2.0))
+    model, x, _ = small_model()
+    metric = keras.metrics.Mean()
+    with GradientTape() as tape:
+        v.assign(3.0)
+        square = v * v
+        model.set_weights([np.ones((3, 2), "float32"), np.zeros(2, "float32")])
+        assert float(ops.sum(model(x))) == 24.0
+        metric.update_state([1.0, 2.0])
+        metric.reset_state()
+        assert float(metric.result()) == 0.0
+    assert float(square) == 9.0
+    assert float(v.numpy()) == 3.0
+    assert tape.gradient(square, v) is not None
+
+
+def test_a_watched_array_is_an_array_in_other_threads():
+    x = np.full(3, 5.0, "float32")
+    sums = []
+    with GradientTape() as tape:
+        tape.watch(x)
+        thread = threading.Thread(target=lambda: sums.append(keras.jit(lambda: ops.sum(x))()))
+        thread.start()
+        thread.join()
+    assert [float(s) for s in sums] == [15.0]

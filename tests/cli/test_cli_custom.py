@@ -219,3 +219,17 @@ def test_opsets_are_whole_numbers(opset, error, tmp_path):
         _model(2).export(tmp_path / "m.onnx", format="onnx", opset_version=opset, verbose=False)
     assert list(tmp_path.iterdir()) == []
     _model(2).export(tmp_path / "m.onnx", format="onnx", opset_version=np.int64(18), verbose=False)
+
+
+def test_completion_runs_nothing(tmp_path):
+    """Pressing Tab behind `--import side.py` asks what may come next."""
+    (tmp_path / "side.py").write_text("open('ran', 'w').close()\n")
+    variable = "_kcompile_complete".upper()  # what click looks for
+    words = {"COMP_WORDS": "kcompile export --import side.py --op", "COMP_CWORD": "4"}
+    program = "from kcompile.cli import main; main(prog_name='kcompile')"
+    run = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False,
+        env={**os.environ, variable: "bash_complete", **words, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )  # fmt: skip
+    assert "--opset" in run.stdout, run.stderr
+    assert not (tmp_path / "ran").exists()

@@ -211,7 +211,7 @@ def winograd(k: Kernels) -> Any:
     groups, rate = (k.one_of(2, 3) if kind == kind_of else 1 for kind_of in ("groups", "dilated"))
     planes, taps = ((k.one_of(3, 5),), (k.one_of(2, 3),)) if kind == "volume" else ((), ())
     image = (*planes, *(rate * d for d in side))
-    taps = (*taps, k.one_of(3, 3, 5), k.one_of(3, 3, 7) if side[1] > 7 else 3)
+    taps = (*taps, k.one_of(3, 3, 5), k.one_of(3, 3, 6, 7) if side[1] > 7 else 3)
     channels = (inner, groups * outer)
     kernel = (
         k.operand(*taps, *channels)

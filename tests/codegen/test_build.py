@@ -10,7 +10,7 @@ import pytest
 import kcompile
 from kcompile.codegen import build as building
 from kcompile.codegen import source as sources
-from kcompile.codegen.build import Ahead, build, build_each, build_one
+from kcompile.codegen.build import HeadStart, build, build_each, build_one
 from kcompile.codegen.helper import Helper, Waiting
 from kcompile.codegen.source import KernelSource
 from kcompile.core.errors import CompileError
@@ -197,7 +197,7 @@ def test_what_a_helper_compiles_ahead_is_not_compiled_again(monkeypatch):
     here = []
     monkeypatch.setattr(building, "build_one", lambda source: here.append(source) or b"here")
     known = [fill(value) for value in range(2000, 2003)]
-    ahead = Ahead.of(known)
+    ahead = HeadStart.of(known)
     assert ahead is not None and ahead.helper is not None
     while ahead.waiting.sources:  # this process must not take them first
         time.sleep(0.01)
@@ -208,7 +208,7 @@ def test_what_a_helper_compiles_ahead_is_not_compiled_again(monkeypatch):
 
 
 def test_what_a_helper_compiled_in_vain_holds_nothing_up():
-    ahead = Ahead.of([fill(2004)])
+    ahead = HeadStart.of([fill(2004)])
     assert ahead is not None and ahead.helper is not None
     ahead.end()
     ahead.helper.join()
@@ -216,7 +216,7 @@ def test_what_a_helper_compiled_in_vain_holds_nothing_up():
 
 def test_one_core_compiles_nothing_ahead(monkeypatch):
     monkeypatch.setattr(building, "host", lambda: replace(host(), cores=1))
-    assert Ahead.of([fill(2005)]) is None
+    assert HeadStart.of([fill(2005)]) is None
 
 
 @pytest.mark.parametrize("executable", ["", "/usr/bin/some-application", "/nowhere/python3"])

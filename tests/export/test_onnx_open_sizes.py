@@ -204,3 +204,35 @@ def test_quantized_layers_in_every_opset(mode, opset, tmp_path):
         x = np.random.default_rng(rows).normal(size=(rows, 7)).astype("float32")
         (found,) = session.run(None, {session.get_inputs()[0].name: x})
         np.testing.assert_allclose(found, model(x), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["Conv1D", "MaxPooling1D", "AveragePooling1D"])
+@pytest.mark.parametrize(("window", "stride"), [(1, 2), (1, 4), (2, 3), (2, 5), (4, 5)])
+def test_windows_with_gaps_between_them(tmp_path, kind, window, stride):
+    """onnxruntime pads less than nothing there, if it is to find the padding."""
+    named = {"filters": 4, "kernel_size": window} if kind == "Conv1D" else {"pool_size": window}
+    inputs = kcompile.Input((None, 3))
+    layer = getattr(kcompile.layers, kind)(strides=stride, padding="same", **named)
+    model = kcompile.Model(inputs, layer(inputs))
+    path = str(tmp_path / "model.onnx")
+    model.export(path, format="onnx", verbose=False)
+    session = onnxruntime.InferenceSession(path)
+    for n in range(1, 21):
+        x = np.random.default_rng(n).normal(size=(2, n, 3)).astype("float32")
+        (got,) = session.run(None, {session.get_inputs()[0].name: x})
+        np.testing.assert_allclose(got, model(x), rtol=1e-5, atol=1e-5, err_msg=f"{n} steps")
+
+
+@pytest.mark.parametrize("start", [-1, -2, -3])
+@pytest.mark.parametrize("step", [-1, -2, -3])
+def test_backwards_from_a_negative_start(tmp_path, start, step):
+    """Of a shorter sequence nothing is left."""
+    inputs = kcompile.Input((None, 3))
+    model = kcompile.Model(inputs, inputs[:, start::step])
+    path = str(tmp_path / "model.onnx")
+    model.export(path, format="onnx", verbose=False)
+    session = onnxruntime.InferenceSession(path)
+    for n in range(1, 6):
+        x = np.random.default_rng(n).normal(size=(2, n, 3)).astype("float32")
+        (got,) = session.run(None, {session.get_inputs()[0].name: x})
+        np.testing.assert_array_equal(got, x[:, start::step], err_msg=f"{n} steps")

@@ -102,3 +102,20 @@ def test_a_mistake_is_told_as_without_numbers():
         Call(wrong).compute_output_spec(x)
     with pytest.raises(TypeError, match="'>' not supported"):  # so many outputs are no structure
         Call(lambda x: [x] * (length(x) if length(x) > 3 else 3)).compute_output_spec(x)
+
+
+def test_no_weight_gets_the_shape_of_a_trial():
+    class Flat(keras.layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.dense = keras.layers.Dense(2)
+
+        def call(self, x):
+            return self.dense(ops.reshape(x, (-1, x.shape[1] * 4)))
+
+    layer = Flat()
+    with pytest.raises((TypeError, ValueError)):
+        layer(keras.Input((None, 4)))
+    assert not layer.dense.built
+    assert layer(X).shape == (3, 2)
+    assert layer.dense.kernel.shape == (20, 2)

@@ -127,3 +127,16 @@ def test_the_longest_of_several_sums_is_made_of_the_others():
     assert len([shape for shape, _ in sums_of(factors.run(graph)) if shape == (3, 4, 5)]) == 2
     for got, axes in zip(compile_graph(graph)(*arrays), ((0, 1, 2), 2, (1, 2), (0, 2), 1), strict=True):
         assert_close(got, arrays[0].sum(axes), terms=60)
+
+
+def test_a_factor_of_an_empty_sum_stays():
+    """The sum of nothing is 0, and 0 times infinity is not."""
+
+    def function(x, factor):
+        return [ops.sum(x, axis=1), ops.sum(x * factor)]
+
+    inputs = [make_parameter(n, TensorType(shape)) for n, shape in (("x", (3, 0)), ("factor", (3, 1)))]
+    graph, _ = trace(function, inputs)
+    sums = compile_graph(graph)(np.zeros((3, 0), "float32"), np.full((3, 1), np.inf, "float32"))
+    np.testing.assert_array_equal(sums[0], np.zeros(3))
+    assert sums[1] == 0

@@ -98,7 +98,7 @@ def test_another_process_takes_the_object_from_the_cache(cache, monkeypatch):
 def started(monkeypatch):
     """What is compiled ahead, as `cold_start` asks for it."""
     asked = []
-    monkeypatch.setattr(kernels.Ahead, "of", lambda sources: asked.append(sources))
+    monkeypatch.setattr(kernels.HeadStart, "of", lambda sources: asked.append(sources))
     return asked
 
 

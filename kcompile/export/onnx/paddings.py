@@ -74,8 +74,9 @@ class _Folding:
             return None
         extents = tuple(type_.shape[k] for k in order)[2:]
         dilations = tuple(node.attrs.get("dilations", (1,) * spatial))
+        gap = 1 if node.op == "Conv" else 0
         try:
-            said = onnx_padding(extents, kernel, tuple(node.attrs["strides"]), dilations, tuple(sums))
+            said = onnx_padding(extents, kernel, tuple(node.attrs["strides"]), dilations, tuple(sums), gap)
         except NotImplementedError:
             return None
         return {k: v for k, v in node.attrs.items() if k != "pads"} | said | fitting
