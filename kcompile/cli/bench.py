@@ -34,7 +34,10 @@ from kcompile.cli.reporting import examples, json_option, microseconds, show, us
 @json_option
 def command(model: Path, batches: tuple[int, ...], seconds: float, beside: bool, as_json: bool) -> None:
     """Measure MODEL's time per call: the median on random inputs, after a first call."""
+    from kcompile.models.inputs import possible_batches
+
     network = load(model)
+    batches = possible_batches(network, batches)
     with user_errors(), working(f"measuring {model}"):
         rows = [_row(network, batch, seconds) for batch in batches]
         if beside:

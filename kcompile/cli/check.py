@@ -85,6 +85,7 @@ def _model(network: Any) -> dict[str, Any]:
     from kcompile.export.onnx.signature import trace_inference
     from kcompile.ir import evaluate
     from kcompile.models.host_stage import compiled_part
+    from kcompile.models.inputs import possible_batches
 
     network = compiled_part(network)
     problems = [
@@ -95,7 +96,7 @@ def _model(network: Any) -> dict[str, Any]:
     with user_errors():
         traced = trace_inference(network)
         limit, rows = max(tolerance_of(network), dtypes.tolerance("float32", TERMS)), []
-        for batch in BATCHES:
+        for batch in possible_batches(network, BATCHES):
             rng = np.random.default_rng(batch)
             draw = partial(random_input, batch=batch, rng=rng)
             arguments = [tree.map_structure(draw, a) for a in traced.specs]

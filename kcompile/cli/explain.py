@@ -42,10 +42,12 @@ def command(model: Path, batch_size: int, html: Path | None, as_json: bool) -> N
     A compiled model shows its training step too. Of a model over text: the part behind the text.
     """
     from kcompile.models.host_stage import compiled_part
+    from kcompile.models.inputs import possible_batches
 
     if html is not None:
         refuse_same(model, html, "--html")
     network = compiled_part(load(model))
+    (batch_size,) = possible_batches(network, (batch_size,))
     with user_errors(str(model)), working(f"measuring the kernels of {model}"):
         text = StringIO()
         programs = network.explain(batch_size=batch_size, file=text if as_json else None, html=html)

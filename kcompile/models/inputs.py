@@ -88,3 +88,10 @@ def _mismatch(given: Any, wanted: Any, model: str, hint: str = "") -> str:
         received=f"{tree.map_structure(shape, given)}",
         hint=hint,
     )
+
+
+def possible_batches(model: Any, batches: tuple[int, ...]) -> tuple[int, ...]:
+    """The sizes of batches that a model takes: these, or the one that its inputs were made for."""
+    first = [x.shape[0] for x in getattr(model, "inputs", None) or [] if x.shape]
+    fixed = {size for size in first if size is not None}
+    return tuple(fixed) or batches

@@ -233,3 +233,12 @@ def test_completion_runs_nothing(tmp_path):
     )  # fmt: skip
     assert "--opset" in run.stdout, run.stderr
     assert not (tmp_path / "ran").exists()
+
+
+def test_models_of_a_fixed_batch_are_measured_by_it(tmp_path):
+    model = kcompile.Sequential([kcompile.Input(batch_shape=(2, 3, 4)), layers.LSTM(2, stateful=True)])
+    path = str(tmp_path / "model.keras")
+    model.save(path)
+    assert [row["batch"] for row in json_of("bench", path, "--seconds", "0")["batches"]] == [2]
+    assert [row["batch"] for row in json_of("check", path)["batches"]] == [2]
+    assert json_of("explain", path)["batch_size"] == 2
