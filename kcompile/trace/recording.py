@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kcompile.ir.graph import HAS_NUMBERS, Value
 from kcompile.ir.numbers import given, numbers
 from kcompile.trace.tracer import Tracer
-
-if TYPE_CHECKING:
-    from kcompile.trace.variable import Variable
+from kcompile.trace.variable import Variable, writes
 
 
 class Recording(Tracer):
@@ -18,6 +16,7 @@ class Recording(Tracer):
     def __init__(self) -> None:
         super().__init__()
         self.leaves: dict[Variable, Value] = {}
+        self._compared: dict[Variable, int] = {}  # with memory, at so many writes of any variable
 
     def leaf(self, variable: Variable) -> Value:
         if variable not in self.leaves:
@@ -26,10 +25,13 @@ class Recording(Tracer):
 
     def read(self, variable: Variable) -> Value:
         held = super().read(variable)
+        if self._compared.get(variable) == writes.count:
+            return held
         known = numbers(held)
         if known is not None and known.tobytes() != variable.array.tobytes():
             # A compiled step has trained it in the meantime.
             held = self.current[variable] = self.leaves[variable] = given(variable.array)
+        self._compared[variable] = writes.count
         return held
 
     def assign(self, variable: Variable, value: Any) -> Value:
