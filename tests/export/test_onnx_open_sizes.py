@@ -206,33 +206,35 @@ def test_quantized_layers_in_every_opset(mode, opset, tmp_path):
         np.testing.assert_allclose(found, model(x), rtol=1e-5, atol=1e-5)
 
 
+def assert_agrees_at_lengths(tmp_path, call, lengths, reference=None, tolerance=1e-5):
+    """The exported file gives what the model gives, or `reference`, for sequences of three numbers a step."""
+    inputs = kcompile.Input((None, 3))
+    model = kcompile.Model(inputs, call(inputs))
+    path = str(tmp_path / "model.onnx")
+    model.export(path, format="onnx", verbose=False)
+    session = onnxruntime.InferenceSession(path)
+    for n in lengths:
+        x = np.random.default_rng(n).normal(size=(2, n, 3)).astype("float32")
+        (got,) = session.run(None, {session.get_inputs()[0].name: x})
+        want = (reference or model)(x)
+        np.testing.assert_allclose(got, want, rtol=tolerance, atol=tolerance, err_msg=f"{n} steps")
+
+
 @pytest.mark.parametrize("kind", ["Conv1D", "MaxPooling1D", "AveragePooling1D"])
 @pytest.mark.parametrize(("window", "stride"), [(1, 2), (1, 4), (2, 3), (2, 5), (4, 5)])
 def test_windows_with_gaps_between_them(tmp_path, kind, window, stride):
     """onnxruntime pads less than nothing there, if it is to find the padding."""
     named = {"filters": 4, "kernel_size": window} if kind == "Conv1D" else {"pool_size": window}
-    inputs = kcompile.Input((None, 3))
     layer = getattr(kcompile.layers, kind)(strides=stride, padding="same", **named)
-    model = kcompile.Model(inputs, layer(inputs))
-    path = str(tmp_path / "model.onnx")
-    model.export(path, format="onnx", verbose=False)
-    session = onnxruntime.InferenceSession(path)
-    for n in range(1, 21):
-        x = np.random.default_rng(n).normal(size=(2, n, 3)).astype("float32")
-        (got,) = session.run(None, {session.get_inputs()[0].name: x})
-        np.testing.assert_allclose(got, model(x), rtol=1e-5, atol=1e-5, err_msg=f"{n} steps")
+    assert_agrees_at_lengths(tmp_path, layer, range(1, 21))
 
 
 @pytest.mark.parametrize("start", [-1, -2, -3])
 @pytest.mark.parametrize("step", [-1, -2, -3])
 def test_backwards_from_a_negative_start(tmp_path, start, step):
     """Of a shorter sequence nothing is left."""
-    inputs = kcompile.Input((None, 3))
-    model = kcompile.Model(inputs, inputs[:, start::step])
-    path = str(tmp_path / "model.onnx")
-    model.export(path, format="onnx", verbose=False)
-    session = onnxruntime.InferenceSession(path)
-    for n in range(1, 6):
-        x = np.random.default_rng(n).normal(size=(2, n, 3)).astype("float32")
-        (got,) = session.run(None, {session.get_inputs()[0].name: x})
-        np.testing.assert_array_equal(got, x[:, start::step], err_msg=f"{n} steps")
+
+    def backwards(x):
+        return x[:, start::step]
+
+    assert_agrees_at_lengths(tmp_path, backwards, range(1, 6), reference=backwards, tolerance=0)
