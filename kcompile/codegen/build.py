@@ -60,10 +60,11 @@ def build_each(
     distinct = {source.key: source for source in sources}.values()
     begun = set() if ahead is None else ahead.keys
     # Long ones first: all end together.
-    left = sorted((s for s in distinct if s.key not in begun), key=lambda source: -len(source.text))
+    left = sorted((s for s in distinct if s.key not in begun), key=lambda source: -source.length)
     waiting, helpers = Waiting(), []
     if ahead is not None and ahead.helper is not None:
         waiting, helpers = ahead.waiting, [ahead.helper]
+        waiting.keep({source.key for source in distinct})
     waiting.close(left)
     more = _helpers(len(left)) - len(helpers)
     helpers += [helper for _ in range(more) if (helper := Helper.start(waiting))]

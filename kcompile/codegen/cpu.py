@@ -7,6 +7,7 @@ from kcompile.codegen.loop_cpu import emit_loop
 from kcompile.codegen.pack_cpu import emit_pack
 from kcompile.codegen.scan_cpu import emit_scan
 from kcompile.codegen.scatter_cpu import emit_scatter
+from kcompile.codegen.sharing import with_shared_sources
 from kcompile.codegen.sort_cpu import emit_sort
 from kcompile.codegen.spec import KernelSpec, Listing
 from kcompile.codegen.winograd_cpu import emit_winograd
@@ -42,7 +43,7 @@ def listing(plan: Plan) -> Listing:
         tuple(graph.outputs),
         frozenset(plan.prepared),
         bool(graph.assignments),
-        tuple(emit(plan)),
+        tuple(with_shared_sources(emit(plan))),
     )
 
 

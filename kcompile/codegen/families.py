@@ -2,30 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
+from types import ModuleType
+from typing import Any
 
 from kcompile.codegen.source import FamilySource, KernelSource
 from kcompile.kernels import prefetch
 from kcompile.kernels.contract import micro, transpose
+from kcompile.kernels.contract.micro import MicroSpec
 from kcompile.kernels.host import host
 from kcompile.kernels.winograd import transform
 
+# Family -> its module, and the name and LLVM module of the member with given arguments.
+_FAMILIES: dict[str, tuple[ModuleType, Callable[..., str], Callable[..., Any]]] = {
+    "micro": (micro, lambda *a: micro.symbol(MicroSpec(*a)), lambda *a: micro.build(MicroSpec(*a))),
+    "prefetch": (prefetch, prefetch.symbol, prefetch.build),
+    "transform": (transform, lambda a: transform.symbol(a, host()), lambda a: transform.build(a, host())),
+    "transpose": (transpose, lambda a: transpose.symbol(a, host()), lambda a: transpose.build(a, host())),
+}
+
 
 @cache
+def family_source(family: str, *arguments: Any) -> FamilySource:
+    """The member of a family, an object of its own."""
+    module, symbol_of, build = _FAMILIES[family]
+    symbol = symbol_of(*arguments)
+    text = lambda: str(build(*arguments)).replace(symbol, "kernel")  # noqa: E731
+    return FamilySource(symbol, module.__name__, text, (family, *arguments))
+
+
 def micro_source(rows: int, columns: int, dtype: str, unit_k: bool) -> KernelSource:
-    """The micro-kernel as an object of its own, shared by all kernels that call it."""
     lanes = host().lanes("float32" if dtype == "bfloat16" else dtype)
-    spec = micro.MicroSpec(rows, columns // lanes, lanes, dtype, unit_k and host().is_x86)
-    symbol = micro.symbol(spec)
-    build = lambda: str(micro.build(spec)).replace(symbol, "kernel")  # noqa: E731
-    return FamilySource(symbol, micro.__name__, build)
+    return family_source("micro", rows, columns // lanes, lanes, dtype, unit_k and host().is_x86)
 
 
-@cache
-def transpose_source(bits: int) -> KernelSource:
-    symbol = transpose.symbol(bits, host())
-    build = lambda: str(transpose.build(bits, host())).replace(symbol, "kernel")  # noqa: E731
-    return FamilySource(symbol, transpose.__name__, build)
+def usual_sources() -> list[KernelSource]:
+    """The micro-kernels of which most networks need some: whole tiles of float32, and the last rows."""
+    lanes, found = host().lanes("float32"), []
+    for vectors in (4, 2, 1):
+        rows = micro.rows_of(vectors, host())
+        for count in sorted({rows, rows // 3, 1} - {0}) if rows else ():
+            found += [micro_source(count, vectors * lanes, "float32", unit_k) for unit_k in (True, False)]
+    return found
 
 
 def narrower_tile(columns: int, dtype: str) -> tuple[int, int] | None:
@@ -35,15 +54,13 @@ def narrower_tile(columns: int, dtype: str) -> tuple[int, int] | None:
     return None if found is None else (found, columns // 2)
 
 
-@cache
+def transpose_source(bits: int) -> KernelSource:
+    return family_source("transpose", bits)
+
+
 def transform_source(name: str) -> KernelSource:
-    symbol = transform.symbol(name, host())
-    build = lambda: str(transform.build(name, host())).replace(symbol, "kernel")  # noqa: E731
-    return FamilySource(symbol, transform.__name__, build)
+    return family_source("transform", name)
 
 
-@cache
 def prefetch_source(write: bool) -> KernelSource:
-    symbol = prefetch.symbol(write)
-    build = lambda: str(prefetch.build(write)).replace(symbol, "kernel")  # noqa: E731
-    return FamilySource(symbol, prefetch.__name__, build)
+    return family_source("prefetch", write)

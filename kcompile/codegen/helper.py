@@ -14,12 +14,12 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-from kcompile.codegen.source import KernelSource
+from kcompile.codegen.source import FamilySource, KernelSource
 
 _LENGTH = struct.Struct("<q")  # -1: this kernel does not compile
 _SERVE = "import sys; sys.path[:] = {path!r}; from kcompile.codegen.helper import serve; serve()"
@@ -38,6 +38,11 @@ class Waiting:
             self.sources.extend(last)
             self._is_open = False
             self._changed.notify_all()
+
+    def keep(self, keys: Container[str]) -> None:
+        """Nothing else is to be compiled of what has not been taken."""
+        with self._changed:
+            self.sources = deque(s for s in self.sources if s.key in keys)
 
     def clear(self) -> None:
         """Nothing is to be compiled any more."""
@@ -104,7 +109,9 @@ class Helper:
 def _ask(source: KernelSource, sources: IO[bytes], objects: IO[bytes]) -> bytes | None:
     externals = [e if isinstance(e, str) else e.symbol for e in source.externals]
     kind = source.language, source.is_brief
-    job = [source.text, source.name, externals, source.modules, *kind, source.symbol]
+    recipe = source.recipe if isinstance(source, FamilySource) else ()
+    text = "" if recipe else source.text
+    job = [recipe, text, source.name, externals, source.modules, *kind, source.symbol]
     sources.write(json.dumps(job).encode() + b"\n")
     sources.flush()
     (length,) = _LENGTH.unpack(_read(objects, _LENGTH.size))
@@ -121,18 +128,23 @@ def _read(stream: IO[bytes], length: int) -> bytes:
 def serve() -> None:
     """The second process: compile what stdin asks for until it ends."""
     from kcompile.codegen.build import build_ir, build_one
+    from kcompile.codegen.families import family_source
     from kcompile.codegen.lowering import lower  # noqa: F401  # imports Numba before the first source is here
 
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # nothing that is printed may come between the objects
     for line in sys.stdin.buffer:
-        text, name, externals, modules, language, is_brief, symbol = json.loads(line)
+        recipe, text, name, externals, modules, language, is_brief, symbol = json.loads(line)
         data = None
         with suppress(Exception):  # the first process compiles it again and tells the user
-            if language == "llvm":
+            if recipe:
+                member = family_source(*recipe)
+                data = build_one(member) if member.symbol == symbol else None
+            elif language == "llvm":
                 data = build_ir(text, symbol)
             else:
                 source = KernelSource(text, name, tuple(externals), tuple(modules), language, is_brief)
                 data = build_one(source) if source.symbol == symbol else None
         answers.write(_LENGTH.pack(-1 if data is None else len(data)) + (data or b""))
         answers.flush()
+    os._exit(0)  # what Numba and LLVM hold need not be taken apart: somebody waits for the end

@@ -40,6 +40,23 @@ FAST_MATH = {"contract", "nsz"}
 _SIGNATURE = (ARGUMENTS, types.int64, types.int64, types.int64)
 
 
+class _ByteCode(bytecode.ByteCode):
+    """A function's bytecode, without the room between instructions where CPython keeps its caches: half of
+    all entries, each of which Numba would interpret.
+    """
+
+    def __init__(self, identity: Any) -> None:
+        super().__init__(identity)
+        self.labels = frozenset(self.labels)  # type: ignore[assignment]
+        following = None
+        for instruction in reversed(self.table.values()):
+            if instruction.opname == "CACHE":
+                continue
+            if following is not None and not instruction.is_jump:
+                instruction.next = following.offset
+            following = instruction
+
+
 class _Interpreter(interpreter.Interpreter):
     """Numba's bytecode interpreter without the rewrites for `with`, `try`, star arguments, dictionaries."""
 
@@ -172,7 +189,7 @@ def _front_end(function: Any, flags: Any) -> Any:
     )
     state = pipeline.state
     state.func_id = bytecode.FunctionIdentity.from_function(function)
-    state.func_ir = _Interpreter(state.func_id).interpret(bytecode.ByteCode(state.func_id))
+    state.func_ir = _Interpreter(state.func_id).interpret(_ByteCode(state.func_id))
     NopythonTypeInference().run_pass(state)
     return state
 

@@ -51,6 +51,11 @@ class KernelSource:
     language: Literal["python", "llvm"] = "python"
     is_brief: bool = False
 
+    @property
+    def length(self) -> int:
+        """About how much there is to compile, in characters."""
+        return len(self.text)
+
     @lazy
     def key(self) -> str:
         """SHA-256, in hex, of all that decides the object code."""
@@ -69,10 +74,16 @@ class KernelSource:
 class FamilySource(KernelSource):
     """LLVM IR of a kernel family (a tile shape, a transform), built only where its object code is not cached.
 
-    name: tells which of the family. module: where `build` is; its folder's files are part of the identity.
+    name: tells which of the family. module: where it comes from; its folder's files are part of the identity.
+    recipe: what makes the same source in another process (`families.family_source`).
     """
 
-    def __init__(self, name: str, module: str, build: Callable[[], str]) -> None:
+    length = 2000  # of a kernel that takes as long
+    recipe: tuple[str | int, ...]
+
+    def __init__(
+        self, name: str, module: str, build: Callable[[], str], recipe: tuple[str | int, ...] = ()
+    ) -> None:
         for field, value in {
             "name": name,
             "externals": (),
@@ -82,6 +93,7 @@ class FamilySource(KernelSource):
         }.items():
             object.__setattr__(self, field, value)
         object.__setattr__(self, "_build", build)
+        object.__setattr__(self, "recipe", recipe)
 
     @lazy
     def text(self) -> str:

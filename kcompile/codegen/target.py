@@ -83,7 +83,19 @@ class KernelTyping(typing.Context):
 
 
 class KernelTarget(cpu.CPUContext):
-    """Lowering of numbers, ranges and intrinsics."""
+    """Lowering of numbers, ranges and intrinsics; remembers how a call with given types is lowered."""
+
+    def init(self) -> None:
+        self._implementations: dict[Any, Any] = {}
+        super().init()
+
+    def get_function(self, fn: Any, sig: Any, _firstcall: bool = True) -> Any:
+        """What lowers a call. Numba inspects the implementation's parameters each time it is asked."""
+        key = fn, sig.return_type, sig.args
+        found = self._implementations.get(key)
+        if found is None:
+            found = self._implementations[key] = super().get_function(fn, sig, _firstcall)
+        return found
 
     def load_additional_registries(self) -> None:
         from numba.core import optional  # noqa: F401

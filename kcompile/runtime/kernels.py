@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from kcompile.codegen.build import HeadStart, build_each
+from kcompile.codegen.families import usual_sources
 from kcompile.codegen.source import KernelSource
 from kcompile.core import config
 from kcompile.core.errors import CompileError, message
@@ -49,7 +50,7 @@ def cold_start() -> Iterator[None]:
             executor = executor_source()
             is_first = _ahead is None and executor.key not in _addresses
             if is_first and default_cache().get(executor.key) is None:
-                own = _ahead = HeadStart.of([executor])
+                own = _ahead = HeadStart.of([executor, *usual_sources()])
         yield
     finally:
         with _lock:

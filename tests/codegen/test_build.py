@@ -11,6 +11,7 @@ import kcompile
 from kcompile.codegen import build as building
 from kcompile.codegen import source as sources
 from kcompile.codegen.build import HeadStart, build, build_each, build_one
+from kcompile.codegen.families import micro_source
 from kcompile.codegen.helper import Helper, Waiting
 from kcompile.codegen.source import KernelSource
 from kcompile.core.errors import CompileError
@@ -205,6 +206,23 @@ def test_what_a_helper_compiles_ahead_is_not_compiled_again(monkeypatch):
     assert {source.key for source in objects} == {source.key for source in [*known, fill(2003)]}
     assert {source.text for source in here} <= {fill(2003).text}
     assert all(source.symbol.encode() in objects[source] for source in known)
+
+
+def test_a_helper_makes_members_of_families_by_itself():
+    source = micro_source(2, host().lanes("float32"), "float32", True)
+    ahead = HeadStart.of([source])
+    assert ahead is not None and ahead.helper is not None
+    while ahead.waiting.sources:  # this process must not take it first
+        time.sleep(0.01)
+    assert dict(build_each([source], ahead))[source] == build_one(source)
+
+
+def test_what_nobody_needs_is_not_compiled_ahead_of_what_is_needed():
+    waiting = Waiting([fill(2006), fill(2007), fill(2008)], is_open=True)
+    waiting.keep({fill(2007).key})
+    waiting.close([fill(2009)])
+    taken = [waiting.take() for _ in range(3)]
+    assert taken == [fill(2007), fill(2009), None]
 
 
 def test_what_a_helper_compiled_in_vain_holds_nothing_up():
