@@ -35,6 +35,12 @@ class MissingLabelsError(KCompileError, ValueError, KeyError):
     __str__ = Exception.__str__  # a KeyError shows its message in quotes
 
 
+class MissingOutputError(KCompileError, ValueError, KeyError):
+    """A loss is given for a place that the outputs do not have. Keras raises a KeyError."""
+
+    __str__ = Exception.__str__
+
+
 class ConfigError(KCompileError, TypeError, ValueError):
     """A class does not take what its config says. Keras raises a TypeError for whatever the class raised."""
 

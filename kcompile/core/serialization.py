@@ -157,7 +157,9 @@ def _instance(item: Any) -> Config:
     if hasattr(item, "get_build_config") and (build := item.get_build_config()) is not None:
         config["build_config"] = serialize_keras_object(build)
     if hasattr(item, "get_compile_config"):
-        config["compile_config"] = serialize_keras_object(item.get_compile_config() if item.compiled else {})
+        compile_config = item.get_compile_config()
+        if compile_config is not None:
+            config["compile_config"] = serialize_keras_object(compile_config)
     if _sharing.written is not None:
         number, _ = _sharing.written.setdefault(id(item), (len(_sharing.written) + 1, item))
         config["shared_object_id"] = number

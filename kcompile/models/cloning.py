@@ -56,8 +56,9 @@ def clone_model(
 
 def _compiled_like(model: Any, clone: Any) -> Any:
     """The clone, with the arguments of `compile` that the model had; its optimizer is another one."""
-    if model.compiled:
-        clone.compile_from_config(model.get_compile_config())
+    config = model.get_compile_config()
+    if config:
+        clone.compile_from_config(config)
     return clone
 
 

@@ -86,6 +86,10 @@ def as_tensor(x: Any, dtype: str | None = None) -> Any:
         from kcompile.ops.movement import extent
 
         return as_tensor(extent(x), dtype)
+    if holds_values(x):
+        from kcompile.ops.joining import stack
+
+        return as_tensor(stack([as_tensor(part) for part in x]), dtype)
     if dtype is None or x is None:
         return python_array(x)
     array = np.asarray(x)  # a Python float keeps all its digits until it becomes `dtype`
@@ -97,10 +101,22 @@ def as_tensor(x: Any, dtype: str | None = None) -> Any:
     return array if array.dtype == wanted else array.astype(wanted)
 
 
+def holds_values(x: Any) -> bool:
+    """Is this a list with values of a trace in it, which stand for one tensor, side by side?"""
+    if not isinstance(x, (list, tuple)):
+        return False
+    return any(isinstance(unwrap(part), Value) or holds_values(part) for part in x)
+
+
+def operand(x: Any) -> Any:
+    """What stands for an operand: an array, a value or Python's numbers."""
+    x = unwrap(x)
+    return as_tensor(x) if isinstance(x, Int) or holds_values(x) else x
+
+
 def operands(*xs: Any, dtype: str | None = None) -> tuple[Any, ...]:
     """Operands brought to their common dtype."""
-    xs = tuple(unwrap(x) for x in xs)
-    xs = tuple(as_tensor(x) if isinstance(x, Int) else x for x in xs)
+    xs = tuple(operand(x) for x in xs)
     common = dtype or common_dtype(*xs)
     return tuple(as_tensor(x, common) for x in xs)
 
@@ -187,7 +203,8 @@ def elementwise(
             )
 
     def function(*xs: Any) -> Any:
-        common = common_dtype(*(unwrap(x) for x in xs))
+        xs = tuple(operand(x) for x in xs)
+        common = common_dtype(*xs)
         return op(*operands(*xs, dtype=COMPUTED_IN[inputs](common)))
 
     function.__name__ = function.__qualname__ = name

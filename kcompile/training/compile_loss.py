@@ -9,11 +9,12 @@ from typing import Any
 from kcompile import losses as losses_module
 from kcompile.core import tree
 from kcompile.core.config import floatx
-from kcompile.core.errors import MissingLabelsError, ShapeError, message
+from kcompile.core.errors import ArgumentError, MissingLabelsError, ShapeError, message
 from kcompile.metrics import Mean
 from kcompile.ops import elementwise as ew
 from kcompile.trace import tracer
 from kcompile.trace.keras_tensor import known_shape
+from kcompile.training.loss_places import Path, at, places
 from kcompile.training.outputs import Outputs
 
 BY_SHAPE = ("crossentropy", "ce")
@@ -21,8 +22,9 @@ BY_SHAPE = ("crossentropy", "ce")
 
 @dataclass
 class OutputLoss:
-    """The loss of one output, its weight, and the metric that shows it where there are several."""
+    """The loss at a place of the outputs, its weight, and the metric that shows it if there are several."""
 
+    path: Path
     loss: Any
     weight: Any
     name: str
@@ -47,7 +49,7 @@ class CompileLoss:
             )
         check_names(loss)
         self._given, self._given_weights, self._names = loss, loss_weights, output_names
-        self._losses: list[OutputLoss | None] = []
+        self._losses: list[OutputLoss] = []
         self._outputs: Outputs | None = None
 
     @property
@@ -57,57 +59,36 @@ class CompileLoss:
     @property
     def metrics(self) -> list[Any]:
         """With several losses, the mean of each as `<output>_loss`."""
-        entries = self._losses if self._outputs is None else self._outputs.as_given(self._losses, self._given)
-        return [entry.tracker for entry in entries if entry is not None and entry.tracker is not None]
+        return [entry.tracker for entry in self._losses if entry.tracker is not None]
 
     def build(self, y: Any, y_pred: Any) -> None:
         """Resolve names by the shapes of labels and predictions."""
-        self._check_every_output_is_named(y_pred)
         outputs = Outputs(y_pred, self._names)
-        given = outputs.settings(self._given, "loss")
-        weights = self._weights(outputs, given)
-        labels = outputs.labels(y, [loss is not None for loss in given])
-        found: list[OutputLoss | None] = []
-        for loss, weight, name, y_t, y_p in zip(
-            given, weights, outputs.names, labels, outputs.predictions(y_pred), strict=True
-        ):
-            resolved = None if loss is None else resolve(loss, y_t, y_p)
-            found.append(None if resolved is None else OutputLoss(resolved, weight, name or resolved.name))
-        if len([entry for entry in found if entry is not None]) > 1:
+        wanted = places(self._given, self._given_weights, y_pred, self._names)
+        labels = self._labels(outputs, y, y_pred, [place.path for place in wanted])
+        found = []
+        for place in wanted:
+            loss = resolve(place.given.loss, at(labels, place.path), at(y_pred, place.path))
+            found.append(OutputLoss(place.path, loss, place.given.weight, place.name(loss.name)))
+        if len(found) > 1:
             with tracer.suspended():
                 for entry in found:
-                    if entry is not None:
-                        entry.tracker = Mean(name=f"{entry.name}_loss")
+                    entry.tracker = Mean(name=f"{entry.name}_loss")
         self._losses, self._outputs = found, outputs
 
     def of_each(self, y_pred: Any) -> list[Any]:
         """The loss that was given for each output, as it was given; None for those without."""
-        return Outputs(y_pred, self._names).settings(self._given, "loss")
+        wanted = places(self._given, self._given_weights, y_pred, self._names)
+        outputs = Outputs(y_pred, self._names)
+        return [
+            next((place.given.loss for place in wanted if way[: len(place.path)] == place.path), None)
+            for way in outputs.ways
+        ]
 
-    def _check_every_output_is_named(self, y_pred: Any) -> None:
-        """A dict of losses for a list of outputs names them all, with None for those without a loss."""
-        if not isinstance(self._given, dict) or isinstance(y_pred, dict) or not self._names:
-            return
-        missing = [name for name in self._names if name not in self._given]
-        if missing and set(self._given) <= set(self._names):
-            raise ValueError(
-                message(
-                    "the dict of losses must have an entry for each output.",
-                    expected=f"keys {list(self._names)} in the loss dict",
-                    received=f"loss.keys()={list(self._given)}",
-                    hint=f"add {', '.join(f'{name!r}: None' for name in missing)} for outputs without a loss",
-                )
-            )
-
-    def _weights(self, outputs: Outputs, given: list[Any]) -> list[Any]:
-        weights = self._given_weights
-        if isinstance(weights, (list, tuple)) and len(weights) != outputs.count:
-            used = sum(loss is not None for loss in given)
-            raise ValueError(
-                f"`loss_weights` must match the number of losses, got {used} losses and {len(weights)} "
-                "weights."
-            )
-        return outputs.settings(weights, "loss_weights")
+    def _labels(self, outputs: Outputs, y: Any, y_pred: Any, paths: list[Path]) -> Any:
+        """Labels nested like the outputs; None for outputs without a loss for which none were given."""
+        wanted = [any(way[: len(path)] == path for path in paths) for way in outputs.ways]
+        return outputs.nested(outputs.labels(y, wanted), y_pred)
 
     def __call__(self, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         """The total, 0-d; None where no output has a loss."""
@@ -116,21 +97,15 @@ class CompileLoss:
         if self._outputs is None:
             self.build(y, y_pred)
         assert self._outputs is not None
-        labels = self._outputs.labels(y, [entry is not None for entry in self._losses])
-        parts = zip(
-            self._losses,
-            labels,
-            self._outputs.predictions(y_pred),
-            self._outputs.weights(sample_weight),
-            strict=True,
-        )
+        labels = self._labels(self._outputs, y, y_pred, [entry.path for entry in self._losses])
+        weights = self._outputs.nested(self._outputs.weights(sample_weight), y_pred)
         total = None
-        for entry, y_t, y_p, weight in parts:
-            if entry is None:
-                continue
+        for entry in self._losses:
+            y_t, y_p = at(labels, entry.path), at(y_pred, entry.path)
+            weight = at(weights, entry.path) if tree.is_nested(sample_weight) else sample_weight
             value = _value(entry, y_t, y_p, weight)
             if entry.tracker is not None:
-                entry.tracker.update_state(value, sample_weight=y_p.shape[0])
+                entry.tracker.update_state(value, sample_weight=tree.flatten(y_p)[0].shape[0])
             value = value if entry.weight is None else value * entry.weight
             total = value if total is None else total + value
         return total
@@ -141,10 +116,11 @@ class CompileLoss:
         if self._outputs is None:
             return []
         flat = [id(leaf) for leaf in tree.flatten(y)]
-        labels = self._outputs.labels(y, [entry is not None for entry in self._losses])
+        labels = self._labels(self._outputs, y, y_pred, [entry.path for entry in self._losses])
         ranges = []
-        for entry, y_t, y_p in zip(self._losses, labels, self._outputs.predictions(y_pred), strict=True):
-            classes = None if entry is None else entry.loss.classes(tuple(y_p.shape))
+        for entry in self._losses:
+            y_t, y_p = at(labels, entry.path), at(y_pred, entry.path)
+            classes = None if tree.is_nested(y_p) else entry.loss.classes(tuple(y_p.shape))
             if classes is not None:
                 ranges.append((flat.index(id(y_t)), classes))
         return ranges
@@ -169,7 +145,7 @@ def kind_of_labels(y_true: Any, y_pred: Any) -> str:
 
 def resolve(identifier: Any, y_true: Any, y_pred: Any) -> Any:
     """A loss from what the user gave: a name, a function, a class, a loss."""
-    if isinstance(identifier, str) and identifier.lower() in BY_SHAPE:
+    if isinstance(identifier, str) and identifier.lower() in BY_SHAPE and not tree.is_nested(y_pred):
         kind = kind_of_labels(y_true, y_pred)
         prefix = {"binary": "binary", "sparse": "sparse_categorical", "categorical": "categorical"}[kind]
         found = getattr(losses_module, f"{prefix}_crossentropy")
@@ -186,6 +162,17 @@ def _value(entry: OutputLoss, y_true: Any, y_pred: Any, weight: Any) -> Any:
         value = ew.as_tensor(entry.loss(y_true, y_pred, weight), floatx())
     except ShapeError as error:
         raise type(error)(_misfit(entry, y_true, y_pred, weight, error)) from error
+    except TypeError as error:
+        if not tree.is_nested(y_pred):
+            raise
+        raise ArgumentError(
+            message(
+                f"loss {entry.loss.name!r} was given for several outputs at once, and cannot take them.",
+                received=f"y_pred of the form {tree.map_structure(lambda _: '*', y_pred)}",
+                at=str(error).splitlines()[0],
+                hint="give losses nested like the outputs",
+            )
+        ) from error
     if tuple(value.shape) != ():
         raise ValueError(
             message(
@@ -198,6 +185,8 @@ def _value(entry: OutputLoss, y_true: Any, y_pred: Any, weight: Any) -> Any:
 
 
 def _misfit(entry: OutputLoss, y_true: Any, y_pred: Any, weight: Any, error: ShapeError) -> str:
+    if tree.is_nested(y_pred):  # of several outputs at once
+        return str(error)
     shapes = f"y_true {known_shape(y_true.shape)}, y_pred {known_shape(y_pred.shape)}"
     if weight is not None:
         shapes += f", sample_weight {known_shape(weight.shape)}"

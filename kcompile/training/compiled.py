@@ -13,6 +13,7 @@ from kcompile.core.serialization import deserialize_keras_object, serialize_kera
 from kcompile.training.compile_loss import CompileLoss
 from kcompile.training.compile_metrics import CompileMetrics
 from kcompile.training.programs import Programs
+from kcompile.training.step import is_default_step
 
 if TYPE_CHECKING:  # a model is a `Compiled` and, behind it, a layer
     from kcompile.layers.layer import Layer as _Layer
@@ -161,7 +162,8 @@ class Compiled(_Layer):
     def _assert_compile_called(self, method_name: str | None = None) -> None:
         if not self.compiled:
             raise ValueError("You must call `compile()` before using the model.")
-        if self.optimizer is None and method_name in ("fit", "train_on_batch"):
+        trains = method_name in ("fit", "train_on_batch")
+        if trains and self.optimizer is None and is_default_step(self, "train"):
             raise ValueError(
                 f"`{method_name}()` needs an optimizer: call `compile(optimizer=..., ...)` with one."
             )
@@ -271,8 +273,13 @@ class Compiled(_Layer):
 
     # --- config --------------------------------------------------------------------------------------------
 
-    def get_compile_config(self) -> dict[str, Any]:
-        """The arguments of `compile` as plain data."""
+    def get_compile_config(self) -> dict[str, Any] | None:
+        """The arguments of `compile` as plain data; none of a model that is not compiled.
+
+        An override may return None: a file then says nothing of it.
+        """
+        if not self.compiled:
+            return {}
         return {k: serialize_keras_object(v) for k, v in self._training.arguments.items()}
 
     def compile_from_config(self, config: dict[str, Any]) -> None:

@@ -40,6 +40,15 @@ class Outputs:
         parts = y_pred.values() if isinstance(y_pred, dict) else [] if self.is_single else y_pred
         self.is_flat = all(map(_is_leaf, parts))
 
+    @property
+    def ways(self) -> list[Path]:
+        """The way to each output, in order."""
+        return [(name,) for name in self.names] if self.is_dict else self._paths
+
+    def nested(self, items: Sequence[Any], y_pred: Any) -> Any:
+        """Items in the outputs' order, nested like these."""
+        return dict(zip(self.names, items, strict=True)) if self.is_dict else tree.pack_as(y_pred, items)
+
     def predictions(self, y_pred: Any) -> list[Any]:
         """The model's outputs in order."""
         return [y_pred[name] for name in self.names] if self.is_dict else tree.flatten(y_pred)
@@ -98,17 +107,6 @@ class Outputs:
             return list(given)
         return [given] * self.count
 
-    def as_given(self, items: Sequence[Any], given: Any) -> list[Any]:
-        """Items of the outputs in the order in which the user's dict, or a dict inside of it, names these."""
-        named = _ways(given)
-        own: list[Path] = [(name,) for name in self.names] if self.is_dict else self._paths
-
-        def rank(path: Path) -> int:
-            return next((k for k, way in enumerate(named) if path[: len(way)] == way), len(named))
-
-        order = sorted(range(self.count), key=lambda k: rank(own[k]))
-        return [items[k] for k in order]
-
     def weights(self, given: Any) -> list[Any]:
         """Sample weights in order; a single one is for all outputs."""
         if not isinstance(given, (list, tuple, dict)):
@@ -145,14 +143,6 @@ def _paths(structure: Any) -> list[Path]:
     if not tree.is_nested(structure):
         return [()]
     return [(key, *rest) for key in tree.keys_of(structure) for rest in _paths(structure[key])]
-
-
-def _ways(structure: Any) -> list[Path]:
-    """The ways to the leaves, entries of dicts in their own order."""
-    if not tree.is_nested(structure):
-        return [()]
-    keys = structure if isinstance(structure, dict) else range(len(structure))
-    return [(key, *rest) for key in keys for rest in _ways(structure[key])]
 
 
 def _names_of_paths(paths: list[Path], names: Sequence[str] | None) -> list[str]:

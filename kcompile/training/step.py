@@ -267,7 +267,7 @@ def with_state(model: Any, kind: str, data: Any) -> dict[str, Any]:
     """A step that maps (state, data) to (logs, new state); the state is lists of the variables' values."""
     groups = [model.trainable_variables, model.non_trainable_variables]
     if kind == "train":
-        groups.append(model.optimizer.variables)
+        groups.append([] if model.optimizer is None else model.optimizer.variables)
     groups.append(model.metrics_variables)
     state = tuple([v.value for v in group] for group in groups)
     logs, new = getattr(model, f"{kind}_step")(state, data)

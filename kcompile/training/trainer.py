@@ -168,7 +168,7 @@ class Trainer(Compiled):
         progress = self._training.progress
         progress.epoch, left = epoch, self._steps_left(steps, epoch, epochs)
         if progress.inside:  # an interrupted one goes on; what callbacks set at its beginning is set
-            optimizer = [(v, v.numpy()) for v in self.optimizer.variables]
+            optimizer = [(v, v.numpy()) for v in getattr(self.optimizer, "variables", ())]
             callbacks.on_epoch_begin(epoch)
             for variable, value in optimizer:
                 variable.assign(value)

@@ -334,13 +334,12 @@ def heads(**settings):
 @pytest.mark.parametrize(
     "settings, labels, text",
     [
-        ({"loss": {"a": "mse", "c": "mse"}}, [y, y], "output in `loss`: 'c'"),
-        ({"loss": ["mse"]}, [y, y], "`loss` must have one entry per output"),
-        ({"loss": ["mse", "mse", "mse"]}, [y, y], "`loss` must have one entry per output"),
+        ({"loss": {"a": "mse", "c": "mse"}}, [y, y], "the dict of losses must have an entry for each output"),
+        ({"loss": ["mse", "mse", "mse"]}, [y, y], r"path: \(2,\) in the `loss` argument"),
         (
-            {"loss": "mse", "loss_weights": [1.0]},
+            {"loss": "mse", "loss_weights": [1.0, 1.0]},
             [y, y],
-            "must match the number of losses, got 2 losses and 1",
+            "must match the number of losses, got 1 losses and 2",
         ),
         ({"loss": "mse"}, [y], "y_true and y_pred have different structures"),
         ({"loss": "mse"}, {"a": y, "c": y}, "output in labels `y`: 'c'"),

@@ -376,3 +376,47 @@ def test_two_steps_in_one_are_two_steps(eager):
 
     for a, b in zip(after((0, 1)), after((1,), after((0,))), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
+
+
+class Uncompiled(keras.Model):
+    """A model with a rule of its own: no optimizer, no loss, and no word in files on how it is compiled."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.dense = layers.Dense(1)
+
+    def call(self, x):
+        return self.dense(x)
+
+    def train_step(self, data):
+        x, y = data
+        with keras.GradientTape() as tape:
+            loss = ops.mean(ops.square(self(x) - y))
+        for variable, slope in zip(
+            self.trainable_variables, tape.gradient(loss, self.trainable_variables), strict=True
+        ):
+            variable.assign_sub(0.1 * slope)
+        return {"loss": loss}
+
+    def get_compile_config(self):
+        return None
+
+
+@pytest.mark.parametrize("run_eagerly", [False, True])
+def test_a_step_that_needs_no_optimizer(run_eagerly, tmp_path):
+    rows = np.random.default_rng(0).normal(size=(16, 3)).astype("float32")
+    model = Uncompiled()
+    model.compile(optimizer=None, run_eagerly=run_eagerly)
+    losses = model.fit(rows, rows.sum(1, keepdims=True), epochs=20, verbose=0).history["loss"]
+    assert losses[-1] < 0.2 * losses[0]
+    model.save(tmp_path / "m.keras")
+    loaded = keras.saving.load_model(tmp_path / "m.keras", custom_objects={"Uncompiled": Uncompiled})
+    assert not loaded.compiled
+    np.testing.assert_array_equal(loaded.predict(rows, verbose=0), model.predict(rows, verbose=0))
+
+
+def test_the_default_step_needs_an_optimizer():
+    model = keras.Sequential([keras.Input((3,)), layers.Dense(1)])
+    model.compile(optimizer=None, loss="mse")
+    with pytest.raises(ValueError, match="needs an optimizer"):
+        model.fit(np.ones((4, 3)), np.ones((4, 1)), verbose=0)

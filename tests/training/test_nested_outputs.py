@@ -77,6 +77,63 @@ def test_sample_weights_by_place():
     np.testing.assert_allclose(found, [sum(parts), *parts], rtol=1e-5)
 
 
-def test_a_structure_that_does_not_fit():
-    with pytest.raises(ValueError, match="structure of the outputs"):
-        network(loss={"o": ("mse",)}).fit(DATA, LABELS, verbose=0)
+ALL = {"single": ONE, "list": [ONE, TWO], "nested": [ONE, [TWO, ONE]], "dict": {"p": ONE, "q": [TWO, ONE]}}
+
+
+def nested(form, **settings):
+    keras.utils.set_random_seed(1)
+    given = keras.Input((5,))
+    a, b, c = (layers.Dense(n, name=name)(given) for n, name in ((1, "a"), (2, "b"), (1, "c")))
+    outputs = {"single": a, "list": [a, b], "nested": [a, [b, c]], "dict": {"p": a, "q": [b, c]}}[form]
+    model = keras.Model(given, outputs)
+    model.compile("sgd", **settings)
+    values = keras.tree.flatten(model.predict(X, verbose=0))
+    mse = [float(np.mean((v - y) ** 2)) for v, y in zip(values, (ONE, TWO, ONE), strict=False)]
+    mae = [float(np.mean(np.abs(v - y))) for v, y in zip(values, (ONE, TWO, ONE), strict=False)]
+    return model.evaluate(X, ALL[form], verbose=0, return_dict=True), mse, mae
+
+
+def test_a_list_with_one_loss_is_for_the_first_output():
+    found, mse, _ = nested("list", loss=["mse"])
+    assert found == pytest.approx({"loss": mse[0]}, rel=1e-5)
+
+
+def test_losses_nested_like_lists_of_outputs():
+    found, mse, mae = nested("nested", loss=["mse", ["mae", "mse"]], loss_weights=[1.0, [0.5, 2.0]])
+    parts = {"a_loss": mse[0], "1/b_loss": mae[1], "1/c_loss": mse[2]}
+    assert found == pytest.approx({"loss": mse[0] + 0.5 * mae[1] + 2 * mse[2], **parts}, rel=1e-5)
+    found, mse, mae = nested("nested", loss=["mse", [None, "mae"]])
+    assert found == pytest.approx({"loss": mse[0] + mae[2], "a_loss": mse[0], "1/c_loss": mae[2]}, rel=1e-5)
+
+
+def test_dicts_by_output_names_for_nested_lists():
+    found, mse, mae = nested("nested", loss={"a": "mse", "b": "mae", "c": "mse"})
+    assert found["loss"] == pytest.approx(mse[0] + mae[1] + mse[2], rel=1e-5)
+    with pytest.raises(ValueError, match="an entry for each output"):
+        nested("nested", loss={"p": "mse"})
+
+
+def test_several_losses_of_one_output_are_added():
+    found, mse, mae = nested("list", loss=[["mse", "mae"], None])
+    assert found["loss"] == pytest.approx(mse[0] + mae[0], rel=1e-5)
+    found, mse, mae = nested("dict", loss={"p": ["mse", "mae"]})
+    assert list(found) == ["loss", "p_loss"] and found["loss"] == pytest.approx(mse[0] + mae[0], rel=1e-5)
+
+
+def test_one_loss_takes_all_outputs_below_its_place():
+    seen = []
+
+    def both(y_true, y_pred):
+        seen.append((len(y_true), len(y_pred)))
+        return keras.losses.mean_squared_error(y_true[0], y_pred[0])
+
+    found, mse, _ = nested("nested", loss=[None, both])
+    assert seen and set(seen) == {(2, 2)} and found == pytest.approx({"loss": mse[1]}, rel=1e-5)
+
+
+@pytest.mark.parametrize("loss", [["mse", {"u": "mse"}], ["mse", "mae", "mse"], [{"u": "mae"}]])
+def test_places_that_the_outputs_do_not_have(loss):
+    with pytest.raises(KeyError, match="can't be found in the model's output"):
+        nested("list", loss=loss)
+    with pytest.raises(ValueError, match="nested like the outputs"):
+        nested("list", loss=loss)
