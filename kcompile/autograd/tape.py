@@ -20,6 +20,7 @@ from kcompile.ir.graph import Value
 from kcompile.ir.numbers import given, numbers
 from kcompile.ir.op import constant, unwrap, watched
 from kcompile.ops import elementwise as ew
+from kcompile.ops import joining, movement
 from kcompile.ops.autodiff import stop_gradient
 from kcompile.ops.movement import broadcast_to, copy_op
 from kcompile.trace import tracer
@@ -150,6 +151,74 @@ class GradientTape:
         found = self._gradients(target, sources, output_gradients, unconnected_gradients)
         return tree.pack_as(sources, found)
 
+    def jacobian(
+        self,
+        target: Any,
+        sources: Any,
+        unconnected_gradients: str = "none",
+        parallel_iterations: int | None = None,
+        experimental_use_pfor: bool = True,
+    ) -> Any:
+        """d target / d each source, of shape (*target.shape, *source.shape).
+
+        Args:    target: a tensor of known shape. The last two arguments are accepted for TensorFlow's sake.
+        Returns: nested as the sources; None for those that the target does not depend on, unless
+                 unconnected_gradients is "zero".
+
+        >>> from kcompile import ops
+        >>> v = Variable([1.0, 2.0])
+        >>> with GradientTape() as tape:
+        ...     y = v * v
+        >>> tape.jacobian(y, v).tolist()
+        [[2.0, 0.0], [0.0, 4.0]]
+        """
+        shape = _known_shape(target, "jacobian")
+        items = tree.flatten(sources)
+        rows = [self._rows(target, items, mask, unconnected_gradients) for mask in _unit_masks(shape)]
+        found = []
+        for k, item in enumerate(items):
+            parts = [row[k] for row in rows]
+            missing = any(part is None for part in parts)
+            found.append(None if missing else _joined(parts, (*shape, *unwrap(item).shape)))
+        return tree.pack_as(sources, found)
+
+    def batch_jacobian(
+        self,
+        target: Any,
+        source: Any,
+        unconnected_gradients: str = "none",
+        parallel_iterations: int | None = None,
+        experimental_use_pfor: bool = True,
+    ) -> Any:
+        """For each row b: d target[b] / d source[b], of shape (batch, *target.shape[1:], *source.shape[1:]).
+
+        Rows of the target must depend on the same row of the source only.
+        Raises:  ValueError where the two have different numbers of rows.
+        """
+        shape, own = _known_shape(target, "batch_jacobian"), tuple(unwrap(source).shape)
+        if not shape or not own or shape[0] != own[0]:
+            raise ValueError(
+                "batch_jacobian: target and source must have the same first dimension. Received: shapes "
+                f"{shape} and {own}"
+            )
+        masks = [np.broadcast_to(mask, shape) for mask in _unit_masks(shape[1:])]
+        parts = [self._rows(target, [source], mask, unconnected_gradients)[0] for mask in masks]
+        if any(part is None for part in parts):
+            return None
+        return _joined(parts, (own[0], *shape[1:], *own[1:]), axis=1)
+
+    def _rows(self, target: Any, items: list[Any], mask: np.ndarray, unconnected: str) -> Sequence[Any]:
+        slope = mask.astype(dtypes.numpy_dtype(str(unwrap(target).dtype)))
+        return self.gradient(target, items, slope, unconnected)
+
+    def reset(self) -> None:
+        """Forget what was recorded; to be called inside of the block, which goes on recording."""
+        if self._scope is None:
+            raise RuntimeError("GradientTape.reset: call it inside of the tape's `with` block.")
+        self.__exit__()
+        self._own, self._watched, self._variables = None, [], []
+        self.__enter__()
+
     def _gradients(self, target: Any, sources: Any, output_gradients: Any, unconnected: str) -> Sequence[Any]:
         targets = [self._target(t) for t in tree.flatten(target)]
         given_slopes = (
@@ -188,12 +257,33 @@ class GradientTape:
         if isinstance(source, Variable):
             return self._held[source] if source in self._held else self._scope.leaf(source)
         value = next((v for array, v in self._watched if array is source), unwrap(source))
+        if isinstance(value, np.ndarray) and dtypes.is_float(dtypes.standardize(value.dtype)):
+            return apart(constant(value))  # not watched: nothing depends on it
         if not isinstance(value, Value):
             raise ValueError(
                 "GradientTape.gradient: a source must be a variable, or a tensor that was recorded: watch it "
                 f"with `tape.watch`. Received: {type(source).__name__}"
             )
         return value
+
+
+def _known_shape(target: Any, method: str) -> tuple[int, ...]:
+    shape = tuple(unwrap(target).shape)
+    if not all(isinstance(d, int) for d in shape):
+        raise ValueError(f"GradientTape.{method}: the target's shape must be known. Received: {shape}")
+    return shape
+
+
+def _unit_masks(shape: tuple[int, ...]) -> Iterator[np.ndarray]:
+    """Arrays of this shape with a one at each place, in order."""
+    for k in range(int(np.prod(shape))):
+        mask = np.zeros(shape)
+        mask.reshape(-1)[k] = 1
+        yield mask
+
+
+def _joined(parts: list[Any], shape: tuple[int, ...], axis: int = 0) -> Any:
+    return movement.reshape(joining.stack(parts, axis=axis), shape)
 
 
 _slots = itertools.count()  # outside of traces

@@ -11,6 +11,7 @@ from kcompile.ops import (
     activation,
     adaptive,
     arrange,
+    array_methods,  # noqa: F401
     arrays,
     attention,
     autodiff,

@@ -374,9 +374,8 @@ def _install_operators() -> None:
         setattr(Value, f"__{name}__", lambda a, b, f=function: _compared(a, b, f))
     for name, function in {"neg": negative, "abs": absolute, "invert": logical_not}.items():
         setattr(Value, f"__{name}__", lambda x, f=function: f(x))
-    # An array on the left leaves the operation to the value.
-    for name, mark in {"__array_priority__": 1000.0, "__array_ufunc__": None}.items():
-        setattr(Value, name, mark)
+    # An array on the left leaves the operation to the value (`ops/array_methods.py`).
+    setattr(Value, "__array_priority__", 1000.0)  # noqa: B010
 
 
 _install_operators()
