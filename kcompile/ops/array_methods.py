@@ -10,7 +10,19 @@ import numpy as np
 from kcompile.ir.graph import Value
 
 # Methods with the signature of the op, which takes the tensor first.
-SAME = ("squeeze", "argmax", "argmin", "argsort", "sort", "clip", "round", "dot", "take", "trace", "diagonal")
+SAME: tuple[str, ...] = (
+    "squeeze",
+    "argmax",
+    "argmin",
+    "argsort",
+    "sort",
+    "clip",
+    "round",
+    "dot",
+    "take",
+    "trace",
+    "diagonal",
+)
 SAME += ("repeat", "swapaxes", "nonzero", "ravel", "cumsum", "cumprod", "any", "all", "prod", "max", "min")
 SAME += ("var", "std", "sum", "mean")
 UNUSED = (
@@ -37,7 +49,7 @@ def _op(name: str) -> Any:
 def _method(name: str) -> Any:
     def call(x: Value, *args: Any, **kwargs: Any) -> Any:
         for key in UNUSED:
-            if key in kwargs and kwargs[key] in (None, np._NoValue, 0):  # type: ignore[attr-defined]
+            if key in kwargs and kwargs[key] in (None, np._NoValue, 0):
                 del kwargs[key]
         cast_to = kwargs.pop("dtype", None)
         found = _op(name)(x, *args, **kwargs)

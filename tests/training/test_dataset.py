@@ -25,8 +25,11 @@ def test_parts_and_repetitions():
     assert firsts(data.take(2).repeat(2)) == [0, 1, 0, 1] and len(data.repeat(2)) == 14
     assert firsts(data.repeat().take(9)) == [0, 1, 2, 3, 4, 5, 6, 0, 1]
     assert firsts(data.filter(lambda x, y: x > 4)) == [5, 6]
+    assert data.repeat().cardinality() == -1 and len(data.repeat().take(9)) == 9
+    with pytest.raises(TypeError, match="infinite"):
+        len(data.repeat().batch(2))
     with pytest.raises(TypeError, match="unknown"):
-        len(data.repeat())
+        len(data.filter(bool))
 
 
 def test_batches():
@@ -101,3 +104,53 @@ def test_halves_of_a_batched_data_set_are_batched():
     for text in ("abc", b"abc"):
         with pytest.raises(TypeError, match="Unsupported dataset type"):
             keras.utils.split_dataset(text, left_size=1)
+
+
+def test_elements_have_numpy_as_tensors_have():
+    x, y = np.arange(24, dtype="float32").reshape(6, 4), np.arange(6)
+    for images, labels in Dataset.from_tensor_slices((x, y)).batch(4).take(1):
+        assert type(images.numpy()) is np.ndarray and type(images[0].numpy().astype("uint8")) is np.ndarray
+        assert labels[2].numpy() == 2 and "abcdef"[labels[3]] == "d" and int(labels[1]) == 1
+        assert [label.numpy() for label in labels] == [0, 1, 2, 3]
+        assert {labels[1]: "b"}[1] == "b"
+        with pytest.raises(TypeError, match="hashed"):
+            hash(labels)
+        np.testing.assert_array_equal((images / 2).numpy(), x[:4] / 2)
+        assert type(keras.ops.mean(images)) is np.ndarray
+    assert [e.numpy() for e in Dataset.range(3)] == [0, 1, 2]
+    assert all(type(e) is np.ndarray for e in Dataset.from_tensor_slices(x).as_numpy_iterator())
+    texts = Dataset.from_tensor_slices(np.array([b"a", b"bc"], object))
+    assert [t.numpy() for t in texts] == [b"a", b"bc"] and [t.decode() for t in texts] == ["a", "bc"]
+    assert [t.numpy() for t in next(iter(texts.batch(2)))] == [b"a", b"bc"]
+    assert numbers().cardinality().numpy() == 7
+
+
+def test_sources_and_combinations():
+    pairs = Dataset.zip((Dataset.range(5), Dataset.range(10, 13)))
+    assert [(int(a), int(b)) for a, b in pairs] == [(0, 10), (1, 11), (2, 12)] and len(pairs) == 3
+    named = Dataset.zip({"a": Dataset.range(2), "b": Dataset.range(2).repeat()})
+    assert len(named) == 2 and [int(e["b"]) for e in named] == [0, 1]
+    both = Dataset.range(3).concatenate(Dataset.range(7, 9))
+    assert firsts(both) == [0, 1, 2, 7, 8] and len(both) == 5
+    assert firsts(both.shard(2, 1)) == [1, 7] and len(both.shard(2, 1)) == 2
+    assert [(int(k), int(e)) for k, e in both.enumerate(2)][:2] == [(2, 0), (3, 1)]
+    assert both.reduce(0, lambda state, e: state + e) == 18
+    assert firsts(both.apply(lambda d: d.map(lambda e: e + 1))) == [1, 2, 3, 8, 9]
+    assert firsts(Dataset.from_generator(lambda n: iter(range(n)), args=(3,))) == [0, 1, 2]
+    assert firsts(Dataset.from_tensors(np.arange(2))) == [[0, 1]]
+    spec = Dataset.from_tensor_slices(np.zeros((4, 3), "float32")).batch(2).element_spec
+    assert spec.shape == (None, 3) and spec.dtype == "float32"
+
+
+def test_elements_go_into_models():
+    x, y = np.arange(24, dtype="float32").reshape(6, 4), np.arange(6)
+    images, labels = next(iter(Dataset.from_tensor_slices((x, y)).batch(6)))
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(6, activation="softmax")])
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    for given in (images, x):
+        assert type(model(given)) is np.ndarray and type(model.predict(given, verbose=0)) is np.ndarray
+    np.testing.assert_array_equal(model.predict_on_batch(images), model.predict_on_batch(x))
+    before = model.evaluate(x, y, verbose=0)
+    assert model.test_on_batch(images, labels) == before == model.evaluate(images, labels, verbose=0)
+    model.fit(images, labels, verbose=0)
+    assert model.train_on_batch(images, labels) < before
