@@ -201,10 +201,23 @@ def test_what_happens_in_a_worker_process_is_told():
     source.close()
 
 
-def test_a_data_set_that_cannot_be_sent():
+@pytest.mark.slow
+def test_a_data_set_that_cannot_be_pickled_is_forked():
     class Local(Shifted):
         pass
 
+    source = batch_data(Local(workers=2, use_multiprocessing=True))
+    assert numbers(source.epoch()) == [0, 1, 2, 3, 4]
+    source.on_epoch_end()
+    assert numbers(source.epoch()) == [10, 11, 12, 13, 14]  # what has changed reaches the processes
+    source.close()
+
+
+def test_a_data_set_that_cannot_be_sent_where_nothing_forks(monkeypatch):
+    class Local(Shifted):
+        pass
+
+    monkeypatch.setattr("multiprocessing.get_all_start_methods", lambda: ["spawn"])
     source = batch_data(Local(workers=2, use_multiprocessing=True))
     with pytest.raises(ValueError, match="Local cannot be sent to worker processes") as caught:
         list(source.epoch())

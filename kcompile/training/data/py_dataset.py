@@ -15,8 +15,9 @@ class PyDataset:
     A batch is a tuple (x,), (x, y) or (x, y, sample_weight), or x alone.
 
     Args:    workers: threads that prepare batches ahead. With 1, batches that take long are prepared by one
-             thread, in order. use_multiprocessing: processes instead of threads; they are spawned, so the
-             data set must be picklable. max_queue_size: batches held ready.
+             thread, in order. use_multiprocessing: processes instead of threads; fresh ones that get a
+             pickled data set where the script has `if __name__ == "__main__":`, forks of the running one
+             where it has not or the data set cannot be pickled. max_queue_size: batches held ready.
 
     >>> class Squares(PyDataset):
     ...     def __len__(self):

@@ -18,6 +18,7 @@ from multiprocessing.connection import wait
 from typing import Any
 
 from kcompile.core.errors import message
+from kcompile.training.data.start_method import start_method
 
 LONG_WAIT = 60.0  # seconds after which a batch that does not come is reported
 
@@ -25,9 +26,10 @@ _dataset: Any = None  # in a worker process: its copy of the data set
 
 
 class Workers:
-    """A pool for one data set. Processes are spawned: a forked one would inherit locks of running threads.
+    """A pool for one data set, of threads or of processes (how these begin: `start_method.py`).
 
-    Processes work on a copy of the data set, made anew when it has changed between two passes.
+    Processes work on a copy of the data set, made anew when it has changed between two passes; a data set
+    that cannot be pickled, which only a fork can take over, is taken anew in every pass.
     """
 
     def __init__(self, dataset: Any, count: int, processes: bool, ahead: int):
@@ -67,17 +69,21 @@ class Workers:
                 self._pool = ThreadPoolExecutor(self._count, thread_name_prefix="PyDataset")
             return self._pool, self._dataset.__getitem__
         copy = self._pickled()
-        if copy != self._copy:
+        if copy is None or copy != self._copy:
             self.close()
-            self._pool = ProcessPoolExecutor(self._count, get_context("spawn"), _adopt, (copy,))
+            method = start_method(copy)
+            given = self._dataset if method == "fork" else copy
+            self._pool = ProcessPoolExecutor(self._count, get_context(method), _adopt, (given,))
             self._copy = copy
         assert self._pool is not None
         return self._pool, _item
 
-    def _pickled(self) -> bytes:
+    def _pickled(self) -> bytes | None:
         try:
             return pickle.dumps(self._dataset)
         except Exception as error:
+            if start_method(None) == "fork":
+                return None
             kind = type(self._dataset).__name__
             raise ValueError(
                 message(
@@ -107,17 +113,16 @@ class Workers:
     def _broken(self, index: int) -> str:
         return message(
             f"A worker process of {type(self._dataset).__name__} died while batch {index} was awaited.",
-            hint='a script that uses processes needs `if __name__ == "__main__":` around its calls; else '
-            "the process was killed or crashed (memory?)",
+            hint="it was killed or crashed (memory?), or its data set cannot be made in a fresh process",
         )
 
 
-def _adopt(copy: bytes) -> None:
-    """In a new worker process: take the data set that the parent process pickled."""
+def _adopt(given: Any) -> None:
+    """In a new worker process: take the data set, pickled by the parent process unless this is its fork."""
     global _dataset
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; the parent process acts on it
     threading.Thread(target=_end_with_parent, name="kcompile parent", daemon=True).start()
-    _dataset = pickle.loads(copy)
+    _dataset = pickle.loads(given) if isinstance(given, bytes) else given
 
 
 def _end_with_parent() -> None:
