@@ -109,12 +109,33 @@ def _one_hot_scalar(i: Index, x: Any, *, out: TensorType, classes: int, axis: in
 
 @one_hot_op.onnx
 def _one_hot_onnx(g: Any, x: str, *, classes: int, axis: int, dtype: str) -> str:
-    # ONNX's own OneHot counts negative labels from the end.
     rank = len(g.shape(x))
     label = x if g.dtype(x) == "int32" else g.cast(x, "int64")
+    if classes <= TABLE and axis in (0, rank):
+        return _onnx_rows(g, label, classes, axis, dtype)
+    if dtype == "float32":
+        # ONNX's own OneHot counts negative labels from the end; modulo a number that is no label's, they lie
+        # beyond it.
+        own = dtypes.numpy_dtype(g.dtype(label))
+        place = g.node("Mod", label, g.constant(np.array(BEYOND[own.name], own)))
+        off_on = g.constant(np.array([0, 1], "float32"))
+        return str(g.node("OneHot", place, g.constant(np.array([classes], own)), off_on, axis=axis))
     rows = np.arange(classes, dtype=g.dtype(label)).reshape((-1,) + (1,) * (rank - axis))
     apart = g.node("Unsqueeze", label, g.constant(np.array([axis])))
     return g.cast(g.node("Equal", apart, g.constant(rows)), dtype)
+
+
+TABLE = 64  # classes up to which the rows are a table in the file
+BEYOND = {"int32": 1_500_000_001, "int64": 6_000_000_000_000_000_001}  # nothing counts so far, or marks so
+
+
+def _onnx_rows(g: Any, label: str, classes: int, axis: int, dtype: str) -> str:
+    """Rows of a table, the last one of zeros for all labels outside: -1 counts from the end, too."""
+    own, table = dtypes.numpy_dtype(g.dtype(label)), np.eye(classes + 1, classes)
+    low, high = (g.constant(np.array(n, own)) for n in (-1, classes))
+    place = g.node("Clip", label, low, high)
+    rows = g.constant((table if axis else table.T).astype(dtypes.numpy_dtype(dtype)))
+    return str(g.node("Gather", rows, place, axis=0 if axis else 1))
 
 
 @one_hot_op.samples

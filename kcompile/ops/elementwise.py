@@ -207,7 +207,7 @@ expm1 = unary(
     "expm1",
     lambda dy, y, x: dy * (y + 1),
     inputs="float",
-    onnx=lambda g, x: g.node("Sub", g.node("Exp", x), onnx_number(g, 1, x)),
+    onnx=onnx_forms.expm1,
 )
 log: Any = unary("log", np.log, "log", lambda dy, y, x: dy / x, onnx="Log", inputs="float", domain=(0.1, 4))
 log1p = unary(
@@ -217,7 +217,7 @@ log1p = unary(
     lambda dy, y, x: dy / (x + 1),
     inputs="float",
     domain=(-0.5, 4),
-    onnx=lambda g, x: g.node("Log", g.node("Add", x, onnx_number(g, 1, x))),
+    onnx=onnx_forms.log1p,
 )
 log2 = unary(
     "log2",
@@ -326,7 +326,7 @@ isfinite = unary(
     np.isfinite,
     lambda x: loops.apply("lt", loops.apply("abs", x), const_like(math.inf, x), dtype="bool"),
     lambda dy, y, x: None,
-    onnx=lambda g, x: g.node("Not", g.node("Or", g.node("IsNaN", x), g.node("IsInf", x))),
+    onnx=lambda g, x: g.node("Less", g.node("Abs", x), onnx_number(g, math.inf, x)),
     **_predicate,
 )
 isinf = unary(

@@ -35,8 +35,9 @@ def clip(x: Any, x_min: Any, x_max: Any) -> Any:
 def isclose(x1: Any, x2: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> Any:
     """|x1 - x2| <= atol + rtol |x2|; infinities equal themselves, NaNs only if `equal_nan`."""
     a, b = ew.operands(x1, x2, dtype=ew.float_of(ew.common_dtype(x1, x2)))
-    near = ew.less_equal(ew.absolute(a - b), ew.add(ew.multiply(ew.absolute(b), rtol), atol))
-    result = ew.logical_or(ew.logical_and(near, ew.isfinite(b)), ew.equal(a, b))
+    bound = ew.add(ew.multiply(ew.absolute(b), rtol), atol)
+    largest = dtypes.largest(dtypes.standardize(a.dtype))  # nothing is close to an infinity
+    result = ew.logical_or(ew.less_equal(ew.absolute(a - b), ew.minimum(bound, largest)), ew.equal(a, b))
     return ew.logical_or(result, ew.logical_and(ew.isnan(a), ew.isnan(b))) if equal_nan else result
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 from kcompile.core import dtypes
 from kcompile.core.symbolic import Int
+from kcompile.ir.op import Op, Sample
+from kcompile.ir.types import TensorType
 from kcompile.ops import arrange, create, cutting, joining, movement, order, reduce
 from kcompile.ops import elementwise as ew
 from kcompile.ops import index as indexing
@@ -52,11 +54,59 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = N
                 f"pad: axis {axis} has no elements that padding by {mode!r} could repeat; use "
                 f"mode='constant'. Received: shape={tuple(x.shape)}"
             )
-        if mode in BY_INDEX:
-            x = _by_index(x, axis, before, after, mode)
-        else:
+        if mode not in BY_INDEX:
             x = _around(x, axis, before, after, mode)
+    if mode in BY_INDEX and any(map(any, widths)):
+        x = surround_op(x, before=tuple(w[0] for w in widths), after=tuple(w[1] for w in widths), mode=mode)
     return x
+
+
+# --- padding by elements ------------------------------------------------------------------------------------
+
+surround_op = Op("surround")
+
+
+@surround_op.infer
+def _surround_infer(
+    x: TensorType, *, before: tuple[int, ...], after: tuple[int, ...], mode: str
+) -> TensorType:
+    return TensorType(tuple(b + d + a for d, b, a in zip(x.shape, before, after, strict=True)), x.dtype)
+
+
+@surround_op.reference
+def _surround_reference(x: np.ndarray, *, before: Any, after: Any, mode: str) -> np.ndarray:
+    return np.pad(x, tuple(zip(before, after, strict=True)), mode=mode)  # type: ignore[call-overload]
+
+
+@surround_op.decompose
+def _surround_decompose(x: Any, *, before: Any, after: Any, mode: str) -> Any:
+    for axis, (b, a) in enumerate(zip(before, after, strict=True)):
+        x = _by_index(x, axis, b, a, mode) if b or a else x
+    return x
+
+
+WRAPS = 19  # the opset from which on Pad wraps
+
+
+@surround_op.onnx
+def _surround_onnx(g: Any, x: str, *, before: Any, after: Any, mode: str) -> str | None:
+    """Pad has no "symmetric", and its "reflect" goes back once: runtimes refuse images that are too small."""
+    short = any(
+        isinstance(d, int) and max(b, a) >= d for d, b, a in zip(g.shape(x), before, after, strict=True)
+    )
+    if mode == "symmetric" or (mode == "reflect" and short) or (mode == "wrap" and g.opset < WRAPS):
+        return None
+    return str(g.node("Pad", x, g.dims((*before, *after)), mode=mode))
+
+
+@surround_op.samples
+def _surround_samples(rng: np.random.Generator) -> Iterator[Sample]:
+    x = rng.normal(size=(3, 4)).astype("float32")
+    for mode in BY_INDEX:
+        yield Sample((x,), {"before": (1, 0), "after": (2, 3), "mode": mode}, mode)
+        yield Sample((x,), {"before": (5, 0), "after": (0, 9), "mode": mode}, f"{mode}_far")
+    whole = rng.integers(0, 9, (2, 3)).astype("int32")
+    yield Sample((whole,), {"before": (0, 1), "after": (1, 2), "mode": "reflect"}, "int32")
 
 
 def _by_index(x: Any, axis: int, before: int, after: int, mode: str) -> Any:

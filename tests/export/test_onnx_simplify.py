@@ -138,3 +138,68 @@ def test_images_of_open_size_are_enlarged(tmp_path):
     model.export(tmp_path / "m.onnx", verbose=False)
     assert operators_of(tmp_path / "m.onnx") == ["Resize"]
     assert kcompile.export.onnx.check(model, tmp_path / "m.onnx") < 1e-5
+
+
+def results_of(function, x, opset=20):
+    return run(model_of(graph_of(function, [x]), opset), [x])[0]
+
+
+@pytest.mark.parametrize("opset", [13, 20])
+def test_small_numbers_keep_their_digits(opset):
+    """ONNX has neither log1p nor expm1."""
+    x = np.concatenate([10.0 ** np.arange(-30, 1, 0.1), -(10.0 ** np.arange(-30, -0.01, 0.1))]).astype(
+        "float32"
+    )
+    for function in (ops.log1p, ops.expm1):
+        wanted = getattr(np, function.__name__)(x.astype("float64"))
+        np.testing.assert_allclose(results_of(function, x, opset), wanted, rtol=5e-7)
+
+
+def test_logarithms_and_exponentials_at_the_ends():
+    x = np.array([0.0, -1.0, np.inf, -2.0, np.nan, 3e38], "float32")
+    with np.errstate(all="ignore"):
+        np.testing.assert_allclose(results_of(ops.log1p, x), np.log1p(x), rtol=1e-6)
+    x = np.array([0.0, -np.inf, np.inf, -200.0, np.nan, 88.0, 17.0], "float32")
+    np.testing.assert_allclose(results_of(ops.expm1, x), np.expm1(x), rtol=1e-6)
+
+
+def test_the_logarithm_of_one_and_an_exponential_is_one_operator():
+    assert written(lambda x: ops.log1p(ops.exp(x)), normal(2, 3)) == ["Softplus"]
+
+
+def test_what_is_close_to_infinity():
+    a, b = (g.ravel() for g in np.meshgrid(*[np.array([0, 1, np.inf, -np.inf, np.nan], "float32")] * 2))
+    found = run(model_of(graph_of(ops.isclose, [a, b])), [a, b])[0]
+    np.testing.assert_array_equal(found, np.isclose(a, b))
+    with np.errstate(invalid="ignore"):
+        np.testing.assert_array_equal(ops.isclose(a, b), np.isclose(a, b))
+
+
+@pytest.mark.parametrize("classes", [3, 99])
+@pytest.mark.parametrize("dtype", ["int32", "int64"])
+def test_labels_outside_have_no_class(classes, dtype):
+    x = np.array(
+        [
+            0,
+            2,
+            classes,
+            -1,
+            -classes,
+            *np.iinfo(dtype).max - np.arange(3),
+            *np.iinfo(dtype).min + np.arange(3),
+        ],
+        dtype,
+    )
+    function = lambda x: ops.one_hot(x, classes)  # noqa: E731
+    np.testing.assert_array_equal(results_of(function, x), function(x))
+    assert function(x).sum() == 2
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int32", "float16"])
+def test_volumes_are_enlarged_by_copies(dtype):
+    """onnxruntime looks up each element of Resize where there are five dimensions."""
+    x = (normal(2, 3, 4, 2, 2) * 9).astype(dtype)
+    function = lambda x: ops.repeat(ops.repeat(x, 2, axis=1), 3, axis=3)  # noqa: E731
+    model = model_of(graph_of(function, [x]))
+    assert ops_of(model) == (["Resize"] if dtype == "float16" else ["Unsqueeze", "Tile", "Reshape"])
+    np.testing.assert_array_equal(run(model, [x])[0], function(x))

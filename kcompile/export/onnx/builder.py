@@ -54,6 +54,10 @@ class Builder:
         self._named.add(found)
         return found
 
+    def maker(self, name: str) -> OnnxNode | None:
+        """The node that a tensor comes from, where one has been made for it."""
+        return self._makers.get(name)
+
     def input(self, wish: str, type_: TensorType) -> str:
         """A new input of the graph."""
         name = self.name(wish)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from kcompile.export.onnx import batch_norm, layout, paddings, parts, simplify
+from kcompile.export.onnx import batch_norm, layout, paddings, parts, repeats, simplify
 from kcompile.export.onnx.graph import OnnxGraph, OnnxNode
 
 
@@ -22,6 +22,7 @@ def run(graph: OnnxGraph, fold_batch_norm: bool = False) -> OnnxGraph:
     simplify.run(graph)
     drop_identities(graph)
     parts.join_slices(graph)
+    repeats.write_copies(graph)
     name_outputs(graph)
     graph.drop_unused()
     rename_constants(graph)

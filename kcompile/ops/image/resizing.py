@@ -8,15 +8,14 @@ from typing import Any
 import numpy as np
 
 from kcompile.core import dtypes, symbolic
-from kcompile.core.symbolic import Int
 from kcompile.ir.op import Op, Sample
 from kcompile.ir.types import TensorType
 from kcompile.ops import contract, cutting, movement, reduce, tensor
 from kcompile.ops import elementwise as ew
 from kcompile.ops.image import kernels, layout
+from kcompile.ops.image.middle import at_least, middle_op
 from kcompile.ops.image.reading import pick
 
-Dim = int | Int
 METHODS = ("bilinear", "nearest", "lanczos3", "lanczos5", "bicubic")
 resample_op = Op("resample")
 resize_op = Op("resize_image")
@@ -248,30 +247,15 @@ def _checked_size(size: Any) -> tuple[int, int]:
     return int(size[0]), int(size[1])
 
 
-def middle_part(height: Dim, width: Dim, size: tuple[int, int]) -> tuple[Dim, Dim, Dim, Dim]:
-    """(top, left, rows, columns) of the largest middle part with the shape of `size`."""
-    h, w = size
-    rows = _at_least(1, symbolic.minimum(height, symbolic.floordiv(width * h, w)))
-    columns = _at_least(1, symbolic.minimum(width, symbolic.floordiv(height * w, h)))
-    return symbolic.floordiv(height - rows, 2), symbolic.floordiv(width - columns, 2), rows, columns
-
-
-def _at_least(low: int, x: Dim) -> Dim:
-    return x + low - symbolic.minimum(x, low)
-
-
 def _cropped(x: Any, size: tuple[int, int]) -> Any:
-    top, left, rows, columns = middle_part(x.shape[1], x.shape[2], size)
-    return cutting.slice_op(
-        x, start=(0, top, left, 0), size=(x.shape[0], rows, columns, x.shape[3]), step=(1,) * 4
-    )
+    return middle_op(x, size=size, axes=(1, 2), whole=False)
 
 
 def _padded(x: Any, size: tuple[int, int], value: float) -> Any:
     """The image in the middle of a surface of the shape of `size`."""
     (height, width), (h, w) = x.shape[1:3], size
-    rows = symbolic.floordiv(_at_least(0, symbolic.floordiv(width * h, w) - height), 2)
-    columns = symbolic.floordiv(_at_least(0, symbolic.floordiv(height * w, h) - width), 2)
+    rows = symbolic.floordiv(at_least(0, symbolic.floordiv(width * h, w) - height), 2)
+    columns = symbolic.floordiv(at_least(0, symbolic.floordiv(height * w, h) - width), 2)
     # The shape asks for rows or for columns; beside rows a rounded-up column is not wanted.
     columns = columns * (1 - symbolic.minimum(rows, 1))
     if not dtypes.is_float(dtypes.standardize(x.dtype)):

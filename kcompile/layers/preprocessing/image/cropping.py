@@ -7,10 +7,10 @@ from typing import Any
 
 from kcompile import ops
 from kcompile.core.open_extents import are_of_placeholders
-from kcompile.core.symbolic import Int, minimum
+from kcompile.core.symbolic import Int
 from kcompile.layers.preprocessing.image.base import BaseImagePreprocessingLayer
 from kcompile.layers.preprocessing.image.boxes import clip_to_image_size, convert_format
-from kcompile.ops.image.resizing import middle_part
+from kcompile.ops.image.middle import middle_op, middle_part
 from kcompile.trace import present_extents
 
 
@@ -75,22 +75,9 @@ class CenterCrop(Crop):
             raise ValueError("CenterCrop: how an image is cut depends on its size.")
         if not is_open and down >= 0 and across >= 0:
             return self._cut(images, down // 2, across // 2, self.height, self.width)
-        part = middle_part(height, width, (self.height, self.width))
-        return self._resized(
-            self._cut(images, *(self._of_any_size(height, width, part) if is_open else part))
-        )
-
-    def _of_any_size(self, height: Any, width: Any, part: Any) -> tuple[Any, Any, Any, Any]:
-        """The part that is cut out of an image whose size a run knows: the new size, or else this part.
-
-        To resize what has the new size already changes nothing.
-        """
-        enough = minimum(height // self.height, 1) * minimum(width // self.width, 1)  # 1 or 0
-        rows, columns = (
-            enough * new + (1 - enough) * size
-            for new, size in zip((self.height, self.width), part[2:], strict=True)
-        )
-        return (height - rows) // 2, (width - columns) // 2, rows, columns
+        # To resize what has the new size already changes nothing.
+        axes = (self.height_axis % len(images.shape), self.width_axis % len(images.shape))
+        return self._resized(middle_op(images, size=(self.height, self.width), axes=axes, whole=True))
 
     def transform_segmentation_masks(
         self, segmentation_masks: Any, transformation: Any = None, training: bool = True
