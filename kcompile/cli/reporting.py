@@ -8,6 +8,7 @@ was interrupted.
 from __future__ import annotations
 
 import json
+import re
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator
@@ -119,7 +120,18 @@ def failed(error: Exception, what: str = "") -> click.ClickException:
     text = str(error) or type(error).__name__
     if not getattr(error, "ops", None):  # a list of layers stays a list
         text = one_line(text)
+    text = _with_options(text)
     return click.ClickException(f"{what}: {text}" if what else text)
+
+
+def _with_options(text: str) -> str:
+    """A hint's argument of Python under the name of the running command's option for it."""
+    context = click.get_current_context(silent=True)
+    options = [] if context is None else [o for p in context.command.params for o in p.opts if o[:2] == "--"]
+    for option in options:
+        name = option[2:].replace("-", "_")
+        text = re.sub(rf"`{name}(=[^`]*)?`|\b{name}=True\b", option, text)
+    return text
 
 
 def one_line(text: str) -> str:

@@ -126,8 +126,23 @@ class CallSpec:
 
     def shapes(self, known: Callable[[Any], tuple[int | None, ...]] = known_shape) -> dict[str, Any]:
         """`<name>_shape` for every tensor argument but masks; dimensions are None that are not `known`."""
-        tensors = {name: value for name, value in self.tensors().items() if not name.endswith("mask")}
-        return {f"{name}_shape": shape_of(value, known) for name, value in tensors.items()}
+        return {f"{name}_shape": shape_of(value, known) for name, value in self._without_masks().items()}
+
+    def placeholders(self) -> dict[str, Any]:
+        """Placeholders for all tensor arguments but masks."""
+        return {
+            name: tree.map_structure(_placeholder, value) for name, value in self._without_masks().items()
+        }
+
+    def _without_masks(self) -> dict[str, Any]:
+        return {name: value for name, value in self.tensors().items() if not name.endswith("mask")}
+
+
+def _placeholder(x: Any) -> KerasTensor | None:
+    if x is None:
+        return None
+    text = isinstance(x, np.ndarray) and dtypes.is_text(x)
+    return KerasTensor(known_shape(getattr(x, "shape", ())), dtypes.STRING if text else x.dtype)
 
 
 def shape_of(structure: Any, known: Callable[[Any], tuple[int | None, ...]] = known_shape) -> Any:

@@ -105,6 +105,7 @@ class Model(Trainer, Layer):
     def _maybe_build(self, spec: CallSpec) -> None:
         if not self.built and getattr(self.build, "_is_default", False):
             first = next(iter(spec.shapes().values()), None)
+            self.__dict__["_called_with"] = spec.placeholders()
             self.__dict__.update(
                 built=True, _built_by_call=True, _build_shapes={"input_shape": first}
             )  # the call builds what is inside

@@ -120,3 +120,14 @@ def test_files_of_other_floats_are_checked(dtype, tmp_path):
     assert json_of("check", target)["ok"]
     rows = json_of("bench", tmp_path / "m.keras", "--onnxruntime", "-b", 2, "--seconds", 0)["batches"]
     assert rows[0]["onnxruntime_us"] > 0
+
+
+def test_hints_name_options_rather_than_arguments_of_python(tmp_path):
+    model = kcompile.Sequential([layers.Dense(2)])
+    model.save(tmp_path / "m.keras")
+    said = fails("export", tmp_path / "m.keras", "-o", tmp_path / "m.onnx")
+    assert "--input-signature" in said and "input_signature" not in said
+    model.build((None, 3))
+    model.save(tmp_path / "m.keras")
+    said = fails("export", tmp_path / "m.keras", "-o", tmp_path / "m.onnx", "--training")
+    assert "leave out --training" in said and "training=True" not in said

@@ -326,7 +326,7 @@ def test_images_that_must_be_even(tmp_path):
     model.export(tmp_path / "m.onnx", verbose=False)
     file = inferred(tmp_path / "m.onnx")
     dims = [d.dim_param or d.dim_value for d in file.graph.input[0].type.tensor_type.shape.dim]
-    assert dims == ["batch", "height*4", "width*4", 2]
+    assert dims == ["batch", "4*height", "4*width", 2]
     for shape in ((1, 4, 8, 2), (3, 12, 4, 2)):
         check(model, tmp_path / "m.onnx", np.random.default_rng(0).normal(size=shape).astype("float32"))
     assert onnx_export.check(model, tmp_path / "m.onnx") < 1e-5

@@ -9,6 +9,7 @@ import pytest
 
 import kcompile
 from kcompile import layers
+from kcompile.core import tree
 from kcompile.export import onnx as onnx_export
 from kcompile.export.onnx.emit import UnsupportedOps
 
@@ -149,3 +150,86 @@ def test_a_failed_export_names_the_layers_and_leaves_the_old_file(tmp_path):
     assert "again" in str(caught.value)
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["m.onnx"]
+
+
+class Own(kcompile.Model):
+    """A model of one's own: `function(dense, *arguments of its call)`."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = layers.Dense(3)
+        self.table = layers.Embedding(5, 3)
+
+
+class OfDict(Own):
+    def call(self, x):
+        return self.dense(x["query"]) + self.table(x["count"])
+
+
+class Nested(Own):
+    def call(self, x):
+        return {"sum": self.dense(x["a"]["q"]) + self.dense(x["b"][0]), "first": x["b"][1]}
+
+
+class OfTwo(Own):
+    def call(self, left, right):
+        return self.dense(left) - self.dense(right)
+
+
+class OfList(Own):
+    def call(self, x):
+        return self.dense(x[0]) + self.dense(x[1])
+
+
+X, LABELS = np.ones((2, 4), "float32"), np.array([1, 2], "int32")
+
+
+@pytest.mark.parametrize(
+    ("model", "given", "named", "results"),
+    [
+        (OfDict, [{"query": X, "count": LABELS}], {"count": "int32", "query": "float32"}, ["output_0"]),
+        (Nested, [{"b": [X, X], "a": {"q": X}}], dict.fromkeys(("a_q", "b_0", "b_1"), "float32"),
+         ["first", "sum"]),
+        (OfTwo, [X, X * 2], {"left": "float32", "right": "float32"}, ["output_0"]),
+        (OfList, [[X, X]], {"input_0": "float32", "input_1": "float32"}, ["output_0"]),
+    ],
+)  # fmt: skip
+def test_inputs_of_models_of_ones_own_have_the_names_that_the_user_gave(
+    model, given, named, results, tmp_path
+):
+    model = model()
+    wanted = [np.asarray(leaf) for leaf in tree.flatten(model(*given))]
+    model.export(tmp_path / "m.onnx", verbose=False)
+    session = onnxruntime.InferenceSession(tmp_path / "m.onnx", providers=["CPUExecutionProvider"])
+    kinds = {"tensor(float)": "float32", "tensor(int32)": "int32"}
+    assert {one.name: kinds[one.type] for one in session.get_inputs()} == named
+    assert [one.name for one in session.get_outputs()] == results
+    found = session.run(None, dict(zip(named, tree.flatten(given), strict=True)))
+    for a, b in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-6)
+
+
+def test_a_training_step_names_the_entries_of_a_dict(tmp_path):
+    model = OfDict()
+    model.compile("sgd", "mse")
+    model.fit({"query": X, "count": LABELS}, np.ones((2, 3)), verbose=0)
+    model.export(tmp_path / "m.onnx", verbose=False, training=True)
+    made = onnx.load(tmp_path / "m.onnx")
+    assert [one.name for one in made.graph.input][:3] == ["count", "query", "y"]
+
+
+@pytest.mark.parametrize(
+    ("layer", "named"),
+    [
+        (lambda: layers.Conv2D(2, 3, strides=2, padding="same"), ["(height+1)//2", "(width+1)//2"]),
+        (lambda: layers.Conv2D(2, 3), ["height-2", "width-2"]),
+        (lambda: layers.UpSampling2D((2, 3)), ["2*height", "3*width"]),
+        (lambda: layers.Reshape((-1, 3)), ["height*width"]),
+    ],
+)
+def test_computed_dimensions_read_as_one_would_write_them(layer, named, tmp_path):
+    model = kcompile.Sequential([kcompile.Input((None, None, 3)), layer()])
+    model.export(tmp_path / "m.onnx", verbose=False)
+    (output,) = onnx.load(tmp_path / "m.onnx").graph.output
+    assert [d.dim_param for d in output.type.tensor_type.shape.dim][1:-1] == named
+    assert all(name in output.doc_string for name in named)

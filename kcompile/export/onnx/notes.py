@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import kcompile
 from kcompile.export.onnx.graph import OnnxGraph
+from kcompile.export.onnx.symbols import readable
 from kcompile.ir.types import TensorType
 
 
@@ -22,4 +23,4 @@ def _described(type_: TensorType) -> str:
     >>> _described(TensorType((2, 3), "float32"))
     'float32 (2, 3)'
     """
-    return f"{type_.dtype} ({', '.join(map(repr, type_.shape))}{',' * (len(type_.shape) == 1)})"
+    return f"{type_.dtype} ({', '.join(map(readable, type_.shape))}{',' * (len(type_.shape) == 1)})"

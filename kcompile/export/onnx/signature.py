@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
@@ -90,8 +90,7 @@ def trace_inference(model: Any, input_signature: Any = None) -> Traced:
     Raises:  ValueError if the model was never built and no signature is given.
     """
     given = default_signature(model) if input_signature is None else list(input_signature)
-    count = iter(range(len(tree.flatten(given))))
-    specs = [tree.map_structure(lambda x: make_spec(x, next(count)), argument) for argument in given]
+    specs = [_specs(argument, count) for count in [itertools.count()] for argument in given]
     flat = tree.flatten(specs)
     if not takes_or_makes_text(model):
         refuse_text(model, flat)
@@ -102,6 +101,18 @@ def trace_inference(model: Any, input_signature: Any = None) -> Traced:
         if fixed == specs:
             raise
         return _with_open_sizes(model, fixed)
+
+
+def _specs(structure: Any, count: Iterator[int], path: tuple[str, ...] = ()) -> Any:
+    """Specs in the place of what they are made of; what stands in a dict is named by its keys."""
+    if not tree.is_nested(structure):
+        number = next(count)
+        return make_spec(structure, number, "_".join(path))
+    in_dict, found = isinstance(structure, dict), []
+    for key in tree.keys_of(structure):
+        item = structure[key]
+        found.append(_specs(item, count, (*path, str(key)) if in_dict or path else ()))
+    return tree.rebuild(structure, found)
 
 
 def _with_open_sizes(model: Any, specs: list[Any]) -> Traced:
@@ -181,6 +192,12 @@ def default_signature(model: Any) -> list[Any]:
                 hint="call it on data once, or give `input_signature=[InputSpec(shape=..., dtype=...)]`",
             )
         )
+    called = getattr(model, "_called_with", None) or {}
+    if called and list(shapes) == ["input_shape"]:  # by the call: all its arguments, in their order
+        return [
+            tree.map_structure(partial(_of_call, "" if len(called) == 1 else name), x)
+            for name, x in called.items()
+        ]
     inputs = getattr(model, "inputs", None) or []
     dtype = inputs[0].dtype if len(inputs) == 1 else model.input_dtype
     return [_of_shapes(shape, dtype) for shape in shapes.values()]
@@ -194,11 +211,15 @@ def _of_shapes(shapes: Any, dtype: str) -> Any:
     return [_of_shapes(shape, dtype) for shape in shapes]
 
 
-def make_spec(x: Any, position: int) -> Spec:
-    """A spec from an InputSpec, a placeholder, an array or a spec."""
+def _of_call(name: str, x: Any) -> Spec:
+    return Spec((None, *x.shape[1:]), x.dtype, name, rows=x.shape[0])
+
+
+def make_spec(x: Any, position: int, name: str = "") -> Spec:
+    """A spec from an InputSpec, a placeholder, an array or a spec. name: for want of its own."""
     if getattr(x, "shape", None) is None or getattr(x, "dtype", None) is None:
         raise ValueError(f"`input_signature` needs shape and dtype of every input. Received: {x}")
-    name = getattr(x, "name", None) or f"input_{position}"
+    name = getattr(x, "name", None) or name or f"input_{position}"
     first = x.shape[0] if len(x.shape) else None
     rows = first if isinstance(first, int) else getattr(x, "rows", None)
     shape = (first if isinstance(first, str) else None, *tuple(x.shape)[1:])

@@ -40,7 +40,7 @@ class Symbols:
 
     def name_of(self, dim: Int) -> str:
         """The `dim_param` of a dimension."""
-        name = repr(dim).replace(" ", "")
+        name = readable(dim)
         self.by_name[name] = dim
         return name
 
@@ -55,6 +55,38 @@ class Symbols:
         """A dimension of which nothing is known."""
         self._unknown += 1
         return self.dim_of(f"unknown_{self._unknown}")
+
+
+def readable(dim: int | Int) -> str:
+    """A dimension as one would write it by hand, in Python and without spaces.
+
+    >>> n = symbol("n")
+    >>> readable((n + 1) // 2 - 1), readable(2 * n), readable(3 - n * n)
+    ('(n+1)//2-1', '2*n', '3-n*n')
+    """
+    if isinstance(dim, int):
+        return str(dim)
+    found = ""
+    for monomial, coefficient in sorted(dim.terms, key=lambda term: (term[1] < 0, not term[0])):
+        sign = "-" if coefficient < 0 else "+" if found else ""
+        found += sign + _product_text(monomial, abs(coefficient))
+    return found
+
+
+def _product_text(monomial: tuple[Atom, ...], coefficient: int) -> str:
+    numbers = [str(coefficient)] if coefficient != 1 or not monomial else []
+    alone = len(monomial) == 1 and not numbers
+    return "*".join([*numbers, *(_atom_text(atom, alone) for atom in monomial)])
+
+
+def _atom_text(atom: Atom, alone: bool) -> str:
+    if isinstance(atom, Min):
+        return f"min({readable(atom.first)},{readable(atom.second)})"
+    if not isinstance(atom, FloorDiv):
+        return atom.name
+    sides = [readable(d) for d in (atom.numerator, atom.divisor)]
+    text = "//".join(side if side.isidentifier() or side.isdigit() else f"({side})" for side in sides)
+    return text if alone else f"({text})"
 
 
 def dims_tensor(g: Any, shape: Shape) -> str:
