@@ -45,6 +45,16 @@ W, BIAS, CUBE = normal(4, 5), normal(5), normal(2, 4, 5)
         (lambda x: ops.einsum("...c,cd->...d", x, W), (2, 3, 4), ["MatMul"]),
         (lambda x: ops.einsum("abc,acd->abd", x, x[:, :4]), (2, 4, 4), ["MatMul"]),
         (lambda x: ops.einsum("abc,cd->adb", x, W), (2, 3, 4), ["Einsum"]),
+        # einsum of two computed tensors as products of matrices
+        (lambda x: ops.einsum("nab,ncb->nac", x, ops.exp(x)), (2, 3, 4), ["Exp", "Transpose", "MatMul"]),
+        (lambda x: ops.einsum("btnh,bsnh->bnts", x, ops.exp(x)), (2, 3, 2, 4),
+         ["Exp", "Transpose", "Transpose", "MatMul"]),
+        (lambda x: ops.einsum("bnts,bsnh->btnh", x, ops.exp(ops.transpose(x, (0, 3, 1, 2)))), (2, 3, 4, 4),
+         ["Exp", "Transpose", "MatMul", "Transpose"]),
+        (lambda x: ops.einsum("abcd,aecd->acbe", x, ops.exp(x)), (2, 3, 2, 4),
+         ["Exp", "Transpose", "Transpose", "MatMul"]),
+        (lambda x: ops.einsum("abc,abd->acd", x, ops.exp(x)), (2, 3, 4), ["Exp", "Transpose", "MatMul"]),
+        (lambda x: ops.einsum("abc,abd->cd", x, ops.exp(x)), (2, 3, 4), ["Exp", "Einsum"]),
         (lambda x: ops.einsum("abc,bcd->abd", x, CUBE), (3, 2, 4), ["Einsum"]),
         # limits
         (lambda x: ops.clip(x, -1, 2), (2, 3), ["Clip"]),

@@ -16,7 +16,7 @@ from kcompile.core import dtypes
 from kcompile.export.onnx.builder import AXES_AS_INPUT_ALL
 from kcompile.export.onnx.graph import OnnxGraph, OnnxNode
 from kcompile.export.onnx.parts import limited, ordered_values
-from kcompile.export.onnx.products import gemm, plain_product, projection, transposed_product
+from kcompile.export.onnx.products import batched_product, gemm, plain_product, projection, transposed_product
 
 Rule = Callable[["Around", OnnxNode], list[OnnxNode] | None]
 CLIPS = ("float32", "float64", "int32", "int64")
@@ -298,7 +298,7 @@ def affine(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
     ]
 
 
-EINSUMS: dict[str, tuple[Rule, ...]] = {"Einsum": (plain_product, projection)}
+EINSUMS: dict[str, tuple[Rule, ...]] = {"Einsum": (plain_product, projection, batched_product)}
 RULES: dict[str, tuple[Rule, ...]] = {
     "Mul": (quotient, one_factor),
     "Div": (one_factor,),
