@@ -104,9 +104,9 @@ class OpCall(Operation):
         parameters = list(self.signature.parameters.values())
         every = next((k for k, p in enumerate(parameters) if p.kind is p.VAR_POSITIONAL), None)
         if every is not None:
-            named = dict(self.settings)
+            named = self.settings | more
             before = [named.pop(p.name) for p in parameters[:every] if p.name in named]
-            return self.function(*before, *tensors, **named, **more)
+            return self.function(*before, *tensors, **named)
         free = [p.name for p in parameters if p.name not in self.settings and p.name not in more]
         named = dict(zip(free, tensors, strict=False))
         if isinstance(named.get("key"), list):  # JSON has no tuples

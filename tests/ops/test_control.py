@@ -456,3 +456,14 @@ def test_loops_on_arrays_in_a_stateless_scope():
     with kcompile.StatelessScope():
         last, _ = ops.scan(lambda c, x: (c + x, c), np.float32(0), np.arange(3, dtype="float32"))
     assert float(last) == 3
+
+
+def test_a_switch_on_placeholders():
+    import kcompile
+
+    x = kcompile.Input((3,))
+    branches = [lambda v: v, lambda v: v * 2.0]
+    model = kcompile.Model(x, ops.switch(ops.cast(ops.max(x) > 0, "int32"), branches, x))
+    for sign, factor in ((1, 2), (-1, 1)):
+        given = np.full((2, 3), sign, "float32")
+        np.testing.assert_array_equal(model(given), given * factor)
