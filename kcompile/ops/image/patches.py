@@ -147,7 +147,8 @@ def _along(x: Any, axis: int, p: int, s: int, e: int, o: Any) -> Any:
     return pick(x, ew.add(first, np.arange(p, dtype=np.int32) * np.int32(e)), axis=axis)
 
 
-MANY = 2**16  # numbers of a constant, of positions or weights, that are too many for a file
+POSITIONS = 2**16  # of pixels, and numbers of filters, that a file should not have more of
+WEIGHTS = 2**20
 
 
 @windows_op.onnx
@@ -158,12 +159,13 @@ def _windows_onnx(g: Any, x: str, *, size: Any, strides: Any, rate: Any, pads: A
     apart = all(p == (0, 0) for p in pads)
     if apart and all(isinstance(d, int) for d in extents):
         outer = _outer(shape, size, strides, rate, pads)
-        if math.prod(outer) * whole > MANY or _side_by_side(extents, size, strides, rate):
+        if _side_by_side(extents, size, strides, rate):
             return None
-        positions = g.constant(_positions(extents, outer, size, strides, rate))
-        pixels = g.reshape(x, (shape[0], math.prod(extents), c))
-        return str(g.reshape(g.node("Gather", pixels, positions, axis=1), (shape[0], *outer, whole * c)))
-    if not dtypes.is_float(g.dtype(x)) or not isinstance(c, int) or (whole * c) ** 2 > MANY:
+        if math.prod(outer) * whole <= POSITIONS:
+            positions = g.constant(_positions(extents, outer, size, strides, rate))
+            pixels = g.reshape(x, (shape[0], math.prod(extents), c))
+            return str(g.reshape(g.node("Gather", pixels, positions, axis=1), (shape[0], *outer, whole * c)))
+    if not dtypes.is_float(g.dtype(x)) or not isinstance(c, int) or (whole * c) ** 2 > WEIGHTS:
         return None
     # One filter for each pixel of a window and channel: (whole c, c, *size).
     filters = np.eye(whole * c).reshape(whole * c, *size, c)
