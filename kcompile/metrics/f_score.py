@@ -81,8 +81,10 @@ class FBetaScore(Metric):
         squared = self.beta**2
         score = precision * recall / (squared * precision + recall + config.epsilon()) * (1 + squared)
         if self.average == "weighted":
-            return ops.sum(score * samples / (ops.sum(samples) + config.epsilon()))
-        return score if self.average is None else ops.mean(score)
+            score = ops.sum(score * samples / (ops.sum(samples) + config.epsilon()))
+        elif self.average is not None:
+            score = ops.mean(score)
+        return ops.cast(score, self.dtype)  # NumPy widens bfloat16 beside Python's floats
 
     def get_config(self) -> dict[str, Any]:
         own = {"average": self.average, "beta": self.beta, "threshold": self.threshold}

@@ -67,20 +67,25 @@ class Discretization(DataLayer):
 
         Raises:  ValueError for a layer with given boundaries.
         """
-        if self.num_bins is None:
-            raise ValueError(
-                "Cannot adapt a Discretization layer that has been initialized with `bin_boundaries`, use "
-                "`num_bins` instead."
-            )
+        self._check_learns()
         self.reset_state()
-        for batch in [data] if is_tensor(data) else batches_of(data, steps):
+        at_once = is_tensor(data) or isinstance(data, (int, float))
+        for batch in [data] if at_once else batches_of(data, steps):
             self.update_state(batch)
         self.finalize_state()
 
     def update_state(self, data: Any) -> None:
         """Take a batch into account."""
+        self._check_learns()
         values = np.array(data).astype("float32")
         self.summary = _merged(_summary(values, self.epsilon), self.summary, self.epsilon)
+
+    def _check_learns(self) -> None:
+        if self.num_bins is None:
+            raise ValueError(
+                "Cannot adapt a Discretization layer that has been initialized with `bin_boundaries`, use "
+                "`num_bins` instead."
+            )
 
     def finalize_state(self) -> None:
         """Boundaries from what was seen."""

@@ -32,10 +32,10 @@ def encoded(indices: Any, mode: str, depth: int, dtype: str, weights: Any = None
     axis = 1 if len(indices.shape) > 1 else 0
     rows = ops.one_hot(indices, depth, dtype=dtype if weights is None else weights.dtype)
     if mode == "multi_hot":
+        if rows.shape[axis] == 0:  # of no categories: none occurs
+            return ops.sum(rows, axis=axis)
         found = ops.max(rows, axis=axis)
-        return (
-            found if isinstance(rows.shape[axis], int) else ops.relu(found)
-        )  # of no categories: none occurs
+        return found if isinstance(rows.shape[axis], int) else ops.relu(found)
     if weights is not None:
         rows = rows * ops.expand_dims(weights, -1)
     return ops.sum(rows, axis=axis)

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from kcompile.core import dtypes, registry, tree
+from kcompile import ops
+from kcompile.core import config, dtypes, registry, tree
 from kcompile.core.serialization import deserialize_keras_object, serialize_keras_object
 from kcompile.layers.core.input_layer import Input
 from kcompile.layers.layer import Layer
@@ -223,7 +224,7 @@ class FeatureSpace(Layer):
         """The encoded placeholders."""
         if self.encoded_features is None:
             self._check_adapted()
-            self.encoded_features = self._encoded(dict(self.inputs))
+            self.encoded_features = self._encoded(dict(self.inputs), symbolic=True)
         return self.encoded_features
 
     def __call__(self, data: Any) -> Any:
@@ -233,22 +234,34 @@ class FeatureSpace(Layer):
             raise ValueError(
                 f"A FeatureSpace can only be called with a dict. Received: data={data} (of type {type(data)}"
             )
+        for name in [*self.features, *data]:
+            if name not in data or name not in self.features:
+                raise KeyError(
+                    f"A FeatureSpace must be called with the features {sorted(self.features)}. '{name}' is "
+                    f"{'missing' if name in self.features else 'none of them'}: received {sorted(data)}."
+                )
         columns = {name: np.asarray(as_data(value)) for name, value in data.items()}
         is_row = any(not column.shape for column in columns.values())
         columns = {n: c.reshape(-1, 1) if c.ndim < 2 else c for n, c in columns.items()}
         encoded = self._encoded(columns)
         return tree.map_structure(lambda x: x[0] if is_row and x.shape[0] == 1 else x, encoded)
 
-    def _encoded(self, columns: dict[str, Any]) -> Any:
+    def _encoded(self, columns: dict[str, Any], symbolic: bool = False) -> Any:
         values = {name: self.preprocessors[name](x) for name, x in columns.items()}
         crossed = {c.name: self.crossers[c.name]([values[n] for n in c.feature_names]) for c in self.crosses}
         found = {}
         for name, x in [*sorted(values.items()), *sorted(crossed.items())]:
             spec = self.crosses_by_name[name] if name in crossed else self.features[name]
             found[name] = self._one_hot(name, x) if spec.output_mode == "one_hot" else x
-            self._check_numbers(name, found[name])
+            if symbolic:
+                self._check_numbers(name, found[name])
         if self.output_mode == "dict":
             return found
+        # Counts of tokens are ints where a layer is called, floats in models, as the placeholders say.
+        found = {
+            name: ops.cast(x, config.floatx()) if dtypes.is_int(str(x.dtype)) else x
+            for name, x in found.items()
+        }
         if self.concat is None:
             self.concat = TFDConcat(axis=-1)
         return self.concat(list(found.values()))

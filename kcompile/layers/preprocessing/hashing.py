@@ -97,6 +97,8 @@ class Hashing(DataLayer):
         self.strong_hash = salt is not None
 
     def call(self, inputs: Any) -> Any:
+        if inputs is None:
+            raise ValueError(f"Layer '{self.name}' hashes ints and text. Received: None")
         x = stacked(inputs)
         if self.output_mode == "one_hot" and x.shape and x.shape[-1] == 1:
             x = x[..., 0]

@@ -70,7 +70,13 @@ class IntegerLookup(IndexLookup):
         return token
 
     def _rows(self, data: Any) -> Iterable[Sequence[Token]]:
-        array = np.atleast_1d(np.asarray(data)).astype("int64")
+        given = np.atleast_1d(np.asarray(data))
+        if given.dtype.kind not in "biuf":
+            raise TypeError(
+                f"Layer '{self.name}' learns from ints. Received: {data!r:.200} (of dtype {given.dtype}). "
+                "Use StringLookup for text."
+            )
+        array = given.astype("int64")
         return array.reshape(-1, array.shape[-1]).tolist() if array.ndim > 1 else [array.tolist()]
 
     def call(self, inputs: Any) -> Any:

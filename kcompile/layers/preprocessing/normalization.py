@@ -13,6 +13,7 @@ from kcompile.core import config
 from kcompile.layers.call_spec import is_tensor
 from kcompile.layers.preprocessing.data_layer import DataLayer, batches_of
 
+BATCH = 128  # rows that are read at once from a data set of rows
 Shape = tuple[int | None, ...]
 
 
@@ -81,7 +82,7 @@ class Normalization(DataLayer):
             self._build_for(array.shape)
             mean, variance = (f(array, axis=self._reduce_axis) for f in (np.mean, np.var))
         elif hasattr(data, "__iter__"):
-            mean, variance = self._of_batches(batches_of(data))
+            mean, variance = self._of_batches(batches_of(_in_batches(data)))
         else:
             raise TypeError(
                 f"Unsupported data type: {type(data)}. `adapt` takes arrays and iterables of them."
@@ -171,6 +172,15 @@ class Normalization(DataLayer):
 
     def get_build_config(self) -> dict[str, Any] | None:
         return {"input_shape": self._build_input_shape} if self._build_input_shape else None
+
+
+def _in_batches(data: Any) -> Any:
+    """A data set whose elements are single rows, in batches; anything else as it is."""
+    if not callable(getattr(data, "batch", None)):
+        return data
+    first: Any = next(iter(data), None)
+    first = first[0] if isinstance(first, tuple) else first
+    return data.batch(BATCH) if np.ndim(first) == 1 else data
 
 
 def _check_statistics(mean: Any, variance: Any, axis: tuple[int, ...]) -> None:

@@ -92,7 +92,8 @@ class Counts:
 def read_lines(path: Any) -> list[str]:
     """The lines of a vocabulary file that the user names; never one that a saved model names.
 
-    Raises:  ValueError while a model is being read from a file, and for a file that is not there.
+    Raises:  ValueError while a model is being read from a file, for a file that is not there, and for empty
+             or repeated lines.
     """
     if serialization.is_reading():
         raise ValueError(
@@ -102,7 +103,16 @@ def read_lines(path: Any) -> list[str]:
         )
     if "://" in str(path) or not Path(path).is_file():
         raise ValueError(f"Vocabulary file {path} does not exist.")
-    return lines_of(Path(path).read_text("utf-8"))
+    lines = lines_of(Path(path).read_text("utf-8"))
+    seen: set[str] = set()
+    for number, line in enumerate(lines, 1):
+        if not line or line in seen:
+            raise ValueError(
+                f"Line {number} of vocabulary file {path} {'repeats ' + repr(line) if line else 'is empty'}. "
+                "Give every token a line of its own, once."
+            )
+        seen.add(line)
+    return lines
 
 
 def lines_of(text: str) -> list[str]:
