@@ -75,13 +75,14 @@ def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> Any:
 def sparse_top_k_categorical_accuracy(
     y_true: Any, y_pred: Any, k: int = 5, from_sorted_ids: bool = False
 ) -> Any:
-    """1 where the class number y_true is among the k largest of y_pred.
+    """1 where the class number y_true is among the k largest of y_pred, in the shape of y_true.
 
     Args:    from_sorted_ids: y_pred holds class numbers, best first, instead of scores.
     """
     y_true, y_pred = ew.as_tensor(y_true), ew.as_tensor(y_pred)
-    if len(y_true.shape) == len(y_pred.shape) and y_true.shape[-1] == 1:
-        y_true = ops.squeeze(y_true, -1)
+    if len(y_true.shape) == len(y_pred.shape) > 0 and y_true.shape[-1] == 1:
+        found = sparse_top_k_categorical_accuracy(ops.squeeze(y_true, -1), y_pred, k, from_sorted_ids)
+        return ops.expand_dims(found, -1)  # in the shape of y_true
     if not from_sorted_ids:
         return _top_k(y_true, y_pred, k)
     hits = ops.equal(ops.expand_dims(ops.cast(y_true, str(y_pred.dtype)), -1), y_pred[..., :k])

@@ -68,7 +68,8 @@ class AUC(Metric):
         if num_labels and not multi_label:
             raise ValueError("`num_labels` is needed only when `multi_label` is True.")
         self._given = None if thresholds is None else sorted(thresholds)
-        inner = self._given or [k / (num_thresholds - 1) for k in range(1, num_thresholds - 1)]
+        even = [k / (num_thresholds - 1) for k in range(1, num_thresholds - 1)] if thresholds is None else []
+        inner = even if self._given is None else self._given
         self.thresholds = [-config.epsilon(), *inner, 1.0 + config.epsilon()]
         self.num_thresholds = len(self.thresholds)
         self._is_even = self._given is None or _is_even([0.0, *inner, 1.0])

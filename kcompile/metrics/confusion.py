@@ -110,7 +110,16 @@ def _joint_weights(y_true: Any, sample_weight: Any, label_weights: Any, dtype: s
 
 
 def _only_top(y_pred: Any, k: int) -> Any:
-    """The k largest predictions of each row, of equal ones the first; the rest becomes LEAST."""
+    """The k largest predictions of each row, of equal ones the first; the rest becomes LEAST.
+
+    Raises:  ValueError for k above the number of predictions in a row.
+    """
+    size = y_pred.shape[-1] if y_pred.shape else 1
+    if isinstance(size, int) and k > size:
+        raise ValueError(
+            f"`top_k` must be at most the number of classes, {size}. Received: top_k={k} for predictions of "
+            f"shape {tuple(y_pred.shape)}"
+        )
     others, own = ops.expand_dims(y_pred, -2), ops.expand_dims(y_pred, -1)
     place = ops.arange(ops.shape(y_pred)[-1])
     earlier = ops.less(ops.expand_dims(place, 0), ops.expand_dims(place, 1))

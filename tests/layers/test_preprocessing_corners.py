@@ -1,4 +1,4 @@
-"""Preprocessing layers with unusual data: single rows, empty lists, counts of tokens, wrong files and names."""
+"""Preprocessing layers with unusual data: rows, empty lists, counts of tokens, wrong files and names."""
 
 from __future__ import annotations
 
@@ -56,7 +56,9 @@ def test_integer_lookup_does_not_learn_from_text():
         layers.IntegerLookup().adapt(["a", "b"])
 
 
-@pytest.mark.parametrize(("text", "found"), [("a\n\nb\n", "Line 2 .* is empty"), ("a\nb\na\n", "repeats 'a'")])
+@pytest.mark.parametrize(
+    ("text", "found"), [("a\n\nb\n", "Line 2 .* is empty"), ("a\nb\na\n", "repeats 'a'")]
+)
 @pytest.mark.parametrize("kind", ["StringLookup", "TextVectorization"])
 def test_vocabulary_files_with_empty_or_repeated_lines_are_refused(kind, text, found, tmp_path):
     path = tmp_path / "words.txt"
