@@ -16,7 +16,7 @@ from kcompile.ops import elementwise as ew
 from kcompile.ops import index as indexing
 from kcompile.ops import movement
 from kcompile.ops import random as draws
-from kcompile.ops.public import public
+from kcompile.ops.public import guarded, public
 from kcompile.trace.seed_generator import SeedGenerator as SeedGenerator
 from kcompile.trace.seed_generator import checked_seed
 
@@ -63,6 +63,7 @@ def _scaled(x: Any, factor: Any, offset: Any) -> Any:
     return ew.add(ew.multiply(x, ew.as_tensor(factor, dtype)), ew.as_tensor(offset, dtype))
 
 
+@guarded
 def normal(shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = None, seed: Any = None) -> Any:
     """Normal draws.
 
@@ -73,6 +74,7 @@ def normal(shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = None, se
     return _scaled(draws.normal(draw_seed(seed), shape, dtype), stddev, mean)
 
 
+@guarded
 def truncated_normal(
     shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = None, seed: Any = None
 ) -> Any:
@@ -81,6 +83,7 @@ def truncated_normal(
     return _scaled(draws.truncated_normal(draw_seed(seed), shape, dtype), stddev, mean)
 
 
+@guarded
 def uniform(shape: Any, minval: Any = 0.0, maxval: Any = 1.0, dtype: Any = None, seed: Any = None) -> Any:
     """Uniform draws from [minval, maxval), floats; for integers there is `randint`."""
     dtype = _float_dtype("uniform", dtype)
@@ -98,6 +101,7 @@ def _largest_below(maxval: Any, minval: Any, dtype: str) -> Any:
     return np.nextafter(high, low) if low < high else None
 
 
+@guarded
 def randint(shape: Any, minval: Any, maxval: Any, dtype: Any = "int32", seed: Any = None) -> Any:
     """Uniform ints from [minval, maxval).
 
@@ -139,16 +143,19 @@ def shuffle(x: Any, axis: int = 0, seed: Any = None) -> Any:
     return indexing.take(x, draws.permutation(draw_seed(seed), x.shape[k]), axis=k)
 
 
+@guarded
 def gamma(shape: Any, alpha: Any, dtype: Any = None, seed: Any = None) -> Any:
     """Gamma draws with the shape parameter alpha and scale 1."""
     return draws.gamma(draw_seed(seed), shape, alpha, _float_dtype("gamma", dtype))
 
 
+@guarded
 def beta(shape: Any, alpha: Any, beta: Any, dtype: Any = None, seed: Any = None) -> Any:
     """Beta draws."""
     return draws.beta(draw_seed(seed), shape, alpha, beta, _float_dtype("beta", dtype))
 
 
+@guarded
 def binomial(shape: Any, counts: Any, probabilities: Any, dtype: Any = None, seed: Any = None) -> Any:
     """How many of `counts` trials, each with the given probability, succeed; floats, or ints of any width."""
     if dtypes.standardize(dtype) == "bool":

@@ -25,6 +25,20 @@ class ArgumentError(KCompileError, ValueError, TypeError, AttributeError):
     """
 
 
+class MisfitError(ArgumentError, IndexError, KeyError, ZeroDivisionError, OverflowError):
+    """Arguments that an op has no use for, found out by what Python or NumPy failed with inside of it.
+    Keras's users see there whatever JAX failed with.
+    """
+
+    __str__ = Exception.__str__  # a KeyError shows its message in quotes
+
+
+class NoNumbersError(ArgumentError, NotImplementedError):
+    """A symbolic tensor stands where numbers are needed. Keras raises whatever the use of it ends in: a
+    ValueError for an array, a NotImplementedError for a loop over it, a TypeError out of JAX.
+    """
+
+
 class DTypeError(KCompileError, TypeError, ValueError):
     """dtypes do not fit."""
 

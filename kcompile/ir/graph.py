@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kcompile.core.errors import NoNumbersError
 from kcompile.ir.traits import Leaf
 from kcompile.ir.types import Shape, TensorType
 
@@ -109,7 +110,7 @@ class Value:
     def __bool__(self) -> bool:
         known = self._numbers
         if known is None:
-            raise TypeError(
+            raise NoNumbersError(
                 "A symbolic tensor has no truth value while a model is traced: "
                 "Python `if` and `while` cannot look at it. "
                 "Use ops.where(condition, a, b)."
@@ -119,7 +120,7 @@ class Value:
     def _number(self) -> Any:
         known = self._numbers
         if known is None:
-            raise TypeError(
+            raise NoNumbersError(
                 f"A symbolic tensor ({self.type!r}) has no number while a function is traced. What must be "
                 "known then, such as an axis or a shape, has to be a constant; for `jit`, name it in "
                 "`static_argnames`."
@@ -135,7 +136,7 @@ class Value:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         known = self._numbers
         if known is None:
-            raise TypeError(
+            raise NoNumbersError(
                 f"A symbolic tensor ({self.type!r}) has no numbers while a model is traced; "
                 "use kcompile.ops instead of NumPy functions."
             )
@@ -147,7 +148,7 @@ class Value:
 
     def __iter__(self) -> Any:
         if not self.shape or not isinstance(self.shape[0], int):
-            raise TypeError("Iterating over a symbolic tensor needs a known first dimension.")
+            raise NoNumbersError("Iterating over a symbolic tensor needs a known first dimension.")
         return (self[i] for i in range(self.shape[0]))  # type: ignore[index]
 
     def __len__(self) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from kcompile.core import dtypes
+from kcompile.core.errors import ArgumentError, message
 from kcompile.core.symbolic import Int
 from kcompile.ir import graph
 from kcompile.ir.graph import HAS_NUMBERS, Constant, Value
@@ -123,7 +124,22 @@ class Op:
 
     def infer_types(self, types: tuple[TensorType, ...], attrs: dict[str, Any]) -> tuple[TensorType, ...]:
         result = self.rules["infer"](*types, **attrs)
-        return result if isinstance(result, tuple) else (result,)
+        found = result if isinstance(result, tuple) else (result,)
+        for made in found:
+            for extent in made.shape:
+                if not (isinstance(extent, Int) or (isinstance(extent, (int, np.integer)) and extent >= 0)):
+                    raise self._impossible(made, attrs)
+        return found
+
+    def _impossible(self, made: TensorType, attrs: dict[str, Any]) -> ArgumentError:
+        """The error for a result with an extent that no tensor has."""
+        given = ", ".join(f"{k}={v!r}" for k, v in attrs.items())
+        return ArgumentError(
+            message(
+                f"{self.name}: the result would have a dimension that is negative or no int.",
+                received=f"shape {made.shape} from {given}",
+            )
+        )
 
     def __call__(self, *inputs: Any, **attrs: Any) -> Any:
         """Symbolic if any input is a `Value`, else computed at once by the NumPy reference."""

@@ -16,6 +16,7 @@ from kcompile.ir.types import TensorType
 from kcompile.ops import cutting, joining, movement
 from kcompile.ops import elementwise as ew
 from kcompile.ops import index as indexing
+from kcompile.ops.checks import whole
 from kcompile.ops.movement import check_axis
 
 repeat_op = Op("repeat")
@@ -181,6 +182,11 @@ def array_split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
             f"indices_or_sections={indices_or_sections}"
         )
     d, n = x.shape[check_axis("array_split", axis, len(x.shape))], int(indices_or_sections)
+    if n < 1:
+        raise ValueError(
+            "array_split: Argument `indices_or_sections` must be a positive integer. Received: "
+            f"indices_or_sections={n}"
+        )
     if not isinstance(d, int):
         raise ShapeError(
             message("array_split: the dimension must be known.", received=f"axis {axis} of {x.shape}")
@@ -309,7 +315,7 @@ def meshgrid(*x: Any, indexing: str = "xy") -> list[Any]:
     """Coordinate tensors of the grid that 1-D tensors span."""
     if indexing not in ("xy", "ij"):
         raise ValueError(f"Valid values for `indexing` are 'xy' and 'ij', but received {indexing}.")
-    rows = [ravel(t) for t in x]
+    rows = [ravel(t) for t in map(ew.as_tensor, x)]
     shape = tuple(r.shape[0] for r in rows)
     grids = [
         movement.broadcast_to(movement.reshape(r, (1,) * k + r.shape + (1,) * (len(rows) - k - 1)), shape)
@@ -373,7 +379,8 @@ def unravel_index(indices: Any, shape: Any) -> tuple[Any, ...]:
 
     Negative indices count from the end; beyond either end they are those of the end, as in JAX.
     """
-    dims = tuple(shape) if isinstance(shape, (tuple, list)) else (int(shape),)
+    given = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
+    dims = tuple(whole("unravel_index", "shape", d) for d in given)
     left, parts = ew.as_tensor(indices), []
     total = int(np.prod(dims))
     left = ew.where(ew.less(left, 0), ew.add(left, total), left)

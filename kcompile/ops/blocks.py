@@ -6,9 +6,10 @@ import itertools
 from typing import Any
 
 from kcompile.core.config import data_format_of
-from kcompile.core.errors import ShapeError, message
+from kcompile.core.errors import ArgumentError, ShapeError, message
 from kcompile.ops import arrange, cutting, joining, movement
 from kcompile.ops import elementwise as ew
+from kcompile.ops.checks import check_rank, for_each
 from kcompile.ops.convolution import output_extent
 
 
@@ -19,6 +20,7 @@ def depth_to_space(x: Any, block_size: int, data_format: str = "channels_last") 
     """
     x, b = ew.as_tensor(x), int(block_size)
     first = data_format_of(data_format) == "channels_first"
+    _block("depth_to_space", x, b)
     n, h, w, c = (x.shape[k] for k in ((0, 2, 3, 1) if first else (0, 1, 2, 3)))
     if c % (b * b):
         raise ShapeError(
@@ -39,6 +41,7 @@ def space_to_depth(x: Any, block_size: int, data_format: str = "channels_last") 
     """
     x, b = ew.as_tensor(x), int(block_size)
     first = data_format_of(data_format) == "channels_first"
+    _block("space_to_depth", x, b)
     n, h, w, c = (x.shape[k] for k in ((0, 2, 3, 1) if first else (0, 1, 2, 3)))
     if h % b or w % b:
         raise ShapeError(
@@ -52,8 +55,20 @@ def space_to_depth(x: Any, block_size: int, data_format: str = "channels_last") 
     return movement.reshape(y, (n, h, w, c * b * b))
 
 
-def _two(value: Any) -> tuple[int, int]:
-    return (int(value[0]), int(value[1])) if isinstance(value, (tuple, list)) else (int(value),) * 2
+def _block(op: str, x: Any, size: int) -> None:
+    check_rank(op, "x", x, 4, 4)
+    if size < 2:
+        raise ValueError(f"{op}: `block_size` must be at least 2. Received: block_size={size}")
+
+
+def _windows(op: str, kernel: Any, dilation: Any, padding: Any, stride: Any) -> tuple[tuple[int, ...], ...]:
+    """Two numbers of each. Raises ValueError for windows of nothing and steps that go nowhere."""
+    given = {"kernel_size": kernel, "dilation": dilation, "padding": padding, "stride": stride}
+    found = {name: for_each(op, name, value, 2) for name, value in given.items()}
+    for name, pair in found.items():
+        if min(pair) < (0 if name == "padding" else 1):
+            raise ArgumentError(f"{op}: `{name}` is too small. Received: {name}={given[name]}")
+    return tuple(found.values())
 
 
 def _grid(size: Any, kernel: Any, dilation: Any, padding: Any, stride: Any) -> tuple[Any, ...]:
@@ -64,7 +79,8 @@ def _grid(size: Any, kernel: Any, dilation: Any, padding: Any, stride: Any) -> t
 def unfold(x: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Any:
     """All windows of an image as columns: (n, c, h, w) -> (n, c kh kw, windows)."""
     x = ew.as_tensor(x)
-    k, d, p, s = (_two(v) for v in (kernel_size, dilation, padding, stride))
+    check_rank("unfold", "x", x, 4, 4)
+    k, d, p, s = _windows("unfold", kernel_size, dilation, padding, stride)
     rows, columns = _grid(x.shape[2:], k, d, p, s)
     x = cutting.pad(x, ((0, 0), (0, 0), (p[0], p[0]), (p[1], p[1])))
     parts = []
@@ -80,8 +96,9 @@ def fold(
 ) -> Any:
     """Columns of windows summed into an image: (n, c kh kw, windows) -> (n, c, h, w)."""
     x = ew.as_tensor(x)
-    k, d, p, s = (_two(v) for v in (kernel_size, dilation, padding, stride))
-    h, w = _two(output_size)
+    check_rank("fold", "x", x, 3, 3)
+    k, d, p, s = _windows("fold", kernel_size, dilation, padding, stride)
+    h, w = for_each("fold", "output_size", output_size, 2)
     rows, columns = _grid((h, w), k, d, p, s)
     channels = x.shape[1] // (k[0] * k[1])
     x = movement.reshape(x, (x.shape[0], channels, k[0] * k[1], rows, columns))

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from kcompile.core import dtypes, tree
+from kcompile.core.errors import ArgumentError
 from kcompile.ir.graph import Node, Value, recorded, substitute, topological
 from kcompile.ir.op import Op, Sample, unwrap
 from kcompile.ir.traits import Leaf, Traits
@@ -83,8 +84,10 @@ def cond(pred: Any, true_fn: Function, false_fn: Function) -> Any:
     """
     check_callable("cond", true_fn, "true_fn")
     check_callable("cond", false_fn, "false_fn")
-    if pred is None:
-        raise TypeError("cond: `pred` must be a bool, a number or a tensor. Received: pred=None")
+    if pred is None or isinstance(pred, (str, list, tuple, dict)) or callable(pred):
+        raise TypeError(f"cond: `pred` must be a bool, a number or a tensor. Received: pred={pred!r}")
+    if getattr(pred, "shape", ()) not in ((), (1,)):
+        raise ArgumentError(f"cond: `pred` must be a scalar. Received: shape {tuple(pred.shape)}")
     if not isinstance(unwrap(pred), Value):
         return true_fn() if pred else false_fn()
     return switch(ew.where(ew.cast(pred, "bool"), 1, 0), [false_fn, true_fn])
@@ -100,6 +103,8 @@ def switch(index: Any, branches: Sequence[Function], *operands: Any) -> Any:
         check_callable("switch", branch, "branches")
     if not branches:
         raise ValueError("switch: `branches` must not be empty.")
+    if isinstance(index, float):
+        raise TypeError(f"switch: `index` must be an int. Received: index={index}")
     if not isinstance(unwrap(index), Value):
         return branches[min(max(int(index), 0), len(branches) - 1)](*operands)
     index = ew.minimum(ew.maximum(index, 0), len(branches) - 1)

@@ -305,7 +305,10 @@ def _einsum_samples(rng: np.random.Generator) -> Iterator[Sample]:
     yield Sample(arrays((3, 4), (4, 5), (5, 2)), {"subscripts": "ab,bc,cd->ad"}, "chain")
 
 
-def einsum(subscripts: str, *operands: Any, **_: Any) -> Any:
+_EINSUM_OPTIONS = {"optimize", "precision", "preferred_element_type", "out_sharding", "_dot_general"}  # JAX's
+
+
+def einsum(subscripts: str, *operands: Any, **kwargs: Any) -> Any:
     """Sum of products over named axes; `...` broadcasts.
 
     >>> einsum("ij,jk->ik", np.ones((2, 3), "float32"), np.ones((3, 4), "float32")).shape
@@ -313,6 +316,8 @@ def einsum(subscripts: str, *operands: Any, **_: Any) -> Any:
     """
     from kcompile.ops.products import widened
 
+    if unknown := kwargs.keys() - _EINSUM_OPTIONS:
+        raise TypeError(f"einsum: unexpected arguments {sorted(unknown)}")
     xs = widened(*operands)
     return einsum_op(*xs, subscripts=explicit(subscripts, [len(x.shape) for x in xs]))
 

@@ -266,7 +266,7 @@ def associative_scan(f: Function, elems: Any, reverse: bool = False, axis: int =
     """
     check_callable("associative_scan", f, "f")
     leaves = [ew.as_tensor(x) for x in tree.flatten(elems)]
-    axis = axis % len(leaves[0].shape) if leaves[0].shape else axis
+    axis = movement.check_axis("associative_scan", axis, len(leaves[0].shape))
     lengths = {x.shape[axis] for x in leaves}
     if len(lengths) != 1:
         raise ValueError(

@@ -17,6 +17,7 @@ from kcompile.ir.types import Shape, TensorType
 from kcompile.ops import contract as contraction
 from kcompile.ops import cutting, movement
 from kcompile.ops import elementwise as ew
+from kcompile.ops.checks import for_each
 
 LANES = 16  # of a vector of float32
 
@@ -328,10 +329,6 @@ def _depthwise_samples(rng: np.random.Generator) -> Iterator[Sample]:
 # --- public functions ---------------------------------------------------------------------------------------
 
 
-def _per_dimension(value: Any, spatial: int) -> tuple[int, ...]:
-    return tuple(int(v) for v in value) if isinstance(value, (tuple, list)) else (int(value),) * spatial
-
-
 def _convolution(
     op: Op, inputs: Any, kernel: Any, strides: Any, padding: str, data_format: Any, rate: Any, **attrs: Any
 ) -> Any:
@@ -340,7 +337,7 @@ def _convolution(
     first = data_format_of(data_format) == "channels_first"
     if first:
         x = movement.transpose(x, (0, *range(2, spatial + 2), 1))
-    s, d = _per_dimension(strides, spatial), _per_dimension(rate, spatial)
+    s, d = for_each(op.name, "strides", strides, spatial), for_each(op.name, "dilation_rate", rate, spatial)
     x, pads = padded_apart(x, padding_pairs(padding.lower(), x.shape[1:-1], tuple(w.shape[:-2]), s, d))
     y = op(x, w, strides=s, pads=pads, dilations=d, **attrs)
     return movement.transpose(y, (0, spatial + 1, *range(1, spatial + 1))) if first else y

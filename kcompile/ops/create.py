@@ -177,7 +177,7 @@ def multi_hot(
     if num_classes is None:
         raise ValueError("Argument `num_classes` must be specified.")
     rows = one_hot(inputs, num_classes, axis=axis, dtype=dtype, sparse=sparse)
-    return reduce.max(rows, axis=1 if len(rows.shape) == 3 else 0)
+    return reduce.max(rows, axis=1 if len(rows.shape) > 2 else 0)
 
 
 def no_sparse(op: str, sparse: bool) -> None:

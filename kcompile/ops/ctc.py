@@ -12,10 +12,12 @@ import numpy as np
 
 from kcompile.core import dtypes
 from kcompile.core.errors import ShapeError, message
+from kcompile.core.open_extents import all_fit
 from kcompile.ir.graph import Value
 from kcompile.ir.op import unwrap
 from kcompile.ops import control, create, index, joining, movement, order, reduce, soft_maximum
 from kcompile.ops import elementwise as ew
+from kcompile.ops.checks import check_rank
 from kcompile.ops.special import logaddexp
 
 IMPOSSIBLE = -1e5  # log of no probability; finite, so that differences of two of them are numbers
@@ -43,6 +45,15 @@ def ctc_loss(target: Any, output: Any, target_length: Any, output_length: Any, m
                 received=f"target {tuple(target.shape)}, output {tuple(output.shape)}",
             )
         )
+    if not all_fit(target.shape[:1], output.shape[:1]):
+        raise ShapeError(
+            message(
+                "ctc_loss: `target` and `output` must have the same number of samples.",
+                received=f"target {tuple(target.shape)}, output {tuple(output.shape)}",
+            )
+        )
+    check_rank("ctc_loss", "target_length", target_length := ew.as_tensor(target_length), 1, 1)
+    check_rank("ctc_loss", "output_length", output_length := ew.as_tensor(output_length), 1, 1)
     if target.shape[1] == 0:  # no labels at all: one that never counts
         target = create.zeros((target.shape[0], 1), dtype="int32")
     dtype = dtypes.promote(str(output.dtype), "float32")

@@ -15,6 +15,7 @@ from kcompile.ir.graph import Value
 from kcompile.ops import arrange, create, cutting, joining, movement, products, reduce, subscript
 from kcompile.ops import elementwise as ew
 from kcompile.ops import index as indexing
+from kcompile.ops.checks import check_rank
 
 SHORT_SEQUENCE = 16  # elements that are compared with all values rather than searched
 
@@ -163,6 +164,16 @@ def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
 
 def select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0) -> Any:
     """For each element the choice of the first condition that holds, else `default`."""
+    if not isinstance(condlist, (list, tuple)) or not isinstance(choicelist, (list, tuple)):
+        raise ValueError(
+            "select: condlist and choicelist must be lists. Received: "
+            f"{type(condlist).__name__} and {type(choicelist).__name__}"
+        )
+    if len(condlist) != len(choicelist) or not condlist:
+        raise ValueError(
+            "select: condlist and choicelist must have the same length, at least 1. Received: "
+            f"{len(condlist)} and {len(choicelist)}"
+        )
     dtype = ew.common_dtype(*choicelist, default)
     result = ew.as_tensor(default, dtype)
     for condition, choice in reversed(list(zip(condlist, choicelist, strict=True))):
@@ -186,7 +197,10 @@ def nan_to_num(x: Any, nan: Any = 0.0, posinf: Any = None, neginf: Any = None) -
 def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
     """Powers of each element: x^(n-1) ... x, 1."""
     x = ew.as_tensor(x)
+    check_rank("vander", "x", x, 1, 1)
     count = x.shape[0] if N is None else N
+    if isinstance(count, int) and count < 0:
+        raise ValueError(f"vander: Argument `N` must not be negative. Received: N={N}")
     powers = np.arange(count) if increasing else np.arange(count)[::-1]
     return ew.power(movement.expand_dims(x, -1), powers.astype(ew.dtype_of(x)))
 
@@ -206,6 +220,7 @@ def digitize(x: Any, bins: Any) -> Any:
     [1, 3]
     """
     a, b = ew.operands(x, bins)
+    check_rank("digitize", "bins", b, 1, 1)
     a = movement.expand_dims(a, -1)
     reached = ew.logical_not(ew.less(a, b))  # NaN reaches all, as in NumPy
     if b.shape[0] not in (0, 1):
@@ -290,6 +305,8 @@ def psnr(x1: Any, x2: Any, max_val: Any) -> Any:
 def cdist(x: Any, y: Any) -> Any:
     """Euclidean distances between the rows of x (..., n, d) and y (..., m, d)."""
     a, b = ew.operands(x, y, dtype=ew.float_of(ew.common_dtype(x, y)))
+    check_rank("cdist", "x", a, 2)
+    check_rank("cdist", "y", b, 2)
     gaps = ew.subtract(movement.expand_dims(a, -2), movement.expand_dims(b, -3))
     return ew.sqrt(reduce.sum(ew.square(gaps), axis=-1))
 
@@ -308,6 +325,8 @@ def corrcoef(x: Any) -> Any:
 def correlate(x1: Any, x2: Any, mode: str = "valid") -> Any:
     """Cross-correlation of two 1-D tensors; of ints in the default float."""
     a, b = ew.operands(x1, x2, dtype=ew.float_of(ew.common_dtype(x1, x2)))
+    check_rank("correlate", "x1", a, 1, 1)
+    check_rank("correlate", "x2", b, 1, 1)
     n, m = a.shape[0], b.shape[0]
     if not isinstance(n, int) or not isinstance(m, int):
         raise ShapeError(

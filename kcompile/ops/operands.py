@@ -66,10 +66,22 @@ def common_dtype(*xs: Any) -> str:
     return result
 
 
+_NO_NUMBERS = "OUSMm"  # the kinds of NumPy's dtypes of objects, text and times
+
+
+def _not_numeric(x: Any) -> ArgumentError:
+    kind = (
+        "Text" if np.asarray(x).dtype.kind in "US" else f"A {type(x).__name__} of something else than numbers"
+    )
+    return ArgumentError(f"{kind} is no operand of a numeric op. Received: {x!r:.200}")
+
+
 def python_array(x: Any) -> np.ndarray:
     if x is None:
         raise ArgumentError("None is not a valid operand; tensors, arrays, numbers and lists of them are.")
     array = np.asarray(x)
+    if array.dtype.kind in _NO_NUMBERS:
+        raise _not_numeric(x)
     if isinstance(x, (np.ndarray, np.generic)):
         return array
     if array.dtype == np.float64:
@@ -93,8 +105,8 @@ def as_tensor(x: Any, dtype: str | None = None) -> Any:
     if dtype is None or x is None:
         return python_array(x)
     array = np.asarray(x)  # a Python float keeps all its digits until it becomes `dtype`
-    if array.dtype.kind in "US":
-        raise ArgumentError(f"Text is no operand of a numeric op. Received: {x!r}")
+    if array.dtype.kind in _NO_NUMBERS:
+        raise _not_numeric(x)
     if array.dtype.kind == "c":
         raise NotImplementedError("kernels have no complex numbers; keep real and imaginary parts apart")
     wanted = dtypes.numpy_dtype(dtype)

@@ -16,6 +16,7 @@ from kcompile.ir.op import Op, Sample
 from kcompile.ir.types import Shape, TensorType
 from kcompile.ops import create, movement, pool_onnx
 from kcompile.ops import elementwise as ew
+from kcompile.ops.checks import for_each
 from kcompile.ops.convolution import Pairs, onnx_padding, padded_apart, padding_pairs
 from kcompile.ops.windows import Window, all_of, covering, element, identity, pooled, scattered, windows
 
@@ -345,15 +346,11 @@ average_pool_op.samples(_pool_samples)
 # --- public functions ---------------------------------------------------------------------------------------
 
 
-def _per_dimension(value: Any, spatial: int) -> Window:
-    return tuple(int(v) for v in value) if isinstance(value, (tuple, list)) else (int(value),) * spatial
-
-
 def _pool(op: Op, inputs: Any, pool_size: Any, strides: Any, padding: str, data_format: str | None) -> Any:
     x = ew.as_tensor(inputs)
     spatial = len(x.shape) - 2
-    window = _per_dimension(pool_size, spatial)
-    steps = window if strides is None else _per_dimension(strides, spatial)
+    window = for_each(op.name, "pool_size", pool_size, spatial)
+    steps = window if strides is None else for_each(op.name, "strides", strides, spatial)
     first = data_format_of(data_format) == "channels_first"
     if first:
         x = movement.transpose(x, (0, *range(2, spatial + 2), 1))

@@ -6,6 +6,8 @@ import functools
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from kcompile.ops.misfits import FAILURES, check_whole, misfit, whole_numbers
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -36,16 +38,40 @@ def has_symbolic(xs: Any) -> bool:
     return False
 
 
-def public(function: F) -> F:
-    """A function of ops, recorded as one operation when called on placeholders."""
+def guarded(function: F) -> F:
+    """A function whose arguments are the user's.
+
+    Raises: ArgumentError for what is no int where the signature says int; MisfitError instead of what other
+    arguments that do not fit make Python or NumPy fail with.
+    """
+    whole = whole_numbers(function)
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
+        if whole:
+            check_whole(function.__name__, whole, args, kwargs)
+        try:
+            return function(*args, **kwargs)
+        except FAILURES as error:
+            found = misfit(function.__name__, args, kwargs, error)
+            if found is None:
+                raise
+            raise found from error
+
+    return call  # type: ignore[return-value]
+
+
+def public(function: F) -> F:
+    """A function of ops, recorded as one operation when called on placeholders; guarded."""
+
+    @functools.wraps(function)
+    def run(*args: Any, **kwargs: Any) -> Any:
         if has_symbolic(args) or (kwargs and has_symbolic(kwargs.values())):
             assert _record is not None
             return _record(call, args, kwargs)
         return function(*args, **kwargs)
 
+    call = guarded(run)
     call.__module__ = "kcompile.ops"
     return call  # type: ignore[return-value]
 

@@ -14,7 +14,8 @@ from kcompile.ir.types import TensorType
 from kcompile.ops import contract as contraction
 from kcompile.ops import cutting, movement
 from kcompile.ops import elementwise as ew
-from kcompile.ops.convolution import Pairs, _per_dimension
+from kcompile.ops.checks import for_each
+from kcompile.ops.convolution import Pairs
 
 conv_transpose_op = Op("conv_transpose")
 
@@ -184,8 +185,14 @@ def conv_transpose(
     first = data_format_of(data_format) == "channels_first"
     if first:
         x = movement.transpose(x, (0, *range(2, spatial + 2), 1))
-    s, e = _per_dimension(strides, spatial), _per_dimension(dilation_rate, spatial)
-    extra = (None,) * spatial if output_padding is None else _per_dimension(output_padding, spatial)
+    name = conv_transpose_op.name
+    s, e = (
+        for_each(name, "strides", strides, spatial),
+        for_each(name, "dilation_rate", dilation_rate, spatial),
+    )
+    extra: tuple[int | None, ...] = (None,) * spatial
+    if output_padding is not None:
+        extra = for_each(name, "output_padding", output_padding, spatial)
     sizes = zip(w.shape[:-2], s, e, extra, strict=True)
     pads = tuple(padding_around(k, a, b, padding.lower(), o) for k, a, b, o in sizes)
     y = conv_transpose_op(x, w, strides=s, pads=pads, dilations=e)

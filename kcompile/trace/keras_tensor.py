@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from kcompile.core import dtypes, open_extents, tree
-from kcompile.core.errors import DTypeError, message
+from kcompile.core.errors import DTypeError, NoNumbersError, message
 from kcompile.core.symbolic import Int, symbol
 from kcompile.ir.graph import Value
 from kcompile.ir.op import constant, make_parameter, unwrap
@@ -71,19 +71,19 @@ class KerasTensor(Symbolic):
         )
 
     def __array__(self, *_: Any, **__: Any) -> Any:
-        raise ValueError(
+        raise NoNumbersError(
             "A KerasTensor is symbolic: it's a placeholder for a shape and a dtype. It has no numbers; use "
             "kcompile.ops or a layer on it instead of NumPy functions."
         )
 
     def __bool__(self) -> bool:
-        raise TypeError("A symbolic KerasTensor cannot be used as a boolean.")
+        raise NoNumbersError("A symbolic KerasTensor cannot be used as a boolean.")
 
     def __iter__(self) -> Any:
-        raise TypeError("Iterating over a symbolic KerasTensor is not supported.")
+        raise NoNumbersError("Iterating over a symbolic KerasTensor is not supported.")
 
     def __len__(self) -> int:
-        raise TypeError("A symbolic KerasTensor has no length.")
+        raise NoNumbersError("A symbolic KerasTensor has no length.")
 
 
 def symbolic_dim(position: int, dim: int | None) -> int | Int:

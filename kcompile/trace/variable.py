@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from kcompile.core import dtypes, open_extents
-from kcompile.core.errors import ShapeError, message
+from kcompile.core.errors import NoNumbersError, ShapeError, message
 from kcompile.ir.graph import HAS_NUMBERS, Value
 from kcompile.ir.op import make_variable
 from kcompile.ir.types import TensorType
@@ -252,7 +252,7 @@ class Variable:
         scope = tracer.active()
         value = self._array if scope is None else scope.read(self)
         if isinstance(value, Value) and value.node.standing != HAS_NUMBERS:
-            raise TypeError(
+            raise NoNumbersError(
                 f"variable {self.path!r} has no numbers while a model is traced; use kcompile.ops"
             )
         return np.array(value, dtype=dtype)

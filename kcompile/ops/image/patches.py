@@ -13,6 +13,7 @@ from kcompile.ir.op import Op, Sample
 from kcompile.ir.types import TensorType
 from kcompile.ops import convolution, create, cutting, movement
 from kcompile.ops import elementwise as ew
+from kcompile.ops.checks import whole
 from kcompile.ops.image import layout
 from kcompile.ops.image.reading import pick
 
@@ -75,7 +76,7 @@ def _each(name: str, value: Any, spatial: int) -> tuple[int, ...]:
     values = (value,) * spatial if isinstance(value, int) else tuple(value)
     if len(values) != spatial:
         raise ValueError(f"Invalid `{name}` argument. Got: {value}")
-    return tuple(int(v) for v in values)
+    return tuple(whole("extract_patches", name, v) for v in values)
 
 
 def _patches(

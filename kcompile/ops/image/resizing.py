@@ -12,6 +12,7 @@ from kcompile.ir.op import Op, Sample
 from kcompile.ir.types import TensorType
 from kcompile.ops import contract, cutting, movement, reduce, tensor
 from kcompile.ops import elementwise as ew
+from kcompile.ops.checks import whole
 from kcompile.ops.image import kernels, layout
 from kcompile.ops.image.middle import at_least, middle_op
 from kcompile.ops.image.reading import pick
@@ -244,7 +245,7 @@ def _checked_size(size: Any) -> tuple[int, int]:
         raise ValueError(f"Expected `size` to be a tuple of 2 integers. Received: size={size}")
     if size[0] <= 0 or size[1] <= 0:
         raise ValueError(f"`size` must have positive height and width. Received: size={size}")
-    return int(size[0]), int(size[1])
+    return whole("resize", "size", size[0]), whole("resize", "size", size[1])
 
 
 def _cropped(x: Any, size: tuple[int, int]) -> Any:
