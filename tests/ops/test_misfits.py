@@ -132,3 +132,8 @@ def test_multi_hot_joins_the_labels_of_the_second_axis():
     """Keras joins axis 1 whatever the rank."""
     labels = np.array([[[0, 1], [1, 1], [2, 0]]])
     assert ops.multi_hot(labels, 3).tolist() == [[[1.0, 1.0, 1.0], [1.0, 1.0, 0.0]]]
+
+
+def test_sequences_need_steps_and_features():
+    with pytest.raises(IndexError, match="at least 3 dimensions"):
+        keras.layers.RNN(keras.layers.LSTMCell(3))(X)

@@ -130,6 +130,11 @@ class RNN(Layer):
     def call(
         self, sequences: Any, initial_state: Any = None, mask: Any = None, training: bool = False
     ) -> Any:
+        if len(sequences.shape) < 3:
+            raise SubscriptError(
+                f"{self.name}: sequences need at least 3 dimensions, (batch, steps, features...). "
+                f"Received: shape={tuple(sequences.shape)}"
+            )
         if self.unroll and not isinstance(sequences.shape[1], int):
             raise ValueError(
                 "Cannot unroll a RNN if the time dimension is undefined. Give the number of steps in `Input`."
