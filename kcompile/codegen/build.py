@@ -57,14 +57,14 @@ def build_each(
 
     ahead: takes its part in it, and has compiled some of the sources.
     """
-    distinct = {source.key: source for source in sources}.values()
+    needed = {source.key: source for source in sources}
     begun = set() if ahead is None else ahead.keys
     # Long ones first: all end together.
-    left = sorted((s for s in distinct if s.key not in begun), key=lambda source: -source.length)
+    left = sorted((s for s in needed.values() if s.key not in begun), key=lambda source: -source.length)
     waiting, helpers = Waiting(), []
     if ahead is not None and ahead.helper is not None:
         waiting, helpers = ahead.waiting, [ahead.helper]
-        waiting.keep({source.key for source in distinct})
+        waiting.keep(needed)
     waiting.close(left)
     more = _helpers(len(left)) - len(helpers)
     helpers += [helper for _ in range(more) if (helper := Helper.start(waiting))]
@@ -74,7 +74,7 @@ def build_each(
         for helper in helpers:
             finished, unfinished = helper.join()
             yield from finished
-            yield from ((source, build_one(source)) for source in unfinished)
+            yield from ((source, build_one(source)) for source in unfinished if source.key in needed)
     finally:
         waiting.clear()  # after an error the helpers stop too
 

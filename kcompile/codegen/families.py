@@ -28,7 +28,10 @@ def family_source(family: str, *arguments: Any) -> FamilySource:
     """The member of a family, an object of its own."""
     module, symbol_of, build = _FAMILIES[family]
     symbol = symbol_of(*arguments)
-    text = lambda: str(build(*arguments)).replace(symbol, "kernel")  # noqa: E731
+
+    def text() -> str:
+        return str(build(*arguments)).replace(symbol, "kernel")
+
     return FamilySource(symbol, module.__name__, text, (family, *arguments))
 
 
@@ -38,7 +41,9 @@ def micro_source(rows: int, columns: int, dtype: str, unit_k: bool) -> KernelSou
 
 
 def usual_sources() -> list[KernelSource]:
-    """The micro-kernels of which most networks need some: whole tiles of float32, and the last rows."""
+    """The micro-kernels of which most networks need some: whole tiles of float32, and for the rows that are
+    left over a third of one and single rows, as `ContractEmitter._rows` takes them.
+    """
     lanes, found = host().lanes("float32"), []
     for vectors in (4, 2, 1):
         rows = micro.rows_of(vectors, host())

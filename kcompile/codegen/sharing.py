@@ -18,9 +18,11 @@ from kcompile.schedule.roles import hint
 # many places at a time (the taps of a window, some rows together) lost a fifth of their speed.
 MOST_PLACES = 26
 SMALL_WORK = 1 << 16  # elements: what takes so little may be slower
+DIGITS = 18  # of a number that surely fits into an argument
 _PLACE = re.compile(r"\w+\[[^\[\]]+\]")
 _HEAD = "def kernel(args, begin, end, scratch):\n"
 _NUMBER = re.compile(r"    (\w+) = args\[(\d+)\]\n")
+# `range(8)` is one piece: short loops keep their length, which LLVM writes out or makes vectors of.
 _TOKEN = re.compile(r'range\(\d+\)|"[^"]*"|[A-Za-z_]\w*|\d+(?:\.\d*)?(?:[eE][+-]?\d+)?|[^\w"]+')
 
 
@@ -60,7 +62,7 @@ def _can_share(spec: KernelSpec) -> bool:
 
 
 def _key(spec: KernelSpec) -> tuple[object, ...]:
-    return spec.source, spec.numbers, len(spec.buffers)
+    return spec.source, spec.numbers, len(spec.buffers), _can_share(spec)
 
 
 def _form(spec: KernelSpec) -> _Form:
@@ -72,7 +74,7 @@ def _form(spec: KernelSpec) -> _Form:
             values[name] = number if isinstance(number, int) else f"open{_open(spec).index(number)}"
     text = _NUMBER.sub(lambda line: "" if line[1] in values else line[0], source.text)
     tokens = _TOKEN.findall(text)
-    pieces = tuple(values.get(t, int(t) if t.isdigit() else t) for t in tokens)
+    pieces = tuple(values.get(t, int(t) if t.isdigit() and len(t) <= DIGITS else t) for t in tokens)
     arguments = frozenset(k for k, t in enumerate(tokens) if isinstance(values.get(t), int))
     outline = tuple(0 if isinstance(p, int) else p for p in pieces)
     kind = source.externals, source.modules, source.is_brief, first, len(_open(spec))

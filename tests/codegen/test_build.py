@@ -210,11 +210,24 @@ def test_what_a_helper_compiles_ahead_is_not_compiled_again(monkeypatch):
 
 def test_a_helper_makes_members_of_families_by_itself():
     source = micro_source(2, host().lanes("float32"), "float32", True)
-    ahead = HeadStart.of([source])
+    waiting = Waiting([source])
+    helper = Helper.start(waiting)
+    assert helper is not None
+    finished, unfinished = helper.join()
+    assert finished == [(source, build_one(source))]
+    assert not unfinished
+
+
+def test_what_nobody_needs_is_not_compiled_where_a_helper_failed(monkeypatch):
+    here = []
+    monkeypatch.setattr(building, "build_one", lambda source: here.append(source) or b"here")
+    broken = replace(fill(2010), text="def kernel(args, begin, end, scratch):\n    nonsense()\n")
+    ahead = HeadStart.of([broken])
     assert ahead is not None and ahead.helper is not None
-    while ahead.waiting.sources:  # this process must not take it first
+    while ahead.waiting.sources:
         time.sleep(0.01)
-    assert dict(build_each([source], ahead))[source] == build_one(source)
+    assert {source.key for source, _ in build_each([fill(2011)], ahead)} == {fill(2011).key}
+    assert broken not in here
 
 
 def test_what_nobody_needs_is_not_compiled_ahead_of_what_is_needed():

@@ -59,6 +59,27 @@ def test_short_loops_and_floats_stay_constants(other):
     assert with_shared_sources(specs) == specs
 
 
+@pytest.mark.parametrize(
+    "other", [{"externals": ("free",)}, {"modules": ("kcompile.codegen.cpu_ops",)}, {"is_brief": True}]
+)
+def test_what_decides_the_code_must_be_the_same(other):
+    specs = [spec([64], stride=stride) for stride in (8, 16)]
+    specs[1] = replace(specs[1], source=replace(specs[1].source, **other))
+    assert with_shared_sources(specs) == specs
+
+
+def test_numbers_that_no_argument_holds_stay_constants():
+    f = kcompile.jit(lambda x, y: (x * np.uint64(2**63 + 5), y * np.uint64(7)))
+    x, y = np.arange(140, dtype="uint64"), np.arange(177, dtype="uint64")
+    np.testing.assert_array_equal(f(x, y)[0], x * np.uint64(2**63 + 5))
+    np.testing.assert_array_equal(f(x, y)[1], y * np.uint64(7))
+    least = np.iinfo("int64").min
+    g = kcompile.jit(lambda a, b: (ops.maximum(a, np.int64(least)), ops.maximum(b, np.int64(3))))
+    a, b = -np.arange(140), np.arange(177)
+    np.testing.assert_array_equal(g(a, b)[0], a)
+    np.testing.assert_array_equal(g(a, b)[1], np.maximum(b, 3))
+
+
 def test_what_is_alone_or_not_python_stays_as_it_is():
     alone = spec([64])
     llvm = replace(alone, source=KernelSource("; 12", "b", language="llvm"))
@@ -66,7 +87,7 @@ def test_what_is_alone_or_not_python_stays_as_it_is():
     assert with_shared_sources([alone, llvm, other, alone]) == [alone, llvm, other, alone]
 
 
-def test_long_work_at_many_places_keeps_its_constants(monkeypatch):
+def test_long_work_at_many_places_keeps_its_constants():
     many = "".join(
         f"            x0[j + {k}] = x0[j + {k} * {{stride}}]\n" for k in range(sharing.MOST_PLACES)
     )
