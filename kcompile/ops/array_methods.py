@@ -10,28 +10,13 @@ import numpy as np
 from kcompile.ir.graph import Value
 
 # Methods with the signature of the op, which takes the tensor first.
-SAME: tuple[str, ...] = (
-    "squeeze",
-    "argmax",
-    "argmin",
-    "argsort",
-    "sort",
-    "clip",
-    "round",
-    "dot",
-    "take",
-    "trace",
-    "diagonal",
-)
-SAME += ("repeat", "swapaxes", "nonzero", "ravel", "cumsum", "cumprod", "any", "all", "prod", "max", "min")
-SAME += ("var", "std", "sum", "mean")
-UNUSED = (
-    "dtype",
-    "out",
-    "where",
-    "initial",
-    "ddof",
-)  # which NumPy's functions hand to methods of these names
+SAME = (
+    "squeeze", "argmax", "argmin", "argsort", "sort", "clip", "round", "dot", "take", "trace", "diagonal",
+    "repeat", "swapaxes", "nonzero", "ravel", "cumsum", "cumprod", "any", "all", "prod", "max", "min",
+    "var", "std", "sum", "mean",
+)  # fmt: skip
+# What NumPy's functions hand to methods of these names, at its default.
+UNUSED = ("dtype", "out", "where", "initial", "ddof")
 
 UFUNCS: dict[str, Any] = {
     "remainder": "mod", "fabs": "absolute", "rint": "round", "conjugate": "conj",
@@ -96,9 +81,8 @@ def ufunc(x: Value, function: Any, method: str, *inputs: Any, out: Any = None, *
 
     Returns: NotImplemented, for NumPy's TypeError, where there is no such op, or an array to write to.
     """
-    in_place = out is None or (
-        len(out) == 1 and out[0] is inputs[0]
-    )  # array += x gives the name another object
+    # `array += x` gives the name another object, so what it would write to need not be written.
+    in_place = out is None or (len(out) == 1 and out[0] is inputs[0])
     name = UFUNCS.get(function.__name__, function.__name__)
     found = name if callable(name) else _op(name)
     if method != "__call__" or kwargs or not in_place or found is None:

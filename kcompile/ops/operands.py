@@ -113,11 +113,15 @@ def as_tensor(x: Any, dtype: str | None = None) -> Any:
     return array if array.dtype == wanted else array.astype(wanted)
 
 
+NUMBERS = (float, int, bool, np.ndarray)  # looked at first: lists of numbers may be long
+
+
 def holds_values(x: Any) -> bool:
     """Is this a list with values of a trace in it, which stand for one tensor, side by side?"""
     if not isinstance(x, (list, tuple)):
         return False
-    return any(isinstance(unwrap(part), Value) or holds_values(part) for part in x)
+    others = [part for part in x if type(part) not in NUMBERS]
+    return any(isinstance(unwrap(part), Value) or holds_values(part) for part in others)
 
 
 def operand(x: Any) -> Any:
