@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from kcompile.core import dtypes
 from kcompile.core.symbolic import Int
 from kcompile.ir.op import Op, Sample
 from kcompile.ir.types import TensorType
-from kcompile.ops import arrange, create, cutting, joining, movement, order, reduce
+from kcompile.ops import arrange, create, cutting, joining, movement, order, reduce, spans
 from kcompile.ops import elementwise as ew
 from kcompile.ops import index as indexing
 
@@ -91,12 +91,33 @@ WRAPS = 19  # the opset from which on Pad wraps
 @surround_op.onnx
 def _surround_onnx(g: Any, x: str, *, before: Any, after: Any, mode: str) -> str | None:
     """Pad has no "symmetric", and its "reflect" goes back once: runtimes refuse images that are too small."""
-    short = any(
-        isinstance(d, int) and max(b, a) >= d for d, b, a in zip(g.shape(x), before, after, strict=True)
-    )
-    if mode == "symmetric" or (mode == "reflect" and short) or (mode == "wrap" and g.opset < WRAPS):
+    widths = list(zip(g.shape(x), before, after, strict=True))
+    short = any(isinstance(d, int) and max(b, a) >= d for d, b, a in widths)
+    if mode == "symmetric" and max(*before, *after) <= 1:
+        mode = "edge"  # the same elements
+    if (mode == "reflect" and short) or (mode in ("wrap", "symmetric") and g.opset < WRAPS):
         return None
+    if mode == "symmetric":
+        return _symmetric_onnx(g, x, widths)
     return str(g.node("Pad", x, g.dims((*before, *after)), mode=mode))
+
+
+def _symmetric_onnx(g: Any, x: str, widths: Sequence[tuple[int | Int, int, int]]) -> str:
+    """What repeats is x and x backwards: both, wrapped, without as much at the end as x backwards has."""
+    opened = [k for k, (d, *around) in enumerate(widths) if any(around) and not isinstance(d, int)]
+    for axis, (d, b, a) in enumerate(widths):
+        if isinstance(d, int) and (b or a):
+            x = g.node("Gather", x, g.constant(np.pad(np.arange(d), (b, a), mode="symmetric")), axis=axis)
+    if not opened:
+        return x
+    for axis in opened:
+        ends = (-1, spans.FIRST, axis, -1)
+        back = g.node("Slice", x, *(g.constant(np.array([end], np.int64)) for end in ends))
+        x = g.node("Concat", x, back, axis=axis)
+    pads = [w[side] if k in opened else 0 for side in (1, 2) for k, w in enumerate(widths)]
+    x = g.node("Pad", x, g.dims(pads), mode="wrap")
+    start, axes = (g.constant(np.array(ns, np.int64)) for ns in ([0] * len(opened), opened))
+    return str(g.node("Slice", x, start, g.node("Neg", g.dims([widths[k][0] for k in opened])), axes))
 
 
 @surround_op.samples

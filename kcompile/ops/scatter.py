@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,22 +13,32 @@ from kcompile.core.errors import ShapeError, message
 from kcompile.core.open_extents import fit
 from kcompile.core.symbolic import product
 from kcompile.ir.graph import Value
-from kcompile.ops import create, movement, reduce, subscript
+from kcompile.ir.op import Op, Sample
+from kcompile.ir.types import Shape, TensorType
+from kcompile.ops import create, movement, reduce, scatter_onnx, subscript
 from kcompile.ops import elementwise as ew
 from kcompile.ops import index as indexing
 
 
 def _flat(indices: Any, shape: Any) -> tuple[Any, tuple[Any, ...]]:
-    """Row numbers (j,) of indices (j..., n) into the first n dimensions of `shape`; the shape of a row."""
+    """Row numbers (j,) of indices (j..., n) into the first n dimensions of `shape`; the shape of a row.
+
+    Negative indices count from the end. Where one lies outside, the row is one behind the last.
+    """
     indices = ew.as_tensor(indices)
-    n = indices.shape[-1]
-    rows: Any = ew.as_tensor(0, ew.common_dtype(indices))
+    n, dtype = indices.shape[-1], ew.common_dtype(indices)
+    if not dtypes.is_int(dtype):
+        raise ShapeError(message("scatter: indices must be integers.", received=str(indices.dtype)))
+    rows: Any = ew.as_tensor(0, dtype)
+    inside: Any = None
     for k in range(n):
-        part = subscript.getitem(indices, (..., k))
-        if not dtypes.is_int(ew.common_dtype(part)):
-            raise ShapeError(message("scatter: indices must be integers.", received=str(indices.dtype)))
-        part = ew.where(ew.less(part, 0), ew.add(part, shape[k]), part)
-        rows = ew.add(ew.multiply(rows, shape[k]), part)
+        part, d = subscript.getitem(indices, (..., k)), ew.as_tensor(shape[k], dtype)
+        part = ew.where(ew.less(part, 0), ew.add(part, d), part)
+        fits = ew.logical_and(ew.greater_equal(part, 0), ew.less(part, d))
+        inside = fits if inside is None else ew.logical_and(inside, fits)
+        rows = ew.add(ew.multiply(rows, d), part)
+    if inside is not None:
+        rows = ew.where(inside, rows, ew.as_tensor(product(shape[:n]), dtype))
     return movement.reshape(rows, (-1,)), tuple(shape[n:])
 
 
@@ -39,10 +50,59 @@ def scatter(indices: Any, values: Any, shape: Any) -> Any:
     >>> scatter(np.array([[1], [1]]), np.array([2.0, 3.0]), (3,)).tolist()
     [0.0, 5.0, 0.0]
     """
+    indices, shape = ew.as_tensor(indices), tuple(shape)
+    if not dtypes.is_int(ew.common_dtype(indices)):
+        raise ShapeError(message("scatter: indices must be integers.", received=str(indices.dtype)))
+    values = movement.reshape(values, (*indices.shape[:-1], *shape[indices.shape[-1] :]))
+    return scatter_op(indices, values, shape=shape)
+
+
+# --- scatter: sums at positions of several dimensions -------------------------------------------------------
+
+scatter_op = Op("scatter")
+
+
+@scatter_op.infer
+def _scatter_infer(indices: TensorType, values: TensorType, *, shape: Shape) -> TensorType:
+    return TensorType(shape, values.dtype)
+
+
+@scatter_op.reference
+def _scatter_reference(indices: np.ndarray, values: np.ndarray, *, shape: Any) -> np.ndarray:
+    y = np.zeros(shape, values.dtype)
+    at = [indexing.wrapped(indices[..., k], d) for k, d in zip(range(indices.shape[-1]), shape, strict=False)]
+    inside = np.ones(indices.shape[:-1], bool)
+    for k, d in zip(at, shape, strict=False):
+        inside &= (k >= 0) & (k < d)
+    np.add.at(y, tuple(k[inside] for k in at), values[inside])
+    return y
+
+
+@scatter_op.decompose
+def _scatter_decompose(indices: Any, values: Any, *, shape: Shape) -> Any:
     rows, tail = _flat(indices, shape)
     values = movement.reshape(values, (rows.shape[0], *tail))
     total = indexing.scatter_add_rows(rows, values, product(shape[: len(shape) - len(tail)]))
-    return movement.reshape(total, tuple(shape))
+    return movement.reshape(total, shape)
+
+
+@scatter_op.onnx
+def _scatter_onnx(g: Any, indices: str, values: str, *, shape: Shape) -> str | None:
+    if g.opset < scatter_onnx.SUMS or g.shape(indices)[-1] == 0:
+        return None
+    zeros = g.node("Expand", g.constant(np.zeros((), g.dtype(values))), g.dims(shape))
+    return str(g.node("ScatterND", zeros, g.cast(indices, "int64"), values, reduction="add"))
+
+
+@scatter_op.samples
+def _scatter_samples(rng: np.random.Generator) -> Iterator[Sample]:
+    values = rng.normal(size=(2, 3, 2)).astype("float32")
+    places = np.array([[[0, 1], [2, 0], [0, 1]], [[-1, -4], [1, 3], [2, 0]]], "int32")
+    yield Sample((places, values), {"shape": (3, 4, 2)}, "repeated")
+    yield Sample((places[0], values[0, :, 0]), {"shape": (3, 4)}, "numbers")
+    yield Sample((places[0, :, :1].astype("int64"), values[1]), {"shape": (3, 2)}, "rows")
+    far = np.array([[0, 4], [-4, 1], [3, 0], [-9, -9], [1, -5], [2, 3]], "int32")
+    yield Sample((far, values.reshape(6, 2)), {"shape": (3, 4, 2)}, "outside")
 
 
 REDUCTIONS: dict[str | None, Any] = {

@@ -28,6 +28,7 @@ NOT_ONNX = {
     ("take", "outside"): OUTSIDE,
     ("take", "ints"): OUTSIDE,
     ("take_along_axis", "outside"): OUTSIDE,
+    ("scatter", "outside"): OUTSIDE,
     ("scatter_add_rows", "outside"): OUTSIDE,
     ("scatter_along_axis", "repeated"): OUTSIDE,
 }

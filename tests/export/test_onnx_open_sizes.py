@@ -49,6 +49,11 @@ CASES = {
     "glu": ((None, 6), ops.glu, ["Mul", "Sigmoid", "Split"]),
     "reflected": (IMAGE, lambda x: ops.pad(x, ((0, 0), (1, 1), (0, 1), (0, 0)), "reflect"), ["Pad"]),
     "last repeated": (SERIES, lambda x: ops.pad(x, ((0, 0), (4, 9), (0, 0)), "edge"), ["Pad"]),
+    "mirrored by one": (
+        IMAGE,
+        lambda x: ops.pad(x, ((0, 0), (1, 1), (0, 1), (0, 0)), "symmetric"),
+        ["Pad"],
+    ),
     "patches": (IMAGE, lambda x: ops.image.extract_patches(x, 2), [*AROUND, "Conv"]),
     "patches in zeros": (
         IMAGE,
@@ -97,6 +102,30 @@ def test_few_nodes_and_the_results_of_the_model(name, opset, tmp_path):
             (found,) = session.run(None, {session.get_inputs()[0].name: x})
             wanted = np.asarray(model(x, training=False))
             np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5)
+
+
+MIRRORED = ["Concat", "Neg", "Pad", "Shape", "Slice", "Slice"]
+
+
+@pytest.mark.parametrize("opset", [13, 19, LATEST])
+@pytest.mark.parametrize(
+    "given, widths, expected",
+    [
+        ((None, 3), ((0, 0), (2, 3), (0, 0)), MIRRORED),
+        ((None, 3), ((0, 0), (0, 7), (0, 0)), MIRRORED),
+        ((None, 3), ((0, 0), (5, 0), (4, 1)), [*MIRRORED, "Gather"]),
+        ((None, None, 2), ((0, 0), (2, 0), (1, 5), (0, 0)), [*MIRRORED, "Concat", "Slice"]),
+    ],
+)
+def test_mirrored_as_often_as_it_takes(given, widths, expected, opset, tmp_path):
+    """Of sizes smaller than the padding, too, there and back again."""
+    pad = lambda x: ops.pad(x, widths, "symmetric")  # noqa: E731
+    _, session = written(given, pad, path := tmp_path / "m.onnx", opset)
+    assert sorted(ops_of(inferred(path))) == sorted(expected) or opset == 13
+    for size in (1, 2, 3, 9):
+        x = np.random.default_rng(0).normal(size=[3, *(size if d is None else d for d in given)])
+        (found,) = session.run(None, {session.get_inputs()[0].name: x.astype("float32")})
+        np.testing.assert_array_equal(found, np.pad(x.astype("float32"), widths, "symmetric"))
 
 
 @pytest.mark.parametrize("opset", [13, LATEST])
@@ -156,6 +185,11 @@ def test_padding_that_no_attribute_says_stays(tmp_path):
         (lambda x: ops.one_hot(ops.cast(x, "int32"), 3, axis=1), ["Cast", "Mod", "OneHot"]),
         (lambda x: ops.pad(x, ((0, 0), (2, 9)), "wrap"), ["Pad"]),
         (lambda x: ops.pad(x, ((0, 0), (2, 9)), "reflect"), ["Gather"]),  # farther than Pad goes
+        (
+            lambda x: ops.scatter(ops.cast(x > 0, "int32")[..., None], x, (2,)),
+            ["Cast", "Cast", "Expand", "Greater", "Reshape", "ScatterND"],
+        ),
+        (lambda x: ops.scatter(-ops.cast(ops.stack([x > 0, x > 1], 2), "int32"), x, (2, 3)), None),
         (lambda x: ops.bincount(ops.cast(x, "int32"), minlength=2), None),  # numbers beyond the table
         (lambda x: ops.segment_sum(x[0], ops.cast(x[0], "int32"), 2), None),
     ],

@@ -233,3 +233,25 @@ def test_computed_dimensions_read_as_one_would_write_them(layer, named, tmp_path
     (output,) = onnx.load(tmp_path / "m.onnx").graph.output
     assert [d.dim_param for d in output.type.tensor_type.shape.dim][1:-1] == named
     assert all(name in output.doc_string for name in named)
+
+
+@pytest.mark.parametrize(
+    "more, opset",
+    [
+        ([], 18),
+        ([layers.BatchNormalization(), layers.LayerNormalization()], 18),
+        ([layers.Activation("gelu")], 20),  # one operator there, many before
+        ([layers.MaxPooling2D()], 18),
+    ],
+)
+def test_averages_of_windows_are_written_for_the_opset_in_which_they_are_quick(more, opset, tmp_path):
+    path = tmp_path / "m.onnx"
+    model = kcompile.Sequential(
+        [kcompile.Input((8, 8, 3)), layers.AveragePooling2D(3, 1, padding="same"), *more]
+    )
+    model.export(path, format="onnx", verbose=False)
+    assert onnx.load(path).opset_import[0].version == opset
+    x = np.random.default_rng(0).normal(size=(3, 8, 8, 3)).astype("float32")
+    np.testing.assert_allclose(run(path, x)[0], model(x), rtol=1e-5, atol=1e-5)
+    model.export(path, format="onnx", opset_version=20, verbose=False)  # what is asked for is what is written
+    assert onnx.load(path).opset_import[0].version == 20
