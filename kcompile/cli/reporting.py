@@ -105,11 +105,14 @@ def user_errors(what: str = "") -> Iterator[None]:
 
 @contextmanager
 def reading(path: Any, what: str) -> Iterator[None]:
-    """While a file is read, whatever goes wrong is the file's: libraries raise errors of any type."""
+    """While a file is read, whatever goes wrong is the file's: libraries raise errors of any type.
+
+    what: stands before messages that do not name the file.
+    """
     try:
         yield
     except USERS as error:
-        raise failed(error, what) from error
+        raise failed(error, "" if str(path) in str(error) else what) from error
     except Exception as error:
         found = ValueError(f"{path} is damaged: {type(error).__name__}: {error}")
         raise failed(found) from error

@@ -74,7 +74,8 @@ def test_summary_of_an_onnx_file(onnx_file):
 
 def test_files_that_are_no_onnx(tmp_path):
     (tmp_path / "m.onnx").write_bytes(b"\xff\xff not a protocol buffer")
-    assert "is no ONNX file" in fails("summary", tmp_path / "m.onnx")
+    told = fails("summary", tmp_path / "m.onnx")
+    assert "is no ONNX file" in told and told.count("m.onnx") == 1
     (tmp_path / "m.onnx").write_bytes(b"")
     assert "is no ONNX file" in fails("check", tmp_path / "m.onnx")
 
