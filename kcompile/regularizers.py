@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from kcompile import ops
-from kcompile.core import objects
+from kcompile.core import dtypes, objects
 from kcompile.core.errors import ArgumentError
 from kcompile.core.serialization import deserialize_keras_object, serialize_keras_object
 
@@ -35,6 +35,11 @@ def _penalty(name: str, value: Any) -> Any:
     return value
 
 
+def _in_dtype_of(x: Any, factor: float) -> Any:
+    """The factor as Keras multiplies by it: in the dtype of x, so that ints give ints."""
+    return factor if dtypes.is_float(dtypes.standardize(x.dtype)) else ops.cast(factor, x.dtype)
+
+
 class L1L2(Regularizer):
     """l1 * sum(|x|) + l2 * sum(x ** 2)."""
 
@@ -45,9 +50,9 @@ class L1L2(Regularizer):
     def __call__(self, x: Any) -> Any:
         total: Any = None
         if self.l1:
-            total = self.l1 * ops.sum(ops.absolute(x))
+            total = _in_dtype_of(x, self.l1) * ops.sum(ops.absolute(x))
         if self.l2:
-            squares = self.l2 * ops.sum(ops.square(x))
+            squares = _in_dtype_of(x, self.l2) * ops.sum(ops.square(x))
             total = squares if total is None else total + squares
         return ops.zeros((), x.dtype) if total is None else total
 
@@ -62,7 +67,7 @@ class L1(Regularizer):
         self.l1 = _penalty("l1", 0.01 if l1 is None else l1)
 
     def __call__(self, x: Any) -> Any:
-        return self.l1 * ops.sum(ops.absolute(x))
+        return _in_dtype_of(x, self.l1) * ops.sum(ops.absolute(x))
 
     def get_config(self) -> dict[str, Any]:
         return {"l1": float(np.float32(self.l1))}
@@ -80,7 +85,7 @@ class L2(Regularizer):
         self.l2 = _penalty("l2", 0.01 if l2 is None else l2)
 
     def __call__(self, x: Any) -> Any:
-        return self.l2 * ops.sum(ops.square(x))
+        return _in_dtype_of(x, self.l2) * ops.sum(ops.square(x))
 
     def get_config(self) -> dict[str, Any]:
         return {"l2": float(self.l2)}

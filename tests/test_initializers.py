@@ -140,3 +140,21 @@ def test_seeds_have_32_bits():
     for seed in (-1, 2**32):
         with pytest.raises(OverflowError, match="must lie in"):
             initializers.HeNormal(seed=seed)((2, 2))
+
+
+@pytest.mark.parametrize(
+    "kind", ["Zeros", "Ones", "Constant", "RandomNormal", "RandomUniform", "TruncatedNormal"]
+)
+def test_a_shape_may_be_a_number(kind):
+    make = getattr(initializers, kind)
+    initial = make(seed=1) if kind.startswith(("R", "T")) else make()
+    for given in (3, np.int64(3)):
+        np.testing.assert_array_equal(initial(given), initial((3,)))
+    assert initial(0).shape == (0,) and initial(True).shape == (1,)
+
+
+@pytest.mark.parametrize("shape", [-1, (-1,), (2, -3), "3", 3.0, (2.0,), None, (None,), ((2,), 3)])
+@pytest.mark.parametrize("kind", ["Zeros", "Ones", "Constant", "RandomNormal", "RandomUniform"])
+def test_what_is_no_shape_is_named(kind, shape):
+    with pytest.raises(TypeError, match=r"`shape` must be an integer of at least 0.*Received: shape="):
+        getattr(initializers, kind)()(shape)

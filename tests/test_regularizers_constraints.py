@@ -78,3 +78,13 @@ def test_wrong_ones():
         regularizers.OrthogonalRegularizer()(np.ones(3, "float32"))
     with pytest.raises(ValueError, match="Could not interpret constraint identifier: 3"):
         constraints.get(3)
+
+
+@pytest.mark.parametrize("dtype", ["int32", "bool", "float16", "float64"])
+def test_factors_have_the_dtype_of_the_weights(dtype):
+    w = np.array([[1, 2], [3, 1]]).astype(dtype)
+    whole = {"int32": 0, "bool": 4, "float16": 2.1, "float64": 2.1}[dtype]  # 0.3 is 0 as an int, 1 as a bool
+    for penalty in (regularizers.L1(0.3), regularizers.L1L2(0.3, 0)):
+        value = penalty(w)
+        assert value.dtype == (dtype if dtype != "bool" else "int32")
+        np.testing.assert_allclose(value, whole, rtol=1e-3)

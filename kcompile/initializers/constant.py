@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import numpy as np
 
 from kcompile.core import dtypes
+from kcompile.core.errors import ArgumentError
 from kcompile.core.serialization import deserialize_keras_object, serialize_keras_object
 
 
@@ -27,8 +29,28 @@ class Initializer:
         return type(self).from_config(self.get_config())
 
 
+def dims_of(shape: Any) -> tuple[int, ...]:
+    """The dimensions of a shape, which may be one number.
+
+    Raises:  ArgumentError for what is no number and no sequence of them, and for negative ones.
+
+    >>> dims_of(3), dims_of([2, 3])
+    ((3,), (2, 3))
+    """
+    try:
+        given = (shape,) if hasattr(shape, "__index__") and not np.shape(shape) else shape
+        dims = tuple(map(operator.index, given))
+    except TypeError:
+        dims = (-1,)
+    if any(d < 0 for d in dims):
+        raise ArgumentError(
+            f"`shape` must be an integer of at least 0, or a sequence of them. Received: shape={shape!r}"
+        )
+    return dims
+
+
 def _filled(shape: Any, value: Any, dtype: Any) -> np.ndarray:
-    return np.full(tuple(shape), value, dtypes.numpy_dtype(dtypes.standardize(dtype)))
+    return np.full(dims_of(shape), value, dtypes.numpy_dtype(dtypes.standardize(dtype)))
 
 
 class Zeros(Initializer):
@@ -59,7 +81,7 @@ class Constant(Initializer):
         )
 
     def __call__(self, shape: Any, dtype: Any = None) -> np.ndarray:
-        if self.only_shape not in (None, tuple(shape)):
+        if self.only_shape not in (None, dims_of(shape)):
             raise ValueError(
                 f"Expected `shape` to be {self.only_shape} for direct tensor as initializer. Received "
                 f"shape={shape}"

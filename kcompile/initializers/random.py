@@ -12,7 +12,7 @@ import numpy as np
 from kcompile.core import dtypes
 from kcompile.core.errors import ArgumentError
 from kcompile.core.serialization import deserialize_keras_object, serialize_keras_object
-from kcompile.initializers.constant import Initializer
+from kcompile.initializers.constant import Initializer, dims_of
 from kcompile.trace.seed_generator import checked_seed
 
 # Standard deviation of a standard normal cut off at two deviations.
@@ -46,13 +46,13 @@ class RandomInitializer(Initializer):
         return np.random.Generator(np.random.Philox(np.random.SeedSequence(seed)))
 
     def normal(self, shape: Any, mean: float, stddev: float, dtype: Any) -> np.ndarray:
-        draw = self.generator().standard_normal(tuple(shape), _draw_dtype(dtype))
+        draw = self.generator().standard_normal(dims_of(shape), _draw_dtype(dtype))
         return _cast(draw * stddev + mean, dtype)
 
     def truncated_normal(self, shape: Any, mean: float, stddev: float, dtype: Any) -> np.ndarray:
         """Normal draws; those beyond two deviations are drawn again."""
         generator, kind = self.generator(), _draw_dtype(dtype)
-        draw = np.asarray(generator.standard_normal(tuple(shape), kind))
+        draw = np.asarray(generator.standard_normal(dims_of(shape), kind))
         beyond = np.abs(draw) > 2
         while beyond.any():
             draw[beyond] = generator.standard_normal(int(beyond.sum()), kind)
@@ -60,7 +60,7 @@ class RandomInitializer(Initializer):
         return _cast(draw * stddev + mean, dtype)
 
     def uniform(self, shape: Any, low: float, high: float, dtype: Any) -> np.ndarray:
-        draw = self.generator().random(tuple(shape), _draw_dtype(dtype))
+        draw = self.generator().random(dims_of(shape), _draw_dtype(dtype))
         values = _cast(draw * (high - low) + low, dtype)
         # Rounding may have reached the upper end.
         end = np.asarray(high, values.dtype)

@@ -39,7 +39,8 @@ class _IoUBase(Metric):
         shape = (num_classes, num_classes)
         self.total_cm = self.add_variable(shape, dtype=self.dtype, name="total_confusion_matrix")
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        """Count a batch in. Returns the new matrix, as Keras's."""
         y_true = self._classes(y_true, self.sparse_y_true)
         y_pred = self._classes(y_pred, self.sparse_y_pred)
         weight = ops.broadcast_to(self._weights(sample_weight), y_true.shape)
@@ -48,7 +49,7 @@ class _IoUBase(Metric):
             counted = ops.logical_and(counted, ops.not_equal(y_true, self.ignore_class))
         cell = ops.where(counted, ops.cast(y_true * self.num_classes + y_pred, "int32"), 0)
         counts = ops.segment_sum(ops.where(counted, weight, 0), cell, self.num_classes**2)
-        self.total_cm.assign(self.total_cm.value + ops.reshape(counts, self.total_cm.shape))
+        return self.total_cm.assign(self.total_cm.value + ops.reshape(counts, self.total_cm.shape))
 
     def _classes(self, y: Any, is_sparse: bool) -> Any:
         """Class numbers in one dimension."""
@@ -85,7 +86,7 @@ class IoU(_IoUBase):
     Raises:  ValueError for a target class that is not below num_classes.
 
     >>> metric = IoU(num_classes=2, target_class_ids=[0])
-    >>> metric.update_state([0, 0, 1, 1], [0, 1, 0, 1]); round(float(metric.result()), 4)
+    >>> _ = metric.update_state([0, 0, 1, 1], [0, 1, 0, 1]); round(float(metric.result()), 4)
     0.3333
     """
 
@@ -148,9 +149,9 @@ class BinaryIoU(IoU):
         super().__init__(2, target_class_ids, name, dtype)
         self.threshold = threshold
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         decided = ops.greater_equal(ew.as_tensor(y_pred, "float32"), self.threshold)
-        super().update_state(y_true, ops.cast(decided, self.dtype), sample_weight)
+        return super().update_state(y_true, ops.cast(decided, self.dtype), sample_weight)
 
     def get_config(self) -> dict[str, Any]:
         return self._config_of("target_class_ids", "threshold", "name", "dtype")

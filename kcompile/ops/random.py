@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from kcompile.core import dtypes
-from kcompile.core.errors import ShapeError, message
+from kcompile.core.errors import ArgumentError, ShapeError, message
 from kcompile.core.symbolic import Int
 from kcompile.ir import loops
 from kcompile.ir.loops import Expr, Index
@@ -133,7 +133,12 @@ def _uniform_samples(rng: np.random.Generator) -> Iterator[Sample]:
 
 
 def _shape(shape: Any) -> Shape:
-    return tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
+    dims = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
+    if any(isinstance(d, (int, np.integer)) and d < 0 for d in dims):
+        raise ArgumentError(
+            message("The dimensions of random tensors must be at least 0.", received=f"shape={shape}")
+        )
+    return dims
 
 
 def _draw(op: Op, key: Any, shape: Any, **attrs: Any) -> Any:

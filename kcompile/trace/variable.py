@@ -214,7 +214,7 @@ class Variable:
         return value if dtype is None else _cast_float(value, dtype)
 
     def assign(self, value: Any) -> Any:
-        """Set the value; shapes must agree."""
+        """Set the value; shapes must agree. Returns the new value."""
         shape = tuple(getattr(value, "shape", np.shape(value)))
         if shape != self.shape:
             raise ShapeError(
@@ -236,13 +236,13 @@ class Variable:
         np.copyto(self._array, array, casting="unsafe")
         writes.note()
 
-    def assign_add(self, value: Any) -> None:
+    def assign_add(self, value: Any) -> Any:
         current = self.value
-        self.assign(current + _value(value, str(current.dtype)))
+        return self.assign(current + _value(value, str(current.dtype)))
 
-    def assign_sub(self, value: Any) -> None:
+    def assign_sub(self, value: Any) -> Any:
         current = self.value
-        self.assign(current - _value(value, str(current.dtype)))
+        return self.assign(current - _value(value, str(current.dtype)))
 
     def numpy(self) -> np.ndarray:
         """A copy of the value."""

@@ -93,3 +93,25 @@ def test_f_scores_have_the_dtype_of_their_metric(dtype, average):
     metric = keras.metrics.F1Score(average=average, dtype=dtype)
     metric.update_state(np.eye(3, dtype="float32")[[0, 1, 2, 2]], np.eye(3, dtype="float32")[[0, 2, 2, 2]])
     assert metric.result().dtype.name == dtype
+
+
+@pytest.mark.parametrize("kind, setting", [("RandAugment", "num_ops"), ("AugMix", "num_chains")])
+def test_negative_numbers_of_changes_are_refused(kind, setting):
+    layer = getattr(layers, kind)(**{setting: -1})
+    with pytest.raises(TypeError, match="must be at least 0"):
+        layer(np.zeros((1, 4, 4, 3), "float32"), training=True)
+
+
+def test_a_feature_space_saved_before_it_learned_must_learn(tmp_path):
+    columns = {"b": np.array([1.0, 3.0, 5.0])}
+    for learned in (False, True):
+        space = keras.utils.FeatureSpace({"b": "float_normalized"}, output_mode="concat")
+        if learned:
+            space.adapt(columns)
+        space.save(tmp_path / "space.keras")
+        again = keras.models.load_model(tmp_path / "space.keras")
+        if learned:
+            np.testing.assert_array_equal(again(columns), space(columns))
+        else:
+            with pytest.raises(ValueError, match="need to call `.adapt"):
+                again(columns)

@@ -40,3 +40,11 @@ def test_more_of_the_best_than_classes_are_refused(kind):
     with pytest.raises(ValueError, match="number of classes, 3"):
         metric.update_state(np.eye(3)[CLASSES], SCORES)
     getattr(metrics, kind)(top_k=3).update_state(np.eye(3)[CLASSES], SCORES)
+
+
+@pytest.mark.parametrize("kind", ["IoU", "BinaryIoU", "MeanIoU"])
+def test_an_update_of_an_overlap_returns_its_matrix(kind):
+    given = {"IoU": (2, [0]), "BinaryIoU": (), "MeanIoU": (2,)}[kind]
+    metric = getattr(metrics, kind)(*given)
+    assert metric.update_state([0, 1, 1], [0, 1, 0]).tolist() == [[1, 0], [1, 1]]
+    assert metric.update_state([0], [1]).tolist() == [[1, 1], [1, 1]]

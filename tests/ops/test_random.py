@@ -306,3 +306,11 @@ class TestGenerator:
     def test_unknown_arguments(self):
         with pytest.raises(ValueError, match="unknown keyword arguments"):
             random.SeedGenerator(3, sed=4)
+
+
+@pytest.mark.parametrize("shape", [-1, (-1,), (2, -3)])
+@pytest.mark.parametrize("kind", ["normal", "uniform", "truncated_normal", "randint", "gamma", "beta"])
+def test_negative_dimensions_are_refused(kind, shape):
+    more = {"randint": (0, 3), "gamma": (1.0,), "beta": (1.0, 1.0)}.get(kind, ())
+    with pytest.raises(TypeError, match="must be at least 0"):
+        getattr(random, kind)(shape, *more)

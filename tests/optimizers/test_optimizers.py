@@ -230,3 +230,21 @@ def test_variables_made_by_the_first_update_are_in_the_scope_of_the_optimizer(ki
 def test_an_update_of_nothing_is_refused():
     with pytest.raises(ValueError, match="no \\(gradient, variable\\) pairs"):
         optimizers.SGD(0.1).apply_gradients([])
+
+
+SCHEDULES = {
+    "ExponentialDecay": (0.1, 3, 0.5),
+    "InverseTimeDecay": (0.1, 3, 0.5),
+    "PiecewiseConstantDecay": ([1], [0.1, 0.2]),
+    "PolynomialDecay": (0.1, 3),
+    "CosineDecay": (0.1, 3),
+    "CosineDecayRestarts": (0.1, 3),
+}
+
+
+@pytest.mark.parametrize("name", [3, None, "a/b"])
+@pytest.mark.parametrize("kind", SCHEDULES)
+def test_a_schedule_whose_name_cannot_be_one_is_refused_when_called(kind, name):
+    schedule = getattr(optimizers.schedules, kind)(*SCHEDULES[kind], name=name)
+    with pytest.raises(ValueError, match="`name` must be a string and cannot contain"):
+        schedule(2)

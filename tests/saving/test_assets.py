@@ -174,3 +174,28 @@ def test_vocabularies_keep_unusual_tokens(tmp_path):
     again = saving.load_model(tmp_path / "m.keras")
     assert again.layers[0].get_vocabulary() == ["[UNK]", *tokens]
     np.testing.assert_array_equal(again(np.array([["é ü"]])), [[3]])
+
+
+@pytest.mark.parametrize("mode", ["int", "count", "tf_idf"])
+@pytest.mark.parametrize("kind", ["StringLookup", "TextVectorization"])
+@pytest.mark.parametrize("token", ["b\nc", "b\r", "\r\n", b"b\xffc"])
+def test_tokens_that_lines_cannot_hold(tmp_path, token, kind, mode):
+    options = {} if kind == "StringLookup" else {"standardize": None, "split": None}
+    layer = getattr(layers, kind)(output_mode=mode, **options)
+    texts = np.array(["a", token, token, "d", "d", "d"], object)
+    layer.adapt(texts)
+    keras.Sequential([keras.Input((1,), dtype="string"), layer]).save(tmp_path / "m.keras")
+    again = keras.models.load_model(tmp_path / "m.keras").layers[0]
+    assert again.get_vocabulary() == layer.get_vocabulary()
+    np.testing.assert_array_equal(again(texts[:, None]), layer(texts[:, None]))
+
+
+def test_plain_tokens_are_lines_alone(parts):
+    assert [name for name in parts if name.startswith("assets")] == [NAME]
+
+
+@pytest.mark.parametrize("text", ['{"a": 1}', '["a", 3]', "3", "["])
+def test_a_damaged_second_file_is_refused(parts, tmp_path, text):
+    parts[NAME.replace(".txt", ".json")] = text
+    with pytest.raises(ValueError):
+        load(parts, tmp_path)

@@ -144,3 +144,9 @@ def test_what_a_function_refuses():
         keras.Function(a, a + b)
     with pytest.raises(ValueError, match="expects 1 input"):
         keras.Function(a, a * 2)([np.ones(2), np.ones(2)])
+
+
+def test_adding_to_a_variable_returns_its_new_value():
+    variable = keras.Variable(np.ones(2, "float32"))
+    assert variable.assign_add([1, 2]).tolist() == [2, 3]
+    assert variable.assign_sub(np.ones(2)).tolist() == [1, 2]

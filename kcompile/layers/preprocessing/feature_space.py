@@ -308,7 +308,9 @@ class FeatureSpace(Layer):
             layer = self.features[name].preprocessor
             if not layer.built:
                 layer.build_from_config(settings)
-        self._is_adapted = True
+        # The other layers that learn say themselves that they have learned nothing.
+        layers = [self.preprocessors[name] for name in self._adaptable()]
+        self._is_adapted = all(layer.built for layer in layers if isinstance(layer, Normalization))
 
     def save(self, filepath: Any) -> None:
         """Save to a .keras file, for `keras.models.load_model`."""

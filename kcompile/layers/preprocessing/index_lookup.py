@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,14 @@ from kcompile.layers.preprocessing.lookup_checks import (
     mode_name,
     special_tokens,
 )
-from kcompile.layers.preprocessing.vocabulary import FILE, Counts, Token, Vocabulary, lines_of, read_lines
+from kcompile.layers.preprocessing.vocabulary import (
+    Counts,
+    Token,
+    Vocabulary,
+    read_lines,
+    read_tokens,
+    write_tokens,
+)
 from kcompile.trace.keras_tensor import KerasTensor
 
 LEFT_OUT = np.iinfo("int64").max  # the index of the mask in modes that do not show it
@@ -280,8 +286,9 @@ class IndexLookup(DataLayer):
     def save_assets(self, dir_path: str) -> None:
         """Write the vocabulary into a folder, unless the config holds it."""
         if self.input_vocabulary is None:
-            text = "\n".join(str(token) for token in self.get_vocabulary())
-            Path(dir_path, FILE).write_bytes(text.encode("utf-8"))
+            special = [self._token(token) for token in special_tokens(self)]
+            exact = [*special, *self._vocabulary.tokens]
+            write_tokens(dir_path, [str(token) for token in self.get_vocabulary()], exact, self._token)
 
     def load_assets(self, dir_path: str) -> None:
         """Read what `save_assets` wrote.
@@ -290,16 +297,15 @@ class IndexLookup(DataLayer):
         """
         if self.input_vocabulary is not None:
             return
-        path = Path(dir_path, FILE)
-        if not path.is_file():
+        tokens = read_tokens(dir_path, self._token)
+        if tokens is None:
             raise ValueError(f"The file holds no vocabulary of layer '{self.name}'.")
-        tokens = lines_of(path.read_text("utf-8"))
         if not tokens and self.output_mode == "int":
             return  # saved before it had any
         weights = None
         if self.output_mode == "tf_idf" and self.idf_weights is not None:
             weights = self.idf_weights[: len(tokens)]  # behind them zeros fill up to max_tokens
-        self.set_vocabulary([self._token(line) for line in tokens], weights)
+        self.set_vocabulary(tokens, weights)
 
 
 def _listed(x: Any) -> Any:

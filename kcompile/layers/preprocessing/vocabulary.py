@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from kcompile.core import serialization
 
 Token = bytes | int
 FILE = "vocabulary.txt"
+EXACT = "vocabulary.json"  # beside it, where lines cannot hold the tokens
 
 
 class Vocabulary:
@@ -121,3 +123,34 @@ def lines_of(text: str) -> list[str]:
     while lines and lines[-1] == "":
         lines.pop()
     return lines
+
+
+def write_tokens(folder: str, shown: list[str], tokens: list[Token], token: Callable[[Any], Token]) -> None:
+    """Write a vocabulary into a folder: a token a line, as Keras does.
+
+    Tokens with line breaks, and bytes that are no text, do not come back from lines: then a second file
+    has them all, which Keras leaves alone.
+
+    Args:    shown: the tokens as text. token: makes a token of what is read.
+    """
+    text = "\n".join(shown)
+    Path(folder, FILE).write_bytes(text.encode("utf-8"))
+    if not all(isinstance(one, bytes) for one in tokens):
+        return  # numbers
+    if [token(line) for line in lines_of(text)] != tokens:
+        exact = [one.decode("utf-8", "surrogateescape") for one in tokens if isinstance(one, bytes)]
+        Path(folder, EXACT).write_text(json.dumps(exact), "ascii")
+
+
+def read_tokens(folder: str, token: Callable[[Any], Token]) -> list[Token] | None:
+    """What `write_tokens` wrote, None if that is nothing.
+
+    Raises:  ValueError for a second file that holds no list of text.
+    """
+    lines, exact = Path(folder, FILE), Path(folder, EXACT)
+    if exact.is_file():
+        given = json.loads(exact.read_text("ascii"))
+        if not isinstance(given, list) or not all(isinstance(one, str) for one in given):
+            raise ValueError(f"'{EXACT}' of a saved layer must hold a list of text.")
+        return [token(one.encode("utf-8", "surrogateescape")) for one in given]
+    return [token(line) for line in lines_of(lines.read_text("utf-8"))] if lines.is_file() else None

@@ -40,10 +40,10 @@ class CosineDecay(LearningRateSchedule):
         return top * ((1 - self.alpha) * falling(step / steps) + self.alpha)
 
     def __call__(self, step: Any) -> Any:
-        rate, step, steps = tensors(self.initial_learning_rate, step, self.decay_steps)
+        rate, step, steps = tensors(self, self.initial_learning_rate, step, self.decay_steps)
         if self.warmup_target is None:
             return self._decayed(rate, ops.minimum(step, steps), steps)
-        _, target, warmup = tensors(rate, self.warmup_target, self.warmup_steps)
+        _, target, warmup = tensors(self, rate, self.warmup_target, self.warmup_steps)
         step = ops.minimum(step, steps + warmup)
         rising = (target - rate) * (step / ops.maximum(warmup, 1)) + rate
         return ops.where(ops.less(step, warmup), rising, self._decayed(target, step - warmup, steps))
@@ -68,7 +68,7 @@ class CosineDecayRestarts(LearningRateSchedule):
         self.t_mul, self.m_mul, self.alpha, self.name = t_mul, m_mul, alpha, name
 
     def __call__(self, step: Any) -> Any:
-        rate, step, first = tensors(self.initial_learning_rate, step, self.first_decay_steps)
+        rate, step, first = tensors(self, self.initial_learning_rate, step, self.first_decay_steps)
         restart, fraction = self._position(step / first)
         top = ops.power(ops.full_like(restart, self.m_mul), restart)
         return rate * ((1 - self.alpha) * (top * falling(fraction)) + self.alpha)

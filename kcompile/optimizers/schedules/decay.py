@@ -37,7 +37,7 @@ class ExponentialDecay(LearningRateSchedule):
 
     def __call__(self, step: Any) -> Any:
         rate, step, steps, decay = tensors(
-            self.initial_learning_rate, step, self.decay_steps, self.decay_rate
+            self, self.initial_learning_rate, step, self.decay_steps, self.decay_rate
         )
         p = step / steps
         return rate * ops.power(decay, ops.floor(p) if self.staircase else p)
@@ -66,7 +66,7 @@ class InverseTimeDecay(LearningRateSchedule):
 
     def __call__(self, step: Any) -> Any:
         rate, step, steps, decay = tensors(
-            self.initial_learning_rate, step, self.decay_steps, self.decay_rate
+            self, self.initial_learning_rate, step, self.decay_steps, self.decay_rate
         )
         p = step / steps
         return rate / (1 + decay * (ops.floor(p) if self.staircase else p))
@@ -87,8 +87,8 @@ class PiecewiseConstantDecay(LearningRateSchedule):
         self.boundaries, self.values, self.name = boundaries, values, name
 
     def __call__(self, step: Any) -> Any:
+        rate, *_ = tensors(self, self.values[-1])
         step = ew.as_tensor(step)
-        rate = ew.as_tensor(self.values[-1])
         for boundary, value in reversed(list(zip(self.boundaries, self.values[:-1], strict=True))):
             rate = ops.where(ops.less_equal(step, ew.as_tensor(boundary, str(step.dtype))), value, rate)
         return rate
@@ -117,7 +117,7 @@ class PolynomialDecay(LearningRateSchedule):
 
     def __call__(self, step: Any) -> Any:
         rate, end, step, steps = tensors(
-            self.initial_learning_rate, self.end_learning_rate, step, self.decay_steps
+            self, self.initial_learning_rate, self.end_learning_rate, step, self.decay_steps
         )
         if self.cycle:
             steps = steps * ops.where(ops.equal(step, 0), 1, ops.ceil(step / steps))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kcompile.ops import elementwise as ew
+from kcompile.trace.naming import checked_name
 
 
 class LearningRateSchedule:
@@ -14,6 +15,7 @@ class LearningRateSchedule:
     """
 
     settings: tuple[str, ...] = ()
+    name: Any
 
     def __call__(self, step: Any) -> Any:
         raise NotImplementedError(
@@ -33,8 +35,12 @@ class LearningRateSchedule:
         return cls(**config)
 
 
-def tensors(rate: Any, *others: Any) -> tuple[Any, ...]:
-    """The initial rate as a tensor, and the others in its dtype."""
+def tensors(schedule: LearningRateSchedule, rate: Any, *others: Any) -> tuple[Any, ...]:
+    """The initial rate as a tensor, and the others in its dtype.
+
+    Raises:  ValueError for a schedule whose name cannot be one, which Keras too finds when it is called.
+    """
+    checked_name(schedule.name)
     first = ew.as_tensor(rate)
     return first, *(ew.as_tensor(other, str(first.dtype)) for other in others)
 
