@@ -99,6 +99,11 @@ class LossFunctionWrapper(Loss):
             self.__dict__.update(kwargs)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
+        if type(self) is not LossFunctionWrapper and (isinstance(y_true, dict) or isinstance(y_pred, dict)):
+            raise ArgumentError(
+                f"Loss '{self.name}' takes one tensor of labels and one of predictions. Received dicts: "
+                f"y_true={y_true}, y_pred={y_pred}"
+            )
         if not isinstance(y_true, (list, tuple, dict)):
             y_true, y_pred = squeeze_or_expand_to_same_rank(y_true, y_pred)
         return self.fn(y_true, y_pred, **self._fn_kwargs)
@@ -230,4 +235,5 @@ def apply_mask(sample_weight: Any, mask: Any, dtype: str, reduction: str | None)
     if sample_weight is None:
         return kept
     kept, sample_weight = squeeze_or_expand_to_same_rank(kept, sample_weight)
+    check_broadcast(kept, sample_weight, "the mask and sample_weight")
     return sample_weight * kept

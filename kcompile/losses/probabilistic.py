@@ -6,6 +6,7 @@ from typing import Any
 
 from kcompile import ops
 from kcompile.core import config
+from kcompile.core.errors import BroadcastError
 from kcompile.losses.loss import LossFunctionWrapper, fitting, tensor
 from kcompile.trace.masks import set_mask
 
@@ -23,7 +24,7 @@ def _check_axis(axis: Any) -> None:
 
 def smooth(y_true: Any, label_smoothing: float) -> Any:
     """One-hot labels with a share of `label_smoothing` spread evenly over the classes (the last axis)."""
-    if not label_smoothing:
+    if not label_smoothing or y_true.shape[-1] == 0:
         return y_true
     return y_true * (1.0 - label_smoothing) + label_smoothing / y_true.shape[-1]
 
@@ -62,6 +63,11 @@ def sparse_categorical_crossentropy(
         y_true = ops.squeeze(y_true, axis=axis)
     if ignore_class is None:
         return ops.sparse_categorical_crossentropy(y_true, y_pred, from_logits=from_logits, axis=axis)
+    if len(y_true.shape) >= len(y_pred.shape):
+        raise BroadcastError(
+            "sparse_categorical_crossentropy: `y_pred` must have an axis of classes more than `y_true`. "
+            f"Received: y_true.shape={y_true.shape}, y_pred.shape={y_pred.shape}"
+        )
     valid = ops.not_equal(y_true, ignore_class)
     y_true = ops.where(valid, y_true, 0)
     y_pred = ops.where(ops.expand_dims(valid, axis), y_pred, 0)
@@ -111,6 +117,7 @@ def categorical_generalized_cross_entropy(y_true: Any, y_pred: Any, q: float) ->
     """
     y_pred = tensor(y_pred)
     wanted = ops.one_hot(tensor(y_true, "int32"), y_pred.shape[-1], dtype=str(y_pred.dtype))
+    wanted, y_pred = fitting(wanted, y_pred)
     return (1 - ops.power(ops.sum(y_pred * wanted, axis=-1), q)) / q
 
 
