@@ -10,12 +10,16 @@ from kcompile import ops
 from kcompile.core import tree
 from kcompile.layers.call_spec import is_tensor
 from kcompile.layers.layer import Layer
+from kcompile.layers.preprocessing.graph_tensors import call_in_graph, is_in_graph, outside_of_autograph
 
 
 class DataLayer(Layer):
     """A layer whose first argument may be a number, text, or lists of them."""
 
+    @outside_of_autograph
     def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        if is_in_graph(inputs):
+            return call_in_graph(lambda x: self(x, *args, **kwargs), inputs, as_on_arrays=True)
         return super().__call__(as_data(inputs), *args, **kwargs)
 
     def convert_weight(self, weight: Any) -> Any:

@@ -26,12 +26,14 @@ from kcompile.layers.preprocessing.features import (
     hashing,
     made,
 )
+from kcompile.layers.preprocessing.graph_tensors import call_in_graph, is_in_graph, outside_of_autograph
 from kcompile.layers.preprocessing.hashing import HashedCrossing
 from kcompile.layers.preprocessing.integer_lookup import IntegerLookup
 from kcompile.layers.preprocessing.normalization import Normalization
 from kcompile.layers.preprocessing.rescaling import Rescaling
 from kcompile.layers.preprocessing.string_lookup import StringLookup
 from kcompile.layers.preprocessing.text_vectorization import TextVectorization
+from kcompile.trace.keras_tensor import KerasTensor
 
 
 class FeatureSpace(Layer):
@@ -227,9 +229,14 @@ class FeatureSpace(Layer):
             self.encoded_features = self._encoded(dict(self.inputs), symbolic=True)
         return self.encoded_features
 
+    @outside_of_autograph
     def __call__(self, data: Any) -> Any:
         """Encode a dict of columns (n,) or (n, 1), or of single values."""
-        self.get_encoded_features()
+        encoded = self.get_encoded_features()
+        if is_in_graph(data):
+            rows = all(len(x.shape) for x in tree.flatten(data))
+            cut = [KerasTensor(x.shape if rows else x.shape[1:], x.dtype) for x in tree.flatten(encoded)]
+            return call_in_graph(self, data, tree.pack_as(encoded, cut))
         if not isinstance(data, dict):
             raise ValueError(
                 f"A FeatureSpace can only be called with a dict. Received: data={data} (of type {type(data)}"

@@ -9,6 +9,7 @@ from typing import Any
 from kcompile import ops, random
 from kcompile.layers.arguments import data_format_name
 from kcompile.layers.layer import Layer
+from kcompile.layers.preprocessing.graph_tensors import call_in_graph, is_in_graph, outside_of_autograph
 from kcompile.layers.preprocessing.image import boxes as boxes_of
 from kcompile.trace.seed_generator import SeedGenerator
 
@@ -128,7 +129,10 @@ class BaseImagePreprocessingLayer(Layer):
 
     # --- calling --------------------------------------------------------------------------------------------
 
+    @outside_of_autograph
     def __call__(self, inputs: Any, **kwargs: Any) -> Any:
+        if is_in_graph(inputs):
+            return call_in_graph(lambda x: self(x, **kwargs), inputs)
         if isinstance(inputs, dict) and "bounding_boxes" in inputs:
             if not self.bounding_box_format:
                 raise ValueError(
