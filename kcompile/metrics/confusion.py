@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from kcompile import ops
+from kcompile.core.errors import BroadcastError
+from kcompile.core.symbolic import product
 from kcompile.losses.loss import squeeze_or_expand_to_same_rank
 from kcompile.metrics.metric import Metric
 from kcompile.ops import elementwise as ew
@@ -71,6 +73,7 @@ class Decisions:
                     f"found shape: {tuple(y_pred.shape)}"
                 )
             y_true, y_pred = y_true[..., class_id, None], y_pred[..., class_id, None]
+        y_true = _in_shape_of(y_pred, y_true)
         rank = len(y_pred.shape)
         at = np.asarray(thresholds, dtype).reshape((-1,) + (1,) * rank)
         self._axes = (1,) if per_label else tuple(range(1, rank + 1))
@@ -95,6 +98,21 @@ class Decisions:
 
     def false_negatives(self) -> Any:
         return self._count(self._label, ops.logical_not(self._positive))
+
+
+def _in_shape_of(y_pred: Any, y_true: Any) -> Any:
+    """As many labels as predictions, in their shape: what is counted has no order, as in Keras.
+
+    Raises:  BroadcastError for another number of labels.
+    """
+    shape, own = tuple(y_pred.shape), tuple(y_true.shape)
+    if own == shape or not all(isinstance(d, int) for d in (*shape, *own)):
+        return y_true
+    if product(own) != product(shape):
+        raise BroadcastError(
+            f"There must be as many labels as predictions. Received: y_true.shape={own}, y_pred.shape={shape}"
+        )
+    return ops.reshape(y_true, shape)
 
 
 def _joint_weights(y_true: Any, sample_weight: Any, label_weights: Any, dtype: str) -> Any:

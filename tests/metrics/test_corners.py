@@ -48,3 +48,14 @@ def test_an_update_of_an_overlap_returns_its_matrix(kind):
     metric = getattr(metrics, kind)(*given)
     assert metric.update_state([0, 1, 1], [0, 1, 0]).tolist() == [[1, 0], [1, 1]]
     assert metric.update_state([0], [1]).tolist() == [[1, 1], [1, 1]]
+
+
+@pytest.mark.parametrize("kind", ["AUC", "Precision", "Recall", "FalseNegatives", "TruePositives"])
+def test_labels_are_as_many_as_predictions(kind):
+    labels = (SCORES > 0.3).astype("int32")
+    metric, nested = getattr(metrics, kind)(), getattr(metrics, kind)()
+    with pytest.raises(TypeError, match=r"as many labels.*y_true.shape=\(1, 3\), y_pred.shape=\(4, 3\)"):
+        metric.update_state(labels[:1], SCORES)
+    metric.update_state(labels, SCORES)
+    nested.update_state(labels[None], SCORES)  # one dimension more, and as many
+    assert float(nested.result()) == float(metric.result()) > 0 or kind == "FalseNegatives"
