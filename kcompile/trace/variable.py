@@ -140,7 +140,7 @@ class Variable:
     moves, so that compiled programs can hold its address; `assign` writes into it.
 
     >>> v = Variable(np.zeros((2,)), dtype="float32", name="v")
-    >>> v.assign_add([1.0, 2.0]); v.numpy().tolist()
+    >>> _ = v.assign_add([1.0, 2.0]); v.numpy().tolist()
     [1.0, 2.0]
     """
 
