@@ -9,7 +9,7 @@ from kcompile.trace.op_call import is_op_class
 
 Config = dict[str, Any]
 
-ADDRESS = ("module", "registered_name", "build_config", "compile_config")
+ADDRESS = ("module", "registered_name", "build_config", "compile_config", "shared_object_id")
 
 OPS = "keras.src.ops"  # the module of ops, as opposed to layers
 

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from kcompile import losses
-from kcompile.core.serialization import serialize_keras_object, serialize_shared
+from kcompile.core.serialization import serialize_keras_object
 from kcompile.saving.keras_file import FORMAT
 from kcompile.saving.legacy_config import compiled, to_legacy
 from kcompile.saving.legacy_h5 import top_level_weights, weights_of
@@ -30,7 +30,7 @@ def write_model(model: Any, file: BinaryIO, include_optimizer: bool = True) -> N
     texts = {
         "keras_version": FORMAT,
         "backend": BACKEND,
-        "model_config": json.dumps(to_legacy(serialize_shared(model)), allow_nan=False),
+        "model_config": json.dumps(to_legacy(serialize_keras_object(model)), allow_nan=False),
     }
     optimizer = model.optimizer if include_optimizer and model.compiled else None
     if optimizer is not None:

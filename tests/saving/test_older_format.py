@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import warnings
 
 import numpy as np
@@ -105,48 +104,6 @@ def test_bfloat16(tmp_path):
     model.save(tmp_path / "m.h5")
     loaded = saving.load_model(tmp_path / "m.h5")
     assert loaded.weights[0].dtype == "bfloat16" and all(equal(model, loaded))
-
-
-def shared_between_levels():
-    """`sub` is called by the model, and by a model in it."""
-    sub = kcompile.Sequential([kcompile.Input((5,)), layers.Dense(5)], name="sub")
-    i, x = kcompile.Input((5,)), kcompile.Input((5,))
-    inner = kcompile.Model(i, layers.Dense(3, name="tail")(sub(i)), name="inner")
-    model = kcompile.Model(x, inner(layers.Dense(5, name="mid")(sub(x))))
-    model.compile("adam", "mean_squared_error")
-    return model
-
-
-def test_a_model_shared_between_levels_stays_one_with_its_optimizer(tmp_path):
-    kcompile.utils.set_random_seed(3)
-    x, y = np.random.default_rng(0).normal(size=(8, 5)), np.zeros((8, 3))
-    model = shared_between_levels()
-    model.fit(x, y, epochs=3, verbose=0)
-    model.save(tmp_path / "m.h5")
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        loaded = saving.load_model(tmp_path / "m.h5")
-    assert len(loaded.weights) == 6
-    assert loaded.get_layer("sub") is loaded.get_layer("inner").get_layer("sub")
-    for _ in range(3):
-        assert loaded.train_on_batch(x, y) == model.train_on_batch(x, y)
-
-
-def test_a_file_of_keras_does_not_say_what_levels_share(tmp_path):
-    """Keras makes two models of it, with equal weights, and a fresh optimizer."""
-    x = np.random.default_rng(0).normal(size=(8, 5))
-    model = shared_between_levels()
-    model.fit(x, np.zeros((8, 3)), verbose=0)
-    model.save(tmp_path / "m.h5")
-    with h5py.File(tmp_path / "m.h5", "a") as file:
-        text = re.sub(r', "shared_object_id": \d+', "", str(file.attrs["model_config"]))
-        assert "shared" not in text
-        file.attrs["model_config"] = text.encode()
-    with pytest.warns(UserWarning, match="state of optimizer 'adam.*' is not loaded"):
-        loaded = saving.load_model(tmp_path / "m.h5")
-    assert len(loaded.weights) == 8
-    np.testing.assert_array_equal(loaded.predict(x, verbose=0), model.predict(x, verbose=0))
-    assert int(loaded.optimizer.iterations) == 0
 
 
 # --- weights ------------------------------------------------------------------------------------------------
