@@ -41,17 +41,21 @@ class _Form:
 
 def with_shared_sources(specs: Sequence[KernelSpec]) -> list[KernelSpec]:
     """The specs, in order, with as few sources as possible."""
-    forms: dict[tuple[object, ...], _Form] = {}
+    known: dict[tuple[object, ...], _Form | None] = {}
     alike: dict[tuple[object, ...], dict[_Form, str]] = {}
+    forms: list[_Form | None] = []
     for spec in specs:
-        if _can_share(spec) and _key(spec) not in forms:
-            form = forms[_key(spec)] = _form(spec)
+        key = spec.source, spec.numbers, len(spec.buffers), spec.work
+        if key not in known:
+            known[key] = _form(spec) if _can_share(spec) else None
+        form = known[key]
+        forms.append(form)
+        if form is not None:
             alike.setdefault(form.outline, {})[form] = spec.source.text
     result = []
-    for spec in specs:
-        found = forms.get(_key(spec))
-        group = alike[found.outline] if found else {}
-        result.append(_joined(spec, found, group) if found and len(set(group.values())) > 1 else spec)
+    for spec, form in zip(specs, forms, strict=True):
+        group = alike[form.outline] if form else {}
+        result.append(_joined(spec, form, group) if form and len(set(group.values())) > 1 else spec)
     return result
 
 
@@ -59,10 +63,6 @@ def _can_share(spec: KernelSpec) -> bool:
     if spec.source.language != "python" or spec.nested is not None:
         return False
     return hint(spec.work) <= SMALL_WORK or len(set(_PLACE.findall(spec.source.text))) <= MOST_PLACES
-
-
-def _key(spec: KernelSpec) -> tuple[object, ...]:
-    return spec.source, spec.numbers, len(spec.buffers), _can_share(spec)
 
 
 def _form(spec: KernelSpec) -> _Form:
