@@ -15,8 +15,8 @@ SAME = (
     "repeat", "swapaxes", "nonzero", "ravel", "cumsum", "cumprod", "any", "all", "prod", "max", "min",
     "var", "std", "sum", "mean",
 )  # fmt: skip
-# What NumPy's functions hand to methods of these names, at its default.
-UNUSED = ("dtype", "out", "where", "initial", "ddof")
+# What NumPy's functions hand to methods of these names, with what it then says: nothing.
+UNUSED = {"dtype": None, "out": None, "where": np._NoValue, "initial": np._NoValue, "ddof": 0}
 
 UFUNCS: dict[str, Any] = {
     "remainder": "mod", "fabs": "absolute", "rint": "round", "conjugate": "conj",
@@ -33,8 +33,8 @@ def _op(name: str) -> Any:
 
 def _method(name: str) -> Any:
     def call(x: Value, *args: Any, **kwargs: Any) -> Any:
-        for key in UNUSED:
-            if key in kwargs and kwargs[key] in (None, np._NoValue, 0):
+        for key, nothing in UNUSED.items():
+            if key in kwargs and (kwargs[key] is nothing or kwargs[key] is None):
                 del kwargs[key]
         cast_to = kwargs.pop("dtype", None)
         found = _op(name)(x, *args, **kwargs)

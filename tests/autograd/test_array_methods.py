@@ -14,6 +14,7 @@ SHAPED = [
     lambda x: x.sum(),
     lambda x: x.mean(axis=1),
     lambda x: x.max(axis=0, keepdims=True),
+    lambda x: x.max(axis=0, initial=1.5),
     lambda x: x.std(),
     lambda x: x.reshape(2, 6),
     lambda x: x.reshape((-1,)),
