@@ -220,8 +220,8 @@ def elementwise(
 
     def function(*xs: Any) -> Any:
         xs = tuple(operand(x) for x in xs)
-        common = common_dtype(*xs)
-        return op(*operands(*xs, dtype=COMPUTED_IN[inputs](common)))
+        dtype = COMPUTED_IN[inputs](common_dtype(*xs))
+        return op(*(as_tensor(x, dtype) for x in xs))
 
     function.__name__ = function.__qualname__ = name
     return function
