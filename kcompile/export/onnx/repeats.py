@@ -6,9 +6,7 @@ import numpy as np
 
 from kcompile.export.onnx.graph import OnnxGraph, OnnxNode
 
-RANK = (
-    4  # of the tensors for which runtimes have a fast Resize; that of more dimensions takes ten times as long
-)
+RANK = 4  # tensors of more dimensions take ten times as long in the Resize of runtimes
 COPIES = ("float32", "float64", "int32", "int64", "int8", "uint8", "bool")  # what onnxruntime's Tile takes
 
 
