@@ -8,6 +8,7 @@ from kcompile import ops
 from kcompile.metrics.confusion import Decisions, into_range, ratio
 from kcompile.metrics.metric import Metric
 from kcompile.ops import elementwise as ew
+from kcompile.trace.variable import Variable
 
 COUNTS = ("true_positives", "false_positives", "true_negatives", "false_negatives")
 
@@ -22,6 +23,7 @@ class SensitivitySpecificityBase(Metric):
     constrained: str  # names of methods below
     best: str
     argument: str  # the constructor's name of the least value
+    true_positives: Variable  # one of COUNTS, which __init__ makes
 
     def __init__(
         self,
@@ -48,10 +50,13 @@ class SensitivitySpecificityBase(Metric):
             setattr(self, count, self.add_variable((num_thresholds,), name=count))
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        y_pred = ew.as_tensor(y_pred, self.dtype)
+        kept = self.true_positives.dtype  # not the metric's: half precision would move predictions
+        y_pred = ew.as_tensor(y_pred, kept)
         if self.num_thresholds >= 3:
             y_pred = into_range(y_pred)
-        decisions = Decisions(y_true, y_pred, self.thresholds, sample_weight, class_id=self.class_id)
+        decisions = Decisions(
+            *(y_true, y_pred, self.thresholds, sample_weight), class_id=self.class_id, dtype=kept
+        )
         for count in COUNTS:
             variable = getattr(self, count)
             variable.assign(variable.value + getattr(decisions, count)())

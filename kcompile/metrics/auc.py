@@ -9,9 +9,10 @@ import numpy as np
 
 from kcompile import ops
 from kcompile.core import config, dtypes
+from kcompile.core.errors import BroadcastError
 from kcompile.core.serialization import deserialize_keras_object
 from kcompile.metrics.confusion import Decisions, into_range, ratio
-from kcompile.metrics.metric import Metric
+from kcompile.metrics.metric import Metric, no_state
 from kcompile.ops import elementwise as ew
 
 CURVES = {"roc": "ROC", "pr": "PR", "prgain": "PRGAIN"}
@@ -87,23 +88,39 @@ class AUC(Metric):
             setattr(self, kind, self._counts[kind])
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        y_pred = ew.as_tensor(y_pred, self.dtype)
-        if not self._counts:
-            if len(y_pred.shape) != 2:
-                raise ValueError(
-                    f"`y_pred` must have rank 2 when `multi_label=True`. Found {len(y_pred.shape)}."
-                )
-            self._build((y_pred.shape[1],))
+        y_pred = ew.as_tensor(y_pred)
+        if self.multi_label:
+            self._check_labels(tuple(y_pred.shape))
         y_pred = ops.sigmoid(y_pred) if self.from_logits else y_pred
+        kept = self._counts["true_positives"].dtype  # not the metric's: half precision would move predictions
+        y_pred = ew.as_tensor(y_pred, kept)
         y_pred = into_range(y_pred) if self._is_even else y_pred
         weights = None if self.multi_label else self.label_weights
         decisions = Decisions(
-            y_true, y_pred, self.thresholds, sample_weight, weights, per_label=self.multi_label
+            *(y_true, y_pred, self.thresholds, sample_weight, weights), per_label=self.multi_label, dtype=kept
         )
         for kind, variable in self._counts.items():
             variable.assign(variable.value + getattr(decisions, kind)())
 
+    def _check_labels(self, shape: tuple[Any, ...]) -> None:
+        """Predictions must have the labels that there are curves and weights for; the first say how many."""
+        if not self._counts:
+            if len(shape) != 2:
+                raise ValueError(f"`y_pred` must have rank 2 when `multi_label=True`. Found {len(shape)}.")
+            self._build((shape[1],))
+        known = {"num_labels": self._counts["true_positives"].shape[1]}
+        if self.label_weights is not None and self.label_weights.ndim:
+            known["the length of label_weights"] = self.label_weights.shape[-1]
+        for name, count in known.items():
+            if count != 1 and isinstance(shape[-1], int) and shape[-1] not in (1, count):
+                raise BroadcastError(
+                    f"AUC: predictions must have as many labels as {name}, {count}. Received: "
+                    f"y_pred.shape={shape}"
+                )
+
     def result(self) -> Any:
+        if not self._counts:
+            raise no_state(self)
         tp, fp, tn, fn = (variable.value for variable in self._counts.values())
         if self.curve == "PR" and self.summation_method == "interpolation":
             return self.interpolate_pr_auc()

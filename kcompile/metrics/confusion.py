@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from kcompile import ops
-from kcompile.core.errors import BroadcastError
+from kcompile.core.errors import BroadcastError, SubscriptError
 from kcompile.core.symbolic import product
 from kcompile.losses.loss import squeeze_or_expand_to_same_rank
 from kcompile.metrics.metric import Metric
@@ -72,7 +72,7 @@ class Decisions:
                     "num_classes), "
                     f"found shape: {tuple(y_pred.shape)}"
                 )
-            y_true, y_pred = y_true[..., class_id, None], y_pred[..., class_id, None]
+            y_true, y_pred = _only_class(y_true, class_id), _only_class(y_pred, class_id)
         y_true = _in_shape_of(y_pred, y_true)
         rank = len(y_pred.shape)
         at = np.asarray(thresholds, dtype).reshape((-1,) + (1,) * rank)
@@ -83,9 +83,11 @@ class Decisions:
         self._weights = _joint_weights(y_true, sample_weight, label_weights, dtype)
 
     def _count(self, *conditions: Any) -> Any:
-        hits = ops.cast(ops.logical_and(*conditions), self._dtype)
-        hits = hits if self._weights is None else hits * self._weights
-        return ops.sum(hits, axis=self._axes)
+        hits = ops.logical_and(*conditions)
+        if self._weights is None:
+            return ops.sum(ops.cast(hits, self._dtype), axis=self._axes)
+        # Chosen, not multiplied: a weight of NaN counts only where its sample does.
+        return ops.sum(ops.where(hits, self._weights, 0.0), axis=self._axes)
 
     def true_positives(self) -> Any:
         return self._count(self._label, self._positive)
@@ -127,6 +129,20 @@ def _joint_weights(y_true: Any, sample_weight: Any, label_weights: Any, dtype: s
     return weights
 
 
+def _only_class(y: Any, class_id: int) -> Any:
+    """One column.
+
+    Raises:  SubscriptError for a class that there is not.
+    """
+    size = y.shape[-1]
+    if isinstance(size, int) and not -size <= class_id < size:
+        raise SubscriptError(
+            f"`class_id` must be below the number of classes, {size}. Received: class_id={class_id} for an "
+            f"array of shape {tuple(y.shape)}"
+        )
+    return y[..., class_id, None]
+
+
 def _only_top(y_pred: Any, k: int) -> Any:
     """The k largest predictions of each row, of equal ones the first; the rest becomes LEAST.
 
@@ -157,7 +173,8 @@ class _Count(Metric):
         self.accumulator = self.add_variable((len(self.thresholds),), name="accumulator")
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        decisions = Decisions(y_true, y_pred, self.thresholds, sample_weight)
+        kept = self.accumulator.dtype
+        decisions = Decisions(y_true, y_pred, self.thresholds, sample_weight, dtype=kept)
         self.accumulator.assign(self.accumulator.value + getattr(decisions, self.counted)())
 
     def result(self) -> Any:
@@ -214,7 +231,10 @@ class _Share(Metric):
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         decisions = Decisions(
-            y_true, y_pred, self.thresholds, sample_weight, top_k=self.top_k, class_id=self.class_id
+            *(y_true, y_pred, self.thresholds, sample_weight),
+            top_k=self.top_k,
+            class_id=self.class_id,
+            dtype=self.true_positives.dtype,
         )
         self.true_positives.assign(self.true_positives.value + decisions.true_positives())
         self._wrong.assign(self._wrong.value + getattr(decisions, self.mistakes)())

@@ -6,7 +6,8 @@ from typing import Any
 
 from kcompile import ops
 from kcompile.core import config
-from kcompile.metrics.metric import Metric
+from kcompile.losses.loss import check_broadcast
+from kcompile.metrics.metric import Metric, no_state
 from kcompile.ops import elementwise as ew
 
 
@@ -59,13 +60,14 @@ class FBetaScore(Metric):
             shape = () if self.average == "micro" else (y_pred.shape[1],)
             names = ("true_positives", "false_positives", "false_negatives", "intermediate_weights")
             self._counts = [self.add_variable(shape, dtype=self.dtype, name=name) for name in names]
+        check_broadcast(y_true, y_pred, "y_true and y_pred")
         positive = ops.cast(self._decided(y_pred), self.dtype)
         parts = (positive * y_true, positive * (1 - y_true), (1 - positive) * y_true, y_true)
         weights = (
             None if sample_weight is None else ops.expand_dims(ew.as_tensor(sample_weight, self.dtype), 1)
         )
         for variable, part in zip(self._counts, parts, strict=True):
-            counted = part if weights is None else part * weights
+            counted = part if weights is None else ops.multiply(part, weights)
             variable.assign(variable.value + ops.sum(counted, axis=None if self.average == "micro" else 0))
 
     def _decided(self, y_pred: Any) -> Any:
@@ -75,16 +77,20 @@ class FBetaScore(Metric):
         return ops.logical_and(largest, ops.greater(ops.abs(y_pred), 1e-9))
 
     def result(self) -> Any:
+        if not self._counts:
+            raise no_state(self)
         right, false_positives, false_negatives, samples = (v.value for v in self._counts)
-        precision = right / (right + false_positives + config.epsilon())
-        recall = right / (right + false_negatives + config.epsilon())
-        squared = self.beta**2
-        score = precision * recall / (squared * precision + recall + config.epsilon()) * (1 + squared)
+        epsilon, squared = config.epsilon(), self.beta**2
+        # Ops, not operators: beside Python's floats NumPy would widen half precision.
+        precision = ops.divide(right, ops.add(ops.add(right, false_positives), epsilon))
+        recall = ops.divide(right, ops.add(ops.add(right, false_negatives), epsilon))
+        precision, recall = ew.as_tensor(precision, self.dtype), ew.as_tensor(recall, self.dtype)
+        below = ops.add(ops.add(ops.multiply(squared, precision), recall), epsilon)
+        score = ops.multiply(ops.divide(ops.multiply(precision, recall), below), 1 + squared)
         if self.average == "weighted":
-            score = ops.sum(score * samples / (ops.sum(samples) + config.epsilon()))
-        elif self.average is not None:
-            score = ops.mean(score)
-        return ops.cast(score, self.dtype)  # NumPy widens bfloat16 beside Python's floats
+            shares = ops.divide(samples, ops.add(ops.sum(samples), epsilon))
+            return ops.sum(ops.multiply(score, shares))
+        return score if self.average is None else ops.mean(score)
 
     def get_config(self) -> dict[str, Any]:
         own = {"average": self.average, "beta": self.beta, "threshold": self.threshold}

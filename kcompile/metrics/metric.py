@@ -11,6 +11,7 @@ import numpy as np
 from kcompile import dtype_policies
 from kcompile.core import dtypes
 from kcompile.core.config import floatx
+from kcompile.core.errors import ArgumentError
 from kcompile.trace.naming import auto_name
 from kcompile.trace.stateless import StatelessScope, values_in
 from kcompile.trace.variable import Variable, name_scope
@@ -151,6 +152,14 @@ class Metric:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}>"
+
+
+def no_state(metric: Metric) -> ArgumentError:
+    """The error of a metric whose variables take their shape from the first batch, asked before one came."""
+    return ArgumentError(
+        f"{type(metric).__name__} '{metric.name}' has no result yet: the shape of its state follows from the "
+        "first batch. Call update_state(y_true, y_pred) first."
+    )
 
 
 def _zeros(shape: tuple[int, ...], dtype: Any = None) -> np.ndarray:

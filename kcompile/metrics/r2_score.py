@@ -7,8 +7,8 @@ from typing import Any
 
 from kcompile import ops
 from kcompile.ir.graph import Value
-from kcompile.losses.loss import squeeze_or_expand_to_same_rank
-from kcompile.metrics.metric import Metric
+from kcompile.losses.loss import check_broadcast, squeeze_or_expand_to_same_rank
+from kcompile.metrics.metric import Metric, no_state
 from kcompile.ops import elementwise as ew
 
 AGGREGATIONS = (None, "uniform_average", "variance_weighted_average")
@@ -63,6 +63,7 @@ class R2Score(Metric):
         y_true, y_pred = squeeze_or_expand_to_same_rank(y_true, y_pred)
         if not self._sums:
             self._build(y_true, y_pred)
+        check_broadcast(y_true, y_pred, "y_true and y_pred")
         weight = ew.as_tensor(1 if sample_weight is None else sample_weight, self.dtype)
         weight = ops.expand_dims(weight, 1) if len(weight.shape) == 1 else weight
         weight = ops.broadcast_to(weight, y_true.shape)
@@ -73,6 +74,8 @@ class R2Score(Metric):
         self.num_samples.assign(self.num_samples.value + size)
 
     def result(self) -> Any:
+        if not self._sums:
+            raise no_state(self)
         squares, total, residual, count = (variable.value for variable in self._sums)
         spread = squares - total * (total / count)
         scores = 1 - residual / spread

@@ -59,3 +59,81 @@ def test_labels_are_as_many_as_predictions(kind):
     metric.update_state(labels, SCORES)
     nested.update_state(labels[None], SCORES)  # one dimension more, and as many
     assert float(nested.result()) == float(metric.result()) > 0 or kind == "FalseNegatives"
+
+
+HOT = np.eye(3, dtype="float32")[CLASSES]
+
+
+@pytest.mark.parametrize("kind", ["TruePositives", "FalsePositives", "TrueNegatives", "FalseNegatives"])
+def test_a_weight_of_nan_counts_only_where_its_sample_does(kind):
+    truth, scores = np.array([1, 1, 0, 0], "float32"), np.array([0.9, 0.1, 0.8, 0.2], "float32")
+    for sample in range(4):
+        weights = np.array([1.0, 2.0, 3.0, 4.0], "float32")
+        own = kind == ("TruePositives", "FalseNegatives", "FalsePositives", "TrueNegatives")[sample]
+        expected = np.nan if own else metrics.get(kind)(truth, scores, weights)
+        weights[sample] = np.nan
+        np.testing.assert_equal(float(metrics.get(kind)(truth, scores, weights)), float(expected))
+
+
+OF_THRESHOLDS = [
+    *[(metrics.AUC, {"from_logits": logits}) for logits in (False, True)],
+    (metrics.AUC, {"thresholds": [0.30005, 0.7]}),
+    (metrics.PrecisionAtRecall, {"recall": 0.5}),
+    (metrics.SensitivityAtSpecificity, {"specificity": 0.5, "class_id": 1}),
+]
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "int32"])
+@pytest.mark.parametrize("kind, settings", OF_THRESHOLDS)
+def test_counts_at_thresholds_do_not_depend_on_the_dtype_of_the_metric(kind, settings, dtype):
+    """Half precision would move 0.7036 to 0.7031, below the threshold 140 / 199."""
+    scores = np.where(HOT == 1, SCORES, np.float32(0.7036))
+    found = []
+    for own in (dtype, "float32"):
+        metric = kind(dtype=own, **settings)
+        metric.update_state(HOT, scores)
+        found.append([variable.numpy() for variable in metric.variables])
+    np.testing.assert_array_equal(*found)
+
+
+@pytest.mark.parametrize("make", [metrics.F1Score, metrics.R2Score, lambda: metrics.AUC(multi_label=True)])
+def test_no_result_before_the_first_batch(make):
+    with pytest.raises(AttributeError, match=r"update_state"):
+        make().result()
+
+
+WRONG_SIZES = [
+    (metrics.F1Score, {}, {"sample_weight": np.ones(2)}),
+    (metrics.AUC, {"multi_label": True, "num_labels": 2}, {}),
+    (metrics.AUC, {"multi_label": True, "label_weights": [1.0, 2.0]}, {}),
+]
+
+
+@pytest.mark.parametrize("kind, settings, call", WRONG_SIZES)
+def test_sizes_that_do_not_fit_are_type_errors_and_value_errors(kind, settings, call):
+    for error in (TypeError, ValueError):
+        with pytest.raises(error):
+            kind(**settings).update_state(HOT, SCORES, **call)
+
+
+@pytest.mark.parametrize("kind", [metrics.F1Score, metrics.R2Score])
+def test_numbers_of_labels_that_differ(kind):
+    for error in (TypeError, ValueError):
+        with pytest.raises(error, match="y_true"):
+            kind().update_state(HOT[:3], SCORES)
+
+
+def test_a_class_that_there_is_not():
+    for error in (IndexError, ValueError):
+        with pytest.raises(error, match="class_id=3"):
+            metrics.Precision(class_id=3).update_state(HOT, SCORES)
+    metrics.Precision(class_id=-3).update_state(HOT, SCORES)
+
+
+def test_f_scores_of_half_precision_are_computed_in_it():
+    """The values of Keras: float32 in between would end in 0.7891."""
+    metric = metrics.F1Score(dtype="bfloat16", average=None)
+    truth, scores = np.array([[1], [1], [1], [0]]), np.array([[0.9], [0.8], [0.0], [0.7]])
+    metric.update_state(truth, scores, [2.5, 4.0, 3.0, 0.5])
+    assert str(metric.result().dtype) == "bfloat16"
+    assert metric.result().tolist() == [0.79296875]
