@@ -7,7 +7,8 @@ from typing import Any
 
 from kcompile import ops
 from kcompile.core.signatures import shares
-from kcompile.optimizers.optimizer import Optimizer, scalar_like
+from kcompile.optimizers.betas import bias_left
+from kcompile.optimizers.optimizer import Optimizer
 from kcompile.trace.variable import Variable
 
 
@@ -43,8 +44,8 @@ class Adam(Optimizer):
 
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
         k = self._get_variable_index(variable)
-        step = ops.cast(self.iterations + 1, variable.dtype)
-        left_1, left_2 = (1 - ops.power(scalar_like(beta, step), step) for beta in (self.beta_1, self.beta_2))
+        betas = (self.beta_1, self.beta_2)
+        left_1, left_2 = (bias_left(beta, self.iterations, variable.dtype) for beta in betas)
         rate = learning_rate * ops.sqrt(left_2) / left_1
         m, v = self._momentums[k].value, self._velocities[k].value
         m = m + (gradient - m) * (1 - self.beta_1)

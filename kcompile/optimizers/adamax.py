@@ -7,7 +7,8 @@ from typing import Any
 
 from kcompile import ops
 from kcompile.core.signatures import shares
-from kcompile.optimizers.optimizer import Optimizer, scalar_like
+from kcompile.optimizers.betas import bias_left
+from kcompile.optimizers.optimizer import Optimizer
 from kcompile.trace.variable import Variable
 
 
@@ -39,11 +40,10 @@ class Adamax(Optimizer):
 
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
         k = self._get_variable_index(variable)
-        step = ops.cast(self.iterations + 1, variable.dtype)
         m = self._m[k].value
         m = m + (gradient - m) * (1 - self.beta_1)
         u = ops.maximum(self.beta_2 * self._u[k].value, ops.abs(gradient))
         self.assign(self._m[k], m)
         self.assign(self._u[k], u)
-        left = 1 - ops.power(scalar_like(self.beta_1, step), step)
+        left = bias_left(self.beta_1, self.iterations, variable.dtype)
         self.assign_sub(variable, learning_rate * m / (left * (u + self.epsilon)))

@@ -7,6 +7,7 @@ from typing import Any
 
 from kcompile import ops
 from kcompile.core.signatures import shares
+from kcompile.optimizers.betas import complement
 from kcompile.optimizers.optimizer import Optimizer
 from kcompile.trace.variable import Variable
 
@@ -39,7 +40,7 @@ class Lion(Optimizer):
 
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
         slot = self._momentums[self._get_variable_index(variable)]
-        direction = ops.sign(slot.value * self.beta_1 + gradient * (1.0 - self.beta_1))
-        momentum = slot.value * self.beta_2 + gradient * (1.0 - self.beta_2)
+        direction = ops.sign(slot.value * self.beta_1 + gradient * complement(self.beta_1, variable.dtype))
+        momentum = slot.value * self.beta_2 + gradient * complement(self.beta_2, variable.dtype)
         self.assign(slot, momentum)
         self.assign_sub(variable, learning_rate * direction)

@@ -9,7 +9,8 @@ from typing import Any
 
 from kcompile import ops
 from kcompile.core.signatures import shares
-from kcompile.optimizers.optimizer import Optimizer, scalar_like
+from kcompile.optimizers.betas import bias_left
+from kcompile.optimizers.optimizer import Optimizer
 from kcompile.trace.variable import Variable
 
 
@@ -124,9 +125,8 @@ class Muon(Optimizer):
 
     def _adamw_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
         k = self._get_variable_index(variable)
-        step = ops.cast(self.iterations + 1, variable.dtype)
         betas = (self.adam_beta_1, self.adam_beta_2)
-        left_1, left_2 = (1 - ops.power(scalar_like(beta, step), step) for beta in betas)
+        left_1, left_2 = (bias_left(beta, self.iterations, variable.dtype) for beta in betas)
         m, v = self.momentums[k].value, self.adam_velocities[k].value
         m = m + (gradient - m) * (1 - self.adam_beta_1)
         v = v + (ops.square(gradient) - v) * (1 - self.adam_beta_2)

@@ -7,7 +7,8 @@ from typing import Any
 
 from kcompile import ops
 from kcompile.core.signatures import shares
-from kcompile.optimizers.optimizer import Optimizer, scalar_like
+from kcompile.optimizers.betas import bias_left, complement, scalar
+from kcompile.optimizers.optimizer import Optimizer
 from kcompile.trace.variable import Variable
 
 
@@ -40,7 +41,7 @@ class Nadam(Optimizer):
         self._u_product = Variable(1.0, dtype=dtype, trainable=False)
 
     def _warmed(self, step: Any) -> Any:
-        return self.beta_1 * (1.0 - 0.5 * ops.power(scalar_like(0.96, step), step))
+        return self.beta_1 * (1.0 - 0.5 * ops.power(scalar(0.96, str(step.dtype)), step))
 
     def _backend_update_step(
         self, gradients: list[Any], variables: list[Variable], learning_rate: Any
@@ -51,14 +52,15 @@ class Nadam(Optimizer):
 
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
         k = self._get_variable_index(variable)
-        step = ops.cast(self.iterations + 1, variable.dtype)
+        dtype = variable.dtype
+        step = ops.cast(self.iterations + 1, dtype)
         now, ahead = self._warmed(step), self._warmed(step + 1)
         product = ops.cast(self._u_product, variable.dtype)
         m, v = self._momentums[k].value, self._velocities[k].value
-        m = m + (gradient - m) * (1 - self.beta_1)
-        v = v + (ops.square(gradient) - v) * (1 - self.beta_2)
+        m = m + (gradient - m) * complement(self.beta_1, dtype)
+        v = v + (ops.square(gradient) - v) * complement(self.beta_2, dtype)
         self.assign(self._momentums[k], m)
         self.assign(self._velocities[k], v)
         m_hat = ahead * m / (1 - product * ahead) + (1 - now) * gradient / (1 - product)
-        v_hat = v / (1 - ops.power(scalar_like(self.beta_2, step), step))
+        v_hat = v / bias_left(self.beta_2, self.iterations, dtype)
         self.assign_sub(variable, m_hat * learning_rate / (ops.sqrt(v_hat) + self.epsilon))

@@ -354,8 +354,3 @@ def _with_gradient(grads: Sequence[Any], variables: list[Variable]) -> list[tupl
             stacklevel=3,
         )
     return pairs
-
-
-def scalar_like(number: float, like: Any) -> Any:
-    """A number as a 0-d tensor of a tensor's dtype."""
-    return ew.as_tensor(number, str(like.dtype))

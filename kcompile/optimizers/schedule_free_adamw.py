@@ -7,7 +7,8 @@ from typing import Any
 
 from kcompile import ops
 from kcompile.core.signatures import shares
-from kcompile.optimizers.optimizer import Optimizer, scalar_like
+from kcompile.optimizers.betas import bias_left, complement
+from kcompile.optimizers.optimizer import Optimizer
 from kcompile.trace import tracer
 from kcompile.trace.variable import Variable
 
@@ -52,8 +53,8 @@ class ScheduleFreeAdamW(Optimizer):
         if self.warmup_steps > 0:
             learning_rate = learning_rate * ops.minimum(step / self.warmup_steps, 1.0)
         z, v = self._momentums[k].value, self._velocities[k].value
-        v = v + (ops.square(gradient) - v) * (1 - self.beta_2)
-        left = 1 - ops.power(scalar_like(self.beta_2, step), step)
+        v = v + (ops.square(gradient) - v) * complement(self.beta_2, variable.dtype)
+        left = bias_left(self.beta_2, self.iterations, variable.dtype)
         new_z = z - learning_rate * gradient / (ops.sqrt(v / left) + self.epsilon)
         weight = 1.0 / step
         x = (variable.value - (1 - mix) * z) / mix
