@@ -23,6 +23,7 @@ class Constraint:
         return cls(**config)
 
 
+# Ops throughout, not operators: beside Python's floats NumPy would widen half precision.
 def _norms(w: Any, axis: Any) -> Any:
     return ops.sqrt(ops.sum(ops.square(w), axis=axis, keepdims=True))
 
@@ -36,7 +37,7 @@ class MaxNorm(Constraint):
     def __call__(self, w: Any) -> Any:
         norms = _norms(w, self.axis)
         desired = ops.minimum(norms, self.max_value)
-        return w * (desired / (config.epsilon() + norms))
+        return ops.multiply(w, ops.divide(desired, ops.add(norms, config.epsilon())))
 
     def get_config(self) -> dict[str, Any]:
         return {"max_value": self.max_value, "axis": self.axis}
@@ -46,7 +47,7 @@ class NonNeg(Constraint):
     """Negative weights become 0."""
 
     def __call__(self, w: Any) -> Any:
-        return ops.maximum(w, 0.0)
+        return ops.maximum(w, 0)
 
 
 class UnitNorm(Constraint):
@@ -56,7 +57,7 @@ class UnitNorm(Constraint):
         self.axis = axis
 
     def __call__(self, w: Any) -> Any:
-        return w / (config.epsilon() + _norms(w, self.axis))
+        return ops.divide(w, ops.add(_norms(w, self.axis), config.epsilon()))
 
     def get_config(self) -> dict[str, Any]:
         return {"axis": self.axis}
@@ -71,8 +72,8 @@ class MinMaxNorm(Constraint):
     def __call__(self, w: Any) -> Any:
         norms = _norms(w, self.axis)
         inside = ops.minimum(ops.maximum(norms, self.min_value), self.max_value)
-        desired = self.rate * inside + (1 - self.rate) * norms
-        return w * (desired / (config.epsilon() + norms))
+        desired = ops.add(ops.multiply(inside, self.rate), ops.multiply(norms, 1 - self.rate))
+        return ops.multiply(w, ops.divide(desired, ops.add(norms, config.epsilon())))
 
     def get_config(self) -> dict[str, Any]:
         return {

@@ -35,9 +35,10 @@ def _penalty(name: str, value: Any) -> Any:
     return value
 
 
-def _in_dtype_of(x: Any, factor: float) -> Any:
-    """The factor as Keras multiplies by it: in the dtype of x, so that ints give ints."""
-    return factor if dtypes.is_float(dtypes.standardize(x.dtype)) else ops.cast(factor, x.dtype)
+def _times(factor: float, total: Any, dtype: Any) -> Any:
+    """The product as Keras's: an integer factor for weights of ints, and half precision stays half."""
+    is_float = dtypes.is_float(dtypes.standardize(dtype))
+    return ops.multiply(factor if is_float else ops.cast(factor, dtype), total)
 
 
 class L1L2(Regularizer):
@@ -50,9 +51,9 @@ class L1L2(Regularizer):
     def __call__(self, x: Any) -> Any:
         total: Any = None
         if self.l1:
-            total = _in_dtype_of(x, self.l1) * ops.sum(ops.absolute(x))
+            total = _times(self.l1, ops.sum(ops.absolute(x)), x.dtype)
         if self.l2:
-            squares = _in_dtype_of(x, self.l2) * ops.sum(ops.square(x))
+            squares = _times(self.l2, ops.sum(ops.square(x)), x.dtype)
             total = squares if total is None else total + squares
         return ops.zeros((), x.dtype) if total is None else total
 
@@ -67,7 +68,7 @@ class L1(Regularizer):
         self.l1 = _penalty("l1", 0.01 if l1 is None else l1)
 
     def __call__(self, x: Any) -> Any:
-        return _in_dtype_of(x, self.l1) * ops.sum(ops.absolute(x))
+        return _times(self.l1, ops.sum(ops.absolute(x)), x.dtype)
 
     def get_config(self) -> dict[str, Any]:
         return {"l1": float(np.float32(self.l1))}
@@ -85,7 +86,7 @@ class L2(Regularizer):
         self.l2 = _penalty("l2", 0.01 if l2 is None else l2)
 
     def __call__(self, x: Any) -> Any:
-        return _in_dtype_of(x, self.l2) * ops.sum(ops.square(x))
+        return _times(self.l2, ops.sum(ops.square(x)), x.dtype)
 
     def get_config(self) -> dict[str, Any]:
         return {"l2": float(self.l2)}

@@ -158,3 +158,11 @@ def test_a_shape_may_be_a_number(kind):
 def test_what_is_no_shape_is_named(kind, shape):
     with pytest.raises(TypeError, match=r"`shape` must be an integer of at least 0.*Received: shape="):
         getattr(initializers, kind)()(shape)
+
+
+@pytest.mark.parametrize("error", [TypeError, ValueError])
+def test_constants_that_do_not_fit_and_unknown_dtypes_are_errors_of_both_types(error):
+    with pytest.raises(error, match=r"\(2,\)"):
+        initializers.Constant([1.0, 2.0])((3,))
+    with pytest.raises(error, match="Invalid dtype"):
+        initializers.GlorotNormal()((2, 3), dtype="x")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kcompile import constraints, regularizers
+from kcompile import constraints, ops, regularizers
 
 W = np.arange(6, dtype="float32").reshape(2, 3) - 2
 
@@ -88,3 +88,33 @@ def test_factors_have_the_dtype_of_the_weights(dtype):
         value = penalty(w)
         assert value.dtype == (dtype if dtype != "bool" else "int32")
         np.testing.assert_allclose(value, whole, rtol=1e-3)
+
+
+HALF = np.array([[0.3, -1.7, 2.2], [0.9, 0.4, -0.6]])
+KERAS = [  # what Keras says of HALF in bfloat16
+    (
+        constraints.MaxNorm(1.0),
+        [[0.30078125, -0.97265625, 0.96484375], [0.8984375, 0.228515625, -0.263671875]],
+    ),
+    (constraints.UnitNorm(), [[0.31640625, -0.97265625, 0.96484375], [0.9453125, 0.228515625, -0.263671875]]),
+    (
+        constraints.MinMaxNorm(0.5, 1.0, rate=0.7),
+        [[0.30078125, -1.1875, 1.34375], [0.8984375, 0.279296875, -0.3671875]],
+    ),
+    (constraints.NonNeg(), [[0.30078125, 0.0, 2.203125], [0.8984375, 0.400390625, 0.0]]),
+    (regularizers.L1(0.1), 0.609375),
+    (regularizers.L2(0.1), 0.91796875),
+    (regularizers.L1L2(0.1, 0.3), 3.375),
+]
+
+
+@pytest.mark.parametrize("rule, expected", KERAS, ids=lambda x: type(x).__name__)
+def test_half_precision_stays_half(rule, expected):
+    found = rule(ops.cast(HALF, "bfloat16"))
+    assert str(found.dtype) == "bfloat16"
+    assert found.tolist() == expected
+
+
+def test_non_negative_ints_stay_ints():
+    found = constraints.NonNeg()(np.array([-2, 3], "int32"))
+    assert found.dtype == "int32" and found.tolist() == [0, 3]

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from kcompile.core.errors import ArgumentError
+from kcompile.core.errors import ArgumentError, DTypeError
 
 FLOATS = ("float16", "bfloat16", "float32", "float64")
 HALVES = ("float16", "bfloat16")  # stored in two bytes, computed in float32
@@ -49,7 +49,7 @@ def standardize(dtype: Any) -> str:
         except TypeError:
             name = str(dtype).rpartition(".")[2]  # torch.float32
     if name not in DTYPES:
-        kind = ValueError if isinstance(dtype, str) else ArgumentError  # data of such a dtype, or no dtype
+        kind = DTypeError if isinstance(dtype, str) else ArgumentError  # data of such a dtype, or no dtype
         raise kind(f"Invalid dtype: {dtype!r}. Known dtypes: {', '.join(DTYPES)}")
     return name
 

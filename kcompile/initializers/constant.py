@@ -10,6 +10,7 @@ import numpy as np
 from kcompile.core import dtypes
 from kcompile.core.errors import ArgumentError
 from kcompile.core.serialization import deserialize_keras_object, serialize_keras_object
+from kcompile.ir.types import broadcast_shapes
 
 
 class Initializer:
@@ -50,7 +51,10 @@ def dims_of(shape: Any) -> tuple[int, ...]:
 
 
 def _filled(shape: Any, value: Any, dtype: Any) -> np.ndarray:
-    return np.full(dims_of(shape), value, dtypes.numpy_dtype(dtypes.standardize(dtype)))
+    dims = dims_of(shape)
+    if np.ndim(value):
+        broadcast_shapes(np.shape(value), dims, op=f"a constant of shape {np.shape(value)}")
+    return np.full(dims, value, dtypes.numpy_dtype(dtypes.standardize(dtype)))
 
 
 class Zeros(Initializer):

@@ -78,6 +78,11 @@ class CosineDecayRestarts(LearningRateSchedule):
         t = self.t_mul
         if t == 1.0:
             return ops.floor(fraction), fraction - ops.floor(fraction)
-        restart = ops.floor(ops.log(1.0 - fraction * (1.0 - t)) / math.log(t))
+        restart = ops.floor(ops.log(1.0 - fraction * (1.0 - t)) / _log(t))
         length = ops.power(ops.full_like(restart, t), restart)
         return restart, (fraction - (1.0 - length) / (1.0 - t)) / length
+
+
+def _log(t: float) -> float:
+    """log(t), -inf for 0 and NaN below: a rate that makes no sense shows as NaN in training."""
+    return math.log(t) if t > 0 else -math.inf if t == 0 else math.nan
