@@ -32,7 +32,7 @@ def bias_left(beta: float, iterations: Any, dtype: str) -> Any:
 def complement(beta: float, dtype: str) -> float:
     """1 - beta as `dtype` computes it, so that it fits `bias_left`; exact where that would be 0.
 
-    >>> complement(0.5, "float16"), complement(0.999, "bfloat16")
+    >>> complement(0.5, "float16"), round(complement(0.999, "bfloat16"), 6)
     (0.5, 0.001)
     """
     return _complement(beta, dtype) or 1 - beta
