@@ -18,8 +18,9 @@ from kcompile.ir import loops
 from kcompile.ir.loops import Expr, Index
 from kcompile.ir.op import Op, Sample
 from kcompile.ir.types import TensorType
-from kcompile.ops import create, cutting, movement, pool_onnx
+from kcompile.ops import adaptive_onnx, create, cutting, movement
 from kcompile.ops import elementwise as ew
+from kcompile.ops.adaptive_onnx import begin, end, slices
 from kcompile.ops.composite import floating
 from kcompile.ops.pool import average_pool_op, max_pool_op
 from kcompile.ops.windows import identity
@@ -29,17 +30,10 @@ MOST = 1 << 24  # windows of an axis: a number from a file must not take any amo
 LISTED = 1 << 14  # windows whose widths are listed; of more the program computes them
 
 adaptive_sum_op = Op("adaptive_sum")
+adaptive_mean_op = Op("adaptive_mean")
 adaptive_max_op = Op("adaptive_max")
 adaptive_position_op = Op("adaptive_max_position")
 adaptive_gradient_op = Op("adaptive_max_gradient")
-
-
-def _begin(i: Any, extent: Any, size: Any) -> Any:
-    return floordiv(i * extent, size)
-
-
-def _end(i: Any, extent: Any, size: Any) -> Any:
-    return floordiv((i + 1) * extent + size - 1, size)
 
 
 def _resized(x: TensorType, axis: int, size: Dim, dtype: str | None = None) -> TensorType:
@@ -51,7 +45,7 @@ def _window(i: Index, axis: int, extent: Dim, size: Dim) -> tuple[Dim, Dim, Expr
 
     Windows differ in width by one at most.
     """
-    start, stop = _begin(i[axis], extent, size), _end(i[axis], extent, size)
+    start, stop = begin(i[axis], extent, size), end(i[axis], extent, size)
     bound = loops.axis(floordiv(extent + size - 1, size) + 1, "w")
     return bound, start + bound, cutting.compare("lt", start + bound, stop)
 
@@ -60,41 +54,8 @@ def _at(i: Index, axis: int, position: Dim) -> Index:
     return (*i[:axis], position, *i[axis + 1 :])
 
 
-def _slices(extent: int, size: int) -> Iterator[tuple[int, slice]]:
-    for i in range(size):
-        yield i, slice(_begin(i, extent, size), _end(i, extent, size))
-
-
 def _moved(x: np.ndarray, axis: int) -> np.ndarray:
     return np.moveaxis(x, axis, 0)
-
-
-def _onnx(g: Any, op: str, x: str, axis: int, size: Dim) -> str:
-    """The windows side by side on an axis of their own, reduced; one slice each where the extent is open."""
-    assert isinstance(size, int)
-    extent, axes = g.shape(x)[axis], g.constant(np.array([axis], np.int64))
-    if isinstance(extent, int) and extent:
-        return str(g.reduce(op, _onnx_windows(g, op, x, axis, size, extent), [axis + 1], False))
-    parts = []
-    for i in range(size):
-        begin, end = (g.dims((f(i, extent, size),)) for f in (_begin, _end))
-        parts.append(g.reduce(op, g.node("Slice", x, begin, end, axes), [axis], True))
-    return str(parts[0] if size == 1 else g.node("Concat", *parts, axis=axis))
-
-
-def _onnx_windows(g: Any, op: str, x: str, axis: int, size: int, extent: int) -> str:
-    """x with (size, widest window) in the place of the axis."""
-    windows = [range(_begin(i, extent, size), _end(i, extent, size)) for i in range(size)]
-    widest = max(map(len, windows))
-    # What fills up a window: its last element, which changes no maximum, or a zero behind all others.
-    fill = [w[-1] if op == "ReduceMax" else extent for w in windows]
-    index = np.array([[*w, f][:widest] for w, f in zip(windows, fill, strict=True)])
-    if index.max() == extent:
-        pads = np.zeros((2, len(g.shape(x))), np.int64)
-        pads[1, axis] = 1
-        zero = g.constant(np.zeros((), dtypes.numpy_dtype(g.dtype(x))))
-        x = g.node("Pad", x, g.constant(pads.reshape(-1)), zero)
-    return str(g.node("Gather", x, g.constant(index), axis=axis))
 
 
 # --- sum ----------------------------------------------------------------------------------------------------
@@ -107,7 +68,7 @@ def _sum_infer(x: TensorType, *, axis: int, size: Dim) -> TensorType:
 
 @adaptive_sum_op.reference
 def _sum_reference(x: np.ndarray, *, axis: int, size: int) -> np.ndarray:
-    parts = [_moved(x, axis)[part].sum(0) for _, part in _slices(x.shape[axis], size)]
+    parts = [_moved(x, axis)[part].sum(0) for part in slices(x.shape[axis], size)]
     return np.stack(parts, axis)
 
 
@@ -126,7 +87,7 @@ def _sum_scalar(i: Index, x: Any, *, out: TensorType, axis: int, size: Dim) -> E
 
 @adaptive_sum_op.onnx
 def _sum_onnx(g: Any, x: str, *, axis: int, size: Dim) -> str:
-    return _onnx(g, "ReduceSum", x, axis, size)
+    return adaptive_onnx.reduced(g, "ReduceSum", x, axis, size)
 
 
 def _samples(rng: np.random.Generator) -> Iterator[Sample]:
@@ -139,6 +100,38 @@ def _samples(rng: np.random.Generator) -> Iterator[Sample]:
 adaptive_sum_op.samples(_samples)
 
 
+# --- mean ---------------------------------------------------------------------------------------------------
+
+
+adaptive_mean_op.infer(_sum_infer)
+
+
+@adaptive_mean_op.reference
+def _mean_reference(x: np.ndarray, *, axis: int, size: int) -> np.ndarray:
+    width = np.array([part.stop - part.start for part in slices(x.shape[axis], size)], x.dtype)
+    share = (1 / width).astype(x.dtype).reshape(size, *(1,) * (x.ndim - axis - 1))
+    return _sum_reference(x, axis=axis, size=size) * share
+
+
+@adaptive_mean_op.decompose
+def _mean_decompose(x: Any, *, axis: int, size: Dim) -> Any:
+    extent = x.shape[axis]
+    if isinstance(extent, int) and isinstance(size, int) and size <= LISTED:
+        width = np.array([part.stop - part.start for part in slices(extent, size)], "int32")
+    else:
+        i, d = create.iota(size), ew.as_tensor(extent, "int32")
+        first = ew.floor_divide(ew.multiply(i, d), size)
+        last = ew.floor_divide(ew.add(ew.multiply(ew.add(i, 1), d), size - 1), size)
+        width = ew.subtract(last, first)
+    share = ew.true_divide(1.0, ew.cast(width, dtypes.standardize(x.dtype)))
+    along = (size, *(1,) * (len(x.shape) - axis - 1))
+    return ew.multiply(adaptive_sum_op(x, axis=axis, size=size), movement.reshape(share, along))
+
+
+adaptive_mean_op.onnx(adaptive_onnx.mean)
+adaptive_mean_op.samples(_samples)
+
+
 # --- max ----------------------------------------------------------------------------------------------------
 
 
@@ -149,7 +142,7 @@ def _max_infer(x: TensorType, *, axis: int, size: Dim) -> TensorType:
 
 @adaptive_max_op.reference
 def _max_reference(x: np.ndarray, *, axis: int, size: int) -> np.ndarray:
-    return np.stack([_moved(x, axis)[part].max(0) for _, part in _slices(x.shape[axis], size)], axis)
+    return np.stack([_moved(x, axis)[part].max(0) for part in slices(x.shape[axis], size)], axis)
 
 
 @adaptive_max_op.vjp
@@ -167,7 +160,7 @@ def _max_scalar(i: Index, x: Any, *, out: TensorType, axis: int, size: Dim) -> E
 
 @adaptive_max_op.onnx
 def _max_onnx(g: Any, x: str, *, axis: int, size: Dim) -> str:
-    return _onnx(g, "ReduceMax", x, axis, size)
+    return adaptive_onnx.reduced(g, "ReduceMax", x, axis, size)
 
 
 adaptive_max_op.samples(_samples)
@@ -184,7 +177,7 @@ def _position_infer(x: TensorType, y: TensorType, *, axis: int) -> TensorType:
 @adaptive_position_op.reference
 def _position_reference(x: np.ndarray, y: np.ndarray, *, axis: int) -> np.ndarray:
     moved = _moved(x, axis)
-    parts = [part.start + np.argmax(moved[part], axis=0) for _, part in _slices(x.shape[axis], y.shape[axis])]
+    parts = [part.start + np.argmax(moved[part], axis=0) for part in slices(x.shape[axis], y.shape[axis])]
     return np.stack(parts, axis)
 
 
@@ -204,9 +197,7 @@ def _position_scalar(i: Index, x: Any, y: Any, *, out: TensorType, axis: int) ->
     return loops.reduce("min", (bound,), loops.guard(inside, found, none))
 
 
-@adaptive_position_op.onnx
-def _position_onnx(g: Any, x: str, y: str, *, axis: int) -> str:
-    return pool_onnx.adaptive_position_onnx(g, x, y, axis=axis, begin=_begin, end=_end)
+adaptive_position_op.onnx(adaptive_onnx.position)
 
 
 @adaptive_position_op.samples
@@ -224,7 +215,7 @@ def _gradient_infer(dy: TensorType, position: TensorType, *, axis: int, size: Di
 @adaptive_gradient_op.reference
 def _gradient_reference(dy: np.ndarray, position: np.ndarray, *, axis: int, size: int) -> np.ndarray:
     dy, position = _moved(dy, axis), _moved(position, axis)
-    parts = _slices(len(dy), size)  # the outputs whose windows hold j
+    parts = enumerate(slices(len(dy), size))  # the outputs whose windows hold j
     return np.stack([np.where(position[part] == j, dy[part], 0).sum(0) for j, part in parts], axis)
 
 
@@ -244,7 +235,7 @@ def _gradient_scalar(i: Index, dy: Any, position: Any, *, out: TensorType, axis:
     return loops.reduce("sum", (bound,), loops.guard(inside, value, zero))
 
 
-adaptive_gradient_op.onnx(pool_onnx.adaptive_gradient_onnx)
+adaptive_gradient_op.onnx(adaptive_onnx.gradient)
 
 
 @adaptive_gradient_op.samples
@@ -303,22 +294,8 @@ def adaptive_average_pool(inputs: Any, output_size: Any, data_format: str | None
         window = tuple(widths)
         return _given(average_pool_op(x, window=window, strides=window, pads=((0, 0),) * len(window)), first)
     for axis, size in enumerate(sizes, 1):
-        x = _average(x, axis, size)
+        x = adaptive_mean_op(x, axis=axis, size=size)
     return _given(x, first)
-
-
-def _average(x: Any, axis: int, size: int) -> Any:
-    extent = x.shape[axis]
-    if isinstance(extent, int) and size <= LISTED:
-        width = np.array([part.stop - part.start for _, part in _slices(extent, size)], "int32")
-    else:
-        i, d = create.iota(size), ew.as_tensor(extent, "int32")
-        begin = ew.floor_divide(ew.multiply(i, d), size)
-        end = ew.floor_divide(ew.add(ew.multiply(ew.add(i, 1), d), size - 1), size)
-        width = ew.subtract(end, begin)
-    share = ew.true_divide(1.0, ew.cast(width, dtypes.standardize(x.dtype)))
-    along = (size, *(1,) * (len(x.shape) - axis - 1))
-    return ew.multiply(adaptive_sum_op(x, axis=axis, size=size), movement.reshape(share, along))
 
 
 def adaptive_max_pool(inputs: Any, output_size: Any, data_format: str | None = None) -> Any:

@@ -96,26 +96,3 @@ def _places(
         spread = [(n - 1) * s + 1 for n, s in zip(y[1:-1], strides, strict=True)]
         after = [d - b - n for d, b, n in zip(x[1:-1], before, spread, strict=True)]
         yield (0, *before, 0), (0, *after, 0)
-
-
-def adaptive_gradient_onnx(g: Any, dy: str, position: str, *, axis: int, size: Any) -> str:
-    """Element j of the axis adds up what lies where `position` is j."""
-    behind = g.constant(np.array([axis + 1], np.int64))
-    counted = g.reshape(
-        g.constant(np.arange(size, dtype="int32")), (size, *(1,) * (len(g.shape(dy)) - axis - 1))
-    )
-    hit = g.node("Equal", g.node("Unsqueeze", position, behind), counted)
-    chosen = g.node("Where", hit, g.node("Unsqueeze", dy, behind), ew.onnx_number(g, 0, dy))
-    return str(g.reduce("ReduceSum", chosen, [axis], False))
-
-
-def adaptive_position_onnx(g: Any, x: str, y: str, *, axis: int, begin: Any, end: Any) -> str:
-    """One slice of x for each output: where its maximum lies. begin, end(i, extent, size): of slice i."""
-    extent, size = g.shape(x)[axis], g.shape(y)[axis]
-    axes, parts = g.constant(np.array([axis], np.int64)), []
-    for i in range(size):
-        first, last = (g.dims((f(i, extent, size),)) for f in (begin, end))
-        part = g.node("ArgMax", g.node("Slice", x, first, last, axes), axis=axis, keepdims=1)
-        parts.append(g.node("Add", part, first))
-    joined = parts[0] if size == 1 else g.node("Concat", *parts, axis=axis)
-    return str(g.cast(joined, "int32"))

@@ -185,6 +185,34 @@ def test_what_is_close_to_infinity():
         np.testing.assert_array_equal(ops.isclose(a, b), np.isclose(a, b))
 
 
+@pytest.mark.parametrize(
+    ("known", "options", "nodes"),
+    [
+        ({}, {}, 8),
+        ({}, {"rtol": 0.0, "atol": 0.5}, 5),
+        ({}, {"rtol": 0.25, "atol": 0.5}, 8),
+        ({1: np.float32([0.5, 1e30, -1])}, {"rtol": 2.0}, 3),
+        ({1: np.float32([0.5, np.inf, -np.inf])}, {}, 6),
+        ({0: 1.5}, {"atol": 0.5}, 6),
+        ({}, {"equal_nan": True}, 12),
+    ],
+)
+def test_what_is_close_takes_few_nodes_and_knows_infinities(known, options, nodes):
+    numbers = np.array([0, 1, 1.5, 1.00001, 1e30, -1e30, np.inf, -np.inf, np.nan], "float32")
+    given = [np.repeat(g.ravel()[:, None], 3, axis=1) for g in np.meshgrid(numbers, numbers)]
+
+    def with_known(close):
+        return lambda a, b: close(known.get(0, a), known.get(1, b), **options)
+
+    model = model_of(graph_of(with_known(ops.isclose), given))
+    assert len(model.graph.node) == nodes
+    expected = with_known(np.isclose)(*given)
+    found = run(model, given)[0]
+    np.testing.assert_array_equal(found, expected)
+    with np.errstate(invalid="ignore"):
+        np.testing.assert_array_equal(with_known(ops.isclose)(*given), expected)
+
+
 @pytest.mark.parametrize("classes", [3, 99])
 @pytest.mark.parametrize("dtype", ["int32", "int64"])
 def test_labels_outside_have_no_class(classes, dtype):
@@ -213,3 +241,51 @@ def test_volumes_are_enlarged_by_copies(dtype):
     model = model_of(graph_of(function, [x]))
     assert ops_of(model) == (["Resize"] if dtype == "float16" else ["Unsqueeze", "Tile", "Reshape"])
     np.testing.assert_array_equal(run(model, [x])[0], function(x))
+
+
+# --- averages of windows of another number -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("shape", "size", "operators"),
+    [
+        ((2, 7, 3), 10, ["Gather", "Gather", "Mean"]),  # windows of one or two elements
+        ((2, 5, 3), 2, ["Gather", "ReduceMean"]),  # windows of three
+        ((2, 8, 3), 3, ["Pad", "Gather", "ReduceSum", "Mul"]),  # of three and four
+    ],
+)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_adaptive_averages(shape, size, operators, dtype):
+    x = np.random.default_rng(0).normal(size=shape).astype(dtype)
+    x[0, 0, 0], x[0, -1, 1] = np.inf, np.nan  # they stay in their windows
+    if dtype == "float64" and "Mean" in operators:
+        operators = [*operators[:-1], "Add", "Mul"]
+    model = model_of(graph_of(lambda v: ops.adaptive_average_pool(v, size), [x]))
+    assert ops_of(model) == operators
+    tolerance = 1e-6 if dtype == "float32" else 1e-14
+    expected = ops.adaptive_average_pool(x, size)
+    np.testing.assert_allclose(run(model, [x])[0], expected, rtol=tolerance, atol=tolerance)
+
+
+def test_windows_of_channels_first_need_no_transposes():
+    x = np.random.default_rng(0).normal(size=(2, 3, 6, 5)).astype("float32")
+    model = model_of(graph_of(lambda v: ops.adaptive_average_pool(v, (8, 2), "channels_first"), [x]))
+    assert ops_of(model) == ["Gather", "Gather", "Mean", "Gather", "ReduceMean"]
+    expected = ops.adaptive_average_pool(x, (8, 2), "channels_first")
+    np.testing.assert_allclose(run(model, [x])[0], expected, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("axis", [0, 1, -1])
+@pytest.mark.parametrize("index", [2, [1], [0, 2, 1], [[0, 1, 1], [2, 0, 2]]])
+def test_gathering_goes_before_transposes(axis, index):
+    """Whatever the rank of the indices: two transposes that undo each other are gone."""
+    x = np.random.default_rng(0).normal(size=(3, 4, 5)).astype("float32")
+
+    def function(v):
+        taken = ops.take(ops.transpose(v, (2, 1, 0)), np.array(index, "int64"), axis=axis)
+        return ops.transpose(taken, tuple(reversed(range(taken.ndim))))
+
+    model = model_of(graph_of(function, [x]))
+    np.testing.assert_array_equal(run(model, [x])[0], function(x))
+    if np.ndim(index) == 1:
+        assert ops_of(model) == ["Gather"]

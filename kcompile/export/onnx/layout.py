@@ -57,6 +57,7 @@ VARIADIC = frozenset(
         "Sub",
         "Mul",
         "Div",
+        "Mean",
         "Pow",
         "Max",
         "Min",
@@ -80,9 +81,9 @@ class Permuted:
     perm: tuple[int, ...]
 
 
-# What an operator along axes becomes before a transpose: changed attributes, and the inputs behind those that
-# are transposed; None where that is not known.
-Changed = tuple[dict[str, Any], tuple[str, ...]]
+# What an operator along axes becomes before a transpose: changed attributes, the inputs behind those that are
+# transposed, and how its result is to be transposed, where that is another way; None where that is not known.
+Changed = tuple[dict[str, Any], tuple[str, ...]] | tuple[dict[str, Any], tuple[str, ...], tuple[int, ...]]
 
 
 def _axis(walk: _Sinking, node: OnnxNode, perm: tuple[int, ...]) -> Changed | None:
@@ -117,6 +118,18 @@ def _scales(walk: _Sinking, node: OnnxNode, perm: tuple[int, ...]) -> Changed | 
     return {}, ("", name)
 
 
+def _gathered(walk: _Sinking, node: OnnxNode, perm: tuple[int, ...]) -> Changed | None:
+    """Axes of the indices come into the place of the one that is gathered along."""
+    index = walk.graph.constants.get(node.inputs[1])
+    if index is None:
+        return None
+    axis, more = node.attrs.get("axis", 0) % len(perm), index.ndim - 1
+    place = perm[axis]
+    moved = [p + more * (p > place) for p in perm]
+    moved[axis : axis + 1] = range(place, place + index.ndim)
+    return {"axis": place}, node.inputs[1:], tuple(moved)
+
+
 def _product(walk: _Sinking, node: OnnxNode, perm: tuple[int, ...]) -> Changed | None:
     """With a constant matrix, where the summed axis stays the last one.
 
@@ -130,6 +143,7 @@ def _product(walk: _Sinking, node: OnnxNode, perm: tuple[int, ...]) -> Changed |
 ALONG = {"Concat": _axis, "Softmax": _axis, "LogSoftmax": _axis, "Pad": _pads, "Slice": _slices}
 ALONG["MatMul"] = _product
 ALONG["Resize"] = _scales
+ALONG["Gather"] = _gathered
 
 
 def sink_transposes(graph: OnnxGraph) -> None:
@@ -192,9 +206,9 @@ class _Sinking:
         changed = ALONG[node.op](self, node, perm)
         if changed is None:
             return False
-        attrs, rest = changed
-        inputs = (*sources, *rest)
-        self._late_result(replace(node, inputs=inputs, attrs={**node.attrs, **attrs}), perm)
+        attrs, rest, *other = changed
+        made = replace(node, inputs=(*sources, *rest), attrs={**node.attrs, **attrs})
+        self._late_result(made, other[0] if other else perm)
         return True
 
     def _late_result(self, node: OnnxNode, perm: tuple[int, ...]) -> None:
