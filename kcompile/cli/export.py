@@ -209,14 +209,18 @@ def _specs(network: Any, signature: tuple[Any, ...], training: bool) -> list[Any
         raise click.BadParameter(
             f"the model has {count}, not {len(signature)}{more}", param_hint="--input-signature"
         )
-    given = [
-        _spec(one, getattr(like, "name", "") or f"input_{k}")
-        for k, (one, like) in enumerate(zip(inputs, known, strict=True))
-    ]
+    names = [getattr(like, "name", "") or f"input_{k}" for k, like in enumerate(known)]
+    given = [_spec(one, name) for one, name in zip(_by_name(inputs, names), names, strict=True)]
     found = list(tree.pack_as(structure, given))
     wishes = ["y"] if len(labels) == 1 else [f"y_{k}" for k in range(len(labels))]
     of_labels = [_spec(one, wish) for one, wish in zip(labels, wishes, strict=True)]
     return [*found, of_labels[0] if len(labels) == 1 else of_labels] if labels else found
+
+
+def _by_name(given: tuple[Any, ...], names: list[str]) -> list[Any]:
+    """Inputs that are called as the model's own are brought in its order; new names go by their place."""
+    by_name = {one[0]: one for one in given}
+    return [by_name[name] for name in names] if set(by_name) == set(names) else list(given)
 
 
 def _spec(given: Any, wish: str) -> Any:

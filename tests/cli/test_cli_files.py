@@ -368,3 +368,12 @@ def test_a_wrong_environment_is_one_line(model_file):
 def test_a_terminal_without_a_width(model_file, monkeypatch):
     monkeypatch.setenv("COLUMNS", "0")
     assert "dense" in call("summary", model_file).output
+
+
+def test_signatures_that_name_the_models_inputs_come_in_any_order(tmp_path):
+    a, b = layers.Input((4,), name="a"), layers.Input((6,), name="b")
+    model = kcompile.Model({"a": a, "b": b}, layers.Concatenate()([a, b]))
+    model.save(tmp_path / "m.keras")
+    given = ["--input-signature", "b=float32[rows,6]", "--input-signature", "a=float32[rows,4]"]
+    found = json_of("export", tmp_path / "m.keras", "-o", tmp_path / "m.onnx", *given)
+    assert [(t["name"], t["shape"]) for t in found["inputs"]] == [("a", ["rows", 4]), ("b", ["rows", 6])]
