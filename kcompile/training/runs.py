@@ -137,19 +137,22 @@ class Batches:
     def __init__(self, batches: Iterator[Any] | None = None):
         self._batches = iter(()) if batches is None else batches
         self._next: Any = None
-        self.ended = batches is None  # it is known that there are no more
+        self.ended = batches is None  # an execution found nothing to begin with, as Keras notices it
 
-    def ready(self) -> bool:
-        return self._next is not None
+    def begins(self) -> bool:
+        """Is there a batch to begin an execution with? Where there is none, the pass has ended."""
+        self.ended = not self.look_ahead()
+        return not self.ended
 
     def take(self) -> Any:
         batch, self._next = self._next, None
         return batch
 
-    def look_ahead(self) -> None:
+    def look_ahead(self) -> bool:
+        """Is there another batch?"""
         if self._next is None:
             self._next = next(self._batches, None)
-            self.ended = self._next is None
+        return self._next is not None
 
     def close(self) -> None:
         """Stop whatever reads ahead."""
@@ -245,13 +248,12 @@ class BatchRun:
         return self._batches.take()
 
     def ready(self) -> bool:
-        self._batches.look_ahead()
-        return self._batches.ready()
+        return self._batches.begins()
 
     def advance(self, steps: int) -> int:
         """Up to so many steps, at least one; returns how many were done."""
         done = 0
-        while done < steps and self.ready():
+        while done < steps and self._batches.look_ahead():
             batch = self._take()
             program = self._program(batch)
             outputs = program.run(*leaves_of(list(batch)))
@@ -284,16 +286,17 @@ class PredictRun:
 
     def at_end(self) -> bool:
         """Is it known that there is no other batch, without looking?"""
-        return self._batches.ended
+        return self._batches.ended or (
+            self.num_batches is not None and len(self._outputs) >= self.num_batches
+        )
 
     def ready(self) -> bool:
-        self._batches.look_ahead()
-        return self._batches.ready()
+        return self._batches.begins()
 
     def advance(self, steps: int) -> int:
         """Up to so many batches, at least one; returns how many were done."""
         done = 0
-        while done < steps and self.ready():
+        while done < steps and self._batches.look_ahead():
             x = self._batches.take()[0]
             program = self._programs.predict(x)
             self._form = program.traced.result
