@@ -1,6 +1,6 @@
 """Data that ends inside of an execution of several steps, for real Keras and for kcompile.
 
-Every function takes the library as an argument. Noted is every hook of a batch, what it was told, and every epoch's logs.
+Every function takes the library as an argument. Noted are the hooks of batches and epochs, and their logs.
 """
 
 from __future__ import annotations

@@ -1,6 +1,4 @@
-"""Data that ends inside of an execution of several steps: hooks, logs, warnings and the next epochs as in real Keras
-3.15 on JAX.
-"""
+"""Data that ends inside of an execution of several steps: what real Keras 3.15 does, with numbers of JAX."""
 
 from __future__ import annotations
 
