@@ -106,6 +106,7 @@ class GradientTape:
                 self._registered.append(id(tensor))
         if isinstance(tensor, np.ndarray):
             self._watched.append((tensor, value))
+        self._variables += [v for v, held in self._scope.current.items() if held is value]  # `v.value`
         return value
 
     def watched_variables(self) -> list[Variable]:
