@@ -7,12 +7,12 @@ class KCompileError(Exception):
     """Base of all errors that are kcompile's own."""
 
 
-class ShapeError(KCompileError, ValueError):
-    """Shapes do not fit. A ValueError too, as Keras raises."""
+class ShapeError(KCompileError, ValueError, TypeError):
+    """Shapes do not fit. A ValueError as Keras raises where it looks at them, and a TypeError as JAX does."""
 
 
-class BroadcastError(ShapeError, TypeError):
-    """Shapes cannot be broadcast together. A TypeError, too, as Keras has it from JAX."""
+class BroadcastError(ShapeError):
+    """Shapes cannot be broadcast together."""
 
 
 class SubscriptError(ShapeError, IndexError):
@@ -26,7 +26,7 @@ class ArgumentError(KCompileError, ValueError, TypeError, AttributeError):
 
 
 class MisfitError(ArgumentError, IndexError, KeyError, ZeroDivisionError, OverflowError):
-    """Arguments that an op has no use for, found out by what Python or NumPy failed with inside of it.
+    """Arguments that an op or a layer has no use for, found out by what Python or NumPy failed with inside.
     Keras's users see there whatever JAX failed with.
     """
 

@@ -37,13 +37,13 @@ def int_tuple(name: str, value: Any, n: int, allow_zero: bool = False) -> tuple[
     try:
         values = tuple(values)
         if len(values) != n or any(int(v) != v for v in values):
-            raise ValueError(error)
+            raise ArgumentError(error)
     except (TypeError, ValueError):
-        raise ValueError(error) from None
+        raise ArgumentError(error) from None
     wrong = {v for v in values if v < 0 or (v == 0 and not allow_zero)}
     if wrong:
         test = "value >= 0" if allow_zero else "value > 0"
-        raise ValueError(f"{error}, including values {wrong} that do not satisfy `{test}`")
+        raise ArgumentError(f"{error}, including values {wrong} that do not satisfy `{test}`")
     return tuple(int(v) for v in values)
 
 
@@ -78,7 +78,7 @@ def spatial_pairs(name: str, value: Any, n: int) -> tuple[tuple[int, int], ...]:
     if isinstance(value, int):
         value = (value,) * n
     if not isinstance(value, (tuple, list)) or len(value) != n:
-        raise ValueError(error.replace("have 2 elements", "have two elements"))
+        raise ArgumentError(error.replace("have 2 elements", "have two elements"))
     return tuple(int_tuple(name, pair, 2, allow_zero=True) for pair in value)  # type: ignore[misc]
 
 

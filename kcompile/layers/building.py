@@ -8,6 +8,8 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+from kcompile.core.callers import users_level
+from kcompile.core.errors import ArgumentError
 from kcompile.core.interrupts import deferred
 from kcompile.trace.keras_tensor import KerasTensor
 from kcompile.trace.variable import current_path, name_scope
@@ -61,6 +63,8 @@ def placeholders(shapes: Any, dtype: str) -> Any:
         return KerasTensor(shapes, dtype)
     if isinstance(shapes, dict):
         return {key: placeholders(x, dtype) for key, x in shapes.items()}
+    if not isinstance(shapes, (tuple, list)):
+        raise ArgumentError(f"A shape is a tuple of ints and None. Received: {shapes!r}")
     return [placeholders(x, dtype) for x in shapes]
 
 
@@ -82,7 +86,7 @@ def input_shape_of(kwargs: dict[str, Any]) -> tuple[int | None, ...] | None:
     warnings.warn(
         "Do not pass an `input_shape`/`input_dim` argument to a layer. When using Sequential models, "
         "prefer using an `Input(shape)` object as the first layer in the model instead.",
-        stacklevel=4,
+        stacklevel=users_level(),
     )
     return (dim,) if shape is None else tuple(shape)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from kcompile import constraints, dtype_policies, initializers, regularizers
 from kcompile.core import dtypes, tree
+from kcompile.core.callers import users_level
 from kcompile.core.errors import ConfigError, message
 from kcompile.ir.graph import set_origin
 from kcompile.layers import call_context
@@ -30,6 +31,7 @@ from kcompile.layers.call_spec import (
     shape_of,
     signature_of,
 )
+from kcompile.layers.guards import guard
 from kcompile.layers.input_spec import check_inputs
 from kcompile.layers.locating import locate
 from kcompile.layers.penalties import Penalized
@@ -46,6 +48,7 @@ from kcompile.trace.variable import Variable, current_path, name_scope
 ADD_WEIGHT_ORDER = ("shape", "initializer", "dtype", "trainable", "autocast", "regularizer", "constraint")
 
 
+@guard
 class Layer(Penalized):
     """What users subclass: `build(input_shape)` makes weights, `call(inputs)` computes with `kcompile.ops`.
 
@@ -82,6 +85,7 @@ class Layer(Penalized):
             cls.build = remembers_build(cls.__dict__["build"])  # type: ignore[method-assign]
         if "quantize" in cls.__dict__:
             cls.quantize = checks_quantize(cls.__dict__["quantize"])  # type: ignore[method-assign]
+        guard(cls)
 
     def __init__(
         self,
@@ -343,7 +347,7 @@ class Layer(Penalized):
                     f"Layer '{self.name}' (of type {type(self).__name__}) was passed an input with a mask "
                     "attached to it. However, this layer does not support masking and will therefore "
                     "destroy the mask information. Downstream layers will not see the mask.",
-                    stacklevel=3,
+                    stacklevel=users_level(),
                 )
             return
         if is_default(self.compute_mask) and all(m is None for m in tree.flatten(previous)):

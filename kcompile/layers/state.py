@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from kcompile.core.errors import ShapeError, message
+from kcompile.layers.guards import guard
 from kcompile.layers.tracking import Tracker
 from kcompile.trace.operation import Operation
 from kcompile.trace.seed_generator import SeedGenerator
@@ -50,6 +51,7 @@ def unique(items: Iterable[Any]) -> list[Any]:
     return list({id(item): item for item in items}.values())
 
 
+@guard
 class State(Operation):
     """Variables and nested layers, found through attributes."""
 

@@ -1,4 +1,4 @@
-"""What Python and NumPy fail with inside of an op, told as what it is: arguments that do not fit."""
+"""What Python and NumPy fail with inside of an op or a layer, told as arguments that do not fit."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ FAILURES = (LookupError, ArithmeticError, AssertionError, TypeError, ValueError,
 
 _RAISES = dis.opmap["RAISE_VARARGS"]
 _LIBRARIES = {"numpy", *sys.stdlib_module_names}
+_GUARDS = ("kcompile.ops.public", "kcompile.layers.guards")  # who asks
 _LENGTH = 60  # of an argument as it is shown
 
 
@@ -29,7 +30,8 @@ def misfit(
     if isinstance(error, (KCompileError, NotImplementedError, RecursionError)) or not _by_accident(error):
         return None
     given = [shown(x) for x in args] + [f"{key}={shown(x)}" for key, x in kwargs.items()]
-    reason = str(error).rstrip(".") or type(error).__name__
+    reason = f"there is no {error}" if isinstance(error, KeyError) else str(error).rstrip(".")
+    reason = reason or type(error).__name__
     return MisfitError(
         message(
             f"{name}: the arguments do not fit: {reason}.",
@@ -42,7 +44,7 @@ def misfit(
 def _by_accident(error: BaseException) -> bool:
     """Did an expression of this library, or what it called, fail: not a `raise` of it, nor a user's code?"""
     last, frame = None, error.__traceback__
-    while frame is not None and frame.tb_frame.f_globals.get("__name__") == "kcompile.ops.public":
+    while frame is not None and frame.tb_frame.f_globals.get("__name__") in _GUARDS:
         frame = frame.tb_next  # a call that Python refuses already has its own words
     while frame is not None:
         root = frame.tb_frame.f_globals.get("__name__", "").partition(".")[0]
@@ -90,10 +92,20 @@ def check_whole(
 def shown(x: Any) -> str:
     """An argument in a message: a tensor by its dtype and shape, anything else as Python writes it.
 
-    >>> shown(np.zeros((2, 3))), shown("valid")
-    ('float64(2, 3)', "'valid'")
+    >>> shown(np.zeros((2, 3))), shown("valid"), shown([np.zeros(2), (1,)])
+    ('float64(2, 3)', "'valid'", '[float64(2,), (1,)]')
     """
     if hasattr(x, "shape") and hasattr(x, "dtype"):
         return f"{np.dtype(x.dtype).name if isinstance(x, np.ndarray) else x.dtype}{tuple(x.shape)}"
-    text = repr(x)
+    text = _listed(x) if isinstance(x, (list, tuple, dict)) else repr(x)
     return text if len(text) <= _LENGTH else f"{text[: _LENGTH - 3]}..."
+
+
+def _listed(xs: list[Any] | tuple[Any, ...] | dict[Any, Any]) -> str:
+    """A collection in a message, the tensors in it by their shapes."""
+    if isinstance(xs, dict):
+        return f"{{{', '.join(f'{key!r}: {shown(x)}' for key, x in xs.items())}}}"
+    inside = ", ".join(map(shown, xs))
+    if isinstance(xs, list):
+        return f"[{inside}]"
+    return f"({inside},)" if len(xs) == 1 else f"({inside})"

@@ -6,6 +6,7 @@ import warnings
 from typing import Any
 
 from kcompile import activations, constraints, initializers, ops, regularizers
+from kcompile.core.callers import users_level
 from kcompile.core.errors import ShapeError
 from kcompile.layers.input_spec import InputSpec
 from kcompile.layers.layer import Layer
@@ -76,7 +77,8 @@ class LeakyReLU(Elementwise):
     def __init__(self, negative_slope: float = 0.3, **kwargs: Any):
         if "alpha" in kwargs:
             negative_slope = kwargs.pop("alpha")
-            warnings.warn("Argument `alpha` is deprecated. Use `negative_slope` instead.", stacklevel=2)
+            reason = "Argument `alpha` is deprecated. Use `negative_slope` instead."
+            warnings.warn(reason, stacklevel=users_level())
         super().__init__(**kwargs)
         if negative_slope is None or negative_slope < 0:
             raise ValueError(

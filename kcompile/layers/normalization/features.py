@@ -6,9 +6,15 @@ import warnings
 from typing import Any
 
 from kcompile import ops
+from kcompile.core.callers import users_level
 from kcompile.core.signatures import arguments_of
 from kcompile.layers.configured import Configured, placed
 from kcompile.layers.layer import Layer
+
+
+def _given_epsilon(epsilon: float | None) -> float | None:
+    """What is added to a spread; None is for the op to choose."""
+    return None if epsilon is None else float(epsilon)
 
 
 def _given_axis(axis: Any) -> Any:
@@ -49,7 +55,7 @@ class LayerNormalization(Configured):
     def __init__(
         self,
         axis: Any = -1,
-        epsilon: float = 0.001,
+        epsilon: float | None = 0.001,
         center: bool = True,
         scale: bool = True,
         beta_initializer: Any = "zeros",
@@ -66,11 +72,11 @@ class LayerNormalization(Configured):
             warnings.warn(
                 "You passed `rms_scaling=True`, which is deprecated: it scales by the deviation, not by the "
                 "root mean square. Please use `keras.layers.RMSNormalization` instead.",
-                stacklevel=2,
+                stacklevel=users_level(),
             )
         super().__init__(**kwargs)
         self.configure(given)
-        self.axis, self.epsilon = _given_axis(axis), float(epsilon)
+        self.axis, self.epsilon = _given_axis(axis), _given_epsilon(epsilon)
         self.supports_masking = True
         self.autocast = False
         self.gamma: Any = None
@@ -100,9 +106,9 @@ class LayerNormalization(Configured):
 class RMSNormalization(Layer):
     """The input divided by its root mean square over `axis`, times the weight `scale`."""
 
-    def __init__(self, axis: Any = -1, epsilon: float = 1e-6, **kwargs: Any):
+    def __init__(self, axis: Any = -1, epsilon: float | None = 1e-6, **kwargs: Any):
         super().__init__(**kwargs)
-        self.axis, self.epsilon = _given_axis(axis), float(epsilon)
+        self.axis, self.epsilon = _given_axis(axis), _given_epsilon(epsilon)
 
     def build(self, input_shape: Any) -> None:
         self.axis = sorted(axis_list(self.axis))

@@ -8,6 +8,7 @@ from typing import Any
 
 from kcompile import ops
 from kcompile.core import config
+from kcompile.core.callers import users_level
 from kcompile.core.dtypes import standardize
 from kcompile.initializers import STFT
 from kcompile.initializers.windows import window_of
@@ -177,5 +178,5 @@ def _check_frames(frame_length: int, frame_step: int | None, fft_length: int | N
     if fft_length & -fft_length != fft_length:
         warnings.warn(
             f"`fft_length` is recommended to be a power of two. Received fft_length={fft_length}",
-            stacklevel=4,
+            stacklevel=users_level(),
         )

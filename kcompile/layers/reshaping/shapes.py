@@ -50,12 +50,13 @@ class Reshape(Layer):
                 f"`target_shape` must be a tuple of integers. Received: target_shape={target_shape}"
             )
         shape = tuple(target_shape)
-        if any(isinstance(d, bool) or not hasattr(d, "__index__") or d < -1 for d in shape):
+        self._dims = tuple(-1 if d is None else d for d in shape)
+        if any(isinstance(d, bool) or not hasattr(d, "__index__") or d < -1 for d in self._dims):
             raise ValueError(
-                "Each dimension in `target_shape` must be a non-negative integer, or `-1` for a single "
-                f"unknown dimension. Received: target_shape={shape}"
+                "Each dimension in `target_shape` must be a non-negative integer, or `-1` or None for a "
+                f"single unknown dimension. Received: target_shape={shape}"
             )
-        if sum(d == -1 for d in shape) > 1:
+        if self._dims.count(-1) > 1:
             raise ValueError(
                 "The `target_shape` argument must not contain more than one `-1` value. Received: "
                 f"target_shape={shape}"
@@ -70,13 +71,13 @@ class Reshape(Layer):
                 f"The total size of the tensor must be unchanged. Received: input_shape={given}, "
                 f"target_shape={self.target_shape}"
             )
-        known = product(d for d in self.target_shape if d != -1)
+        known = product(d for d in self._dims if d != -1)
         rest = product(inputs.shape[1:]) // known if known else 0
-        return ops.reshape(inputs, (inputs.shape[0], *(rest if d == -1 else d for d in self.target_shape)))
+        return ops.reshape(inputs, (inputs.shape[0], *(rest if d == -1 else d for d in self._dims)))
 
     def _fits(self, size: int) -> bool:
-        known = math.prod(d for d in self.target_shape if d != -1)
-        return size % known == 0 if -1 in self.target_shape and known else size == known
+        known = math.prod(d for d in self._dims if d != -1)
+        return size % known == 0 if -1 in self._dims and known else size == known
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "target_shape": self.target_shape}
