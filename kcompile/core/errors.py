@@ -7,12 +7,12 @@ class KCompileError(Exception):
     """Base of all errors that are kcompile's own."""
 
 
-class ShapeError(KCompileError, ValueError, TypeError):
-    """Shapes do not fit. A ValueError as Keras raises where it looks at them, and a TypeError as JAX does."""
+class ShapeError(KCompileError, ValueError):
+    """Shapes do not fit. A ValueError too, as Keras raises."""
 
 
-class BroadcastError(ShapeError):
-    """Shapes cannot be broadcast together."""
+class BroadcastError(ShapeError, TypeError):
+    """Shapes of several operands do not fit together. A TypeError, too, as Keras has it from JAX."""
 
 
 class SubscriptError(ShapeError, IndexError):

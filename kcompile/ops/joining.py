@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from kcompile.core.errors import ShapeError, message
+from kcompile.core.errors import BroadcastError, message
 from kcompile.core.open_extents import fit
 from kcompile.core.symbolic import Int
 from kcompile.ir import loops
@@ -30,7 +30,7 @@ def _concatenate_infer(*xs: TensorType, axis: int) -> TensorType:
         if x.rank != first.rank or any(
             not fit(a, b) for k, (a, b) in enumerate(zip(x.shape, first.shape, strict=True)) if k != axis
         ):
-            raise ShapeError(
+            raise BroadcastError(
                 message(
                     "concatenate: shapes must match except along the axis.",
                     received=", ".join(map(repr, xs)),

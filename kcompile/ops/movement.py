@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from kcompile.core import dtypes, symbolic
-from kcompile.core.errors import ArgumentError, ShapeError, message
+from kcompile.core.errors import ArgumentError, BroadcastError, ShapeError, message
 from kcompile.core.open_extents import fit
 from kcompile.core.symbolic import Int
 from kcompile.ir import loops
@@ -54,7 +54,7 @@ reshape_op = Op("reshape", cheap=True, traits=Traits(linear=True, moves=True, re
 @reshape_op.infer
 def _reshape_infer(x: TensorType, *, shape: Shape) -> TensorType:
     if not fit(symbolic.product(x.shape), symbolic.product(shape)):
-        raise ShapeError(
+        raise BroadcastError(
             message(
                 "reshape: the number of elements must stay the same.",
                 expected=f"{x!r}",

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from kcompile.core.errors import ShapeError, message
+from kcompile.core.errors import BroadcastError, ShapeError, message
 from kcompile.core.open_extents import fit
 from kcompile.core.symbolic import product
 from kcompile.ir.graph import Value
@@ -28,7 +28,7 @@ def _matmul_letters(a: int, b: int) -> tuple[str, str, str]:
 @matmul_op.infer
 def _matmul_infer(x: TensorType, w: TensorType) -> TensorType:
     if not fit(x.shape[-1], w.shape[-2]):
-        raise ShapeError(
+        raise BroadcastError(
             message(
                 "matmul: the last dimension of one operand must equal the second to last of the other.",
                 received=f"{x!r} and {w!r}",
