@@ -71,9 +71,7 @@ CASES = {
         [
             "Abs",
             "Cast",
-            "Equal",
             "LessOrEqual",
-            "Or",
             "Sub",
         ],
     ),
