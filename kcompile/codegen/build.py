@@ -69,7 +69,8 @@ def build_each(
     more = _helpers(len(left)) - len(helpers)
     helpers += [helper for _ in range(more) if (helper := Helper.start(waiting))]
     try:
-        while source := waiting.take():
+        source = None
+        while source := waiting.take(source):
             yield source, build_one(source)
         for helper in helpers:
             finished, unfinished = helper.join()

@@ -114,7 +114,8 @@ class Columns:
             return
         if ROWS_AT_A_TIME * parts <= LONGEST:
             rest, name = self.w.name("rest"), self.w.name("r")
-            self.w.line(f"{rest} = {low} + index_div({high} - {low}, {ROWS_AT_A_TIME}) * {ROWS_AT_A_TIME}")
+            whole = f"index_div({_length(low, high)}, {ROWS_AT_A_TIME}) * {ROWS_AT_A_TIME}"
+            self.w.line(f"{rest} = {whole}" if low == "0" else f"{rest} = {low} + {whole}")
             with self.w.block(f"for {name} in range({low}, {rest}, {ROWS_AT_A_TIME}):"), self.s.scope():
                 rows = [name, *(f"({name} + {k})" for k in range(1, ROWS_AT_A_TIME))]
                 self._step(group, row, rows, axis, span, done)
@@ -167,3 +168,7 @@ def _together(found: list[Expr]) -> list[list[Expr]]:
         else:
             groups.append([r])
     return groups
+
+
+def _length(low: str, high: str) -> str:
+    return high if low == "0" else f"{high} - {low}"

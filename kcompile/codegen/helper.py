@@ -31,6 +31,7 @@ class Waiting:
     def __init__(self, sources: Iterable[KernelSource] = (), is_open: bool = False) -> None:
         self.sources = deque(sources)
         self._is_open, self._changed = is_open, threading.Condition()
+        self._begun: set[str] = set()  # skeletons
 
     def close(self, last: Iterable[KernelSource] = ()) -> None:
         """Add the last ones."""
@@ -51,12 +52,21 @@ class Waiting:
             self._is_open = False
             self._changed.notify_all()
 
-    def take(self) -> KernelSource | None:
-        """The first one."""
+    def take(self, before: KernelSource | None = None) -> KernelSource | None:
+        """The first one, but rather one that is like `before`, which the same process has compiled: it costs
+        less; and rather none that is like what another has compiled.
+        """
         with self._changed:
             while self._is_open and not self.sources:
                 self._changed.wait()
-            return self.sources.popleft() if self.sources else None
+            if not self.sources:
+                return None
+            alike = (s for s in self.sources if before is not None and s.skeleton == before.skeleton)
+            new = (s for s in self.sources if s.skeleton not in self._begun)
+            source = next(alike, None) or next(new, self.sources[0])
+            self.sources.remove(source)
+            self._begun.add(source.skeleton)
+            return source
 
 
 class Helper:
@@ -98,7 +108,8 @@ class Helper:
         sources, objects = self._process.stdin, self._process.stdout
         assert sources is not None and objects is not None
         with suppress(OSError, EOFError), sources, objects:
-            while source := self._waiting.take():
+            source = None
+            while source := self._waiting.take(source):
                 self._left.append(source)
                 data = _ask(source, sources, objects)
                 if data is not None:

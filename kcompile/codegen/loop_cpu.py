@@ -197,8 +197,10 @@ class _LoopEmitter:
         """Some steps of the axis inside of one loop over the innermost axis; then those that are left."""
         axis, extent = self.shared[depth], self.shared[depth].extent
         high = self.s.bound(extent if extent is not None else 1)
-        whole = high if isinstance(extent, int) and extent % steps == 0 else self.w.name("whole")
-        if whole != high:
+        if isinstance(extent, int):
+            whole = str(extent - extent % steps)
+        else:
+            whole = self.w.name("whole")
             self.w.line(f"{whole} = {high} - {high} % {steps}")
         together = self._at_steps(axis, steps)
         with self.s.loop(axis, ("0", whole), steps), self.s.scope():

@@ -26,6 +26,7 @@ from numba.core.targetconfig import ConfigStack
 from numba.core.typed_passes import NopythonTypeInference
 
 from kcompile.codegen.numba_types import ARGUMENTS, INT64, larger, mark_alias_scopes, smaller
+from kcompile.codegen.outline import Outline
 from kcompile.codegen.source import BASE_MODULES, KernelSource
 from kcompile.codegen.target import kernel_target
 
@@ -142,19 +143,33 @@ def lower(source: KernelSource) -> list[str]:
 
     Raises: Numba's errors, which show the generated line.
     """
-    function = _define(source)
+    outline = Outline.of(source.text)
+    known = outline.text, source.modules
+    if known not in _outlines:
+        try:
+            _outlines[known] = _through_numba(outline.text, source)
+        except Exception:  # again, so that the error shows the kernel's own numbers
+            return _through_numba(source.text, source)
+    return [outline.filled(text) for text in _outlines[known]]
+
+
+_outlines: dict[tuple[str, tuple[str, ...]], list[str]] = {}  # IR texts with marks, of texts with marks
+
+
+def _through_numba(text: str, source: KernelSource) -> list[str]:
+    function = _define(text, source)
     flags = _flags()
     with global_compiler_lock, ConfigStack().enter(flags):
         state = _front_end(function, flags)
         return _to_llvm(state)
 
 
-def _define(source: KernelSource) -> Any:
+def _define(text: str, source: KernelSource) -> Any:
     """Run the text in its namespace; linecache lets Numba and tracebacks show its lines."""
     filename = f"<kernel {source.name} {source.symbol}>"
-    linecache.cache[filename] = (len(source.text), None, source.text.splitlines(True), filename)
+    linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)
     scope = dict(_namespace(source.modules))
-    exec(compile(source.text, filename, "exec"), scope)
+    exec(compile(text, filename, "exec"), scope)
     return scope[ENTRY]
 
 

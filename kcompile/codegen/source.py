@@ -22,10 +22,14 @@ from kcompile.kernels.host import host
 BASE_MODULES = ("kcompile.codegen.numba_types", "kcompile.kernels.math.numba_ops")
 _PIPELINE = (
     "kcompile.codegen.lowering",
+    "kcompile.codegen.outline",
     "kcompile.codegen.target",
     "kcompile.codegen.ranges",
     "kcompile.codegen.emit",
 )
+
+
+_NO_DIGITS = str.maketrans("", "", "0123456789")
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,11 @@ class KernelSource:
     def length(self) -> int:
         """About how much there is to compile, in characters."""
         return len(self.text)
+
+    @lazy
+    def skeleton(self) -> str:
+        """What kernels have in common that probably differ in whole numbers only."""
+        return self.text.translate(_NO_DIGITS)
 
     @lazy
     def key(self) -> str:
@@ -98,6 +107,10 @@ class FamilySource(KernelSource):
     @lazy
     def text(self) -> str:
         return self._build()  # type: ignore[attr-defined]
+
+    @property
+    def skeleton(self) -> str:
+        return self.name  # none is like another
 
     @lazy
     def key(self) -> str:
