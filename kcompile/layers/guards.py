@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -14,6 +15,9 @@ GUARDED = (
     "__init__", "build", "__call__", "compute_output_shape", "compute_output_spec", "compute_mask",
     "set_weights", "from_config", "call",
 )  # fmt: skip
+
+# Programs look up their parameters with `inspect.getfullargspec`, too, which does not follow `__wrapped__`.
+INTROSPECTED = ("__init__", "call")
 
 
 def guard(cls: C) -> C:
@@ -39,6 +43,8 @@ def _guarded(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
                 raise
             raise found from error
 
+    if name in INTROSPECTED:
+        call.__signature__ = inspect.signature(method)  # type: ignore[attr-defined]
     return call
 
 

@@ -7,6 +7,7 @@ import inspect
 import operator
 import sys
 from collections.abc import Callable, Mapping
+from itertools import islice
 from types import TracebackType
 from typing import Any
 
@@ -95,17 +96,24 @@ def shown(x: Any) -> str:
     >>> shown(np.zeros((2, 3))), shown("valid"), shown([np.zeros(2), (1,)])
     ('float64(2, 3)', "'valid'", '[float64(2,), (1,)]')
     """
-    if hasattr(x, "shape") and hasattr(x, "dtype"):
-        return f"{np.dtype(x.dtype).name if isinstance(x, np.ndarray) else x.dtype}{tuple(x.shape)}"
-    text = _listed(x) if isinstance(x, (list, tuple, dict)) else repr(x)
+    try:
+        text = _described(x)
+    except Exception:  # whatever its class does there: the error to tell is another one
+        text = f"<{type(x).__name__}>"
     return text if len(text) <= _LENGTH else f"{text[: _LENGTH - 3]}..."
 
 
+def _described(x: Any) -> str:
+    if hasattr(x, "shape") and hasattr(x, "dtype"):
+        return f"{np.dtype(x.dtype).name if isinstance(x, np.ndarray) else x.dtype}{tuple(x.shape)}"
+    return _listed(x) if isinstance(x, (list, tuple, dict)) else repr(x)
+
+
 def _listed(xs: list[Any] | tuple[Any, ...] | dict[Any, Any]) -> str:
-    """A collection in a message, the tensors in it by their shapes."""
+    """A collection in a message, the tensors in it by their shapes; not more of it than is shown."""
     if isinstance(xs, dict):
-        return f"{{{', '.join(f'{key!r}: {shown(x)}' for key, x in xs.items())}}}"
-    inside = ", ".join(map(shown, xs))
+        return f"{{{', '.join(f'{key!r}: {shown(x)}' for key, x in islice(xs.items(), _LENGTH))}}}"
+    inside = ", ".join(map(shown, islice(xs, _LENGTH)))
     if isinstance(xs, list):
         return f"[{inside}]"
     return f"({inside},)" if len(xs) == 1 else f"({inside})"

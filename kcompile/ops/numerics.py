@@ -36,21 +36,10 @@ def clip(x: Any, x_min: Any, x_max: Any) -> Any:
 def isclose(x1: Any, x2: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> Any:
     """|x1 - x2| <= atol + rtol |x2|; infinities equal themselves, NaNs only if `equal_nan`."""
     a, b = ew.operands(x1, x2, dtype=ew.float_of(ew.common_dtype(x1, x2)))
-    apart, part = ew.absolute(a - b), ew.multiply(ew.absolute(b), rtol) if rtol else None
-    if part is None or _is_finite(x2):
-        bound = ew.as_tensor(atol, a.dtype) if part is None else ew.add(part, atol)
-        largest = dtypes.largest(dtypes.standardize(a.dtype))  # nothing is close to an infinity
-        result = ew.less_equal(apart, ew.minimum(bound, largest))
-    else:  # inf - inf is a NaN, which is not less than anything
-        result = ew.less_equal(apart - part, atol)
-    if not (_is_finite(x1) or _is_finite(x2)) or builtins.min(rtol, atol) < 0:
-        result = ew.logical_or(result, ew.equal(a, b))
+    bound = ew.add(ew.multiply(ew.absolute(b), rtol), atol)
+    largest = dtypes.largest(dtypes.standardize(a.dtype))  # nothing is close to an infinity
+    result = ew.logical_or(ew.less_equal(ew.absolute(a - b), ew.minimum(bound, largest)), ew.equal(a, b))
     return ew.logical_or(result, ew.logical_and(ew.isnan(a), ew.isnan(b))) if equal_nan else result
-
-
-def _is_finite(x: Any) -> bool:
-    """Is it known while tracing that x has finite numbers only?"""
-    return isinstance(x, (int, float, np.ndarray)) and bool(np.isfinite(x).all())
 
 
 def allclose(x1: Any, x2: Any, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> Any:

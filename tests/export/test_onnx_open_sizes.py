@@ -71,7 +71,9 @@ CASES = {
         [
             "Abs",
             "Cast",
+            "Equal",
             "LessOrEqual",
+            "Or",
             "Sub",
         ],
     ),

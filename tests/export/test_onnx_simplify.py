@@ -188,17 +188,18 @@ def test_what_is_close_to_infinity():
 @pytest.mark.parametrize(
     ("known", "options", "nodes"),
     [
-        ({}, {}, 8),
-        ({}, {"rtol": 0.0, "atol": 0.5}, 5),
-        ({}, {"rtol": 0.25, "atol": 0.5}, 8),
-        ({1: np.float32([0.5, 1e30, -1])}, {"rtol": 2.0}, 3),
-        ({1: np.float32([0.5, np.inf, -np.inf])}, {}, 6),
-        ({0: 1.5}, {"atol": 0.5}, 6),
-        ({}, {"equal_nan": True}, 12),
+        ({}, {}, 9),
+        ({}, {"rtol": 0.01}, 9),
+        ({}, {"rtol": 0.25, "atol": 0.5}, 9),
+        ({}, {"rtol": np.float32([1e-5, 0.25, 0.01])}, 9),
+        ({1: np.float32([0.5, 1e30, -1])}, {"rtol": 2.0}, 5),
+        ({1: np.float32([0.5, np.inf, -np.inf])}, {}, 5),
+        ({0: 1.5}, {"atol": 0.5}, 9),
+        ({}, {"equal_nan": True}, 13),
     ],
 )
 def test_what_is_close_takes_few_nodes_and_knows_infinities(known, options, nodes):
-    numbers = np.array([0, 1, 1.5, 1.00001, 1e30, -1e30, np.inf, -np.inf, np.nan], "float32")
+    numbers = np.float32([0, 1, 1.5, 1.00001, 100, 101, 1e30, -1e30, np.inf, -np.inf, np.nan])
     given = [np.repeat(g.ravel()[:, None], 3, axis=1) for g in np.meshgrid(numbers, numbers)]
 
     def with_known(close):

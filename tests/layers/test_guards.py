@@ -1,5 +1,6 @@
 """What layers fail with by accident: an error of several types that shows the call."""
 
+import inspect
 import warnings
 
 import numpy as np
@@ -126,3 +127,27 @@ def test_without_epsilon_the_global_one_counts(cls):
     given, default = cls(epsilon=None), cls(epsilon=keras.config.epsilon())
     np.testing.assert_array_equal(given(x), default(x))
     assert given.get_config()["epsilon"] is None
+
+
+@pytest.mark.parametrize("find", [inspect.signature, inspect.getfullargspec])
+def test_parameters_can_be_looked_up(find):
+    found = find(layers.Dense.__init__)
+    names = list(found.parameters) if find is inspect.signature else found.args
+    assert names[:3] == ["self", "units", "activation"]
+
+
+class _Unshaped:
+    shape, dtype = None, "float32"
+
+
+class _Unwritten:
+    def __repr__(self):
+        raise OSError("nothing to see")
+
+
+@pytest.mark.parametrize(
+    "given, match", [(_Unshaped(), "<_Unshaped>"), (_Unwritten(), "<_Unwritten>"), ([1] * 1000, r"1,\.\.\.")]
+)
+def test_arguments_that_cannot_be_shown_do_not_hide_the_error(given, match):
+    with pytest.raises(TypeError, match=rf"bogus(.|\n)*{match}"):
+        layers.Dense(2)(X, bogus=given)
