@@ -145,15 +145,18 @@ def lower(source: KernelSource) -> list[str]:
     """
     outline = Outline.of(source.text)
     known = outline.text, source.modules
-    if known not in _outlines:
+    texts = _outlines.get(known)
+    if texts is None:
         try:
-            _outlines[known] = _through_numba(outline.text, source)
+            texts = _through_numba(outline.text, source)
         except Exception:  # again, so that the error shows the kernel's own numbers
             return _through_numba(source.text, source)
-    return [outline.filled(text) for text in _outlines[known]]
+        _outlines.clear()  # kernels that are alike come one after the other (`helper.Waiting`)
+        _outlines[known] = texts
+    return [outline.filled(text) for text in texts]
 
 
-_outlines: dict[tuple[str, tuple[str, ...]], list[str]] = {}  # IR texts with marks, of texts with marks
+_outlines: dict[tuple[str, tuple[str, ...]], list[str]] = {}  # IR with marks, of the last text with marks
 
 
 def _through_numba(text: str, source: KernelSource) -> list[str]:
