@@ -63,8 +63,10 @@ def mean(g: Any, x: str, *, axis: int, size: Dim) -> str:
 def _mean_of_pairs(g: Any, x: str, axis: int, parts: list[slice]) -> str:
     """The first and the last element of each window, which are the same in a window of one."""
     first, last = ([part.start for part in parts], [part.stop - 1 for part in parts])
-    if first == last:
+    if first == list(range(g.shape(x)[axis])) == last:
         return str(g.node("Identity", x))
+    if first == last:  # more windows than elements
+        return str(g.node("Gather", x, g.constant(np.array(first, np.int64)), axis=axis))
     a, b = (g.node("Gather", x, g.constant(np.array(at, np.int64)), axis=axis) for at in (first, last))
     dtype = dtypes.standardize(g.dtype(x))
     if dtype == "float32":  # the only one that onnxruntime has this operator for

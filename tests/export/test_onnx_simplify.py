@@ -290,3 +290,10 @@ def test_gathering_goes_before_transposes(axis, index):
     np.testing.assert_array_equal(run(model, [x])[0], function(x))
     if np.ndim(index) == 1:
         assert ops_of(model) == ["Gather"]
+
+
+@pytest.mark.parametrize(("extent", "size"), [(2, 4), (3, 6), (1, 5), (4, 4), (2, 5)])
+def test_adaptive_averages_of_more_windows_than_elements(extent, size):
+    x = np.random.default_rng(0).normal(size=(2, extent, 3)).astype("float32")
+    model = model_of(graph_of(lambda v: ops.adaptive_average_pool(v, size), [x]))
+    np.testing.assert_allclose(run(model, [x])[0], ops.adaptive_average_pool(x, size), rtol=1e-6)
