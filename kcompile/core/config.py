@@ -24,7 +24,7 @@ class Config:
     poison: bool = False  # fill memory that no value owns with NaN
     verify: bool = False  # verify the graph after every pass
     num_threads: int = 0  # size of the thread team; 0: the cores this process may use, or OMP_NUM_THREADS
-    flush_subnormals: bool = False  # team threads flush subnormals to zero
+    flush_subnormals: bool = True  # kernels take subnormal numbers for zero
 
 
 def _from_environment() -> Config:
