@@ -122,8 +122,11 @@ def describe(text: str = "") -> Host:
     cpu = Host(name, features, 16, 32, *caches, _cores(), triple=triple)
     probe = _assembly(_PROBE, cpu)
     width, registers = _vectors(cpu, probe)
+    if width == 64:  # of some CPUs LLVM thinks that loops had better leave half of the register unused
+        features = f"{features},-prefer-256-bit".lstrip(",")
     return replace(
         cpu,
+        features=features,
         vector_bytes=width,
         vector_registers=registers,
         converts_float16="__truncsfhf2" not in _assembly(_CONVERSION, cpu),

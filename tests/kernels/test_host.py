@@ -59,6 +59,30 @@ def test_overridden_cpu_gets_its_own_instructions():
     assert "vfmadd231ps" in text and "ymm" in text and "zmm" not in text
 
 
+@X86
+@pytest.mark.parametrize("cpu", ["rocketlake", "znver4", "skylake-avx512"])
+def test_loops_use_the_widest_vectors(cpu):
+    text = """
+    define void @add(ptr noalias %x, ptr noalias %y) {
+    entry:
+      br label %loop
+    loop:
+      %i = phi i64 [0, %entry], [%next, %loop]
+      %a = getelementptr float, ptr %x, i64 %i
+      %b = getelementptr float, ptr %y, i64 %i
+      %v = load float, ptr %a
+      %w = fadd float %v, 1.0
+      store float %w, ptr %b
+      %next = add i64 %i, 1
+      %done = icmp eq i64 %next, 4096
+      br i1 %done, label %end, label %loop
+    end:
+      ret void
+    }
+    """
+    assert "zmm" in native.assembly(text, host_module.describe(cpu))
+
+
 def test_another_architecture_is_described_but_does_not_run():
     cpu = host_module.describe(
         "riscv64-linux-gnu:" if host_module.describe().is_arm64 else "aarch64-linux-gnu:"
