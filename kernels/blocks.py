@@ -35,6 +35,22 @@ def overlapping_loop(b: ir.IRBuilder, count: ir.Value, step: int, body: Callable
     b.position_at_end(after)
 
 
+def counted_loop(b: ir.IRBuilder, count: ir.Value, body: Callable[[ir.Value], None]) -> None:
+    """body(i) for i = 0, 1, ... below count, which may be 0."""
+    before = b.block
+    head, loop, after = (b.append_basic_block(name) for name in ("head", "loop", "after"))
+    b.branch(head)
+    b.position_at_end(head)
+    i = b.phi(I64)
+    i.add_incoming(I64(0), before)
+    b.cbranch(b.icmp_signed("<", i, count), loop, after)
+    b.position_at_end(loop)
+    body(i)
+    i.add_incoming(b.add(i, I64(1)), b.block)
+    b.branch(head)
+    b.position_at_end(after)
+
+
 def widest_fitting(
     b: ir.IRBuilder, extent: ir.Value, steps: Sequence[int], body: Callable[[int], None]
 ) -> None:

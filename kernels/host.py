@@ -9,9 +9,11 @@ whose code can be looked at but not run.
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import os
 import re
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -50,6 +52,8 @@ define void @probe(ptr %a) {
 """
 
 
+_ARCH_PRCTL, _REQUEST_STATE, _TILE_DATA = 158, 0x1023, 18  # of Linux on x86-64
+
 MOST_CORES = 8  # for which one image, or one row of work, is cut into tiles
 
 
@@ -60,7 +64,8 @@ class Host:
     name, features: LLVM's names, for ``Target.create_target_machine``. vector_bytes: width of a vector
     register. vector_registers: how many there are. l1, l2: bytes of data cache per core. cores: those this
     process may use. converts_float16: to and from float32 by an instruction. multiplies_bfloat16: adds
-    products of pairs to float32 sums (x86's AVX512_BF16). fuses: multiplies and adds in one instruction.
+    products of pairs to float32 sums (x86's AVX512_BF16). multiplies_tiles: does so for whole tiles of a
+    matrix (x86's AMX), and the system lets this process. fuses: multiplies and adds in one instruction.
     triple: LLVM's name of the architecture and system, "" for those of this process. The caches and cores of
     a CPU that is not at hand are taken to be those of the one that is.
     """
@@ -74,6 +79,7 @@ class Host:
     cores: int
     converts_float16: bool = True
     multiplies_bfloat16: bool = False
+    multiplies_tiles: bool = False
     fuses: bool = True
     triple: str = ""
 
@@ -122,6 +128,7 @@ def describe(text: str = "") -> Host:
     cpu = Host(name, features, 16, 32, *caches, _cores(), triple=triple)
     probe = _assembly(_PROBE, cpu)
     width, registers = _vectors(cpu, probe)
+    pairs = cpu.is_x86 and "vcvtneps2bf16" in _assembly(_BFLOAT16, cpu)
     if width == 64:  # of some CPUs LLVM thinks that loops had better leave half of the register unused
         features = f"{features},-prefer-256-bit".lstrip(",")
     return replace(
@@ -130,7 +137,8 @@ def describe(text: str = "") -> Host:
         vector_bytes=width,
         vector_registers=registers,
         converts_float16="__truncsfhf2" not in _assembly(_CONVERSION, cpu),
-        multiplies_bfloat16=cpu.is_x86 and "vcvtneps2bf16" in _assembly(_BFLOAT16, cpu),
+        multiplies_bfloat16=pairs,
+        multiplies_tiles=pairs and _has(features, "amx-bf16") and _may_use_tiles(),
         fuses="fma" in probe or "fmla" in probe,
     )
 
@@ -152,6 +160,22 @@ def _identity(text: str) -> tuple[str, str, str]:
     baseline = "x86-64" if architecture == "x86_64" else "generic"
     name = baseline if not names or names[0] == "generic" else names[0]
     return triple, name, ",".join(changes)
+
+
+def _has(features: str, name: str) -> bool:
+    """Do LLVM's features, of which later ones win, turn one on?"""
+    said = [item[0] for item in features.split(",") if item[1:] == name]
+    return said[-1:] == ["+"]
+
+
+def _may_use_tiles() -> bool:
+    """Ask Linux to let this process use the tile registers: their 8 KB are saved with a thread only then."""
+    if not sys.platform.startswith("linux"):
+        return False
+    try:
+        return ctypes.CDLL(None).syscall(_ARCH_PRCTL, _REQUEST_STATE, _TILE_DATA) == 0
+    except (OSError, AttributeError):
+        return False
 
 
 def _vectors(cpu: Host, probe: str) -> tuple[int, int]:

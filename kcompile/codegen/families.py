@@ -9,7 +9,7 @@ from typing import Any
 
 from kcompile.codegen.source import FamilySource, KernelSource
 from kcompile.kernels import prefetch
-from kcompile.kernels.contract import micro, transpose
+from kcompile.kernels.contract import micro, tiles, transpose
 from kcompile.kernels.contract.micro import MicroSpec
 from kcompile.kernels.host import host
 from kcompile.kernels.winograd import transform
@@ -17,6 +17,7 @@ from kcompile.kernels.winograd import transform
 # Family -> its module, and the name and LLVM module of the member with given arguments.
 _FAMILIES: dict[str, tuple[ModuleType, Callable[..., str], Callable[..., Any]]] = {
     "micro": (micro, lambda *a: micro.symbol(MicroSpec(*a)), lambda *a: micro.build(MicroSpec(*a))),
+    "tiles": (tiles, tiles.symbol, tiles.build),
     "prefetch": (prefetch, prefetch.symbol, prefetch.build),
     "transform": (transform, lambda a: transform.symbol(a, host()), lambda a: transform.build(a, host())),
     "transpose": (transpose, lambda a: transpose.symbol(a, host()), lambda a: transpose.build(a, host())),
@@ -36,8 +37,12 @@ def family_source(family: str, *arguments: Any) -> FamilySource:
 
 
 def micro_source(rows: int, columns: int, dtype: str, unit_k: bool) -> KernelSource:
+    """The micro-kernel of a tile. For "bfloat16" its elements are pairs, its sums float32."""
     lanes = host().lanes("float32" if dtype == "bfloat16" else dtype)
-    return family_source("micro", rows, columns // lanes, lanes, dtype, unit_k and host().is_x86)
+    vectors = columns // lanes
+    if dtype == "bfloat16" and host().multiplies_tiles and tiles.fits(rows, vectors, lanes):
+        return family_source("tiles", vectors)
+    return family_source("micro", rows, vectors, lanes, dtype, unit_k and host().is_x86)
 
 
 def usual_sources() -> list[KernelSource]:

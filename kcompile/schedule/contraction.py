@@ -73,11 +73,15 @@ def contraction_of(node: Node, target: Target, stable: frozenset[Value] = frozen
     if value.dtype not in ("float32", "float64") or any(v.dtype != value.dtype for v in node.inputs):
         return None
     plans = _plans(node, node.inputs, target, stable)
+    costs = {p: _cost(p, target, stable) for p in plans}
     if target.pairs and all(_is_widened(v) for v in node.inputs):
-        narrow = _plans(node, tuple(v.node.inputs[0] for v in node.inputs), target, stable)
-        paired = [replace(p, pairs=True, packed=True) for p in narrow if _goes_in_pairs(p)]
-        plans = paired if paired and all(p.window is None for p in plans) else plans
-    best = min(plans, key=lambda p: _cost(p, target, stable), default=None)
+        widening = sum(hint(v.type.size) for v in node.inputs)  # of the operands, where they go one by one
+        costs = {p: cost + widening for p, cost in costs.items()}
+        narrow = tuple(v.node.inputs[0] for v in node.inputs)
+        direct = _plans(node, narrow, replace(target, winograd=False), stable)
+        paired = [_in_pairs(p, target) for p in direct if _goes_in_pairs(p)]
+        costs |= {p: _cost(p, target, stable) for p in paired}
+    best = min(costs, key=lambda p: costs[p], default=None)
     return None if best is None or _is_row_by_row(best, stable) or _is_narrow(best) else best
 
 
@@ -115,7 +119,12 @@ def _is_widened(v: Value) -> bool:
 def _goes_in_pairs(c: Contraction) -> bool:
     """Do two steps of the reduction lie side by side in A, all along?"""
     inner = c.k[-1]
-    return c.window is None and inner.a == 1 and isinstance(inner.extent, int) and inner.extent % 2 == 0
+    return inner.a == 1 and isinstance(inner.extent, int) and inner.extent % 2 == 0
+
+
+def _in_pairs(c: Contraction, target: Target) -> Contraction:
+    rows, columns = target.tile(hint(c.n.extent), "bfloat16")
+    return replace(c, pairs=True, packed=True, rows=rows, columns=columns)
 
 
 def _strides(node: Node, x: View, w: View) -> list[AxisRole]:
@@ -250,8 +259,9 @@ def _cost(c: Contraction, target: Target, stable: frozenset[Value]) -> float:
     turn = hint(c.m_extent) * hint(c.n.extent) * outer if c.transposed and target.turns else 0
     columns = -(-hint(c.n.extent) // c.columns) * c.columns
     rows = max(hint(c.m_extent), c.rows / 3)
+    products = rows * columns * hint(c.k_extent) * outer / (target.pairs if c.pairs else 1)
     saved = 1 if c.window is None else POINTS / (TILE * TAPS) ** 2  # of the products
-    return pack + turn + rows * columns * hint(c.k_extent) * outer * saved / 64
+    return pack + turn + products * saved / 64
 
 
 def packed_size(c: Contraction) -> int | Int:

@@ -18,7 +18,8 @@ class Target:
     owned     elements of weights that the program updates from which each of `owners` (caches) reads a part.
     sum_parts parts of a long sum into few elements. All parts are combined in a fixed order.
     sorts     are rows ordered by a kernel that sorts, and updates scattered along them in one go?
-    pairs     are products of bfloat16 added up in float32 two at a time, by an instruction?
+    pairs     how many times as fast as products of float32 are those of bfloat16 pairs, added up in float32?
+              0: there is no instruction for them.
     borders   can a contraction's kernel write what lies around its outputs, too?
     """
 
@@ -34,5 +35,5 @@ class Target:
     owned: int
     owners: int
     sorts: bool = False
-    pairs: bool = False
+    pairs: float = 0.0
     borders: bool = False

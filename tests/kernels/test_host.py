@@ -7,7 +7,7 @@ import pytest
 
 from kcompile.kernels import host as host_module
 from kcompile.kernels import native
-from kcompile.kernels.contract import micro
+from kcompile.kernels.contract import micro, tiles
 
 X86 = pytest.mark.skipif(not host_module.describe().is_x86, reason="names x86 CPUs")
 
@@ -50,6 +50,7 @@ def test_native_is_the_cpu_at_hand_and_may_lose_features():
     less = host_module.describe("native,-avx512f")
     assert less.name == host_module.describe().name and less.features.endswith(",-avx512f")
     assert less.vector_bytes <= 32 and not less.multiplies_bfloat16
+    assert not host_module.describe("native,-amx-bf16").multiplies_tiles
 
 
 @X86
@@ -57,6 +58,18 @@ def test_overridden_cpu_gets_its_own_instructions():
     cpu = host_module.describe("haswell")
     text = native.assembly(micro.build(micro.MicroSpec(6, 2, cpu.lanes("float32"))), cpu)
     assert "vfmadd231ps" in text and "ymm" in text and "zmm" not in text
+
+
+@X86
+def test_tiles_need_the_systems_permission(monkeypatch):
+    cpu = "sapphirerapids,+amx-bf16"
+    for allowed in (True, False):
+        monkeypatch.setattr(host_module, "_may_use_tiles", lambda allowed=allowed: allowed)
+        assert host_module.describe(cpu).multiplies_tiles == allowed
+    monkeypatch.setattr(host_module, "_may_use_tiles", lambda: True)
+    assert not host_module.describe("haswell").multiplies_tiles
+    text = native.assembly(tiles.build(2), host_module.describe(cpu))
+    assert text.count("tdpbf16ps") == 8 and "tilerelease" in text
 
 
 @X86

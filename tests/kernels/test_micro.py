@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from kcompile.kernels import native
-from kcompile.kernels.contract import micro
+from kcompile.kernels.contract import micro, tiles
 from kcompile.kernels.host import Host, host
 
 TILES = [(1, 1), (1, 4), (2, 2), (3, 3), (6, 4), (8, 2), (12, 2), (14, 1)]
@@ -71,6 +71,41 @@ def test_micro_kernel_of_pairs_matches_einsum(rows, vectors, unit_k):
         want = np.einsum("rikp,iknp->rn", *used) + before[:, : spec.columns] * accumulate
         np.testing.assert_array_equal(c[:, : spec.columns], want)
         np.testing.assert_array_equal(c[:, spec.columns :], before[:, spec.columns :])
+
+
+@pytest.mark.skipif(not host().multiplies_tiles, reason="the CPU has no AMX")
+@pytest.mark.parametrize("vectors", [1, 2])
+def test_the_kernel_by_tiles_matches_einsum(vectors):
+    """Reductions of whole tiles, of less than one, of some with a rest; what lies behind is infinite."""
+    rng = np.random.default_rng(vectors)
+    library = native.load(tiles.build(vectors))
+    function = library.function(tiles.symbol(vectors), 11)
+    columns = tiles.SIDE * vectors
+    for k1, k0, accumulate in [
+        (1, 1, 0),
+        (2, 3, 1),
+        (3, 16, 0),
+        (1, 64, 1),
+        (0, 5, 1),
+        (2, 0, 0),
+        (2, 87, 1),
+    ]:
+        a = rng.integers(-8, 9, (tiles.ROWS, k1 + 1, k0 + 2, 2)).astype(ml_dtypes.bfloat16)
+        b = rng.integers(-8, 9, (k1 + 1, k0 + 2, columns + 5, 2)).astype(ml_dtypes.bfloat16)
+        a[:, :, k0:], b[:, k0:] = np.inf, np.inf
+        c = rng.integers(-8, 9, (tiles.ROWS, columns + 3)).astype("float32")
+        before, order = c.copy(), rng.permutation(tiles.ROWS)
+        places = np.array([a[row].ctypes.data for row in order], np.int64)
+        strides = (a.strides[1], 4, b.ctypes.data, b.strides[0], b.strides[1])
+        function(k1, k0, places.ctypes.data, *strides, c.ctypes.data, c.strides[0], accumulate)
+        used = a[order, :k1, :k0].astype("f8"), b[:k1, :k0, :columns].astype("f8")
+        want = np.einsum("rikp,iknp->rn", *used) + before[:, :columns] * accumulate
+        np.testing.assert_array_equal(c[:, :columns], want)
+        np.testing.assert_array_equal(c[:, columns:], before[:, columns:])
+
+
+def test_tiles_are_as_wide_as_the_output_needs():
+    assert [tiles.choose(n) for n in (1, 16, 17, 512)] == [(32, 16), (32, 16), (32, 32), (32, 32)]
 
 
 @pytest.mark.skipif(not host().multiplies_bfloat16, reason="the CPU has no AVX512_BF16")
