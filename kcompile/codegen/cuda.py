@@ -21,7 +21,7 @@ def target() -> Target:
     blocks.
     """
     return Target(
-        "cuda", _tile, packs=False, turns=False, winograd=False,
+        "cuda", _tile, packs=None, turns=False, winograd=False,
         long=2048, few=1 << 16, parts=32, sum_parts=64, owned=1 << 62, owners=1,
     )  # fmt: skip
 

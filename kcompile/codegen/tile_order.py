@@ -13,7 +13,7 @@ from kcompile.codegen.writer import Writer
 from kcompile.core.symbolic import Int
 from kcompile.kernels.host import host
 
-LEAST_GROUPS = 8  # so that rows are shared out at all, and evenly
+LEAST_GROUPS = 4  # so that rows are shared out at all, and evenly
 
 
 def write_position(w: Writer, s: Statements, blocks: int | Int, strips: int | Int, block_bytes: int) -> None:

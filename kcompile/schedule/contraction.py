@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from math import prod
 
-from kcompile.core import config, symbolic
+from kcompile.core import config, dtypes, symbolic
 from kcompile.core.symbolic import Int, product
 from kcompile.ir.graph import Node, Value
 from kcompile.ir.traits import Leaf
@@ -174,7 +174,11 @@ def _plan(
     unit = lane.b == 1
     rows, columns = target.tile(hint(lane.extent), value.dtype)
     aligned = unit and isinstance(lane.extent, int) and lane.extent % columns == 0
-    direct = not target.packs or (aligned and b.base not in stable)
+    direct = target.packs is None or (
+        aligned
+        and b.base not in stable
+        and not target.packs(_row_bytes(b, k[-1]), hint(product(r.extent for r in m)))
+    )
     if not (transposed or spare_m or spare_n) and _may_transform(value, outer, target):
         window = window_of(all_m, lane, all_k) or gradient_window_of(all_m, lane, all_k)
         if window is not None:
@@ -212,6 +216,11 @@ def _plan(
         columns,
         parts,
     )
+
+
+def _row_bytes(b: View, inner: AxisRole) -> int:
+    """From a row of B to the next, along the reduction."""
+    return abs(hint(inner.b)) * dtypes.itemsize(b.base.dtype)
 
 
 def _may_transform(value: Value, outer: list[AxisRole], target: Target) -> bool:

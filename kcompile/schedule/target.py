@@ -11,7 +11,8 @@ class Target:
     """How kernels are cut on a machine.
 
     tile      (output columns, dtype) -> (rows, columns) of the tile that a contraction computes at a time.
-    packs     is B of a contraction copied to panels of a tile's columns, unless it lies so already?
+    packs     (bytes from a row of B to the next, rows of A) -> is B copied to panels of a tile's columns,
+              though a tile could read its rows where they lie? None: B is read there anyway.
     turns     does storing a tile across its columns cost a transposition?
     winograd  may 3 x 3 convolutions be computed by Winograd's algorithm?
     long      reduction steps from which a contraction of at most `few` outputs is shared out into `parts`.
@@ -25,7 +26,7 @@ class Target:
 
     name: str
     tile: Callable[[int, str], tuple[int, int]]
-    packs: bool
+    packs: Callable[[int, int], bool] | None
     turns: bool
     winograd: bool
     long: int
