@@ -18,6 +18,7 @@ from kcompile.kernels.contract import tiles
 from kcompile.kernels.contract.micro import choose
 from kcompile.kernels.host import host
 from kcompile.schedule.plan import Plan
+from kcompile.schedule.rows import rows_of
 from kcompile.schedule.scatter import scatter_of
 from kcompile.schedule.target import Target
 
@@ -67,6 +68,7 @@ def listing(plan: Plan) -> Listing:
         frozenset(plan.prepared),
         bool(graph.assignments),
         tuple(with_shared_sources(emit(plan))),
+        None if graph.assignments else rows_of(graph),
     )
 
 

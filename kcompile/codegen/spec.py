@@ -67,6 +67,7 @@ class Listing:
     """A program in full but for machine code: its kernels in order, and what its values stand for.
 
     prepared: memory that is written once, outside the run. assigns: does it write variables?
+    rows: the symbol of the leading axis of its outputs, if their rows can be computed some at a time.
     """
 
     inputs: tuple[Value, ...]
@@ -74,6 +75,7 @@ class Listing:
     prepared: frozenset[Value]
     assigns: bool
     specs: tuple[KernelSpec, ...]
+    rows: str | None = None
 
     def sources(self) -> list[KernelSource]:
         return [spec.source for spec in flat(self.specs)]

@@ -34,5 +34,7 @@ class Dynamic(Atom):
         self.expr = expr
 
     def substitute(self, env: Mapping[Atom, int | Int]) -> int | Int:
+        if self in env:
+            return env[self]
         expr = self.expr.substitute(env)
         return Int.of(self) if expr is self.expr else Int.of(Dynamic(expr, self.extent))

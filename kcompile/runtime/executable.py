@@ -42,11 +42,40 @@ class Executable:
         prepared = self._prepared(arrays)
         bound = self._bind(prepared, symbols)
         results = new_arrays(bound.results)
-        with bound.lock:
-            self._before(bound, prepared, results)
-            self._run_once(bound, prepared, results, symbols)
-            self._after()
+        if bound.block:
+            self._in_blocks(bound.block, prepared, results, symbols)
+        else:
+            self._into(bound, prepared, results, symbols)
         return results
+
+    def _in_blocks(
+        self,
+        size: int,
+        arrays: Sequence[np.ndarray],
+        results: Sequence[np.ndarray],
+        symbols: Mapping[str, int] | None,
+    ) -> None:
+        """Some rows at a time, so that the caches hold what is computed between input and output."""
+        name = self.program.listing.rows
+        assert name is not None
+        has_rows = [bool(places) and places[0] == name for places in self._symbols]
+        for first in range(0, len(results[0]), size):
+            into = [r[first : first + size] for r in results]
+            some = [x[first : first + size] if cut else x for x, cut in zip(arrays, has_rows, strict=True)]
+            given = {**symbols, name: len(into[0])} if symbols else None
+            self._into(self._bind(some, given), some, into, given)
+
+    def _into(
+        self,
+        bound: Bound,
+        arrays: Sequence[np.ndarray],
+        results: Sequence[np.ndarray],
+        symbols: Mapping[str, int] | None,
+    ) -> None:
+        with bound.lock:
+            self._before(bound, arrays, results)
+            self._run_once(bound, arrays, results, symbols)
+            self._after()
 
     def _run_once(
         self,

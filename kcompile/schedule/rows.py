@@ -6,15 +6,16 @@ compute a block of any size.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from kcompile.core.dynamic import Dynamic
 from kcompile.core.errors import KCompileError
-from kcompile.core.symbolic import Atom, Int, symbol
+from kcompile.core.symbolic import Atom, Int, substitute, symbol
 from kcompile.ir import graph as graphs
 from kcompile.ir import loops
 from kcompile.ir.graph import Graph, Value, depending_on, same_values
-from kcompile.ir.loops import Expr, Index
+from kcompile.ir.loops import Expr, axis_of
 from kcompile.ir.op import make_parameter
 from kcompile.ir.types import TensorType
 from kcompile.schedule.lower import Elements, is_leaf, new_axes
@@ -73,6 +74,13 @@ def _with_extent(value: Any, rows: int, extent: Int) -> Any:
     return (extent, *value[1:]) if isinstance(value, tuple) and value[:1] == (rows,) else value
 
 
+def rows_of(graph: Graph) -> str | None:
+    """The name of the symbol that counts the rows of all outputs, if they can be computed some at a time."""
+    given = [v for v in graph.inputs if v.shape and isinstance(v.shape[0], Int)]
+    atom = independent_rows(graph, [*given, *graph.outputs]) if given else None
+    return None if atom is None else atom.name
+
+
 def independent_rows(graph: Graph, carried: Sequence[Value]) -> Atom | None:
     """The symbol of the leading axis of `carried` if every value's row k depends on rows k alone."""
     atoms = {_leading_symbol(v) for v in carried}
@@ -97,39 +105,60 @@ def mentions(v: Value, atom: Atom) -> bool:
 
 
 class _Rows:
-    """The test of single values against a symbol that counts rows."""
+    """The test of single values against a symbol that counts rows.
+
+    A value may have its rows along any axis, a number of elements for each. Its rows are kept if it is the
+    same some rows further on: with its own index moved, all that it loads is found as far from where it was.
+    """
 
     def __init__(self, atom: Atom) -> None:
-        self.atom, self.extent = atom, Int.of(atom)
+        self.atom = atom
+        self.extent, self.step = Int.of(atom), symbol("rows_further_on")
 
     def are_kept_by(self, v: Value) -> bool:
-        has_rows = v.shape[:1] == (self.extent,)
-        if any(self._mentions(d) for d in (v.shape[1:] if has_rows else v.shape)):
+        if not self._has_fitting_shape(v.shape):
             return False
+        moved = self._moved(v.shape)
         if is_leaf(v):
-            return True
+            return moved[:1] == [self.step] or not any(moved)  # it is cut along its first axis
         if not v.op.has("scalar"):
             return False
         index = new_axes(v)
         expr = Elements(frozenset(v.node.inputs)).compute(v, index)
-        return all(self._keeps(part, index[0] if has_rows else None) for part in loops.walk(expr))
+        further: dict[Atom, int | Int] = {}
+        for i, distance in zip(index, moved, strict=True):
+            if axis := axis_of(i):
+                further[axis] = i + distance
+        return all(self._keeps(part, further) for part in loops.walk(expr))
 
-    def _keeps(self, part: Expr, row: int | Int | None) -> bool:
+    def _keeps(self, part: Expr, further: Mapping[Atom, int | Int]) -> bool:
         if part.op == "reduce":
             return not any(self._mentions(a.extent or 0) for a in part.attr[1])
         if part.op == "index":
-            return not self._depends(part.attr, row)
+            return self._moves(part.attr, 0, further)
         if part.op != "load":
             return True
         base, at = part.attr
-        if base.shape[:1] != (self.extent,):
-            return not any(self._depends(i, row) for i in at)
-        rest: Index = at[1:]
-        return at[0] == row and not any(self._depends(i, row) for i in rest)
+        return all(self._moves(i, d, further) for i, d in zip(at, self._moved(base.shape), strict=True))
 
-    def _depends(self, index: int | Int, row: int | Int | None) -> bool:
-        atoms = set(row.atoms()) if isinstance(row, Int) else set()
-        return self._mentions(index) or (isinstance(index, Int) and not atoms.isdisjoint(index.atoms()))
+    def _moves(self, index: int | Int, distance: int | Int, further: Mapping[Atom, int | Int]) -> bool:
+        if self._mentions(index):
+            return False
+        # Numbers read from memory are looked at by themselves, as parts of the expression.
+        read = [a for a in index.atoms() if isinstance(a, Dynamic)] if isinstance(index, Int) else []
+        return substitute(index, {**further, **{a: Int.of(a) for a in read}}) == index + distance
+
+    def _moved(self, shape: Sequence[int | Int]) -> list[int | Int]:
+        """How far one goes along each axis for `step` rows."""
+        return [self._each(d) * self.step if self._mentions(d) else 0 for d in shape]
+
+    def _has_fitting_shape(self, shape: Sequence[int | Int]) -> bool:
+        open_dims = [d for d in shape if self._mentions(d)]
+        return len(open_dims) <= 1 and all(d == self._each(d) * self.extent for d in open_dims)
+
+    def _each(self, extent: int | Int) -> int | Int:
+        """Elements for each row."""
+        return substitute(extent, {self.atom: 1})
 
     def _mentions(self, extent: int | Int) -> bool:
         return isinstance(extent, Int) and self.atom in set(extent.atoms())
