@@ -150,13 +150,7 @@ def pack_sequence_as(structure: Any, flat_sequence: Any) -> Any:
     >>> pack_sequence_as({"b": 0, "a": (0, 0)}, [1, 2, 3])
     {'b': 3, 'a': (1, 2)}
     """
-    leaves, count = list(flat_sequence), len(flatten(structure))
-    if len(leaves) != count:
-        raise ValueError(
-            f"pack_sequence_as: the structure has {count} leaves. Received: {len(leaves)} items in "
-            "`flat_sequence`"
-        )
-    return _tree.pack_as(structure, leaves)
+    return _tree.pack_as(structure, flat_sequence)
 
 
 def lists_to_tuples(structure: Any) -> Any:

@@ -69,9 +69,14 @@ def map_structure(function: Callable[[Any], Any], structure: Any) -> Any:
 def pack_as(structure: Any, leaves: Any) -> Any:
     """`leaves` in the form of `structure`.
 
+    Raises:  ValueError if there are too few or too many.
+
     >>> pack_as({"b": 0, "a": [0, 0]}, [1, 2, 3])
     {'b': 3, 'a': [1, 2]}
     """
+    leaves, count = list(leaves), len(flatten(structure))
+    if len(leaves) != count:
+        raise ValueError(f"The structure {structure} has {count} leaves. Received: {len(leaves)} values.")
     return _pack(structure, iter(leaves))
 
 

@@ -364,6 +364,20 @@ def test_forget_gates_begin_open():
 
 
 X = np.zeros((2, 3, 4), "float32")
+
+
+class ForgetfulCell(L.Layer):
+    """Its first states are fewer than it says."""
+
+    state_size = output_size = [4, 4]
+
+    def get_initial_state(self, batch_size=None):
+        return [keras.ops.zeros((batch_size, 4))]
+
+    def call(self, inputs, states):
+        return inputs, states
+
+
 MISTAKES = {
     "units": (lambda: L.LSTM(0), ValueError, "positive integer"),
     "units-cell": (lambda: L.GRUCell(-1), ValueError, "positive integer"),
@@ -385,6 +399,11 @@ MISTAKES = {
         r"shape \(2, 3\) of initial st",
     ),
     "state-batch": (lambda: L.SimpleRNN(4)(X, initial_state=X[:1, 0]), TypeError, r"received \(1, 4\)"),
+    "cell-states": (
+        lambda: L.RNN(ForgetfulCell(), return_state=True)(keras.Input((3, 4))),
+        ValueError,
+        "3 leaves. Received: 2",
+    ),
     "filters": (lambda: L.ConvLSTM2D(0, 3), ValueError, "`filters`, expected a positive integer"),
     "argument": (lambda: L.LSTM(2, unitz=3), ValueError, "unitz"),
     "activation": (lambda: L.LSTM(2, activation="tanhh"), ValueError, "tanhh"),
