@@ -20,12 +20,20 @@ class Penalized(Quantizable):
     def add_loss(self, loss: Any) -> None:
         """Add 0-d losses, usually computed in `call`; a call of an outermost layer starts anew."""
         for item in tree.flatten(loss):
-            if not is_tensor(item) and not isinstance(item, (int, float)):
+            if not is_tensor(item):
                 raise ValueError(
                     "`add_loss` can only be called from inside `build()` or `call()`, on a tensor input. "
                     f"Received invalid value: {item}"
                 )
             self._losses.append(item)
+
+    def add_metric(self, *args: Any, **kwargs: Any) -> None:
+        """Gone in Keras 3, which says what to do instead."""
+        raise NotImplementedError(
+            "Layer `add_metric()` method is deprecated. Add your metric in `Model.compile(metrics=[...])`, "
+            "or create metric trackers in init() or build() when subclassing the layer or model, then call "
+            "`metric.update_state()` whenever necessary."
+        )
 
     def _activity_loss(self, output: Any) -> Any:
         from kcompile import ops

@@ -11,6 +11,12 @@ IMAGE = np.ones((1, 5, 5, 3), "float32")
 X = np.ones((2, 3), "float32")
 STEPS = np.ones((2, 4, 3), "float32")
 
+
+def built(merge):
+    merge([X, X])
+    return merge
+
+
 WRONG = [
     (lambda: L.Dense(-1), r"`units`, expected a positive integer. Received: units=-1"),
     (lambda: L.Dense(2.5), "expected a positive integer"),
@@ -61,6 +67,10 @@ WRONG = [
     (lambda: L.Subtract()([X, X, X]), "exactly 2 inputs"),
     (lambda: L.Concatenate()([X, np.ones((3, 4), "float32")]), "matching shapes except for the"),
     (lambda: L.Concatenate()(X), "at least 1 input"),
+    (lambda: built(L.Concatenate())(X), "should be called on a list of inputs"),
+    (lambda: built(L.Dot(1))(X), "should be called on a list of inputs"),
+    (lambda: built(L.Dot(1))([X, X, X]), "exactly 2 inputs"),
+    (lambda: L.Identity().add_loss(3.0), "on a tensor input. Received invalid value: 3.0"),
     (lambda: L.Dot(1)([X, np.ones((2, 4), "float32")]), r"axis values 3 \(at axis 1\) != 4 \(at axis 1\)"),
     (lambda: L.Conv1D(3, 3, padding="Full"), "`padding` argument must be one of"),
     (lambda: L.Conv1D(2.5, 3), "`filters`. Expected a strictly positive value"),
@@ -158,7 +168,7 @@ def test_type_errors(wrong, text):
 
 @pytest.mark.parametrize(
     "wrong, text",
-    [],
+    [(lambda: L.Identity().add_metric(X), "`metric.update_state\\(\\)` whenever necessary")],
 )
 def test_what_is_missing_says_so(wrong, text):
     with pytest.raises(NotImplementedError, match=text):

@@ -42,11 +42,14 @@ class Merge(Layer):
     def call(self, inputs: Any) -> Any:
         if not isinstance(inputs, (list, tuple)):
             raise ValueError(f"A merge layer should be called on a list of inputs. Received: inputs={inputs}")
+        return self.merge(self._aligned(list(inputs)))
+
+    def _aligned(self, inputs: list[Any]) -> list[Any]:
+        """The inputs with the largest rank of them: new dimensions come after the batch."""
         rank = max(len(x.shape) for x in inputs)
-        return self.merge([self._of_rank(x, rank) for x in inputs])
+        return [self._of_rank(x, rank) for x in inputs]
 
     def _of_rank(self, x: Any, rank: int) -> Any:
-        """New dimensions come after the batch."""
         for _ in range(rank - len(x.shape)):
             x = ops.expand_dims(x, 1)
         return x

@@ -44,8 +44,11 @@ class Concatenate(Merge):
         del rest[self.axis]
         return rest
 
-    def call(self, inputs: Any) -> Any:
-        return ops.concatenate(list(inputs), axis=self.axis)
+    def _aligned(self, inputs: list[Any]) -> list[Any]:
+        return inputs
+
+    def merge(self, inputs: list[Any]) -> Any:
+        return ops.concatenate(inputs, axis=self.axis)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         self._check_list(input_shape)

@@ -66,15 +66,17 @@ class Dot(Merge):
                 f"{b}). Full input shapes: {first}, {second}"
             )
 
+    def _aligned(self, inputs: list[Any]) -> list[Any]:
+        return inputs
+
     def merge(self, inputs: list[Any]) -> Any:
+        if len(inputs) != 2:
+            raise ValueError(f"A `Dot` layer should be called on exactly 2 inputs. Received: inputs={inputs}")
         x, y = inputs
         axes = self._axes((len(x.shape), len(y.shape)))
         if self.normalize:
             x, y = ops.normalize(x, axis=axes[0]), ops.normalize(y, axis=axes[1])
         return batch_dot(x, y, axes)
-
-    def call(self, inputs: Any) -> Any:
-        return self.merge(list(inputs))
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         first, second = input_shape
