@@ -65,6 +65,13 @@ TEXTS = np.array([b"red apple", b"red", b"a pear"], object)
         (lambda: layers.CategoryEncoding(4), np.array([[1, 2], [3, 0], [1, 1]]), "int64"),
         (lambda: layers.Discretization(bin_boundaries=[0.3, 0.6]), IMAGES, "float32"),
         (lambda: layers.TextVectorization(vocabulary=["red"], output_sequence_length=3), TEXTS, "string"),
+        (lambda: layers.TextVectorization(vocabulary=["red"], output_mode="count"), TEXTS, "string"),
+        (
+            lambda: layers.TextVectorization(vocabulary=["red"], output_mode="multi_hot", split=None),
+            TEXTS[:, None],
+            "string",
+        ),
+        (lambda: layers.Pipeline([layers.Rescaling(2.0)]), IMAGES, "float32"),
         (lambda: layers.StringLookup(vocabulary=["red"], output_mode="one_hot"), TEXTS, "string"),
         (lambda: layers.Hashing(num_bins=4), TEXTS, "string"),
     ],
@@ -78,6 +85,34 @@ def test_a_layer_on_a_tensor_of_a_graph(calls, make, data, dtype, known):
     np.testing.assert_array_equal(value, expected)
     assert value.dtype == expected.dtype == found.dtype.name
     assert tuple(found.shape) == (3 if known else None, *expected.shape[1:])
+
+
+@pytest.mark.parametrize(
+    "make, element, dtype",
+    [
+        (lambda: layers.Rescaling([1.0, 2.0], [0.0, 1.0]), np.array([3.0, 4.0], "float32"), "float32"),
+        (lambda: layers.MelSpectrogram(num_mel_bins=4, fft_length=64), IMAGES.ravel()[:99], "float32"),
+        (lambda: layers.TextVectorization(vocabulary=["red"], output_mode="count"), TEXTS[0], "string"),
+        (
+            lambda: layers.TextVectorization(vocabulary=["red"], output_sequence_length=3),
+            TEXTS[0],
+            "string",
+        ),
+    ],
+)
+def test_a_layer_on_one_element_of_a_graph(calls, make, element, dtype):
+    layer, element = make(), np.asarray(element)
+    found = layer(GraphTensor(Shape(element.shape), dtype))
+    (value,) = calls[0](element)
+    expected = layer(element)
+    np.testing.assert_array_equal(value, expected)
+    assert value.dtype == expected.dtype == found.dtype.name and tuple(found.shape) == expected.shape
+
+
+def test_a_pipeline_of_several_layers_in_a_graph(calls):
+    pipeline = layers.Pipeline([layers.Rescaling(2.0), layers.RandomFlip(seed=1), layers.CenterCrop(2, 3)])
+    found = pipeline(GraphTensor(Shape((None, 6, 5, 2)), "float32"))
+    assert len(calls) == 3 and tuple(found.shape) == (None, 2, 3, 2)
 
 
 def test_images_with_boxes_in_a_graph(calls):

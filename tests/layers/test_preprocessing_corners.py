@@ -115,3 +115,28 @@ def test_a_feature_space_saved_before_it_learned_must_learn(tmp_path):
         else:
             with pytest.raises(ValueError, match="need to call `.adapt"):
                 again(columns)
+
+
+def test_texts_that_a_function_splits_into_rows_of_tensors():
+    """As `tf.strings.split` does, whose rows give tensors one by one and text as arrays."""
+
+    class Row:
+        def __init__(self, tokens):
+            self.tokens = tokens
+
+        def __array__(self, dtype=None, copy=None):
+            return np.array(self.tokens, object)
+
+        def __iter__(self):
+            return (object() for _ in self.tokens)
+
+    layer = layers.TextVectorization(
+        vocabulary=["red", "pear"], split=lambda x: [Row(t.encode().split(b",")) for t in x], standardize=None
+    )
+    assert layer(["red,pear", "x", "a,red"]).tolist() == [[2, 3], [1, 0], [1, 2]]
+
+
+@pytest.mark.parametrize("split, shape", [("whitespace", (0, 2)), (None, (2,))])
+def test_counts_of_no_texts(split, shape):
+    layer = layers.TextVectorization(vocabulary=["red"], output_mode="count", split=split)
+    assert layer(np.empty(0, object)).shape == shape

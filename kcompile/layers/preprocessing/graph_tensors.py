@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,8 @@ def call_in_graph(
 
     Args:    outputs: placeholders of what `call` returns; what it makes of placeholders unless given.
              as_on_arrays: results have the dtypes that they have for arrays, not those for placeholders:
-             `call` is tried on no samples, which must change nothing.
+             `call` is tried on no samples, which must change nothing. What cannot be computed for none (an
+             element alone, whose first axis is no batch) has the dtypes for placeholders.
     Raises:  ValueError for tensors of unknown rank.
     """
     tensorflow: Any = sys.modules["tensorflow"]
@@ -43,7 +45,8 @@ def call_in_graph(
     expected = tree.flatten(outputs)
     tried = expected
     if as_on_arrays:
-        tried = tree.flatten(call(tree.pack_as(inputs, [_no_samples(leaf) for leaf in leaves])))
+        with suppress(ValueError, TypeError):
+            tried = tree.flatten(call(tree.pack_as(inputs, [_no_samples(leaf) for leaf in leaves])))
     names = [dtypes.standardize(one.dtype) for one in tried]
 
     def on_host(*arrays: Any) -> list[np.ndarray]:

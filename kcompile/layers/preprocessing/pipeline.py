@@ -8,6 +8,7 @@ from kcompile.core import tree
 from kcompile.core.serialization import deserialize_keras_object, serialize_keras_object
 from kcompile.layers.call_spec import signature_of
 from kcompile.layers.layer import Layer
+from kcompile.layers.preprocessing.graph_tensors import is_in_graph, outside_of_autograph
 from kcompile.trace.masks import mask_of
 
 
@@ -32,6 +33,12 @@ class Pipeline(Layer):
     @property
     def layers(self) -> Any:
         return self._pipeline_layers
+
+    @outside_of_autograph
+    def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        if is_in_graph(inputs):  # each layer has its own way of being called there
+            return self.call(inputs, *args, **kwargs)
+        return super().__call__(inputs, *args, **kwargs)
 
     def call(self, inputs: Any, training: bool = True, mask: Any = None) -> Any:
         for layer in self._pipeline_layers:

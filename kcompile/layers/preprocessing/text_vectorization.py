@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import Any
 
@@ -153,7 +154,7 @@ class TextVectorization(DataLayer):
         x = standardized(texts, self._standardize, self._encoding)
         if self._split is None:
             x = as_text(np.asarray(x), self.name)
-            rows = x.reshape(-1, x.shape[-1]).tolist() if x.ndim else [[x.item()]]
+            rows = x.reshape(math.prod(x.shape[:-1]), x.shape[-1]).tolist() if x.ndim else [[x.item()]]
             return [with_ngrams(row, self._ngrams) for row in rows], x.shape[:-1]
         x = np.asarray(x)
         if x.ndim > 1:
@@ -165,7 +166,7 @@ class TextVectorization(DataLayer):
             x = x[..., 0]
         if callable(self._split):
             plain = np.array([t.decode(self._encoding) for t in as_text(x, self.name).ravel()], dtype="U")
-            rows = [as_text(np.array(list(row), object), self.name).tolist() for row in self._split(plain)]
+            rows = [as_text(_row(row), self.name).tolist() for row in self._split(plain)]
         else:
             rows = [SPLITS[self._split](t) for t in as_text(x, self.name).ravel().tolist()]
         return [with_ngrams(row, self._ngrams) for row in rows], x.shape
@@ -187,7 +188,7 @@ class TextVectorization(DataLayer):
             return self._padded(parts, shape, is_single=self._split is None and not texts.ndim)
         if self._output_mode == "one_hot":
             return lookup.call(texts)
-        return lookup.counts_of(parts).reshape(*shape, -1)
+        return lookup.counts_of(parts).reshape(*shape, lookup.depth)
 
     def traced_text(self, x: Any, write: Any) -> Any:
         """The layer in an ONNX file; see `text_onnx`."""
@@ -235,7 +236,7 @@ class TextVectorization(DataLayer):
     def compute_output_shape(self, input_shape: Any) -> Any:
         shape = tuple(input_shape)
         if self._output_mode == "int":
-            return (shape[0], self._output_sequence_length)
+            return (*shape[:1], self._output_sequence_length)
         if self._split is None:
             shape = shape if len(shape) > 1 else (*shape, 1)
         else:
@@ -288,6 +289,11 @@ class TextVectorization(DataLayer):
     def load_assets(self, dir_path: str) -> None:
         """Read what `save_assets` wrote."""
         self._lookup_layer.load_assets(dir_path)
+
+
+def _row(tokens: Any) -> np.ndarray:
+    """The tokens that a function split a text into: a list, or a tensor of any library."""
+    return np.asarray(tokens if hasattr(tokens, "__array__") else list(tokens), object)
 
 
 def _check_choice(name: str, value: Any, allowed: list[str]) -> None:
