@@ -42,14 +42,16 @@ def serialize(dtype_policy: DTypePolicy) -> dict[str, Any]:
     return serialize_keras_object(dtype_policy)
 
 
-def deserialize(config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
-    """A policy from plain data.
+def deserialize(config: dict[str, Any] | None, custom_objects: dict[str, Any] | None = None) -> Any:
+    """A policy from plain data; None stays None.
 
     Raises:  ValueError for classes that are no policies.
 
     >>> deserialize({"class_name": "DTypePolicy", "config": {"name": "mixed_bfloat16"}})
     <DTypePolicy "mixed_bfloat16">
     """
+    if config is None:
+        return None
     name = str(config.get("class_name"))
     own = ALL_OBJECTS.get(name)
     if own is None and name not in (custom_objects or {}) and registry.find_custom(name) is None:

@@ -16,13 +16,8 @@ class DTypePolicy:
     """
 
     def __init__(self, name: str | None = None):
-        name = dtype_policy().name if name is None else name
-        if not isinstance(name, str):
-            raise TypeError(
-                f"'name' must be a string, such as 'mixed_float16'. Received: name={name} (type {type(name)})"
-            )
-        self._name = name
-        self._compute_dtype, self._variable_dtype = dtypes_of(name)
+        self._name = policy_name(name)
+        self._compute_dtype, self._variable_dtype = dtypes_of(self._name)
 
     @property
     def name(self) -> str:
@@ -79,6 +74,19 @@ class DTypePolicy:
 
 class FloatDTypePolicy(DTypePolicy):
     """`DTypePolicy` under an older name."""
+
+
+def policy_name(name: Any) -> str:
+    """The name of a policy as it is given; None stands for the global one.
+
+    Raises:  TypeError for anything else than a string.
+    """
+    name = dtype_policy().name if name is None else name
+    if not isinstance(name, str):
+        raise TypeError(
+            f"'name' must be a string, such as 'mixed_float16'. Received: name={name} (type {type(name)})"
+        )
+    return name
 
 
 def dtypes_of(name: str) -> tuple[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kcompile.core.errors import message
-from kcompile.dtype_policies.policy import DTypePolicy, dtype_policy, dtypes_of
+from kcompile.dtype_policies.policy import DTypePolicy, dtypes_of, policy_name
 
 QUANTIZATION_MODES = ("int8", "float8", "int4", "gptq", "awq")
 
@@ -23,7 +23,7 @@ class QuantizedDTypePolicy(DTypePolicy):
     """
 
     def __init__(self, mode: str, source_name: str | None = None):
-        source_name = dtype_policy().name if source_name is None else source_name
+        source_name = policy_name(source_name)
         self._compute_dtype, self._variable_dtype = dtypes_of(source_name)
         if mode not in QUANTIZATION_MODES:
             raise ValueError(

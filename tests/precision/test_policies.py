@@ -55,9 +55,21 @@ def test_what_is_no_policy_is_refused(given, error, match):
         layers.Dense(2, dtype=given)
 
 
-def test_a_policy_needs_a_string():
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: keras.DTypePolicy(16),
+        lambda: dtype_policies.QuantizedDTypePolicy("int8", 16),
+        lambda: dtype_policies.QuantizedFloat8DTypePolicy("float8", np.float16),
+    ],
+)
+def test_a_policy_needs_a_string(make):
     with pytest.raises(TypeError, match="'name' must be a string"):
-        keras.DTypePolicy(16)
+        make()
+
+
+def test_no_policy_is_read_as_none():
+    assert dtype_policies.deserialize(None) is None
 
 
 # --- by path ------------------------------------------------------------------------------------------------
