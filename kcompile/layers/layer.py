@@ -78,6 +78,7 @@ class Layer(Penalized):
     _input_shape_arg: tuple[int | None, ...] | None
     # Should a functional model call the layer on arrays, before its program? On text it always does.
     runs_on_host: bool = False
+    supports_jit: bool = True  # what Keras's programs read and set: all layers are compiled here
 
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
@@ -221,6 +222,10 @@ class Layer(Penalized):
         variable.overwrite_with_gradient = overwrite_with_gradient
         self._track_variable(variable)
         return variable
+
+    def add_variable(self, *args: Any, **kwargs: Any) -> Variable:
+        """`add_weight` under an older name."""
+        return self.add_weight(*args, **kwargs)
 
     def _track_variable(self, variable: Variable) -> None:
         self._tracker.add(variable)

@@ -36,6 +36,18 @@ def test_own_weights_come_before_those_of_nested_layers():
     assert [w.name for w in mixed.non_trainable_weights] == ["late"]
 
 
+def test_older_names_of_keras():
+    class Older(layers.Layer):
+        def build(self, input_shape):
+            self.a = self.add_variable((2,), "ones", trainable=False, name="a")
+
+    layer = Older(name="older")
+    layer.build((2, 3))
+    assert layer.a.path == "older/a" and layer.non_trainable_weights == [layer.a] and layer.supports_jit
+    held = layers.InputLayer((2,))
+    assert not held.sparse and not held.ragged
+
+
 def test_trainable_reaches_nested_layers():
     outer = Outer()
     outer(X)

@@ -14,6 +14,8 @@ from kcompile.trace.operation import CallNode
 class InputLayer(Layer):
     """Holds one placeholder. Users call `Input`, which returns the placeholder itself."""
 
+    sparse = ragged = False
+
     def __init__(
         self,
         shape: Any = None,
@@ -58,8 +60,8 @@ class InputLayer(Layer):
         return {
             "batch_shape": self.batch_shape,
             "dtype": self._dtype,
-            "sparse": False,
-            "ragged": False,
+            "sparse": self.sparse,
+            "ragged": self.ragged,
             "name": self.name,
             "optional": self.optional,
         }
