@@ -111,12 +111,12 @@ class OrthogonalRegularizer(Regularizer):
             )
         axis = 1 if self.mode == "rows" else 0
         norms = ops.sqrt(ops.sum(ops.square(inputs), axis=axis, keepdims=True))
-        unit = inputs / ops.maximum(norms, 1e-12)
+        unit = ops.divide(inputs, ops.maximum(norms, 1e-12))
         count = inputs.shape[1 - axis]
         products = ops.matmul(unit, ops.transpose(unit)) if axis else ops.matmul(ops.transpose(unit), unit)
         diagonal = ops.sum(ops.square(unit), axis=axis)
-        off_diagonal = ops.sum(ops.absolute(products)) - ops.sum(ops.absolute(diagonal))
-        return self.factor * 0.5 * off_diagonal / (count * (count - 1.0) / 2.0)
+        off_diagonal = ops.subtract(ops.sum(ops.absolute(products)), ops.sum(ops.absolute(diagonal)))
+        return ops.divide(ops.multiply(self.factor * 0.5, off_diagonal), count * (count - 1.0) / 2.0)
 
     def get_config(self) -> dict[str, Any]:
         return {"factor": float(np.float32(self.factor)), "mode": self.mode}

@@ -15,7 +15,7 @@ from kcompile.ir.types import broadcast_shapes
 from kcompile.ops import elementwise as ew
 from kcompile.ops.public import Symbolic
 from kcompile.trace.masks import mask_of
-from kcompile.trace.naming import auto_name
+from kcompile.trace.naming import auto_name, checked_name
 
 REDUCTIONS = ("sum_over_batch_size", "sum", None, "none", "mean", "mean_with_sample_weight")
 MEANS = ("sum_over_batch_size", "mean")
@@ -39,7 +39,7 @@ class Loss:
     def __init__(
         self, name: str | None = None, reduction: str | None = "sum_over_batch_size", dtype: Any = None
     ):
-        self.name = name or auto_name(type(self).__name__)
+        self.name = checked_name(name or auto_name(type(self).__name__))
         self.reduction = standardize_reduction(reduction)
         self._dtype = dtype_policies.get(dtype or floatx()).compute_dtype
 

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from kcompile.core.errors import ArgumentError
+
 _counts: dict[str, int] = {}
 
 
@@ -20,15 +22,16 @@ def to_snake_case(name: str) -> str:
     return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
-def checked_name(name: object) -> str:
+def checked_name(name: object, slashes: bool = False) -> str:
     """`name`, if it can be the name of an object.
 
-    Raises:  ValueError for what is no text, or has a "/", which stands between the parts of paths.
+    Raises:  ArgumentError for what is no text, or has a "/", which stands between the parts of paths, if they
+             are not allowed.
     """
-    if not isinstance(name, str) or "/" in name:
-        raise ValueError(
-            f"Argument `name` must be a string and cannot contain character `/`. Received: name={name} "
-            f"(of type {type(name)})"
+    if not isinstance(name, str) or ("/" in name and not slashes):
+        rest = "" if slashes else " and cannot contain character `/`"
+        raise ArgumentError(
+            f"Argument `name` must be a string{rest}. Received: name={name} (of type {type(name)})"
         )
     return name
 

@@ -159,9 +159,7 @@ class Variable:
         **_: Any,
     ):
         self.uid = next(_uids)
-        self.name = name or auto_name("variable")
-        if "/" in self.name:
-            raise ValueError(f"Argument `name` must be a string without '/'. Received: name={name}")
+        self.name = checked_name(name or auto_name("variable"))
         scope = current_path()
         self.path = f"{scope}/{self.name}" if scope else self.name
         self.trainable, self.autocast, self.aggregation, self.synchronization = (
