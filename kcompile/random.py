@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from kcompile.core import dtypes
+from kcompile.core.wholes import Extents
 from kcompile.ops import binomial as trials
 from kcompile.ops import elementwise as ew
 from kcompile.ops import index as indexing
@@ -64,7 +65,7 @@ def _scaled(x: Any, factor: Any, offset: Any) -> Any:
 
 
 @guarded
-def normal(shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = None, seed: Any = None) -> Any:
+def normal(shape: Extents, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = None, seed: Any = None) -> Any:
     """Normal draws.
 
     >>> normal((2, 3), seed=1).shape
@@ -76,7 +77,7 @@ def normal(shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = None, se
 
 @guarded
 def truncated_normal(
-    shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = None, seed: Any = None
+    shape: Extents, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = None, seed: Any = None
 ) -> Any:
     """Normal draws within two deviations of the mean."""
     dtype = _float_dtype("truncated_normal", dtype)
@@ -84,7 +85,7 @@ def truncated_normal(
 
 
 @guarded
-def uniform(shape: Any, minval: Any = 0.0, maxval: Any = 1.0, dtype: Any = None, seed: Any = None) -> Any:
+def uniform(shape: Extents, minval: Any = 0.0, maxval: Any = 1.0, dtype: Any = None, seed: Any = None) -> Any:
     """Uniform draws from [minval, maxval), floats; for integers there is `randint`."""
     dtype = _float_dtype("uniform", dtype)
     drawn = _scaled(draws.uniform(draw_seed(seed), shape, dtype), ew.subtract(maxval, minval), minval)
@@ -102,7 +103,7 @@ def _largest_below(maxval: Any, minval: Any, dtype: str) -> Any:
 
 
 @guarded
-def randint(shape: Any, minval: Any, maxval: Any, dtype: Any = "int32", seed: Any = None) -> Any:
+def randint(shape: Extents, minval: Any, maxval: Any, dtype: Any = "int32", seed: Any = None) -> Any:
     """Uniform ints from [minval, maxval).
 
     >>> bool((randint((100,), 3, 5, seed=1) < 5).all())
@@ -144,19 +145,19 @@ def shuffle(x: Any, axis: int = 0, seed: Any = None) -> Any:
 
 
 @guarded
-def gamma(shape: Any, alpha: Any, dtype: Any = None, seed: Any = None) -> Any:
+def gamma(shape: Extents, alpha: Any, dtype: Any = None, seed: Any = None) -> Any:
     """Gamma draws with the shape parameter alpha and scale 1."""
     return draws.gamma(draw_seed(seed), shape, alpha, _float_dtype("gamma", dtype))
 
 
 @guarded
-def beta(shape: Any, alpha: Any, beta: Any, dtype: Any = None, seed: Any = None) -> Any:
+def beta(shape: Extents, alpha: Any, beta: Any, dtype: Any = None, seed: Any = None) -> Any:
     """Beta draws."""
     return draws.beta(draw_seed(seed), shape, alpha, beta, _float_dtype("beta", dtype))
 
 
 @guarded
-def binomial(shape: Any, counts: Any, probabilities: Any, dtype: Any = None, seed: Any = None) -> Any:
+def binomial(shape: Extents, counts: Any, probabilities: Any, dtype: Any = None, seed: Any = None) -> Any:
     """How many of `counts` trials, each with the given probability, succeed; floats, or ints of any width."""
     if dtypes.standardize(dtype) == "bool":
         raise ValueError(f"`keras.random.binomial` requires a numeric `dtype`. Received: dtype={dtype}")

@@ -87,7 +87,7 @@ def numpy_dtype(dtype: str) -> np.dtype:
 
         return np.dtype(ml_dtypes.bfloat16)
     if dtype == STRING:
-        raise ValueError(
+        raise DTypeError(
             "Tensors cannot hold text: the dtype 'string' is for inputs and preprocessing layers."
         )
     return np.dtype(dtype)

@@ -19,6 +19,10 @@ class SubscriptError(ShapeError, IndexError):
     """A subscript does not fit the tensor."""
 
 
+class AxisError(ShapeError, IndexError):
+    """A tensor has no such axis. An IndexError, too, as NumPy's, and as Keras has it from a shape's tuple."""
+
+
 class ArgumentError(KCompileError, ValueError, TypeError, AttributeError):
     """An argument is not of a type that it may have. Keras raises a ValueError where it checks, and elsewhere
     what Python happens to fail with: a TypeError, or an AttributeError.
@@ -33,9 +37,19 @@ class MisfitError(ArgumentError, IndexError, KeyError, ZeroDivisionError, Overfl
     __str__ = Exception.__str__  # a KeyError shows its message in quotes
 
 
+class AccidentError(MisfitError, RuntimeError, AssertionError, FloatingPointError):
+    """The same, found out by one of these, which who catches them should go on to catch."""
+
+
 class NoNumbersError(ArgumentError, NotImplementedError):
     """A symbolic tensor stands where numbers are needed. Keras raises whatever the use of it ends in: a
     ValueError for an array, a NotImplementedError for a loop over it, a TypeError out of JAX.
+    """
+
+
+class ComplexNumbersError(ArgumentError, NotImplementedError):
+    """Complex numbers stand where kernels are of real ones only. Keras on JAX has some of these kernels, and
+    raises a TypeError or a ValueError where it has none.
     """
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import operator
 from typing import Any
 
 import numpy as np
 
 from kcompile.core import dtypes
-from kcompile.core.errors import ArgumentError
 from kcompile.core.serialization import deserialize_keras_object, serialize_keras_object
+from kcompile.core.wholes import wholes
 from kcompile.ir.types import broadcast_shapes
 
 
@@ -33,21 +32,10 @@ class Initializer:
 def dims_of(shape: Any) -> tuple[int, ...]:
     """The dimensions of a shape, which may be one number.
 
-    Raises:  ArgumentError for what is no number and no sequence of them, and for negative ones.
-
     >>> dims_of(3), dims_of([2, 3])
     ((3,), (2, 3))
     """
-    try:
-        given = (shape,) if hasattr(shape, "__index__") and not np.shape(shape) else shape
-        dims = tuple(map(operator.index, given))
-    except TypeError:
-        dims = (-1,)
-    if any(d < 0 for d in dims):
-        raise ArgumentError(
-            f"`shape` must be an integer of at least 0, or a sequence of them. Received: shape={shape!r}"
-        )
-    return dims
+    return wholes("shape", shape, least=0)
 
 
 def _filled(shape: Any, value: Any, dtype: Any) -> np.ndarray:

@@ -7,14 +7,14 @@ from typing import Any
 
 from kcompile.core import dtypes, tree
 from kcompile.core.errors import ArgumentError, DTypeError, ShapeError
+from kcompile.core.wholes import whole
 from kcompile.trace.keras_tensor import known_shape
 
 
 def _checked_shape(shape: Any) -> tuple[int | None, ...]:
-    dims = tuple(shape) if isinstance(shape, Iterable) else None
-    if dims is None or any(d is not None and not hasattr(d, "__index__") for d in dims):
+    if not isinstance(shape, Iterable):
         raise ArgumentError(f"`shape` must be a tuple of integers and None. Received: shape={shape}")
-    return dims
+    return tuple(None if d is None else whole("shape", d, received=shape) for d in shape)
 
 
 class InputSpec:

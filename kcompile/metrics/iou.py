@@ -10,8 +10,8 @@ import numpy as np
 
 from kcompile import ops
 from kcompile.core import config, dtypes
-from kcompile.core.errors import ArgumentError
 from kcompile.core.symbolic import product
+from kcompile.core.wholes import whole
 from kcompile.metrics.metric import Metric
 from kcompile.ops import elementwise as ew
 
@@ -32,8 +32,7 @@ class _IoUBase(Metric):
         axis: int = -1,
     ):
         super().__init__(name=name, dtype=dtype or "int")
-        if not hasattr(num_classes, "__index__"):
-            raise ArgumentError(f"`num_classes` must be an integer. Received: num_classes={num_classes}")
+        num_classes = whole("num_classes", num_classes)
         self.num_classes, self.ignore_class, self.axis = num_classes, ignore_class, axis
         self.sparse_y_true, self.sparse_y_pred = sparse_y_true, sparse_y_pred
         shape = (num_classes, num_classes)

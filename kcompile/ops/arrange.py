@@ -11,12 +11,12 @@ import numpy as np
 from kcompile.core import symbolic
 from kcompile.core.errors import ShapeError, message
 from kcompile.core.symbolic import Int
+from kcompile.core.wholes import Extents, wholes
 from kcompile.ir.op import Op, Sample
 from kcompile.ir.types import TensorType
 from kcompile.ops import cutting, joining, movement
 from kcompile.ops import elementwise as ew
 from kcompile.ops import index as indexing
-from kcompile.ops.checks import whole
 from kcompile.ops.movement import check_axis
 
 repeat_op = Op("repeat")
@@ -143,7 +143,7 @@ def part(x: Any, axis: int, start: Any, size: Any) -> Any:
     return cutting.slice_op(x, start=first, size=extents, step=(1,) * len(first))
 
 
-def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
+def split(x: Any, indices_or_sections: Extents, axis: int = 0) -> list[Any]:
     """Parts of x along `axis`: so many equal ones, or cut before each given index.
 
     >>> [part.tolist() for part in split(np.arange(4), 2)]
@@ -173,7 +173,7 @@ def _cut(x: Any, indices: list[int], axis: int) -> list[Any]:
     return [part(x, axis, a, n) for a, n in zip(first, sizes, strict=True)]
 
 
-def array_split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
+def array_split(x: Any, indices_or_sections: Extents, axis: int = 0) -> list[Any]:
     """As `split` into so many parts, but the first ones may be longer by one element."""
     x = ew.as_tensor(x)
     if not isinstance(indices_or_sections, (int, np.integer)):
@@ -379,8 +379,7 @@ def unravel_index(indices: Any, shape: Any) -> tuple[Any, ...]:
 
     Negative indices count from the end; beyond either end they are those of the end, as in JAX.
     """
-    given = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
-    dims = tuple(whole("unravel_index", "shape", d) for d in given)
+    dims = wholes("shape", shape, of="unravel_index")
     left, parts = ew.as_tensor(indices), []
     total = int(np.prod(dims))
     left = ew.where(ew.less(left, 0), ew.add(left, total), left)

@@ -1,23 +1,11 @@
-"""What ops ask of their arguments in the same words: whole numbers, one for each dimension, and ranks."""
+"""What ops ask of their arguments in the same words: a number for each dimension, and ranks."""
 
 from __future__ import annotations
 
-import operator
 from typing import Any
 
 from kcompile.core.errors import ArgumentError, ShapeError, message
-
-
-def whole(op: str, name: str, value: Any) -> int:
-    """A whole number. Raises ArgumentError for a fraction or anything else.
-
-    >>> whole("max_pool", "strides", 2)
-    2
-    """
-    try:
-        return operator.index(value)
-    except (TypeError, NotImplementedError):
-        raise ArgumentError(f"{op}: `{name}` must be of ints. Received: {name}={value!r}") from None
+from kcompile.core.wholes import whole
 
 
 def for_each(op: str, name: str, value: Any, count: int) -> tuple[int, ...]:
@@ -27,10 +15,10 @@ def for_each(op: str, name: str, value: Any, count: int) -> tuple[int, ...]:
     (2, 2, 2)
     """
     if not isinstance(value, (tuple, list)):
-        return (whole(op, name, value),) * count
+        return (whole(name, value, of=op),) * count
     if len(value) != count:
         raise ArgumentError(f"{op}: `{name}` must have {count} numbers. Received: {name}={value!r}")
-    return tuple(whole(op, name, v) for v in value)
+    return tuple(whole(name, v, of=op, received=value) for v in value)
 
 
 def check_rank(op: str, name: str, x: Any, low: int, high: int | None = None) -> None:

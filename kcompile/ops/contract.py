@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from kcompile.core.errors import ShapeError, message
+from kcompile.core.errors import BroadcastError, ShapeError, message
 from kcompile.core.open_extents import joined
 from kcompile.core.symbolic import Int
 from kcompile.ir import loops
@@ -202,7 +202,7 @@ def _einsum_infer(*xs: TensorType, subscripts: str) -> TensorType:
             known = sizes.setdefault(letter, d)
             both = joined((known, d))
             if both is None:
-                raise ShapeError(
+                raise BroadcastError(
                     message(
                         f"einsum '{subscripts}': dimension {letter} does not agree.",
                         expected=f"{known}",

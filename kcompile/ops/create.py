@@ -10,6 +10,7 @@ import numpy as np
 from kcompile.core import dtypes
 from kcompile.core.errors import ShapeError, message
 from kcompile.core.symbolic import Int
+from kcompile.core.wholes import Extents
 from kcompile.ir import graph, loops
 from kcompile.ir.graph import Value
 from kcompile.ir.loops import Expr, Index
@@ -192,7 +193,7 @@ def _dims(shape: Any) -> tuple[Any, ...]:
     return tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
 
 
-def full(shape: Any, fill_value: Any, dtype: Any = None) -> Any:
+def full(shape: Extents, fill_value: Any, dtype: Any = None) -> Any:
     """A tensor of `shape` that holds `fill_value` everywhere, of the default float unless `dtype` is given.
 
     >>> full((2,), 3).tolist()
@@ -204,12 +205,12 @@ def full(shape: Any, fill_value: Any, dtype: Any = None) -> Any:
     return movement.broadcast_to(value, dims) if isinstance(value, Value) else np.full(dims, value)
 
 
-def zeros(shape: Any, dtype: Any = None) -> Any:
+def zeros(shape: Extents, dtype: Any = None) -> Any:
     """A tensor of zeros."""
     return full(shape, 0, dtype)
 
 
-def ones(shape: Any, dtype: Any = None) -> Any:
+def ones(shape: Extents, dtype: Any = None) -> Any:
     """A tensor of ones."""
     return full(shape, 1, dtype)
 

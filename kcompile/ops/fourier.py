@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from kcompile.core import dtypes
-from kcompile.core.errors import ShapeError, message
+from kcompile.core.errors import ArgumentError, ShapeError, message
 from kcompile.core.symbolic import product
 from kcompile.ir.op import Op, Sample
 from kcompile.ir.types import TensorType
@@ -261,7 +261,9 @@ def _irdft_samples(rng: np.random.Generator) -> Iterator[Sample]:
 def pair_of(x: Any) -> tuple[Any, Any]:
     """Real and imaginary part, given as a pair, as floats of one shape."""
     if not isinstance(x, (tuple, list)) or len(x) != 2:
-        raise ValueError(f"Input `x` should be a tuple of two tensors - real and imaginary. Received: x={x}")
+        raise ArgumentError(
+            f"Input `x` should be a tuple of two tensors - real and imaginary. Received: x={x}"
+        )
     real, imaginary = (floating(part) for part in x)
     if tuple(real.shape) != tuple(imaginary.shape):
         raise ValueError(

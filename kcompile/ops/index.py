@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from kcompile.core import dtypes
-from kcompile.core.errors import DTypeError, ShapeError, message
+from kcompile.core.errors import DTypeError, ShapeError, SubscriptError, message
 from kcompile.core.open_extents import all_fit, fit
 from kcompile.core.symbolic import Int
 from kcompile.ir import loops
@@ -38,7 +38,7 @@ def _check_indices(op: str, x: TensorType, indices: TensorType, axis: int) -> No
     if not dtypes.is_int(indices.dtype):
         raise DTypeError(message(f"{op}: indices must be integers.", received=f"{indices!r}"))
     if x.shape[axis] == 0 and indices.size != 0:
-        raise ShapeError(
+        raise SubscriptError(
             message(f"{op}: nothing can be taken from an empty axis.", received=f"axis {axis} of {x!r}")
         )
 
@@ -132,6 +132,11 @@ def _take_samples(rng: np.random.Generator) -> Iterator[Sample]:
     yield Sample((x[:, 0, 0].astype("int32"), np.array([7, 1], "int32")), {"axis": 0}, "ints", False)
 
 
+def as_indices(x: Any) -> Any:
+    """A tensor of indices. An empty list, which by itself has the dtype of floats, is one of ints here."""
+    return ew.as_tensor(x, "int32" if isinstance(x, (tuple, list)) and not x else None)
+
+
 def take(x: Any, indices: Any, axis: int | None = None) -> Any:
     """Elements of x at `indices` along `axis`; from the flattened tensor for None.
 
@@ -142,7 +147,7 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Any:
     >>> take(np.array([10.0, 20.0, 30.0]), np.array([0, -1])).tolist()
     [10.0, 30.0]
     """
-    x, indices = ew.as_tensor(x), ew.as_tensor(indices)
+    x, indices = ew.as_tensor(x), as_indices(indices)
     if ew.common_dtype(indices) == "bool":
         indices = ew.cast(indices, "int32")
     if axis is None:

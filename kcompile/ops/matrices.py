@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -197,9 +198,17 @@ def qr(x: Any, mode: str = "reduced") -> tuple[Any, Any]:
     return qr_op(_matrices("qr", x), complete=mode == "complete")
 
 
+def _factors(op: Callable[[Any], Any], x: Any) -> tuple[Any, ...]:
+    """What `op` gives for matrices; NaN for those that hold NaN or infinities and have no such factors."""
+    known = reduce.all(ew.isfinite(x), axis=(-2, -1), keepdims=True)
+    found = op(ew.where(known, x, 0))
+    of_rank = {len(x.shape): known, len(x.shape) - 1: movement.squeeze(known, -1)}
+    return tuple(ew.where(of_rank[len(part.shape)], part, math.nan) for part in found)
+
+
 def eigh(x: Any) -> tuple[Any, Any]:
     """Ascending eigenvalues (..., n) and eigenvectors, columns (..., n, n), of symmetric matrices."""
-    return eigh_op(_matrices("eigh", x, square=True))
+    return _factors(eigh_op, _matrices("eigh", x, square=True))
 
 
 def eig(x: Any) -> tuple[Any, Any]:
@@ -210,7 +219,9 @@ def eig(x: Any) -> tuple[Any, Any]:
     x = _matrices("eig", x, square=True)
     if isinstance(x, Value):
         raise NotImplementedError("eig gives complex numbers, which a compiled model cannot hold; see eigh.")
-    values, vectors = np.linalg.eig(x)
+    known = np.isfinite(x).all((-2, -1))[..., None]
+    values, vectors = np.linalg.eig(np.where(known[..., None], x, 0))
+    values, vectors = np.where(known, values, np.nan), np.where(known[..., None], vectors, np.nan)
     kind = np.result_type(x.dtype, np.complex64)
     return values.astype(kind), vectors.astype(kind)
 
@@ -221,14 +232,14 @@ def svd(x: Any, full_matrices: bool = True, compute_uv: bool = True) -> Any:
     Shapes:  k = min(m, n): u (..., m, m), s (..., k), v (..., n, n); without `full_matrices` u (..., m, k)
              and v (..., k, n).
     """
-    u, s, v = svd_op(_matrices("svd", x))
+    u, s, v = _factors(svd_op, _matrices("svd", x))
     if not compute_uv:
         return s
     return (completed(u), s, transposed(completed(transposed(v)))) if full_matrices else (u, s, v)
 
 
 def singular_values(x: Any) -> Any:
-    return svd_op(x)[1]
+    return _factors(svd_op, x)[1]
 
 
 def _precision(x: Any, factor: float) -> float:
@@ -254,7 +265,7 @@ def pinv(x: Any, rcond: float | None = None) -> Any:
              roundings.
     """
     x = _matrices("pinv", x)
-    u, s, v = svd_op(x)
+    u, s, v = _factors(svd_op, x)
     cutoff = ew.multiply(
         reduce.max(s, axis=-1, keepdims=True), _precision(x, 10.0) if rcond is None else rcond
     )

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import dis
 import inspect
-import operator
 import sys
 from collections.abc import Callable, Mapping
-from itertools import islice
 from types import TracebackType
 from typing import Any
 
 import numpy as np
 
-from kcompile.core.errors import ArgumentError, KCompileError, MisfitError, message
+from kcompile.core.errors import AccidentError, KCompileError, MisfitError, message
+from kcompile.core.showing import shown
 from kcompile.core.symbolic import Int
+from kcompile.core.wholes import whole
 
 FAILURES = (LookupError, ArithmeticError, AssertionError, TypeError, ValueError, AttributeError, RuntimeError)
 
 _RAISES = dis.opmap["RAISE_VARARGS"]
 _LIBRARIES = {"numpy", *sys.stdlib_module_names}
 _GUARDS = ("kcompile.ops.public", "kcompile.layers.guards")  # who asks
-_LENGTH = 60  # of an argument as it is shown
 
 
 def misfit(
@@ -33,7 +32,9 @@ def misfit(
     given = [shown(x) for x in args] + [f"{key}={shown(x)}" for key, x in kwargs.items()]
     reason = f"there is no {error}" if isinstance(error, KeyError) else str(error).rstrip(".")
     reason = reason or type(error).__name__
-    return MisfitError(
+    accident = isinstance(error, (RuntimeError, AssertionError, FloatingPointError))
+    kind = AccidentError if accident else MisfitError
+    return kind(
         message(
             f"{name}: the arguments do not fit: {reason}.",
             received=f"{name}({', '.join(given)})",
@@ -62,58 +63,50 @@ def _raised_in(frame: TracebackType) -> bool:
     return frame.tb_frame.f_code.co_code[frame.tb_lasti] == _RAISES
 
 
-def whole_numbers(function: Callable[..., Any]) -> dict[str, int]:
-    """Parameters that the signature says to be ints, and their positions, -1 of those that must be named."""
-    places: dict[str, int] = {}
+def whole_numbers(function: Callable[..., Any]) -> dict[str, tuple[int, Callable[..., Any]]]:
+    """Parameters that the signature says to be ints or extents: their positions, -1 of those that must be
+    named, and what makes ints of them.
+    """
+    places: dict[str, tuple[int, Callable[..., Any]]] = {}
     for at, parameter in enumerate(inspect.signature(function).parameters.values()):
-        variadic = parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
-        if parameter.annotation in ("int", "int | None") and not variadic:
-            places[parameter.name] = -1 if parameter.kind is parameter.KEYWORD_ONLY else at
+        convert = _CONVERT.get(parameter.annotation)
+        if convert is not None and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            places[parameter.name] = (-1 if parameter.kind is parameter.KEYWORD_ONLY else at, convert)
     return places
 
 
-def check_whole(
-    name: str, places: Mapping[str, int], args: tuple[Any, ...], kwargs: Mapping[str, Any]
-) -> None:
-    """Raises ArgumentError for a fraction, a text or what else is no int. None is for the op to judge."""
-    for parameter, at in places.items():
-        value = args[at] if 0 <= at < len(args) else kwargs.get(parameter)
-        if value is None or isinstance(value, (int, Int)):
-            continue
-        try:
-            operator.index(value)
-        except NotImplementedError:  # a tensor without numbers is for the op to judge, too
-            continue
-        except TypeError:
-            if hasattr(value, "dtype") and not isinstance(value, (np.ndarray, np.generic)):
-                continue
-            raise ArgumentError(f"{name}: `{parameter}` must be an int. Received: {shown(value)}") from None
+def with_whole(
+    name: str,
+    places: Mapping[str, tuple[int, Callable[..., Any]]],
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments with Python's ints in place of NumPy's and of tensors that hold one.
 
-
-def shown(x: Any) -> str:
-    """An argument in a message: a tensor by its dtype and shape, anything else as Python writes it.
-
-    >>> shown(np.zeros((2, 3))), shown("valid"), shown([np.zeros(2), (1,)])
-    ('float64(2, 3)', "'valid'", '[float64(2,), (1,)]')
+    Raises:  ArgumentError for a fraction, a text or what else is no int.
     """
-    try:
-        text = _described(x)
-    except Exception:  # whatever its class does there: the error to tell is another one
-        text = f"<{type(x).__name__}>"
-    return text if len(text) <= _LENGTH else f"{text[: _LENGTH - 3]}..."
+    positional, named = list(args), dict(kwargs)
+    for parameter, (at, convert) in places.items():
+        if 0 <= at < len(positional):
+            positional[at] = convert(name, parameter, positional[at])
+        elif parameter in named:
+            named[parameter] = convert(name, parameter, named[parameter])
+    return tuple(positional), named
 
 
-def _described(x: Any) -> str:
-    if hasattr(x, "shape") and hasattr(x, "dtype"):
-        return f"{np.dtype(x.dtype).name if isinstance(x, np.ndarray) else x.dtype}{tuple(x.shape)}"
-    return _listed(x) if isinstance(x, (list, tuple, dict)) else repr(x)
+def _number(op: str, parameter: str, value: Any, received: Any = None) -> Any:
+    """An int. None, and what is known at run time only, are for the op to judge."""
+    symbolic = hasattr(value, "dtype") and not isinstance(value, (np.ndarray, np.generic))
+    if type(value) is int or value is None or isinstance(value, Int) or symbolic:
+        return value
+    return whole(parameter, value, of=op, received=received)
 
 
-def _listed(xs: list[Any] | tuple[Any, ...] | dict[Any, Any]) -> str:
-    """A collection in a message, the tensors in it by their shapes; not more of it than is shown."""
-    if isinstance(xs, dict):
-        return f"{{{', '.join(f'{key!r}: {shown(x)}' for key, x in islice(xs.items(), _LENGTH))}}}"
-    inside = ", ".join(map(shown, islice(xs, _LENGTH)))
-    if isinstance(xs, list):
-        return f"[{inside}]"
-    return f"({inside},)" if len(xs) == 1 else f"({inside})"
+def _extents(op: str, parameter: str, value: Any) -> Any:
+    """One int, or several of a list or of a tensor."""
+    if isinstance(value, (tuple, list)) or (isinstance(value, np.ndarray) and value.ndim):
+        return tuple(_number(op, parameter, d, value) for d in value)
+    return _number(op, parameter, value)
+
+
+_CONVERT = {"int": _number, "int | None": _number, "Extents": _extents}

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from kcompile.core import dtypes, symbolic
-from kcompile.core.errors import ArgumentError, BroadcastError, ShapeError, message
+from kcompile.core.errors import AxisError, BroadcastError, ShapeError, message
 from kcompile.core.open_extents import fit
 from kcompile.core.symbolic import Int
+from kcompile.core.wholes import Extents, whole
 from kcompile.ir import loops
 from kcompile.ir.loops import Expr, Index
 from kcompile.ir.op import Op, Sample
@@ -21,10 +22,9 @@ from kcompile.ops import elementwise as ew
 
 
 def check_axis(op: str, axis: int, rank: int) -> int:
-    if not hasattr(axis, "__index__"):
-        raise ArgumentError(f"{op}: `axis` must be an int. Received: axis={axis}")
+    axis = whole("axis", axis, of=op)
     if not -rank <= axis < rank:
-        raise ShapeError(message(f"{op}: axis must lie in [{-rank}, {rank}).", received=f"axis={axis}"))
+        raise AxisError(message(f"{op}: axis must lie in [{-rank}, {rank}).", received=f"axis={axis}"))
     return axis % rank
 
 
@@ -121,7 +121,7 @@ def _reshape_samples(rng: np.random.Generator) -> Iterator[Sample]:
         yield Sample((x,), {"shape": shape}, str(shape))
 
 
-def reshape(x: Any, newshape: Any) -> Any:
+def reshape(x: Any, newshape: Extents) -> Any:
     """x in another shape with the same elements in row-major order; one dimension may be -1.
 
     >>> reshape(np.arange(6), (2, -1)).shape
@@ -163,7 +163,7 @@ transpose_op = Op("transpose", cheap=True, traits=Traits(linear=True, moves=True
 @transpose_op.infer
 def _transpose_infer(x: TensorType, *, axes: tuple[int, ...]) -> TensorType:
     if sorted(axes) != list(range(x.rank)):
-        raise ShapeError(
+        raise BroadcastError(
             message("transpose: axes must be a permutation.", expected=f"rank {x.rank}", received=str(axes))
         )
     return TensorType(tuple(x.shape[a] for a in axes), x.dtype)
@@ -281,7 +281,7 @@ def _broadcast_samples(rng: np.random.Generator) -> Iterator[Sample]:
     yield Sample((rng.normal(size=()).astype("float32"),), {"shape": (5,)}, "scalar")
 
 
-def broadcast_to(x: Any, shape: Any) -> Any:
+def broadcast_to(x: Any, shape: Extents) -> Any:
     """x repeated along new and size-1 dimensions up to `shape`."""
     x = ew.as_tensor(x)
     shape = tuple(shape)

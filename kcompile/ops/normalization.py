@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from kcompile.core import config, dtypes
-from kcompile.core.errors import ShapeError, message
+from kcompile.core import config, dtypes, symbolic
+from kcompile.core.errors import BroadcastError, message
+from kcompile.core.open_extents import fit
 from kcompile.ir.op import Op, Sample
-from kcompile.ir.types import TensorType
+from kcompile.ir.types import TensorType, broadcast_shapes
 from kcompile.ops import elementwise as ew
 from kcompile.ops import matrices, movement, reduce
 from kcompile.ops.composite import floating
@@ -43,7 +44,7 @@ def _check_parts(op: str, x: TensorType, axes: Sequence[int], rest: Sequence[Ten
     wanted = tuple(x.shape[a] for a in axes)
     for part in rest:
         if part.shape != wanted:
-            raise ShapeError(
+            raise BroadcastError(
                 message(
                     f"{op}: scale, offset and moments must have the shape of the normalized axes.",
                     expected=f"{wanted} for {x!r}",
@@ -234,7 +235,7 @@ def layer_normalization(
 ) -> Any:
     """x with mean 0 and variance 1 over `axis`, times gamma, plus beta. Half precision computes in float32.
 
-    Shapes:  gamma and beta have the dimensions of x on `axis`.
+    Shapes:  gamma and beta have the dimensions of x on `axis`, or broadcast with x.
 
     >>> layer_normalization(np.array([0.0, 1.0, 2.0]), epsilon=0.0).round(4).tolist()
     [-1.2247, 0.0, 1.2247]
@@ -251,12 +252,27 @@ def _over_features(op: Op, x: Any, given: dict[str, Any], axis: Any, epsilon: fl
     x = ew.as_tensor(x)
     dtype = dtypes.standardize(x.dtype)
     axes = reduce.normalize_axes(op.name, axis, len(x.shape))
-    parts = tuple(name for name, v in given.items() if v is not None)
     wide = dtypes.promote(dtype, "float32")
-    rest = (movement.reshape(ew.as_tensor(given[p], wide), tuple(x.shape[a] for a in axes)) for p in parts)
+    wanted = tuple(x.shape[a] for a in axes)
+    rest = {name: ew.as_tensor(v, wide) for name, v in given.items() if v is not None}
     epsilon = config.epsilon() if epsilon is None else float(epsilon)
-    y = op(ew.as_tensor(x, wide), *rest, axes=axes, epsilon=epsilon, parts=parts)
+    if all(_is_of(v.shape, wanted, x.shape, axes) for v in rest.values()):
+        parts = [movement.reshape(v, wanted) for v in rest.values()]
+        y = op(ew.as_tensor(x, wide), *parts, axes=axes, epsilon=epsilon, parts=tuple(rest))
+    else:
+        broadcast_shapes(x.shape, *(v.shape for v in rest.values()), op=op.name)
+        y = op(ew.as_tensor(x, wide), axes=axes, epsilon=epsilon, parts=())
+        y = ew.multiply(y, rest["scale"]) if "scale" in rest else y
+        y = ew.add(y, rest["offset"]) if "offset" in rest else y
     return ew.cast(y, dtype)
+
+
+def _is_of(shape: Any, wanted: Any, whole: Any, axes: Sequence[int]) -> bool:
+    """Has a part of the normalization the dimensions of the normalized axes? If not, it broadcasts with x."""
+    if len(shape) == len(wanted) and all(map(fit, shape, wanted)):
+        return True
+    apart = len(shape) != len(whole) and axes != (len(whole) - 1,)
+    return apart and fit(symbolic.product(shape), symbolic.product(wanted))
 
 
 # --- root mean square normalization -------------------------------------------------------------------------

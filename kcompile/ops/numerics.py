@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from kcompile.core import dtypes
-from kcompile.core.errors import ShapeError, message
+from kcompile.core.errors import DTypeError, ShapeError, message
 from kcompile.core.symbolic import product
 from kcompile.ir.graph import Value
 from kcompile.ops import arrange, create, cutting, joining, movement, products, reduce, subscript
@@ -58,6 +58,8 @@ def diff(a: Any, n: int = 1, axis: int = -1) -> Any:
     a = ew.as_tensor(a)
     k = movement.check_axis("diff", axis, len(a.shape))
     for _ in range(n):
+        if a.shape[k] == 0:  # nothing has no differences
+            break
         d = a.shape[k] - 1
         after, before = arrange.part(a, k, 1, d), arrange.part(a, k, 0, d)
         a = (
@@ -270,6 +272,8 @@ def bincount(x: Any, weights: Any = None, minlength: int = 0, sparse: bool = Fal
     """
     create.no_sparse("bincount", sparse)
     x = ew.as_tensor(x)
+    if dtypes.is_float(dtypes.standardize(x.dtype)):
+        raise DTypeError(message("bincount: `x` must hold integers.", received=f"{x.dtype}"))
     length = int(minlength)
     if not isinstance(x, Value) and x.size:
         length = builtins.max(length, int(x.max()) + 1)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from kcompile.core import dtypes
-from kcompile.core.errors import ArgumentError
+from kcompile.core.errors import ArgumentError, ComplexNumbersError
 from kcompile.core.symbolic import Int
 from kcompile.ir import loops
 from kcompile.ir.graph import Value
@@ -108,7 +108,7 @@ def as_tensor(x: Any, dtype: str | None = None) -> Any:
     if array.dtype.kind in _NO_NUMBERS:
         raise _not_numeric(x)
     if array.dtype.kind == "c":
-        raise NotImplementedError("kernels have no complex numbers; keep real and imaginary parts apart")
+        raise ComplexNumbersError("kernels have no complex numbers; keep real and imaginary parts apart")
     wanted = dtypes.numpy_dtype(dtype)
     return array if array.dtype == wanted else array.astype(wanted)
 

@@ -16,7 +16,7 @@ from kcompile.ir.op import Op, Sample
 from kcompile.ir.types import Shape, TensorType
 from kcompile.ops import create, movement, pool_onnx
 from kcompile.ops import elementwise as ew
-from kcompile.ops.checks import for_each
+from kcompile.ops.checks import check_rank, for_each
 from kcompile.ops.convolution import Pairs, onnx_padding, padded_apart, padding_pairs
 from kcompile.ops.windows import Window, all_of, covering, element, identity, pooled, scattered, windows
 
@@ -348,6 +348,7 @@ average_pool_op.samples(_pool_samples)
 
 def _pool(op: Op, inputs: Any, pool_size: Any, strides: Any, padding: str, data_format: str | None) -> Any:
     x = ew.as_tensor(inputs)
+    check_rank(op.name, "inputs", x, 3)
     spatial = len(x.shape) - 2
     window = for_each(op.name, "pool_size", pool_size, spatial)
     steps = window if strides is None else for_each(op.name, "strides", strides, spatial)

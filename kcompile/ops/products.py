@@ -119,10 +119,12 @@ def tensordot(x1: Any, x2: Any, axes: Any = 2) -> Any:
     if len(left) != len(right) or not all(
         -a <= p < a and -b <= q < b for p, q in zip(left, right, strict=True)
     ):
-        raise ShapeError(message(f"tensordot: axes {axes} are not of both operands.", received=_shapes(x, w)))
+        raise BroadcastError(
+            message(f"tensordot: axes {axes} are not of both operands.", received=_shapes(x, w))
+        )
     for p, q in zip(left, right, strict=True):
         if not fit(x.shape[p], w.shape[q]) and 1 in (x.shape[p], w.shape[q]):  # einsum would broadcast
-            raise ShapeError(message("tensordot: dimensions must be equal.", received=_shapes(x, w)))
+            raise BroadcastError(message("tensordot: dimensions must be equal.", received=_shapes(x, w)))
         second[q % b] = first[p % a]
     shared = set(first) & set(second)
     output = [c for c in first + second if c not in shared]

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from kcompile.ops.misfits import FAILURES, check_whole, misfit, whole_numbers
+from kcompile.ops.misfits import FAILURES, misfit, whole_numbers, with_whole
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -39,7 +39,7 @@ def has_symbolic(xs: Any) -> bool:
 
 
 def guarded(function: F) -> F:
-    """A function whose arguments are the user's.
+    """A function whose arguments are the user's. What the signature says to be ints is made so.
 
     Raises: ArgumentError for what is no int where the signature says int; MisfitError instead of what other
     arguments that do not fit make Python or NumPy fail with.
@@ -49,7 +49,7 @@ def guarded(function: F) -> F:
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         if whole:
-            check_whole(function.__name__, whole, args, kwargs)
+            args, kwargs = with_whole(function.__name__, whole, args, kwargs)
         try:
             return function(*args, **kwargs)
         except FAILURES as error:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import builtins
-import operator
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from kcompile.core import dtypes
-from kcompile.core.errors import ArgumentError, ShapeError, message
+from kcompile.core.errors import AxisError, ShapeError, message
 from kcompile.core.symbolic import Int, product
+from kcompile.core.wholes import whole
 from kcompile.ir import loops
 from kcompile.ir.graph import Value
 from kcompile.ir.loops import Expr, Index
@@ -28,15 +28,14 @@ def normalize_axes(op: str, axis: Any, rank: int) -> Axes:
     """`axis` as sorted non-negative ints; None means all."""
     if axis is None:
         return tuple(range(rank))
-    many = tuple(axis) if isinstance(axis, (tuple, list)) else (axis,)
-    if not builtins.all(hasattr(a, "__index__") or isinstance(a, Value) for a in many):
-        raise ArgumentError(f"{op}: `axis` must be an int, a tuple of ints, or None. Received: axis={axis}")
+    several = isinstance(axis, (tuple, list)) or (isinstance(axis, np.ndarray) and axis.ndim == 1)
+    many = axis if several else (axis,)
     # A traced number says how it becomes one that is known.
-    given = tuple(int(a) if isinstance(a, Value) else operator.index(a) for a in many)
+    given = tuple(int(a) if isinstance(a, Value) else whole("axis", a, of=op, received=axis) for a in many)
     for a in given:
         if not -rank <= a < rank:
             range_of_axes = f"{op}: axis must lie in [{-rank}, {rank})."
-            raise ShapeError(message(range_of_axes, received=f"axis={axis}", expected=f"rank {rank}"))
+            raise AxisError(message(range_of_axes, received=f"axis={axis}", expected=f"rank {rank}"))
     found = {a % rank for a in given}
     if len(found) < len(given):
         raise ShapeError(message(f"{op}: duplicate value in `axis`.", received=f"axis={axis}"))
@@ -186,9 +185,10 @@ def sum(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
 def prod(x: Any, axis: Any = None, keepdims: bool = False, dtype: Any = None) -> Any:
     """Product of elements over `axis`."""
-    return _apply(
-        prod_op, ew.as_tensor(x, None if dtype is None else dtypes.standardize(dtype)), axis, keepdims
-    )
+    if dtype is None:
+        return _apply(prod_op, ew.as_tensor(x), axis, keepdims)
+    name = dtypes.standardize(dtype)
+    return ew.cast(_apply(prod_op, ew.as_tensor(x, name), axis, keepdims), name)
 
 
 def max(x: Any, axis: Any = None, keepdims: bool = False, initial: Any = None) -> Any:

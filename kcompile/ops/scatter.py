@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from kcompile.core import dtypes
-from kcompile.core.errors import ShapeError, message
+from kcompile.core.errors import DTypeError, ShapeError, message
 from kcompile.core.open_extents import fit
 from kcompile.core.symbolic import product
+from kcompile.core.wholes import Extents
 from kcompile.ir.graph import Value
 from kcompile.ir.op import Op, Sample
 from kcompile.ir.types import Shape, TensorType
@@ -28,7 +29,7 @@ def _flat(indices: Any, shape: Any) -> tuple[Any, tuple[Any, ...]]:
     indices = ew.as_tensor(indices)
     n, dtype = indices.shape[-1], ew.common_dtype(indices)
     if not dtypes.is_int(dtype):
-        raise ShapeError(message("scatter: indices must be integers.", received=str(indices.dtype)))
+        raise DTypeError(message("scatter: indices must be integers.", received=str(indices.dtype)))
     rows: Any = ew.as_tensor(0, dtype)
     inside: Any = None
     for k in range(n):
@@ -42,7 +43,7 @@ def _flat(indices: Any, shape: Any) -> tuple[Any, tuple[Any, ...]]:
     return movement.reshape(rows, (-1,)), tuple(shape[n:])
 
 
-def scatter(indices: Any, values: Any, shape: Any) -> Any:
+def scatter(indices: Any, values: Any, shape: Extents) -> Any:
     """Zeros of `shape` with `values` added at `indices`.
 
     Shapes:  indices (j..., n), values (j..., shape[n:]...).
@@ -52,7 +53,7 @@ def scatter(indices: Any, values: Any, shape: Any) -> Any:
     """
     indices, shape = ew.as_tensor(indices), tuple(shape)
     if not dtypes.is_int(ew.common_dtype(indices)):
-        raise ShapeError(message("scatter: indices must be integers.", received=str(indices.dtype)))
+        raise DTypeError(message("scatter: indices must be integers.", received=str(indices.dtype)))
     values = movement.reshape(values, (*indices.shape[:-1], *shape[indices.shape[-1] :]))
     return scatter_op(indices, values, shape=shape)
 

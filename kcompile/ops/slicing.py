@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from kcompile.core.errors import ShapeError, message
+from kcompile.core.errors import BroadcastError, message
 from kcompile.core.symbolic import Int
+from kcompile.core.wholes import Extents
 from kcompile.ir import loops
 from kcompile.ir.graph import Value
 from kcompile.ir.loops import Expr, Index
@@ -24,12 +25,12 @@ dynamic_update_op = Op("dynamic_update")
 
 def _check(op: str, x: TensorType, start: TensorType, size: Shape) -> None:
     if start.shape != (x.rank,) or len(size) != x.rank:
-        raise ShapeError(
+        raise BroadcastError(
             message(f"{op}: one start and one extent per dimension.", received=f"{x!r}, {start!r}, {size}")
         )
     for d, n in zip(x.shape, size, strict=True):
         if isinstance(d, int) and isinstance(n, int) and n > d:
-            raise ShapeError(
+            raise BroadcastError(
                 message(f"{op}: the block is larger than the tensor.", received=f"{size} of {x!r}")
             )
 
@@ -152,7 +153,7 @@ def _update_samples(rng: np.random.Generator) -> Iterator[Sample]:
     yield Sample((x, np.array([2, 0], "int64"), x[:1] * 2), {}, "row")
 
 
-def slice(inputs: Any, start_indices: Any, shape: Any) -> Any:
+def slice(inputs: Any, start_indices: Any, shape: Extents) -> Any:
     """The block of `shape` that begins at `start_indices`.
 
     Args:    start_indices: ints, or a tensor of one int per dimension. A block that would reach over the

@@ -96,6 +96,8 @@ log_softmax_op.samples(_samples)
 
 def _along(op: Op, x: Any, axes: tuple[int, ...]) -> Any:
     """op over several axes taken together: they are moved to the end and joined to one."""
+    if 0 in x.shape:  # nothing stays nothing
+        return x
     if len(axes) == 1:
         return op(x, axis=axes[0])
     rank, shape = len(x.shape), x.shape

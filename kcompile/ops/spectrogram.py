@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from kcompile.core import dtypes
-from kcompile.core.errors import ShapeError, message
+from kcompile.core.errors import ArgumentError, ShapeError, message
 from kcompile.ops import arrange, create, cutting, fourier, joining, movement, padding, reduce
 from kcompile.ops import elementwise as ew
 
@@ -23,7 +23,7 @@ def extract_sequences(x: Any, sequence_length: int, sequence_stride: int) -> Any
     x = ew.as_tensor(x)
     size, stride = x.shape[-1], int(sequence_stride)
     if stride < 1 or sequence_length < 1:
-        raise ValueError(
+        raise ArgumentError(
             "extract_sequences: `sequence_length` and `sequence_stride` should be positive. Received: "
             f"sequence_length={sequence_length}, sequence_stride={sequence_stride}"
         )

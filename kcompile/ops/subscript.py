@@ -81,7 +81,7 @@ def _advanced(x: Any, key: list[Any]) -> Any:
         raise NotImplementedError("arrays in a subscript must stand side by side; use ops.take instead")
     extents = y.shape[axes[0] : axes[-1] + 1]
     at: Any = 0
-    for indices, d in zip((ew.as_tensor(k) for k in key if _is_array(k)), extents, strict=True):
+    for indices, d in zip((indexing.as_indices(k) for k in key if _is_array(k)), extents, strict=True):
         if not dtypes.is_int(ew.common_dtype(indices)):
             raise IndexError("arrays in a subscript must hold integers; for a mask use ops.where")
         wrapped = ew.where(ew.less(indices, 0), ew.add(indices, d), indices) if len(axes) > 1 else indices

@@ -23,6 +23,8 @@ def convert_to_tensor(
     dtype('float32')
     """
     create.no_sparse("convert_to_tensor", bool(sparse))
+    if ragged:
+        raise ValueError("convert_to_tensor: ragged=True is not supported; rows of a tensor have one length.")
     x = ew.as_tensor(x)
     return x if dtype is None else ew.cast(x, dtype)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from kcompile.core.config import data_format_of
-from kcompile.core.errors import ShapeError, message
+from kcompile.core.errors import ArgumentError, ShapeError, message
 from kcompile.ir.op import Op, Sample
 from kcompile.ir.types import TensorType
 from kcompile.ops import contract as contraction
@@ -36,6 +36,10 @@ def _infer(x: TensorType, w: TensorType, *, strides: Any, pads: Pairs, dilations
                 expected=f"a kernel (..., features, {x.shape[-1]}) of rank {x.rank}",
                 received=f"{x!r} and {w!r}",
             )
+        )
+    if any(n < 1 for n in (*strides, *dilations)):
+        raise ArgumentError(
+            f"conv_transpose: strides and dilations must be positive. Received: {strides} and {dilations}"
         )
     return TensorType((x.shape[0], *_out(x, w, strides, pads, dilations), w.shape[-2]), x.dtype)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from kcompile.core import tree
 from kcompile.core.errors import message
+from kcompile.core.wholes import whole
 
 
 def check_labels(y: Any, ranges: tuple[tuple[int, int], ...]) -> None:
@@ -48,35 +48,14 @@ def _inside(labels: np.ndarray, classes: int) -> bool:
     return bool(labels.max() < classes and labels.min() >= 0)
 
 
-def whole_number(name: str, value: Any, least: int | None = None) -> int:
-    """An argument as an int.
-
-    Raises:  TypeError for what is none, ValueError below `least`.
-
-    >>> whole_number("epochs", np.int64(3))
-    3
-    >>> whole_number("steps", 2.5)
-    Traceback (most recent call last):
-    ...
-    TypeError: `steps` must be an integer. Received: steps=2.5 (of type float)
-    """
-    if not hasattr(value, "__index__") or getattr(value, "shape", ()) != ():
-        kind = type(value).__name__
-        raise TypeError(f"`{name}` must be an integer. Received: {name}={value!r} (of type {kind})")
-    number = operator.index(value)
-    if least is not None and number < least:
-        raise ValueError(f"`{name}` must be at least {least}. Received: {name}={value!r}")
-    return number
-
-
 def check_fit_numbers(
     epochs: Any, initial_epoch: Any, steps_per_epoch: Any, validation_steps: Any, validation_freq: Any
 ) -> None:
     """The numbers given to `fit`. Epochs below 1 are none at all, as in Keras."""
-    whole_number("epochs", epochs)
-    whole_number("initial_epoch", initial_epoch)
+    whole("epochs", epochs)
+    whole("initial_epoch", initial_epoch)
     if steps_per_epoch is not None:
-        whole_number("steps_per_epoch", steps_per_epoch, 1)
+        whole("steps_per_epoch", steps_per_epoch, least=1)
     check_steps("validation_steps", validation_steps)
     if not isinstance(validation_freq, (int, list)):
         raise ValueError(
@@ -93,7 +72,7 @@ def check_fit_numbers(
 def check_steps(name: str, steps: Any) -> None:
     """How many batches are looked at: None and 0 stand for all."""
     if steps is not None:
-        whole_number(name, steps, 0)
+        whole(name, steps, least=0)
 
 
 def check_split(validation_split: Any) -> None:

@@ -94,7 +94,7 @@ def test_refused(name, args, options, kinds):
 
 @pytest.mark.parametrize("name", ["normal", "uniform", "truncated_normal"])
 def test_random_shapes_of_text(name):
-    with pytest.raises(ArgumentError, match=r"negative or no int\.\n.*2, 'a'"):
+    with pytest.raises(ArgumentError, match=r"`shape` must be an integer, or several.*2, 'a'"):
         getattr(keras.random, name)((2, "a"))
 
 
@@ -124,7 +124,7 @@ def test_ints_may_be_of_any_library():
     assert ops.tril(np.ones((3, 3)), k=np.int64(1)).sum() == 8
     assert ops.one_hot(I4, np.array(4)).shape == (3, 4)
     assert ops.max_pool(IMAGE, (np.int32(2), 2)).shape == (2, 3, 3, 4)
-    with pytest.raises(ArgumentError, match="`k` must be an int. Received: float32"):
+    with pytest.raises(ArgumentError, match="`k` must be an integer. Received: k=float32"):
         ops.tril(np.ones((3, 3)), k=np.float32(1))
 
 

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from kcompile.core import dtypes
+from kcompile.core.errors import ArgumentError
+from kcompile.core.wholes import wholes
 from kcompile.ir.op import Op, Sample
 from kcompile.ir.types import TensorType
 from kcompile.ops import convolution, create, cutting, movement
 from kcompile.ops import elementwise as ew
-from kcompile.ops.checks import whole
 from kcompile.ops.image import layout
 from kcompile.ops.image.reading import pick
 
@@ -73,10 +74,13 @@ def extract_patches_3d(
 
 
 def _each(name: str, value: Any, spatial: int) -> tuple[int, ...]:
-    values = (value,) * spatial if isinstance(value, int) else tuple(value)
+    values = wholes(name, value, of="extract_patches")
+    values = values * spatial if isinstance(value, int) else values
     if len(values) != spatial:
-        raise ValueError(f"Invalid `{name}` argument. Got: {value}")
-    return tuple(whole("extract_patches", name, v) for v in values)
+        raise ArgumentError(f"Invalid `{name}` argument. Got: {value}")
+    if min(values) < 1:
+        raise ArgumentError(f"extract_patches: `{name}` must be positive. Received: {name}={value}")
+    return values
 
 
 def _patches(

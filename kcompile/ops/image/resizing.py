@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from kcompile.core import dtypes, symbolic
+from kcompile.core.errors import ArgumentError
+from kcompile.core.wholes import wholes
 from kcompile.ir.op import Op, Sample
 from kcompile.ir.types import TensorType
 from kcompile.ops import contract, cutting, movement, reduce, tensor
 from kcompile.ops import elementwise as ew
-from kcompile.ops.checks import whole
 from kcompile.ops.image import kernels, layout
 from kcompile.ops.image.middle import at_least, middle_op
 from kcompile.ops.image.reading import pick
@@ -242,10 +243,11 @@ def resize(
 
 def _checked_size(size: Any) -> tuple[int, int]:
     if not isinstance(size, (tuple, list)) or len(size) != 2:
-        raise ValueError(f"Expected `size` to be a tuple of 2 integers. Received: size={size}")
-    if size[0] <= 0 or size[1] <= 0:
+        raise ArgumentError(f"Expected `size` to be a tuple of 2 integers. Received: size={size}")
+    height, width = wholes("size", size, of="resize")
+    if height <= 0 or width <= 0:
         raise ValueError(f"`size` must have positive height and width. Received: size={size}")
-    return whole("resize", "size", size[0]), whole("resize", "size", size[1])
+    return height, width
 
 
 def _cropped(x: Any, size: tuple[int, int]) -> Any:

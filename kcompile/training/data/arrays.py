@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from kcompile.core import tree
-from kcompile.core.errors import DTypeError, message
+from kcompile.core.errors import message
+from kcompile.core.wholes import whole
 from kcompile.training.checks import check_lengths, check_split
 from kcompile.training.data.convert import as_rows, is_array_like
 from kcompile.training.data.rows import Rows, take_rows
@@ -116,12 +117,7 @@ def _converted(structure: Any, what: str, text: bool = False) -> Any:
 
 def checked_batch_size(batch_size: Any, name: str = "batch_size") -> int:
     """batch_size, which must be a whole number from 1 on. name: the argument's."""
-    if isinstance(batch_size, bool) or not isinstance(batch_size, (int, np.integer)):
-        kind = type(batch_size).__name__
-        raise DTypeError(f"`{name}` must be an integer. Received: {name}={batch_size!r} (of type {kind})")
-    if batch_size < 1:
-        raise ValueError(f"`{name}` must be at least 1. Received: {name}={batch_size}")
-    return int(batch_size)
+    return whole(name, batch_size, least=1)
 
 
 def _shapes(structure: Any) -> str:
