@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from kcompile.core import dtypes
 from kcompile.ir.graph import Value
 from kcompile.ir.op import unwrap
 from kcompile.ops import elementary
@@ -57,7 +58,8 @@ def view_as_real(x: Any) -> Any:
 
 def polar(abs_: Any, angle: Any) -> Any:
     """The complex array with these absolute values and angles. Arrays only."""
-    size, turn = _array("polar", abs_), _array("polar", angle)
+    wide = dtypes.promote(ew.float_of(ew.common_dtype(abs_, angle)), "float32")
+    size, turn = (_array("polar", x).astype(wide) for x in (abs_, angle))
     return size * np.cos(turn) + 1j * (size * np.sin(turn))
 
 

@@ -56,7 +56,11 @@ def trunc(x: Any) -> Any:
 def fmod(x1: Any, x2: Any) -> Any:
     """The remainder that has the sign of x1."""
     a, b = ew.operands(x1, x2, dtype=ew.number_of(ew.common_dtype(x1, x2)))
-    return signed(a, ew.mod(_magnitude(a), ew.absolute(b)))
+    if dtypes.is_float(ew.common_dtype(a)):
+        return signed(a, ew.mod(_magnitude(a), ew.absolute(b)))
+    rest = ew.mod(a, b)  # has the sign of b; the least int has no magnitude to compute with
+    across = ew.logical_and(ew.not_equal(rest, 0), ew.not_equal(ew.less(a, 0), ew.less(b, 0)))
+    return ew.where(across, ew.subtract(rest, b), rest)
 
 
 def fmax(x1: Any, x2: Any) -> Any:

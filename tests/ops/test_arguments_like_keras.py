@@ -148,3 +148,16 @@ def test_a_missing_axis_is_an_error_of_both_types(kind):
     for call in (lambda: ops.argmin(X, axis=9), lambda: ops.swapaxes(X, 0, 2), lambda: ops.mean(1.0, axis=0)):
         with pytest.raises(kind, match="axis must lie in"):
             call()
+
+
+@pytest.mark.parametrize("run", [lambda f: f, keras.jit], ids=["eager", "compiled"])
+def test_remainders_of_the_least_int(run):
+    a = np.array([-(2**31), -7, 7, 7, -(2**31)], "int32")
+    b = np.array([7, 7, -7, -(2**31), -1], "int32")
+    assert run(ops.fmod)(a, b).tolist() == [-2, 0, 0, 7, 0]
+
+
+@pytest.mark.parametrize("size", [2, 2.5, True, np.array([True]), np.array([2], "uint8")])
+def test_polar_numbers_are_of_the_default_float(size):
+    found = ops.polar(size, np.array([0, 1], "int32"))
+    assert found.dtype == "complex64" and np.allclose(found, np.float32(size) * np.exp([0, 1j]))
