@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from kcompile.core import config, dtypes, symbolic
+from kcompile.core import config, dtypes
 from kcompile.core.errors import BroadcastError, message
 from kcompile.core.open_extents import fit
 from kcompile.ir.op import Op, Sample
@@ -256,7 +256,10 @@ def _over_features(op: Op, x: Any, given: dict[str, Any], axis: Any, epsilon: fl
     wanted = tuple(x.shape[a] for a in axes)
     rest = {name: ew.as_tensor(v, wide) for name, v in given.items() if v is not None}
     epsilon = config.epsilon() if epsilon is None else float(epsilon)
-    if all(_is_of(v.shape, wanted, x.shape, axes) for v in rest.values()):
+    whole = op is layer_normalization_op and axes != (
+        len(x.shape) - 1,
+    )  # parts of another rank are of `axis`
+    if all(_is_of(v.shape, wanted) or (whole and len(v.shape) != len(x.shape)) for v in rest.values()):
         parts = [movement.reshape(v, wanted) for v in rest.values()]
         y = op(ew.as_tensor(x, wide), *parts, axes=axes, epsilon=epsilon, parts=tuple(rest))
     else:
@@ -267,12 +270,9 @@ def _over_features(op: Op, x: Any, given: dict[str, Any], axis: Any, epsilon: fl
     return ew.cast(y, dtype)
 
 
-def _is_of(shape: Any, wanted: Any, whole: Any, axes: Sequence[int]) -> bool:
+def _is_of(shape: Any, wanted: Any) -> bool:
     """Has a part of the normalization the dimensions of the normalized axes? If not, it broadcasts with x."""
-    if len(shape) == len(wanted) and all(map(fit, shape, wanted)):
-        return True
-    apart = len(shape) != len(whole) and axes != (len(whole) - 1,)
-    return apart and fit(symbolic.product(shape), symbolic.product(wanted))
+    return len(shape) == len(wanted) and all(map(fit, shape, wanted))
 
 
 # --- root mean square normalization -------------------------------------------------------------------------

@@ -134,9 +134,9 @@ def top_k(x: Any, k: int, sorted: bool = True) -> tuple[Any, Any]:
 def argpartition(x: Any, kth: int, axis: int = -1) -> Any:
     """Positions such that the kth element in ascending order is at its place; here all are."""
     x = ew.as_tensor(x)
-    k = movement.check_axis("argpartition", axis, len(x.shape))
-    if isinstance(x.shape[k], int) and not -x.shape[k] <= kth < x.shape[k]:
-        raise ValueError(f"argpartition: there is no element {kth} of the {x.shape[k]} along `axis`.")
+    size = x.shape[movement.check_axis("argpartition", axis, len(x.shape))] if axis is not None else None
+    if isinstance(size, int) and not -size <= kth < size:
+        raise ValueError(f"argpartition: there is no element {kth} of the {size} along `axis`.")
     return argsort(x, axis)
 
 

@@ -31,6 +31,7 @@ SHAPES = {  # calls with ints that come as NumPy's, as tensors or as bools, and 
     "beta": (lambda: keras.random.beta(ops.convert_to_tensor([2, 3]), 1.0, 2.0), (2, 3)),
     "gamma": (lambda: keras.random.gamma((True, 6), 2.0), (1, 6)),
     "categorical": (lambda: keras.random.categorical(X, TWO), (2, 2)),
+    "partition": (lambda: ops.argpartition(X, 1, axis=None), (6,)),
     "axes": (lambda: ops.max(X, axis=np.array([0, 1])), ()),
     "taken": (lambda: ops.take(X, [], axis=1), (2, 0)),
     "subscript": (lambda: ops.get_item(X, []), (0, 3)),
@@ -76,6 +77,7 @@ REFUSED = {
     "counted": (lambda: ops.bincount(ROW, minlength=2), TypeError),
     "extent": (lambda: ops.adaptive_max_pool(IMAGE, 1.0), TypeError),
     "nothing": (lambda: ops.take(X[:0], [0], axis=0), IndexError),
+    "features along rows": (lambda: ops.layer_normalization(X, ROW, ROW, axis=0), TypeError),
     "ragged": (lambda: ops.convert_to_tensor(X, ragged=True), ValueError),
 }
 
