@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -25,34 +24,9 @@ from kcompile.cli.reporting import (
     user_errors,
     working,
 )
+from kcompile.cli.signature import Given, SignatureType, must_fit, specs_of
 
 MOST = 3  # inputs and outputs that are shown
-SIGNATURE = re.compile(r"(?:(?P<name>[\w./-]+)=)?(?P<dtype>\w+)\[(?P<dims>[^\[\]]*)\]")
-
-
-class SignatureType(click.ParamType):
-    """ "image=float32[batch,height,width,3]": a name if wanted, dtype, dimensions; "?" is an open one."""
-
-    name = "signature"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        found = SIGNATURE.fullmatch(str(value).replace(" ", ""))
-        if found is None:
-            self.fail(f"{value!r} is not like float32[?,28,28,1] or image=float32[batch,rows,3]", param, ctx)
-        dims = [d for d in found["dims"].split(",") if d]
-        wrong = [d for d in dims if not (d == "?" or d.isdigit() or d.isidentifier())]
-        if wrong or not dims or dims[0].isdigit():
-            what = (
-                f"{wrong[0]!r} is no dimension" if wrong else "the first dimension is the batch: ? or a name"
-            )
-            self.fail(f"{value!r}: {what}", param, ctx)
-        from kcompile.core.dtypes import DTYPES
-
-        if found["dtype"] not in DTYPES:
-            known = ", ".join(DTYPES)
-            self.fail(f"{value!r}: {found['dtype']!r} is no dtype; there are {known}", param, ctx)
-        shape = tuple(None if d == "?" else int(d) if d.isdigit() else d for d in dims)
-        return found["name"], found["dtype"], shape
 
 
 @click.command(
@@ -77,8 +51,8 @@ class SignatureType(click.ParamType):
     "signature",
     type=SignatureType(),
     multiple=True,
-    help="Type of an input, once for each: NAME=DTYPE[DIM,...]; a DIM is a number, a name or ?. "
-    "With --training those of the labels may follow.",
+    help="Type of an input, once for each: NAME=DTYPE[DIM,...], without NAME of the next one; a DIM is a "
+    "number, a name or ?. With --training those of the labels may follow.",
 )
 @click.option(
     "--fold-batch-norm", is_flag=True, help="Put batch normalizations into the weights before them."
@@ -98,7 +72,7 @@ def command(
     model: Path,
     output: Path | None,
     opset: int | None,
-    signature: tuple[Any, ...],
+    signature: tuple[Given, ...],
     fold_batch_norm: bool,
     training: bool,
     external_data: bool,
@@ -123,7 +97,7 @@ def command(
     target = output or model.with_suffix(".onnx")
     refuse_same(model, target, "--output")
     network = load(model)
-    specs = _specs(network, signature, training) if signature else None
+    specs = specs_of(network, signature, training)
     _export(network, model, target, opset, specs, options)
     result, lines = _written(target)
     if check:
@@ -137,7 +111,7 @@ def command(
 def _export(
     network: Any, model: Path, target: Path, opset: int | None, specs: Any, options: dict[str, bool]
 ) -> None:
-    with user_errors(), working(f"exporting {model}"):
+    with user_errors(), working(f"exporting {model}"), must_fit(specs):
         network.export(
             target, format="onnx", verbose=False, opset_version=opset, input_signature=specs, **options
         )
@@ -151,10 +125,12 @@ def _refuse_beside_stdout(given: dict[str, bool]) -> None:
         raise click.UsageError("an ONNX file is not for a terminal: name one with --output, or use a pipe")
 
 
-def _to_stdout(model: Path, opset: int | None, signature: tuple[Any, ...], options: dict[str, bool]) -> None:
+def _to_stdout(
+    model: Path, opset: int | None, signature: tuple[Given, ...], options: dict[str, bool]
+) -> None:
     """The bytes of the file and nothing else."""
     network = load(model)
-    specs = _specs(network, signature, options["training"]) if signature else None
+    specs = specs_of(network, signature, options["training"])
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "model.onnx"
         _export(network, model, target, opset, specs, options)
@@ -190,45 +166,6 @@ def _written(target: Path) -> tuple[dict[str, Any], list[str]]:
         more = f", and {len(tensors) - MOST} more" if len(tensors) > MOST else ""
         lines.append(f"{kind:<7}  {'; '.join(shown)}{more}")
     return result | {"nodes": nodes}, lines
-
-
-def _specs(network: Any, signature: tuple[Any, ...], training: bool) -> list[Any]:
-    """The signature in the form of the model's arguments; of a training step what is left over is labels."""
-    from kcompile.core import tree
-    from kcompile.export.onnx.signature import default_signature
-
-    try:
-        structure = default_signature(network)
-    except ValueError:  # it was never built: the signature says with what it can be
-        structure = [None if len(signature) == 1 else [None] * len(signature)]
-    known = tree.flatten(structure)
-    inputs, labels = signature[: len(known)], signature[len(known) :]
-    if len(inputs) != len(known) or (labels and not training):
-        count = f"{len(known)} input{'s' * (len(known) != 1)}"
-        more = "; what comes after them are labels, of --training" if labels else ""
-        raise click.BadParameter(
-            f"the model has {count}, not {len(signature)}{more}", param_hint="--input-signature"
-        )
-    names = [getattr(like, "name", "") or f"input_{k}" for k, like in enumerate(known)]
-    given = [_spec(one, name) for one, name in zip(_by_name(inputs, names), names, strict=True)]
-    found = list(tree.pack_as(structure, given))
-    wishes = ["y"] if len(labels) == 1 else [f"y_{k}" for k in range(len(labels))]
-    of_labels = [_spec(one, wish) for one, wish in zip(labels, wishes, strict=True)]
-    return [*found, of_labels[0] if len(labels) == 1 else of_labels] if labels else found
-
-
-def _by_name(given: tuple[Any, ...], names: list[str]) -> list[Any]:
-    """Inputs that are called as the model's own are brought in its order; new names go by their place."""
-    by_name = {one[0]: one for one in given}
-    return [by_name[name] for name in names] if set(by_name) == set(names) else list(given)
-
-
-def _spec(given: Any, wish: str) -> Any:
-    from kcompile.core import dtypes
-    from kcompile.export.onnx.signature import Spec
-
-    name, dtype, shape = given
-    return Spec(shape, dtypes.standardize(dtype), name or wish)
 
 
 def _check(network: Any, target: Path, specs: Any) -> dict[str, Any]:

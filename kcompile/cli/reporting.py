@@ -131,10 +131,11 @@ def _with_options(text: str) -> str:
     """A hint's argument of Python under the name of the running command's option for it."""
     context = click.get_current_context(silent=True)
     options = [] if context is None else [o for p in context.command.params for o in p.opts if o[:2] == "--"]
+    text, begin, hint = text.partition("hint: ")
     for option in options:
         name = option[2:].replace("-", "_")
-        text = re.sub(rf"`{name}(=[^`]*)?`|\b{name}=True\b", option, text)
-    return text
+        hint = re.sub(rf"`{name}(=[^`]*)?`|\b{name}=True\b", option, hint)
+    return text + begin + hint
 
 
 def one_line(text: str) -> str:

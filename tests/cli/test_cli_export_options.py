@@ -131,3 +131,13 @@ def test_hints_name_options_rather_than_arguments_of_python(tmp_path):
     model.save(tmp_path / "m.keras")
     said = fails("export", tmp_path / "m.keras", "-o", tmp_path / "m.onnx", "--training")
     assert "leave out --training" in said and "training=True" not in said
+
+
+def test_other_words_of_a_message_stay_what_they_are(tmp_path):
+    """The loss has an argument `output`, which is no option of the command."""
+    model = kcompile.Sequential([kcompile.Input((3,)), layers.Dense(2)])
+    model.compile("sgd", "categorical_crossentropy")
+    model.save(tmp_path / "m.keras")
+    given = ("--input-signature", "float32[?,3]", "--input-signature", "float32[?,5]")
+    result = call("export", tmp_path / "m.keras", "-o", tmp_path / "m.onnx", "--training", *given)
+    assert result.exit_code == 2 and "`target` and `output` must have the same shape" in result.output

@@ -236,10 +236,13 @@ def test_export_options(tmp_path):
         ("float32[4,6]", "the batch"),
         ("flot32[?,6]", "flot32"),
         ("float32[?,5]", "5"),
+        ("float32[?]", "Expected shape (None, 6)"),
+        ("number=float32[?,6]", "there is no input 'number'; the model's input is 'numbers'"),
     ],
 )
 def test_wrong_signatures(model_file, tmp_path, signature, said):
-    assert said in fails("export", model_file, "-o", tmp_path / "m.onnx", "--input-signature", signature)
+    result = call("export", model_file, "-o", tmp_path / "m.onnx", "--input-signature", signature)
+    assert result.exit_code == 2 and said in result.output and result.output.count("\n") == 1
     twice = ("--input-signature", "float32[?,6]") * 2
     assert "the model has 1 input, not 2" in fails("export", model_file, "-o", tmp_path / "m.onnx", *twice)
     assert list(tmp_path.iterdir()) == []
@@ -285,6 +288,8 @@ def test_a_model_over_text(tmp_path):
     ).save(path)
     assert json_of("check", path)["ok"]
     assert json_of("explain", path, "--batch-size", 2)["programs"]["predict"]
+    found = json_of("export", path, "-o", tmp_path / "m.onnx", "--input-signature", "text=string[lines]")
+    assert found["inputs"] == [{"name": "text", "dtype": "string", "shape": ["lines"]}]
     found = json_of("export", path, "-o", tmp_path / "m.onnx")
     assert found["inputs"] == [{"name": "text", "dtype": "string", "shape": ["batch"]}]
     assert json_of("check", path, tmp_path / "m.onnx")["ok"]
@@ -370,10 +375,36 @@ def test_a_terminal_without_a_width(model_file, monkeypatch):
     assert "dense" in call("summary", model_file).output
 
 
-def test_signatures_that_name_the_models_inputs_come_in_any_order(tmp_path):
+@pytest.fixture(scope="module")
+def two_inputs(tmp_path_factory):
+    """A saved model of the inputs a and b."""
+    path = tmp_path_factory.mktemp("two") / "m.keras"
     a, b = layers.Input((4,), name="a"), layers.Input((6,), name="b")
-    model = kcompile.Model({"a": a, "b": b}, layers.Concatenate()([a, b]))
-    model.save(tmp_path / "m.keras")
-    given = ["--input-signature", "b=float32[rows,6]", "--input-signature", "a=float32[rows,4]"]
-    found = json_of("export", tmp_path / "m.keras", "-o", tmp_path / "m.onnx", *given)
+    kcompile.Model({"a": a, "b": b}, layers.Concatenate()([a, b])).save(path)
+    return path
+
+
+def signatures(*given):
+    return [word for one in given for word in ("--input-signature", one)]
+
+
+@pytest.mark.parametrize("given", [("b=float32[rows,6]", "a=float32[rows,4]"),
+                                   ("b=float32[rows,6]", "float32[rows,4]"),
+                                   ("float32[rows,4]", "float32[rows,6]")])  # fmt: skip
+def test_signatures_that_name_the_models_inputs_come_in_any_order(two_inputs, tmp_path, given):
+    found = json_of("export", two_inputs, "-o", tmp_path / "m.onnx", *signatures(*given))
     assert [(t["name"], t["shape"]) for t in found["inputs"]] == [("a", ["rows", 4]), ("b", ["rows", 6])]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (("b=float32[?,6]", "c=float32[?,4]"), "there is no input 'c'; the model's inputs are 'a', 'b'"),
+        (("b=float32[?,6]", "b=float32[?,4]"), "the input 'b' is given twice"),
+        (("b=float32[?,6]",), "the model has 2 inputs, not 1"),
+    ],
+)
+def test_signatures_of_inputs_that_there_are_not(two_inputs, tmp_path, given, said):
+    result = call("export", two_inputs, "-o", tmp_path / "m.onnx", *signatures(*given))
+    assert result.exit_code == 2 and said in result.output
+    assert list(tmp_path.iterdir()) == []

@@ -147,7 +147,7 @@ def test_labels_as_the_signature_says(tmp_path):
 
 
 def test_labels_of_the_signature_on_the_command_line(tmp_path):
-    model = kcompile.Sequential([kcompile.Input((None, 3)), layers.Dense(5)])
+    model = kcompile.Sequential([kcompile.Input((None, 3), name="x"), layers.Dense(5)])
     model.compile("sgd", losses.CTC())
     model.save(tmp_path / "m.keras")
     wanted = ("--input-signature", "x=float32[?,frames,3]", "--input-signature", "y=int32[?,letters]")

@@ -90,7 +90,7 @@ def trace_inference(model: Any, input_signature: Any = None) -> Traced:
     Raises:  ValueError if the model was never built and no signature is given.
     """
     given = default_signature(model) if input_signature is None else list(input_signature)
-    specs = [_specs(argument, count) for count in [itertools.count()] for argument in given]
+    specs = specs_of_arguments(given)
     flat = tree.flatten(specs)
     if not takes_or_makes_text(model):
         refuse_text(model, flat)
@@ -101,6 +101,12 @@ def trace_inference(model: Any, input_signature: Any = None) -> Traced:
         if fixed == specs:
             raise
         return _with_open_sizes(model, fixed)
+
+
+def specs_of_arguments(signature: Sequence[Any]) -> list[Any]:
+    """Named specs in the place of what a signature has, which may be all that `make_spec` takes."""
+    count = itertools.count()
+    return [_specs(argument, count) for argument in signature]
 
 
 def _specs(structure: Any, count: Iterator[int], path: tuple[str, ...] = ()) -> Any:
