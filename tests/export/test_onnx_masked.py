@@ -112,3 +112,19 @@ def test_sequences_of_both_directions(layer, merge, tmp_path):
         found = session.run(None, {session.get_inputs()[0].name: tokens})
         for a, b in zip(found, kcompile.tree.flatten(model(tokens)), strict=True):
             np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+@pytest.mark.parametrize("form", ["last", "sequence", "zeros"])
+def test_an_unrolled_layer_that_holds_its_last_output(layer, form, tmp_path):
+    """Beside its states the loop carries what masked steps give, which is no state of the operator."""
+    x = kcompile.Input((4,), dtype="int32")
+    y = layer(3, unroll=True, **FORMS[form])(layers.Embedding(9, 2, mask_zero=True)(x))
+    check(weighted(kcompile.Model(x, y)), tmp_path / "m.onnx", [TOKENS])
+
+
+def test_a_mask_that_is_an_input(tmp_path):
+    x, mask = kcompile.Input((None, 2)), kcompile.Input((None,), dtype="bool")
+    model = weighted(kcompile.Model([x, mask], layers.LSTM(3)(x, mask=mask)))
+    values = np.random.default_rng(1).normal(size=(5, 4, 2)).astype("float32")
+    assert "LSTM" in check(model, tmp_path / "m.onnx", [values, TOKENS > 0])

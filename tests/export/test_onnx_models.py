@@ -154,6 +154,22 @@ def test_inputs_that_must_agree_in_an_open_dimension(tmp_path):
     check(model, tmp_path / "m.onnx", [np.ones((2, 3, 4), "float32")] * 2)
 
 
+class Joined(layers.Layer):
+    """Two sequences, one behind the other; refuses what it cannot join in words of its own."""
+
+    def call(self, a, b):
+        if a.shape[1] != b.shape[1]:
+            raise ValueError(f"lengths differ: {a.shape[1]} and {b.shape[1]}")
+        return kcompile.ops.concatenate([a, b], axis=-1)
+
+
+def test_inputs_that_must_agree_by_a_layers_own_check(tmp_path):
+    a, b = kcompile.Input((None, 4)), kcompile.Input((None, 4))
+    model = kcompile.Model([a, b], Joined()(a, b))
+    model.export(tmp_path / "m.onnx", verbose=False)
+    check(model, tmp_path / "m.onnx", [np.ones((2, 3, 4), "float32")] * 2)
+
+
 def test_a_signature_fixes_open_dimensions(tmp_path):
     x = kcompile.Input((None, 4))
     model = kcompile.Model(x, layers.Dense(2)(x))

@@ -168,6 +168,8 @@ def _activations(
     gated = len(kind.order) > 1
     for names in itertools.product(ACTIVATIONS, repeat=2 if gated else 1):
         output, new = kind.step(units, names, x, states, found)
+        if len(tree.flatten(new)) != len(states):  # the loop carries more than the states, or less
+            return None
         for before in [states[0]] if blank is None else [states[0], blank]:
             leaves, result = _under(masks, output, tree.flatten(new), states, before)
             wanted = [*leaves, *[result] * (len(outputs) - len(states))]

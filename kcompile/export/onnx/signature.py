@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from kcompile.core import dtypes, open_extents, tree
-from kcompile.core.errors import ShapeError, message
+from kcompile.core.errors import message
 from kcompile.core.symbolic import Int, symbol
 from kcompile.export.onnx.text import TextCalls, call_of, takes_or_makes_text
 from kcompile.ir.graph import Graph
@@ -130,7 +130,7 @@ def _with_open_sizes(model: Any, specs: list[Any]) -> Traced:
         for way in ways if multiple == 1 else dict.fromkeys(map(tuple, (ways[0], ways[-1]))):
             try:
                 return _traced(model, of_these, tree.flatten(of_these), way)
-            except ShapeError as error:
+            except ValueError as error:  # of a layer's own check, too, not only of shapes
                 # Inputs must agree in a dimension that the signature leaves open, or it must be even enough.
                 wrong = error if multiple == 1 else wrong
     assert wrong is not None
@@ -138,7 +138,7 @@ def _with_open_sizes(model: Any, specs: list[Any]) -> Traced:
         loose = tree.map_structure(partial(replace, broadcasts=True), specs)
         with open_extents.of_placeholders():
             return replace(_traced(model, loose, tree.flatten(loose), ways[0]), broadcasts=True)
-    except ShapeError:
+    except ValueError:
         raise wrong from None
 
 
