@@ -182,6 +182,9 @@ def test_checking_a_training_step_is_quiet(model_file, tmp_path, capfd):
     result = call("check", path)
     assert result.exit_code == 0, result.output
     assert "Warning" not in (said := capfd.readouterr()).err + said.out
+    said = fails("check", model_file, path)
+    assert "is not the inference call of this model. expected: 1 input(s) and 1 output(s)" in said
+    assert "received: inputs numbers, y; outputs loss, " in said
 
 
 def _model(width):

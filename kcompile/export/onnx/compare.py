@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -14,7 +14,7 @@ import numpy as np
 from kcompile.core import dtypes, tree
 from kcompile.core.errors import message
 from kcompile.export.onnx.session import Session
-from kcompile.export.onnx.signature import Spec, trace_inference
+from kcompile.export.onnx.signature import Spec, Traced, trace_inference
 from kcompile.ir.graph import Graph
 
 TOLERANCE = 1e-5  # of the largest output, or of 1
@@ -67,6 +67,7 @@ def rows(
     session = Session(path)
     traced = trace_inference(model, input_signature)
     specs, found, states = traced.specs, [], state_of(traced.graph)
+    _must_be_of(traced, session, bool(states))
     fixed = {spec.shape[0] for spec in tree.flatten(specs) if isinstance(spec.shape[0], int)}
     for batch in fixed or batches:
         rng = np.random.default_rng(batch)
@@ -87,6 +88,26 @@ def rows(
         for variable, before in states:
             variable.assign(before)
     return found
+
+
+def _must_be_of(traced: Traced, session: Session, states: bool) -> None:
+    """Raise ValueError for the file of another model, or of a training step: by how much goes in and out.
+
+    states: new ones may go out, too; those that come in have defaults, and do not count.
+    """
+    extra = len(session.outputs) - len(traced.outputs)
+    if len(session.names) != len(traced.inputs) or extra < 0 or (extra and not states):
+        raise ValueError(
+            message(
+                "The file is not the inference call of this model.",
+                expected=f"{len(traced.inputs)} input(s) and {len(traced.outputs)} output(s)",
+                received=f"inputs {_few(session.names)}; outputs {_few(session.outputs)}",
+            )
+        )
+
+
+def _few(names: Sequence[str], most: int = 3) -> str:
+    return ", ".join([*names[:most], *["..."] * (len(names) > most)])
 
 
 def state_of(graph: Graph) -> list[tuple[Any, np.ndarray]]:

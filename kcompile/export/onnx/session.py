@@ -14,7 +14,7 @@ ERRORS = (
 
 
 class Session:
-    """Runs a file on the CPU. names: of its inputs, in order.
+    """Runs a file on the CPU. names, outputs: of what goes in and out, in order.
 
     Raises:  ImportError without onnxruntime; its own exceptions for a file that it cannot run.
     """
@@ -27,6 +27,7 @@ class Session:
         self._session = onnxruntime.InferenceSession(os.fspath(path), options, providers=providers)
         ports = [*self._session.get_inputs(), *self._session.get_outputs()]
         self.names = [one.name for one in self._session.get_inputs()]
+        self.outputs = [one.name for one in self._session.get_outputs()]
         self.is_widened = any("bfloat16" in one.type for one in ports)
         if self.is_widened:
             self._session = onnxruntime.InferenceSession(_widened(path), options, providers=providers)
