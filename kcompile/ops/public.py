@@ -6,6 +6,8 @@ import functools
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import numpy as np
+
 from kcompile.ops.misfits import FAILURES, misfit, whole_numbers, with_whole
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -69,7 +71,8 @@ def public(function: F) -> F:
         if has_symbolic(args) or (kwargs and has_symbolic(kwargs.values())):
             assert _record is not None
             return _record(call, args, kwargs)
-        return function(*args, **kwargs)
+        with np.errstate(all="ignore"):  # infinities and NaNs are results like others, as compiled
+            return function(*args, **kwargs)
 
     call = guarded(run)
     call.__module__ = "kcompile.ops"

@@ -388,3 +388,11 @@ def test_weights_as_operands(name):
         kcompile.jit(lambda x: ops.cast(BESIDE_A_WEIGHT[name](weight), "float32") + x)(numbers[0])
     )
     np.testing.assert_allclose(got, np.asarray(BESIDE_A_WEIGHT[name](numbers), "float32") + 0.5, rtol=1e-6)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("name", ["isclose", "dot", "polar", "subtract"])
+def test_infinities_are_no_reason_to_warn(name):
+    """As little as in compiled programs; in operators of NumPy that an op is made of, too."""
+    x = np.array([np.inf, -np.inf, np.nan, 3e38], "float32")
+    assert getattr(ops, name)(x, x) is not None
