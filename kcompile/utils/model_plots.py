@@ -141,7 +141,7 @@ def _by_graphviz(text: bytes, form: str) -> bytes:
             message(
                 f"plot_model needs Graphviz for a .{form} file.",
                 received="no program `dot` on the PATH",
-                hint='to_file="model.svg" needs nothing; or install Graphviz, https://graphviz.org/download/',
+                hint="a .svg file needs nothing; or install Graphviz, https://graphviz.org/download/",
             )
         )
     done = subprocess.run([program, f"-T{form}"], input=text, capture_output=True, check=False)

@@ -179,7 +179,7 @@ def test_plot(model_file, tmp_path, monkeypatch):
     assert found == {"file": str(tmp_path / "m.dot"), "bytes": (tmp_path / "m.dot").stat().st_size}
     assert "(None, 3)" not in (tmp_path / "m.dot").read_text()
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert "hint: to_file=" in fails("plot", model_file, "-o", tmp_path / "m.png")
+    assert "hint: a .svg file needs nothing" in fails("plot", model_file, "-o", tmp_path / "m.png")
     assert not (tmp_path / "m.png").exists()
 
 
