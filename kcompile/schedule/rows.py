@@ -82,12 +82,16 @@ def rows_of(graph: Graph) -> str | None:
 
 
 def independent_rows(graph: Graph, carried: Sequence[Value]) -> Atom | None:
-    """The symbol of the leading axis of `carried` if every value's row k depends on rows k alone."""
+    """The symbol of the leading axis of `carried` if every value's row k depends on rows k alone, and inputs
+    and outputs that have rows have them along their leading axis.
+    """
     atoms = {_leading_symbol(v) for v in carried}
     atom = atoms.pop() if len(atoms) == 1 else None
     if atom is None:
         return None
     rows = _Rows(atom)
+    if not all(rows.are_cut_from(v) for v in graph.outputs):
+        return None
     return atom if all(rows.are_kept_by(v) for node in graph.nodes() for v in node.values) else None
 
 
@@ -118,11 +122,11 @@ class _Rows:
     def are_kept_by(self, v: Value) -> bool:
         if not self._has_fitting_shape(v.shape):
             return False
-        moved = self._moved(v.shape)
         if is_leaf(v):
-            return moved[:1] == [self.step] or not any(moved)  # it is cut along its first axis
+            return self.are_cut_from(v)
         if not v.op.has("scalar"):
             return False
+        moved = self._moved(v.shape)
         index = new_axes(v)
         expr = Elements(frozenset(v.node.inputs)).compute(v, index)
         further: dict[Atom, int | Int] = {}
@@ -130,6 +134,11 @@ class _Rows:
             if axis := axis_of(i):
                 further[axis] = i + distance
         return all(self._keeps(part, further) for part in loops.walk(expr))
+
+    def are_cut_from(self, v: Value) -> bool:
+        """Does a block of rows lie side by side in memory that others see, or has it no rows?"""
+        moved = self._moved(v.shape)
+        return moved[:1] == [self.step] or not any(moved)
 
     def _keeps(self, part: Expr, further: Mapping[Atom, int | Int]) -> bool:
         if part.op == "reduce":

@@ -110,3 +110,33 @@ def test_an_open_number_of_rows_may_be_none():
     for n in (0, 1, 40):
         h, all_h = program(normal(n, UNITS), normal(STEPS, n, UNITS))
         assert (h.shape, all_h.shape) == ((n, UNITS), (STEPS, n, UNITS))
+
+
+@pytest.mark.parametrize(
+    "of_state",
+    [
+        ops.transpose,
+        lambda h: ops.reshape(h, (-1,)),
+        lambda h: ops.reshape(h, (-1, UNITS // 2)),
+        lambda h: ops.stack([h, h]),
+    ],
+)
+@pytest.mark.parametrize("rows", [8, 40])
+def test_results_whose_rows_lie_elsewhere(of_state, rows):
+    """What a step gives back must lie row by row for a block to write its own part of it."""
+
+    def function(h, x):
+        def step(h, x):
+            h = ops.tanh(ops.matmul(h, WEIGHTS) + x)
+            return h, of_state(h)
+
+        return ops.scan(step, h, x)
+
+    batch = symbol("batch")
+    types = [TensorType((batch, UNITS)), TensorType((STEPS, batch, UNITS))]
+    graph, _ = trace(function, [make_parameter(f"x{k}", t) for k, t in enumerate(types)])
+    arrays = normal(rows, UNITS), normal(STEPS, rows, UNITS)
+    with config(target="reference"):
+        want = compile_graph(graph)(*arrays)
+    for a, b in zip(compile_graph(graph)(*arrays), want, strict=True):
+        assert_close(a, b, terms=64 * STEPS)
