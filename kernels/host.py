@@ -138,7 +138,7 @@ def describe(text: str = "") -> Host:
         vector_registers=registers,
         converts_float16="__truncsfhf2" not in _assembly(_CONVERSION, cpu),
         multiplies_bfloat16=pairs,
-        multiplies_tiles=pairs and _has(features, "amx-bf16") and _may_use_tiles(),
+        multiplies_tiles=pairs and _has(features, "amx-bf16", "amx-tile") and _may_use_tiles(),
         fuses="fma" in probe or "fmla" in probe,
     )
 
@@ -162,10 +162,10 @@ def _identity(text: str) -> tuple[str, str, str]:
     return triple, name, ",".join(changes)
 
 
-def _has(features: str, name: str) -> bool:
-    """Do LLVM's features, of which later ones win, turn one on?"""
-    said = [item[0] for item in features.split(",") if item[1:] == name]
-    return said[-1:] == ["+"]
+def _has(features: str, name: str, base: str) -> bool:
+    """Do LLVM's features, of which later ones win, turn one on, which goes where its base goes?"""
+    said = [item for item in features.split(",") if item[1:] == name or item == f"-{base}"]
+    return said[-1:] == [f"+{name}"]
 
 
 def _may_use_tiles() -> bool:

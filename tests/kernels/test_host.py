@@ -50,7 +50,8 @@ def test_native_is_the_cpu_at_hand_and_may_lose_features():
     less = host_module.describe("native,-avx512f")
     assert less.name == host_module.describe().name and less.features.endswith(",-avx512f")
     assert less.vector_bytes <= 32 and not less.multiplies_bfloat16
-    assert not host_module.describe("native,-amx-bf16").multiplies_tiles
+    for feature in ("amx-bf16", "amx-tile"):  # the latter takes the former along
+        assert not host_module.describe(f"native,-{feature}").multiplies_tiles
 
 
 @X86
