@@ -39,7 +39,7 @@ class Loss:
     def __init__(
         self, name: str | None = None, reduction: str | None = "sum_over_batch_size", dtype: Any = None
     ):
-        self.name = checked_name(name or auto_name(type(self).__name__))
+        self.name = name or auto_name(type(self).__name__)
         self.reduction = standardize_reduction(reduction)
         self._dtype = dtype_policies.get(dtype or floatx()).compute_dtype
 
@@ -52,6 +52,7 @@ class Loss:
             raise ValueError(
                 f"Loss '{self.name}' needs labels and predictions. Received: y_true={y_true}, y_pred={y_pred}"
             )
+        checked_name(self.name)  # here and not before, as in Keras
         in_mask = mask_of(y_pred)
         y_pred = tree.map_structure(lambda x: tensor(x, self._dtype), y_pred)
         y_true = tree.map_structure(lambda x: tensor(x, self._dtype), y_true)

@@ -12,7 +12,7 @@ from kcompile import dtype_policies
 from kcompile.core import dtypes
 from kcompile.core.config import floatx
 from kcompile.core.errors import ArgumentError
-from kcompile.trace.naming import auto_name, checked_name
+from kcompile.trace.naming import auto_name
 from kcompile.trace.stateless import StatelessScope, values_in
 from kcompile.trace.variable import Variable, name_scope
 
@@ -46,7 +46,7 @@ class Metric:
         return metric
 
     def __init__(self, dtype: Any = None, name: str | None = None):
-        self.name = checked_name(name or auto_name(type(self).__name__), slashes=True)
+        self.name = name or auto_name(type(self).__name__)
         self._dtype = dtype_policies.get(dtype or floatx()).compute_dtype
 
     def __setattr__(self, name: str, value: Any) -> None:

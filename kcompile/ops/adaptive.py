@@ -12,7 +12,7 @@ import numpy as np
 
 from kcompile.core import dtypes
 from kcompile.core.config import data_format_of
-from kcompile.core.errors import ArgumentError, message
+from kcompile.core.errors import ArgumentError, ShapeError, message
 from kcompile.core.symbolic import Int, floordiv
 from kcompile.ir import loops
 from kcompile.ir.loops import Expr, Index
@@ -256,8 +256,9 @@ def _prepared(
     """x with channels last, the output's size in each dimension, and whether channels came first."""
     spatial = len(x.shape) - 2
     sizes = tuple(output_size) if isinstance(output_size, (tuple, list)) else (output_size,) * spatial
-    if len(sizes) != spatial or not sizes or not all(isinstance(n, int) and 0 < n <= MOST for n in sizes):
-        raise ArgumentError(
+    are_ints = all(isinstance(n, int) for n in sizes)
+    if len(sizes) != spatial or not sizes or not are_ints or not all(0 < n <= MOST for n in sizes):
+        raise (ShapeError if are_ints and sizes else ArgumentError)(
             message(
                 f"{op}: `output_size` must be a positive int up to {MOST:,}, or one for each "
                 "spatial dimension.",
@@ -283,7 +284,8 @@ def adaptive_average_pool(inputs: Any, output_size: Any, data_format: str | None
 
     Shapes:  inputs (n, d..., c) -> (n, output_size..., c).
     Args:    output_size: an int for all spatial dimensions, or one for each.
-    Raises:  ArgumentError if it does not fit the input's rank or is not positive.
+    Raises:  ShapeError (a ValueError) if it does not fit the input's rank or is not positive, ArgumentError
+             for what is no int.
 
     >>> adaptive_average_pool(np.arange(5.0).reshape(1, 5, 1), 3)[0, :, 0].tolist()
     [0.5, 2.0, 3.5]
@@ -303,7 +305,8 @@ def adaptive_max_pool(inputs: Any, output_size: Any, data_format: str | None = N
 
     Shapes:  inputs (n, d..., c) -> (n, output_size..., c).
     Args:    output_size: an int for all spatial dimensions, or one for each.
-    Raises:  ArgumentError if it does not fit the input's rank or is not positive.
+    Raises:  ShapeError (a ValueError) if it does not fit the input's rank or is not positive, ArgumentError
+             for what is no int.
 
     >>> adaptive_max_pool(np.arange(5.0).reshape(1, 5, 1), 3)[0, :, 0].tolist()
     [1.0, 3.0, 4.0]

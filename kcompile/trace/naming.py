@@ -22,16 +22,15 @@ def to_snake_case(name: str) -> str:
     return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
-def checked_name(name: object, slashes: bool = False) -> str:
+def checked_name(name: object) -> str:
     """`name`, if it can be the name of an object.
 
-    Raises:  ArgumentError for what is no text, or has a "/", which stands between the parts of paths, if they
-             are not allowed.
+    Raises:  ArgumentError for what is no text, or has a "/", which stands between the parts of paths.
     """
-    if not isinstance(name, str) or ("/" in name and not slashes):
-        rest = "" if slashes else " and cannot contain character `/`"
+    if not isinstance(name, str) or "/" in name:
         raise ArgumentError(
-            f"Argument `name` must be a string{rest}. Received: name={name} (of type {type(name)})"
+            f"Argument `name` must be a string and cannot contain character `/`. Received: name={name} "
+            f"(of type {type(name)})"
         )
     return name
 
