@@ -60,7 +60,11 @@ MOST = 3  # inputs and outputs that are shown
 @click.option(
     "--training", is_flag=True, help="Write a training step of a compiled model: loss, gradients, update."
 )
-@click.option("--external-data", is_flag=True, help="Weights in a second file; from 2 GB on they always are.")
+@click.option(
+    "--external-data",
+    is_flag=True,
+    help="Weights of 256 bytes or more in a second file; from 2 GB on they always are.",
+)
 @click.option(
     "--check",
     is_flag=True,
