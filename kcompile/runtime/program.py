@@ -29,6 +29,7 @@ SCRATCH_SLACK = 4096
 # Of intermediate values: more would come from main memory. MobileNetV2 of 128 images, 4 at a time: 342 ms,
 # 16: 396, 64: 524, all: 623 (an Intel Granite Rapids).
 BLOCK_BYTES = 32 << 20
+MOST_REPEATED = 0.1  # of a program's work
 
 
 _alive: weakref.WeakSet[Any] = weakref.WeakSet()  # whatever holds a lock
@@ -176,11 +177,20 @@ class Program:
 
     def _block(self, symbols: Mapping[str, int], arena: int) -> int:
         """How many rows at a time: as few as make their intermediate values no larger than BLOCK_BYTES, or
-        than what every block reads anew, the weights.
+        than what every block reads anew, the weights. All, where blocks would repeat much that has no rows.
         """
-        rows = symbols.get(self.listing.rows or "", 0)
-        blocks = -(-arena // max(BLOCK_BYTES, self._read_bytes))
-        return -(-rows // blocks) if rows > 1 and blocks > 1 else 0
+        name = self.listing.rows or ""
+        rows, limit = symbols.get(name, 0), max(BLOCK_BYTES, self._read_bytes)
+        if rows <= 1 or arena <= limit:
+            return 0
+        one = {**symbols, name: 1}
+        blocks = -(-(arena - self._place(one)[1]) // limit)
+        work = self._work(symbols)
+        repeated = (rows * self._work(one) - work) // (rows - 1)  # of a block: what a row does not add to
+        return -(-rows // blocks) if blocks > 1 and blocks * repeated <= MOST_REPEATED * work else 0
+
+    def _work(self, symbols: Mapping[str, int]) -> int:
+        return sum(symbolic.evaluate(spec.work, symbols) for spec in self.specs)
 
     @lazy
     def _read_bytes(self) -> int:

@@ -73,6 +73,19 @@ def test_what_depends_on_other_rows_is_not_cut(name):
     assert rows_of(pipeline.run(graph_of(DEPENDENT[name], (BATCH, 4, 6)))) is None
 
 
+def test_work_without_rows_is_not_repeated(monkeypatch):
+    def function(x, y):
+        return x + ops.sum(ops.matmul(y, y), axis=0)
+
+    monkeypatch.setattr(programs, "BLOCK_BYTES", 1 << 15)
+    monkeypatch.setattr(programs.Program, "_read_bytes", 0)
+    for size, is_cut in ((200, False), (4, True)):
+        graph = graph_of(lambda x, y: ops.tanh(ops.matmul(function(x, y), y)), (BATCH, size), (size, size))
+        program = compile_graph(graph).program
+        assert program.listing.rows == "batch"
+        assert bool(program.bind({"batch": 9000}).block) == is_cut
+
+
 def test_a_program_that_writes_variables_is_not_cut():
     model = keras.Sequential([keras.Input((3,)), layers.BatchNormalization()])
     model.compile("sgd", "mse")
