@@ -31,7 +31,7 @@ def target() -> Target:
     return Target(
         "cpu", _tile, packs=_packs, turns=True, winograd=True,
         long=4 * BLOCK_K, few=1 << 18, parts=8, sum_parts=16, owned=1 << 17, owners=2, sorts=True,
-        pairs=_pairs(), borders=True,
+        pairs=_pairs(), borders=True, prepares=True,
     )  # fmt: skip
 
 

@@ -127,7 +127,6 @@ class Program:
         base = arena.ctypes.data
         blocks: list[int] = []
         patches: dict[Value, list[int]] = {}
-        commands = np.zeros((len(self.specs), COMMAND_WORDS), np.int64)
         starts = []
         described: list[Description] = []
         for spec, within in zip(self.specs, self.repeated, strict=True):
@@ -145,21 +144,13 @@ class Program:
                     blocks.append(self._address(v))
             blocks.extend(symbolic.evaluate(n, symbols) for n in spec.numbers)
         arguments = np.array(blocks or [0], np.int64)
+        places = [arguments.ctypes.data + 8 * start for start in starts]
         ranges = {r.value: (r.offset, r.offset + r.size) for r in placed}
-        barriers = self._barriers(ranges)
-        work = 0
-        for k, spec in enumerate(self.specs):
-            tiles = symbolic.evaluate(spec.tiles, symbols)
-            own = symbolic.evaluate(spec.work, symbols)
-            work += own
-            flags = (BARRIER if barriers[k] else 0) | (SERIAL if tiles <= 1 or own < SMALL_COMMAND else 0)
-            block = arguments.ctypes.data + 8 * starts[k]
-            commands[k, :5] = self.addresses[k], block, tiles, _grain(tiles), flags
+        commands, threads = _commands(self.specs, self.addresses, places, ranges, symbols)
         needed = [symbolic.evaluate(s.scratch, symbols) for s in self.specs] + [d.scratch for d in described]
         scratch = max(needed, default=0) + SCRATCH_SLACK
         shapes = [tuple(symbolic.evaluate(d, symbols) for d in v.shape) for v in self.outputs]
         output_dtypes = [dtypes.numpy_dtype(v.dtype) for v in self.outputs]
-        threads = 1 if work < max(SMALL_WORK, SMALL_COMMAND * len(self.specs)) else None
         return Bound(
             commands,
             CommandList(commands),
@@ -209,13 +200,25 @@ class Program:
         if self._prepared_at == now:
             return
         with self._preparing:
-            for spec, address in self.preparation:
-                values = [self._address(v) for v in spec.buffers]
-                arguments = np.array([*values, *(symbolic.evaluate(n, {}) for n in spec.numbers)], np.int64)
-                command = np.zeros((1, COMMAND_WORDS), np.int64)
-                command[0, :4] = address, arguments.ctypes.data, symbolic.evaluate(spec.tiles, {}), 1
-                team().run(command, 1, scratch=symbolic.evaluate(spec.scratch, {}) + SCRATCH_SLACK)
+            commands, _, scratch, threads = self._preparing_commands
+            team().run(commands, 1, threads=threads, scratch=scratch)
             self._prepared_at = now
+
+    @lazy
+    def _preparing_commands(self) -> tuple[np.ndarray, np.ndarray, int, int | None]:
+        """Commands, the argument blocks that they point to, scratch memory, and threads."""
+        specs = [spec for spec, _ in self.preparation]
+        blocks: list[int] = []
+        starts = []
+        for spec in specs:
+            starts.append(len(blocks))
+            blocks += [self._address(v) for v in spec.buffers]
+            blocks += [symbolic.evaluate(n, {}) for n in spec.numbers]
+        arguments = np.array(blocks, np.int64)
+        places = [arguments.ctypes.data + 8 * start for start in starts]
+        commands, threads = _commands(specs, [a for _, a in self.preparation], places, {}, {})
+        scratch = max(symbolic.evaluate(s.scratch, {}) for s in specs) + SCRATCH_SLACK
+        return commands, arguments, scratch, threads
 
     def _bytes(self, v: Value, symbols: Mapping[str, int]) -> int:
         return symbolic.evaluate(v.type.size, symbols) * dtypes.itemsize(v.dtype)
@@ -252,17 +255,40 @@ class Program:
             for v, at, one in zip(own, offsets, needed, strict=True)
         ], total
 
-    def _barriers(self, ranges: Mapping[Value, tuple[int, int]]) -> list[bool]:
-        """Before which commands all earlier ones must finish: a read after a write, or another write."""
-        barriers = [False] * len(self.specs)
-        open_since = 0
-        for k, spec in enumerate(self.specs):
-            for earlier in self.specs[open_since:k]:
-                if _conflict(earlier, spec, ranges):
-                    barriers[k] = True
-                    open_since = k
-                    break
-        return barriers
+
+def _commands(
+    specs: Sequence[KernelSpec],
+    addresses: Sequence[int],
+    places: Sequence[int],
+    ranges: Mapping[Value, tuple[int, int]],
+    symbols: Mapping[str, int],
+) -> tuple[np.ndarray, int | None]:
+    """The team's commands for kernels at these addresses, with argument blocks at these places; and how many
+    threads are worth waking for them, None for all.
+    """
+    commands = np.zeros((len(specs), COMMAND_WORDS), np.int64)
+    barriers = _barriers(specs, ranges)
+    work = 0
+    for k, spec in enumerate(specs):
+        tiles = symbolic.evaluate(spec.tiles, symbols)
+        own = symbolic.evaluate(spec.work, symbols)
+        work += own
+        flags = (BARRIER if barriers[k] else 0) | (SERIAL if tiles <= 1 or own < SMALL_COMMAND else 0)
+        commands[k, :5] = addresses[k], places[k], tiles, _grain(tiles), flags
+    return commands, 1 if work < max(SMALL_WORK, SMALL_COMMAND * len(specs)) else None
+
+
+def _barriers(specs: Sequence[KernelSpec], ranges: Mapping[Value, tuple[int, int]]) -> list[bool]:
+    """Before which commands all earlier ones must finish: a read after a write, or another write."""
+    barriers = [False] * len(specs)
+    open_since = 0
+    for k, spec in enumerate(specs):
+        for earlier in specs[open_since:k]:
+            if _conflict(earlier, spec, ranges):
+                barriers[k] = True
+                open_since = k
+                break
+    return barriers
 
 
 def _grain(tiles: int) -> int:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
 from kcompile.core import config
-from kcompile.core.dtypes import is_half
+from kcompile.core.dtypes import is_half, itemsize
 from kcompile.core.symbolic import Int, product
 from kcompile.ir import graph as graphs
 from kcompile.ir import loops
@@ -49,7 +50,7 @@ class Plan:
     """Kernels in order.
 
     aliases: values that are written into a variable's own memory. prepared: memory that is written once,
-    outside the run.
+    outside the run, and again when a variable was written.
     """
 
     graph: Graph
@@ -57,18 +58,38 @@ class Plan:
     aliases: dict[Value, Value] = field(default_factory=dict)
     prepared: set[Value] = field(default_factory=set)
 
-    def find_prepared(self) -> None:
-        """Packed weights and transformed filters whose source does not change: computed once, not in every
-        run.
+    def find_prepared(self, kinds: tuple[type, ...]) -> None:
+        """What kernels of these kinds make of weights that do not change, in no more memory than they take:
+        computed once, not in every run. Packed weights, and transformed filters, may be larger.
         """
-        stable = stable_values(self.graph)
+        known, roots = set(stable_values(self.graph)), set(self.graph.roots())
         for kernel in self.kernels:
-            if isinstance(kernel, Pack) and kernel.reads <= stable:
-                self.prepared.add(kernel.target)
+            if not isinstance(kernel, kinds) or not kernel.reads <= known:
+                continue
+            if isinstance(kernel, Pack) or (roots.isdisjoint(writes(kernel)) and _condenses(kernel)):
+                self.prepared.update(writes(kernel))
+                known.update(writes(kernel))
 
 
-def plan_graph(graph: Graph, target: Target) -> Plan:
-    """Fuse, lower, split and order."""
+def _condenses(kernel: Kernel) -> bool:
+    """Does it write no more bytes than it reads, whatever the run's extents are?"""
+    written, read = _fixed_bytes(writes(kernel)), _fixed_bytes(kernel.reads)
+    return written is not None and read is not None and written <= read
+
+
+def _fixed_bytes(values: Collection[Value]) -> int | None:
+    """Bytes of the values together; None where a run's extents decide."""
+    sizes = [v.type.size for v in values]
+    if not all(isinstance(size, int) for size in sizes):
+        return None
+    return sum(hint(v.type.size) * itemsize(v.dtype) for v in values)
+
+
+def plan_graph(graph: Graph, target: Target, repeated: bool = False) -> Plan:
+    """Fuse, lower, split and order.
+
+    repeated: the graph is a loop's body, of which nothing but packing is done once, before the loop.
+    """
     graph = with_distinct_roots(graph if target.sorts else decompose.run(graph, sorts=False))
     groups, kept = needed_groups(groups_of(graph, target), set(graph.roots()))
     lowered: list[tuple[Group, list[Kernel]]] = [(g, _Lowering(g, kept, target).kernels()) for g in groups]
@@ -76,7 +97,8 @@ def plan_graph(graph: Graph, target: Target) -> Plan:
     _order(plan, lowered)
     if not config.current().noopt:
         plan.kernels = with_siblings_joined(plan.kernels, plan.aliases)
-    plan.find_prepared()
+    if target.prepares:
+        plan.find_prepared((Pack,) if repeated else (Pack, Loop, Contract, Finish))
     if not config.current().noopt:
         outside = {*graph.inputs, *graph.outputs, *plan.prepared}
         plan.kernels = lean_order(plan.kernels, plan.aliases, outside)
@@ -138,7 +160,7 @@ class _Lowering:
         graph, rows, extent = with_rows(graph, node.attrs["carries"], node.attrs["slices"])
         # A block of rows packs its own rows of what is captured.
         graph.stable = frozenset(v for v in graph.inputs[number:] if rows is None or not mentions(v, rows))
-        plan = plan_graph(graph, self.target)
+        plan = plan_graph(graph, self.target, repeated=True)
         outside = dict(zip(graph.inputs, node.inputs, strict=True))
         packs = [k for k in plan.kernels if isinstance(k, Pack) and k.target in plan.prepared]
         plan.kernels = [k for k in plan.kernels if k not in packs]

@@ -22,6 +22,7 @@ class Target:
     pairs     how many times as fast as products of float32 are those of bfloat16 pairs, added up in float32?
               0: there is no instruction for them.
     borders   can a contraction's kernel write what lies around its outputs, too?
+    prepares  is what depends on weights alone kept from run to run?
     """
 
     name: str
@@ -38,3 +39,4 @@ class Target:
     sorts: bool = False
     pairs: float = 0.0
     borders: bool = False
+    prepares: bool = False
