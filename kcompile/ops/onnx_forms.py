@@ -5,30 +5,53 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from kcompile.core.dtypes import is_float, largest
+from kcompile.core.dtypes import is_float, is_half, largest
 from kcompile.ops.operands import onnx_number
+
+LEAST = 2.0**-126  # what no runtime takes for 0
 
 
 def mod(g: Any, a: str, b: str) -> str:
-    """ONNX's Mod has the divisor's sign for ints only."""
+    """ONNX's Mod has the divisor's sign for ints only; of floats it is C's, which is exact."""
     if not is_float(g.dtype(a)):
-        return g.node("Mod", a, b)
-    return g.node("Sub", a, g.node("Mul", g.node("Floor", g.node("Div", a, b)), b))
+        return str(g.node("Mod", a, b))
+    rest = g.node("Mod", a, b, fmod=1)
+    return str(g.node("Where", _is_across(g, rest, b), g.node("Add", rest, b), rest))
+
+
+def _is_across(g: Any, rest: str, b: str) -> str:
+    """Does a remainder, or 0, lie on the other side of 0 than its divisor? Signs do not underflow."""
+    return str(g.node("Less", g.node("Mul", rest, g.node("Sign", b)), onnx_number(g, 0, rest)))
 
 
 def floor_divide(g: Any, a: str, b: str) -> str:
-    """ONNX's Div rounds ints towards zero."""
-    if is_float(g.dtype(a)):
-        return g.node("Floor", g.node("Div", a, b))
-    return g.node("Div", g.node("Sub", a, g.node("Mod", a, b)), b)
+    """ONNX's Div rounds ints towards zero, and of floats to the next one, which may lie above the quotient.
+
+    What is left without the remainder is a whole number of divisors.
+    """
+    if not is_float(g.dtype(a)):
+        return str(g.node("Div", g.node("Sub", a, g.node("Mod", a, b)), b))
+    rest = g.node("Mod", a, b, fmod=1)
+    whole = g.node("Round", g.node("Div", g.node("Sub", a, rest), b))
+    down = g.node("Sub", whole, g.cast(_is_across(g, rest, b), g.dtype(a)))
+    return str(g.node("Where", g.node("Equal", b, onnx_number(g, 0, b)), g.node("Div", a, b), down))
 
 
 def arctan2(g: Any, a: str, b: str) -> str:
+    """The angle in the first quadrant, mirrored; a reciprocal tells -0 from 0.
+
+    The largest numbers stand for infinities, whose quotient would be NaN, and the least for 0 as a divisor.
+    """
+    if is_half(dtype := g.dtype(a)):  # whose largest numbers are too near for that
+        return str(g.cast(arctan2(g, *(g.cast(x, "float32") for x in (a, b))), dtype))
     zero, turn = onnx_number(g, 0, a), onnx_number(g, math.pi, a)
-    angle = g.node("Atan", g.node("Div", a, b))
-    angle = g.node("Where", g.node("IsNaN", angle), zero, angle)
-    half = g.node("Where", g.node("Less", a, zero), g.node("Neg", turn), turn)
-    return g.node("Add", angle, g.node("Where", g.node("Less", b, zero), half, zero))
+    end = largest(dtype)
+    a, b = (g.node("Clip", x, onnx_number(g, -end, x), onnx_number(g, end, x)) for x in (a, b))
+    size = g.node("Max", g.node("Abs", b), onnx_number(g, LEAST, b))
+    angle = g.node("Atan", g.node("Div", g.node("Abs", a), size))
+    left, below = (g.node("Less", g.node("Reciprocal", x), zero) for x in (b, a))
+    angle = g.node("Where", left, g.node("Sub", turn, angle), angle)
+    return str(g.node("Mul", angle, g.node("Where", below, onnx_number(g, -1, a), onnx_number(g, 1, a))))
 
 
 def expm1(g: Any, x: str) -> str:

@@ -87,21 +87,24 @@ def normal_cdf(x: Any) -> Any:
 
 
 def floor_quotient(a: Any, b: Any) -> Any:
-    """a / b towards minus infinity, as NumPy divides: corrected where the rounded quotient is one off."""
+    """a / b towards minus infinity, as NumPy divides: corrected where rounding is one too high."""
     quotient = floor(a / b)
     rest = a if quotient == f32(0.0) else fma(-quotient, b, a)
-    below = rest > f32(0.0) if b < f32(0.0) else rest < f32(0.0)
-    above = rest <= b if b < f32(0.0) else rest >= b
-    return quotient - f32(1.0) if below else (quotient + f32(1.0) if above else quotient)
+    across = rest > f32(0.0) if b < f32(0.0) else rest < f32(0.0)
+    return quotient - f32(1.0) if across else quotient
+
+
+def nearest_rest(a: Any, b: Any) -> Any:
+    """a less the multiple of b next to it, or next to the rounded quotient: exact either way."""
+    quotient = floor(a / b + f32(0.5))
+    return a if quotient == f32(0.0) else fma(-quotient, b, a)
 
 
 def remainder(a: Any, b: Any) -> Any:
-    """a - b * floor_quotient(a, b), with the sign of b."""
-    quotient = floor(a / b)
-    rest = a if quotient == f32(0.0) else fma(-quotient, b, a)
-    below = rest > f32(0.0) if b < f32(0.0) else rest < f32(0.0)
-    above = rest <= b if b < f32(0.0) else rest >= b
-    return rest + b if below else (rest - b if above else rest)
+    """a - b * floor_quotient(a, b), with the sign of b (as on the CPU, `division.py`)."""
+    rest = nearest_rest(nearest_rest(nearest_rest(a, b), b), b)
+    across = rest > f32(0.0) if b < f32(0.0) else rest < f32(0.0)
+    return rest + b if across else rest
 
 
 def integer_power(base: Any, exponent: Any) -> Any:
@@ -153,7 +156,28 @@ def narrow_u16(x: Any) -> Any:
 
 
 __all__ = [
-    "add_up", "floor_quotient", "from_bf16", "integer_power", "magnitude", "maximum", "minimum",
-    "multiply_up", "narrow_i8", "narrow_i16", "narrow_u8", "narrow_u16", "normal_cdf", "relu", "remainder",
-    "round_bf16", "round_f16", "rsqrt", "select", "sigmoid", "sign_of", "softplus", "to_bf16",
+    "add_up",
+    "floor_quotient",
+    "from_bf16",
+    "integer_power",
+    "magnitude",
+    "maximum",
+    "minimum",
+    "multiply_up",
+    "narrow_i8",
+    "narrow_i16",
+    "narrow_u8",
+    "narrow_u16",
+    "nearest_rest",
+    "normal_cdf",
+    "relu",
+    "remainder",
+    "round_bf16",
+    "round_f16",
+    "rsqrt",
+    "select",
+    "sigmoid",
+    "sign_of",
+    "softplus",
+    "to_bf16",
 ]  # fmt: skip

@@ -70,6 +70,13 @@ def test_floor_division_is_exact_where_rounding_misleads():
     np.testing.assert_allclose(apply("remainder(v0, v1)", a, b), a % b, atol=1e-8)
 
 
+def test_remainders_of_large_quotients_and_of_what_is_next_to_zero():
+    a = np.array([-1e-9, 1e-9, 1e10, -1e10, 8388608.5, -3e15, 1e6], np.float32)
+    b = np.array([3.0, -3.0, 1.5, 7.3, 0.1, 0.7, -1e-7], np.float32)
+    np.testing.assert_array_equal(apply("remainder(v0, v1)", a, b), a % b)
+    np.testing.assert_array_equal(apply("floor_quotient(v0, v1)", a[:2], b[:2]), [-1.0, -1.0])
+
+
 def test_bfloat16_is_rounded_to_nearest_even():
     ml_dtypes = pytest.importorskip("ml_dtypes")
     x = np.array([1.0, 1.00390625, 1.01171875, -3.14159, 1e-40, 3e38, np.inf, np.nan], np.float32)

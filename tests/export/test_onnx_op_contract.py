@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
 from kcompile import ops
 from kcompile.core import dtypes
 from kcompile.export.onnx.emit import UnsupportedOps
-from tests.export.onnx_tools import graph_of, model_of, run
+from tests.export.onnx_tools import LATEST, graph_of, model_of, run
 from tests.helpers import all_ops, assert_close, parametrize_samples, samples_of
 from tests.test_op_contract import TERMS, results
 
@@ -166,3 +168,22 @@ def test_the_exceptions_above_exist():
     names = {(op.name, sample.name) for op in all_ops() for sample in samples_of(op)}
     assert NOT_ONNX.keys() <= names
     assert {*NO_ONNX, *SINCE} <= {op for op, _ in names}
+
+
+EDGES = [math.nan, math.inf, -math.inf, -0.0, 0.0, 1e-30, -1e-9, 0.1, -0.3, 0.5, 1.0, -1.5, 3.0, -1e10]
+SIGNED_ZERO = {"arctan2"}  # whose zeros tell from which side
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("opset", [13, LATEST])
+@pytest.mark.parametrize("name", ["arctan2", "floor_divide", "mod", "power", "maximum", "minimum", "divide"])
+def test_pairs_of_nan_infinities_and_zeros_are_as_in_numpy(name, opset, dtype):
+    with np.errstate(all="ignore"):
+        edges = np.array(EDGES, dtype)
+        pairs = [side.ravel() for side in np.meshgrid(edges, edges)]
+        want = getattr(np, name)(*pairs)
+    [got] = run(model_of(graph_of(getattr(ops, name), pairs), opset), pairs)
+    limit = dtypes.tolerance("float16" if dtype == "float16" else "float32")
+    np.testing.assert_allclose(got, want, rtol=limit, atol=1e-25)  # less than any number over a large one
+    if name in SIGNED_ZERO:
+        np.testing.assert_array_equal(np.signbit(got), np.signbit(want) | (np.isnan(want) & np.signbit(got)))

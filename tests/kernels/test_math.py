@@ -199,6 +199,13 @@ def test_division_is_exact_as_in_numpy(emit, reference):
         np.testing.assert_array_equal(apply(emit, x, y), reference(x, y))
 
 
+def test_remainders_of_large_quotients_and_of_what_is_next_to_zero():
+    x = np.array([-1e-9, 1e-9, 1e10, -1e10, 8388608.5, 1e20, -3e15, 1e6, 2.5], "f4")
+    y = np.array([3.0, -3.0, 1.5, 7.3, 0.1, 3.0, 0.7, -1e-7, np.inf], "f4")
+    np.testing.assert_array_equal(apply(remainder, x, y), np.mod(x, y))
+    np.testing.assert_array_equal(apply(floor_quotient, x[:2], y[:2]), [-1.0, -1.0])
+
+
 @pytest.mark.parametrize("emit, reference", [(maximum, np.maximum), (minimum, np.minimum)])
 def test_order_propagates_nan(emit, reference):
     values = np.array([0.0, 1.0, -1.0, np.inf, -np.inf, np.nan], "f4")
