@@ -20,6 +20,7 @@ from kcompile.ir.op import constant, unwrap
 from kcompile.ir.types import TensorType
 from kcompile.ops import create, cutting, joining, movement, state
 from kcompile.ops import elementwise as ew
+from kcompile.ops.arrange import moveaxis
 from kcompile.ops.branches import check_callable
 from kcompile.ops.loop import loop_op
 
@@ -258,7 +259,8 @@ def fori_loop(lower: Any, upper: Any, body_fun: Function, init_val: Any) -> Any:
 def associative_scan(f: Function, elems: Any, reverse: bool = False, axis: int = 0) -> Any:
     """All prefixes of elems along an axis, combined by an associative f(a, b).
 
-    The number of calls grows with the logarithm of the length. f takes and gives tensors nested as elems.
+    The number of calls grows with the logarithm of the length; where that is known at run time only, one step
+    follows the other. f takes and gives tensors nested as elems.
     Source: Blelloch, Prefix sums and their applications (1990).
 
     >>> associative_scan(lambda a, b: a + b, np.arange(5)).tolist()
@@ -272,14 +274,13 @@ def associative_scan(f: Function, elems: Any, reverse: bool = False, axis: int =
         raise ValueError(
             f"Array inputs to associative_scan must have the same first dimension. Saw: {lengths}"
         )
-    if not all(isinstance(n, int) for n in lengths):
-        raise ValueError("associative_scan needs a known length of the axis.")
 
     def combined(a: list[Any], b: list[Any]) -> list[Any]:
         return tree.flatten(f(tree.pack_as(elems, a), tree.pack_as(elems, b)))
 
     flipped = [cutting.flip(x, axis) for x in leaves] if reverse else leaves
-    found = _prefixes(combined, flipped, axis)
+    find = _prefixes if isinstance(flipped[0].shape[axis], int) else _step_by_step
+    found = find(combined, flipped, axis)
     return tree.pack_as(elems, [cutting.flip(x, axis) for x in found] if reverse else found)
 
 
@@ -299,6 +300,23 @@ def _prefixes(combine: Function, xs: list[Any], axis: int) -> list[Any]:
         rest = combine(short, [_part(x, axis, 2, count, 2) for x in xs])
         even = [joining.concatenate([a, b], axis) for a, b in zip(even, rest, strict=True)]
     return [_interleaved(a, b, axis) for a, b in zip(even, odd, strict=True)]
+
+
+def _step_by_step(combine: Function, xs: list[Any], axis: int) -> list[Any]:
+    """As `_prefixes`, along an axis whose extent is known at run time only.
+
+    The first step combines nothing, but is one: runtimes of ONNX files refuse loops without any.
+    """
+    steps = [moveaxis(x, axis, 0) for x in xs]
+
+    def step(before: list[Any], now: list[Any]) -> tuple[list[Any], list[Any]]:
+        number, now = now[0], [movement.expand_dims(x, axis) for x in now[1:]]
+        found = [ew.where(ew.equal(number, 0), x, y) for x, y in zip(now, combine(before, now), strict=True)]
+        return found, [movement.squeeze(x, [axis]) for x in found]
+
+    first = [_part(x, axis, 0, 1) for x in xs]
+    _, found = scan(step, first, [create.iota(steps[0].shape[0]), *steps])
+    return [moveaxis(x, 0, axis) for x in found]
 
 
 def _interleaved(even: Any, odd: Any, axis: int) -> Any:

@@ -14,14 +14,14 @@ import kcompile
 from kcompile import layers
 from kcompile.core import dtypes
 from kcompile.core.symbolic import symbol
-from kcompile.export.onnx import OLDEST_OPSET, cleanup, schema, write
+from kcompile.export.onnx import OLDEST_OPSET, cleanup, newest_opset, schema, write
 from kcompile.export.onnx.emit import emit_graph
 from kcompile.ir.graph import Graph
 from kcompile.ir.op import make_parameter
 from kcompile.ir.types import TensorType
 from kcompile.trace.tracer import trace
 
-LATEST = onnx.defs.onnx_opset_version()  # the newest that the installed onnx writes
+LATEST, _ = newest_opset()
 
 
 def graph_of(function: Callable[..., Any], arrays: Sequence[np.ndarray], batch: bool = False) -> Graph:

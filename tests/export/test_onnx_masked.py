@@ -9,6 +9,7 @@ import pytest
 
 import kcompile
 from kcompile import layers
+from tests.export.onnx_tools import LATEST
 
 # Rows that are whole, end early, begin late, have holes, and hold nothing at all.
 TOKENS = np.array([[1, 2, 3, 4], [5, 6, 0, 0], [0, 0, 7, 8], [1, 0, 0, 2], [0, 0, 0, 0]], "int32")
@@ -57,7 +58,7 @@ def test_a_masked_layer_is_its_operator(layer, form, tmp_path):
     assert "Scan" not in found
 
 
-@pytest.mark.parametrize("opset", [13, 20, onnx.defs.onnx_opset_version()])
+@pytest.mark.parametrize("opset", [13, 20, LATEST])
 def test_in_every_opset_and_with_states_of_ones_own(opset, tmp_path):
     """A row without any step keeps the first states."""
     x = kcompile.Input((None,), dtype="int32")
@@ -79,7 +80,7 @@ def test_both_directions_and_a_stack(tmp_path):
     assert sorted(op for op in found if op in ("LSTM", "GRU", "Scan")) == ["GRU", "GRU", "LSTM"]
 
 
-@pytest.mark.parametrize("opset", [13, 20, onnx.defs.onnx_opset_version()])
+@pytest.mark.parametrize("opset", [13, 20, LATEST])
 @pytest.mark.parametrize("zeros", [False, True])
 def test_backward_sequences_with_states_of_ones_own(zeros, opset, tmp_path):
     """Steps behind the last one that counts give the first state."""

@@ -260,6 +260,23 @@ def test_opsets_out_of_range(opset, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_the_newest_opset_is_one_that_onnxruntime_takes(tmp_path, monkeypatch):
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    known = [one for one in state.get_all_operator_schema() if one.since_version <= 24]
+    monkeypatch.setattr(state, "get_all_operator_schema", lambda: known)
+    with pytest.raises(ValueError, match=r"expected  13 to 24 \(onnxruntime .* is installed\)"):
+        dense().export(tmp_path / "m.onnx", opset_version=25)
+    dense().export(tmp_path / "m.onnx", opset_version=24)
+
+
+def test_the_hint_names_an_opset_that_has_what_is_lacking(tmp_path):
+    model = kcompile.Sequential([kcompile.Input((3,)), layers.Lambda(lambda x: ops.nextafter(x, x + 1))])
+    with pytest.raises(UnsupportedOps, match="hint      opset 26 or later"):
+        model.export(tmp_path / "m.onnx", opset_version=20)
+    model.export(tmp_path / "m.onnx", opset_version=26)
+
+
 def test_other_formats(tmp_path):
     with pytest.raises(ValueError, match="export format: 'onx'.*\n.*did you mean 'onnx'"):
         dense().export(tmp_path / "m.onnx", format="onx")

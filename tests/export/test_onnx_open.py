@@ -6,6 +6,8 @@ import numpy as np
 import onnxruntime
 import pytest
 
+import kcompile
+from kcompile import layers, ops
 from kcompile.export import onnx as onnx_export
 from tests.models.test_open_broadcasts import CASES, trained_model
 
@@ -32,3 +34,29 @@ def test_a_network_with_such_a_dimension(steps, tmp_path):
     x = [rng.normal(size=(6, n, 4)).astype("float32") for n in (steps, 5)]
     np.testing.assert_allclose(run(path, x), model.predict(x, verbose=0), rtol=1e-5, atol=1e-6)
     assert onnx_export.check(model, path) < 1e-5
+
+
+class Prefixes(layers.Layer):
+    """x[k] = a x[k - 1] + b, which is associative in pairs."""
+
+    def __init__(self, reverse, **kwargs):
+        super().__init__(**kwargs)
+        self.reverse = reverse
+
+    def call(self, x):
+        def both(first, then):
+            return first[0] * then[0], first[1] * then[0] + then[1]
+
+        return ops.associative_scan(both, (ops.sigmoid(x), x), reverse=self.reverse, axis=1)[1]
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_prefixes_of_so_many_steps_as_there_are(reverse, tmp_path):
+    x = kcompile.Input((None, 3))
+    model = kcompile.Model(x, Prefixes(reverse)(x))
+    onnx_export.export_onnx(model, path := tmp_path / "open.onnx", verbose=False)
+    for steps in (1, 2, 9):
+        given = np.random.default_rng(steps).normal(size=(4, steps, 3)).astype("float32")
+        want = Prefixes(reverse)(given)
+        np.testing.assert_allclose(model(given), want, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(run(path, [given]), want, rtol=1e-5, atol=1e-6)

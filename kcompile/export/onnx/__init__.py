@@ -101,30 +101,45 @@ def _say_where(filepath: Any, verbose: bool | None) -> None:
 def check_opset(opset: int | None) -> int:
     """The opset to write.
 
-    Raises:  ValueError outside of what the installed onnx and this exporter know; TypeError for what is no
-             whole number.
+    Raises:  ValueError for one that this exporter or what is installed does not know; TypeError for what is
+             no whole number.
     """
-    import onnx
-
-    newest = onnx.defs.onnx_opset_version()
     if opset is not None and (isinstance(opset, bool) or not hasattr(opset, "__index__")):
         raise TypeError(
             message(
                 "`opset_version` must be a whole number.",
-                expected=f"{OLDEST_OPSET} to {newest}, or None for {DEFAULT_OPSET}",
+                expected=f"{OLDEST_OPSET} to {newest_opset()[0]}, or None for {DEFAULT_OPSET}",
                 received=f"{opset!r} of type {type(opset).__name__}",
             )
         )
     chosen = DEFAULT_OPSET if opset is None else operator.index(opset)
+    if OLDEST_OPSET <= chosen <= DEFAULT_OPSET:
+        return chosen
+    newest, known_by = newest_opset()
     if not OLDEST_OPSET <= chosen <= newest:
         raise ValueError(
             message(
                 f"ONNX opset {opset} is not supported.",
-                expected=f"{OLDEST_OPSET} to {newest} (onnx {onnx.__version__} is installed)",
+                expected=f"{OLDEST_OPSET} to {newest} ({known_by} is installed)",
                 hint=f"leave it out for {DEFAULT_OPSET}",
             )
         )
     return chosen
+
+
+def newest_opset() -> tuple[int, str]:
+    """The newest opset that the installed onnx writes and onnxruntime, if it is there, takes; and whose."""
+    import onnx
+
+    newest, known_by = onnx.defs.onnx_opset_version(), f"onnx {onnx.__version__}"
+    with contextlib.suppress(ImportError):
+        import onnxruntime
+        from onnxruntime.capi.onnxruntime_pybind11_state import get_all_operator_schema
+
+        taken = max(one.since_version for one in get_all_operator_schema() if one.domain == "")
+        if taken < newest:
+            return taken, f"onnxruntime {onnxruntime.__version__}"
+    return newest, known_by
 
 
 def check(model: Any, filepath: str | os.PathLike[str], input_signature: Any = None) -> float:

@@ -16,6 +16,7 @@ from kcompile.ir.graph import Graph, Node, Value, set_origin, topological
 
 NEXT = ".next"  # what the name of an input gets where its new value goes out
 STATE = "kcompile.state"
+HINT = "another opset, or these layers written with other ops"
 
 
 class UnsupportedOps(NotImplementedError):
@@ -25,7 +26,7 @@ class UnsupportedOps(NotImplementedError):
         self,
         ops: list[tuple[str, str, str]],
         opset: int,
-        hint: str = "another opset, or these layers written with other ops",
+        hint: str = HINT,
     ):
         self.ops = ops
         rows = "\n".join(f"    {path or 'top level'}: {op} ({reason})" for path, op, reason in ops)
@@ -41,7 +42,7 @@ class Emitter:
         self.weights = graph.variables if constant_weights else {}
         g.body = self.body
         self.names: dict[Value, str] = {}
-        self.unsupported: dict[tuple[str, str, str], None] = {}
+        self.unsupported: dict[tuple[str, str, str], int | None] = {}  # and the opset that has the operator
 
     def emit(self, roots: Sequence[Value], origin: str = "") -> None:
         """Write all nodes that the roots need. `origin` stands in for nodes that have none of their own."""
@@ -56,7 +57,7 @@ class Emitter:
         elif name == "variable":
             self._bind(node, (self._weight(node),))
         elif not self._by_rule(node, origin) and not self._by_parts(node, origin):
-            self.unsupported.setdefault((origin, name, self.reason), None)
+            self.unsupported.setdefault((origin, name, self.reason), self.since)
             self._bind(node, tuple(self.g.name(name) for _ in node.values))  # to look at what comes after it
 
     def _weight(self, node: Node) -> str:
@@ -65,7 +66,7 @@ class Emitter:
 
     def _by_rule(self, node: Node, origin: str) -> bool:
         """Let the op's rule write it; False if it has none or declines."""
-        self.reason = "it has no ONNX form"
+        self.reason, self.since = "it has no ONNX form", None
         rule = node.op.rules.get("onnx")
         if rule is None:
             return False
@@ -75,7 +76,7 @@ class Emitter:
             if made is None:
                 made = rule(self.g, *(self.names[v] for v in node.inputs), **node.attrs)
         except NotImplementedError as error:  # NotInOpset among them
-            self.reason, made = str(error), None
+            self.reason, self.since, made = str(error), getattr(error, "since", None), None
         if made is None:
             self.g.undo(mark)
             return False
@@ -163,7 +164,9 @@ def emit_graph(
     emitter.write_text(text or TextCalls())
     emitter.emit(roots)
     if emitter.unsupported:
-        raise UnsupportedOps(list(emitter.unsupported), opset)
+        needed = [since or 0 for since in emitter.unsupported.values()]
+        hint = f"opset {max(needed)} or later has the operators" if all(needed) else HINT
+        raise UnsupportedOps(list(emitter.unsupported), opset, hint)
     for value, name in zip(roots, results, strict=True):
         g.nodes.append(OnnxNode("Identity", (emitter.names[value],), (name,)))
     types = {name: value.type for value, name in zip(roots, results, strict=True)}

@@ -17,7 +17,14 @@ from kcompile.ir.types import TensorType
 
 
 class NotInOpset(NotImplementedError):
-    """The operator set lacks an operator, an attribute or a dtype; the op is decomposed, if it can be."""
+    """The operator set lacks an operator, an attribute or a dtype; the op is decomposed, if it can be.
+
+    since: the opset from which on it is there, if it is known.
+    """
+
+    def __init__(self, text: str, since: int | None = None):
+        super().__init__(text)
+        self.since = since
 
 
 @cache
@@ -28,7 +35,8 @@ def schema_of(op: str, opset: int) -> Any:
     domain, opset = domain_of(op), version_of(domain_of(op), opset)
     if not onnx.defs.has(op, opset, domain):
         since = next((s.since_version for s in _versions(op)), None)
-        raise NotInOpset(f"ONNX has {op} from opset {since} on" if since else f"ONNX has no operator {op}")
+        lacks = f"ONNX has {op} from opset {since} on" if since else f"ONNX has no operator {op}"
+        raise NotInOpset(lacks, since)
     return onnx.defs.get_schema(op, opset, domain)
 
 
