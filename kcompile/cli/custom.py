@@ -48,7 +48,7 @@ def _import_all(ctx: click.Context, param: click.Parameter, names: tuple[str, ..
     from kcompile.core.registry import CustomObjectScope
 
     for name in names:
-        ctx.with_resource(CustomObjectScope(_own(_module(name))))
+        ctx.with_resource(CustomObjectScope(_own(_module(name), name.endswith(".py"))))
 
 
 import_option: Callable[[Any], Any] = click.option(
@@ -86,10 +86,30 @@ def _of_file(path: Path) -> ModuleType:
     return module
 
 
-def _own(module: ModuleType) -> dict[str, Any]:
-    """Classes and functions that the module itself defines, by name."""
+def _own(module: ModuleType, beside: bool = False) -> dict[str, Any]:
+    """Classes and functions that the module or another one of its package defines, by name.
+
+    A package may gather what its modules define, and with `beside` a file what the files beside it do. What
+    comes from elsewhere is no code of the user's: it would stand in for ours of the same name.
+    """
+    folder = _folder(module) if beside else None
+
+    def is_own(origin: str) -> bool:
+        top = origin.partition(".")[0]
+        in_package = top == module.__name__.partition(".")[0]
+        return in_package or (folder is not None and _folder(sys.modules.get(top)) == folder)
+
     return {
         name: value
         for name, value in vars(module).items()
-        if callable(value) and getattr(value, "__module__", None) == module.__name__
+        if callable(value) and is_own(getattr(value, "__module__", None) or "")
     }
+
+
+def _folder(module: ModuleType | None) -> Path | None:
+    """Where a module's file lies, or a package's folder."""
+    name = getattr(module, "__file__", None)
+    if name is None:
+        return None
+    file = Path(name).absolute()
+    return file.parent.parent if file.name == "__init__.py" else file.parent

@@ -30,17 +30,31 @@ from kcompile.cli.reporting import examples, json_option, reading, show
 def command(model: Path, expand_nested: bool, trainable: bool, as_json: bool) -> None:
     """Show the layers and weights of MODEL: a .keras, .h5 or .onnx file."""
     if model.suffix == ONNX:
+        if expand_nested or trainable:
+            option = "--expand-nested" if expand_nested else "--trainable"
+            raise click.UsageError(f"{option} is of .keras and .h5 files: an .onnx file has no layers")
         _onnx(model, as_json)
         return
     network = load(model)
     if as_json:
-        show(_described(network), [], as_json)
+        show(_described(network, expand_nested), [], as_json)
     else:
         network.summary(expand_nested=expand_nested, show_trainable=trainable, print_fn=click.echo)
 
 
-def _described(network: Any) -> dict[str, Any]:
-    layers = [
+def _described(network: Any, expand_nested: bool) -> dict[str, Any]:
+    return {
+        "name": network.name,
+        "layers": _layers(network, expand_nested),
+        "parameters": _count(network.weights),
+        "trainable": _count(network.trainable_weights),
+        "compiled": network.compiled,
+    }
+
+
+def _layers(network: Any, expand_nested: bool) -> list[dict[str, Any]]:
+    """Of each layer what a summary tells; of a nested model also its layers, where they are wanted."""
+    return [
         {
             "name": layer.name,
             "class": type(layer).__name__,
@@ -49,15 +63,9 @@ def _described(network: Any) -> dict[str, Any]:
             "parameters": layer.count_params() if layer.built else None,
             "trainable": layer.trainable,
         }
+        | ({"layers": _layers(layer, True)} if expand_nested and getattr(layer, "layers", None) else {})
         for layer in network.layers
     ]
-    return {
-        "name": network.name,
-        "layers": layers,
-        "parameters": _count(network.weights),
-        "trainable": _count(network.trainable_weights),
-        "compiled": network.compiled,
-    }
 
 
 def _count(weights: list[Any]) -> int:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import warnings
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -70,7 +71,7 @@ def forgotten():
     before, paths, known = set(sys.modules), list(sys.path), dict(registry._custom)
     yield
     for name in set(sys.modules) - before:
-        if name in ("my_layers", "beside"):
+        if name.partition(".")[0] in ("my_layers", "beside", "all_of_it", "gathered"):
             del sys.modules[name]
     sys.path[:] = paths
     registry._custom.clear()
@@ -120,6 +121,30 @@ def test_only_what_a_module_defines_itself():
     module = type(sys)("made")
     exec("import json\nfrom json import dumps\ndef own(): pass\nclass Own: pass\nNUMBER = 1\n", vars(module))
     assert sorted(_own(module)) == ["Own", "own"]
+
+
+def test_code_that_a_file_or_a_package_gathers(mine, forgotten, tmp_path):
+    (mine / "all_of_it.py").write_text("from my_layers import *\nfrom math import *\n")
+    assert call("summary", mine / "mine.keras", "--import", mine / "all_of_it.py").exit_code == 0
+    module = sys.modules["all_of_it"]
+    assert sorted(_own(module, beside=True)) == ["Scaled", "shifted"]
+    assert _own(module) == {}  # by name it may lie among all that is installed
+    (package := tmp_path / "gathered").mkdir()
+    (package / "parts.py").write_text("class Part: pass\n")
+    (package / "__init__.py").write_text("from .parts import Part\n")
+    sys.path.insert(0, str(tmp_path))
+    assert list(_own(import_module("gathered"))) == ["Part"]
+
+
+def test_a_summary_of_layers_is_not_asked_of_a_file_without(onnx_file, tmp_path):
+    for option in ("--expand-nested", "--trainable"):
+        refused = call("summary", onnx_file, option)
+        assert refused.exit_code == 2 and f"{option} is of .keras and .h5 files" in refused.output
+    inner = kcompile.Sequential([kcompile.Input((3,)), layers.Dense(2, name="deep")], name="inner")
+    kcompile.Sequential([kcompile.Input((3,)), inner]).save(tmp_path / "m.keras")
+    [flat] = json_of("summary", tmp_path / "m.keras")["layers"]
+    [full] = json_of("summary", tmp_path / "m.keras", "--expand-nested")["layers"]
+    assert "layers" not in flat and [one["name"] for one in full["layers"]] == ["deep"]
 
 
 def test_an_export_to_standard_output(model_file):

@@ -118,7 +118,6 @@ def test_check_finds_weights_that_are_not_finite(tmp_path):
 
 
 def test_check_a_model_and_its_export(model_file, onnx_file, tmp_path):
-    pytest.importorskip("onnxruntime")
     assert json_of("check", model_file, onnx_file)["ok"]
     other = kcompile.Sequential([kcompile.Input((6,)), layers.Dense(3)])
     other.export(tmp_path / "other.onnx", verbose=False)
@@ -129,7 +128,6 @@ def test_check_a_model_and_its_export(model_file, onnx_file, tmp_path):
 
 
 def test_check_an_onnx_file(onnx_file, tmp_path):
-    pytest.importorskip("onnxruntime")
     found = json_of("check", onnx_file)
     assert found["ok"]
     assert all(row["onnxruntime_us"] > 0 for row in found["batches"])
@@ -144,7 +142,6 @@ def test_check_an_onnx_file(onnx_file, tmp_path):
 
 
 def test_bench(model_file):
-    pytest.importorskip("onnxruntime")
     found = json_of("bench", model_file, "-b", 2, "-b", 5, "--seconds", 0.01, "--onnxruntime")
     assert [row["batch"] for row in found["batches"]] == [2, 5]
     for row in found["batches"]:
@@ -187,7 +184,6 @@ def test_plot(model_file, tmp_path, monkeypatch):
 
 
 def test_export_check_tells_differences_and_latency(model_file, tmp_path):
-    pytest.importorskip("onnxruntime")
     found = json_of("export", model_file, "-o", tmp_path / "m.onnx", "--check")
     assert found["agrees"]
     assert found["largest_difference"] < 1e-5
@@ -197,7 +193,6 @@ def test_export_check_tells_differences_and_latency(model_file, tmp_path):
 
 
 def test_export_check_that_fails_ends_with_3(model_file, tmp_path, monkeypatch):
-    pytest.importorskip("onnxruntime")
     from kcompile.export.onnx import compare
 
     for apart, said in ((0.5, "5.0e-01"), (float("inf"), "shapes, dtypes or NaNs")):
