@@ -28,7 +28,7 @@ def build(keras: Any, name: str) -> Any:
         return model
     case = LAYERS[name]
     arrays = case.inputs()
-    inputs = [keras.Input(a.shape[1:], dtype=a.dtype.name) for a in arrays]
+    inputs = [keras.Input(a.shape[1:], dtype=a.dtype.name, name=f"x{k}") for k, a in enumerate(arrays)]
     layer = getattr(keras.layers, case.layer)(**case.kwargs)
     model = keras.Model(inputs, layer(*case.arranged(inputs), **case.options))
     model.set_weights(case.weights([tuple(w.shape) for w in model.weights]))

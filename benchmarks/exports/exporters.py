@@ -33,7 +33,7 @@ def library(exporter: str) -> Any:
 
 def writer(exporter: str) -> Callable[[Any, Path], None]:
     """What writes a model to a file."""
-    # The others always fold batch normalizations into weights; kcompile does where it is asked to.
+    # TensorFlow's exporters fold batch normalizations into weights and cannot be told not to.
     more = {"fold_batch_norm": True} if exporter == OURS else {}
     if exporter == "tf2onnx":
         return _by_tf2onnx

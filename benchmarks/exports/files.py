@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,31 @@ def size(path: Path) -> int:
     return path.stat().st_size + (beside.stat().st_size if beside.exists() else 0)
 
 
+def path_of(folder: Path, exporter: str, case: str) -> Path:
+    """Where an exporter writes a case."""
+    return folder / f"{exporter}-{zlib.crc32(case.encode()):08x}.onnx"
+
+
+def predicted(path: Path) -> list[np.ndarray]:
+    """What the model of a file computes without it, as its exporter's library told; empty if it did not."""
+    beside = path.with_suffix(".npz")
+    if not beside.exists():
+        return []
+    with np.load(beside) as stored:
+        return [stored[name] for name in stored]
+
+
+def write_predicted(path: Path, results: Sequence[Any]) -> None:
+    """Keep a model's own results, for `predicted`."""
+    arrays = [x.detach().numpy() if hasattr(x, "detach") else np.asarray(x) for x in results]
+    np.savez(path.with_suffix(".npz"), *arrays)
+
+
+def with_rows(arrays: Sequence[np.ndarray], batch: int | None) -> list[np.ndarray]:
+    """So many rows of each, repeated where there are fewer; None: as many as there are."""
+    return [a if batch is None else np.resize(a, (batch, *a.shape[1:])) for a in arrays]
+
+
 class Session:
     """A file in onnxruntime. `run` gives the results on some numbers."""
 
@@ -56,9 +82,18 @@ class Session:
         return dims[0] if dims and isinstance(dims[0], int) else None
 
     def feeds(self, arrays: Sequence[np.ndarray], batch: int | None) -> dict[str, np.ndarray]:
-        """The numbers by the names of the inputs, in their order; a file may drop an input."""
-        cut = [a if batch is None else np.resize(a, (batch, *a.shape[1:])) for a in arrays]
-        return {one.name: a for one, a in zip(self.inputs, cut, strict=False)}
+        """The numbers by the names x0, x1 ... of the inputs, of which a file may drop some; where an exporter
+        has names of its own, in their order.
+
+        Raises:  ValueError for other names, and fewer of them.
+        """
+        known = {f"x{k}": a for k, a in enumerate(with_rows(arrays, batch))}
+        names = [one.name.partition(":")[0] for one in self.inputs]
+        if not known.keys() >= set(names):
+            if len(names) != len(arrays):
+                raise ValueError(f"inputs {', '.join(names)} are none of {', '.join(known)}")
+            names = list(known)
+        return {one.name: known[name] for one, name in zip(self.inputs, names, strict=True)}
 
     def run(self, feeds: dict[str, np.ndarray]) -> list[np.ndarray]:
         return self.session.run(None, feeds)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from benchmarks.contenders import OURS
-from benchmarks.exports.compare import CLOSE, Comparison, File
+from benchmarks.exports.compare import CLOSE, SLOWER, Comparison, File
 
 SHOWN = 40
+QUANTILES = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 1.0)
 
 
 def print_report(comparisons: Sequence[Comparison], console: Any) -> None:
@@ -55,8 +59,14 @@ def summary(comparisons: Sequence[Comparison]) -> list[str]:
     both = [one for one in comparisons if one.others() and not one.files[OURS].error]
     lines.append(f"written by another and not by us: {_named(one.case for one in comparisons if one.lacks)}")
     lines.append(f"larger than another's: {_named(one.case for one in both if one.ratio('nodes') > 1)}")
-    slower = [one.case for one in both if one.ratio("microseconds") > 1.1]
-    lines.append(f"slower than another's by more than a tenth: {_named(slower)}")
+    slower = [one.case for one in both if one.ratio("microseconds") > SLOWER]
+    lines.append(f"over {SLOWER} times as slow as another's, in a second run too: {_named(slower)}")
+    if both:
+        shares = np.quantile([one.ratio("microseconds") for one in both], QUANTILES)
+        told = ", ".join(f"{q:.0%} {share:.2f}" for q, share in zip(QUANTILES, shares, strict=True))
+        lines.append(f"time by the best of the others, of the cases up to: {told}")
+    asked = Counter(one.reference for one in comparisons)
+    lines.append(f"what is right was told by: {', '.join(f'{n} {c}' for n, c in asked.items())}")
     return lines
 
 

@@ -1,6 +1,7 @@
 """Writes the files of one exporter: ``python -m benchmarks.exports.worker EXPORTER FOLDER``.
 
-It reads a case's name a line from stdin and answers a line: "ok FILE" or "failed REASON".
+It reads a case's name a line from stdin and answers a line: "ok FILE" or "failed REASON". What the model
+itself computes is written beside the file, whether there is one or not.
 """
 
 from __future__ import annotations
@@ -14,19 +15,19 @@ def main(exporter: str, folder: Path) -> None:
     # What libraries print, in C++ too, must not come between the answers.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    from benchmarks.contenders import OURS
-    from benchmarks.exports.cases import NAMES, build, inputs
+    from benchmarks.exports.cases import build, inputs
     from benchmarks.exports.exporters import library, writer
+    from benchmarks.exports.files import path_of, write_predicted
 
     keras, write = library(exporter), writer(exporter)
     for line in sys.stdin:
         name = line.rstrip("\n")
-        path = folder / f"{exporter}-{NAMES.index(name)}.onnx"
+        path = path_of(folder, exporter, name)
         try:
             keras.utils.clear_session()
             model, arrays = build(keras, name), inputs(name)
-            if exporter != OURS:  # Keras exports only what was called
-                model(arrays if len(arrays) > 1 else arrays[0])
+            found = model(arrays if len(arrays) > 1 else arrays[0], training=False)  # Keras wants a call, too
+            write_predicted(path, keras.tree.flatten(found))
             write(model, path)
             told = f"ok {path}"
         except Exception as error:
