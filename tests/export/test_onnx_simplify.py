@@ -68,10 +68,30 @@ W, BIAS, CUBE = normal(4, 5), normal(5), normal(2, 4, 5)
         (lambda x: ops.sum(x * x, axis=1), (2, 3), ["ReduceSumSquare"]),
         (lambda x: ops.sqrt(ops.sum(x * x, axis=1)), (2, 3), ["ReduceL2"]),
         (lambda x: ops.where(ops.logical_not(x > 0), x, x * 2), (2, 3), ["Greater", "Mul", "Where"]),
-        (lambda x: (x - 1.0) / 4.0 * 2.0 + 3.0, (2, 3), ["Sub", "Mul", "Add"]),
-        (lambda x: (x * 4.0 + 1.0) / 2.0, (2, 3), ["Mul", "Add", "Div"]),
+        (lambda x: (x - 1.0) / 4.0 * 2.0 + 3.0, (2, 3), ["Mul", "Add"]),
+        (lambda x: (x * 4.0 + 1.0) / 2.0, (2, 3), ["Mul", "Add"]),
         (lambda x: ops.exp(x / 4.0 * 4.0), (2, 3), ["Exp"]),
         (lambda x: x * 1e20 * 1e-20, (2, 3), ["Mul", "Mul"]),  # infinite where x is large
+        # constants on either side
+        (lambda x: 3.0 * (2.0 * x), (2, 3), ["Mul"]),
+        (lambda x: (x * 2.0) * 3.0, (2, 3), ["Mul"]),
+        (lambda x: 3.0 * (x / 2.0), (2, 3), ["Mul"]),
+        (lambda x: 5.0 - (2.0 - x), (2, 3), ["Add"]),
+        (lambda x: (x / 127.5 - 1.0 - BIAS) / (BIAS + 9.0), (2, 5), ["Mul", "Add"]),
+        (lambda x: ops.exp((x * BIAS + 1.0) * W[:, :1]), (2, 4, 5), ["Mul", "Add", "Mul", "Exp"]),  # 4 by 5
+        (lambda x: 2.0 / (x * 3.0 + 100.0), (2, 3), ["Mul", "Add", "Div"]),
+        (lambda x: x + 3e6 - 3e6, (2, 3), ["Add", "Sub"]),
+        (lambda x: (2.0 * x) * ops.exp(2.0 * x), (2, 3), ["Mul", "Exp", "Mul"]),
+        # relu, limited
+        (lambda x: ops.minimum(ops.relu(x), 6.0), (2, 3), ["Clip"]),
+        (lambda x: ops.minimum(6.0, ops.relu(x)), (2, 3), ["Clip"]),
+        (lambda x: ops.relu(ops.minimum(x, 6.0)), (2, 3), ["Clip"]),
+        (lambda x: ops.relu(ops.minimum(x, -1.0)), (2, 3), ["Min", "Relu"]),
+        (lambda x: ops.minimum(ops.relu(x), BIAS), (2, 5), ["Relu", "Min"]),
+        # mish
+        (lambda x: x * ops.tanh(ops.softplus(x)), (2, 3), ["Mish"]),
+        (lambda x: ops.tanh(ops.log1p(ops.exp(x))) * x, (2, 3), ["Mish"]),
+        (lambda x: ops.tanh(ops.softplus(x)) * (x + 1.0), (2, 3), ["Softplus", "Tanh", "Add", "Mul"]),
         # the rest
         (lambda x: ops.repeat(ops.repeat(x, 2, axis=1), 3, axis=2), (2, 3, 4), ["Resize"]),
         (lambda x: ops.broadcast_to(x, (x.shape[0], 5, 3)), (2, 1, 3), ["Expand"]),
@@ -81,6 +101,25 @@ W, BIAS, CUBE = normal(4, 5), normal(5), normal(2, 4, 5)
 )  # fmt: skip
 def test_forms(function, shape, operators):
     assert written(function, normal(*shape)) == operators
+
+
+def test_mish_is_written_where_the_opset_has_it():
+    for opset, operators in ((17, ["Softplus", "Tanh", "Mul"]), (18, ["Mish"])):
+        assert written(lambda x: x * ops.tanh(ops.softplus(x)), normal(2, 3), opset=opset) == operators
+
+
+def test_scaling_and_normalization_of_pixels_are_a_product_and_a_sum(tmp_path):
+    mean, variance = [0.1, 0.2, 0.3], [1.0, 4.0, 0.25]
+    model = kcompile.Sequential(
+        [
+            kcompile.Input((4, 5, 3)),
+            layers.Rescaling(1 / 127.5, -1.0),
+            layers.Normalization(-1, mean, variance),
+        ]
+    )
+    model.export(tmp_path / "m.onnx", verbose=False)
+    assert operators_of(tmp_path / "m.onnx") == ["Mul", "Add"]
+    assert kcompile.export.onnx.check(model, tmp_path / "m.onnx") < 1e-5
 
 
 @pytest.mark.parametrize("opset", [13, 17, 18])

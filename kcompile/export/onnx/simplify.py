@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -15,8 +16,10 @@ import numpy as np
 from kcompile.core import dtypes
 from kcompile.export.onnx.builder import AXES_AS_INPUT_ALL
 from kcompile.export.onnx.graph import OnnxGraph, OnnxNode
+from kcompile.export.onnx.lines import one_line
 from kcompile.export.onnx.parts import limited, ordered_values
 from kcompile.export.onnx.products import batched_product, gemm, plain_product, projection, transposed_product
+from kcompile.export.onnx.schema import NotInOpset, schema_of
 
 Rule = Callable[["Around", OnnxNode], list[OnnxNode] | None]
 CLIPS = ("float32", "float64", "int32", "int64")
@@ -100,33 +103,6 @@ def quotient(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
     return None
 
 
-def one_factor(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
-    """Products with and quotients by two numbers are a product with one."""
-    for x, number in (node.inputs, node.inputs[::-1] if node.op == "Mul" else node.inputs):
-        inner = around.made(x, "Mul") or around.made(x, "Div")
-        outer = around.array(number)
-        if inner is None or outer is None or outer.size > 1 or around.dtype(number) != "float32":
-            continue
-        first = around.array(inner.inputs[1])
-        if (
-            first is None
-            or first.size > 1
-            or max(first.ndim, outer.ndim) > (around.rank(inner.inputs[0]) or 0)
-        ):
-            continue
-        factors = [float(a.item()) for a in (first, outer)]
-        if not all(1e-9 < abs(f) < 1e9 for f in factors):
-            continue  # so that nothing overflows which did not before
-        product = np.prod(
-            [1 / f if n.op == "Div" else f for f, n in zip(factors, (inner, node), strict=True)]
-        )
-        if product == 1:
-            return [OnnxNode("Identity", (inner.inputs[0],), node.outputs)]
-        factor = around.constant(f"{node.outputs[0]}:factor", np.asarray(product, np.float32))
-        return [replace(node, op="Mul", inputs=(inner.inputs[0], factor))]
-    return None
-
-
 def same_shape_again(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
     """A shape that is given up for a Cast and taken on again."""
     cast = around.made(node.inputs[0], "Cast")
@@ -193,6 +169,47 @@ def _as_wide(around: Around, x: str, *others: str) -> bool:
     """Has x as many dimensions as the others?"""
     rank = around.rank(x)
     return rank is not None and all((around.rank(o) or 0) <= rank for o in others)
+
+
+def clip_of_relu(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
+    """min(relu(x), high) for a number that is at least 0."""
+    for x, bound in (node.inputs, node.inputs[::-1]) if len(node.inputs) == 2 else ():
+        relu = around.made(x, "Relu")
+        if relu is not None and around.scalar(bound) is not None:
+            return _clip_from_zero(around, node, relu.inputs[0], bound)
+    return None
+
+
+def relu_of_min(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
+    """As above, in the other order."""
+    least = around.made(node.inputs[0], "Min")
+    if least is None or len(least.inputs) != 2:
+        return None
+    for x, bound in (least.inputs, least.inputs[::-1]):
+        if around.scalar(bound) is not None:
+            return _clip_from_zero(around, node, x, bound)
+    return None
+
+
+def _clip_from_zero(around: Around, node: OnnxNode, x: str, bound: str) -> list[OnnxNode] | None:
+    high = str(around.scalar(bound))
+    number = around.graph.constants[high]
+    if around.dtype(node.outputs[0]) not in CLIPS or not number >= 0 or not _as_wide(around, x, bound):
+        return None
+    low = around.constant(f"{node.outputs[0]}:low", np.zeros_like(number))
+    return [replace(node, op="Clip", inputs=(x, low, high))]
+
+
+def mish(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
+    """x tanh(softplus(x)), in opsets that have it."""
+    for x, other in (node.inputs, node.inputs[::-1]):
+        bent = around.made(other, "Tanh")
+        soft = around.made(bent.inputs[0], "Softplus") if bent is not None else None
+        if soft is not None and soft.inputs[0] == x and around.dtype(x) == "float32":
+            with suppress(NotInOpset):
+                schema_of("Mish", around.graph.opset)
+                return [replace(node, op="Mish", inputs=(x,))]
+    return None
 
 
 def clipped_relu(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
@@ -300,17 +317,19 @@ def affine(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
 
 EINSUMS: dict[str, tuple[Rule, ...]] = {"Einsum": (plain_product, projection, batched_product)}
 RULES: dict[str, tuple[Rule, ...]] = {
-    "Mul": (quotient, one_factor),
-    "Div": (one_factor,),
+    "Mul": (quotient, mish, one_line),
+    "Div": (one_line,),
+    "Sub": (one_line,),
     "Unsqueeze": (same_shape_again,),
     "Where": (swapped_choice, limited),
     "GatherElements": (ordered_values,),
     "ReduceSum": (squares,),
     "Sqrt": (norm,),
-    "Min": (clip,),
+    "Min": (clip, clip_of_relu),
+    "Relu": (relu_of_min,),
     "Max": (clip,),
     "Clip": (clipped_relu,),
-    "Add": (gemm,),
+    "Add": (gemm, one_line),
     "MatMul": (transposed_product,),
     **EINSUMS,
     "Resize": (resize,),
