@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 
 from kcompile.core import config
@@ -209,6 +209,8 @@ class _Lowering:
         return [main, finish, *self._loop(stores)]
 
     def _loop(self, stores: list[Store]) -> list[Kernel]:
+        if len(stores) == 1 and (kernel := self._scattered_in_place(stores[0])) is not None:
+            return [kernel]
         first: list[Kernel] = []
         sums: dict[Expr, Expr] = {}
         totals: dict[Expr, Expr] = {}
@@ -240,7 +242,7 @@ class _Lowering:
                 kernel, total = self._partial(self._with_totals(inner, first, totals), len(first))
                 first.append(kernel)
                 kept = tuple(a for a in self._axis_order() if a in inner.free_axes)
-                index = tuple(Int.of(a) for a in kept)
+                index = _index_of(kept)
                 key = (self.stores[0].target.node.serial + 1) * 64 + len(first)
                 memory = new_memory(-key, TensorType(tuple(a.extent or 1 for a in kept), inner.dtype))
                 first.append(Loop(kept, (Store(memory, index, total),), f"{self.name} total", ("reduce",)))
@@ -266,16 +268,28 @@ class _Lowering:
         load = loops.load(partial, (again, *(Int.of(a) for a in kept)), partial.dtype)
         return kernel, loops.cast(loops.reduce(kind, (again,), load), r.dtype)
 
-    def _scattered(self, r: Expr, number: int) -> tuple[Kernel, Expr]:
-        """A kernel of its own for a scatter, and the load of its result."""
-        kept = [a for a in self._axis_order() if a in r.free_axes]
+    def _scattered_in_place(self, store: Store) -> Kernel | None:
+        """The kernel that scatters into the store's own target, where nothing is left to do with the sums."""
+        r = store.expr
+        if scatter_of(r, self.target.sorts) is None or store.target.dtype != _added_in(r.dtype):
+            return None
+        kept = self._scattered_axes(r)
+        return Loop(kept, (store,), self.name, self.fused) if store.index == _index_of(kept) else None
+
+    def _scattered_axes(self, r: Expr) -> tuple[Axis, ...]:
+        """A scatter's axes, the row first."""
         found = scatter_of(r, self.target.sorts)
         assert found is not None
-        kept.sort(key=lambda a: a is not found.row)  # the row first
-        index = tuple(Int.of(a) for a in kept)
+        kept = [a for a in self._axis_order() if a in r.free_axes]
+        return tuple(sorted(kept, key=lambda a: a is not found.row))
+
+    def _scattered(self, r: Expr, number: int) -> tuple[Kernel, Expr]:
+        """A kernel of its own for a scatter, and the load of its result."""
+        kept = self._scattered_axes(r)
+        index = _index_of(kept)
         key = (self.stores[0].target.node.serial + 1) * 64 + 32 + number
         result = new_memory(-key, TensorType(tuple(a.extent or 1 for a in kept), _added_in(r.dtype)))
-        kernel = Loop(tuple(kept), (Store(result, index, r),), f"{self.name} scatter", ("scatter",))
+        kernel = Loop(kept, (Store(result, index, r),), f"{self.name} scatter", ("scatter",))
         return kernel, loops.cast(loops.load(result, index, result.dtype), r.dtype)
 
     def _axis_order(self) -> list[Axis]:
@@ -288,6 +302,10 @@ class _Lowering:
 def _on(c: Contraction, outside: dict[Value, Value]) -> Contraction:
     """A contraction with B read from the value outside of a loop."""
     return replace(c, b=replace(c.b, base=outside.get(c.b.base, c.b.base)))
+
+
+def _index_of(axes: Iterable[Axis]) -> Index:
+    return tuple(Int.of(a) for a in axes)
 
 
 def _added_in(dtype: str) -> str:
