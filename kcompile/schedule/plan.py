@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from kcompile.core import config
 from kcompile.core.dtypes import is_half, itemsize
-from kcompile.core.symbolic import Int, product
+from kcompile.core.symbolic import Atom, Int, product
 from kcompile.ir import graph as graphs
 from kcompile.ir import loops
 from kcompile.ir.graph import Graph, Node, Value
@@ -72,9 +72,23 @@ class Plan:
 
 
 def _condenses(kernel: Kernel) -> bool:
-    """Does it write no more bytes than it reads, whatever the run's extents are?"""
+    """Does it write no more bytes than it reads, and the same whatever the run's extents are?"""
     written, read = _fixed_bytes(writes(kernel)), _fixed_bytes(kernel.reads)
-    return written is not None and read is not None and written <= read
+    if written is None or read is None or written > read:
+        return False
+    stores = kernel.stores if isinstance(kernel, (Loop, Contract)) else ()
+    return not any(_names_extents(part.attr) for s in stores for part in loops.walk(s.expr))
+
+
+def _names_extents(attr: object) -> bool:
+    """Is there a symbol in what an expression has besides its arguments: indices, and axes with extents?"""
+    if isinstance(attr, (tuple, list)):
+        return any(map(_names_extents, attr))
+    if isinstance(attr, Axis):
+        return isinstance(attr.extent, Int)
+    return isinstance(attr, Int) and any(
+        _names_extents(atom) if isinstance(atom, Axis) else type(atom) is Atom for atom in attr.atoms()
+    )
 
 
 def _fixed_bytes(values: Collection[Value]) -> int | None:

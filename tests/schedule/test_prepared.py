@@ -101,3 +101,16 @@ def test_a_loop_computes_what_depends_on_weights_by_itself(gain):
     x = numbers(4, 12)
     want = x / np.sqrt(np.square(gain.numpy()).sum() + gain.numpy()) ** 3
     np.testing.assert_allclose(compile_graph(traced(function))(x)[0], want, rtol=1e-5)
+
+
+def test_what_depends_on_a_runs_extents_is_computed_in_the_run():
+    table = Variable(numbers(12))
+
+    def function(x):
+        return x * ops.sqrt(ops.sum(ops.square(table)) + table * ops.cast(ops.shape(x)[0], "float32"))
+
+    assert kernels_of(function)[1] == 0
+    run = compile_graph(traced(function))
+    for rows in (2, 5):
+        want = numbers(rows, 12) * np.sqrt(np.square(table.numpy()).sum() + table.numpy() * rows)
+        np.testing.assert_allclose(run(numbers(rows, 12))[0], want, rtol=1e-5)
