@@ -70,21 +70,25 @@ def test_transposes_that_something_needs_stay():
         y = ops.conv(x, kernel)
         return ops.relu(y) + ops.cumsum(y, axis=1)
 
-    assert ops_of(same(function, normal(1, 4, 4, 2))).count("Transpose") == 3  # x, and y twice
+    assert ops_of(same(function, normal(1, 4, 4, 2))).count("Transpose") == 2  # x, and y
 
 
 @pytest.mark.parametrize("opset", [13, 18])
 @pytest.mark.parametrize(
-    ("axes", "keepdims", "transposes"),
-    [((1, 2), False, 1), ((1, 2), True, 2), ((-1,), False, 1), ((2,), False, 2), ((0, 3), False, 1)],
+    ("axes", "keepdims", "operators"),
+    [
+        ((1, 2), False, []),
+        ((1, 2), True, ["Reshape"]),
+        ((-1,), False, []),
+        ((2,), False, ["Transpose"]),
+        ((0, 3), False, []),
+    ],
 )
-def test_a_reduction_works_in_the_layout_of_a_convolution(axes, keepdims, transposes, opset):
+def test_a_reduction_works_in_the_layout_of_a_convolution(axes, keepdims, operators, opset):
     """The transpose of its input goes behind it, or away."""
     x, kernel = normal(2, 7, 6, 3), weight("kernel", 3, 3, 3, 4)
     model = same(lambda v: ops.max(ops.conv(v, kernel), axis=axes, keepdims=keepdims), x, opset=opset)
-    assert ops_of(model).count("Transpose") == transposes
-    last = ops_of(model)[-1]
-    assert last == ("Transpose" if transposes == 2 else "ReduceMax")
+    assert ops_of(model) == ["Transpose", "Conv", "ReduceMax", *operators]
 
 
 def test_a_bias_that_something_else_needs_too_stays_an_addition():

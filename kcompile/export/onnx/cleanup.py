@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from kcompile.export.onnx import batch_norm, layout, paddings, parts, repeats, simplify
 from kcompile.export.onnx.graph import OnnxGraph, OnnxNode
 
@@ -69,7 +71,7 @@ def name_outputs(graph: OnnxGraph) -> None:
 
 
 def add_bias_in_convolution(graph: OnnxGraph) -> None:
-    """Conv or ConvTranspose and the addition of one number per channel are one node with a bias."""
+    """Conv or ConvTranspose and the addition of a number, or of one per channel, are one node with a bias."""
     makers, users = graph.makers(), graph.users()
     moved: dict[str, OnnxNode] = {}  # what the Conv made, what the Add made -> the Conv with a bias
     for node in graph.nodes:
@@ -79,23 +81,31 @@ def add_bias_in_convolution(graph: OnnxGraph) -> None:
             conv = makers.get(x)
             if conv is None or len(users[x]) > 1 or x in graph.outputs or not _fits(graph, conv, bias):
                 continue
-            graph.constants[f"{bias}:flat"] = graph.constants[bias].reshape(-1)
-            moved[x] = replace(conv, inputs=(*conv.inputs, f"{bias}:flat"), outputs=node.outputs)
+            flat, channels = graph.constants[bias].reshape(-1), _channels(graph, conv)
+            name = f"{bias}:flat" if flat.size == channels else f"{bias}:flat{channels}"
+            graph.constants[name] = np.resize(flat, channels or 0)
+            moved[x] = replace(conv, inputs=(*conv.inputs, name), outputs=node.outputs)
             break
     gone = {node.outputs[0] for node in moved.values()}
     graph.nodes = [moved.get(n.outputs[0], n) for n in graph.nodes if n.outputs[0] not in gone]
 
 
 def _fits(graph: OnnxGraph, conv: OnnxNode, bias: str) -> bool:
-    """Is it a convolution without a bias, and `bias` a constant of one number per channel?"""
-    if conv.op not in batch_norm.CHANNEL_AXIS or len(conv.inputs) > 2 or bias not in graph.constants:
+    """Is it a convolution without a bias, and `bias` a constant of one number, or of one per channel?"""
+    channels = _channels(graph, conv)
+    if channels is None or len(conv.inputs) > 2 or bias not in graph.constants:
         return False
-    kernel = graph.constants.get(conv.inputs[1])
+    array, rank = graph.constants[bias], graph.constants[conv.inputs[1]].ndim
+    per_channel = (channels, *(1,) * (rank - 2))
+    return array.shape in (per_channel, (1, *per_channel)) or (array.size == 1 and array.ndim <= rank)
+
+
+def _channels(graph: OnnxGraph, conv: OnnxNode) -> int | None:
+    """How many a convolution with a constant kernel makes; None for other nodes."""
+    kernel = graph.constants.get(conv.inputs[1]) if conv.op in batch_norm.CHANNEL_AXIS else None
     if kernel is None:
-        return False
-    channels = kernel.shape[batch_norm.CHANNEL_AXIS[conv.op]] * batch_norm.groups_across(conv)
-    per_channel = (channels, *(1,) * (kernel.ndim - 2))
-    return graph.constants[bias].shape in (per_channel, (1, *per_channel))
+        return None
+    return int(kernel.shape[batch_norm.CHANNEL_AXIS[conv.op]]) * batch_norm.groups_across(conv)
 
 
 def rename_constants(graph: OnnxGraph) -> None:

@@ -9,68 +9,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
+from kcompile.export.onnx import shapes
+from kcompile.export.onnx.along import ALONG, derived
 from kcompile.export.onnx.graph import OnnxGraph, OnnxNode
 
-UNARY = frozenset(
-    [
-        "Relu",
-        "LeakyRelu",
-        "Sigmoid",
-        "Tanh",
-        "Elu",
-        "Selu",
-        "Celu",
-        "Softplus",
-        "Softsign",
-        "HardSigmoid",
-        "HardSwish",
-        "Gelu",
-        "Mish",
-        "Exp",
-        "Log",
-        "Sqrt",
-        "Abs",
-        "Neg",
-        "Sign",
-        "Floor",
-        "Ceil",
-        "Round",
-        "Reciprocal",
-        "Erf",
-        "Sin",
-        "Cos",
-        "Tan",
-        "Not",
-        "Cast",
-        "IsNaN",
-        "IsInf",
-        "Clip",
-    ]
-)
-VARIADIC = frozenset(
-    [
-        "Add",
-        "Sub",
-        "Mul",
-        "Div",
-        "Mean",
-        "Pow",
-        "Max",
-        "Min",
-        "Where",
-        "Equal",
-        "Less",
-        "Greater",
-        "LessOrEqual",
-        "GreaterOrEqual",
-        "And",
-        "Or",
-    ]
-)
+# fmt: off
+UNARY = frozenset([
+    "Relu", "LeakyRelu", "Sigmoid", "Tanh", "Elu", "Selu", "Celu", "Softplus", "Softsign", "HardSigmoid",
+    "HardSwish", "Gelu", "Mish", "Exp", "Log", "Sqrt", "Abs", "Neg", "Sign", "Floor", "Ceil", "Round",
+    "Reciprocal", "Erf", "Sin", "Cos", "Tan", "Not", "Cast", "IsNaN", "IsInf", "Clip",
+])
+VARIADIC = frozenset([
+    "Add", "Sub", "Mul", "Div", "Mean", "Pow", "Max", "Min", "Where", "PRelu", "Equal", "Less", "Greater",
+    "LessOrEqual", "GreaterOrEqual", "And", "Or",
+])
+# fmt: on
+POSITIONS = ("ArgMax", "ArgMin")  # reductions over one axis
+PICKY = ("MatMul", "LayerNormalization", "RMSNormalization")  # work along axes, but want them last
+PLAIN, TURNED = "plain", "turned"
 
 
 @dataclass(frozen=True)
@@ -81,71 +40,6 @@ class Permuted:
     perm: tuple[int, ...]
 
 
-# What an operator along axes becomes before a transpose: changed attributes, the inputs behind those that are
-# transposed, and how its result is to be transposed, where that is another way; None where that is not known.
-Changed = tuple[dict[str, Any], tuple[str, ...]] | tuple[dict[str, Any], tuple[str, ...], tuple[int, ...]]
-
-
-def _axis(walk: _Sinking, node: OnnxNode, perm: tuple[int, ...]) -> Changed | None:
-    return {"axis": perm[node.attrs.get("axis", -1)]}, ()
-
-
-def _pads(walk: _Sinking, node: OnnxNode, perm: tuple[int, ...]) -> Changed | None:
-    pads = walk.graph.constants.get(node.inputs[1])
-    if pads is None or len(node.inputs) > 3:
-        return None
-    order = np.argsort(perm)
-    turned = np.concatenate([side[order] for side in np.split(pads, 2)])
-    return {}, (walk.constant(node.inputs[1], f"pads{''.join(map(str, perm))}", turned), *node.inputs[2:])
-
-
-def _slices(walk: _Sinking, node: OnnxNode, perm: tuple[int, ...]) -> Changed | None:
-    axes = walk.graph.constants.get(node.inputs[3]) if len(node.inputs) > 3 else None
-    if axes is None:
-        return None
-    turned = np.array([perm[a] for a in axes], axes.dtype)
-    name = walk.constant(node.inputs[3], f"axes{''.join(map(str, perm))}", turned)
-    return {}, (*node.inputs[1:3], name, *node.inputs[4:])
-
-
-def _scales(walk: _Sinking, node: OnnxNode, perm: tuple[int, ...]) -> Changed | None:
-    if "axes" in node.attrs:
-        return {"axes": [perm[a] for a in node.attrs["axes"]]}, node.inputs[1:]
-    scales = walk.graph.constants.get(node.inputs[2]) if len(node.inputs) == 3 else None
-    if scales is None:
-        return None
-    name = walk.constant(node.inputs[2], f"scales{''.join(map(str, perm))}", scales[np.argsort(perm)])
-    return {}, ("", name)
-
-
-def _gathered(walk: _Sinking, node: OnnxNode, perm: tuple[int, ...]) -> Changed | None:
-    """Axes of the indices come into the place of the one that is gathered along."""
-    index = walk.graph.constants.get(node.inputs[1])
-    if index is None:
-        return None
-    axis, more = node.attrs.get("axis", 0) % len(perm), index.ndim - 1
-    place = perm[axis]
-    moved = [p + more * (p > place) for p in perm]
-    moved[axis : axis + 1] = range(place, place + index.ndim)
-    return {"axis": place}, node.inputs[1:], tuple(moved)
-
-
-def _product(walk: _Sinking, node: OnnxNode, perm: tuple[int, ...]) -> Changed | None:
-    """With a constant matrix, where the summed axis stays the last one.
-
-    More than a matter of taste: onnxruntime 1.32 crashes on Transpose (1, 0, 2) before a MatMul of float16.
-    """
-    matrix = walk.graph.constants.get(node.inputs[1])
-    is_last = perm[-1] == len(perm) - 1 and len(perm) > 2
-    return ({}, node.inputs[1:]) if is_last and matrix is not None and matrix.ndim == 2 else None
-
-
-ALONG = {"Concat": _axis, "Softmax": _axis, "LogSoftmax": _axis, "Pad": _pads, "Slice": _slices}
-ALONG["MatMul"] = _product
-ALONG["Resize"] = _scales
-ALONG["Gather"] = _gathered
-
-
 def sink_transposes(graph: OnnxGraph) -> None:
     """Move transposes below elementwise operators, and drop those that cancel."""
     pass_ = _Sinking(graph)
@@ -154,25 +48,41 @@ def sink_transposes(graph: OnnxGraph) -> None:
     graph.nodes = pass_.nodes
 
 
+def _layouts(graph: OnnxGraph) -> tuple[dict[str, set[str]], dict[str, list[OnnxNode]]]:
+    """In which layouts what depends on a tensor needs it in the end; the nodes that need it as it is."""
+    wanted: dict[str, set[str]] = {}
+    fixed: dict[str, list[OnnxNode]] = {}
+    for node in reversed(graph.nodes):
+        after = {layout for name in node.outputs for layout in wanted.get(name, ())}
+        moves = node.op in UNARY | VARIADIC | ALONG.keys() - {*PICKY}
+        any_way = node.op in POSITIONS or node.op.startswith("Reduce")
+        for name in node.reads:
+            layouts = wanted.setdefault(name, set())
+            layouts |= (
+                {TURNED} if node.op == "Transpose" else after if moves else set() if any_way else {PLAIN}
+            )
+            if PLAIN in layouts and not moves and not any_way and node.op != "Transpose":
+                fixed.setdefault(name, []).append(node)
+    return wanted, fixed
+
+
 class _Sinking:
     """One walk over the nodes. `late` holds the transposes that were not written yet."""
 
     def __init__(self, graph: OnnxGraph):
-        self.graph = graph
+        self.graph, self.users = graph, graph.users()
+        self.wanted, self.fixed = _layouts(graph)
         self.nodes: list[OnnxNode] = []
         self.late: dict[str, Permuted] = {}
-        self.written: set[str] = set()
+        self.written: dict[Permuted, str] = {}  # and under which name
+        self.same: dict[str, str] = {}  # transposes that cancelled, and what they give
+        self.ways = self._elementwise, self._along, self._convolved, self._reduced
 
     def visit(self, node: OnnxNode) -> None:
+        node = node.renamed(self.same)
         if node.op == "Transpose":
             self._transpose(node)
-        elif self._sinks(node):
-            self._below(node)
-        elif node.inputs and self._moved(node):
-            return
-        elif node.op.startswith("Reduce") and node.inputs[0] in self.late and self._axes(node) is not None:
-            self._below_reduction(node)
-        else:
+        elif self._stays(node) or not any(write(node) for write in self.ways):
             for name in node.reads:
                 self._write(name)
             self.nodes.append(node)
@@ -182,114 +92,195 @@ class _Sinking:
         before = self.late.get(source)
         if before is not None:  # Transpose(Transpose(x, a), b) is Transpose(x, a[b])
             source, perm = before.source, tuple(before.perm[p] for p in perm)
-        self.late[node.outputs[0]] = Permuted(source, perm)
+        if perm == tuple(range(len(perm))):
+            self.same[node.outputs[0]] = source
+        else:
+            self.late[node.outputs[0]] = Permuted(source, perm)
 
     def _write(self, name: str) -> None:
         """The transposed tensor is needed as it is."""
         found = self.late.get(name)
-        if found is None or name in self.written:
+        if found is None or self.written.get(found) == name:
             return
-        self.written.add(name)
-        if found.perm == tuple(range(len(found.perm))):
-            self.nodes.append(OnnxNode("Identity", (found.source,), (name,)))
-        else:
-            self.nodes.append(OnnxNode("Transpose", (found.source,), (name,), {"perm": list(found.perm)}))
-
-    # --- operators along axes -------------------------------------------------------------------------------
-
-    def _moved(self, node: OnnxNode) -> bool:
-        """Write an operator that works along axes before the transposes of its inputs, if that can be."""
-        found = [self.late.get(name) for name in node.inputs[: None if node.op == "Concat" else 1]]
-        if node.op not in ALONG or None in found or len({p.perm for p in found if p is not None}) > 1:
-            return False
-        sources, perm = [p.source for p in found if p is not None], found[0].perm  # type: ignore[union-attr]
-        changed = ALONG[node.op](self, node, perm)
-        if changed is None:
-            return False
-        attrs, rest, *other = changed
-        made = replace(node, inputs=(*sources, *rest), attrs={**node.attrs, **attrs})
-        self._late_result(made, other[0] if other else perm)
-        return True
+        if found in self.written:
+            self.nodes.append(OnnxNode("Identity", (self.written[found],), (name,)))
+            self.same[name] = self.written[found]
+            return
+        self.written[found] = name
+        self.nodes.append(OnnxNode("Transpose", (found.source,), (name,), {"perm": list(found.perm)}))
 
     def _late_result(self, node: OnnxNode, perm: tuple[int, ...]) -> None:
         """A node whose one result is to be transposed by `perm`, later."""
+        if perm == tuple(range(len(perm))):
+            self.nodes.append(node)
+            return
         (result,) = node.outputs
         name = f"{result}:before"
         type_ = self.graph.types.get(result)
         if type_ is not None:
-            dims = tuple(type_.shape[perm.index(k)] for k in range(len(perm)))
-            self.graph.types[name] = replace(type_, shape=dims)
+            self.graph.types[name] = replace(type_, shape=shapes.permuted(type_.shape, shapes.inverse(perm)))
         self.nodes.append(replace(node, outputs=(name,)))
         self.late[result] = Permuted(name, perm)
 
-    def constant(self, name: str, what: str, array: np.ndarray) -> str:
-        """A constant made of another."""
-        found = f"{name}:{what}"
-        self.graph.constants[found] = array
-        return found
+    def _stays(self, node: OnnxNode) -> bool:
+        """Are its operands written as they are anyway, and its results not wanted in another way?"""
+        late = [name for name in node.inputs if name in self.late]
+        return self._is_plain(node) and all(self._is_needed(name, node) for name in late)
 
-    # --- reductions -----------------------------------------------------------------------------------------
+    def _is_plain(self, node: OnnxNode) -> bool:
+        """Are the results wanted as they are, and in no other way?"""
+        return {layout for name in node.outputs for layout in self.wanted.get(name, ())} == {PLAIN}
 
-    def _axes(self, node: OnnxNode) -> list[int] | None:
-        """Over which axes, where that is known."""
-        if "axes" in node.attrs:
-            return list(node.attrs["axes"])
-        known = len(node.inputs) == 2 and node.inputs[1] in self.graph.constants
-        return [int(a) for a in self.graph.constants[node.inputs[1]]] if known else None
+    def _is_needed(self, name: str, node: OnnxNode | None = None) -> bool:
+        """Does anything but a node need the tensor as it is?
 
-    def _below_reduction(self, node: OnnxNode) -> None:
+        Behind a change of shape it does not meet again what others make of it, so one transpose does for all.
+        """
+        found = self.fixed.get(name, [])
+        if node is not None and node.op == "Reshape":
+            found = found + [other for other in self.users[name] if self._is_plain(other)]
+        others = (other for other in found if other.outputs != (node and node.outputs))
+        return self.late[name] in self.written or any(others)
+
+    # --- operands -------------------------------------------------------------------------------------------
+
+    def _layout(self, node: OnnxNode, names: Sequence[str], widens: bool) -> tuple[int, ...] | None:
+        """How all of a node's operands are transposed that are, if it pays to have the others as those were.
+
+        widens: does the operator add dimensions in front of operands that have fewer?
+        """
+        perms = {self.late[name].perm for name in names if name in self.late}
+        if len(perms) != 1:
+            return None
+        (perm,) = perms
+        others = {name for name in names if name not in self.late and not self._is_free(name, perm, widens)}
+        return perm if not others or self._is_worth(node, others, perm) else None
+
+    def _is_worth(self, node: OnnxNode, others: set[str], perm: tuple[int, ...]) -> bool:
+        """Do transposes of the others take no more than those of the rest and of the result?"""
+        types = [self.graph.types.get(name) for name in others]
+        saved = {self.late[name] for name in node.inputs if name in self.late and not self._is_needed(name)}
+        fit = all(type_ is not None and type_.rank == len(perm) for type_ in types)
+        return fit and self.wanted.get(node.outputs[0]) == {TURNED} and len(others) <= len(saved)
+
+    def _is_free(self, name: str, perm: tuple[int, ...], widens: bool) -> bool:
+        """Does it take no transpose to have the tensor in the layout that `perm` comes from?"""
+        array, type_ = self.graph.constants.get(name), self.graph.types.get(name)
+        shape = array.shape if array is not None else type_.shape if type_ is not None else None
+        if shape is None or len(shape) > len(perm) or (len(shape) < len(perm) and not widens):
+            return False
+        if array is not None or Permuted(name, shapes.inverse(perm)) in self.written:
+            return True
+        wide = (1,) * (len(perm) - len(shape)) + shape
+        moved = shapes.permuted(wide, shapes.inverse(perm))
+        return shapes.moves_ones(wide, shapes.inverse(perm)) and shapes.template(shape, moved) is not None
+
+    def _before(self, name: str, perm: tuple[int, ...]) -> str:
+        """An operand in the layout that `perm` comes from."""
+        if name in self.late:
+            return self.late[name].source
+        order = shapes.inverse(perm)
+        array = self.graph.constants.get(name)
+        if array is not None:
+            if array.size == 1 and array.ndim < len(perm):
+                return name
+            full = array.reshape((1,) * (len(perm) - array.ndim) + array.shape)
+            return derived(self.graph, name, f"before{''.join(map(str, perm))}", np.transpose(full, order))
+        if Permuted(name, order) not in self.written:
+            self._turn(name, order)
+        return self.written[Permuted(name, order)]
+
+    def _turn(self, name: str, order: tuple[int, ...]) -> None:
+        """Write the tensor, with dimensions in front if it has fewer, transposed; reshaped, if that does."""
+        type_, made = self.graph.types[name], f"{name}:turned{''.join(map(str, order))}"
+        wide = (1,) * (len(order) - type_.rank) + type_.shape
+        moved = shapes.permuted(wide, order)
+        target = shapes.template(type_.shape, moved) if shapes.moves_ones(wide, order) else None
+        self.written[Permuted(name, order)] = made
+        if all(d == 1 for d in wide) or moved == type_.shape:
+            self.written[Permuted(name, order)] = name
+        elif target is not None:
+            inputs = (name, derived(self.graph, made, "shape", target))
+            self.nodes.append(OnnxNode("Reshape", inputs, (made,)))
+        else:
+            self.nodes.append(OnnxNode("Transpose", (name,), (made,), {"perm": list(order)}))
+        self.graph.types[made] = replace(type_, shape=moved)
+
+    # --- kinds of operators ---------------------------------------------------------------------------------
+
+    def _elementwise(self, node: OnnxNode) -> bool:
+        """Write an elementwise operator before the transposes of its operands, if that can be."""
+        if node.op in VARIADIC:
+            perm = self._layout(node, node.inputs, widens=True)
+        else:
+            late = self.late.get(node.inputs[0]) if node.op in UNARY else None
+            perm = None if late is None else late.perm
+        if perm is None:
+            return False
+        count = len(node.inputs) if node.op in VARIADIC else 1  # bounds of Clip are numbers
+        inputs = (*(self._before(name, perm) for name in node.inputs[:count]), *node.inputs[count:])
+        self._late_result(replace(node, inputs=inputs), perm)
+        return True
+
+    def _along(self, node: OnnxNode) -> bool:
+        """Write an operator that works along axes before the transposes of its inputs, if that can be."""
+        moving = node.inputs[: None if node.op == "Concat" else 1]
+        perm = self._layout(node, moving, widens=False) if node.op in ALONG else None
+        changed = None if perm is None else ALONG[node.op](self.graph, node, perm)
+        if perm is None or changed is None:
+            return False
+        attrs, rest, *other = changed
+        inputs = (*(self._before(name, perm) for name in moving), *rest)
+        made = replace(node, inputs=inputs, attrs={**node.attrs, **attrs})
+        self._late_result(made, other[0] if other else perm)
+        return True
+
+    def _convolved(self, node: OnnxNode) -> bool:
+        """Write a product over channels, where they are second, as the convolution of size 1 that it is."""
+        late = self.late.get(node.inputs[0]) if node.op == "MatMul" else None
+        matrix = self.graph.constants.get(node.inputs[1]) if late is not None else None
+        if late is None or matrix is None or matrix.ndim != 2 or matrix.dtype != np.float32:
+            return False
+        spatial = len(late.perm) - 2
+        if spatial < 1 or late.perm != (0, *range(2, spatial + 2), 1) or len(self.users[node.inputs[0]]) > 1:
+            return False
+        kernel = matrix.T.reshape(*matrix.shape[::-1], *(1,) * spatial)
+        name = derived(self.graph, node.inputs[1], f"convolution{spatial}", kernel)
+        ones = [1] * spatial
+        attrs = {"strides": ones, "pads": [0] * (2 * spatial), "dilations": ones, "group": 1}
+        label = node.name.replace("MatMul", "Conv")
+        self._late_result(
+            replace(node, op="Conv", inputs=(late.source, name), attrs=attrs, label=label), late.perm
+        )
+        return True
+
+    def _reduced(self, node: OnnxNode) -> bool:
         """Reduce the same elements before the transpose, which becomes one of the axes that are left."""
-        before, axes = self.late[node.inputs[0]], self._axes(node)
-        assert axes is not None
+        before, axes = self.late.get(node.inputs[0]) if node.inputs else None, self._axes(node)
+        if before is None or axes is None:
+            return False
         perm = before.perm
         gone = [perm[a] for a in axes]  # negative ones too
         left = perm if node.attrs.get("keepdims", 1) else tuple(p for p in perm if p not in gone)
         ranks = {p: k for k, p in enumerate(sorted(left))}
-        (result,) = node.outputs
-        attrs = dict(node.attrs)
-        inputs: tuple[str, ...] = (before.source,)
-        if "axes" in attrs:
+        inputs, attrs = [before.source], dict(node.attrs)
+        if node.op in POSITIONS:
+            attrs["axis"] = gone[0]
+        elif "axes" in attrs:
             attrs["axes"] = gone
         else:
-            name = f"{result}:axes"
-            self.graph.constants[name] = np.array(gone, np.int64)
-            inputs = (before.source, name)
-        order = tuple(ranks[p] for p in left)
-        moved = order == tuple(range(len(order)))
-        name = result if moved else f"{result}:before"
-        self.nodes.append(replace(node, inputs=inputs, outputs=(name,), attrs=attrs))
-        if not moved:
-            self.late[result] = Permuted(name, order)
+            inputs.append(derived(self.graph, node.outputs[0], "axes", np.array(gone, np.int64)))
+        made = replace(node, inputs=tuple(inputs), attrs=attrs)
+        self._late_result(made, tuple(ranks[p] for p in left))
+        return True
 
-    # --- elementwise ----------------------------------------------------------------------------------------
-
-    def _sinks(self, node: OnnxNode) -> bool:
-        """Can the node work on the tensors before their transposes?"""
-        found = [self.late[name] for name in node.inputs if name in self.late]
-        if not found or len({p.perm for p in found}) > 1:
-            return False
-        if node.op in UNARY:
-            return node.inputs[0] in self.late
-        rest = [name for name in node.inputs if name not in self.late]
-        rank = len(found[0].perm)
-        return node.op in VARIADIC and all(
-            name in self.graph.constants and self.graph.constants[name].ndim <= rank for name in rest
-        )
-
-    def _below(self, node: OnnxNode) -> None:
-        perm = next(self.late[name].perm for name in node.inputs if name in self.late)
-        inputs = [self._before(name, perm, node.op in VARIADIC) for name in node.inputs]
-        self._late_result(replace(node, inputs=tuple(inputs)), perm)
-
-    def _before(self, name: str, perm: Sequence[int], broadcasts: bool) -> str:
-        """The operand in the layout that the transposes come from."""
-        if name in self.late:
-            return self.late[name].source
-        array = self.graph.constants.get(name)
-        if array is None or not broadcasts or array.size == 1:
-            return name
-        order = "".join(map(str, perm))
-        found = f"{name}:before{order}"
-        full = array.reshape((1,) * (len(perm) - array.ndim) + array.shape)
-        self.graph.constants[found] = np.transpose(full, np.argsort(perm))
-        return found
+    def _axes(self, node: OnnxNode) -> list[int] | None:
+        """Over which axes a reduction goes, where that is known; None for other operators."""
+        if node.op in POSITIONS:
+            return [int(node.attrs.get("axis", 0))]
+        if not node.op.startswith("Reduce"):
+            return None
+        if "axes" in node.attrs:
+            return list(node.attrs["axes"])
+        known = len(node.inputs) == 2 and node.inputs[1] in self.graph.constants
+        return [int(a) for a in self.graph.constants[node.inputs[1]]] if known else None

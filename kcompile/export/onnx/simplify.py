@@ -6,7 +6,6 @@ dropped at the end; a rule fires only where nothing else needs what lies between
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -17,6 +16,14 @@ from kcompile.core import dtypes
 from kcompile.export.onnx.builder import AXES_AS_INPUT_ALL
 from kcompile.export.onnx.graph import OnnxGraph, OnnxNode
 from kcompile.export.onnx.lines import one_line
+from kcompile.export.onnx.movement import (
+    affine,
+    moved_groups,
+    moved_ones,
+    reshaped_twice,
+    resize_within,
+    transposed_twice,
+)
 from kcompile.export.onnx.parts import limited, ordered_values
 from kcompile.export.onnx.products import batched_product, gemm, plain_product, projection, transposed_product
 from kcompile.export.onnx.schema import NotInOpset, schema_of
@@ -100,6 +107,15 @@ def quotient(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
         inverse = around.made(y, "Reciprocal")
         if inverse is not None and x != y:
             return [replace(node, op="Div", inputs=(x, inverse.inputs[0]))]
+    return None
+
+
+def nothing_added(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
+    """x and the number 0; weights stay, whatever they hold."""
+    for x, zeros in (node.inputs, node.inputs[::-1]):
+        array, types = around.array(zeros), [around.graph.types.get(name) for name in (x, node.outputs[0])]
+        if array is not None and array.ndim == 0 and array == 0 and types[0] == types[1] is not None:
+            return [OnnxNode("Identity", (x,), node.outputs)]
     return None
 
 
@@ -220,9 +236,6 @@ def clipped_relu(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
     return [replace(node, inputs=(relu.inputs[0], *node.inputs[1:]))]
 
 
-# --- products and layout ------------------------------------------------------------------------------------
-
-
 def resize(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
     """Enlarging along one axis, then along another."""
     first = around.made(node.inputs[0], "Resize")
@@ -233,86 +246,6 @@ def resize(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
         return None
     scales = around.constant(f"{node.outputs[0]}:scales", a * b)
     return [replace(node, inputs=(first.inputs[0], "", scales))]
-
-
-def moved_ones(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
-    """A transpose that moves dimensions of size 1 only is a change of shape."""
-    type_ = around.graph.types.get(node.inputs[0])
-    if type_ is None:
-        return None
-    perm = [k for k in node.attrs["perm"] if type_.shape[k] != 1]
-    if perm != sorted(perm):
-        return None
-    shape = tuple(type_.shape[k] for k in node.attrs["perm"])
-    around.graph.types.setdefault(node.outputs[0], replace(type_, shape=shape))
-    return _reshaped(around, node.inputs[0], node.outputs[0])
-
-
-def reshaped_twice(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
-    """Two changes of shape are one, or none."""
-    first = around.made(node.inputs[0], "Reshape")
-    return (
-        None
-        if first is None or first.attrs or node.attrs
-        else _reshaped(around, first.inputs[0], node.outputs[0])
-    )
-
-
-def _reshaped(around: Around, x: str, result: str) -> list[OnnxNode] | None:
-    """x in the shape that the result is known to have, if a constant can say it."""
-    before, after = (around.graph.types.get(name) for name in (x, result))
-    if before is None or after is None or 0 in after.shape:
-        return None
-    if before.shape == after.shape:
-        return [OnnxNode("Identity", (x,), (result,))]
-    pairs = itertools.zip_longest(after.shape, before.shape[: after.rank])
-    target = [0 if a == b else a if isinstance(a, int) else -1 for a, b in pairs]
-    if target.count(-1) > 1:
-        return None
-    return [
-        OnnxNode("Reshape", (x, around.constant(f"{result}:shape", np.array(target, np.int64))), (result,))
-    ]
-
-
-def resize_within(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
-    """Enlarging between two transposes works in the layout outside of them."""
-    sized = around.made(node.inputs[0], "Resize")
-    before = around.makers.get(sized.inputs[0]) if sized is not None else None
-    if sized is None or before is None or before.op != "Transpose" or len(sized.inputs) != 3:
-        return None
-    there, back = before.attrs["perm"], node.attrs["perm"]
-    scales = around.array(sized.inputs[2])
-    if [there[k] for k in back] != list(range(len(back))) or scales is None:
-        return None
-    moved = around.constant(f"{node.outputs[0]}:scales", scales[list(back)])
-    return [replace(sized, inputs=(before.inputs[0], "", moved), outputs=node.outputs)]
-
-
-def affine(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
-    """Batch normalization between two transposes is a product and a sum in the layout outside of them."""
-    norm = around.made(node.inputs[0], "BatchNormalization")
-    before = around.makers.get(norm.inputs[0]) if norm is not None else None
-    if norm is None or before is None or before.op != "Transpose":
-        return None
-    there, back = before.attrs["perm"], node.attrs["perm"]
-    arrays = [around.array(name) for name in norm.inputs[1:5]]
-    if [there[k] for k in back] != list(range(len(back))) or any(a is None for a in arrays):
-        return None
-    scale, offset, mean, variance = (np.asarray(a, np.float64) for a in arrays)
-    factor = scale / np.sqrt(variance + norm.attrs["epsilon"])
-    shape = [-1 if k == there[1] else 1 for k in range(len(there))]
-    kind = around.graph.constants[norm.inputs[1]].dtype
-    along = [
-        around.constant(f"{name}:{what}", a.reshape(shape).astype(kind))
-        for name, what, a in (
-            (norm.inputs[1], "factor", factor), (norm.inputs[2], "term", offset - mean * factor)
-        )
-    ]  # fmt: skip
-    product = f"{norm.outputs[0]}:scaled"
-    return [
-        OnnxNode("Mul", (before.inputs[0], along[0]), (product,)),
-        OnnxNode("Add", (product, along[1]), node.outputs),
-    ]
 
 
 EINSUMS: dict[str, tuple[Rule, ...]] = {"Einsum": (plain_product, projection, batched_product)}
@@ -329,10 +262,10 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "Relu": (relu_of_min,),
     "Max": (clip,),
     "Clip": (clipped_relu,),
-    "Add": (gemm, one_line),
+    "Add": (nothing_added, gemm, one_line),
     "MatMul": (transposed_product,),
     **EINSUMS,
     "Resize": (resize,),
-    "Transpose": (affine, resize_within, moved_ones),
+    "Transpose": (affine, resize_within, transposed_twice, moved_ones, moved_groups),
     "Reshape": (reshaped_twice,),
 }

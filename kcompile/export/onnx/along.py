@@ -1,0 +1,120 @@
+"""Operators that work along axes, written for a tensor as it was before a transpose.
+
+A rule sees the node and the permutation of its first input. It returns changed attributes, the inputs behind
+those that are transposed, and how the result is to be transposed, where that is another way; None where the
+operator cannot come before.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from kcompile.export.onnx import shapes
+from kcompile.export.onnx.graph import OnnxGraph, OnnxNode
+
+Perm = tuple[int, ...]
+Changed = tuple[dict[str, Any], tuple[str, ...]] | tuple[dict[str, Any], tuple[str, ...], Perm]
+
+
+def derived(graph: OnnxGraph, name: str, what: str, array: np.ndarray) -> str:
+    """A constant made of another."""
+    found = f"{name}:{what}"
+    graph.constants[found] = array
+    return found
+
+
+def _digits(perm: Perm) -> str:
+    return "".join(map(str, perm))
+
+
+def _axis(graph: OnnxGraph, node: OnnxNode, perm: Perm) -> Changed | None:
+    return {"axis": perm[node.attrs.get("axis", -1)]}, ()
+
+
+def _last_axes(graph: OnnxGraph, node: OnnxNode, perm: Perm) -> Changed | None:
+    """Normalization over the last axes, where they stay that."""
+    axis = node.attrs.get("axis", -1) % len(perm)
+    stay = perm[axis:] == tuple(range(axis, len(perm)))
+    return ({}, node.inputs[1:]) if stay and len(node.outputs) == 1 else None
+
+
+def _pads(graph: OnnxGraph, node: OnnxNode, perm: Perm) -> Changed | None:
+    pads = graph.constants.get(node.inputs[1])
+    if pads is None or len(node.inputs) > 3:
+        return None
+    order = np.argsort(perm)
+    turned = np.concatenate([side[order] for side in np.split(pads, 2)])
+    return {}, (derived(graph, node.inputs[1], f"pads{_digits(perm)}", turned), *node.inputs[2:])
+
+
+def _slices(graph: OnnxGraph, node: OnnxNode, perm: Perm) -> Changed | None:
+    axes = graph.constants.get(node.inputs[3]) if len(node.inputs) > 3 else None
+    if axes is None:
+        return None
+    turned = np.array([perm[a] for a in axes], axes.dtype)
+    name = derived(graph, node.inputs[3], f"axes{_digits(perm)}", turned)
+    return {}, (*node.inputs[1:3], name, *node.inputs[4:])
+
+
+def _scales(graph: OnnxGraph, node: OnnxNode, perm: Perm) -> Changed | None:
+    if "axes" in node.attrs:
+        return {"axes": [perm[a] for a in node.attrs["axes"]]}, node.inputs[1:]
+    scales = graph.constants.get(node.inputs[2]) if len(node.inputs) == 3 else None
+    if scales is None:
+        return None
+    name = derived(graph, node.inputs[2], f"scales{_digits(perm)}", scales[np.argsort(perm)])
+    return {}, ("", name)
+
+
+def _gathered(graph: OnnxGraph, node: OnnxNode, perm: Perm) -> Changed | None:
+    """Axes of the indices come into the place of the one that is gathered along."""
+    index = graph.constants.get(node.inputs[1])
+    if index is None:
+        return None
+    axis, more = node.attrs.get("axis", 0) % len(perm), index.ndim - 1
+    place = perm[axis]
+    moved = [p + more * (p > place) for p in perm]
+    moved[axis : axis + 1] = range(place, place + index.ndim)
+    return {"axis": place}, node.inputs[1:], tuple(moved)
+
+
+def _product(graph: OnnxGraph, node: OnnxNode, perm: Perm) -> Changed | None:
+    """With a constant matrix, where the summed axis stays the last one.
+
+    More than a matter of taste: onnxruntime 1.32 crashes on Transpose (1, 0, 2) before a MatMul of float16.
+    """
+    matrix = graph.constants.get(node.inputs[1])
+    is_last = perm[-1] == len(perm) - 1 and len(perm) > 2
+    return ({}, node.inputs[1:]) if is_last and matrix is not None and matrix.ndim == 2 else None
+
+
+def _shape(graph: OnnxGraph, node: OnnxNode, perm: Perm) -> Changed | None:
+    """A change of shape whose joined axes lie side by side before the transpose too."""
+    before, after = (graph.types.get(name) for name in (node.inputs[0], node.outputs[0]))
+    found = shapes.groups(before.shape, after.shape) if before is not None and after is not None else None
+    order = None if found is None else shapes.reordered(found, shapes.inverse(perm))
+    if before is None or after is None or order is None or node.attrs:
+        return None
+    result = shapes.inverse(order[1])
+    source = shapes.permuted(before.shape, shapes.inverse(perm))
+    target = shapes.template(source, shapes.permuted(after.shape, order[1]))
+    if target is None:
+        return None
+    return {}, (derived(graph, node.outputs[0], "shape", target),), result
+
+
+ALONG = {
+    "Concat": _axis,
+    "Softmax": _axis,
+    "LogSoftmax": _axis,
+    "LayerNormalization": _last_axes,
+    "RMSNormalization": _last_axes,
+    "Pad": _pads,
+    "Slice": _slices,
+    "MatMul": _product,
+    "Resize": _scales,
+    "Gather": _gathered,
+    "Reshape": _shape,
+}

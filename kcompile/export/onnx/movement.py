@@ -1,0 +1,125 @@
+"""Transposes and changes of shape: which of them one does for, and what works without."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from kcompile.export.onnx import shapes
+from kcompile.export.onnx.graph import OnnxNode
+
+if TYPE_CHECKING:
+    from kcompile.export.onnx.simplify import Around
+
+
+def transposed_twice(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
+    """Two transposes are one, or none."""
+    first = around.made(node.inputs[0], "Transpose")
+    if first is None:
+        return None
+    perm = [first.attrs["perm"][k] for k in node.attrs["perm"]]
+    if perm == sorted(perm):
+        return [OnnxNode("Identity", first.inputs, node.outputs)]
+    return [replace(node, inputs=first.inputs, attrs={"perm": perm})]
+
+
+def moved_groups(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
+    """A transpose, a change of shape and a transpose that keeps together what it split: one comes before."""
+    shaped = around.made(node.inputs[0], "Reshape")
+    first = around.made(shaped.inputs[0], "Transpose") if shaped is not None else None
+    if shaped is None or first is None or shaped.attrs:
+        return None
+    before, after = (around.graph.types.get(name) for name in (first.outputs[0], shaped.outputs[0]))
+    if before is None or after is None:
+        return None
+    found = shapes.groups(after.shape, before.shape)
+    order = None if found is None else shapes.reordered(found, node.attrs["perm"])
+    if order is None or len(order[1]) != before.rank:
+        return None
+    moved = shapes.permuted(before.shape, order[1])
+    result = shapes.permuted(after.shape, node.attrs["perm"])
+    target = shapes.template(moved, result)
+    if target is None:
+        return None
+    name = f"{node.outputs[0]}:moved"
+    around.graph.types[name] = replace(before, shape=moved)
+    around.graph.types.setdefault(node.outputs[0], replace(after, shape=result))
+    perm = [first.attrs["perm"][k] for k in order[1]]
+    turned = OnnxNode("Transpose", first.inputs, (name,), {"perm": perm}, label=first.name)
+    inputs = (name, around.constant(f"{node.outputs[0]}:shape", target))
+    return [turned, replace(shaped, inputs=inputs, outputs=node.outputs, label=shaped.name)]
+
+
+def moved_ones(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
+    """A transpose that moves dimensions of size 1 only is a change of shape."""
+    type_, perm = around.graph.types.get(node.inputs[0]), node.attrs["perm"]
+    if type_ is None or not shapes.moves_ones(type_.shape, perm):
+        return None
+    around.graph.types.setdefault(node.outputs[0], replace(type_, shape=shapes.permuted(type_.shape, perm)))
+    return _reshaped(around, node.inputs[0], node.outputs[0])
+
+
+def reshaped_twice(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
+    """Two changes of shape are one, or none."""
+    first = around.made(node.inputs[0], "Reshape")
+    return (
+        None
+        if first is None or first.attrs or node.attrs
+        else _reshaped(around, first.inputs[0], node.outputs[0])
+    )
+
+
+def _reshaped(around: Around, x: str, result: str) -> list[OnnxNode] | None:
+    """x in the shape that the result is known to have, if a constant can say it."""
+    before, after = (around.graph.types.get(name) for name in (x, result))
+    if before is None or after is None or 0 in after.shape:
+        return None
+    if before.shape == after.shape:
+        return [OnnxNode("Identity", (x,), (result,))]
+    target = shapes.template(before.shape, after.shape)
+    if target is None:
+        return None
+    return [OnnxNode("Reshape", (x, around.constant(f"{result}:shape", target)), (result,))]
+
+
+def resize_within(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
+    """Enlarging between two transposes works in the layout outside of them."""
+    sized = around.made(node.inputs[0], "Resize")
+    before = around.makers.get(sized.inputs[0]) if sized is not None else None
+    if sized is None or before is None or before.op != "Transpose" or len(sized.inputs) != 3:
+        return None
+    there, back = before.attrs["perm"], node.attrs["perm"]
+    scales = around.array(sized.inputs[2])
+    if [there[k] for k in back] != list(range(len(back))) or scales is None:
+        return None
+    moved = around.constant(f"{node.outputs[0]}:scales", scales[list(back)])
+    return [replace(sized, inputs=(before.inputs[0], "", moved), outputs=node.outputs)]
+
+
+def affine(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
+    """Batch normalization between two transposes is a product and a sum in the layout outside of them."""
+    norm = around.made(node.inputs[0], "BatchNormalization")
+    before = around.makers.get(norm.inputs[0]) if norm is not None else None
+    if norm is None or before is None or before.op != "Transpose":
+        return None
+    there, back = before.attrs["perm"], node.attrs["perm"]
+    arrays = [around.array(name) for name in norm.inputs[1:5]]
+    if [there[k] for k in back] != list(range(len(back))) or any(a is None for a in arrays):
+        return None
+    scale, offset, mean, variance = (np.asarray(a, np.float64) for a in arrays)
+    factor = scale / np.sqrt(variance + norm.attrs["epsilon"])
+    shape = [-1 if k == there[1] else 1 for k in range(len(there))]
+    kind = around.graph.constants[norm.inputs[1]].dtype
+    along = [
+        around.constant(f"{name}:{what}", a.reshape(shape).astype(kind))
+        for name, what, a in (
+            (norm.inputs[1], "factor", factor), (norm.inputs[2], "term", offset - mean * factor)
+        )
+    ]  # fmt: skip
+    product = f"{norm.outputs[0]}:scaled"
+    return [
+        OnnxNode("Mul", (before.inputs[0], along[0]), (product,)),
+        OnnxNode("Add", (product, along[1]), node.outputs),
+    ]

@@ -1,0 +1,201 @@
+"""Transposes in exported models: none that could be saved, in blocks of which networks are made."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+
+import kcompile
+from kcompile import layers, ops
+from kcompile.export.onnx import check, shapes
+from tests.export.onnx_tools import ops_of
+
+IMAGE, SEQUENCE = (8, 8, 3), (6, 4)
+
+
+def exported(shape, function, path, **options):
+    """The operators of a model of one input, with weights of any numbers; onnxruntime agrees."""
+    x = kcompile.Input(shape)
+    model = kcompile.Model(x, function(x))
+    rng = np.random.default_rng(0)
+    model.set_weights([np.abs(rng.normal(size=w.shape)) * 0.3 for w in model.weights])
+    model.export(path, verbose=False, **options)
+    assert check(model, path) < 1e-5
+    return ops_of(onnx.load(path))
+
+
+def conv(x, filters=4, size=3, **options):
+    return layers.Conv2D(filters, size, padding="same", **options)(x)
+
+
+def squeezed(x, reshaped):
+    y = conv(x)
+    s = (
+        layers.Reshape((1, 1, 4))(layers.GlobalAveragePooling2D()(y))
+        if reshaped
+        else ops.mean(y, axis=(1, 2))
+    )
+    s = layers.Dense(4, "sigmoid")(layers.Dense(2, "relu")(s))
+    return conv(y * (s if reshaped else layers.Reshape((1, 1, 4))(s)))
+
+
+def squeezed_in_place(x):
+    y = conv(x)
+    s = layers.GlobalAveragePooling2D(keepdims=True)(y)
+    return conv(y * layers.Dense(4, "sigmoid")(layers.Dense(2, "relu")(s)))
+
+
+def residual(x, behind=True):
+    y = conv(layers.ReLU()(conv(x)))
+    return layers.ReLU()(y + x if behind else x + y)
+
+
+def shuffled(x):
+    y = ops.reshape(conv(x), (-1, 8, 8, 2, 2))
+    return conv(ops.reshape(ops.transpose(y, (0, 1, 2, 4, 3)), (-1, 8, 8, 4)))
+
+
+def attended(x):
+    """Attention over the places of an image."""
+    y = conv(x)
+    steps = layers.Reshape((64, 4))(layers.ReLU()(y))
+    return conv(y + layers.Reshape((8, 8, 4))(layers.MultiHeadAttention(2, 2)(steps, steps)))
+
+
+def both_ways(x):
+    """What one reader needs with channels last, the other has so too."""
+    y = conv(x)
+    return layers.LayerNormalization()(y) + ops.relu(y)
+
+
+def frames(x):
+    wrapped = layers.TimeDistributed
+    y = wrapped(layers.MaxPooling2D())(wrapped(layers.ReLU())(wrapped(layers.Conv2D(4, 3))(x)))
+    return layers.LSTM(3)(wrapped(layers.GlobalAveragePooling2D())(y))
+
+
+BLOCKS = {
+    "prelu": (IMAGE, lambda x: conv(layers.PReLU()(conv(x))), "Transpose Conv PRelu Conv Transpose"),
+    "prelu of channels": (
+        IMAGE,
+        lambda x: layers.PReLU(shared_axes=[1, 2])(conv(x)),
+        "Transpose Conv PRelu Transpose",
+    ),
+    "squeeze and excite": (
+        IMAGE,
+        lambda x: squeezed(x, False),
+        "Transpose Conv ReduceMean Gemm Relu Gemm Sigmoid Reshape Mul Conv Transpose",
+    ),
+    "squeeze and excite, reshaped first": (
+        IMAGE,
+        lambda x: squeezed(x, True),
+        "Transpose Conv ReduceMean Reshape MatMul Add Relu MatMul Add Sigmoid Reshape Mul Conv Transpose",
+    ),
+    "squeeze and excite in place": (
+        IMAGE,
+        squeezed_in_place,
+        "Transpose Conv ReduceMean Conv Relu Conv Sigmoid Mul Conv Transpose",
+    ),
+    "an image and its convolution": ((8, 8, 4), residual, "Transpose Conv Relu Conv Add Relu Transpose"),
+    "a convolution and its image": (
+        (8, 8, 4),
+        lambda x: residual(x, False),
+        "Transpose Conv Relu Conv Add Relu Transpose",
+    ),
+    "an image beside its convolution": (
+        IMAGE,
+        lambda x: conv(ops.concatenate([x, conv(x)], axis=-1)),
+        "Transpose Conv Concat Conv Transpose",
+    ),
+    "dense over channels": (
+        IMAGE,
+        lambda x: conv(layers.Dense(5, "relu")(conv(x))),
+        "Transpose Conv Conv Relu Conv Transpose",
+    ),
+    "position of the largest channel": (
+        IMAGE,
+        lambda x: ops.argmax(conv(x), axis=-1),
+        "Transpose Conv ArgMax Cast",
+    ),
+    "position in a row, kept": (
+        IMAGE,
+        lambda x: conv(ops.cast(ops.argmax(conv(x), axis=1, keepdims=True), "float32")),
+        "Transpose Conv ArgMax Cast Cast Conv Transpose",
+    ),
+    "unit norm": (
+        IMAGE,
+        lambda x: conv(layers.UnitNormalization()(conv(x))),
+        "Transpose Conv ReduceL2 Reciprocal Min Mul Conv Transpose",
+    ),
+    "depth to space": (
+        IMAGE,
+        lambda x: ops.reshape(
+            ops.transpose(ops.reshape(conv(x), (-1, 8, 8, 2, 2, 1)), (0, 1, 3, 2, 4, 5)), (-1, 16, 16, 1)
+        ),
+        "Transpose Conv Reshape Transpose Reshape",
+    ),
+    "space to depth": (
+        (8, 8, 1),
+        lambda x: conv(
+            ops.reshape(ops.transpose(ops.reshape(x, (-1, 4, 2, 4, 2)), (0, 1, 3, 2, 4)), (-1, 4, 4, 4))
+        ),
+        "Reshape Transpose Reshape Conv Transpose",
+    ),
+    "shuffled channels": (IMAGE, shuffled, "Transpose Conv Reshape Transpose Reshape Conv Transpose"),
+    "softmax over places": (
+        IMAGE,
+        lambda x: ops.sum(ops.softmax(ops.reshape(conv(x), (-1, 64, 4)), axis=1), axis=1),
+        "Transpose Conv Reshape Softmax ReduceSum",
+    ),
+    "two layouts": (IMAGE, both_ways, "Transpose Conv Transpose LayerNormalization Relu Add"),
+    "normalization between recurrent layers": (
+        SEQUENCE,
+        lambda x: layers.GRU(3)(
+            layers.LayerNormalization()(layers.LSTM(5, return_sequences=True)(x)),
+        ),
+        "Transpose LSTM Squeeze LayerNormalization GRU Squeeze",
+    ),
+    "a sequence and what a recurrent layer makes of it": (
+        SEQUENCE,
+        lambda x: layers.GRU(3)(layers.LSTM(4, return_sequences=True)(x) + x),
+        "Transpose LSTM Squeeze Add GRU Squeeze",
+    ),
+    "frames": (
+        (5, *IMAGE),
+        frames,
+        "Reshape Transpose Conv Relu MaxPool ReduceMean Reshape Transpose LSTM Squeeze",
+    ),
+    "a number added": (IMAGE, lambda x: conv(x, use_bias=False) + 2.0, "Transpose Conv Transpose"),
+    "one channel": (IMAGE, lambda x: conv(x, 1, activation="relu"), "Transpose Conv Relu Reshape"),
+    "scaled": (IMAGE, lambda x: layers.Rescaling(1 / 255.0)(x), "Mul"),
+}
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+def test_blocks(name, tmp_path):
+    shape, function, operators = BLOCKS[name]
+    assert exported(shape, function, tmp_path / "m.onnx") == operators.split()
+
+
+def test_what_comes_back_into_the_layout_of_convolutions_is_turned_for_it(tmp_path):
+    """Rather than the image before it and the sum after it."""
+    found = exported(IMAGE, attended, tmp_path / "m.onnx")
+    assert found[-5:] == ["Reshape", "Transpose", "Add", "Conv", "Transpose"]
+    assert found.count("Transpose") == 8  # four of them around the heads
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ((2, 12, 5), (2, 3, 4, 5), [([0], [0]), ([1], [1, 2]), ([2], [3])]),
+        ((6, 4), (2, 3, 4), [([0], [0, 1]), ([1], [2])]),
+        ((2, 1, 3), (2, 3), [([0], [0]), ([2], [1])]),
+        ((2, 3), (1, 2, 1, 3, 1), [([0], [0, 1, 2]), ([1], [3, 4])]),
+        ((4, 6), (6, 4), [([0, 1], [0, 1])]),
+        ((4, 6), (4, 5), None),
+        ((1, 1), (1,), None),
+    ],
+)
+def test_groups_of_axes(before, after, expected):
+    assert shapes.groups(before, after) == expected
