@@ -143,3 +143,57 @@ def test_states_that_are_given():
     assert ops_of(model).count("LSTM") == 1
     for got, wanted in zip(run(model, arrays), function(*arrays), strict=True):
         np.testing.assert_allclose(got, wanted, **TOLERANCE)
+
+
+@pytest.mark.parametrize("opset", [13, 20])
+@pytest.mark.parametrize("layer", ["LSTM", "GRU", "SimpleRNN"])
+@pytest.mark.parametrize(
+    ("options", "behind"),
+    [
+        ({}, ["Transpose", "Reshape"]),
+        ({"merge_mode": "sum"}, ["ReduceSum"]),
+        ({"return_sequences": True}, ["Transpose", "Reshape"]),
+        ({"return_sequences": True, "merge_mode": "sum"}, ["ReduceSum", "Transpose"]),
+        ({"return_sequences": True, "merge_mode": "mul"}, ["ReduceProd", "Transpose"]),
+        ({"return_sequences": True, "merge_mode": "ave"}, ["ReduceSum", "Div", "Transpose"]),
+    ],
+)
+def test_both_directions_are_one_operator(layer, options, behind, opset, tmp_path):
+    one = {"return_sequences": options.get("return_sequences", False)}
+    merge = options.get("merge_mode", "concat")
+    x = keras.Input((None, 4))
+    model = keras.Model(x, L.Bidirectional(getattr(L, layer)(3, **one), merge_mode=merge)(x))
+    model.set_weights(cases.weights_like([w.shape for w in model.weights]))
+    operator = "RNN" if layer == "SimpleRNN" else layer
+    assert ops_of(exported(model, tmp_path / "m.onnx", opset)) == ["Transpose", operator, *behind]
+    for batch, steps in SIZES:
+        assert_same(
+            model,
+            tmp_path / "m.onnx",
+            np.random.default_rng(0).normal(size=(batch, steps, 4)).astype("float32"),
+        )
+
+
+def test_both_directions_one_upon_the_other_and_apart(tmp_path):
+    x = keras.Input((None, 4))
+    y = L.Bidirectional(L.LSTM(3, return_sequences=True))(x)
+    forwards, backwards = L.Bidirectional(L.GRU(2, return_sequences=True), merge_mode=None)(y)
+    model = keras.Model(x, [forwards, ops.tanh(backwards)])
+    model.set_weights(cases.weights_like([w.shape for w in model.weights]))
+    found = ops_of(exported(model, tmp_path / "m.onnx"))
+    assert [found.count(op) for op in ("LSTM", "GRU", "Slice", "Split", "Squeeze")] == [1, 1, 0, 1, 2]
+    for batch, steps in SIZES:
+        assert_same(
+            model,
+            tmp_path / "m.onnx",
+            np.random.default_rng(0).normal(size=(batch, steps, 4)).astype("float32"),
+        )
+
+
+def test_states_given_to_one_direction_leave_two_operators(tmp_path):
+    """And so does an input of its own."""
+    x, h = keras.Input((None, 4)), keras.Input((3,))
+    one = L.GRU(3)(x, initial_state=h)
+    model = keras.Model([x, h], [one, L.GRU(3, go_backwards=True)(x), L.GRU(3, go_backwards=True)(x * 2.0)])
+    assert ops_of(exported(model, tmp_path / "m.onnx")).count("GRU") == 3
+    assert keras.export.onnx.check(model, tmp_path / "m.onnx") < 1e-5

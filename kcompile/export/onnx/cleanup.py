@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from kcompile.export.onnx import batch_norm, layout, paddings, parts, repeats, simplify
+from kcompile.export.onnx import batch_norm, directions, layout, paddings, parts, repeats, simplify
 from kcompile.export.onnx.graph import OnnxGraph, OnnxNode
 
 
@@ -23,6 +23,8 @@ def run(graph: OnnxGraph, fold_batch_norm: bool = False) -> OnnxGraph:
         batch_norm.fold(graph)
     simplify.run(graph)
     drop_identities(graph)
+    directions.join(graph)
+    simplify.run(graph)
     parts.join_slices(graph)
     repeats.write_copies(graph)
     name_outputs(graph)

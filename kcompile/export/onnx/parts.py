@@ -55,6 +55,26 @@ def _bound(around: Around, test: OnnxNode, choice: OnnxNode, x: str) -> str | No
     return around.scalar(test.inputs[1])
 
 
+def reversed_twice(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
+    """An order that is turned round, and round again."""
+    first = around.made(node.inputs[0], "Slice")
+    axes = [None if n is None else _turned_axis(around, n) for n in (first, node)]
+    if first is None or axes[0] is None or axes[0] != axes[1]:
+        return None
+    return [OnnxNode("Identity", (first.inputs[0],), node.outputs)]
+
+
+def _turned_axis(around: Around, node: OnnxNode) -> int | None:
+    """The axis that a slice takes whole, from its end to its beginning."""
+    numbers, type_ = [around.array(name) for name in node.inputs[1:]], around.graph.types.get(node.inputs[0])
+    if type_ is None or len(numbers) != 4 or any(n is None or n.size != 1 for n in numbers):
+        return None
+    start, stop, axis, step = (int(n.item()) for n in numbers if n is not None)
+    extent = type_.shape[axis]
+    from_end = start == -1 or (start >= extent - 1 if isinstance(extent, int) else start >= 2**31 - 1)
+    return axis % type_.rank if from_end and step == -1 and stop <= -(2**31) else None
+
+
 def join_slices(graph: OnnxGraph) -> None:
     """Slices that cut a tensor up along one axis are one Split."""
     groups: dict[tuple[str, int], list[OnnxNode]] = {}

@@ -24,7 +24,7 @@ from kcompile.export.onnx.movement import (
     resize_within,
     transposed_twice,
 )
-from kcompile.export.onnx.parts import limited, ordered_values
+from kcompile.export.onnx.parts import limited, ordered_values, reversed_twice
 from kcompile.export.onnx.products import batched_product, gemm, plain_product, projection, transposed_product
 from kcompile.export.onnx.schema import NotInOpset, schema_of
 
@@ -268,4 +268,5 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "Resize": (resize,),
     "Transpose": (affine, resize_within, transposed_twice, moved_ones, moved_groups),
     "Reshape": (reshaped_twice,),
+    "Slice": (reversed_twice,),
 }

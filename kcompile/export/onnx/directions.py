@@ -1,0 +1,138 @@
+"""Two recurrent operators that read a sequence forwards and backwards are one of two directions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from kcompile.export.onnx.builder import AXES_AS_INPUT, AXES_AS_INPUT_ALL
+from kcompile.export.onnx.graph import OnnxGraph, OnnxNode
+
+RECURRENT = ("LSTM", "GRU", "RNN")
+WEIGHTS = slice(1, 4)  # of inputs: W, R and, if there are any, B
+LENGTHS = 4  # inputs up to the sequences' lengths; initial states come behind
+REDUCED = {"Add": "ReduceSum", "Mul": "ReduceProd"}  # what two directions are joined by
+
+
+def join(graph: OnnxGraph) -> None:
+    """Write pairs of operators over the same input as one."""
+    waiting: dict[tuple[object, ...], OnnxNode] = {}
+    for node in [node for node in graph.nodes if node.op in RECURRENT]:
+        key = _key(graph, node)
+        other = waiting.pop((*key, "forward" if node.attrs["direction"] == "reverse" else "reverse"), None)
+        if key and other is None:
+            waiting[*key, node.attrs["direction"]] = node
+        elif other is not None:
+            pair = (node, other) if node.attrs["direction"] == "forward" else (other, node)
+            _Pair(graph, *pair).write()
+
+
+def _key(graph: OnnxGraph, node: OnnxNode) -> tuple[object, ...]:
+    """What two operators must share; nothing, if the operator cannot be one of a pair."""
+    known = all(name in graph.constants for name in node.inputs[WEIGHTS] if name)
+    if not known or any(node.inputs[LENGTHS + 1 :]) or node.attrs["direction"] == "bidirectional":
+        return ()
+    given = [bool(name) for name in node.inputs[WEIGHTS]]
+    options = sorted((k, v) for k, v in node.attrs.items() if k not in ("direction", "activations"))
+    return node.op, node.inputs[0], node.inputs[LENGTHS:], *given, *options
+
+
+class _Pair:
+    def __init__(self, graph: OnnxGraph, forward: OnnxNode, backward: OnnxNode):
+        self.graph, self.forward, self.backward = graph, forward, backward
+        self.users = graph.users()
+        self.taken = {*graph.makers(), *graph.constants, *graph.inputs, *graph.outputs}
+        self.scope = _shared([node.name for node in (forward, backward)])
+
+    def write(self) -> None:
+        """Put the one operator, and what takes its outputs apart, into the place of the two."""
+        f, b = self.forward, self.backward
+        weights = [self._stacked(pair) for pair in zip(f.inputs[WEIGHTS], b.inputs[WEIGHTS], strict=True)]
+        outputs = tuple(self._new(f"{self.scope}{f.op}") for _ in f.outputs)
+        attrs = f.attrs | {"direction": "bidirectional"}
+        attrs["activations"] = [*f.attrs["activations"], *b.attrs["activations"]]
+        inputs = (f.inputs[0], *weights, *f.inputs[LENGTHS:])
+        both = replace(f, inputs=inputs, outputs=outputs, attrs=attrs, label="")
+        apart, joined = list[OnnxNode](), dict[str, list[OnnxNode]]()
+        for k, name in enumerate(outputs):
+            one, other = f.outputs[k], b.outputs[k]
+            if not any(user for made in (one, other) for user in self.users.get(made, ())):
+                continue
+            found = self._joined(k, name)
+            if found is None:
+                apart.append(OnnxNode("Split", (name,), (one, other), self._halves(k)))
+            else:
+                joined |= found
+        first = min(self.graph.nodes.index(node) for node in (f, b))
+        nodes = [node for node in self.graph.nodes if node is not f and node is not b]
+        nodes[first:first] = [both, *apart]
+        self.graph.nodes = [new for node in nodes for new in joined.get(node.outputs[0], [node])]
+
+    def _halves(self, k: int) -> dict[str, int]:
+        return {"axis": 1 - bool(k)} | ({"num_outputs": 2} if self.graph.opset >= AXES_AS_INPUT_ALL else {})
+
+    def _joined(self, k: int, name: str) -> dict[str, list[OnnxNode]] | None:
+        """What stands for the node that joins two outputs, by its result; None if no node does only that."""
+        squeezed = [self._reader(node.outputs[k]) for node in (self.forward, self.backward)]
+        if any(node is None or node.op != "Squeeze" for node in squeezed):
+            return None
+        names = [node.outputs[0] for node in squeezed if node is not None]
+        join, other = (self._reader(one) for one in names)
+        if join is None or join is not other or len(join.inputs) != 2:
+            return None
+        axis, type_ = 1 - bool(k), self.graph.types.get(names[0])
+        if join.op in REDUCED:
+            return {join.outputs[0]: [self._reduced(name, axis, join)]}
+        if join.op != "Concat" or list(join.inputs) != names or join.attrs["axis"] not in (axis + 1, -1):
+            return None
+        turned, target = f"{name}:turned", f"{name}:shape"
+        perm = [*range(axis), axis + 1, axis, axis + 2]
+        self.graph.constants[target] = np.array([0] * (axis + 1) + [-1], np.int64)
+        if type_ is not None:
+            shape = (*type_.shape[:-1], 2, type_.shape[-1])
+            self.graph.types[turned] = replace(type_, shape=shape)
+            self.graph.types[name] = replace(type_, shape=tuple(shape[p] for p in perm))
+        reshaped = OnnxNode("Reshape", (turned, target), join.outputs, label=_as(join, "Reshape"))
+        return {join.outputs[0]: [OnnxNode("Transpose", (name,), (turned,), {"perm": perm}), reshaped]}
+
+    def _reduced(self, name: str, axis: int, join: OnnxNode) -> OnnxNode:
+        op, attrs, inputs = REDUCED[join.op], {"keepdims": 0}, [name]
+        if self.graph.opset < AXES_AS_INPUT.get(op, AXES_AS_INPUT_ALL):
+            attrs["axes"] = [axis]  # type: ignore[assignment]
+        else:
+            inputs.append(f"{name}:axes")
+            self.graph.constants[inputs[1]] = np.array([axis], np.int64)
+        return OnnxNode(op, tuple(inputs), join.outputs, attrs, label=_as(join, op))
+
+    def _reader(self, name: str) -> OnnxNode | None:
+        """The one node that reads a tensor."""
+        found = self.users.get(name, [])
+        return found[0] if len(found) == 1 and name not in self.graph.outputs else None
+
+    def _stacked(self, names: tuple[str, str]) -> str:
+        if not names[0]:
+            return ""
+        found = self._new(f"{_shared(names)}{names[0].rpartition('/')[2]}")
+        self.graph.constants[found] = np.concatenate([self.graph.constants[name] for name in names])
+        return found
+
+    def _new(self, wish: str) -> str:
+        found, number = wish, 1
+        while found in self.taken:
+            found, number = f"{wish}_{number}", number + 1
+        self.taken.add(found)
+        return found
+
+
+def _shared(names: Sequence[str]) -> str:
+    """The scope that names lie in."""
+    first, second = (name.split("/") for name in names)
+    same = next((k for k, (a, b) in enumerate(zip(first, second, strict=False)) if a != b), 0)
+    return "".join(f"{part}/" for part in first[:same])
+
+
+def _as(node: OnnxNode, op: str) -> str:
+    """The node's name with another operator in it."""
+    return node.name.replace(node.op, op)
