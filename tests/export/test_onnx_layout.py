@@ -166,6 +166,26 @@ BLOCKS = {
         frames,
         "Reshape Transpose Conv Relu MaxPool ReduceMean Reshape Transpose LSTM Squeeze",
     ),
+    "dense over steps": (
+        SEQUENCE,
+        lambda x: layers.TimeDistributed(layers.Dense(3, "relu"))(x),
+        "MatMul Add Relu",
+    ),
+    "softmax of steps behind a recurrent layer": (
+        SEQUENCE,
+        lambda x: layers.TimeDistributed(layers.Dense(3, "softmax"))(layers.GRU(5, return_sequences=True)(x)),
+        "Transpose GRU Squeeze MatMul Add Softmax Transpose",
+    ),
+    "rows of other length": (
+        (6, 4),
+        lambda x: ops.reshape(layers.Dense(3)(ops.reshape(x, (-1, 12, 2))), (-1, 6, 6)),
+        "Reshape MatMul Add Reshape",
+    ),
+    "elements in another shape": (
+        (6, 4),
+        lambda x: ops.reshape(ops.tanh(ops.reshape(x, (-1, 2, 12))), (-1, 6, 4)),
+        "Tanh",
+    ),
     "a number added": (IMAGE, lambda x: conv(x, use_bias=False) + 2.0, "Transpose Conv Transpose"),
     "one channel": (IMAGE, lambda x: conv(x, 1, activation="relu"), "Transpose Conv Relu Reshape"),
     "scaled": (IMAGE, lambda x: layers.Rescaling(1 / 255.0)(x), "Mul"),

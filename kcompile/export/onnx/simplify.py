@@ -26,6 +26,7 @@ from kcompile.export.onnx.movement import (
 )
 from kcompile.export.onnx.parts import limited, ordered_values, reversed_twice
 from kcompile.export.onnx.products import batched_product, gemm, plain_product, projection, transposed_product
+from kcompile.export.onnx.rows import within_reshapes
 from kcompile.export.onnx.schema import NotInOpset, schema_of
 
 Rule = Callable[["Around", OnnxNode], list[OnnxNode] | None]
@@ -83,8 +84,8 @@ def run(graph: OnnxGraph) -> None:
 
 
 def write_products(graph: OnnxGraph) -> None:
-    """Apply the rules for Einsum alone, so that transposes find products that they can pass."""
-    while _round(graph, EINSUMS):
+    """Apply the rules for Einsum and for rows alone, so that transposes find products that they can pass."""
+    while _round(graph, EINSUMS | {"Reshape": (within_reshapes,)}):
         graph.drop_unused()
 
 

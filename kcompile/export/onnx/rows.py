@@ -1,0 +1,84 @@
+"""What is computed row by row needs no matrix: it works on tensors of any rank."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from kcompile.export.onnx.graph import OnnxNode
+from kcompile.export.onnx.layout import UNARY, VARIADIC
+from kcompile.ir.types import TensorType
+
+if TYPE_CHECKING:
+    from kcompile.export.onnx.simplify import Around
+
+ALONG_ROWS = ("Softmax", "LogSoftmax", "LayerNormalization")
+
+
+def within_reshapes(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
+    """Rows that were made of a tensor, and made into one of the same dimensions again."""
+    chain, x = list[OnnxNode](), node.inputs[0]
+    while (found := _row_by_row(around, x)) is not None:
+        maker, x = found
+        chain.insert(0, maker)
+    first = around.makers.get(x)
+    if not chain or first is None or first.op != "Reshape":
+        return None
+    types = [around.graph.types.get(n) for n in (first.inputs[0], x, node.inputs[0], node.outputs[0])]
+    if None in types or not _same_rows(
+        [t for t in types if t is not None], all(one.op in UNARY for one in chain)
+    ):
+        return None
+    made, name = list[OnnxNode](), first.inputs[0]
+    lead = around.graph.types[name].shape[:-1]
+    for one in chain:
+        before, result = _source(around, one), f"{one.outputs[0]}:rows"
+        if one is chain[-1]:
+            result = node.outputs[0]
+        elif (type_ := around.graph.types.get(one.outputs[0])) is not None:
+            around.graph.types[result] = replace(type_, shape=(*lead, type_.shape[-1]))
+        inputs = tuple(name if given == before else given for given in one.inputs)
+        made.append(replace(one, inputs=inputs, outputs=(result,), attrs=_on_last(one), label=one.name))
+        name = result
+    return made
+
+
+def _same_rows(types: list[TensorType], apart: bool) -> bool:
+    """Do the first and the last tensor hold the same rows as those between them?
+
+    apart: each element depends on one element only, so the rows between may be others.
+    """
+    given, first, last, result = types
+    if given.rank < 2 or given.rank != result.rank or given.shape[:-1] != result.shape[:-1]:
+        return False
+    rows = given.shape[-1] == first.shape[-1] and last.shape[-1] == result.shape[-1]
+    return rows or (apart and given.shape == result.shape)
+
+
+def _row_by_row(around: Around, name: str) -> tuple[OnnxNode, str] | None:
+    """The node that makes a tensor for one reader, and of what, if each row depends on the same row only."""
+    node = around.makers.get(name)
+    node = None if node is None else around.made(name, node.op)
+    source = None if node is None else _source(around, node)
+    return None if node is None or source is None else (node, source)
+
+
+def _source(around: Around, node: OnnxNode) -> str | None:
+    """The one operand of a node that works row by row."""
+    computed = [name for name in node.inputs if name and around.array(name) is None]
+    if len(computed) != 1 or len(node.outputs) != 1:
+        return None
+    ranks = [array.ndim for array in map(around.array, node.inputs) if array is not None]
+    rank = around.rank(computed[0])
+    if node.op == "MatMul":
+        fits = node.inputs[0] == computed[0] and ranks == [2] and (rank or 0) > 1
+    elif node.op in ALONG_ROWS:
+        fits = rank is not None and node.attrs.get("axis", -1) in (-1, rank - 1)
+    else:
+        fits = node.op in UNARY or (node.op in VARIADIC and max(ranks, default=0) <= 1)
+    return computed[0] if fits else None
+
+
+def _on_last(node: OnnxNode) -> dict[str, object]:
+    """The attributes, for any rank."""
+    return {**node.attrs, "axis": -1} if node.op in ALONG_ROWS else node.attrs
