@@ -166,6 +166,11 @@ BLOCKS = {
         frames,
         "Reshape Transpose Conv Relu MaxPool ReduceMean Reshape Transpose LSTM Squeeze",
     ),
+    "normalized and activated": (
+        IMAGE,
+        lambda x: layers.ReLU(6.0)(layers.BatchNormalization()(layers.Dense(4)(x))),
+        "MatMul Add Mul Add Clip",
+    ),
     "dense over steps": (
         SEQUENCE,
         lambda x: layers.TimeDistributed(layers.Dense(3, "relu"))(x),

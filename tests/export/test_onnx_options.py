@@ -56,6 +56,25 @@ def test_batch_norms_fold(name, tmp_path):
     assert onnx_export.check(model, tmp_path / "folded.onnx") < 1e-5
 
 
+@pytest.mark.parametrize("use_bias", [True, False])
+@pytest.mark.parametrize(
+    ("shape", "before", "behind", "expected"),
+    [
+        ((6, 4), [], [], "MatMul Add"),
+        ((6, 4), [], [layers.ReLU], "MatMul Add Relu"),
+        ((3, 6, 4), [], [layers.ReLU], "MatMul Add Relu"),
+        ((6, 4), [lambda: layers.GRU(4, return_sequences=True)], [lambda: layers.GRU(2)],
+         "Transpose GRU Squeeze MatMul Add GRU Squeeze"),
+    ],
+)  # fmt: skip
+def test_batch_norms_fold_into_products_of_any_rank(shape, before, behind, expected, use_bias, tmp_path):
+    made = [*(make() for make in before), layers.Dense(5, use_bias=use_bias), NORM(), *(f() for f in behind)]
+    model = trained_looking(kcompile.Sequential([kcompile.Input(shape), *made]))
+    model.export(tmp_path / "m.onnx", verbose=False, fold_batch_norm=True)
+    assert operators(tmp_path / "m.onnx") == expected.split()
+    assert onnx_export.check(model, tmp_path / "m.onnx") < 1e-5
+
+
 def test_batch_norms_that_must_stay(tmp_path):
     x = kcompile.Input((6, 6, 3))
     shared = layers.Conv2D(3, 1)(x)

@@ -27,15 +27,24 @@ def fold(graph: OnnxGraph) -> None:
     """Fold every BatchNormalization that follows a layer whose result nothing else reads."""
     for norm in [node for node in graph.nodes if node.op == "BatchNormalization"]:
         makers = graph.makers()
-        layer, add = makers.get(norm.inputs[0]), None
+        layer, add, turned = makers.get(norm.inputs[0]), None, None
+        if layer is not None and layer.op == "Transpose":  # of what has its channels last
+            turned, layer = layer, makers.get(layer.inputs[0])
         if layer is not None and layer.op == "Add":  # of a dense layer's bias
             add, layer = layer, _addend(graph, layer, makers)
-        if layer is None or not _alone(graph, norm, layer, add):
+        if layer is None or not _alone(graph, norm, layer, add, turned):
             continue
-        if layer.op in CHANNEL_AXIS and add is None and groups_across(layer) == 1:
+        if layer.op in CHANNEL_AXIS and add is turned is None and groups_across(layer) == 1:
             _into_convolution(graph, layer, norm)
-        elif layer.op == "MatMul" and len(graph.types[layer.outputs[0]].shape) == 2:
-            _into_matmul(graph, layer, add, norm)
+        elif layer.op == "MatMul" and _is_over_last(graph, layer, turned):
+            _into_matmul(graph, layer, add, turned, norm)
+
+
+def _is_over_last(graph: OnnxGraph, layer: OnnxNode, turned: OnnxNode | None) -> bool:
+    """Are the channels that are normalized, the second ones, the last ones of the layer's result?"""
+    if turned is not None:
+        return int(turned.attrs["perm"][1]) == len(turned.attrs["perm"]) - 1
+    return graph.types[layer.outputs[0]].rank == 2
 
 
 def _addend(graph: OnnxGraph, add: OnnxNode, makers: dict[str, OnnxNode]) -> OnnxNode | None:
@@ -46,10 +55,10 @@ def _addend(graph: OnnxGraph, add: OnnxNode, makers: dict[str, OnnxNode]) -> Onn
     return made if made is not None and made.op == "MatMul" else None
 
 
-def _alone(graph: OnnxGraph, norm: OnnxNode, layer: OnnxNode, add: OnnxNode | None) -> bool:
+def _alone(graph: OnnxGraph, norm: OnnxNode, layer: OnnxNode, *more: OnnxNode | None) -> bool:
     """Are all weights constants, and is what lies between read by the normalization alone?"""
     users = graph.users()
-    between = [node.outputs[0] for node in (layer, add) if node is not None]
+    between = [node.outputs[0] for node in (layer, *more) if node is not None]
     return (
         all(name in graph.constants for name in [*layer.inputs[1:], *norm.inputs[1:]])
         and all(len(users[name]) == 1 and name not in graph.outputs for name in between)
@@ -84,12 +93,19 @@ def _into_convolution(graph: OnnxGraph, layer: OnnxNode, norm: OnnxNode) -> None
     graph.nodes = [folded if n is norm else n for n in graph.nodes if n is not layer]
 
 
-def _into_matmul(graph: OnnxGraph, layer: OnnxNode, add: OnnxNode | None, norm: OnnxNode) -> None:
+def _into_matmul(
+    graph: OnnxGraph, layer: OnnxNode, add: OnnxNode | None, turned: OnnxNode | None, norm: OnnxNode
+) -> None:
     kernel = graph.constants[layer.inputs[1]]
     bias = graph.constants[add.inputs[1]].astype(np.float64) if add is not None else 0.0
     s, offset = _factors(graph, norm, bias)
     names = _keep(graph, layer.inputs[1], kernel * s), _keep(graph, norm.inputs[2], offset)
     product = replace(layer, inputs=(layer.inputs[0], names[0]))
-    total = OnnxNode("Add", (layer.outputs[0], names[1]), norm.outputs)
-    new = {id(layer): [product], id(norm): [total], id(add): []}
+    result = norm.outputs if turned is None else turned.inputs
+    total = [OnnxNode("Add", (layer.outputs[0], names[1]), result)]
+    if turned is not None:
+        if add is None:  # the product's name is taken
+            total = [replace(total[0], outputs=(f"{result[0]}:folded",))]
+        total.append(replace(turned, inputs=total[0].outputs, outputs=norm.outputs))
+    new = {id(layer): [product], id(norm): total, id(add): [], id(turned): []}
     graph.nodes = [made for n in graph.nodes for made in new.get(id(n), [n])]

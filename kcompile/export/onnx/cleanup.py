@@ -16,6 +16,8 @@ def run(graph: OnnxGraph, fold_batch_norm: bool = False) -> OnnxGraph:
     drop_identities(graph)
     paddings.fold(graph)
     simplify.write_products(graph)
+    if fold_batch_norm:  # into products, behind which it stands between transposes
+        batch_norm.fold(graph)
     layout.sink_transposes(graph)
     drop_identities(graph)
     add_bias_in_convolution(graph)

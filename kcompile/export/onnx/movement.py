@@ -9,6 +9,7 @@ import numpy as np
 
 from kcompile.export.onnx import shapes
 from kcompile.export.onnx.graph import OnnxNode
+from kcompile.export.onnx.layout import UNARY
 
 if TYPE_CHECKING:
     from kcompile.export.onnx.simplify import Around
@@ -99,8 +100,15 @@ def resize_within(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
 
 
 def affine(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
-    """Batch normalization between two transposes is a product and a sum in the layout outside of them."""
-    norm = around.made(node.inputs[0], "BatchNormalization")
+    """Batch normalization between two transposes is a product and a sum in the layout outside of them.
+
+    What works on each element may stand behind it.
+    """
+    behind, name = list[OnnxNode](), node.inputs[0]
+    while (made := around.makers.get(name)) is not None and made.op in UNARY and around.made(name, made.op):
+        behind.insert(0, made)
+        name = made.inputs[0]
+    norm = around.made(name, "BatchNormalization")
     before = around.makers.get(norm.inputs[0]) if norm is not None else None
     if norm is None or before is None or before.op != "Transpose":
         return None
@@ -119,7 +127,11 @@ def affine(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
         )
     ]  # fmt: skip
     product = f"{norm.outputs[0]}:scaled"
-    return [
+    nodes = [
         OnnxNode("Mul", (before.inputs[0], along[0]), (product,)),
-        OnnxNode("Add", (product, along[1]), node.outputs),
+        OnnxNode("Add", (product, along[1]), (f"{norm.outputs[0]}:outside",)),
     ]
+    for one in behind:
+        inputs = (nodes[-1].outputs[0], *one.inputs[1:])
+        nodes.append(replace(one, inputs=inputs, outputs=(f"{one.outputs[0]}:outside",), label=one.name))
+    return [*nodes[:-1], replace(nodes[-1], outputs=node.outputs)]
