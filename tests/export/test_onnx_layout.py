@@ -113,6 +113,28 @@ BLOCKS = {
         lambda x: conv(layers.Dense(5, "relu")(conv(x))),
         "Transpose Conv Conv Relu Conv Transpose",
     ),
+    "channels that weigh themselves": (
+        IMAGE,
+        lambda x: (lambda y: conv(y * layers.Dense(4, "sigmoid")(y)))(conv(x)),
+        "Transpose Conv Conv Sigmoid Mul Conv Transpose",
+    ),
+    "flat": (
+        IMAGE,
+        lambda x: layers.Dense(3)(layers.Flatten()(layers.MaxPooling2D((2, 4))(conv(x)))),
+        "Transpose Conv MaxPool Reshape Gemm",
+    ),
+    "flat, without a bias": (
+        SEQUENCE,
+        lambda x: layers.Dense(3, use_bias=False)(layers.Flatten()(layers.Conv1D(5, 2)(x))),
+        "Transpose Conv Reshape MatMul",
+    ),
+    "flat for two readers": (
+        SEQUENCE,
+        lambda x: (lambda y: layers.Dense(5)(y) + ops.max(y, axis=1, keepdims=True))(
+            layers.Flatten()(layers.Conv1D(5, 2)(x))
+        ),
+        "Transpose Conv Transpose Reshape Gemm ReduceMax Add",
+    ),
     "position of the largest channel": (
         IMAGE,
         lambda x: ops.argmax(conv(x), axis=-1),

@@ -242,7 +242,11 @@ class _Sinking:
         if late is None or matrix is None or matrix.ndim != 2 or matrix.dtype != np.float32:
             return False
         spatial = len(late.perm) - 2
-        if spatial < 1 or late.perm != (0, *range(2, spatial + 2), 1) or len(self.users[node.inputs[0]]) > 1:
+        if (
+            spatial < 1
+            or late.perm != (0, *range(2, spatial + 2), 1)
+            or self._is_needed(node.inputs[0], node)
+        ):
             return False
         kernel = matrix.T.reshape(*matrix.shape[::-1], *(1,) * spatial)
         name = derived(self.graph, node.inputs[1], f"convolution{spatial}", kernel)

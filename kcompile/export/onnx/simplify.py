@@ -25,7 +25,14 @@ from kcompile.export.onnx.movement import (
     transposed_twice,
 )
 from kcompile.export.onnx.parts import limited, ordered_values, reversed_twice
-from kcompile.export.onnx.products import batched_product, gemm, plain_product, projection, transposed_product
+from kcompile.export.onnx.products import (
+    batched_product,
+    flat_product,
+    gemm,
+    plain_product,
+    projection,
+    transposed_product,
+)
 from kcompile.export.onnx.rows import within_reshapes
 from kcompile.export.onnx.schema import NotInOpset, schema_of
 
@@ -264,7 +271,8 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "Max": (clip,),
     "Clip": (clipped_relu,),
     "Add": (nothing_added, gemm, one_line),
-    "MatMul": (transposed_product,),
+    "MatMul": (flat_product, transposed_product),
+    "Gemm": (flat_product,),
     **EINSUMS,
     "Resize": (resize,),
     "Transpose": (affine, resize_within, transposed_twice, moved_ones, moved_groups),
