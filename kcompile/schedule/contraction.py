@@ -270,7 +270,10 @@ def _cost(c: Contraction, target: Target, stable: frozenset[Value]) -> float:
     rows = max(hint(c.m_extent), c.rows / 3)
     products = rows * columns * hint(c.k_extent) * outer / (target.pairs if c.pairs else 1)
     saved = 1 if c.window is None else POINTS / (TILE * TAPS) ** 2  # of the products
-    return pack + turn + products * saved / 64
+    # A matrix whose rows lie side by side is read a line at a time, far apart: the smaller one should be.
+    apart = len(c.k) == 1 and c.k[0].a != 1
+    strided = hint(c.m_extent) * hint(c.k_extent) * outer / 16 if apart else 0
+    return pack + turn + strided + products * saved / 64
 
 
 def packed_size(c: Contraction) -> int | Int:

@@ -125,7 +125,24 @@ class Fuser:
             return False  # what comes later than the contraction is not at hand in its epilogue
         if not any(x.attr[0] is last and x.attr[1] == index for x in read):
             return False
+        if len(readers) == 1 and self._is_read_behind(last, readers[0]):
+            return False  # the contraction itself is stored: of its product with what else is read, no copy
         return len(readers) > 1 or any(r.values[0].shape != v.shape for r in readers)
+
+    def _is_read_behind(self, v: Value, node: Node) -> bool:
+        """Does some reader of v depend on the node, as a norm's gradient on a sum of what it is made of?"""
+        start = self.position[node.values[0]]
+        waiting = [r for r in self.readers[v] if r is not node]
+        seen: set[Node] = set()
+        while waiting:
+            reader = waiting.pop()
+            if reader in seen or self.position[reader.values[0]] < start:
+                continue
+            if reader is node:
+                return True
+            seen.add(reader)
+            waiting += [x.node for x in reader.inputs]
+        return False
 
     def _repeats(self, v: Value, reader: Node) -> bool:
         """Does the reader evaluate elements of v more than once each?"""

@@ -99,6 +99,33 @@ def test_the_last_value_of_an_epilogue_is_stored_in_place_of_the_product(read):
     assert not any("contract" in s.target.op.name for k in made.kernels for s in getattr(k, "stores", ()))
 
 
+def test_a_product_that_is_read_behind_a_sum_of_it_is_stored_alone():
+    """The gradient of softmax: the sum's kernel multiplies again, for it reads both factors anyway."""
+
+    def gradient(g, v, p):
+        d = ops.matmul(g, v)
+        return p * (d - ops.sum(d * p, axis=-1, keepdims=True))
+
+    made = plan(gradient, parameter("g", BATCH, 64), parameter("v", 64, 96), parameter("p", BATCH, 96))
+    whole = [
+        s.target for k in made.kernels for s in getattr(k, "stores", ()) if s.target.shape == (BATCH, 96)
+    ]
+    assert [v.op.name for v in whole] == ["contract", "multiply"]
+
+
+def test_the_smaller_operand_is_the_one_that_is_read_across_its_rows():
+    """Summed over the rows of both: lines of A lie far apart."""
+    for large, small in (("bqk,bqd->bkd", 0), ("bqd,bqk->bdk", 1)):
+        shapes = {"b": 8, "q": 512, "k": 512, "d": 32}
+        operands = [
+            parameter(f"x{i}", *(shapes[a] for a in axes))
+            for i, axes in enumerate(large.split("->")[0].split(","))
+        ]
+        made = plan(lambda x, y, large=large: ops.einsum(large, x, y), *operands)
+        (product,) = [k for k in made.kernels if isinstance(k, Contract)]
+        assert product.contraction.a.base is operands[1 - small]
+
+
 def test_adam_is_the_epilogue_of_the_weights_gradient():
     w, m, v = variable(64, 32), variable(64, 32), variable(64, 32)
 
