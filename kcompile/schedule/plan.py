@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from kcompile.core import config
-from kcompile.core.dtypes import is_half, itemsize
-from kcompile.core.symbolic import Atom, Int, product
+from kcompile.core.dtypes import is_half
+from kcompile.core.symbolic import Int, product
 from kcompile.ir import graph as graphs
 from kcompile.ir import loops
 from kcompile.ir.graph import Graph, Node, Value
@@ -20,10 +20,11 @@ from kcompile.ir.types import TensorType
 from kcompile.ops.movement import copy_op
 from kcompile.passes import decompose
 from kcompile.schedule.contraction import Contraction, hint, packed_size
-from kcompile.schedule.fuse import groups_of, stable_values, stored_values
+from kcompile.schedule.fuse import groups_of, stored_values
 from kcompile.schedule.group import Group
 from kcompile.schedule.lower import is_leaf, loads
 from kcompile.schedule.order import lean_order
+from kcompile.schedule.prepared import prepared_by
 from kcompile.schedule.rows import mentions, with_rows
 from kcompile.schedule.scatter import scatter_of
 from kcompile.schedule.siblings import with_siblings_joined
@@ -58,46 +59,6 @@ class Plan:
     aliases: dict[Value, Value] = field(default_factory=dict)
     prepared: set[Value] = field(default_factory=set)
 
-    def find_prepared(self, kinds: tuple[type, ...]) -> None:
-        """What kernels of these kinds make of weights that do not change, in no more memory than they take:
-        computed once, not in every run. Packed weights, and transformed filters, may be larger.
-        """
-        known, roots = set(stable_values(self.graph)), set(self.graph.roots())
-        for kernel in self.kernels:
-            if not isinstance(kernel, kinds) or not kernel.reads <= known:
-                continue
-            if isinstance(kernel, Pack) or (roots.isdisjoint(writes(kernel)) and _condenses(kernel)):
-                self.prepared.update(writes(kernel))
-                known.update(writes(kernel))
-
-
-def _condenses(kernel: Kernel) -> bool:
-    """Does it write no more bytes than it reads, and the same whatever the run's extents are?"""
-    written, read = _fixed_bytes(writes(kernel)), _fixed_bytes(kernel.reads)
-    if written is None or read is None or written > read:
-        return False
-    stores = kernel.stores if isinstance(kernel, (Loop, Contract)) else ()
-    return not any(_names_extents(part.attr) for s in stores for part in loops.walk(s.expr))
-
-
-def _names_extents(attr: object) -> bool:
-    """Is there a symbol in what an expression has besides its arguments: indices, and axes with extents?"""
-    if isinstance(attr, (tuple, list)):
-        return any(map(_names_extents, attr))
-    if isinstance(attr, Axis):
-        return isinstance(attr.extent, Int)
-    return isinstance(attr, Int) and any(
-        _names_extents(atom) if isinstance(atom, Axis) else type(atom) is Atom for atom in attr.atoms()
-    )
-
-
-def _fixed_bytes(values: Collection[Value]) -> int | None:
-    """Bytes of the values together; None where a run's extents decide."""
-    sizes = [v.type.size for v in values]
-    if not all(isinstance(size, int) for size in sizes):
-        return None
-    return sum(hint(v.type.size) * itemsize(v.dtype) for v in values)
-
 
 def plan_graph(graph: Graph, target: Target, repeated: bool = False) -> Plan:
     """Fuse, lower, split and order.
@@ -112,7 +73,7 @@ def plan_graph(graph: Graph, target: Target, repeated: bool = False) -> Plan:
     if not config.current().noopt:
         plan.kernels = with_siblings_joined(plan.kernels, plan.aliases)
     if target.prepares:
-        plan.find_prepared((Pack,) if repeated else (Pack, Loop, Contract, Finish))
+        plan.prepared |= prepared_by(plan.kernels, graph, repeated)
     if not config.current().noopt:
         outside = {*graph.inputs, *graph.outputs, *plan.prepared}
         plan.kernels = lean_order(plan.kernels, plan.aliases, outside)
