@@ -70,9 +70,6 @@ class BackupAndRestore(Callback):
             self._restore(previous, _previous(self._metadata))
 
     def _restore(self, weights: str, metadata: str) -> None:
-        optimizer = self.model.optimizer
-        if optimizer is not None and not optimizer.built:
-            optimizer.build(self.model.trainable_variables)
         epoch = self.model._load_training(weights)
         if epoch is None and os.path.exists(metadata):  # a backup made by Keras: epochs begin anew
             with open(metadata) as file:

@@ -208,8 +208,10 @@ class Model(Trainer, Layer):
         """
         from kcompile.saving.backup import load_training
 
+        progress = self._training.progress
+        progress.trace()
         found = load_training(self, path)
-        return None if found is None else self._training.progress.resume(*found)
+        return None if found is None else progress.resume(*found)
 
     def export(self, filepath: str | os.PathLike[str], format: str = "onnx", **kwargs: Any) -> None:
         """Write the model as an ONNX file."""

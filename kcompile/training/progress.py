@@ -75,6 +75,12 @@ class Progress:
 
     # --- going on -------------------------------------------------------------------------------------------
 
+    def trace(self) -> None:
+        """Have the step traced before a file is read: optimizers that it uses, and no others, get their
+        slots.
+        """
+        _ = self._run.graph
+
     def resume(self, notes: Notes, arrays: dict[str, np.ndarray]) -> int:
         """Go on from notes, as soon as all callbacks have heard that training begins; the epoch that comes
         next.

@@ -53,6 +53,36 @@ def network(kind: str = "arrays") -> Any:
     return model
 
 
+class Rivals(keras.Model):
+    """Two networks with an optimizer each, as in a GAN: the optimizer of `compile` is used by nobody."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maker = keras.Sequential(
+            [keras.Input((3,)), layers.BatchNormalization(), layers.Dense(FEATURES)]
+        )
+        self.judge = keras.Sequential([keras.Input((FEATURES,)), layers.Dropout(0.3), layers.Dense(1)])
+        self.first, self.second = keras.optimizers.Adam(0.05), keras.optimizers.SGD(0.05, momentum=0.9)
+        self.noise, self.tracker = keras.random.SeedGenerator(5), keras.metrics.Mean(name="loss")
+
+    def call(self, x: Any) -> Any:
+        return self.judge(x)
+
+    def _update(self, optimizer: Any, network: Any, x: Any) -> Any:
+        with keras.GradientTape() as tape:
+            made = self.maker(keras.random.normal((SIZE, 3), seed=self.noise), training=True)
+            loss = keras.ops.mean(keras.ops.softplus(self.judge(made, training=True)))
+            loss = loss - keras.ops.mean(self.judge(x, training=True))
+        weights = network.trainable_variables
+        optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
+        return loss
+
+    def train_step(self, data: Any) -> dict[str, Any]:
+        self.tracker.update_state(self._update(self.first, self.judge, data[0]))
+        self._update(self.second, self.maker, data[0])
+        return {"loss": self.tracker.result()}
+
+
 def generator(x: np.ndarray, y: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Without end; what it draws comes from NumPy's and Python's own generators."""
     while True:
@@ -98,11 +128,16 @@ def fit(kind: str, *callbacks: Any, **settings: Any) -> Any:
     """The trained model.
 
     kind: arrays, stretches (epochs end inside of a pass), generator, dataset, workers (threads), processes,
-    executions or half.
+    executions, half or rivals.
     """
+    keras.utils.clear_session()  # names begin anew, as in a process of its own
     keras.utils.set_random_seed(17)
     x, y = numbers()
     model = network(kind)
+    if kind == "rivals":
+        model = Rivals()
+        model(x)
+        model.compile()
     how: dict[str, Any] = {"epochs": EPOCHS, "verbose": 0, "callbacks": [*callbacks, Rate()], **settings}
     how["callbacks"].append(keras.callbacks.ReduceLROnPlateau("loss", 0.5, patience=1, min_delta=0.2))
     if kind in ("arrays", "executions", "half"):
@@ -112,6 +147,8 @@ def fit(kind: str, *callbacks: Any, **settings: Any) -> Any:
         model.fit(x, y, batch_size=SIZE, steps_per_epoch=4, **how)
     elif kind == "generator":
         model.fit(generator(x, y), steps_per_epoch=4, **how)
+    elif kind == "rivals":
+        model.fit(Dataset(x, y), **how)
     elif kind in ("workers", "processes"):
         training, test = Prepared(x, y), Prepared(x, y)
         for dataset in (training, test):
@@ -123,11 +160,13 @@ def fit(kind: str, *callbacks: Any, **settings: Any) -> Any:
 
 
 def digest(model: Any) -> str:
-    """All bits of weights, optimizer, seeds and metrics, what comes from the random generators next; last
+    """All bits of weights, optimizers, seeds and metrics, what comes from the random generators next; last
     logs.
     """
     found = hashlib.sha256()
-    for variable in [*model.variables, *model.optimizer.variables, *model.metrics_variables]:
+    optimizers = [model.optimizer, *(v for v in vars(model).values() if isinstance(v, keras.Optimizer))]
+    slots = [variable for optimizer in optimizers for variable in optimizer.variables]
+    for variable in [*model.variables, *slots, *model.metrics_variables]:
         found.update(variable.numpy().tobytes())
     last = {name: values[-1:] for name, values in model.history.history.items()}
     return f"{found.hexdigest()} {np.random.random()} {random.random()} {last}"

@@ -19,7 +19,7 @@ from kcompile import callbacks
 from tests.training import resuming
 from tests.training.models import data, linear
 
-KINDS = ("arrays", "stretches", "generator", "dataset", "workers", "executions", "half")
+KINDS = ("arrays", "stretches", "generator", "dataset", "workers", "executions", "half", "rivals")
 x, y = data()
 
 
