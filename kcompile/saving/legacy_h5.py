@@ -88,13 +88,19 @@ def read_weights(
     stored = [(name, _group(outer, name)) for name in dict.fromkeys(outer.texts("layer_names"))]
     stored = [(name, group) for name, group in stored if group.texts("weight_names")]
     changes: list[Callable[[], None]] = []
-    for layer, name, group in _pairs(model, stored, by_name, file):
+    pairs = _pairs(model, stored, by_name, file)
+    for layer, name, group in pairs:
         changes += _changes(layer, name, group, skip_mismatch)
     top = outer.group("top_level_model_weights")
     if top is not None and top.texts("weight_names"):
         changes += _changes(model, model.name, top, skip_mismatch, top_level_weights(model))
     for change in changes:
         change()
+    for layer in dict.fromkeys(inner for found, _, _ in pairs for inner in found._flatten_layers()):
+        if layer.weights and hasattr(
+            layer, "finalize_state"
+        ):  # it computes with what it makes of its weights
+            layer.finalize_state()
 
 
 def _pairs(

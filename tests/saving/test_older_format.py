@@ -109,6 +109,29 @@ def test_bfloat16(tmp_path):
 # --- weights ------------------------------------------------------------------------------------------------
 
 
+def test_layers_that_compute_with_what_they_make_of_their_weights(tmp_path):
+    """Normalization keeps mean and variance beside its weights; so does one inside of another model."""
+
+    def model(data):
+        inner, outer = layers.Normalization(name="inner"), layers.Normalization(name="outer", invert=True)
+        made = kcompile.Sequential(
+            [kcompile.Input((3,)), outer, kcompile.Sequential([kcompile.Input((3,)), inner], name="nested")]
+        )
+        inner.adapt(data), outer.adapt(data * 2)
+        return made
+
+    data = np.random.default_rng(0).normal(2, 3, (9, 3)).astype("float32")
+    written, other = model(data), model(data + 5)
+    expected = written.predict(data, verbose=0)
+    written.save(tmp_path / "m.h5")
+    np.testing.assert_array_equal(saving.load_model(tmp_path / "m.h5").predict(data, verbose=0), expected)
+    for how in ({}, {"by_name": True}):
+        assert not np.allclose(other.predict(data, verbose=0), expected)
+        other.load_weights(tmp_path / "m.h5", **how)
+        np.testing.assert_array_equal(other.predict(data, verbose=0), expected)
+        other = model(data + 5)
+
+
 def test_by_name(saved):
     model, path = saved
     for units, second, options, expected in (
