@@ -197,10 +197,14 @@ class Model(Trainer, Layer):
         load_weights(self, filepath, skip_mismatch=skip_mismatch, **kwargs)
 
     def _save_training(self, path: str, between: bool) -> None:
-        """Save weights and all else that `fit` needs to go on from here. between: an epoch has ended."""
+        """Save weights and all else that `fit` needs to go on from here. between: an epoch has ended.
+
+        Weights alone where it is not `fit` that calls the callbacks, but a loop of one's own.
+        """
         from kcompile.saving.backup import save_training
 
-        save_training(self, path, *self._training.progress.notes(between))
+        progress = self._training.progress
+        save_training(self, path, *(progress.notes(between) if progress is not None else (None, {})))
 
     def _load_training(self, path: str) -> int | None:
         """Load what `_save_training` saved: the number of the epoch with which `fit` goes on, None if the
@@ -209,9 +213,12 @@ class Model(Trainer, Layer):
         from kcompile.saving.backup import load_training
 
         progress = self._training.progress
-        progress.trace()
+        if progress is not None:
+            progress.trace()
+        elif self.optimizer is not None and not self.optimizer.built:
+            self.optimizer.build(self.trainable_variables)
         found = load_training(self, path)
-        return None if found is None else progress.resume(*found)
+        return None if found is None or progress is None else progress.resume(*found)
 
     def export(self, filepath: str | os.PathLike[str], format: str = "onnx", **kwargs: Any) -> None:
         """Write the model as an ONNX file."""

@@ -22,11 +22,15 @@ from kcompile.saving.weights import TRAINING, read_weights, write_weights
 NOTES = "notes"
 
 
-def save_training(model: Any, path: str, notes: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
-    """Replace a file by weights, optimizer, notes (plain data) and arrays by name."""
-    text = np.frombuffer(json.dumps(notes).encode(), np.uint8)
+def save_training(
+    model: Any, path: str, notes: Mapping[str, Any] | None, arrays: Mapping[str, np.ndarray]
+) -> None:
+    """Replace a file by weights, optimizer, notes (plain data; None: no more) and arrays by name."""
+    training = None
+    if notes is not None:
+        training = {NOTES: np.frombuffer(json.dumps(notes).encode(), np.uint8), **arrays}
     with replacing(path) as file:
-        write_weights(model, file, {NOTES: text, **arrays})
+        write_weights(model, file, training)
 
 
 def load_training(model: Any, path: str) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:

@@ -150,6 +150,31 @@ def test_a_backup_without_notes_goes_on_with_its_epoch(tmp_path):
     assert history.epoch == [3, 4]
 
 
+def test_a_loop_of_ones_own(tmp_path):
+    """Whoever calls the callbacks without `fit` gets weights, optimizer and the epoch, as in Keras."""
+
+    def run(epochs):
+        model = linear("adam")
+        keep = callbacks.BackupAndRestore(tmp_path, delete_checkpoint=False)
+        hooks = callbacks.CallbackList([keep], model=model)
+        hooks.on_train_begin()
+        first = model._initial_epoch or 0
+        for epoch in range(first, epochs):
+            hooks.on_epoch_begin(epoch)
+            model.train_on_batch(x, y)
+            hooks.on_epoch_end(epoch)
+        hooks.on_train_end()
+        return first, model
+
+    assert run(2)[0] == 0
+    first, model = run(4)
+    assert first == 2 and int(model.optimizer.iterations) == 4
+    expected = linear("adam")
+    for _ in range(4):
+        expected.train_on_batch(x, y)
+    np.testing.assert_array_equal(model.get_weights()[0], expected.get_weights()[0])
+
+
 @pytest.mark.parametrize(
     "notes", [b"", b"[]", b'{"stopped": false}', b'{"step": 0, "stopped": 0, "epoch": {}}']
 )
