@@ -111,6 +111,7 @@ def histogram(x: Any, bins: int = 10, range: tuple[float, float] | None = None) 
 
 i0_op = Op("i0")
 SERIES, ASYMPTOTIC, BORDER = 46, 20, 20.0  # terms, and |x| from which on the second is used
+FINITE = 1e3  # exp of it is infinite, that of half of it is not in float64
 
 
 @i0_op.infer
@@ -128,6 +129,7 @@ def _i0_decompose(x: Any) -> Any:
     """Abramowitz and Stegun 9.6.12 and 9.7.1, by Horner's rule; all terms are positive."""
     x = ew.absolute(x)
     near, far = ew.minimum(x, BORDER), ew.maximum(x, BORDER)
+    far = ew.minimum(far, FINITE)  # beyond it the result is infinite, and infinity times the root of 1/x NaN
     y, u = ew.multiply(ew.square(near), 0.25), ew.reciprocal(far)
     series: Any = ew.add(ew.multiply(x, 0), 1.0)
     for k in reversed(builtins.range(1, SERIES + 1)):

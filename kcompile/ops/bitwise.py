@@ -9,6 +9,7 @@ import numpy as np
 
 from kcompile.core import dtypes
 from kcompile.core.errors import DTypeError, message
+from kcompile.ir import loops
 from kcompile.ops import elementwise as ew
 
 
@@ -77,6 +78,25 @@ def _onnx_bits_of(g: Any, x: str, count: int) -> str:
     return str(g.cast(g.node("Mod", halves, g.constant(np.array(2, dtype))), "int64"))
 
 
+SHIFTS = ("shl", "shr")
+
+
+def _shift(code: str) -> Callable[[loops.Expr, loops.Expr], loops.Expr]:
+    """By more places than there are, or by a negative number, no bit of the number is left but its sign."""
+
+    def scalar(a: loops.Expr, b: loops.Expr) -> loops.Expr:
+        most = 8 * dtypes.itemsize(a.dtype) - 1
+        inside = loops.apply("ge", b, ew.const_like(0, b), dtype="bool")
+        inside = loops.apply(
+            "and", inside, loops.apply("le", b, ew.const_like(most, b), dtype="bool"), dtype="bool"
+        )
+        moved = loops.apply(code, a, loops.select(inside, b, ew.const_like(most, b)))
+        beyond = moved if code == "shr" and a.dtype in dtypes.SIGNED else ew.const_like(0, a)
+        return loops.select(inside, moved, beyond)
+
+    return scalar
+
+
 _ROWS: dict[str, tuple[Any, str, Any]] = {  # NumPy's function, scalar code, ONNX
     "bitwise_and": (np.bitwise_and, "and", _onnx_bits("And", lambda g, a, b: g.node("Mul", a, b))),
     "bitwise_or": (np.bitwise_or, "or", _onnx_bits("Or", lambda g, a, b: g.node("Max", a, b))),
@@ -89,13 +109,21 @@ _ROWS: dict[str, tuple[Any, str, Any]] = {  # NumPy's function, scalar code, ONN
 def _register(name: str) -> Any:
     reference, code, onnx = _ROWS[name]
     call = ew.binary(
-        name, reference, code, lambda dy, y, a, b: (None, None), onnx=onnx, inputs="int", cheap=True
+        name,
+        reference,
+        _shift(code) if code in SHIFTS else code,
+        lambda dy, y, a, b: (None, None),
+        onnx=onnx,
+        inputs="int",
+        cheap=True,
     )
 
     def function(x: Any, y: Any) -> Any:
         dtype = ew.common_dtype(x, y)
         if dtypes.is_float(dtype):
             raise DTypeError(message(f"{name}: operands must be integers or bools.", received=dtype))
+        if code in SHIFTS and dtype == "bool":
+            x, y = ew.as_tensor(x, "int32"), ew.as_tensor(y, "int32")
         return call(x, y)
 
     function.__name__ = function.__qualname__ = name

@@ -100,7 +100,10 @@ def ldexp(x1: Any, x2: Any) -> Any:
             message("ldexp: the exponent must be integer.", received=f"x2 of {ew.common_dtype(x2)}")
         )
     x = floating(x1)
-    return ew.multiply(x, ew.power(ew.as_tensor(2.0, dtypes.standardize(x.dtype)), ew.cast(x2, x.dtype)))
+    two, places = ew.as_tensor(2.0, dtypes.standardize(x.dtype)), ew.cast(x2, x.dtype)
+    half = ew.floor(ew.multiply(places, 0.5))  # the whole power may be infinite where the result is not
+    y = ew.multiply(ew.multiply(x, ew.power(two, half)), ew.power(two, ew.subtract(places, half)))
+    return ew.where(ew.equal(x, 0), x, y)
 
 
 def fabs(x: Any) -> Any:

@@ -91,7 +91,11 @@ mod = binary(
 
 def _power_reference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Integers wrap around, as everywhere; NumPy refuses negative exponents, whose result has no meaning."""
-    return np.power(a, b if a.dtype.kind == "f" else np.maximum(b, 0))
+    if a.dtype.kind != "f":
+        return np.power(a, np.maximum(b, 0))
+    a, b = np.broadcast_arrays(a, b)
+    # An array of its own: NumPy takes the root for one exponent 0.5, which is NaN of -inf and -0 of -0.
+    return np.power(np.atleast_1d(a), np.array(b, ndmin=1)).reshape(a.shape)
 
 
 power_op: Any = binary(
@@ -100,7 +104,7 @@ power_op: Any = binary(
     "pow",
     lambda dy, y, a, b: (
         dy * where(equal(b, 0), 0, b * power_op(a, where(equal(b, 0), 1, b - 1))),  # also of 0 to the power 0
-        dy * y * log(where(greater(a, 0), a, 1)),
+        dy * y * log(where(equal(a, 0), 1, a)),  # NaN for negative bases, as in JAX and PyTorch
     ),
     onnx="Pow",
     inputs="number",
@@ -154,7 +158,7 @@ minimum = binary(
     onnx="Min",
     cheap=True,
 )
-arctan2 = binary(
+_arctan2 = binary(
     "arctan2",
     np.arctan2,
     "atan2",
@@ -163,6 +167,12 @@ arctan2 = binary(
     inputs="float",
     domain=(0.2, 2.0),
 )
+
+
+def arctan2(x1: Any, x2: Any) -> Any:
+    """The angle of the point (x2, x1). Python's floats are float32 here, as in Keras."""
+    return _arctan2(as_tensor(x1), as_tensor(x2))
+
 
 negative: Any = unary(
     "negative", np.negative, "neg", lambda dy, y, x: negative(dy), onnx="Neg", cheap=True,
@@ -327,6 +337,7 @@ isfinite = unary(
     lambda x: loops.apply("lt", loops.apply("abs", x), const_like(math.inf, x), dtype="bool"),
     lambda dy, y, x: None,
     onnx=lambda g, x: g.node("Less", g.node("Abs", x), onnx_number(g, math.inf, x)),
+    inputs="float",
     **_predicate,
 )
 isinf = unary(
@@ -335,6 +346,7 @@ isinf = unary(
     lambda x: loops.apply("eq", loops.apply("abs", x), const_like(math.inf, x), dtype="bool"),
     lambda dy, y, x: None,
     onnx="IsInf",
+    inputs="float",
     **_predicate,
 )
 

@@ -318,7 +318,24 @@ def _det_reference(x: np.ndarray) -> Any:
 
 @det_op.vjp
 def _det_vjp(dy: Any, y: Any, x: Any) -> tuple[Any]:
+    if x.shape[-1] in COFACTORS:  # those of a singular matrix, too
+        return (ew.multiply(movement.expand_dims(dy, (-1, -2)), COFACTORS[x.shape[-1]](x)),)
     return (ew.multiply(movement.expand_dims(ew.multiply(dy, y), (-1, -2)), transposed(inverse(x))),)
+
+
+def _turned(x: Any, down: int, across: int) -> Any:
+    """x with its rows and columns moved around, so that element (0, 0) is that at (down, across)."""
+    rows, columns = ((np.arange(x.shape[-1]) + by) % x.shape[-1] for by in (down, across))
+    return indexing.take(indexing.take(x, rows, axis=-2), columns, axis=-1)
+
+
+COFACTORS: dict[int, Any] = {
+    1: lambda x: create.ones_like(x),
+    2: lambda x: ew.multiply(_turned(x, 1, 1), ew.as_tensor([[1, -1], [-1, 1]], dtypes.standardize(x.dtype))),
+    3: lambda x: ew.subtract(
+        ew.multiply(_turned(x, 1, 1), _turned(x, 2, 2)), ew.multiply(_turned(x, 1, 2), _turned(x, 2, 1))
+    ),
+}
 
 
 @det_op.decompose

@@ -53,7 +53,8 @@ def _arcsinh(x: Any) -> Any:
 def _arccosh(x: Any) -> Any:
     b = ew.minimum(x, 1e4)
     less = ew.subtract(b, 1.0)
-    near = ew.log1p(ew.add(less, ew.sqrt(ew.multiply(less, ew.add(b, 1.0)))))
+    # Two roots: those of a product would be numbers below -1, too.
+    near = ew.log1p(ew.add(less, ew.multiply(ew.sqrt(less), ew.sqrt(ew.add(b, 1.0)))))
     return ew.where(ew.less(x, 1e4), near, ew.add(ew.log(ew.maximum(x, 1.0)), LOG2))
 
 
@@ -284,13 +285,13 @@ def two(x1: Any, x2: Any) -> tuple[Any, ...]:
 
 
 def logaddexp(x1: Any, x2: Any) -> Any:
-    """log(exp(x1) + exp(x2)), without overflow."""
-    return logaddexp_op(*two(x1, x2))
+    """log(exp(x1) + exp(x2)), without overflow. Python's floats are float32 here, as in Keras."""
+    return logaddexp_op(*two(ew.as_tensor(x1), ew.as_tensor(x2)))
 
 
 def logaddexp2(x1: Any, x2: Any) -> Any:
     """log2(2^x1 + 2^x2), without overflow."""
-    a, b = two(x1, x2)
+    a, b = two(ew.as_tensor(x1), ew.as_tensor(x2))
     return ew.multiply(logaddexp_op(ew.multiply(a, LOG2), ew.multiply(b, LOG2)), 1 / LOG2)
 
 

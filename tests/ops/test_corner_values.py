@@ -1,0 +1,57 @@
+"""Gradients and dtypes at corners, as in Keras on JAX: on arrays and compiled."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import kcompile as keras
+from kcompile import ops
+
+SINGULAR = {
+    "1": ([[0.0]], [[1.0]]),
+    "2": ([[1.0, 2.0], [2.0, 4.0]], [[4.0, -2.0], [-2.0, 1.0]]),
+    "3": ([[0.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 2.0]], np.diag([2.0, 0.0, 0.0])),
+}
+
+
+def slopes(function, *arrays):
+    """The gradients of the sum of what `function` gives: on arrays, and compiled."""
+
+    def of(*xs):
+        return keras.grad(lambda *ys: ops.sum(function(*ys)), tuple(range(len(xs))))(*xs)
+
+    return of(*arrays), keras.jit(of)(*arrays)
+
+
+@pytest.mark.parametrize("size", SINGULAR)
+def test_the_determinant_of_a_singular_matrix_has_its_cofactors_as_slope(size):
+    matrix, cofactors = SINGULAR[size]
+    for (found,) in slopes(ops.det, np.array([matrix, np.eye(len(matrix))], "float32")):
+        np.testing.assert_allclose(found, [cofactors, np.eye(len(matrix))], atol=1e-6)
+
+
+def test_the_exponent_of_a_negative_base_has_no_slope():
+    for _, found in slopes(
+        ops.power, np.array([-2.0, 0.0, 2.0], "float32"), np.array([3.0, 2.0, 1.0], "float32")
+    ):
+        np.testing.assert_allclose(found, [np.nan, 0.0, 2 * np.log(2)], rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["arctan2", "logaddexp", "logaddexp2"])
+def test_numbers_beside_half_precision_are_float32(name):
+    x = np.ones((2,), "float16")
+    assert getattr(ops, name)(x, 2.5).dtype == "float32" and getattr(ops, name)(x, 2).dtype == "float16"
+    placeholder = keras.KerasTensor((2,), "float16")
+    assert getattr(ops, name)(2.5, placeholder).dtype == "float32"
+
+
+def test_bools_are_shifted_as_ints():
+    flags = np.array([True, False, True])
+    found = ops.left_shift(flags, flags)
+    assert found.dtype == "int32" and found.tolist() == [2, 0, 2]
+
+
+def test_numbers_are_scaled_by_powers_that_floats_do_not_have():
+    found = ops.ldexp(np.array([0.0, 1e-30, np.inf], "float32"), np.array([250, 150, 3]))
+    np.testing.assert_allclose(found, [0.0, np.ldexp(1e-30, 150), np.inf], rtol=1e-6)
