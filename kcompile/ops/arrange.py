@@ -152,7 +152,7 @@ def split(x: Any, indices_or_sections: Extents, axis: int = 0) -> list[Any]:
     x = ew.as_tensor(x)
     axis = check_axis("split", axis, len(x.shape))
     d = x.shape[axis]
-    if not isinstance(indices_or_sections, (int, np.integer)):
+    if np.ndim(indices_or_sections):
         return _cut(x, [int(k) for k in np.asarray(indices_or_sections)], axis)
     sections = int(indices_or_sections)
     size = d // sections

@@ -337,7 +337,8 @@ def _convolution(
     first = data_format_of(data_format) == "channels_first"
     if first:
         x = movement.transpose(x, (0, *range(2, spatial + 2), 1))
-    s, d = for_each(op.name, "strides", strides, spatial), for_each(op.name, "dilation_rate", rate, spatial)
+    s = for_each(op.name, "strides", strides, spatial)
+    d = for_each(op.name, "dilation_rate", 1 if rate is None else rate, spatial)
     x, pads = padded_apart(x, padding_pairs(padding.lower(), x.shape[1:-1], tuple(w.shape[:-2]), s, d))
     y = op(x, w, strides=s, pads=pads, dilations=d, **attrs)
     return movement.transpose(y, (0, spatial + 1, *range(1, spatial + 1))) if first else y

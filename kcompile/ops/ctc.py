@@ -101,7 +101,7 @@ def ctc_decode(
     beam_width: int = 100,
     top_paths: int = 1,
     merge_repeated: bool = True,
-    mask_index: int = 0,
+    mask_index: int | None = 0,
 ) -> tuple[Any, Any]:
     """Labels that logits stand for: (labels, scores); -1 fills up behind the last label.
 
@@ -109,7 +109,8 @@ def ctc_decode(
              "beam_search" (top_paths, n, steps) and (n, top_paths).
     Args:    strategy: "greedy" takes the best class of each step, and its score is minus the sum of their
              logits. "beam_search" keeps the `beam_width` most likely labels of each step, and its scores are
-             logs of probabilities. merge_repeated: of "greedy" only.
+             logs of probabilities. merge_repeated: of "greedy" only. mask_index: the blank,
+             by None the last class.
     Raises:  ValueError for another strategy; NotImplementedError for a beam search in a compiled program.
 
     >>> logits = np.array([[[0.0, 9.0], [0.0, 9.0], [9.0, 0.0], [0.0, 9.0]]], "float32")
@@ -118,6 +119,7 @@ def ctc_decode(
     """
     inputs = ew.as_tensor(inputs)
     inputs = ew.cast(inputs, dtypes.promote(str(inputs.dtype), "float32"))
+    mask_index = inputs.shape[-1] - 1 if mask_index is None else mask_index
     if strategy == "greedy":
         return _greedy(inputs, ew.as_tensor(sequence_lengths, "int32"), merge_repeated, mask_index)
     if strategy != "beam_search":

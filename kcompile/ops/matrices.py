@@ -274,9 +274,15 @@ def pinv(x: Any, rcond: float | None = None) -> Any:
     return products.matmul(ew.multiply(transposed(v), movement.expand_dims(reciprocal, -2)), transposed(u))
 
 
-def matrix_rank(x: Any, tol: float | None = None) -> Any:
-    """How many singular values exceed `tol`, by default max(m, n) roundings of the largest; int32."""
+def matrix_rank(x: Any, tol: Any = None) -> Any:
+    """How many singular values exceed `tol`, by default max(m, n) roundings of the largest; int32.
+
+    Several limits give several ranks.
+    """
     x = _matrices("matrix_rank", x)
     s = singular_values(x)
-    limit = ew.multiply(reduce.max(s, axis=-1, keepdims=True), _precision(x, 1.0)) if tol is None else tol
+    if tol is None:
+        limit = ew.multiply(reduce.max(s, axis=-1, keepdims=True), _precision(x, 1.0))
+    else:
+        limit = movement.expand_dims(tol, -1)
     return reduce.sum(ew.cast(ew.greater(s, limit), "int32"), axis=-1)

@@ -158,7 +158,7 @@ def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
     n = y.shape[-1] - 1
     width = dx
     if x is not None:
-        x = ew.as_tensor(x)
+        x = ew.as_tensor(x, ew.number_of(ew.common_dtype(x)))
         width = diff(x) if len(x.shape) == 1 else diff(arrange.moveaxis(x, axis, -1))
     both = ew.add(arrange.part(y, -1, 1, n), arrange.part(y, -1, 0, n))
     return ew.multiply(reduce.sum(ew.multiply(both, width), axis=-1), 0.5)

@@ -234,6 +234,7 @@ def dropout(key: Any, inputs: Any, rate: float, noise_shape: Any = None) -> Any:
     if rate <= 0.0:
         return x
     given = (None,) * len(x.shape) if noise_shape is None else tuple(noise_shape)
+    given = (*(1,) * (len(x.shape) - len(given)), *given)
     noise = tuple(d if n is None else n for n, d in zip(given, x.shape, strict=True))
     keep = bernoulli(key, noise, 1.0 - rate)
     return ew.where(keep, ew.multiply(x, 1.0 / (1.0 - rate)), ew.zero_like(x))

@@ -54,8 +54,16 @@ def scatter(indices: Any, values: Any, shape: Extents) -> Any:
     indices, shape = ew.as_tensor(indices), tuple(shape)
     if not dtypes.is_int(ew.common_dtype(indices)):
         raise DTypeError(message("scatter: indices must be integers.", received=str(indices.dtype)))
-    values = movement.reshape(values, (*indices.shape[:-1], *shape[indices.shape[-1] :]))
+    values = _for_each_index(values, indices, shape)
     return scatter_op(indices, values, shape=shape)
+
+
+def _for_each_index(values: Any, indices: Any, shape: Shape) -> Any:
+    """What is written at each index: `values` themselves, or repeated for several of them."""
+    count = indices.shape[-1]
+    wanted, values = (*indices.shape[:-1], *shape[count:]), ew.as_tensor(values)
+    repeated = len(values.shape) < len(wanted) or (1 in values.shape and tuple(values.shape) != wanted)
+    return (movement.broadcast_to if repeated else movement.reshape)(values, wanted)
 
 
 # --- scatter: sums at positions of several dimensions -------------------------------------------------------
@@ -125,9 +133,10 @@ def scatter_update(inputs: Any, indices: Any, updates: Any, reduction: str | Non
     """
     if reduction not in REDUCTIONS:
         raise ValueError(f"Invalid reduction: {reduction!r}. Expected one of {list(REDUCTIONS)}.")
-    x = ew.as_tensor(inputs)
+    x, indices = ew.as_tensor(inputs), ew.as_tensor(indices)
     rows, tail = _flat(indices, x.shape)
-    updates = movement.reshape(ew.as_tensor(updates, ew.common_dtype(x)), (rows.shape[0], *tail))
+    updates = _for_each_index(ew.as_tensor(updates, ew.common_dtype(x)), indices, x.shape)
+    updates = movement.reshape(updates, (rows.shape[0], *tail))
     count = product(x.shape[: len(x.shape) - len(tail)])
     flat = movement.reshape(x, (count, *tail))
     if reduction == "add":

@@ -21,6 +21,7 @@ from kcompile.ops.spans import span
 def getitem(x: Any, key: Any) -> Any:
     """Basic and integer-array indexing: x[1], x[:, None, ::2], x[..., -1], x[indices]; masks of arrays."""
     key = key if isinstance(key, tuple) else (key,)
+    key = tuple(None if k is True else np.array(k) if k is False else k for k in key)  # masks without axes
     if isinstance(x, np.ndarray) and builtins.any(_is_mask(k) for k in key):
         return x[key]  # how many elements a mask lets through is known of arrays alone
     key = _without_masks(key, tuple(x.shape))

@@ -55,3 +55,34 @@ def test_bools_are_shifted_as_ints():
 def test_numbers_are_scaled_by_powers_that_floats_do_not_have():
     found = ops.ldexp(np.array([0.0, 1e-30, np.inf], "float32"), np.array([250, 150, 3]))
     np.testing.assert_allclose(found, [0.0, np.ldexp(1e-30, 150), np.inf], rtol=1e-6)
+
+
+F23 = np.array([[1.5, -2.0, 0.25], [0.0, 3.0, -1.0]], "float32")
+IMAGE, KERNEL = np.ones((1, 4, 4, 2), "float32"), np.ones((2, 2, 2, 3), "float32")
+
+SENSIBLE = {  # what has a meaning though it is seldom written
+    "one-update": (lambda x: ops.scatter_update(x, [[0, 1], [1, 2]], np.ones((1,), "float32")), (2, 3)),
+    "a-row-for-all": (lambda x: ops.scatter(np.array([[0], [1]]), x[:1], (4, 3)), (4, 3)),
+    "mask-for-all": (lambda x: keras.random.dropout(x, 0.5, noise_shape=(), seed=1), (2, 3)),
+    "true-is-an-axis": (lambda x: ops.get_item(x, True), (1, 2, 3)),
+    "limits": (lambda x: ops.matrix_rank(x, tol=np.array([0.1, 9.0], "float32")), (2,)),
+    "flags-as-places": (lambda x: ops.trapezoid(x, x=np.array([True, False, True])), (2,)),
+    "no-dilation": (lambda x: ops.conv(IMAGE, KERNEL, dilation_rate=None) + x[0], (1, 3, 3, 3)),
+}
+
+
+@pytest.mark.parametrize("name", SENSIBLE)
+def test_what_has_a_meaning_is_accepted(name):
+    function, shape = SENSIBLE[name]
+    found = function(F23)
+    assert found.shape == shape
+    np.testing.assert_allclose(keras.jit(function)(F23), found, rtol=1e-6)
+
+
+def test_what_these_mean():
+    assert ops.scatter_update(F23, [[0, 1], [1, 2]], 7.0).tolist() == [[1.5, 7.0, 0.25], [0.0, 3.0, 7.0]]
+    assert ops.matrix_rank(np.diag([4.0, 3.0, 2.0]), tol=[1.0, 2.5, 5.0]).tolist() == [3, 2, 0]
+    assert ops.trapezoid(F23, x=np.array([True, False, True])).tolist() == [-0.625, -0.5]
+    assert [part.shape for part in ops.hsplit(F23, np.array(3))] == [(2, 1)] * 3
+    logits = np.array([[[9.0, 0.0, 0.0], [0.0, 0.0, 9.0]]], "float32")  # None is the last class, as in Keras
+    assert ops.ctc_decode(logits, [2], mask_index=None)[0].tolist() == [[[0, -1]]]
