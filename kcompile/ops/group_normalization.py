@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from kcompile.core.errors import ShapeError, message
+from kcompile.core.open_extents import all_fit, are_of_placeholders
 from kcompile.ir.op import Op, Sample
 from kcompile.ir.types import TensorType
 from kcompile.ops import elementwise as ew
@@ -25,7 +26,8 @@ def _infer(
     x: TensorType, *rest: TensorType, axis: int, groups: int, epsilon: float, parts: Parts
 ) -> TensorType:
     channels = x.shape[axis]
-    if not isinstance(channels, int) or channels % groups or any(p.shape != (channels,) for p in rest):
+    whole = channels % groups == 0 if isinstance(channels, int) else are_of_placeholders()
+    if not whole or not all(all_fit(p.shape, (channels,)) for p in rest):
         raise ShapeError(
             message(
                 "group_normalization: groups must divide the channels, which scale and offset must have.",

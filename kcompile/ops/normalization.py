@@ -9,7 +9,7 @@ import numpy as np
 
 from kcompile.core import config, dtypes
 from kcompile.core.errors import BroadcastError, message
-from kcompile.core.open_extents import fit
+from kcompile.core.open_extents import all_fit, fit
 from kcompile.ir.op import Op, Sample
 from kcompile.ir.types import TensorType, broadcast_shapes
 from kcompile.ops import elementwise as ew
@@ -43,7 +43,7 @@ def _affine(y: Any, x: Any, axes: Sequence[int], parts: Parts, rest: tuple[Any, 
 def _check_parts(op: str, x: TensorType, axes: Sequence[int], rest: Sequence[TensorType]) -> None:
     wanted = tuple(x.shape[a] for a in axes)
     for part in rest:
-        if part.shape != wanted:
+        if not all_fit(part.shape, wanted):
             raise BroadcastError(
                 message(
                     f"{op}: scale, offset and moments must have the shape of the normalized axes.",

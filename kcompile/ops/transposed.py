@@ -9,6 +9,7 @@ import numpy as np
 
 from kcompile.core.config import data_format_of
 from kcompile.core.errors import ArgumentError, ShapeError, message
+from kcompile.core.open_extents import fit
 from kcompile.ir.op import Op, Sample
 from kcompile.ir.types import TensorType
 from kcompile.ops import contract as contraction
@@ -29,7 +30,7 @@ def _out(x: TensorType, w: TensorType, strides: Any, pads: Pairs, dilations: Any
 
 @conv_transpose_op.infer
 def _infer(x: TensorType, w: TensorType, *, strides: Any, pads: Pairs, dilations: Any) -> TensorType:
-    if x.rank != w.rank or x.shape[-1] != w.shape[-1]:
+    if x.rank != w.rank or not fit(x.shape[-1], w.shape[-1]):
         raise ShapeError(
             message(
                 "conv_transpose: the last axes of input and kernel must be equal.",

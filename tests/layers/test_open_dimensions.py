@@ -90,3 +90,25 @@ def test_training_takes_several_sizes(name):
         y = np.zeros_like(model.layers[-1](x))
         before = float(np.mean(np.square(model.layers[-1](x))))
         np.testing.assert_allclose(model.train_on_batch(x, y), before, rtol=1e-5)
+
+
+BUILT = {  # what a layer was built for fits an unknown extent
+    "batch": (lambda: L.BatchNormalization(axis=1), (None, None, None, 5)),
+    "group": (lambda: L.GroupNormalization(3, axis=1), (None, None, None, 5)),
+    "transposed": (lambda: L.Conv2DTranspose(2, 2, data_format="channels_first"), (None, 2, None, 6)),
+    "states": (lambda: L.Bidirectional(L.GRU(3, stateful=True)), (2, 6)),
+}
+
+
+@pytest.mark.parametrize("name", BUILT)
+def test_a_built_layer_takes_inputs_of_unknown_sizes(name):
+    make, shape = BUILT[name]
+    layer, x = make(), np.random.default_rng(1).normal(size=(2, 3, 4, 5)).astype("float32")
+    x = x[..., 0] if name == "states" else x
+    want = layer(x)
+    if name == "states":
+        layer.reset_state()
+    inputs = keras.Input((None,) * (x.ndim - 2) + x.shape[-1:])
+    model = keras.Model(inputs, layer(inputs))
+    assert model.output_shape == shape
+    np.testing.assert_allclose(model.predict(x, verbose=0), want, **TOLERANCE)
