@@ -13,7 +13,8 @@ C = TypeVar("C", bound=type)
 
 GUARDED = (
     "__init__", "build", "__call__", "compute_output_shape", "compute_output_spec", "compute_mask",
-    "set_weights", "from_config", "call",
+    "set_weights", "from_config", "call", "stateless_call", "build_from_config", "save_own_variables",
+    "load_own_variables",
 )  # fmt: skip
 
 # Programs look up their parameters with `inspect.getfullargspec`, too, which does not follow `__wrapped__`.

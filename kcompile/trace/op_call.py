@@ -153,7 +153,8 @@ def record_op(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[
         if kind is inspect.Parameter.VAR_POSITIONAL:
             tensors.extend(value)
         elif kind is inspect.Parameter.VAR_KEYWORD:
-            (more if name in by_name else settings).update(value)
+            for key, x in value.items():
+                (more if name in by_name or has_symbolic([x]) else settings)[key] = x
         elif name in by_name:
             more[name] = value
         elif name in TENSORS and not settings and not more:

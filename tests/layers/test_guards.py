@@ -12,6 +12,13 @@ from kcompile.core.errors import MisfitError
 
 X = np.ones((2, 4), "float32")
 
+
+def _built():
+    layer = layers.Dense(3)
+    layer.build(X.shape)
+    return layer
+
+
 ACCIDENTS = {
     "constructor": (
         lambda: layers.BatchNormalization(momentum=["a"]),
@@ -27,6 +34,13 @@ ACCIDENTS = {
     "weights": (lambda: layers.Dense(3).set_weights(None), r"Dense.set_weights\(None\)"),
     "config": (lambda: layers.Dense.from_config("a"), r"Dense.from_config\('a'\)"),
     "no function": (lambda: layers.Lambda((1, 2)), r"Lambda\(\(1, 2\)\)"),
+    "values of variables": (
+        lambda: _built().stateless_call(3, 4, X),
+        r"Dense.stateless_call\(3, 4, float32\(2, 4\)\)",
+    ),
+    "shapes": (lambda: layers.Dense(3).build_from_config(3), r"Dense.build_from_config\(3\)"),
+    "store": (lambda: _built().save_own_variables(3), r"Dense.save_own_variables\(3\)"),
+    "stored": (lambda: _built().load_own_variables(3), r"Dense.load_own_variables\(3\)"),
     "placeholders": (lambda: layers.Flatten()({"a": keras.Input((3,))}), r"Flatten"),
 }
 

@@ -137,3 +137,9 @@ def test_multi_hot_joins_the_labels_of_the_second_axis():
 def test_sequences_need_steps_and_features():
     with pytest.raises(IndexError, match="at least 3 dimensions"):
         keras.layers.RNN(keras.layers.LSTMCell(3))(X)
+
+
+def test_placeholders_under_a_name_that_an_op_does_not_know():
+    x = keras.KerasTensor((2, 3))
+    with pytest.raises(TypeError, match="unexpected arguments"):
+        ops.einsum("ij,kj->ik", a=x, b=x)
