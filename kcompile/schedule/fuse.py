@@ -18,7 +18,6 @@ from kcompile.ir.border import border_of
 from kcompile.ir.graph import Graph, Node, Value
 from kcompile.ir.loops import Axis, Expr, Index, axis_of
 from kcompile.ir.traits import Leaf
-from kcompile.ir.views import flat_offset
 from kcompile.schedule.borders import can_have_borders, with_border
 from kcompile.schedule.contraction import Contraction, contraction_of
 from kcompile.schedule.group import Group, NotElementwise, is_alone
@@ -277,7 +276,7 @@ class Fuser:
             return None
         if sum(len(loops.walk(e)) for e in joined.exprs.values()) > EXPRESSION_LIMIT:
             return None
-        if joined.contraction is not None and not _fits_epilogue(joined):
+        if joined.contraction is not None and not joined.fits_epilogue():
             return None
         self._put_in_place_of(producer, consumer, joined)
         return joined
@@ -373,21 +372,6 @@ def _is_along_rows(index: Index) -> bool:
     """Does the last position run along an axis that no other one depends on?"""
     last = axis_of(index[-1]) if index else None
     return last is not None and not any(isinstance(i, Int) and last in i.atoms() for i in index[:-1])
-
-
-def _fits_epilogue(group: Group) -> bool:
-    """Epilogues are elementwise in the contraction's own order of elements, without reductions of their
-    own.
-    """
-    contraction = group.contraction
-    assert contraction is not None
-    own = flat_offset(contraction.value, group.index[contraction.value])
-    for v, index in group.index.items():
-        if v in group.borders:  # at its own element, too, but for the border
-            continue
-        if v.type.size != contraction.value.type.size or flat_offset(v, index) != own:
-            return False
-    return not any(reductions(e) for e in group.exprs.values())
 
 
 def stable_values(graph: Graph) -> frozenset[Value]:

@@ -6,8 +6,9 @@ from kcompile.ir import loops
 from kcompile.ir.border import Border
 from kcompile.ir.graph import Node, Value
 from kcompile.ir.loops import Axis, Expr, Index
+from kcompile.ir.views import flat_offset
 from kcompile.schedule.contraction import Contraction
-from kcompile.schedule.lower import Elements, loads
+from kcompile.schedule.lower import Elements, loads, reductions
 
 
 class Group:
@@ -42,6 +43,18 @@ class Group:
         self.reads = {load.attr[0] for e in self.exprs.values() for load in loads(e)}
         if self.contraction is not None:
             self.reads |= {self.contraction.a.base, self.contraction.b.base}
+
+    def fits_epilogue(self) -> bool:
+        """Is all that follows the contraction elementwise in its own order, without reductions of its own?"""
+        assert self.contraction is not None
+        value = self.contraction.value
+        own = flat_offset(value, self.index[value])
+        for v, index in self.index.items():
+            if v in self.borders:  # at its own element, too, but for the border
+                continue
+            if v.type.size != value.type.size or flat_offset(v, index) != own:
+                return False
+        return not any(reductions(e) for e in self.exprs.values())
 
     def _expr(self, v: Value, elements: Elements) -> Expr:
         if v in self.borders:  # inside of the border: what is padded
