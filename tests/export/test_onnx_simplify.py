@@ -336,3 +336,15 @@ def test_adaptive_averages_of_more_windows_than_elements(extent, size):
     x = np.random.default_rng(0).normal(size=(2, extent, 3)).astype("float32")
     model = model_of(graph_of(lambda v: ops.adaptive_average_pool(v, size), [x]))
     np.testing.assert_allclose(run(model, [x])[0], ops.adaptive_average_pool(x, size), rtol=1e-6)
+
+
+def test_numbers_far_from_0_are_centred_before_they_are_scaled():
+    """One product and one sum would take 18000 from three times 6000, and round both."""
+
+    def function(x):
+        return (x - 6000.0) * 3.0 + 1.0
+
+    x = (6000 + RNG.normal(size=(4, 3))).astype("float32")
+    model = model_of(graph_of(lambda x: function(x) * 2.0, [x], batch=True), 20)
+    exact = (function(x.astype("float64")) * 2.0).astype("float32")
+    np.testing.assert_allclose(run(model, [x])[0], exact, rtol=1e-6, atol=1e-6)

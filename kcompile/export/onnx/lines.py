@@ -11,6 +11,7 @@ from kcompile.export.onnx.graph import OnnxNode
 
 FACTORS = (1e-9, 1e9)  # beyond these something could overflow that did not before
 LARGEST_TERM = 1e4  # a larger one may be there to be taken away again, for what rounding does to it
+LARGEST_SUM = 64.0  # x - 2000 is exact for x around 2000; taken from 3 x, 6000 would leave 4e-4 of rounding
 STEPS = ("Mul", "Div", "Add", "Sub")
 
 
@@ -32,6 +33,8 @@ def one_line(around: Any, node: OnnxNode) -> list[OnnxNode] | None:
     sizes = [np.size(v) for step in steps for v in step]
     if max(np.size(factor), np.size(term)) > max(sizes):
         return None  # of a row and a column
+    if not _all_within(np.asarray(term), -1.0, LARGEST_SUM):
+        return None
     parts = [("Mul", factor, 1), ("Add", term, 0)]
     if max(sizes) == 1:  # otherwise even these may give x its shape
         parts = [part for part in parts if part[1] != part[2]]
