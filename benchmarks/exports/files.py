@@ -123,4 +123,4 @@ def apart(a: Sequence[np.ndarray], b: Sequence[np.ndarray]) -> float:
         return float("inf")
     gaps = [np.abs(x.astype("float64") - y).max(initial=0) / max(1, np.abs(y).max(initial=1))
             for x, y in zip(a, b, strict=True)]  # fmt: skip
-    return float(max(gaps, default=0.0))
+    return float(np.max(gaps, initial=0.0))  # NaN, if one is

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -18,6 +17,7 @@ from kcompile.cli.reporting import (
     examples,
     json_option,
     microseconds,
+    of_onnxruntime,
     reading,
     show,
     user_errors,
@@ -131,7 +131,7 @@ def _pair(network: Any, exported: Path) -> dict[str, Any]:
         inspection.load(exported)
     fault = inspection.faults(exported)
     problems = [fault] if fault else []
-    with user_errors(), _of_onnxruntime(exported):
+    with user_errors(), of_onnxruntime(exported):
         rows = compare.rows(network, exported, batches=BATCHES)
     limit = compare.tolerance_of(network)
     for row in rows:
@@ -139,17 +139,6 @@ def _pair(network: Any, exported: Path) -> dict[str, Any]:
             problems.append(f"batch {row.batch}: results are {row.difference:.1e} apart, allowed {limit:.0e}")
     shown = [asdict(r) | ({} if r.difference < 1e300 else {"difference": None}) for r in rows]
     return {"problems": problems, "notes": [], "batches": shown}
-
-
-@contextmanager
-def _of_onnxruntime(path: Path) -> Iterator[None]:
-    """onnxruntime's own exceptions become ValueErrors."""
-    try:
-        yield
-    except Exception as error:  # they have no common base
-        if not type(error).__module__.startswith("onnxruntime"):
-            raise
-        raise ValueError(f"onnxruntime cannot run {path}: {error}") from error
 
 
 def _onnx(path: Path) -> dict[str, Any]:
@@ -168,7 +157,7 @@ def _onnx(path: Path) -> dict[str, Any]:
         notes.append('onnxruntime is not installed, so nothing was run: pip install "kcompile[check]"')
     elif not problems:
         try:
-            with _of_onnxruntime(path):
+            with of_onnxruntime(path):
                 session = Session(path)
                 for batch in BATCHES:
                     feed = inspection.random_feed(described.inputs, batch)

@@ -19,6 +19,7 @@ from kcompile.cli.reporting import (
     failed,
     json_option,
     microseconds,
+    of_onnxruntime,
     one_line,
     show,
     user_errors,
@@ -176,7 +177,7 @@ def _check(network: Any, target: Path, specs: Any) -> dict[str, Any]:
     from kcompile.export.onnx import compare
 
     try:
-        with user_errors("--check"), working("running the file with onnxruntime"):
+        with user_errors("--check"), of_onnxruntime(target), working("running the file with onnxruntime"):
             rows = compare.rows(network, target, specs, compare.CHECKED_BATCHES)
     except click.ClickException as error:
         if isinstance(error.__cause__, ImportError):

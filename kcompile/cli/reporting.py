@@ -13,6 +13,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import click
@@ -162,3 +163,14 @@ def microseconds(value: float) -> str:
     if value < 1000:
         return f"{value:.1f} us"
     return f"{value / 1e3:.2f} ms" if value < 1e6 else f"{value / 1e6:.2f} s"
+
+
+@contextmanager
+def of_onnxruntime(path: Path) -> Iterator[None]:
+    """onnxruntime's own exceptions become ValueErrors."""
+    try:
+        yield
+    except Exception as error:  # they have no common base
+        if not type(error).__module__.startswith("onnxruntime"):
+            raise
+        raise ValueError(f"onnxruntime cannot run {path}: {error}") from error

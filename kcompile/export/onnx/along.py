@@ -20,9 +20,7 @@ Changed = tuple[dict[str, Any], tuple[str, ...]] | tuple[dict[str, Any], tuple[s
 
 def derived(graph: OnnxGraph, name: str, what: str, array: np.ndarray) -> str:
     """A constant made of another."""
-    found = f"{name}:{what}"
-    graph.constants[found] = array
-    return found
+    return graph.constant(f"{name}:{what}", array)
 
 
 def _digits(perm: Perm) -> str:

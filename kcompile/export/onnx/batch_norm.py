@@ -75,11 +75,7 @@ def _factors(graph: OnnxGraph, norm: OnnxNode, bias: np.ndarray | float) -> tupl
 
 def _keep(graph: OnnxGraph, old: str, array: np.ndarray) -> str:
     """A new constant named after one that it takes the place of; others may still read that one."""
-    name, number = f"{old}:folded", 1
-    while name in graph.constants:
-        name, number = f"{old}:folded_{number}", number + 1
-    graph.constants[name] = array.astype(graph.constants[old].dtype)
-    return name
+    return graph.constant(f"{old}:folded", array.astype(graph.constants[old].dtype))
 
 
 def _into_convolution(graph: OnnxGraph, layer: OnnxNode, norm: OnnxNode) -> None:

@@ -32,6 +32,7 @@ def run(graph: OnnxGraph, fold_batch_norm: bool = False) -> OnnxGraph:
     name_outputs(graph)
     graph.drop_unused()
     rename_constants(graph)
+    name_nodes(graph, set())
     return graph
 
 
@@ -74,6 +75,18 @@ def name_outputs(graph: OnnxGraph) -> None:
     ]
 
 
+def name_nodes(graph: OnnxGraph, taken: set[str]) -> None:
+    """Each node a name of its own, as onnxruntime asks: another operator may have given up that name."""
+    for k, node in enumerate(graph.nodes):
+        name, number = node.name, 1
+        while name in taken:
+            name, number = f"{node.name}_{number}", number + 1
+        taken.add(name)
+        graph.nodes[k] = replace(node, label=name)
+        for body in node.bodies:
+            name_nodes(body, taken)
+
+
 def add_bias_in_convolution(graph: OnnxGraph) -> None:
     """Conv or ConvTranspose and the addition of a number, or of one per channel, are one node with a bias."""
     makers, users = graph.makers(), graph.users()
@@ -86,8 +99,7 @@ def add_bias_in_convolution(graph: OnnxGraph) -> None:
             if conv is None or len(users[x]) > 1 or x in graph.outputs or not _fits(graph, conv, bias):
                 continue
             flat, channels = graph.constants[bias].reshape(-1), _channels(graph, conv)
-            name = f"{bias}:flat" if flat.size == channels else f"{bias}:flat{channels}"
-            graph.constants[name] = np.resize(flat, channels or 0)
+            name = graph.constant(f"{bias}:flat", np.resize(flat, channels or 0))
             moved[x] = replace(conv, inputs=(*conv.inputs, name), outputs=node.outputs)
             break
     gone = {node.outputs[0] for node in moved.values()}

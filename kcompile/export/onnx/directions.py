@@ -87,14 +87,14 @@ class _Pair:
             return {join.outputs[0]: [self._reduced(name, axis, join)]}
         if join.op != "Concat" or list(join.inputs) != names or join.attrs["axis"] not in (axis + 1, -1):
             return None
-        turned, target = f"{name}:turned", f"{name}:shape"
+        turned = f"{name}:turned"
         perm = [*range(axis), axis + 1, axis, axis + 2]
-        self.graph.constants[target] = np.array([0] * (axis + 1) + [-1], np.int64)
+        target = self.graph.constant(f"{name}:shape", np.array([0] * (axis + 1) + [-1], np.int64))
         if type_ is not None:
             shape = (*type_.shape[:-1], 2, type_.shape[-1])
             self.graph.types[turned] = replace(type_, shape=shape)
             self.graph.types[name] = replace(type_, shape=tuple(shape[p] for p in perm))
-        reshaped = OnnxNode("Reshape", (turned, target), join.outputs, label=_as(join, "Reshape"))
+        reshaped = OnnxNode("Reshape", (turned, target), join.outputs, label=join.label_as("Reshape"))
         return {join.outputs[0]: [OnnxNode("Transpose", (name,), (turned,), {"perm": perm}), reshaped]}
 
     def _reduced(self, name: str, axis: int, join: OnnxNode) -> OnnxNode:
@@ -102,9 +102,8 @@ class _Pair:
         if self.graph.opset < AXES_AS_INPUT.get(op, AXES_AS_INPUT_ALL):
             attrs["axes"] = [axis]  # type: ignore[assignment]
         else:
-            inputs.append(f"{name}:axes")
-            self.graph.constants[inputs[1]] = np.array([axis], np.int64)
-        return OnnxNode(op, tuple(inputs), join.outputs, attrs, label=_as(join, op))
+            inputs.append(self.graph.constant(f"{name}:axes", np.array([axis], np.int64)))
+        return OnnxNode(op, tuple(inputs), join.outputs, attrs, label=join.label_as(op))
 
     def _reader(self, name: str) -> OnnxNode | None:
         """The one node that reads a tensor."""
@@ -131,8 +130,3 @@ def _shared(names: Sequence[str]) -> str:
     first, second = (name.split("/") for name in names)
     same = next((k for k, (a, b) in enumerate(zip(first, second, strict=False)) if a != b), 0)
     return "".join(f"{part}/" for part in first[:same])
-
-
-def _as(node: OnnxNode, op: str) -> str:
-    """The node's name with another operator in it."""
-    return node.name.replace(node.op, op)

@@ -43,6 +43,11 @@ class OnnxNode:
         """The node's own name, which tells the layer it comes from."""
         return self.label or self.outputs[0]
 
+    def label_as(self, op: str) -> str:
+        """The name of what is written for the node with another operator; the layer keeps its name."""
+        scope, slash, last = self.name.rpartition("/")
+        return scope + slash + last.replace(self.op, op)
+
     @property
     def reads(self) -> tuple[str, ...]:
         """The inputs, and what bodies read from outside."""
@@ -78,6 +83,14 @@ class OnnxGraph:
     defaults: dict[str, np.ndarray] = field(default_factory=dict)
     opset: int = 0
     extents: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+
+    def constant(self, wish: str, array: np.ndarray) -> str:
+        """The name of a constant: the wish, with a number behind it where that is another constant's."""
+        name, number = wish, 1
+        while name in self.constants and not _are_same(self.constants[name], array):
+            name, number = f"{wish}_{number}", number + 1
+        self.constants[name] = array
+        return name
 
     def users(self) -> dict[str, list[OnnxNode]]:
         """The nodes that read each name."""
@@ -120,3 +133,10 @@ class OnnxGraph:
     def rewrite(self, change: Callable[[OnnxNode], list[OnnxNode]]) -> None:
         """Replace each node by what change(node) returns."""
         self.nodes = [new for node in self.nodes for new in change(node)]
+
+
+def _are_same(a: np.ndarray, b: np.ndarray) -> bool:
+    """Arrays of the same bytes: 0 and -0 differ."""
+    if a.dtype != b.dtype or a.shape != b.shape:
+        return False
+    return np.array_equal(a, b) and (a.dtype.hasobject or a.tobytes() == b.tobytes())

@@ -195,9 +195,10 @@ class _Sinking:
         type_, made = self.graph.types[name], f"{name}:turned{''.join(map(str, order))}"
         wide = (1,) * (len(order) - type_.rank) + type_.shape
         moved = shapes.permuted(wide, order)
-        target = shapes.template(type_.shape, moved) if shapes.moves_ones(wide, order) else None
+        stays = shapes.moves_ones(wide, order)  # each element
+        target = shapes.template(type_.shape, moved) if stays else None
         self.written[Permuted(name, order)] = made
-        if all(d == 1 for d in wide) or moved == type_.shape:
+        if all(d == 1 for d in wide) or (stays and moved == type_.shape):
             self.written[Permuted(name, order)] = name
         elif target is not None:
             inputs = (name, derived(self.graph, made, "shape", target))
@@ -252,7 +253,7 @@ class _Sinking:
         name = derived(self.graph, node.inputs[1], f"convolution{spatial}", kernel)
         ones = [1] * spatial
         attrs = {"strides": ones, "pads": [0] * (2 * spatial), "dilations": ones, "group": 1}
-        label = node.name.replace("MatMul", "Conv")
+        label = node.label_as("Conv")
         self._late_result(
             replace(node, op="Conv", inputs=(late.source, name), attrs=attrs, label=label), late.perm
         )

@@ -33,7 +33,7 @@ def one_line(around: Any, node: OnnxNode) -> list[OnnxNode] | None:
     sizes = [np.size(v) for step in steps for v in step]
     if max(np.size(factor), np.size(term)) > max(sizes):
         return None  # of a row and a column
-    if not _all_within(np.asarray(term), -1.0, LARGEST_SUM):
+    if not _all_within(np.asarray(factor), *FACTORS) or not _all_within(np.asarray(term), -1.0, LARGEST_SUM):
         return None
     parts = [("Mul", factor, 1), ("Add", term, 0)]
     if max(sizes) == 1:  # otherwise even these may give x its shape

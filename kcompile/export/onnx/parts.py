@@ -48,9 +48,10 @@ def limited(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
 
 def _bound(around: Around, test: OnnxNode, choice: OnnxNode, x: str) -> str | None:
     """The number that x is compared with and replaced by, if it is one."""
-    arrays = [around.array(name) for name in (test.inputs[1], choice.inputs[1])]
-    first, second = arrays
-    if test.inputs[0] != x or first is None or second is None or first.size != 1 or first != second:
+    first, second = (around.array(name) for name in (test.inputs[1], choice.inputs[1]))
+    if test.inputs[0] != x or first is None or second is None or not first.size == second.size == 1:
+        return None
+    if first.item() != second.item():
         return None
     return around.scalar(test.inputs[1])
 
@@ -121,8 +122,8 @@ def _whole(pieces: list[Piece], extent: object) -> bool:
 
 
 def _split(graph: OnnxGraph, source: str, axis: int, pieces: list[Piece]) -> OnnxNode:
-    sizes = f"{pieces[0][2].outputs[0]}:sizes"
-    graph.constants[sizes] = np.array([last - first for first, last, _ in pieces], np.int64)
+    lengths = np.array([last - first for first, last, _ in pieces], np.int64)
+    sizes = graph.constant(f"{pieces[0][2].outputs[0]}:sizes", lengths)
     outputs = tuple(node.outputs[0] for _, _, node in pieces)
-    label = pieces[0][2].name.replace("Slice", "Split")
+    label = pieces[0][2].label_as("Split")
     return OnnxNode("Split", (source, sizes), outputs, {"axis": axis}, label=label)

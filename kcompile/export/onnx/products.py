@@ -25,12 +25,20 @@ def gemm(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
             or len(product.inputs) > 2
             or around.rank(row) != 1
             or not _of_matrices(around, product)
+            or not _keeps_width(around, product, row)
         ):
             continue
-        label = _renamed(product, "Gemm")
+        label = product.label_as("Gemm")
         inputs = (*product.inputs, row)
         return [replace(product, op="Gemm", inputs=inputs, outputs=node.outputs, label=label)]
     return None
+
+
+def _keeps_width(around: Around, product: OnnxNode, row: str) -> bool:
+    """Is the sum of a product and a row as wide as the product?"""
+    array, types = around.array(row), [around.graph.types.get(n) for n in (product.outputs[0], row)]
+    width = array.shape[0] if array is not None else types[1].shape[0] if types[1] is not None else None
+    return width == 1 or (types[0] is not None and types[0].shape[-1] == width)
 
 
 def plain_product(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
@@ -55,7 +63,7 @@ def plain_product(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
         if turned:
             assert array is not None
             right = around.constant(f"{right}:T10", array.T)
-        return [OnnxNode("MatMul", (node.inputs[0], right), node.outputs, label=_renamed(node, "MatMul"))]
+        return [OnnxNode("MatMul", (node.inputs[0], right), node.outputs, label=node.label_as("MatMul"))]
     return None
 
 
@@ -73,7 +81,7 @@ def projection(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
     if len(w) > 2 and x[-1:] == w[0] and result == x[:-1] + w[1:] and not set(w[1:]) & set(x):
         flat = around.constant(f"{node.inputs[1]}:flat", matrix.reshape(len(matrix), -1))
         shape = np.array([0] * (len(x) - 1) + list(matrix.shape[1:]), np.int64)
-        product = OnnxNode("MatMul", (source, flat), (f"{name}:flat",), label=_renamed(node, "MatMul"))
+        product = OnnxNode("MatMul", (source, flat), (f"{name}:flat",), label=node.label_as("MatMul"))
         whole = around.constant(f"{name}:shape", shape)
         return [product, OnnxNode("Reshape", (f"{name}:flat", whole), (name,), label=f"{node.name}/Reshape")]
     kept = len(x) - len(w) + 1
@@ -83,7 +91,7 @@ def projection(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
         joined = (source, around.constant(f"{name}:shape", shape))
         return [
             OnnxNode("Reshape", joined, (f"{name}:joined",), label=f"{node.name}/Reshape"),
-            OnnxNode("MatMul", (f"{name}:joined", flat), (name,), label=_renamed(node, "MatMul")),
+            OnnxNode("MatMul", (f"{name}:joined", flat), (name,), label=node.label_as("MatMul")),
         ]
     return None
 
@@ -119,7 +127,7 @@ def batched_product(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
         operands.append(name if has == wants else f"{node.outputs[0]}:{len(operands)}")
         if has != wants:
             nodes.append(_turned(around, name, operands[-1], has, wants))
-    product = replace(node, op="MatMul", inputs=tuple(operands), attrs={}, label=_renamed(node, "MatMul"))
+    product = replace(node, op="MatMul", inputs=tuple(operands), attrs={}, label=node.label_as("MatMul"))
     if wanted[2] == result:
         return [*nodes, product]
     perm, made = [wanted[2].index(c) for c in result], f"{node.outputs[0]}:product"
@@ -143,11 +151,6 @@ def _turned(around: Around, name: str, made: str, has: str, wants: str) -> OnnxN
     if type_ is not None:
         around.graph.types[made] = replace(type_, shape=tuple(type_.shape[k] for k in perm))
     return OnnxNode("Transpose", (name,), (made,), {"perm": perm})
-
-
-def _renamed(node: OnnxNode, op: str) -> str:
-    """The node's name with another operator in it."""
-    return node.name.replace(node.op, op)
 
 
 def transposed_product(around: Around, node: OnnxNode) -> list[OnnxNode] | None:

@@ -42,7 +42,7 @@ def _copies(graph: OnnxGraph, node: OnnxNode) -> list[OnnxNode] | None:
         ]
     else:
         shape = made.constant("extents", target)
-    label = node.name.replace("Resize", "Reshape")
+    label = node.label_as("Reshape")
     return [*nodes, OnnxNode("Reshape", (made.name("copies"), shape), node.outputs, label=label)]
 
 
@@ -56,5 +56,4 @@ class _Names:
         return f"{self.base}:{what}"
 
     def constant(self, what: str, numbers: object) -> str:
-        self.graph.constants[f"{self.base}:of:{what}"] = np.array(numbers, np.int64)
-        return f"{self.base}:of:{what}"
+        return self.graph.constant(f"{self.base}:of:{what}", np.array(numbers, np.int64))

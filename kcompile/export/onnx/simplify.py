@@ -67,9 +67,8 @@ class Around:
         return self.constant(f"{name}:scalar", array.reshape(()))
 
     def constant(self, name: str, array: np.ndarray) -> str:
-        """A new constant under this name."""
-        self.graph.constants[name] = array
-        return name
+        """A constant under this name, or one like it."""
+        return self.graph.constant(name, array)
 
     def rank(self, name: str) -> int | None:
         """The number of dimensions, where it is known."""

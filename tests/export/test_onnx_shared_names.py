@@ -1,0 +1,138 @@
+"""Weights and names that several nodes share: what is made of them for one is not what another needs."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+import kcompile
+from kcompile import Input, Model, layers, ops
+
+RNG = np.random.default_rng(0)
+
+
+def numbers(*shape):
+    return RNG.normal(size=shape).astype("float32")
+
+
+def differing(layer):
+    """The layer with statistics of its own."""
+    layer.set_weights([np.abs(numbers(*w.shape)) + 0.1 for w in layer.weights])
+    return layer
+
+
+def equal_extents():
+    a, b = Input((5, 5)), Input((5, 5))
+    return Model([a, b], layers.Conv1D(2, 3)(layers.Conv1D(5, 3, padding="same")(a) + b))
+
+
+def square_transposes():
+    a, b = Input((4, 4)), Input((4, 4))
+    return Model([a, b], ops.transpose(ops.transpose(a, (0, 2, 1)) + b, (0, 2, 1)))
+
+
+def square_image():
+    a = Input((8, 8, 8))
+    return Model(a, layers.Conv2D(2, 3)(layers.Dense(8)(a) + layers.Conv2D(8, 3, padding="same")(a)))
+
+
+def dense_behind_two_flattens():
+    dense, a, b = layers.Dense(5), Input((4, 6, 3)), Input((4, 3, 3))
+    images = layers.Conv2D(2, 1)(a), layers.Conv2D(4, 1)(b)
+    return Model([a, b], [dense(layers.Flatten()(x)) for x in images])
+
+
+def normalizations(**options):
+    def build():
+        a, b = Input((4, 3)), Input((5, 3))
+        model = Model([a, b], [layers.BatchNormalization(**options)(x) for x in (a, b)])
+        for layer in model.layers[2:]:
+            differing(layer)
+        return model
+
+    return build
+
+
+def lora():
+    x = Input((3, 4))
+    model = Model(x, layers.EinsumDense("abc,cd->abd", (3, 5), lora_rank=2)(x))
+    model.set_weights([numbers(*w.shape) for w in model.weights])
+    return model
+
+
+def convolution_and_product():
+    x, kernel, w = Input((6, 3)), numbers(3, 3, 4), numbers(4, 2)
+    return Model(
+        x, layers.Conv1D(2, 1)(layers.Lambda(lambda x: ops.matmul(ops.relu(ops.conv(x, kernel)), w))(x))
+    )
+
+
+def product_and_einsum():
+    x, w = Input((4,)), numbers(4, 4)
+    return Model(x, ops.matmul(x, w) + ops.einsum("bi,ij->bj", ops.tanh(x), w))
+
+
+def weight_projected_both_ways():
+    a, b, w = Input((5, 4)), Input((4, 3)), numbers(4, 3, 5)
+    return Model([a, b], [ops.einsum("nxa,abc->nxbc", a, w), ops.einsum("nab,abc->nc", b, w)])
+
+
+def row_wider_than_the_product():
+    a = Input((4,))
+    return Model(a, layers.Dense(1, use_bias=False)(a) + np.arange(3, dtype="float32"))
+
+
+def choice_of_a_row():
+    a = Input((4,))
+    return Model(a, ops.where(a > 0.5, np.arange(4, dtype="float32"), ops.where(a < -0.5, -0.5, a)))
+
+
+def large_factors():
+    x = Input((3,))
+    y = x
+    for _ in range(5):
+        y = y * 1e8
+    return Model(x, y)
+
+
+MODELS = {
+    "equal_extents": equal_extents,
+    "square_transposes": square_transposes,
+    "square_image": square_image,
+    "dense_behind_two_flattens": dense_behind_two_flattens,
+    "normalizations_without_scale": normalizations(scale=False),
+    "normalizations_without_center": normalizations(center=False),
+    "normalizations_without_either": normalizations(scale=False, center=False),
+    "normalizations": normalizations(),
+    "lora": lora,
+    "convolution_and_product": convolution_and_product,
+    "product_and_einsum": product_and_einsum,
+    "weight_projected_both_ways": weight_projected_both_ways,
+    "row_wider_than_the_product": row_wider_than_the_product,
+    "choice_of_a_row": choice_of_a_row,
+    "large_factors": large_factors,
+}
+
+
+@pytest.mark.parametrize("opset", [13, 20])
+@pytest.mark.parametrize("name", MODELS)
+def test_files_compute_what_their_models_do(name, opset, tmp_path):
+    model, path = MODELS[name](), tmp_path / "m.onnx"
+    model.export(path, format="onnx", verbose=False, opset_version=opset)
+    session = onnxruntime.InferenceSession(path)
+    for rows in (1, 3):
+        small = 1e-30 if name == "large_factors" else 1
+        inputs = [small * numbers(rows, *x.shape[1:]) for x in model.inputs]
+        feed = {i.name: x for i, x in zip(session.get_inputs(), inputs, strict=True)}
+        want = kcompile.tree.flatten(model(inputs if len(inputs) > 1 else inputs[0]))
+        for got, expected in zip(session.run(None, feed), want, strict=True):
+            np.testing.assert_allclose(got, np.asarray(expected), rtol=2e-5, atol=2e-5)
+
+
+def test_a_layers_own_name_is_kept_where_its_operator_changes(tmp_path):
+    model = kcompile.Sequential([Input((4,)), layers.Dense(3, name="my_MatMul")])
+    model.export(tmp_path / "m.onnx", format="onnx", verbose=False)
+    names = [n.name for n in onnx.load(tmp_path / "m.onnx").graph.node]
+    assert all("my_MatMul" in name for name in names)
