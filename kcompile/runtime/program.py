@@ -200,6 +200,8 @@ class Program:
         if self._prepared_at == now:
             return
         with self._preparing:
+            if self._prepared_at == now:  # another thread was faster
+                return
             commands, _, scratch, threads = self._preparing_commands
             team().run(commands, 1, threads=threads, scratch=scratch)
             self._prepared_at = now

@@ -10,8 +10,9 @@ from kcompile.ir import loops
 from kcompile.ir.graph import Graph, Value
 from kcompile.ir.kernels import Contract, Finish, Kernel, Loop, Pack, writes
 from kcompile.ir.loops import Axis
-from kcompile.schedule.contraction import hint
+from kcompile.schedule.contraction import Contraction, hint
 from kcompile.schedule.fuse import stable_values
+from kcompile.schedule.scatter import scatter_of
 
 
 def prepared_by(kernels: Iterable[Kernel], graph: Graph, repeated: bool) -> set[Value]:
@@ -23,18 +24,30 @@ def prepared_by(kernels: Iterable[Kernel], graph: Graph, repeated: bool) -> set[
     for kernel in kernels:
         if not isinstance(kernel, kinds) or not kernel.reads <= known:
             continue
-        if isinstance(kernel, Pack) or (roots.isdisjoint(writes(kernel)) and _condenses(kernel)):
+        fits = _is_fixed(kernel.contraction) if isinstance(kernel, Pack) else _condenses(kernel)
+        if fits and roots.isdisjoint(writes(kernel)):
             found.update(writes(kernel))
             known.update(writes(kernel))
     return found
 
 
+def _is_fixed(c: Contraction) -> bool:
+    """Is what is packed the same part of B whatever the run's extents are?"""
+    numbers = [c.b.offset, *(x for r in (c.n, *c.k, *c.outer) for x in (r.extent, r.b))]
+    return all(isinstance(x, int) for x in numbers)
+
+
 def _condenses(kernel: Kernel) -> bool:
-    """Does it write no more bytes than it reads, and the same whatever the run's extents are?"""
+    """Does it write no more bytes than it reads, each once, and the same whatever the run's extents are?
+
+    Other runs may read while a thread prepares again: what they see must be no sum in the making.
+    """
     written, read = _fixed_bytes(writes(kernel)), _fixed_bytes(kernel.reads)
     if written is None or read is None or written > read:
         return False
     stores = kernel.stores if isinstance(kernel, (Loop, Contract)) else ()
+    if any(scatter_of(s.expr, True) is not None for s in stores):
+        return False
     return not any(_names_extents(part.attr) for s in stores for part in loops.walk(s.expr))
 
 

@@ -202,7 +202,9 @@ class Variable:
 
     @property
     def array(self) -> np.ndarray:
-        """The storage itself. Compiled programs read and write it in place."""
+        """The storage itself. Compiled programs read and write it in place, and keep what they packed of it
+        until `assign`, or a program, writes a variable: writing into the array alone is not seen.
+        """
         return self._array
 
     def __kcompile_value__(self) -> Any:

@@ -114,3 +114,21 @@ def test_what_depends_on_a_runs_extents_is_computed_in_the_run():
     for rows in (2, 5):
         want = numbers(rows, 12) * np.sqrt(np.square(table.numpy()).sum() + table.numpy() * rows)
         np.testing.assert_allclose(run(numbers(rows, 12))[0], want, rtol=1e-5)
+
+
+def test_a_part_of_a_weight_as_long_as_the_input_is_packed_in_the_run():
+    table = Variable(numbers(30, 12))
+
+    def function(x):
+        return ops.matmul(x, ops.transpose(table.value[: ops.shape(x)[0]]))
+
+    run = compile_graph(traced(function))
+    for rows in (2, 7):
+        want = numbers(rows, 12) @ table.numpy()[:rows].T
+        np.testing.assert_allclose(run(numbers(rows, 12))[0], want, rtol=1e-5)
+
+
+def test_sums_that_are_added_into_memory_are_not_prepared():
+    """A run beside would see them half done while a thread prepares anew."""
+    table, rows = Variable(numbers(40, 12)), np.arange(40, dtype="int32")[:, None] % 3
+    assert kernels_of(lambda x: x + ops.sum(ops.scatter(rows, table.value, (3, 12)), axis=0))[1] == 0

@@ -7,7 +7,6 @@ from typing import Any
 from kcompile import ops
 from kcompile.core import tree
 from kcompile.core.errors import BroadcastError, SubscriptError
-from kcompile.core.open_extents import fit
 from kcompile.core.serialization import deserialize_keras_object, serialize_keras_object
 from kcompile.layers.layer import Layer
 from kcompile.layers.rnn.cell import output_size_of, zero_states
@@ -179,7 +178,7 @@ class RNN(Layer):
         states = given
         if self.stateful:
             known = tree.flatten(self.states)[0].shape[0]
-            if not fit(batch, known):
+            if batch != known:
                 raise ValueError(
                     "If an RNN is stateful, the batch size of the input sequences must be the same as the "
                     f"batch size of the initial state. \n- Expected batch size: {known}\n- Received batch "
