@@ -62,8 +62,20 @@ def _scales(graph: OnnxGraph, node: OnnxNode, perm: Perm) -> Changed | None:
     scales = graph.constants.get(node.inputs[2]) if len(node.inputs) == 3 else None
     if scales is None:
         return None
-    name = derived(graph, node.inputs[2], f"scales{_digits(perm)}", scales[np.argsort(perm)])
-    return {}, ("", name)
+    turned = scales[np.argsort(perm)]
+    if not can_interpolate(node, turned):
+        return None
+    return {}, ("", derived(graph, node.inputs[2], f"scales{_digits(perm)}", turned))
+
+
+def can_interpolate(node: OnnxNode, scales: np.ndarray) -> bool:
+    """Does onnxruntime resize along these axes? Between elements only along the last ones, or a linear one of
+    images with channels last.
+    """
+    mode = node.attrs.get("mode", "nearest")
+    if mode == "nearest" or len(scales) < 4 or (scales[:2] == 1).all():
+        return True
+    return bool(mode == "linear" and len(scales) == 4 and scales[0] == scales[3] == 1)
 
 
 def _gathered(graph: OnnxGraph, node: OnnxNode, perm: Perm) -> Changed | None:

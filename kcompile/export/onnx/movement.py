@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kcompile.export.onnx import shapes
+from kcompile.export.onnx.along import can_interpolate
 from kcompile.export.onnx.graph import OnnxNode
 from kcompile.export.onnx.layout import UNARY
 
@@ -94,6 +95,8 @@ def resize_within(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
     there, back = before.attrs["perm"], node.attrs["perm"]
     scales = around.array(sized.inputs[2])
     if [there[k] for k in back] != list(range(len(back))) or scales is None:
+        return None
+    if not can_interpolate(sized, scales[list(back)]):
         return None
     moved = around.constant(f"{node.outputs[0]}:scales", scales[list(back)])
     return [replace(sized, inputs=(before.inputs[0], "", moved), outputs=node.outputs)]

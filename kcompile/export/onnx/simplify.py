@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from kcompile.core import dtypes
+from kcompile.export.onnx.along import can_interpolate
 from kcompile.export.onnx.builder import AXES_AS_INPUT_ALL
 from kcompile.export.onnx.graph import OnnxGraph, OnnxNode
 from kcompile.export.onnx.lines import one_line
@@ -249,7 +250,7 @@ def resize(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
     if first is None or first.attrs != node.attrs or len(first.inputs) != 3 or len(node.inputs) != 3:
         return None
     a, b = (around.array(n.inputs[2]) for n in (first, node))
-    if a is None or b is None or ((a != 1) & (b != 1)).any():
+    if a is None or b is None or ((a != 1) & (b != 1)).any() or not can_interpolate(node, a * b):
         return None
     scales = around.constant(f"{node.outputs[0]}:scales", a * b)
     return [replace(node, inputs=(first.inputs[0], "", scales))]

@@ -1,4 +1,4 @@
-"""Weights and names that several nodes share: what is made of them for one is not what another needs."""
+"""What rewriting must not mix up: shared weights and names, equal extents, axes that onnxruntime resizes."""
 
 from __future__ import annotations
 
@@ -89,6 +89,15 @@ def choice_of_a_row():
     return Model(a, ops.where(a > 0.5, np.arange(4, dtype="float32"), ops.where(a < -0.5, -0.5, a)))
 
 
+def enlarged_behind_a_transpose():
+    x = Input((1, 1, 4))
+    turned = ops.transpose(x, (0, 3, 1, 2))
+    sized = [
+        layers.UpSampling2D(2, interpolation=mode)(turned) for mode in ("bilinear", "bicubic", "nearest")
+    ]
+    return Model(x, [ops.transpose(y, (0, 2, 1, 3)) for y in sized])
+
+
 def large_factors():
     x = Input((3,))
     y = x
@@ -112,6 +121,7 @@ MODELS = {
     "weight_projected_both_ways": weight_projected_both_ways,
     "row_wider_than_the_product": row_wider_than_the_product,
     "choice_of_a_row": choice_of_a_row,
+    "enlarged_behind_a_transpose": enlarged_behind_a_transpose,
     "large_factors": large_factors,
 }
 
