@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import itertools
 import multiprocessing
 import os
@@ -96,10 +97,12 @@ def test_one_model_predicts_in_several_threads_while_another_trains():
 
 
 def in_a_fork(function):
-    """What a forked child finds; None if it does not come back."""
+    """What a forked child finds; where it stands, if it crashes or does not come back."""
     read, write = os.pipe()
     child = os.fork()
     if child == 0:
+        faulthandler.enable(write)
+        faulthandler.dump_traceback_later(50, file=write)
         signal.alarm(60)
         try:
             os.write(write, repr(function()).encode())
