@@ -12,7 +12,7 @@ import numpy as np
 from kcompile.core import dtypes
 from kcompile.core.symbolic import Int
 from kcompile.export.onnx import schema
-from kcompile.export.onnx.graph import OnnxGraph, OnnxNode
+from kcompile.export.onnx.graph import OnnxGraph, OnnxNode, distinct
 from kcompile.export.onnx.symbols import Symbols, dims_tensor
 from kcompile.export.onnx.wide_bodies import widened
 from kcompile.ir.types import Shape, TensorType
@@ -48,9 +48,7 @@ class Builder:
     def name(self, wish: str) -> str:
         """A name that nothing else in the graph has."""
         wish = re.sub(r"[^\w./:-]", "_", wish)
-        found, number = wish, 1
-        while found in self._named:
-            found, number = f"{wish}_{number}", number + 1
+        found = distinct(wish, self._named)
         self._named.add(found)
         return found
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from kcompile.export.onnx import batch_norm, directions, layout, paddings, parts, repeats, simplify
-from kcompile.export.onnx.graph import OnnxGraph, OnnxNode
+from kcompile.export.onnx.graph import OnnxGraph, OnnxNode, distinct
 
 
 def run(graph: OnnxGraph, fold_batch_norm: bool = False) -> OnnxGraph:
@@ -78,9 +78,7 @@ def name_outputs(graph: OnnxGraph) -> None:
 def name_nodes(graph: OnnxGraph, taken: set[str]) -> None:
     """Each node a name of its own, as onnxruntime asks: another operator may have given up that name."""
     for k, node in enumerate(graph.nodes):
-        name, number = node.name, 1
-        while name in taken:
-            name, number = f"{node.name}_{number}", number + 1
+        name = distinct(node.name, taken)
         taken.add(name)
         graph.nodes[k] = replace(node, label=name)
         for body in node.bodies:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from kcompile.export.onnx.builder import AXES_AS_INPUT, AXES_AS_INPUT_ALL
-from kcompile.export.onnx.graph import OnnxGraph, OnnxNode
+from kcompile.export.onnx.graph import OnnxGraph, OnnxNode, distinct
 
 RECURRENT = ("LSTM", "GRU", "RNN")
 WEIGHTS = slice(1, 4)  # of inputs: W, R and, if there are any, B
@@ -118,9 +118,7 @@ class _Pair:
         return found
 
     def _new(self, wish: str) -> str:
-        found, number = wish, 1
-        while found in self.taken:
-            found, number = f"{wish}_{number}", number + 1
+        found = distinct(wish, self.taken)
         self.taken.add(found)
         return found
 

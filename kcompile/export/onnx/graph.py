@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,6 +12,14 @@ from kcompile.ir.types import TensorType
 
 DOMAIN = ""  # of the standard operators
 OTHER_DOMAINS = {"LabelEncoder": ("ai.onnx.ml", 2)}  # with the version that has all that we write
+
+
+def distinct(wish: str, taken: Container[str]) -> str:
+    """The name wished for, with a number behind it where it is taken."""
+    name, number = wish, 1
+    while name in taken:
+        name, number = f"{wish}_{number}", number + 1
+    return name
 
 
 def domain_of(op: str) -> str:
