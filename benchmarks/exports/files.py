@@ -118,9 +118,10 @@ def latencies(sessions: dict[str, tuple[Session, dict[str, np.ndarray]]]) -> dic
 
 
 def apart(a: Sequence[np.ndarray], b: Sequence[np.ndarray]) -> float:
-    """The largest difference, over the largest number or 1; infinite where shapes differ."""
-    if [x.shape for x in a] != [x.shape for x in b]:
+    """The largest difference, over the largest number or 1; infinite where shapes or NaNs differ."""
+    from kcompile.export.onnx.compare import difference
+
+    if len(a) != len(b):
         return float("inf")
-    gaps = [np.abs(x.astype("float64") - y).max(initial=0) / max(1, np.abs(y).max(initial=1))
-            for x, y in zip(a, b, strict=True)]  # fmt: skip
-    return float(np.max(gaps, initial=0.0))  # NaN, if one is
+    pairs = zip(a, b, strict=True)
+    return max((difference(x.astype("float64"), y.astype("float64")) for x, y in pairs), default=0.0)

@@ -80,6 +80,7 @@ def test_differences_of_results():
     assert files.apart(a, a) == 0
     assert files.apart(a, b) == 0.2
     assert files.apart(a, [np.zeros(3)]) == float("inf")
+    assert files.apart([*a, *a], [*a, np.full_like(a[0], np.nan)]) == float("inf")
 
 
 class Named:
