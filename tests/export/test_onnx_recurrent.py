@@ -33,6 +33,13 @@ def assert_same(model, path, inputs):
         np.testing.assert_allclose(got, wanted, **TOLERANCE)
 
 
+def assert_same_sequences(model, path, width):
+    """On sequences of several numbers and lengths."""
+    rng = np.random.default_rng(0)
+    for batch, steps in SIZES:
+        assert_same(model, path, rng.normal(size=(batch, steps, width)).astype("float32"))
+
+
 @pytest.mark.parametrize("opset", [13, 18, LATEST])
 @pytest.mark.parametrize("name", cases.BUILDERS)
 def test_models(name, opset, tmp_path):
@@ -107,9 +114,7 @@ def test_usual_layers_are_one_operator(name, opset, tmp_path):
     assert state.version() == before  # looking for an operator makes no layers
     assert ops_of(made) == wanted
     assert {i.name.rpartition("/")[2] for i in made.graph.initializer} >= {"W", "R"}
-    rng = np.random.default_rng(0)
-    for batch, steps in SIZES:
-        assert_same(model, tmp_path / "m.onnx", rng.normal(size=(batch, steps, 3)).astype("float32"))
+    assert_same_sequences(model, tmp_path / "m.onnx", 3)
 
 
 @pytest.mark.parametrize(
@@ -166,12 +171,7 @@ def test_both_directions_are_one_operator(layer, options, behind, opset, tmp_pat
     model.set_weights(cases.weights_like([w.shape for w in model.weights]))
     operator = "RNN" if layer == "SimpleRNN" else layer
     assert ops_of(exported(model, tmp_path / "m.onnx", opset)) == ["Transpose", operator, *behind]
-    for batch, steps in SIZES:
-        assert_same(
-            model,
-            tmp_path / "m.onnx",
-            np.random.default_rng(0).normal(size=(batch, steps, 4)).astype("float32"),
-        )
+    assert_same_sequences(model, tmp_path / "m.onnx", 4)
 
 
 def test_both_directions_one_upon_the_other_and_apart(tmp_path):
@@ -182,12 +182,7 @@ def test_both_directions_one_upon_the_other_and_apart(tmp_path):
     model.set_weights(cases.weights_like([w.shape for w in model.weights]))
     found = ops_of(exported(model, tmp_path / "m.onnx"))
     assert [found.count(op) for op in ("LSTM", "GRU", "Slice", "Split", "Squeeze")] == [1, 1, 0, 1, 2]
-    for batch, steps in SIZES:
-        assert_same(
-            model,
-            tmp_path / "m.onnx",
-            np.random.default_rng(0).normal(size=(batch, steps, 4)).astype("float32"),
-        )
+    assert_same_sequences(model, tmp_path / "m.onnx", 4)
 
 
 def test_states_given_to_one_direction_leave_two_operators(tmp_path):
