@@ -97,10 +97,9 @@ def read_weights(
     for change in changes:
         change()
     for layer in dict.fromkeys(inner for found, _, _ in pairs for inner in found._flatten_layers()):
-        if layer.weights and hasattr(
-            layer, "finalize_state"
-        ):  # it computes with what it makes of its weights
-            layer.finalize_state()
+        finalize = getattr(layer, "finalize_state", None)  # of layers that compute with what weights give
+        if layer.weights and finalize is not None:
+            finalize()
 
 
 def _pairs(

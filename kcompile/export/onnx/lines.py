@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from kcompile.export.onnx.graph import OnnxNode
+
+if TYPE_CHECKING:
+    from kcompile.export.onnx.simplify import Around
 
 FACTORS = (1e-9, 1e9)  # beyond these something could overflow that did not before
 LARGEST_TERM = 1e4  # a larger one may be there to be taken away again, for what rounding does to it
@@ -15,7 +18,7 @@ LARGEST_SUM = 64.0  # x - 2000 is exact for x around 2000; taken from 3 x, 6000 
 STEPS = ("Mul", "Div", "Add", "Sub")
 
 
-def one_line(around: Any, node: OnnxNode) -> list[OnnxNode] | None:
+def one_line(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
     """The chain that ends with this node as a Mul, an Add, or the two, where these are fewer nodes."""
     steps, source, last = [], "", node
     while (step := _step(around, last)) is not None:
@@ -41,7 +44,7 @@ def one_line(around: Any, node: OnnxNode) -> list[OnnxNode] | None:
     return _written(around, node, source, parts) if len(parts) < len(steps) else None
 
 
-def _step(around: Any, node: OnnxNode) -> tuple[str, Any, Any] | None:
+def _step(around: Around, node: OnnxNode) -> tuple[str, Any, Any] | None:
     """(x, factor, term) of a node with a constant."""
     if around.dtype(node.outputs[0]) != "float32":
         return None
@@ -66,7 +69,7 @@ def _all_within(c: np.ndarray, low: float, high: float) -> bool:
     return bool(((np.abs(c) > low) & (np.abs(c) < high)).all())
 
 
-def _written(around: Any, node: OnnxNode, x: str, parts: list[tuple[str, Any, int]]) -> list[OnnxNode]:
+def _written(around: Around, node: OnnxNode, x: str, parts: list[tuple[str, Any, int]]) -> list[OnnxNode]:
     result = node.outputs[0]
     if not parts:
         return [OnnxNode("Identity", (x,), node.outputs)]
