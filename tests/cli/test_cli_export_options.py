@@ -7,6 +7,7 @@ import itertools
 import numpy as np
 import onnx
 import pytest
+from onnxruntime.capi.onnxruntime_pybind11_state import Fail
 
 import kcompile
 from kcompile import layers
@@ -76,6 +77,16 @@ def test_what_does_not_go_together_is_a_wrong_call(image_file, tmp_path):
     two = ("--input-signature", "float32[?,8,8,3]", "--input-signature", "float32[?,4]")
     assert "--training" in fails("export", image_file, "-o", target, *two)
     assert not target.exists()
+
+
+def test_a_file_that_onnxruntime_refuses_is_told_in_one_line(image_file, tmp_path, monkeypatch):
+    def refuse(*arguments, **options):
+        raise Fail("two nodes with same node name")
+
+    monkeypatch.setattr("kcompile.export.onnx.compare.Session", refuse)
+    result = call("export", image_file, "-o", tmp_path / "m.onnx", "--check")
+    assert result.exit_code == 1
+    assert "onnxruntime cannot run" in result.output and "two nodes" in result.output
 
 
 def test_the_default_opset(image_file, tmp_path):
