@@ -7,6 +7,8 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
+import llvmlite.binding as llvm
+
 from kcompile.codegen.build import HeadStart, build_each
 from kcompile.codegen.families import usual_sources
 from kcompile.codegen.source import KernelSource
@@ -114,13 +116,28 @@ def _check_externals(source: KernelSource) -> None:
             raise CompileError(message(f"kernel {source.name} calls {external}, which is not defined."))
 
 
+# A thread may be inside of LLVM without our lock: what the collector frees ends there, whenever it comes.
+# llvmlite has no public name for its lock.
+_locks = [_lock, llvm.ffi.lib._lock._lock]
+
+
+def _before_fork() -> None:
+    for lock in _locks:
+        lock.acquire()
+
+
 def _after_fork() -> None:
+    for lock in reversed(_locks):
+        lock.release()
+
+
+def _after_fork_in_child() -> None:
     """The second process answers the first one only."""
     global _ahead
     _ahead = None
-    _lock.release()
+    _after_fork()
 
 
 if hasattr(os, "register_at_fork"):
     # A fork waits until nobody is inside of LLVM, whose own locks a child could never open.
-    os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_after_fork)
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork_in_child)

@@ -96,14 +96,14 @@ def test_one_model_predicts_in_several_threads_while_another_trains():
     assert in_threads([predicted, predicted, training]) == [True] * 3
 
 
-def in_a_fork(function):
-    """What a forked child finds; where it stands, if it crashes or does not come back."""
+def in_a_fork(function, seconds=50):
+    """What a forked child finds; where it stands, if it crashes or does not come back in so many seconds."""
     read, write = os.pipe()
     child = os.fork()
     if child == 0:
         faulthandler.enable(write)
-        faulthandler.dump_traceback_later(50, file=write)
-        signal.alarm(60)
+        faulthandler.dump_traceback_later(seconds, file=write)
+        signal.alarm(seconds + 10)
         try:
             os.write(write, repr(function()).encode())
         finally:
@@ -149,6 +149,28 @@ def test_a_fork_while_another_thread_compiles(monkeypatch):
         for units in range(50, 53):
             time.sleep(0.1)
             assert in_a_fork(lambda units=units: (trained(units), trained(32))[1]) == repr(expected)
+    finally:
+        stop.set()
+        thread.join()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_fork_while_the_collector_frees_what_llvm_made():
+    """Any thread's collection may enter LLVM, at any moment and without a lock of ours."""
+    from llvmlite import binding as llvm
+
+    sums = "".join(f"  %v{k} = add i64 %{f'v{k - 1}' if k else 'x'}, {k}\n" for k in range(2000))
+    text, stop = f"define i64 @f(i64 %x) {{\n{sums}  ret i64 %v1999\n}}\n", threading.Event()
+
+    def inside_of_llvm():
+        while not stop.is_set():
+            llvm.parse_assembly(text)
+
+    thread = threading.Thread(target=inside_of_llvm)
+    thread.start()
+    try:
+        for _ in range(3):
+            assert in_a_fork(lambda: llvm.parse_assembly(text) is not None, seconds=5) == "True"
     finally:
         stop.set()
         thread.join()
