@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pytest
 
 import kcompile
 from kcompile import layers, ops
+from kcompile.export.onnx import lines, simplify
+from kcompile.export.onnx.graph import OnnxGraph, OnnxNode
+from kcompile.ir.types import TensorType
 from kcompile.ops import activation
 from tests.export.onnx_tools import graph_of, model_of, ops_of, run
 
-RNG = np.random.default_rng(0)
+RNG, FLOATS = np.random.default_rng(0), TensorType((4,), "float32")
 
 
 def normal(*shape):
@@ -348,3 +353,24 @@ def test_numbers_far_from_0_are_centred_before_they_are_scaled():
     model = model_of(graph_of(lambda x: function(x) * 2.0, [x], batch=True), 20)
     exact = (function(x.astype("float64")) * 2.0).astype("float32")
     np.testing.assert_allclose(run(model, [x])[0], exact, rtol=1e-6, atol=1e-6)
+
+
+def test_long_chains_of_products_and_sums_are_followed_once(monkeypatch):
+    graph, calls = _chain(600), Counter()
+    step = lines._step
+    monkeypatch.setattr(lines, "_step", lambda around, node: calls.update("s") or step(around, node))
+    simplify.run(graph)
+    assert [node.op for node in graph.nodes] == ["Mul", "Add"]
+    assert calls["s"] < 4 * 600
+
+
+def _chain(length):
+    """x times 1.001 plus 0.01, times 1.001 and so on."""
+    graph = OnnxGraph({"x0": FLOATS}, {}, [], {}, {"x0": FLOATS}, opset=18)
+    for k in range(length):
+        op, number = ("Mul", 1.001) if k % 2 else ("Add", 0.01)
+        graph.constants[f"c{k}"] = np.float32(number).reshape(())
+        graph.types[f"x{k + 1}"] = FLOATS
+        graph.nodes.append(OnnxNode(op, (f"x{k}", f"c{k}"), (f"x{k + 1}",)))
+    graph.outputs[f"x{length}"] = FLOATS
+    return graph

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,30 +18,55 @@ LARGEST_SUM = 64.0  # x - 2000 is exact for x around 2000; taken from 3 x, 6000 
 STEPS = ("Mul", "Div", "Add", "Sub")
 
 
+@dataclass(frozen=True)
+class Line:
+    """factor * source + term, of how many nodes, and how many numbers the widest of their constants has."""
+
+    source: str
+    factor: Any
+    term: Any
+    steps: int
+    widest: int
+
+
 def one_line(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
     """The chain that ends with this node as a Mul, an Add, or the two, where these are fewer nodes."""
-    steps, source, last = [], "", node
-    while (step := _step(around, last)) is not None:
-        source, *values = step
-        steps.append(values)
-        following = next(filter(None, (around.made(source, op) for op in STEPS)), None)
-        if following is None:
-            break
-        last = following
-    if len(steps) < 2:
+    line = _line(around, node)
+    if line is None or line.steps < 2:
         return None
-    factor, term = np.float64(1), np.float64(0)
-    for f, t in steps:
-        factor, term = factor * f, factor * t + term
-    sizes = [np.size(v) for step in steps for v in step]
-    if max(np.size(factor), np.size(term)) > max(sizes):
+    factor, term = line.factor, line.term
+    if max(np.size(factor), np.size(term)) > line.widest:
         return None  # of a row and a column
     if not _all_within(np.asarray(factor), *FACTORS) or not _all_within(np.asarray(term), -1.0, LARGEST_SUM):
         return None
     parts = [("Mul", factor, 1), ("Add", term, 0)]
-    if max(sizes) == 1:  # otherwise even these may give x its shape
+    if line.widest == 1:  # otherwise even these may give x its shape
         parts = [part for part in parts if part[1] != part[2]]
-    return _written(around, node, source, parts) if len(parts) < len(steps) else None
+    return _written(around, node, line.source, parts) if len(parts) < line.steps else None
+
+
+def _line(around: Around, node: OnnxNode) -> Line | None:
+    """What the nodes up to this one compute; each of a chain goes on from what is known of the one before."""
+    chain, at, line = list[tuple[str, Any]](), node, None
+    while at.outputs[0] not in around.lines:
+        step = _step(around, at)
+        chain.append((at.outputs[0], step))
+        before = next(filter(None, (around.made(step[0], op) for op in STEPS)), None) if step else None
+        if before is None:
+            break
+        at = before
+    else:
+        line = around.lines[at.outputs[0]]
+    for name, step in reversed(chain):
+        line = around.lines[name] = None if step is None else _longer(line, *step)
+    return line
+
+
+def _longer(line: Line | None, x: str, factor: Any, term: Any) -> Line:
+    """The line with a step behind it."""
+    line = line or Line(x, 1.0, 0.0, 0, 1)
+    widest = max(line.widest, np.size(factor), np.size(term))
+    return Line(line.source, factor * line.factor, factor * line.term + term, line.steps + 1, widest)
 
 
 def _step(around: Around, node: OnnxNode) -> tuple[str, Any, Any] | None:

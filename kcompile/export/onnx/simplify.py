@@ -16,7 +16,7 @@ from kcompile.core import dtypes
 from kcompile.export.onnx.along import can_interpolate
 from kcompile.export.onnx.builder import AXES_AS_INPUT_ALL
 from kcompile.export.onnx.graph import OnnxGraph, OnnxNode
-from kcompile.export.onnx.lines import one_line
+from kcompile.export.onnx.lines import Line, one_line
 from kcompile.export.onnx.movement import (
     affine,
     moved_groups,
@@ -46,6 +46,7 @@ class Around:
 
     def __init__(self, graph: OnnxGraph):
         self.graph, self.makers, self.users = graph, graph.makers(), graph.users()
+        self.lines: dict[str, Line | None] = {}
 
     def made(self, name: str, op: str) -> OnnxNode | None:
         """The node that makes a tensor for one reader alone, if it is an `op`."""
