@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
+from kcompile.export.onnx import shapes
 from kcompile.ir.types import TensorType
 
 DOMAIN = ""  # of the standard operators
@@ -99,6 +100,13 @@ class OnnxGraph:
             name, number = f"{wish}_{number}", number + 1
         self.constants[name] = array
         return name
+
+    def transpose(self, x: str, made: str, perm: Sequence[int]) -> OnnxNode:
+        """The node that transposes x; what it makes has a known type if x has."""
+        type_ = self.types.get(x)
+        if type_ is not None:
+            self.types[made] = replace(type_, shape=shapes.permuted(type_.shape, perm))
+        return OnnxNode("Transpose", (x,), (made,), {"perm": list(perm)})
 
     def users(self) -> dict[str, list[OnnxNode]]:
         """The nodes that read each name."""

@@ -52,10 +52,7 @@ class _Folding:
         if (x, perm) in self.moved:
             return [], self.moved[x, perm]
         name = self.moved[x, perm] = f"{x}:turned{''.join(map(str, perm))}"
-        type_ = self.graph.types.get(x)
-        if type_ is not None:
-            self.graph.types[name] = replace(type_, shape=tuple(type_.shape[k] for k in perm))
-        return [OnnxNode("Transpose", (x,), (name,), {"perm": list(perm)})], name
+        return [self.graph.transpose(x, name, perm)], name
 
     def _attrs(self, node: OnnxNode, pad: OnnxNode, perm: tuple[int, ...] | None) -> dict[str, Any] | None:
         """The node's attributes with the padding among them; None where they cannot say it."""
