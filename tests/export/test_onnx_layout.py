@@ -9,7 +9,7 @@ import pytest
 import kcompile
 from kcompile import layers, ops
 from kcompile.export.onnx import check, shapes
-from tests.export.onnx_tools import ops_of
+from tests.export.onnx_tools import graph_of, model_of, ops_of, run
 
 IMAGE, SEQUENCE = (8, 8, 3), (6, 4)
 
@@ -133,7 +133,144 @@ BLOCKS = {
         lambda x: (lambda y: layers.Dense(5)(y) + ops.max(y, axis=1, keepdims=True))(
             layers.Flatten()(layers.Conv1D(5, 2)(x))
         ),
-        "Transpose Conv Transpose Reshape Gemm ReduceMax Add",
+        "Transpose Conv Reshape Gemm ReduceMax Add",
+    ),
+    "flat for a reader that minds the order": (
+        SEQUENCE,
+        lambda x: (lambda y: layers.Dense(25)(y) + ops.cumsum(y, axis=1))(
+            layers.Flatten()(layers.Conv1D(5, 2)(x))
+        ),
+        "Transpose Conv Transpose Reshape Gemm CumSum Add",
+    ),
+    "flat for two products": (
+        IMAGE,
+        lambda x: (lambda y: layers.Dense(3)(y) + layers.Dense(3, "tanh")(layers.ReLU()(y)))(
+            layers.Flatten()(conv(x))
+        ),
+        "Transpose Conv Reshape Gemm Relu Gemm Tanh Add",
+    ),
+    "flat, normalized and weighed": (
+        SEQUENCE,
+        lambda x: (lambda y: layers.Dense(2)(y * layers.Dense(20, "sigmoid")(y)))(
+            layers.LayerNormalization()(layers.Flatten()(layers.Conv1D(4, 2)(x)))
+        ),
+        "Transpose Conv Reshape LayerNormalization Gemm Sigmoid Mul Gemm",
+    ),
+    "decoder": (
+        (5,),
+        lambda x: layers.Conv2DTranspose(2, 3, strides=2)(
+            layers.Reshape((4, 2, 3))(layers.Dense(24, "relu")(x))
+        ),
+        "Gemm Relu Reshape ConvTranspose Transpose",
+    ),
+    "decoder, normalized and enlarged": (
+        (5,),
+        lambda x: layers.Conv2D(2, 3)(
+            layers.UpSampling2D(2)(
+                layers.LeakyReLU()(
+                    layers.BatchNormalization()(
+                        layers.Reshape((4, 2, 3))(layers.Dense(24, use_bias=False)(x))
+                    )
+                )
+            )
+        ),
+        "MatMul Reshape BatchNormalization LeakyRelu Resize Conv Transpose",
+    ),
+    "decoder, normalized before it has its shape": (
+        (5,),
+        lambda x: layers.Conv1D(2, 3)(
+            layers.Reshape((8, 3))(layers.BatchNormalization()(layers.Dense(24, "silu", use_bias=False)(x)))
+        ),
+        "MatMul Sigmoid Mul BatchNormalization Reshape Conv Transpose",
+    ),
+    "decoder of two branches": (
+        (5,),
+        lambda x: (lambda y: layers.Conv2DTranspose(2, 3)(y) + layers.Conv2DTranspose(2, 3)(ops.tanh(y)))(
+            layers.Reshape((4, 2, 3))(layers.Dense(24)(x) + layers.Dense(24)(layers.Dense(24)(x)))
+        ),
+        "Gemm Gemm Gemm Add Reshape ConvTranspose Tanh ConvTranspose Add Transpose",
+    ),
+    "rows of other order": (
+        (6, 5),
+        lambda x: ops.transpose(layers.Reshape((6, 4, 9))(layers.Dense(36, "relu")(x)), (0, 1, 3, 2)),
+        "MatMul Add Relu Reshape",
+    ),
+    "decoder beside images": (
+        IMAGE,
+        lambda x: conv(
+            ops.concatenate(
+                [layers.Reshape(IMAGE)(layers.Dense(192)(ops.max(x, axis=(1, 2)))), x, ops.flip(x, 1)],
+                axis=-1,
+            )
+        ),
+        "ReduceMax Gemm Reshape Slice Concat Transpose Conv Transpose",
+    ),
+    "encoder and decoder": (
+        IMAGE,
+        lambda x: layers.Conv2DTranspose(3, 3, strides=2, padding="same")(
+            layers.Reshape((4, 4, 4))(layers.Dense(64, "relu")(layers.Flatten()(conv(x, strides=2))))
+        ),
+        "Transpose Conv Reshape Gemm Relu Reshape ConvTranspose Transpose",
+    ),
+    "rows of an image, one after the other": (
+        IMAGE,
+        lambda x: layers.LSTM(3)(layers.Dense(5, "relu")(layers.Reshape((8, 32))(conv(x)))),
+        "Transpose Conv Transpose Reshape MatMul Add Relu LSTM Squeeze",
+    ),
+    "rows of an image, both ways": (
+        IMAGE,
+        lambda x: layers.Dense(5, "softmax")(
+            layers.Bidirectional(layers.GRU(3, return_sequences=True))(layers.Reshape((8, 32))(conv(x)))
+        ),
+        "Transpose Conv Transpose Reshape GRU Transpose Reshape MatMul Add Softmax",
+    ),
+    "sums along axes": (
+        IMAGE,
+        lambda x: conv(ops.cumsum(ops.cumsum(conv(x), axis=-1), axis=1)),
+        "Transpose Conv CumSum CumSum Conv Transpose",
+    ),
+    "products along an axis": (
+        SEQUENCE,
+        lambda x: layers.Conv1D(2, 2)(ops.cumprod(layers.Conv1D(5, 2)(x), axis=1)),
+        "Transpose Conv Unsqueeze Where ReduceProd Conv Transpose",
+    ),
+    "largest channels": (
+        SEQUENCE,
+        lambda x: (lambda y: layers.Conv1D(2, 2)(y[0] + ops.cast(y[1], "float32")))(
+            ops.top_k(layers.Conv1D(5, 2)(x), 3)
+        ),
+        "Transpose Conv TopK Cast Cast Add Conv Transpose",
+    ),
+    "steps in their order": (
+        SEQUENCE,
+        lambda x: (lambda y: layers.Conv1D(2, 2)(ops.take_along_axis(y, ops.argsort(-y, axis=1), axis=1)))(
+            layers.Conv1D(5, 2)(x)
+        ),
+        "Transpose Conv Neg TopK Cast GatherElements Conv Transpose",
+    ),
+    "tiled": (
+        IMAGE,
+        lambda x: conv(ops.tile(conv(x), (1, 1, 2, 3))),
+        "Transpose Conv Tile Conv Transpose",
+    ),
+    "steps that a matrix mixes": (
+        SEQUENCE,
+        lambda x: layers.Conv1D(2, 2)(
+            ops.einsum("abc,bd->adc", layers.Conv1D(3, 2)(x), np.ones((5, 4), "float32"))
+        ),
+        "Transpose Conv MatMul Conv Transpose",
+    ),
+    "a matrix for each channel": (
+        SEQUENCE,
+        lambda x: layers.Conv1D(2, 2)(
+            ops.relu(ops.einsum("abc,bdc->adc", layers.Conv1D(3, 2)(x), np.ones((5, 4, 3), "float32")))
+        ),
+        "Transpose Conv Einsum Relu Conv Transpose",
+    ),
+    "normalized over all but rows": (
+        IMAGE,
+        lambda x: conv(layers.LayerNormalization(axis=(1, 2, 3))(conv(x))),
+        "Transpose Conv LayerNormalization Conv Transpose",
     ),
     "position of the largest channel": (
         IMAGE,
@@ -230,6 +367,19 @@ def test_what_comes_back_into_the_layout_of_convolutions_is_turned_for_it(tmp_pa
     found = exported(IMAGE, attended, tmp_path / "m.onnx")
     assert found[-5:] == ["Reshape", "Transpose", "Add", "Conv", "Transpose"]
     assert found.count("Transpose") == 8  # four of them around the heads
+
+
+def test_what_is_expanded_is_expanded_where_it_lies():
+    x, kernel = (np.random.default_rng(0).normal(size=s).astype("float32") for s in ((2, 6, 3), (2, 3, 3)))
+
+    def function(x):
+        y = ops.conv(x, kernel)
+        wide = ops.broadcast_to(ops.mean(y, axis=1, keepdims=True), (2, 5, 3))
+        return ops.conv(ops.concatenate([wide, y], axis=1), kernel)
+
+    model = model_of(graph_of(function, [x]))
+    np.testing.assert_allclose(run(model, [x])[0], function(x), rtol=1e-5, atol=1e-5)
+    assert " ".join(ops_of(model)) == "Transpose Conv ReduceMean Expand Concat Conv Transpose"
 
 
 @pytest.mark.parametrize(

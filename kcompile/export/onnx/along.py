@@ -28,14 +28,67 @@ def _digits(perm: Perm) -> str:
 
 
 def _axis(graph: OnnxGraph, node: OnnxNode, perm: Perm) -> Changed | None:
-    return {"axis": perm[node.attrs.get("axis", -1)]}, ()
+    return {"axis": perm[node.attrs.get("axis", -1)]}, () if node.op in TOGETHER else node.inputs[1:]
 
 
 def _last_axes(graph: OnnxGraph, node: OnnxNode, perm: Perm) -> Changed | None:
-    """Normalization over the last axes, where they stay that."""
+    """Normalization over the last axes, where they stay that; in another order, with constants in it too."""
     axis = node.attrs.get("axis", -1) % len(perm)
-    stay = perm[axis:] == tuple(range(axis, len(perm)))
-    return ({}, node.inputs[1:]) if stay and len(node.outputs) == 1 else None
+    order = [p - axis for p in perm[axis:]]
+    arrays = [graph.constants.get(name) for name in node.inputs[1:]]
+    if len(node.outputs) > 1 or min(order) < 0:
+        return None
+    if order == sorted(order):
+        return {}, node.inputs[1:]
+    if any(array is None or array.ndim != len(order) for array in arrays):
+        return None
+    what = f"before{_digits(perm)}"
+    return {}, tuple(
+        derived(graph, name, what, array.transpose(np.argsort(order)))
+        for name, array in zip(node.inputs[1:], arrays, strict=True)
+        if array is not None
+    )
+
+
+def _each(graph: OnnxGraph, node: OnnxNode, perm: Perm) -> Changed | None:
+    """One number for each axis."""
+    numbers = graph.constants.get(node.inputs[1])
+    if numbers is None or len(numbers) != len(perm):
+        return None
+    return {}, (derived(graph, node.inputs[1], f"of{_digits(perm)}", numbers[np.argsort(perm)]),)
+
+
+def _along_one(graph: OnnxGraph, node: OnnxNode, perm: Perm) -> Changed | None:
+    """The number of the axis is a constant."""
+    axis = graph.constants.get(node.inputs[1])
+    if axis is None:
+        return None
+    turned = np.array(perm[axis.item()], axis.dtype).reshape(axis.shape)
+    return {}, (derived(graph, node.inputs[1], f"axis{_digits(perm)}", turned),)
+
+
+def _without(graph: OnnxGraph, node: OnnxNode, perm: Perm) -> Changed | None:
+    """Axes of size 1 fewer."""
+    axes = graph.constants.get(node.inputs[1]) if len(node.inputs) > 1 else None
+    if axes is None:
+        return None
+    gone = [perm[a] for a in axes]
+    left = [p for p in perm if p not in gone]
+    name = derived(graph, node.inputs[1], f"axes{_digits(perm)}", np.array(gone, axes.dtype))
+    return {}, (name,), tuple(sorted(left).index(p) for p in left)
+
+
+def _with_more(graph: OnnxGraph, node: OnnxNode, perm: Perm) -> Changed | None:
+    """Axes of size 1 more: behind the others, before the transpose."""
+    axes = graph.constants.get(node.inputs[1])
+    if axes is None:
+        return None
+    rank = len(perm) + len(axes)
+    new = {int(a) % rank: len(perm) + k for k, a in enumerate(axes)}
+    old = iter(perm)
+    last = np.array([*new.values()], axes.dtype)
+    name = derived(graph, node.inputs[1], f"axes{_digits(perm)}", last)
+    return {}, (name,), tuple(new[k] if k in new else next(old) for k in range(rank))
 
 
 def _pads(graph: OnnxGraph, node: OnnxNode, perm: Perm) -> Changed | None:
@@ -115,10 +168,31 @@ def _shape(graph: OnnxGraph, node: OnnxNode, perm: Perm) -> Changed | None:
     return {}, (derived(graph, node.outputs[0], "shape", target),), result
 
 
+def reduced_axes(graph: OnnxGraph, node: OnnxNode) -> list[int] | None:
+    """Over which axes a reduction goes, where that is known; None for other operators."""
+    if node.op in POSITIONS:
+        return [int(node.attrs.get("axis", 0))]
+    if not node.op.startswith("Reduce"):
+        return None
+    if "axes" in node.attrs:
+        return list(node.attrs["axes"])
+    known = len(node.inputs) == 2 and node.inputs[1] in graph.constants
+    return [int(a) for a in graph.constants[node.inputs[1]]] if known else None
+
+
+POSITIONS = ("ArgMax", "ArgMin")  # reductions over one axis
+TOGETHER = ("Concat", "GatherElements")  # all inputs are transposed
 ALONG = {
     "Concat": _axis,
+    "GatherElements": _axis,
     "Softmax": _axis,
     "LogSoftmax": _axis,
+    "TopK": _axis,
+    "CumSum": _along_one,
+    "Tile": _each,
+    "Expand": _each,
+    "Squeeze": _without,
+    "Unsqueeze": _with_more,
     "LayerNormalization": _last_axes,
     "RMSNormalization": _last_axes,
     "Pad": _pads,

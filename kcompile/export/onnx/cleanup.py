@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from kcompile.export.onnx import batch_norm, directions, layout, paddings, parts, repeats, simplify
+from kcompile.export.onnx import batch_norm, columns, directions, layout, paddings, parts, repeats, simplify
 from kcompile.export.onnx.graph import OnnxGraph, OnnxNode, distinct
 
 
@@ -18,6 +18,7 @@ def run(graph: OnnxGraph, fold_batch_norm: bool = False) -> OnnxGraph:
     simplify.write_products(graph)
     if fold_batch_norm:  # into products, behind which it stands between transposes
         batch_norm.fold(graph)
+    columns.order_made(graph)
     layout.sink_transposes(graph)
     drop_identities(graph)
     add_bias_in_convolution(graph)

@@ -13,21 +13,20 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from kcompile.export.onnx import shapes
-from kcompile.export.onnx.along import ALONG, derived
+from kcompile.export.onnx.along import ALONG, POSITIONS, TOGETHER, derived, reduced_axes
 from kcompile.export.onnx.graph import OnnxGraph, OnnxNode
 
 # fmt: off
 UNARY = frozenset([
     "Relu", "LeakyRelu", "Sigmoid", "Tanh", "Elu", "Selu", "Celu", "Softplus", "Softsign", "HardSigmoid",
     "HardSwish", "Gelu", "Mish", "Exp", "Log", "Sqrt", "Abs", "Neg", "Sign", "Floor", "Ceil", "Round",
-    "Reciprocal", "Erf", "Sin", "Cos", "Tan", "Not", "Cast", "IsNaN", "IsInf", "Clip",
+    "Reciprocal", "Erf", "Sin", "Cos", "Tan", "Atan", "Not", "Cast", "IsNaN", "IsInf", "Clip",
 ])
 VARIADIC = frozenset([
     "Add", "Sub", "Mul", "Div", "Mean", "Pow", "Max", "Min", "Where", "PRelu", "Equal", "Less", "Greater",
-    "LessOrEqual", "GreaterOrEqual", "And", "Or",
+    "LessOrEqual", "GreaterOrEqual", "And", "Or", "Xor", "Mod",
 ])
 # fmt: on
-POSITIONS = ("ArgMax", "ArgMin")  # reductions over one axis
 PICKY = ("MatMul", "LayerNormalization", "RMSNormalization")  # work along axes, but want them last
 PLAIN, TURNED = "plain", "turned"
 
@@ -48,22 +47,40 @@ def sink_transposes(graph: OnnxGraph) -> None:
     graph.nodes = pass_.nodes
 
 
-def _layouts(graph: OnnxGraph) -> tuple[dict[str, set[str]], dict[str, list[OnnxNode]]]:
+def layouts(graph: OnnxGraph) -> tuple[dict[str, set[str]], dict[str, list[OnnxNode]]]:
     """In which layouts what depends on a tensor needs it in the end; the nodes that need it as it is."""
     wanted: dict[str, set[str]] = {}
     fixed: dict[str, list[OnnxNode]] = {}
     for node in reversed(graph.nodes):
         after = {layout for name in node.outputs for layout in wanted.get(name, ())}
-        moves = node.op in UNARY | VARIADIC | ALONG.keys() - {*PICKY}
-        any_way = node.op in POSITIONS or node.op.startswith("Reduce")
+        passes = moves(node)
+        any_way = node.op in POSITIONS or node.op.startswith("Reduce") or _letters(node) is not None
         for name in node.reads:
             layouts = wanted.setdefault(name, set())
             layouts |= (
-                {TURNED} if node.op == "Transpose" else after if moves else set() if any_way else {PLAIN}
+                {TURNED} if node.op == "Transpose" else after if passes else set() if any_way else {PLAIN}
             )
-            if PLAIN in layouts and not moves and not any_way and node.op != "Transpose":
+            if PLAIN in layouts and not passes and not any_way and node.op != "Transpose":
                 fixed.setdefault(name, []).append(node)
     return wanted, fixed
+
+
+def moves(node: OnnxNode) -> bool:
+    """Does the node let transposes pass?"""
+    return node.op in UNARY | VARIADIC | ALONG.keys() - {*PICKY}
+
+
+def turns(graph: OnnxGraph) -> dict[str, tuple[int, ...]]:
+    """How tensors are transposed by the first Transpose that they, or others of their rank, come to."""
+    found: dict[str, tuple[int, ...]] = {}
+    for node in reversed(graph.nodes):
+        perm = found.get(node.outputs[0])
+        if node.op == "Transpose":
+            found[node.inputs[0]] = tuple(node.attrs["perm"])
+        elif perm is not None and moves(node) and node.op != "Reshape":
+            types = {name: graph.types.get(name) for name in node.inputs}
+            found |= {name: perm for name, t in types.items() if t is not None and t.rank == len(perm)}
+    return found
 
 
 class _Sinking:
@@ -71,12 +88,13 @@ class _Sinking:
 
     def __init__(self, graph: OnnxGraph):
         self.graph, self.users = graph, graph.users()
-        self.wanted, self.fixed = _layouts(graph)
+        self.wanted, self.fixed = layouts(graph)
+        self.turns = turns(graph)
         self.nodes: list[OnnxNode] = []
         self.late: dict[str, Permuted] = {}
         self.written: dict[Permuted, str] = {}  # and under which name
         self.same: dict[str, str] = {}  # transposes that cancelled, and what they give
-        self.ways = self._elementwise, self._along, self._convolved, self._reduced
+        self.ways = self._elementwise, self._along, self._convolved, self._reduced, self._contracted
 
     def visit(self, node: OnnxNode) -> None:
         node = node.renamed(self.same)
@@ -107,20 +125,21 @@ class _Sinking:
             self.same[name] = self.written[found]
             return
         self.written[found] = name
-        self.nodes.append(OnnxNode("Transpose", (found.source,), (name,), {"perm": list(found.perm)}))
+        self.nodes.append(self.graph.transpose(found.source, name, found.perm))
 
     def _late_result(self, node: OnnxNode, perm: tuple[int, ...]) -> None:
-        """A node whose one result is to be transposed by `perm`, later."""
+        """A node whose results are to be transposed by `perm`, later."""
         if perm == tuple(range(len(perm))):
             self.nodes.append(node)
             return
-        (result,) = node.outputs
-        name = f"{result}:before"
-        type_ = self.graph.types.get(result)
-        if type_ is not None:
-            self.graph.types[name] = replace(type_, shape=shapes.permuted(type_.shape, shapes.inverse(perm)))
-        self.nodes.append(replace(node, outputs=(name,)))
-        self.late[result] = Permuted(name, perm)
+        names = {result: f"{result}:before" for result in node.outputs}
+        for result, name in names.items():
+            type_ = self.graph.types.get(result)
+            if type_ is not None:
+                shape = shapes.permuted(type_.shape, shapes.inverse(perm))
+                self.graph.types[name] = replace(type_, shape=shape)
+            self.late[result] = Permuted(name, perm)
+        self.nodes.append(replace(node, outputs=tuple(names.values())))
 
     def _stays(self, node: OnnxNode) -> bool:
         """Are its operands written as they are anyway, and its results not wanted in another way?"""
@@ -182,9 +201,9 @@ class _Sinking:
         order = shapes.inverse(perm)
         array = self.graph.constants.get(name)
         if array is not None:
-            if array.size == 1 and array.ndim < len(perm):
-                return name
             full = array.reshape((1,) * (len(perm) - array.ndim) + array.shape)
+            if shapes.moves_ones(full.shape, order) and shapes.permuted(full.shape, order) == full.shape:
+                return name
             return derived(self.graph, name, f"before{''.join(map(str, perm))}", np.transpose(full, order))
         if Permuted(name, order) not in self.written:
             self._turn(name, order)
@@ -203,9 +222,9 @@ class _Sinking:
         elif target is not None:
             inputs = (name, derived(self.graph, made, "shape", target))
             self.nodes.append(OnnxNode("Reshape", inputs, (made,)))
+            self.graph.types[made] = replace(type_, shape=moved)
         else:
-            self.nodes.append(OnnxNode("Transpose", (name,), (made,), {"perm": list(order)}))
-        self.graph.types[made] = replace(type_, shape=moved)
+            self.nodes.append(self.graph.transpose(name, made, order))
 
     # --- kinds of operators ---------------------------------------------------------------------------------
 
@@ -225,7 +244,7 @@ class _Sinking:
 
     def _along(self, node: OnnxNode) -> bool:
         """Write an operator that works along axes before the transposes of its inputs, if that can be."""
-        moving = node.inputs[: None if node.op == "Concat" else 1]
+        moving = node.inputs[: None if node.op in TOGETHER else 1]
         perm = self._layout(node, moving, widens=False) if node.op in ALONG else None
         changed = None if perm is None else ALONG[node.op](self.graph, node, perm)
         if perm is None or changed is None:
@@ -261,7 +280,7 @@ class _Sinking:
 
     def _reduced(self, node: OnnxNode) -> bool:
         """Reduce the same elements before the transpose, which becomes one of the axes that are left."""
-        before, axes = self.late.get(node.inputs[0]) if node.inputs else None, self._axes(node)
+        before, axes = self.late.get(node.inputs[0]) if node.inputs else None, reduced_axes(self.graph, node)
         if before is None or axes is None:
             return False
         perm = before.perm
@@ -279,13 +298,33 @@ class _Sinking:
         self._late_result(made, tuple(ranks[p] for p in left))
         return True
 
-    def _axes(self, node: OnnxNode) -> list[int] | None:
-        """Over which axes a reduction goes, where that is known; None for other operators."""
-        if node.op in POSITIONS:
-            return [int(node.attrs.get("axis", 0))]
-        if not node.op.startswith("Reduce"):
-            return None
-        if "axes" in node.attrs:
-            return list(node.attrs["axes"])
-        known = len(node.inputs) == 2 and node.inputs[1] in self.graph.constants
-        return [int(a) for a in self.graph.constants[node.inputs[1]]] if known else None
+    def _contracted(self, node: OnnxNode) -> bool:
+        """Einsum names its axes: operands are read from before their transposes, and the result is made as
+        it will be wanted.
+        """
+        letters = _letters(node)
+        if letters is None:
+            return False
+        *operands, result = letters
+        after = tuple(range(len(result)))
+        if self.wanted.get(node.outputs[0]) == {TURNED} and node.outputs[0] in self.turns:
+            after = shapes.inverse(self.turns[node.outputs[0]])
+        inputs, texts = [], []
+        for name, text in zip(node.inputs, operands, strict=True):
+            before = self.late.get(name)
+            inputs.append(name if before is None else before.source)
+            texts.append(text if before is None else _moved(text, before.perm))
+        equation = f"{','.join(texts)}->{_moved(result, after)}"
+        self._late_result(replace(node, inputs=tuple(inputs), attrs={"equation": equation}), after)
+        return True
+
+
+def _letters(node: OnnxNode) -> list[str] | None:
+    """The axes of an Einsum's operands and of its result; None for other nodes, and with axes unnamed."""
+    left, arrow, result = node.attrs.get("equation", "").replace(" ", "").partition("->")
+    return [*left.split(","), result] if arrow and "." not in left else None
+
+
+def _moved(text: str, perm: Sequence[int]) -> str:
+    """The letters of the axes that a transpose by `perm` gives, as they stand before it."""
+    return "".join(text[k] for k in shapes.inverse(perm))

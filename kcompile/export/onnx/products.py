@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -126,7 +125,7 @@ def batched_product(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
     for name, has, wants in zip(names, given, wanted, strict=False):
         operands.append(name if has == wants else f"{node.outputs[0]}:{len(operands)}")
         if has != wants:
-            nodes.append(_turned(around, name, operands[-1], has, wants))
+            nodes.append(around.graph.transpose(name, operands[-1], [has.index(c) for c in wants]))
     product = replace(node, op="MatMul", inputs=tuple(operands), attrs={}, label=node.label_as("MatMul"))
     if wanted[2] == result:
         return [*nodes, product]
@@ -145,14 +144,6 @@ def _as_matrices(x: str, w: str, result: str) -> tuple[str, str, str] | None:
     return shared + row + summed, shared + summed + column, shared + row + column
 
 
-def _turned(around: Around, name: str, made: str, has: str, wants: str) -> OnnxNode:
-    perm = [has.index(c) for c in wants]
-    type_ = around.graph.types.get(name)
-    if type_ is not None:
-        around.graph.types[made] = replace(type_, shape=tuple(type_.shape[k] for k in perm))
-    return OnnxNode("Transpose", (name,), (made,), {"perm": perm})
-
-
 def transposed_product(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
     """A product of matrices reads its operands the other way round itself."""
     if not _of_matrices(around, node) or len(set(node.inputs)) == 1:
@@ -163,28 +154,6 @@ def transposed_product(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
     inputs = tuple(n if t is None else t.inputs[0] for n, t in zip(node.inputs, turned, strict=True))
     attrs = {key: 1 for key, t in zip(("transA", "transB"), turned, strict=True) if t is not None}
     return [replace(node, op="Gemm", inputs=inputs, attrs=attrs)]
-
-
-def flat_product(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
-    """A product of what was transposed and made flat: the matrix has its rows in the order from before."""
-    shaped = around.made(node.inputs[0], "Reshape")
-    turned = around.made(shaped.inputs[0], "Transpose") if shaped is not None else None
-    matrix = around.array(node.inputs[1])
-    type_ = around.graph.types.get(turned.outputs[0]) if turned is not None else None
-    if shaped is None or turned is None or type_ is None or matrix is None or matrix.ndim != 2:
-        return None
-    perm, extents = turned.attrs["perm"], type_.shape[1:]
-    known = all(isinstance(d, int) for d in extents) and math.prod(extents) == len(matrix)
-    if perm[0] != 0 or not known or around.rank(shaped.outputs[0]) != 2 or node.attrs:
-        return None
-    rows = [*np.argsort(perm[1:]), len(extents)]
-    ordered = matrix.reshape(*extents, -1).transpose(rows).reshape(matrix.shape)
-    name = around.constant(f"{node.inputs[1]}:rows{''.join(map(str, perm))}", ordered)
-    flat = f"{shaped.outputs[0]}:flat"
-    around.graph.types[flat] = around.graph.types[shaped.outputs[0]]
-    target = around.constant(f"{flat}:shape", np.array([0, len(matrix)], np.int64))
-    made = replace(shaped, inputs=(turned.inputs[0], target), outputs=(flat,), attrs={}, label=shaped.name)
-    return [made, replace(node, inputs=(flat, name, *node.inputs[2:]))]
 
 
 def _of_matrices(around: Around, product: OnnxNode) -> bool:

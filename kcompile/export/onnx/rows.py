@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from kcompile.export.onnx.graph import OnnxNode
 from kcompile.export.onnx.layout import UNARY, VARIADIC
+from kcompile.export.onnx.movement import moved_groups
+from kcompile.export.onnx.products import WIDE
 from kcompile.ir.types import TensorType
 
 if TYPE_CHECKING:
@@ -17,10 +19,7 @@ ALONG_ROWS = ("Softmax", "LogSoftmax", "LayerNormalization")
 
 def within_reshapes(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
     """Rows that were made of a tensor, and made into one of the same dimensions again."""
-    chain, x = list[OnnxNode](), node.inputs[0]
-    while (found := _row_by_row(around, x)) is not None:
-        maker, x = found
-        chain.insert(0, maker)
+    chain, x = _chain(around, node.inputs[0])
     first = around.makers.get(x)
     if not chain or first is None or first.op != "Reshape":
         return None
@@ -29,17 +28,32 @@ def within_reshapes(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
         [t for t in types if t is not None], all(one.op in UNARY for one in chain)
     ):
         return None
-    made, name = list[OnnxNode](), first.inputs[0]
-    lead = around.graph.types[name].shape[:-1]
+    return _written(around, chain, first.inputs[0], node.outputs[0])
+
+
+def turned_before(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
+    """Rows in another order, which one transpose brings them into before they are computed on."""
+    chain, x = _chain(around, node.inputs[0])
+    perm = node.attrs["perm"]
+    if not chain or perm[-1] != len(perm) - 1 or around.dtype(x) not in WIDE:
+        return None
+    name = f"{node.outputs[0]}:rows"
+    turned = moved_groups(around, replace(node, inputs=(x,), outputs=(name,)))
+    return None if turned is None else turned + _written(around, chain, name, node.outputs[0])
+
+
+def _written(around: Around, chain: list[OnnxNode], name: str, result: str) -> list[OnnxNode]:
+    """The nodes of a chain for the rows of another tensor."""
+    made, lead = list[OnnxNode](), around.graph.types[name].shape[:-1]
     for one in chain:
-        before, result = _source(around, one), f"{one.outputs[0]}:rows"
+        before, after = _source(around, one), f"{result}:{len(made)}"
         if one is chain[-1]:
-            result = node.outputs[0]
+            after = result
         elif (type_ := around.graph.types.get(one.outputs[0])) is not None:
-            around.graph.types[result] = replace(type_, shape=(*lead, type_.shape[-1]))
+            around.graph.types[after] = replace(type_, shape=(*lead, type_.shape[-1]))
         inputs = tuple(name if given == before else given for given in one.inputs)
-        made.append(replace(one, inputs=inputs, outputs=(result,), attrs=_on_last(one), label=one.name))
-        name = result
+        made.append(replace(one, inputs=inputs, outputs=(after,), attrs=_on_last(one), label=one.name))
+        name = after
     return made
 
 
@@ -53,6 +67,15 @@ def _same_rows(types: list[TensorType], apart: bool) -> bool:
         return False
     rows = given.shape[-1] == first.shape[-1] and last.shape[-1] == result.shape[-1]
     return rows or (apart and given.shape == result.shape)
+
+
+def _chain(around: Around, x: str) -> tuple[list[OnnxNode], str]:
+    """The nodes that make a tensor row by row, each for the next alone, and of what."""
+    chain = list[OnnxNode]()
+    while (found := _row_by_row(around, x)) is not None:
+        maker, x = found
+        chain.append(maker)
+    return chain[::-1], x
 
 
 def _row_by_row(around: Around, name: str) -> tuple[OnnxNode, str] | None:

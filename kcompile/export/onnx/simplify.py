@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from kcompile.core import dtypes
+from kcompile.export.onnx import columns
 from kcompile.export.onnx.along import can_interpolate
 from kcompile.export.onnx.builder import AXES_AS_INPUT_ALL
 from kcompile.export.onnx.graph import OnnxGraph, OnnxNode
@@ -28,13 +29,12 @@ from kcompile.export.onnx.movement import (
 from kcompile.export.onnx.parts import limited, ordered_values, reversed_twice
 from kcompile.export.onnx.products import (
     batched_product,
-    flat_product,
     gemm,
     plain_product,
     projection,
     transposed_product,
 )
-from kcompile.export.onnx.rows import within_reshapes
+from kcompile.export.onnx.rows import turned_before, within_reshapes
 from kcompile.export.onnx.schema import NotInOpset, schema_of
 
 Rule = Callable[["Around", OnnxNode], list[OnnxNode] | None]
@@ -87,7 +87,7 @@ class Around:
 
 def run(graph: OnnxGraph) -> None:
     """Apply the rules until none fires."""
-    while _round(graph, RULES):
+    while _round(graph, RULES) or columns.order_read(graph):
         graph.drop_unused()
 
 
@@ -272,11 +272,10 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "Max": (clip,),
     "Clip": (clipped_relu,),
     "Add": (nothing_added, gemm, one_line),
-    "MatMul": (flat_product, transposed_product),
-    "Gemm": (flat_product,),
+    "MatMul": (transposed_product,),
     **EINSUMS,
     "Resize": (resize,),
-    "Transpose": (affine, resize_within, transposed_twice, moved_ones, moved_groups),
+    "Transpose": (affine, resize_within, transposed_twice, moved_ones, moved_groups, turned_before),
     "Reshape": (reshaped_twice,),
     "Slice": (reversed_twice,),
 }
