@@ -14,7 +14,7 @@ import kcompile
 from kcompile import layers
 from kcompile.core import dtypes
 from kcompile.core.symbolic import symbol
-from kcompile.export.onnx import OLDEST_OPSET, cleanup, newest_opset, schema, write
+from kcompile.export.onnx import OLDEST_OPSET, check, cleanup, newest_opset, schema, write
 from kcompile.export.onnx.emit import emit_graph
 from kcompile.ir.graph import Graph
 from kcompile.ir.op import make_parameter
@@ -22,6 +22,7 @@ from kcompile.ir.types import TensorType
 from kcompile.trace.tracer import trace
 
 LATEST, _ = newest_opset()
+IMAGE, SEQUENCE = (8, 8, 3), (6, 4)
 
 
 def graph_of(function: Callable[..., Any], arrays: Sequence[np.ndarray], batch: bool = False) -> Graph:
@@ -61,6 +62,22 @@ def run(model: onnx.ModelProto, arrays: Sequence[np.ndarray]) -> list[np.ndarray
 def ops_of(model: onnx.ModelProto) -> list[str]:
     """The operators of a model, in order."""
     return [node.op_type for node in model.graph.node]
+
+
+def exported(shape: tuple[int, ...], function: Callable[..., Any], path: Any, **options: Any) -> list[str]:
+    """The operators of a model of one input, with weights of any numbers; onnxruntime agrees."""
+    x = kcompile.Input(shape)
+    model = kcompile.Model(x, function(x))
+    rng = np.random.default_rng(0)
+    model.set_weights([np.abs(rng.normal(size=w.shape)) * 0.3 for w in model.weights])
+    model.export(path, verbose=False, **options)
+    assert check(model, path) < 1e-5
+    return ops_of(onnx.load(path))
+
+
+def conv(x: Any, filters: int = 4, size: int = 3, **options: Any) -> Any:
+    """A convolution that keeps the size of an image."""
+    return layers.Conv2D(filters, size, padding="same", **options)(x)
 
 
 def inferred(path: Any) -> onnx.ModelProto:

@@ -3,30 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import onnx
 import pytest
 
-import kcompile
 from kcompile import layers, ops
-from kcompile.export.onnx import check, shapes
-from tests.export.onnx_tools import graph_of, model_of, ops_of, run
-
-IMAGE, SEQUENCE = (8, 8, 3), (6, 4)
-
-
-def exported(shape, function, path, **options):
-    """The operators of a model of one input, with weights of any numbers; onnxruntime agrees."""
-    x = kcompile.Input(shape)
-    model = kcompile.Model(x, function(x))
-    rng = np.random.default_rng(0)
-    model.set_weights([np.abs(rng.normal(size=w.shape)) * 0.3 for w in model.weights])
-    model.export(path, verbose=False, **options)
-    assert check(model, path) < 1e-5
-    return ops_of(onnx.load(path))
-
-
-def conv(x, filters=4, size=3, **options):
-    return layers.Conv2D(filters, size, padding="same", **options)(x)
+from kcompile.export.onnx import shapes
+from tests.export.onnx_tools import IMAGE, SEQUENCE, conv, exported, graph_of, model_of, ops_of, run
 
 
 def squeezed(x, reshaped):
@@ -117,112 +98,6 @@ BLOCKS = {
         IMAGE,
         lambda x: (lambda y: conv(y * layers.Dense(4, "sigmoid")(y)))(conv(x)),
         "Transpose Conv Conv Sigmoid Mul Conv Transpose",
-    ),
-    "flat": (
-        IMAGE,
-        lambda x: layers.Dense(3)(layers.Flatten()(layers.MaxPooling2D((2, 4))(conv(x)))),
-        "Transpose Conv MaxPool Reshape Gemm",
-    ),
-    "flat, without a bias": (
-        SEQUENCE,
-        lambda x: layers.Dense(3, use_bias=False)(layers.Flatten()(layers.Conv1D(5, 2)(x))),
-        "Transpose Conv Reshape MatMul",
-    ),
-    "flat for two readers": (
-        SEQUENCE,
-        lambda x: (lambda y: layers.Dense(5)(y) + ops.max(y, axis=1, keepdims=True))(
-            layers.Flatten()(layers.Conv1D(5, 2)(x))
-        ),
-        "Transpose Conv Reshape Gemm ReduceMax Add",
-    ),
-    "flat for a reader that minds the order": (
-        SEQUENCE,
-        lambda x: (lambda y: layers.Dense(25)(y) + ops.cumsum(y, axis=1))(
-            layers.Flatten()(layers.Conv1D(5, 2)(x))
-        ),
-        "Transpose Conv Transpose Reshape Gemm CumSum Add",
-    ),
-    "flat for two products": (
-        IMAGE,
-        lambda x: (lambda y: layers.Dense(3)(y) + layers.Dense(3, "tanh")(layers.ReLU()(y)))(
-            layers.Flatten()(conv(x))
-        ),
-        "Transpose Conv Reshape Gemm Relu Gemm Tanh Add",
-    ),
-    "flat, normalized and weighed": (
-        SEQUENCE,
-        lambda x: (lambda y: layers.Dense(2)(y * layers.Dense(20, "sigmoid")(y)))(
-            layers.LayerNormalization()(layers.Flatten()(layers.Conv1D(4, 2)(x)))
-        ),
-        "Transpose Conv Reshape LayerNormalization Gemm Sigmoid Mul Gemm",
-    ),
-    "decoder": (
-        (5,),
-        lambda x: layers.Conv2DTranspose(2, 3, strides=2)(
-            layers.Reshape((4, 2, 3))(layers.Dense(24, "relu")(x))
-        ),
-        "Gemm Relu Reshape ConvTranspose Transpose",
-    ),
-    "decoder, normalized and enlarged": (
-        (5,),
-        lambda x: layers.Conv2D(2, 3)(
-            layers.UpSampling2D(2)(
-                layers.LeakyReLU()(
-                    layers.BatchNormalization()(
-                        layers.Reshape((4, 2, 3))(layers.Dense(24, use_bias=False)(x))
-                    )
-                )
-            )
-        ),
-        "MatMul Reshape BatchNormalization LeakyRelu Resize Conv Transpose",
-    ),
-    "decoder, normalized before it has its shape": (
-        (5,),
-        lambda x: layers.Conv1D(2, 3)(
-            layers.Reshape((8, 3))(layers.BatchNormalization()(layers.Dense(24, "silu", use_bias=False)(x)))
-        ),
-        "MatMul Sigmoid Mul BatchNormalization Reshape Conv Transpose",
-    ),
-    "decoder of two branches": (
-        (5,),
-        lambda x: (lambda y: layers.Conv2DTranspose(2, 3)(y) + layers.Conv2DTranspose(2, 3)(ops.tanh(y)))(
-            layers.Reshape((4, 2, 3))(layers.Dense(24)(x) + layers.Dense(24)(layers.Dense(24)(x)))
-        ),
-        "Gemm Gemm Gemm Add Reshape ConvTranspose Tanh ConvTranspose Add Transpose",
-    ),
-    "rows of other order": (
-        (6, 5),
-        lambda x: ops.transpose(layers.Reshape((6, 4, 9))(layers.Dense(36, "relu")(x)), (0, 1, 3, 2)),
-        "MatMul Add Relu Reshape",
-    ),
-    "decoder beside images": (
-        IMAGE,
-        lambda x: conv(
-            ops.concatenate(
-                [layers.Reshape(IMAGE)(layers.Dense(192)(ops.max(x, axis=(1, 2)))), x, ops.flip(x, 1)],
-                axis=-1,
-            )
-        ),
-        "ReduceMax Gemm Reshape Slice Concat Transpose Conv Transpose",
-    ),
-    "encoder and decoder": (
-        IMAGE,
-        lambda x: layers.Conv2DTranspose(3, 3, strides=2, padding="same")(
-            layers.Reshape((4, 4, 4))(layers.Dense(64, "relu")(layers.Flatten()(conv(x, strides=2))))
-        ),
-        "Transpose Conv Reshape Gemm Relu Reshape ConvTranspose Transpose",
-    ),
-    "rows of an image, one after the other": (
-        IMAGE,
-        lambda x: layers.LSTM(3)(layers.Dense(5, "relu")(layers.Reshape((8, 32))(conv(x)))),
-        "Transpose Conv Transpose Reshape MatMul Add Relu LSTM Squeeze",
-    ),
-    "rows of an image, both ways": (
-        IMAGE,
-        lambda x: layers.Dense(5, "softmax")(
-            layers.Bidirectional(layers.GRU(3, return_sequences=True))(layers.Reshape((8, 32))(conv(x)))
-        ),
-        "Transpose Conv Transpose Reshape GRU Transpose Reshape MatMul Add Softmax",
     ),
     "sums along axes": (
         IMAGE,
@@ -353,6 +228,16 @@ BLOCKS = {
     "a number added": (IMAGE, lambda x: conv(x, use_bias=False) + 2.0, "Transpose Conv Transpose"),
     "one channel": (IMAGE, lambda x: conv(x, 1, activation="relu"), "Transpose Conv Relu Reshape"),
     "scaled": (IMAGE, lambda x: layers.Rescaling(1 / 255.0)(x), "Mul"),
+    "sums of what is normalized": (
+        IMAGE,
+        lambda x: ops.cumsum(layers.BatchNormalization()(x), axis=1),
+        "Mul Add CumSum",
+    ),
+    "axes of size 1": (
+        (1, 1, 2),
+        lambda x: ops.pad(ops.transpose(x, (0, 2, 1, 3)), [[0, 0], [1, 0], [0, 2], [0, 0]]),
+        "Pad",
+    ),
 }
 
 

@@ -18,6 +18,7 @@ def run(graph: OnnxGraph, fold_batch_norm: bool = False) -> OnnxGraph:
     simplify.write_products(graph)
     if fold_batch_norm:  # into products, behind which it stands between transposes
         batch_norm.fold(graph)
+    simplify.write_lines(graph)
     columns.order_made(graph)
     layout.sink_transposes(graph)
     drop_identities(graph)

@@ -32,7 +32,9 @@ def order_made(graph: OnnxGraph) -> None:
         flat, shape = (type_.shape for type_ in types if type_ is not None)
         first, moved = _first_axis(shape, perm, flat[-1:]), shapes.permuted(shape, perm)
         target = shapes.template(flat, moved)
-        if first is None or target is None or not _is_cheap(graph, rows.users, name, shapes.inverse(perm)):
+        if first is None or target is None or shapes.moves_ones(shape, perm):
+            continue
+        if not _is_cheap(graph, rows.users, name, shapes.inverse(perm)):
             continue
         if rows.reorder(whole, _order(shape, perm, first), node):
             made = f"{name}:made"

@@ -110,7 +110,9 @@ class _Sinking:
         before = self.late.get(source)
         if before is not None:  # Transpose(Transpose(x, a), b) is Transpose(x, a[b])
             source, perm = before.source, tuple(before.perm[p] for p in perm)
-        if perm == tuple(range(len(perm))):
+        type_ = self.graph.types.get(source)
+        shape = tuple(range(len(perm))) if type_ is None else type_.shape
+        if shapes.permuted(shape, perm) == shape and shapes.moves_ones(shape, perm):
             self.same[node.outputs[0]] = source
         else:
             self.late[node.outputs[0]] = Permuted(source, perm)

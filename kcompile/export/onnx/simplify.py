@@ -17,6 +17,7 @@ from kcompile.export.onnx import columns
 from kcompile.export.onnx.along import can_interpolate
 from kcompile.export.onnx.builder import AXES_AS_INPUT_ALL
 from kcompile.export.onnx.graph import OnnxGraph, OnnxNode
+from kcompile.export.onnx.layout import PLAIN, layouts, moves
 from kcompile.export.onnx.lines import Line, one_line
 from kcompile.export.onnx.movement import (
     affine,
@@ -95,6 +96,20 @@ def write_products(graph: OnnxGraph) -> None:
     """Apply the rules for Einsum and for rows alone, so that transposes find products that they can pass."""
     while _round(graph, EINSUMS | {"Reshape": (within_reshapes,)}):
         graph.drop_unused()
+
+
+def write_lines(graph: OnnxGraph) -> None:
+    """Batch normalization of a tensor that nothing else turns is a product and a sum."""
+    (wanted, _), turned = layouts(graph), set[str]()
+    for node in graph.nodes:
+        if node.op == "Transpose" or (moves(node) and turned.intersection(node.inputs)):
+            turned.update(node.outputs)
+
+    def rule(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
+        made = affine(around, node) if wanted.get(node.outputs[0]) == {PLAIN} else None
+        return None if made is None or made[0].inputs[0] in turned else made
+
+    _round(graph, {"Transpose": (rule,)})
 
 
 def _round(graph: OnnxGraph, rules: dict[str, tuple[Rule, ...]]) -> bool:

@@ -1,0 +1,142 @@
+"""Products whose columns or rows follow the order in which their elements are made or read."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from kcompile import Input, Model, layers, ops
+from kcompile.export.onnx import check
+from tests.export.onnx_tools import IMAGE, SEQUENCE, conv, exported
+
+BLOCKS = {
+    "flat": (
+        IMAGE,
+        lambda x: layers.Dense(3)(layers.Flatten()(layers.MaxPooling2D((2, 4))(conv(x)))),
+        "Transpose Conv MaxPool Reshape Gemm",
+    ),
+    "flat, without a bias": (
+        SEQUENCE,
+        lambda x: layers.Dense(3, use_bias=False)(layers.Flatten()(layers.Conv1D(5, 2)(x))),
+        "Transpose Conv Reshape MatMul",
+    ),
+    "flat for two readers": (
+        SEQUENCE,
+        lambda x: (lambda y: layers.Dense(5)(y) + ops.max(y, axis=1, keepdims=True))(
+            layers.Flatten()(layers.Conv1D(5, 2)(x))
+        ),
+        "Transpose Conv Reshape Gemm ReduceMax Add",
+    ),
+    "flat for a reader that minds the order": (
+        SEQUENCE,
+        lambda x: (lambda y: layers.Dense(25)(y) + ops.cumsum(y, axis=1))(
+            layers.Flatten()(layers.Conv1D(5, 2)(x))
+        ),
+        "Transpose Conv Transpose Reshape Gemm CumSum Add",
+    ),
+    "flat for two products": (
+        IMAGE,
+        lambda x: (lambda y: layers.Dense(3)(y) + layers.Dense(3, "tanh")(layers.ReLU()(y)))(
+            layers.Flatten()(conv(x))
+        ),
+        "Transpose Conv Reshape Gemm Relu Gemm Tanh Add",
+    ),
+    "flat, normalized and weighed": (
+        SEQUENCE,
+        lambda x: (lambda y: layers.Dense(2)(y * layers.Dense(20, "sigmoid")(y)))(
+            layers.LayerNormalization()(layers.Flatten()(layers.Conv1D(4, 2)(x)))
+        ),
+        "Transpose Conv Reshape LayerNormalization Gemm Sigmoid Mul Gemm",
+    ),
+    "decoder": (
+        (5,),
+        lambda x: layers.Conv2DTranspose(2, 3, strides=2)(
+            layers.Reshape((4, 2, 3))(layers.Dense(24, "relu")(x))
+        ),
+        "Gemm Relu Reshape ConvTranspose Transpose",
+    ),
+    "decoder, normalized and enlarged": (
+        (5,),
+        lambda x: layers.Conv2D(2, 3)(
+            layers.UpSampling2D(2)(
+                layers.LeakyReLU()(
+                    layers.BatchNormalization()(
+                        layers.Reshape((4, 2, 3))(layers.Dense(24, use_bias=False)(x))
+                    )
+                )
+            )
+        ),
+        "MatMul Reshape BatchNormalization LeakyRelu Resize Conv Transpose",
+    ),
+    "decoder, normalized before it has its shape": (
+        (5,),
+        lambda x: layers.Conv1D(2, 3)(
+            layers.Reshape((8, 3))(layers.BatchNormalization()(layers.Dense(24, "silu", use_bias=False)(x)))
+        ),
+        "MatMul Sigmoid Mul BatchNormalization Reshape Conv Transpose",
+    ),
+    "decoder of two branches": (
+        (5,),
+        lambda x: (lambda y: layers.Conv2DTranspose(2, 3)(y) + layers.Conv2DTranspose(2, 3)(ops.tanh(y)))(
+            layers.Reshape((4, 2, 3))(layers.Dense(24)(x) + layers.Dense(24)(layers.Dense(24)(x)))
+        ),
+        "Gemm Gemm Gemm Add Reshape ConvTranspose Tanh ConvTranspose Add Transpose",
+    ),
+    "rows of other order": (
+        (6, 5),
+        lambda x: ops.transpose(layers.Reshape((6, 4, 9))(layers.Dense(36, "relu")(x)), (0, 1, 3, 2)),
+        "MatMul Add Relu Reshape",
+    ),
+    "decoder beside images": (
+        IMAGE,
+        lambda x: conv(
+            ops.concatenate(
+                [layers.Reshape(IMAGE)(layers.Dense(192)(ops.max(x, axis=(1, 2)))), x, ops.flip(x, 1)],
+                axis=-1,
+            )
+        ),
+        "ReduceMax Gemm Reshape Slice Concat Transpose Conv Transpose",
+    ),
+    "encoder and decoder": (
+        IMAGE,
+        lambda x: layers.Conv2DTranspose(3, 3, strides=2, padding="same")(
+            layers.Reshape((4, 4, 4))(layers.Dense(64, "relu")(layers.Flatten()(conv(x, strides=2))))
+        ),
+        "Transpose Conv Reshape Gemm Relu Reshape ConvTranspose Transpose",
+    ),
+    "rows of an image, one after the other": (
+        IMAGE,
+        lambda x: layers.LSTM(3)(layers.Dense(5, "relu")(layers.Reshape((8, 32))(conv(x)))),
+        "Transpose Conv Transpose Reshape MatMul Add Relu LSTM Squeeze",
+    ),
+    "rows of an image, both ways": (
+        IMAGE,
+        lambda x: layers.Dense(5, "softmax")(
+            layers.Bidirectional(layers.GRU(3, return_sequences=True))(layers.Reshape((8, 32))(conv(x)))
+        ),
+        "Transpose Conv Transpose Reshape GRU Transpose Reshape MatMul Add Softmax",
+    ),
+    "decoder, normalized, of channels last": (
+        (5,),
+        lambda x: layers.BatchNormalization()(layers.Reshape((4, 2, 3))(layers.Dense(24)(x))),
+        "Gemm Reshape Mul Add",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+def test_blocks(name, tmp_path):
+    shape, function, operators = BLOCKS[name]
+    assert exported(shape, function, tmp_path / "m.onnx") == operators.split()
+
+
+@pytest.mark.parametrize("opset", [13, 20])
+def test_one_layer_in_two_orders(opset, tmp_path):
+    """What is decoded with its elements in one order is read with them in another."""
+    dense, x = layers.Dense(24), Input((24,))
+    image, again = layers.Reshape((4, 3, 2))(dense(x)), layers.Reshape((2, 4, 3))(dense(ops.tanh(x)))
+    flat = [layers.Flatten()(layers.Conv2D(2, 1)(image)), layers.Flatten()(layers.Conv2D(3, 1)(again))]
+    model = Model(x, [dense(flat[0]), dense(flat[1]), layers.Dense(2)(flat[1])])
+    model.set_weights([np.random.default_rng(k).normal(size=w.shape) for k, w in enumerate(model.weights)])
+    model.export(tmp_path / "m.onnx", opset_version=opset, verbose=False)
+    assert check(model, tmp_path / "m.onnx") < 1e-5
