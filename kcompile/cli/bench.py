@@ -67,12 +67,10 @@ def _typical(call: Any, seconds: float) -> float:
 def _arguments(network: Any, batch: int) -> list[Any]:
     import numpy as np
 
-    from kcompile.core import tree
-    from kcompile.export.onnx.compare import random_input
+    from kcompile.export.onnx.compare import arguments_of
     from kcompile.export.onnx.signature import trace_inference
 
-    draw = partial(random_input, batch=batch, rng=np.random.default_rng(batch))
-    return [tree.map_structure(draw, one) for one in trace_inference(network).specs]
+    return arguments_of(trace_inference(network).specs, batch, np.random.default_rng(batch))
 
 
 def _onnxruntime(network: Any, batches: tuple[int, ...], seconds: float) -> list[float]:

@@ -80,10 +80,9 @@ def _model(network: Any) -> dict[str, Any]:
     """Compiled against operation by operation."""
     import numpy as np
 
-    from kcompile.core import dtypes, tree
-    from kcompile.export.onnx.compare import difference, random_input, tolerance_of
+    from kcompile.core import dtypes
+    from kcompile.export.onnx.compare import tolerance_of
     from kcompile.export.onnx.signature import trace_inference
-    from kcompile.ir import evaluate
     from kcompile.models.host_stage import compiled_part
     from kcompile.models.inputs import possible_batches
 
@@ -97,31 +96,35 @@ def _model(network: Any) -> dict[str, Any]:
         traced = trace_inference(network)
         limit, rows = max(tolerance_of(network), dtypes.tolerance("float32", TERMS)), []
         for batch in possible_batches(network, BATCHES):
-            rng = np.random.default_rng(batch)
-            draw = partial(random_input, batch=batch, rng=rng)
-            arguments = [tree.map_structure(draw, a) for a in traced.specs]
-            flat = tree.flatten(arguments)
-            leaves = dict(zip(traced.graph.inputs, flat, strict=True)) | {
-                v: np.asarray(traced.graph.variables[v.node.attrs["uid"]].array)
-                for v in variables_of(traced.graph)
-            }
-            symbols = evaluate.bind_symbols(traced.graph.inputs, flat)
-            expected = evaluate.evaluate(traced.graph.outputs, leaves, symbols)
-            found = [
-                np.asarray(x) for x in tree.flatten(network(*arguments, training=False)) if x is not None
-            ]
-            apart = max(map(difference, found, expected), default=0.0)
+            apart = max(_differences(network, traced, batch), default=0.0)
             rows.append({"batch": batch, "difference": apart if apart < 1e300 else None})
             if not apart <= limit:
                 problems.append(f"batch {batch}: compiled results are {apart:.1e} apart, allowed {limit:.0e}")
     return {"problems": problems, "notes": [], "batches": rows}
 
 
-def variables_of(graph: Any) -> list[Any]:
-    """The leaves of a graph that are variables."""
+def _differences(network: Any, traced: Any, batch: int) -> Iterator[float]:
+    """Two calls: of the outputs, and of the variables that a call changes."""
+    import numpy as np
+
+    from kcompile.core import tree
+    from kcompile.export.onnx.compare import arguments_of, difference
+    from kcompile.ir import evaluate
     from kcompile.ir.graph import topological
 
-    return [n.values[0] for n in topological(graph.outputs) if n.op.name == "variable"]
+    graph, rng = traced.graph, np.random.default_rng(batch)
+    roots = [*graph.outputs, *graph.assignments.values()]
+    variables = [n.values[0] for n in topological(roots) if n.op.name == "variable"]
+    held = {v: graph.variables[v.node.attrs["uid"]] for v in [*variables, *graph.assignments]}
+    for call in (0, 1):
+        arguments = arguments_of(traced.specs, batch, rng, call)
+        flat = tree.flatten(arguments)
+        leaves = dict(zip(graph.inputs, flat, strict=True))
+        leaves |= {v: np.array(variable.array) for v, variable in held.items()}
+        expected = evaluate.evaluate(roots, leaves, evaluate.bind_symbols(graph.inputs, flat))
+        outputs = [x for x in tree.flatten(network(*arguments, training=False)) if x is not None]
+        found = [*outputs, *(held[v].array for v in graph.assignments)]
+        yield from (difference(np.asarray(a), b) for a, b in zip(found, expected, strict=True))
 
 
 def _pair(network: Any, exported: Path) -> dict[str, Any]:

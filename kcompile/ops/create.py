@@ -96,6 +96,11 @@ def _one_hot_reference(x: np.ndarray, *, classes: int, axis: int, dtype: str) ->
     return (np.expand_dims(x.astype(np.int64), axis) == rows).astype(dtypes.numpy_dtype(dtype))
 
 
+@one_hot_op.positions
+def _one_hot_positions(x: TensorType, *, classes: int, axis: int, dtype: str) -> tuple[int, int]:
+    return 0, classes
+
+
 @one_hot_op.vjp
 def _one_hot_vjp(dy: Any, y: Any, x: Any, *, classes: int, axis: int, dtype: str) -> tuple[None]:
     return (None,)

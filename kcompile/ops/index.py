@@ -96,6 +96,11 @@ def _take_reference(x: np.ndarray, indices: np.ndarray, *, axis: int) -> np.ndar
     return np.where(seen, y, np.asarray(missing(dtypes.standardize(x.dtype)), x.dtype))
 
 
+@take_op.positions
+def _take_positions(x: TensorType, indices: TensorType, *, axis: int) -> tuple[int, int | Int]:
+    return 1, x.shape[axis]
+
+
 @take_op.vjp
 def _take_vjp(dy: Any, y: Any, x: Any, indices: Any, *, axis: int) -> tuple[Any, None]:
     # The taken axes go first, so that a row of `updates` belongs to one index.
@@ -176,6 +181,11 @@ def _scatter_reference(indices: np.ndarray, updates: np.ndarray, *, rows: int) -
     inside = (positions >= 0) & (positions < rows)
     np.add.at(y, positions[inside], updates[inside])
     return y
+
+
+@scatter_add_rows_op.positions
+def _scatter_positions(indices: TensorType, updates: TensorType, *, rows: int | Int) -> tuple[int, int | Int]:
+    return 0, rows
 
 
 @scatter_add_rows_op.vjp
@@ -259,6 +269,9 @@ def _along_reference(x: np.ndarray, indices: np.ndarray, *, axis: int) -> np.nda
     return np.where(inside, y, np.asarray(missing(dtypes.standardize(x.dtype)), x.dtype))
 
 
+take_along_axis_op.positions(_take_positions)
+
+
 @take_along_axis_op.vjp
 def _along_vjp(dy: Any, y: Any, x: Any, indices: Any, *, axis: int) -> tuple[Any, None]:
     everywhere = movement.broadcast_to(indices, dy.shape)
@@ -333,6 +346,13 @@ def _scatter_along_reference(
     at[axis] = positions[inside]
     np.add.at(y, tuple(at), updates[inside])
     return y
+
+
+@scatter_along_axis_op.positions
+def _scatter_along_positions(
+    indices: TensorType, updates: TensorType, *, axis: int, extent: int | Int
+) -> tuple[int, int | Int]:
+    return 0, extent
 
 
 @scatter_along_axis_op.vjp

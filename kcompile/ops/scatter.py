@@ -87,6 +87,13 @@ def _scatter_reference(indices: np.ndarray, values: np.ndarray, *, shape: Any) -
     return y
 
 
+@scatter_op.positions
+def _scatter_positions(indices: TensorType, values: TensorType, *, shape: Shape) -> tuple[int, int]:
+    depth = indices.shape[-1]
+    known = [d for d in shape[: depth if isinstance(depth, int) else 0] if isinstance(d, int)]
+    return 0, min(known, default=1)
+
+
 @scatter_op.decompose
 def _scatter_decompose(indices: Any, values: Any, *, shape: Shape) -> Any:
     rows, tail = _flat(indices, shape)

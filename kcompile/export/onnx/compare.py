@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -13,6 +13,7 @@ import numpy as np
 
 from kcompile.core import dtypes, tree
 from kcompile.core.errors import message
+from kcompile.export.onnx.emit import states_of
 from kcompile.export.onnx.session import Session
 from kcompile.export.onnx.signature import Spec, Traced, trace_inference
 from kcompile.ir.graph import Graph
@@ -21,7 +22,8 @@ TOLERANCE = 1e-5  # of the largest output, or of 1
 BATCHES = (2, 5)
 CHECKED_BATCHES = (1, 3, 17)  # of `kcompile export --check`
 TEXTS = ("", "a", "The quick, brown fox!", "  no\tÉtudes ", "0", "[UNK]", "yes")  # inputs that are text
-FREE_EXTENT = 7  # of dimensions other than the batch that the model leaves open
+EXTENTS = (7, 12)  # of dimensions other than the batch that the model leaves open, in one call and the next
+ANY = 256  # whole numbers, where nothing is looked up at them
 
 
 @dataclass(frozen=True)
@@ -67,27 +69,45 @@ def rows(
     session = Session(path)
     traced = trace_inference(model, input_signature)
     specs, found, states = traced.specs, [], state_of(traced.graph)
+    calls = range(2 if states or any(spec.is_open for spec in tree.flatten(specs)) else 1)
     _must_be_of(traced, session, bool(states))
     fixed = {spec.shape[0] for spec in tree.flatten(specs) if isinstance(spec.shape[0], int)}
     for batch in fixed or batches:
         rng = np.random.default_rng(batch)
-        arguments = [tree.map_structure(partial(random_input, batch=batch, rng=rng), a) for a in specs]
-        # An input that no output depends on is still an input of the file.
-        feeds = tree.flatten(arguments)
-        results = [np.asarray(x) for x in tree.flatten(model(*arguments, training=False)) if x is not None]
-        apart = [
-            difference(a, session.readable(b)) for a, b in zip(session.run(feeds), results, strict=not states)
-        ]
+        given = [arguments_of(specs, batch, rng, call) for call in calls]
+        apart = list(_differences(model, session, given, [variable for variable, _ in states]))
         times = (0.0, 0.0)
         if timed:
             times = (
-                typical_us(partial(session.run, feeds)),
-                typical_us(partial(model, *arguments, training=False)),
+                typical_us(partial(session.run, tree.flatten(given[0]))),
+                typical_us(partial(model, *given[0], training=False)),
             )
         found.append(Row(batch, max(apart, default=0.0), *times))
         for variable, before in states:
             variable.assign(before)
     return found
+
+
+def _differences(
+    model: Any, session: Session, given: Sequence[list[Any]], states: Sequence[Any]
+) -> Iterator[float]:
+    """One call after the other, of outputs and of what is kept for the next call."""
+    kept: dict[str, Any] = {}
+    for arguments in given:
+        results = [np.asarray(x) for x in tree.flatten(model(*arguments, training=False)) if x is not None]
+        # An input that no output depends on is still an input of the file.
+        feed = dict(zip(session.names, tree.flatten(arguments), strict=True))
+        found = dict(zip(session.outputs, session.run(feed | kept), strict=True))
+        kept = {name: found[new] for name, new in session.states.items()}
+        expected = [*results, *(np.asarray(s.array) for s in states if kept)]
+        for a, b in zip(found.values(), expected, strict=bool(kept) or not states):
+            yield difference(a, session.readable(b))
+
+
+def arguments_of(specs: Sequence[Any], batch: int, rng: np.random.Generator, call: int = 0) -> list[Any]:
+    """Random arguments; those of another call have other extents, where these are open."""
+    draw = partial(random_input, batch=batch, rng=rng, call=call)
+    return [tree.map_structure(draw, argument) for argument in specs]
 
 
 def _must_be_of(traced: Traced, session: Session, states: bool) -> None:
@@ -111,8 +131,8 @@ def _few(names: Sequence[str], most: int = 3) -> str:
 
 
 def state_of(graph: Graph) -> list[tuple[Any, np.ndarray]]:
-    """The variables that a call changes, and what they hold now."""
-    changed = [graph.variables[leaf.node.attrs["uid"]] for leaf in graph.assignments]
+    """The variables that a call leaves for the next one, and what they hold now."""
+    changed = [graph.variables[leaf.node.attrs["uid"]] for leaf in states_of(graph)]
     return [(variable, np.array(variable.array)) for variable in changed]
 
 
@@ -134,16 +154,18 @@ def tolerance_of(model: Any) -> float:
     return max([TOLERANCE, *(4 * dtypes.tolerance(d) for d in halves)])
 
 
-def random_input(spec: Spec, batch: int, rng: np.random.Generator) -> np.ndarray:
-    """What most models accept: normal floats; ints 0 and 1, which are indices everywhere; short texts."""
+def random_input(spec: Spec, batch: int, rng: np.random.Generator, call: int = 0) -> np.ndarray:
+    """What most models accept: normal floats; ints that are positions where something is looked up; texts."""
     batch = spec.shape[0] if isinstance(spec.shape[0], int) else batch
-    free = 1 if spec.broadcasts else FREE_EXTENT if spec.multiple == 1 else 2 * spec.multiple
+    free = 1 if spec.broadcasts else EXTENTS[call] if spec.multiple == 1 else (2 + call) * spec.multiple
     shape = (batch, *(d if isinstance(d, int) else free for d in spec.shape[1:]))
     if spec.dtype == dtypes.STRING:
         return rng.choice(np.array(TEXTS, object), shape)
-    if dtypes.is_float(spec.dtype):
-        return rng.normal(size=shape).astype(dtypes.numpy_dtype(spec.dtype))
-    return rng.integers(0, 2, shape).astype(dtypes.numpy_dtype(spec.dtype))
+    kind = dtypes.numpy_dtype(spec.dtype)
+    if dtypes.is_float(spec.dtype) and spec.limit is None:
+        return rng.normal(size=shape).astype(kind)
+    most = 2 if spec.dtype == "bool" else np.iinfo(kind).max + 1 if dtypes.is_int(spec.dtype) else ANY
+    return rng.integers(0, min(spec.limit or ANY, most), shape).astype(kind)
 
 
 def as_str(texts: np.ndarray) -> list[str]:

@@ -15,6 +15,7 @@ from kcompile.export.onnx.signature import make_spec
 from kcompile.ir.graph import Value
 from kcompile.ir.types import Shape
 
+CLASSES = 2  # of labels, as any loss has them
 SAMPLES = 2  # of the arrays that stand for a batch while it is traced
 
 
@@ -54,7 +55,7 @@ def _of_signature(signature: Any, batch: Any) -> Iterator[Labels]:
 
     def named(x: Any) -> Any:
         name = next(names)
-        return replace(make_spec(x, 0), name=getattr(x, "name", None) or name)
+        return replace(make_spec(x, 0), name=getattr(x, "name", None) or name, limit=CLASSES)
 
     specs = tree.map_structure(named, signature)
     y = tree.map_structure(lambda spec: random_input(spec, SAMPLES, rng), specs)

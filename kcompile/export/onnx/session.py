@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+
+from kcompile.export.onnx.emit import STATE
 
 ERRORS = (
     3  # of what onnxruntime says, only these: it warns of weights that are inputs, of constants, of casts
@@ -15,6 +18,8 @@ ERRORS = (
 
 class Session:
     """Runs a file on the CPU. names, outputs: of what goes in and out, in order.
+
+    states: which output an input takes in the next call, as the file says.
 
     Raises:  ImportError without onnxruntime; its own exceptions for a file that it cannot run.
     """
@@ -28,6 +33,8 @@ class Session:
         ports = [*self._session.get_inputs(), *self._session.get_outputs()]
         self.names = [one.name for one in self._session.get_inputs()]
         self.outputs = [one.name for one in self._session.get_outputs()]
+        known = self._session.get_modelmeta().custom_metadata_map
+        self.states: dict[str, str] = json.loads(known.get(STATE, "{}"))
         self.is_widened = any("bfloat16" in one.type for one in ports)
         if self.is_widened:
             self._session = onnxruntime.InferenceSession(_widened(path), options, providers=providers)
@@ -55,6 +62,10 @@ def _widened(path: str | os.PathLike[str]) -> bytes:
         for port in (*graph.input, *graph.output)
         if port.type.tensor_type.elem_type == half
     }
+    for array in graph.initializer:  # of inputs that may be left out
+        if array.name in inner:
+            wide = onnx.numpy_helper.to_array(array).astype(np.float32)
+            array.CopyFrom(onnx.numpy_helper.from_array(wide, array.name))
     for node in graph.node:
         for names in (node.input, node.output):
             names[:] = [inner.get(name, name) for name in names]

@@ -15,6 +15,7 @@ from kcompile.core.symbolic import Int, symbol
 from kcompile.export.onnx.text import TextCalls, call_of, takes_or_makes_text
 from kcompile.ir.graph import Graph
 from kcompile.ir.op import make_parameter
+from kcompile.ir.positions import limits
 from kcompile.ir.types import TensorType
 from kcompile.trace.tracer import trace
 
@@ -31,7 +32,7 @@ class Spec:
 
     multiple: of what the open dimensions behind the batch must be multiples. broadcasts: do they meet known
     ones, so that they may be 1 or these? rows: how many samples it was given with; the batch is open anyway,
-    unless the model takes these only.
+    unless the model takes these only. limit: numbers below it are positions in what is looked up at them.
     """
 
     shape: tuple[int | str | None, ...]
@@ -40,6 +41,7 @@ class Spec:
     multiple: int = 1
     broadcasts: bool = False
     rows: int | None = None
+    limit: int | None = None
 
     def fixed(self) -> Spec:
         """With the batch that it was given with."""
@@ -181,6 +183,8 @@ def _traced(model: Any, specs: list[Any], flat: list[Spec], prefixes: Sequence[s
         return run(*tree.pack_as(specs, list(values)))
 
     graph, result = trace(call, inputs, getattr(model, "name", "model"))
+    limited = [replace(s, limit=limit) for s, limit in zip(flat, limits(graph), strict=True)]
+    specs = list(tree.pack_as(specs, limited))
     return Traced(graph, specs, [s.name for s in flat], output_names(model, result), text)
 
 

@@ -1,0 +1,123 @@
+"""What a check of an exported file feeds it, and what it compares."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import onnx
+import pytest
+
+import kcompile
+from kcompile import layers, ops
+from kcompile.core import tree
+from kcompile.export.onnx import check
+from kcompile.export.onnx.compare import arguments_of
+from kcompile.export.onnx.signature import trace_inference
+from kcompile.ir.positions import CAREFUL
+from tests.cli.cli_tools import call, json_of
+
+
+def network(layer, shape, dtype):
+    given = kcompile.Input(shape, dtype=dtype)
+    return kcompile.Model(given, layer(given))
+
+
+def fed(model, batch=40):
+    specs = trace_inference(model).specs
+    return [tree.flatten(arguments_of(specs, batch, np.random.default_rng(0), call)) for call in (0, 1)]
+
+
+LIMITS = {
+    "words": (lambda x: layers.Embedding(10_000, 2)(x), "int32", 10_000),
+    "words, given as floats": (lambda x: layers.Embedding(50, 2)(x), "float32", 50),
+    "the smaller of two": (
+        lambda x: [layers.Embedding(90, 2)(x), layers.Embedding(30, 2)(ops.reshape(x, (-1, 2, 2)))],
+        "int64",
+        30,
+    ),
+    "classes": (lambda x: ops.one_hot(x, 9), "int32", 9),
+    "numbers that are computed with": (lambda x: layers.Embedding(9, 2)(x // 3), "int32", CAREFUL),
+    "an image": (lambda x: ops.cast(x, "float32") / 255, "uint8", 256),
+    "whole numbers": (lambda x: ops.cast(x, "float32") / 9, "int8", 128),
+}
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_whole_numbers_are_positions_in_what_is_looked_up(name, tmp_path):
+    function, dtype, limit = LIMITS[name]
+    model = network(function, (4,), dtype)
+    (numbers,), _ = fed(model)
+    assert numbers.min() >= 0 and limit // 2 <= numbers.max() < limit
+    assert (numbers == numbers.round()).all()
+    model.export(path := tmp_path / "m.onnx", verbose=False)
+    assert check(model, path) < 1e-6
+
+
+def test_one_word_that_is_wrong_is_found(tmp_path):
+    model = network(layers.Embedding(500, 3), (None,), "int32")
+    model.export(path := tmp_path / "m.onnx", verbose=False)
+    model.layers[-1].embeddings.assign(model.layers[-1].embeddings + (np.arange(500) > 400)[:, None])
+    with pytest.raises(ValueError, match="something else"):
+        check(model, path)
+
+
+@pytest.mark.parametrize("multiple", [1, 4])
+def test_two_extents_of_open_dimensions(multiple, tmp_path):
+    halved = lambda x: layers.Add()([x, layers.UpSampling1D(multiple)(layers.MaxPooling1D(multiple)(x))])  # noqa: E731
+    model = network(halved, (None, 2), "float32")
+    lengths = [arrays[0].shape[1] for arrays in fed(model)]
+    assert lengths == ([7, 12] if multiple == 1 else [8, 12])
+    model.export(path := tmp_path / "m.onnx", verbose=False)
+    check(model, path)
+
+
+def test_a_file_that_holds_for_one_length_only(tmp_path):
+    model = network(layers.Dense(2), (None, 3), "float32")
+    fixed = network(layers.Dense(2), (7, 3), "float32")
+    fixed.set_weights(model.get_weights())
+    fixed.export(path := tmp_path / "m.onnx", verbose=False)
+    model.save(saved := tmp_path / "m.keras")
+    assert call("check", saved, path).exit_code != 0
+
+
+def stateful(dtype="float32"):
+    kcompile.utils.set_random_seed(0)
+    inputs = kcompile.Input(batch_shape=(3, 5, 2), dtype=dtype)
+    return kcompile.Sequential([inputs, layers.GRU(4, stateful=True, dtype=dtype), layers.Dense(2)])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_states_that_are_wrong_are_found(dtype, tmp_path):
+    model = stateful(dtype)
+    model.export(path := tmp_path / "m.onnx", verbose=False)
+    check(model, path)
+    model.save(saved := tmp_path / "m.keras")
+    assert json_of("check", saved, path)["ok"]
+    proto = onnx.load(path)
+    kept = json.loads({p.key: p.value for p in proto.metadata_props}["kcompile.state"])
+    ((old, new),) = kept.items()
+    (node,) = (node for node in proto.graph.node if new in node.output)
+    node.output[:] = ["forgotten"]
+    proto.graph.node.append(onnx.helper.make_node("Identity", [old], [new]))
+    onnx.save(proto, path)
+    with pytest.raises(ValueError, match="something else"):
+        check(model, path)
+    assert json_of("check", saved, path, code=3)["problems"]
+
+
+def test_states_of_compiled_programs_are_checked(tmp_path, monkeypatch):
+    model = stateful()
+    model.save(saved := tmp_path / "m.keras")
+    assert json_of("check", saved)["ok"]
+
+    call_of_model = kcompile.Sequential.__call__
+
+    def forgetful(self, *args, **kwargs):
+        result = call_of_model(self, *args, **kwargs)
+        if isinstance(args[0], np.ndarray):
+            self.reset_states() if hasattr(self, "reset_states") else self.layers[0].reset_states()
+        return result
+
+    monkeypatch.setattr(kcompile.Sequential, "__call__", forgetful)
+    assert json_of("check", saved, code=3)["problems"]
