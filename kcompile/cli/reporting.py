@@ -122,6 +122,8 @@ def reading(path: Any, what: str) -> Iterator[None]:
 def failed(error: Exception, what: str = "") -> click.ClickException:
     """The error that click prints; the command ends with 1."""
     text = str(error) or type(error).__name__
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        what, text = str(error.filename), error.strerror
     if not getattr(error, "ops", None):  # a list of layers stays a list
         text = one_line(text)
     text = _with_options(text)

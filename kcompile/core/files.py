@@ -36,24 +36,34 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     target = replaceable(path)
     remove_leftovers(target)
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
-    try:
+    with telling(target):
         file = os.fdopen(os.open(temporary, _CREATE, 0o666), "w+b")
-    except OSError as error:  # what the user knows is the other name
-        raise type(error)(error.errno, error.strerror, str(target)) from None
-    try:
-        with file:
-            _is_ours(file)
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        if target.exists():
-            os.chmod(temporary, target.stat().st_mode & 0o777)
-        os.replace(temporary, target)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(temporary)
-        raise
+        try:
+            with file:
+                _is_ours(file)
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            if target.exists():
+                os.chmod(temporary, target.stat().st_mode & 0o777)
+            os.replace(temporary, target)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(temporary)
+            raise
     sync_folder(target.parent)
+
+
+@contextmanager
+def telling(target: Path) -> Iterator[None]:
+    """Errors of the system while a file is made name it, and not the one that is to take its place."""
+    try:
+        yield
+    except OSError as error:
+        made_for_it = str(error.filename or "").startswith(str(target.with_name(f".{target.name}.")))
+        if error.errno is None or (error.filename and not made_for_it):
+            raise
+        raise type(error)(error.errno, error.strerror, str(target)) from error
 
 
 def remove_leftovers(target: Path) -> None:

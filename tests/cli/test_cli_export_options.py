@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
+import os
 
 import numpy as np
 import onnx
@@ -87,6 +89,19 @@ def test_a_file_that_onnxruntime_refuses_is_told_in_one_line(image_file, tmp_pat
     result = call("export", image_file, "-o", tmp_path / "m.onnx", "--check")
     assert result.exit_code == 1
     assert "onnxruntime cannot run" in result.output and "two nodes" in result.output
+
+
+@pytest.mark.parametrize("flag", ["--external-data", "--training", "--fold-batch-norm"])
+def test_a_full_disk_is_told_in_one_line_and_leaves_the_old_file(flag, image_file, tmp_path, monkeypatch):
+    (target := tmp_path / "m.onnx").write_bytes(b"old")
+
+    def full(handle):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    result = call("export", image_file, "-o", target, flag)
+    assert (result.exit_code, result.output) == (1, f"Error: {target}: No space left on device\n")
+    assert [p.read_bytes() for p in tmp_path.iterdir()] == [b"old"]
 
 
 def test_the_default_opset(image_file, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -27,6 +28,18 @@ def test_a_pipe_or_a_folder_is_not_replaced(tmp_path):
 def test_a_folder_that_takes_no_files_is_named_by_the_file(tmp_path):
     with pytest.raises(OSError, match=r"none.file'$"), replacing(tmp_path / "none" / "file"):
         pytest.fail("it must not be opened")
+
+
+def test_a_full_disk_is_named_by_the_file_and_leaves_the_old_one(tmp_path, monkeypatch):
+    (path := tmp_path / "file").write_bytes(b"old")
+
+    def full(handle):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match=rf"No space left on device: '{path}'$"), replacing(path) as file:
+        file.write(b"new")
+    assert [p.read_bytes() for p in tmp_path.iterdir()] == [b"old"]
 
 
 WRITER = """

@@ -11,7 +11,7 @@ import numpy as np
 
 import kcompile
 from kcompile.core.errors import CompileError, message
-from kcompile.core.files import replaceable, replacing, sync_folder
+from kcompile.core.files import replaceable, replacing, sync_folder, telling
 from kcompile.export.onnx import schema
 from kcompile.export.onnx.graph import OnnxGraph, version_of
 
@@ -107,7 +107,10 @@ def _write_with_data(
 ) -> None:
     """Both files are made and checked in a folder of their own, then moved to their names."""
     data = f"{target.name}.data"
-    with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as folder:
+    with (
+        telling(target),
+        tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as folder,
+    ):
         constants = _write_data(graph.constants | graph.defaults, Path(folder) / data)
         with replacing(Path(folder) / target.name) as file:
             model = model_proto(graph, name, opset, constants, properties)
