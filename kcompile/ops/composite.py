@@ -53,9 +53,9 @@ def composite(
             return tuple(ew.unbroadcast(d, x.shape) for d, x in zip(rule(dy, y, *xs, **own), xs, strict=True))
 
     if isinstance(onnx, str):
-        op.onnx(lambda g, *names: g.node(onnx, *names))
+        op.onnx(_not_narrowed(lambda g, *names: g.node(onnx, *names)))
     elif onnx is not None:
-        op.onnx(onnx)
+        op.onnx(_not_narrowed(onnx))
 
     @op.samples
     def samples(rng: np.random.Generator) -> Iterator[Sample]:
@@ -67,3 +67,13 @@ def composite(
             yield Sample(tuple(pairs), dict(attrs), "far", differentiable=False)
 
     return op
+
+
+def _not_narrowed(rule: Rule) -> Rule:
+    """Where an operator is not computed in a dtype, the parts are, which is better than a narrower dtype."""
+
+    def written(g: Any, *names: str, **attrs: Any) -> Any:
+        with g.not_narrowed():
+            return rule(g, *names, **attrs)
+
+    return written

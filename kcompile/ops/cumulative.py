@@ -152,7 +152,8 @@ def _sum_onnx(g: Any, x: str, *, axis: int) -> str:
 def _prod_onnx(g: Any, x: str, *, axis: int) -> str:
     # ONNX has no running product: for each position, the product of a row in which what comes later is 1.
     shape = g.shape(x)
-    if not isinstance(shape[axis], int):
+    if not isinstance(shape[axis], int) or not dtypes.is_float(g.dtype(x)):
+        # Of ints, too: a ReduceProd of onnxruntime stops at the largest one.
         return _prod_of_steps(g, x, axis)
     seen = np.tri(shape[axis], dtype=bool).reshape((shape[axis],) * 2 + (1,) * (len(shape) - axis - 1))
     rows = g.node("Unsqueeze", x, g.constant(np.array([axis])))

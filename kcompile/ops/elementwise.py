@@ -254,7 +254,7 @@ tan = unary(
     np.tan,
     lambda x: loops.apply("div", loops.apply("sin", x), loops.apply("cos", x)),
     lambda dy, y, x: dy * (1 + y * y),
-    onnx="Tan",
+    onnx=onnx_forms.tan,
     inputs="float",
     domain=(-1.2, 1.2),
 )
@@ -272,7 +272,7 @@ softplus = unary(
     lambda x: np.logaddexp(x, 0),
     "softplus",
     lambda dy, y, x: dy * sigmoid(x),
-    onnx="Softplus",
+    onnx=onnx_forms.softplus,
     inputs="float",
 )
 erf = unary(

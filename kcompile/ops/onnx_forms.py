@@ -8,7 +8,8 @@ from typing import Any
 from kcompile.core.dtypes import is_float, is_half, largest
 from kcompile.ops.operands import onnx_number
 
-LEAST = 2.0**-126  # what no runtime takes for 0
+LEAST = {"float32": 2.0**-126, "float64": 2.0**-1022}  # what no runtime takes for 0
+FAR = 1e300  # a tangent that doubles do not tell from an infinite one
 
 
 def mod(g: Any, a: str, b: str) -> str:
@@ -37,6 +38,21 @@ def floor_divide(g: Any, a: str, b: str) -> str:
     return str(g.node("Where", g.node("Equal", b, onnx_number(g, 0, b)), g.node("Div", a, b), down))
 
 
+def _arctan(g: Any, x: str) -> str:
+    """Runtimes have no Atan of doubles: it lies arctan((x - tan y) / (1 + x tan y)) beyond y, that of floats.
+
+    That is so little that it is its own tangent.
+    """
+    y = g.node("Atan", x)
+    if g.dtype(x) != "float64":
+        return str(y)
+    sine, cosine = g.node("Sin", y), g.node("Cos", y)
+    x = g.node("Min", x, onnx_number(g, FAR, x))
+    across = g.node("Sub", g.node("Mul", x, cosine), sine)
+    along = g.node("Add", cosine, g.node("Mul", x, sine))
+    return str(g.node("Add", y, g.node("Div", across, along)))
+
+
 def arctan2(g: Any, a: str, b: str) -> str:
     """The angle in the first quadrant, mirrored; a reciprocal tells -0 from 0.
 
@@ -47,8 +63,8 @@ def arctan2(g: Any, a: str, b: str) -> str:
     zero, turn = onnx_number(g, 0, a), onnx_number(g, math.pi, a)
     end = largest(dtype)
     a, b = (g.node("Clip", x, onnx_number(g, -end, x), onnx_number(g, end, x)) for x in (a, b))
-    size = g.node("Max", g.node("Abs", b), onnx_number(g, LEAST, b))
-    angle = g.node("Atan", g.node("Div", g.node("Abs", a), size))
+    size = g.node("Max", g.node("Abs", b), onnx_number(g, LEAST[dtype], b))
+    angle = _arctan(g, g.node("Div", g.node("Abs", a), size))
     left, below = (g.node("Less", g.node("Reciprocal", x), zero) for x in (b, a))
     angle = g.node("Where", left, g.node("Sub", turn, angle), angle)
     return str(g.node("Mul", angle, g.node("Where", below, onnx_number(g, -1, a), onnx_number(g, 1, a))))
@@ -61,19 +77,35 @@ def expm1(g: Any, x: str) -> str:
 
 
 def log1p(g: Any, x: str) -> str:
-    """log(u) x / (u - 1) of u = 1 + x, rounded: the quotient takes u's error back. x where u is 1.
+    """x log(u) / (u - 1) of u = 1 + x, rounded: the quotient takes u's error back. x where u is 1.
 
     Of exp(z) it is a Softplus, whose results are as exact as losses, sums with larger numbers, need them.
     Source:  Goldberg 1991, What every computer scientist should know about floating-point arithmetic,
              theorem 4.
     """
-    exponential = g.maker(x)
-    if exponential is not None and exponential.op == "Exp":
+    exponential, dtype = g.maker(x), g.dtype(x)
+    if exponential is not None and exponential.op == "Exp" and dtype != "float64":
         return str(g.node("Softplus", exponential.inputs[0]))
     one = onnx_number(g, 1, x)
-    u = g.node("Add", g.node("Min", x, onnx_number(g, largest(g.dtype(x)), x)), one)
-    rest = g.node("Div", x, g.node("Sub", u, one))
-    return str(g.node("Where", g.node("Equal", u, one), x, g.node("Mul", g.node("Log", u), rest)))
+    u = g.node("Add", g.node("Min", x, onnx_number(g, largest(dtype), x)), one)
+    slope = g.node("Div", g.node("Log", u), g.node("Sub", u, one))
+    # A product has the sign of a zero x, which runtimes lose where they select it.
+    return str(g.node("Mul", x, g.node("Where", g.node("Equal", u, one), one, slope)))
+
+
+def softplus(g: Any, x: str) -> str:
+    """Runtimes have no Softplus of doubles."""
+    if g.dtype(x) != "float64":
+        return str(g.node("Softplus", x))
+    tail = log1p(g, g.node("Exp", g.node("Neg", g.node("Abs", x))))
+    return str(g.node("Add", g.node("Max", x, onnx_number(g, 0, x)), tail))
+
+
+def tan(g: Any, x: str) -> str:
+    """Runtimes have no Tan of doubles."""
+    if g.dtype(x) != "float64":
+        return str(g.node("Tan", x))
+    return str(g.node("Div", g.node("Sin", x), g.node("Cos", x)))
 
 
 def relu(g: Any, x: str) -> str:

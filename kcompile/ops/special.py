@@ -215,7 +215,7 @@ hypot_op = composite(
     lambda a, b: _hypot(ew.absolute(a), ew.absolute(b)),
     vjp=lambda dy, y, a, b: (dy * _cosine(a, y), dy * _cosine(b, y)),
     arity=2,
-    far=(0.0, 1e-30, 1e30, float("inf")),
+    far=(0.0, 1e-30, 1e30, math.inf, math.nan),
 )
 
 
@@ -227,9 +227,10 @@ def _cosine(side: Any, y: Any) -> Any:
 def _hypot(a: Any, b: Any) -> Any:
     """Scaled by the larger side, so that squares do not overflow."""
     large, small = ew.maximum(a, b), ew.minimum(a, b)
-    small = ew.where(ew.isinf(large), 0.0, small)  # the ratio of two infinities would be NaN
     ratio = ew.true_divide(small, ew.where(ew.greater(large, 0.0), large, 1.0))
-    return ew.multiply(large, ew.sqrt(ew.add(ew.square(ratio), 1.0)))
+    found = ew.multiply(large, ew.sqrt(ew.add(ew.square(ratio), 1.0)))
+    # An infinite side makes the other one, NaN too, of no account.
+    return ew.where(ew.logical_or(ew.isinf(a), ew.isinf(b)), math.inf, found)
 
 
 # --- public functions ---------------------------------------------------------------------------------------

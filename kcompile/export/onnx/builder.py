@@ -42,6 +42,7 @@ class Builder:
         self._named: set[str] = set()
         self._constant_names: dict[Any, str] = {}
         self._once: dict[Any, str] = {}
+        self._narrows = True
 
     # --- names and types ------------------------------------------------------------------------------------
 
@@ -111,7 +112,7 @@ class Builder:
         """
         schema.check(op, self.opset, attrs)
         types = [self.type(name) if name else None for name in inputs]
-        wide = schema.wider(op, self.opset, types)
+        wide = schema.wider(op, self.opset, types, self._narrows)
         if wide and isinstance(attrs.get("body"), OnnxGraph):
             made = widened(self, op, inputs, attrs.pop("body"), attrs)
             return made[0] if outputs == 1 else tuple(made)
@@ -122,6 +123,15 @@ class Builder:
         self.nodes.append(node)
         self._makers.update(dict.fromkeys(names, node))
         return names[0] if outputs == 1 else names
+
+    @contextmanager
+    def not_narrowed(self) -> Iterator[None]:
+        """Inside, an operator that lacks a dtype is not computed in a narrower one either."""
+        outer, self._narrows = self._narrows, False
+        try:
+            yield
+        finally:
+            self._narrows = outer
 
     def _wide_node(
         self, op: str, inputs: Any, wide: dict[str, tuple[str, str]], outputs: int, attrs: Any

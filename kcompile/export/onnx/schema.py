@@ -126,17 +126,22 @@ def check(op: str, opset: int, attrs: dict[str, Any]) -> None:
             raise NotInOpset(f"{op} has no attribute {name!r} in opset {opset}")
 
 
-def wider(op: str, opset: int, types: Sequence[TensorType | None]) -> dict[str, tuple[str, str]]:
+def wider(
+    op: str, opset: int, types: Sequence[TensorType | None], narrows: bool = True
+) -> dict[str, tuple[str, str]]:
     """Type variables for which the inputs' dtype does not do: (that dtype, a wider one that does).
 
-    Raises:  NotInOpset if there is no wider one.
+    Args:    narrows: take a narrower one where nothing else does.
+    Raises:  NotInOpset if there is none.
     """
     formal, found = signature(op, opset), {}
     for position, type_ in enumerate(types):
         variable = formal.variable(position)
         if type_ is None or type_.dtype in formal.allowed[variable]:
             continue
-        better = [d for d in WIDER.get(type_.dtype, ()) if d in formal.allowed[variable]]
+        least = 0 if narrows else dtypes.itemsize(type_.dtype)
+        others = (d for d in WIDER.get(type_.dtype, ()) if dtypes.itemsize(d) >= least)
+        better = [d for d in others if d in formal.allowed[variable]]
         if not better:
             raise NotInOpset(f"{op} does not take {type_.dtype} in opset {opset}")
         found[variable] = (type_.dtype, better[0])
