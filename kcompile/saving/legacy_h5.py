@@ -59,18 +59,19 @@ def _read_optimizer(model: Any, group: Group | None) -> None:
     optimizer = model.optimizer
     if group is None or optimizer is None or not model.built:
         return
+    first = [v.shape for v in optimizer.variables]  # all that it has before the first step
     optimizer.build(model.trainable_variables)
     variables = list(optimizer.variables)
     homes = [_home(group, path) for path in group.texts("weight_names")]
     shapes = [home.shape(leaf) for home, leaf in homes]
-    if shapes != [v.shape for v in variables]:
+    if shapes not in ([v.shape for v in variables], first):
         warnings.warn(
             f"The state of optimizer {optimizer.name!r} is not loaded: the file holds arrays of shapes "
             f"{shapes}.",
             stacklevel=4,
         )
         return
-    for variable, (home, leaf) in zip(variables, homes, strict=True):
+    for variable, (home, leaf) in zip(variables, homes, strict=False):
         variable.assign(home.read(leaf, variable.shape))
 
 

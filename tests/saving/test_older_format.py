@@ -181,6 +181,18 @@ def test_a_state_of_the_optimizer_that_does_not_fit(saved):
     assert loaded.compiled and int(loaded.optimizer.iterations.numpy()) == 0
 
 
+def test_an_optimizer_that_was_never_used_is_loaded_without_a_warning(tmp_path):
+    model = kcompile.Sequential([kcompile.Input((2,)), layers.Dense(2)])
+    model.compile(kcompile.optimizers.Adam(0.01), "mse")
+    model.optimizer.learning_rate = 0.25
+    model.save(tmp_path / "m.h5")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        loaded = saving.load_model(tmp_path / "m.h5")
+    assert float(loaded.optimizer.learning_rate) == 0.25
+    loaded.train_on_batch(np.ones((1, 2), "float32"), np.ones((1, 2), "float32"))
+
+
 # --- Keras 2 ------------------------------------------------------------------------------------------------
 
 
