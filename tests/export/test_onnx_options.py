@@ -96,6 +96,15 @@ def test_bias_of_a_transposed_convolution_is_its_own(tmp_path):
     assert onnx_export.check(model, tmp_path / "m.onnx") < 1e-5
 
 
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float64"])
+def test_external_data_of_other_floats(dtype, tmp_path):
+    model = kcompile.Sequential([kcompile.Input((40,)), layers.Dense(40, dtype=dtype)])
+    model.export(tmp_path / "m.onnx", verbose=False, external_data=True)
+    (stored,) = (t for t in onnx.load(tmp_path / "m.onnx").graph.initializer if t.dims == [40, 40])
+    np.testing.assert_array_equal(onnx.numpy_helper.to_array(stored), model.get_weights()[0])
+    assert onnx_export.check(model, tmp_path / "m.onnx") < 1e-2
+
+
 def test_external_data(tmp_path):
     model = kcompile.Sequential([kcompile.Input((5, 3)), layers.Dense(40), layers.Flatten(), layers.Dense(2)])
     model.export(tmp_path / "m.onnx", verbose=False, external_data=True)

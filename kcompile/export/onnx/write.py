@@ -137,6 +137,6 @@ def _write_data(constants: dict[str, np.ndarray], path: Path) -> list[Any]:
             entries = {"location": path.name, "offset": str(file.tell()), "length": str(array.nbytes)}
             for key, value in entries.items():
                 record.external_data.add(key=key, value=value)
-            file.write(np.ascontiguousarray(array).data)
+            file.write(np.ascontiguousarray(array).view(np.uint8).data)  # not all dtypes are known as buffers
             records.append(record)
     return records
