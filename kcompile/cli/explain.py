@@ -17,11 +17,12 @@ from kcompile.cli.reporting import examples, json_option, show, user_errors, wor
     epilog=examples(
         "kcompile explain model.keras",
         "kcompile explain model.keras --html report.html",
-        "kcompile explain model.keras --batch-size 1 --json",
+        "kcompile explain model.keras -b 1 --json",
     )
 )
 @click.argument("model", type=ModelFile())
 @click.option(
+    "-b",
     "--batch-size",
     type=click.IntRange(min=1),
     default=32,

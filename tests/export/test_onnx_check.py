@@ -13,6 +13,8 @@ from kcompile import layers, ops
 from kcompile.core import tree
 from kcompile.export.onnx import check
 from kcompile.export.onnx.compare import arguments_of
+from kcompile.export.onnx.emit import UnsupportedOps
+from kcompile.export.onnx.session import Session
 from kcompile.export.onnx.signature import trace_inference
 from kcompile.ir.positions import CAREFUL
 from tests.cli.cli_tools import call, json_of
@@ -121,3 +123,28 @@ def test_states_of_compiled_programs_are_checked(tmp_path, monkeypatch):
 
     monkeypatch.setattr(kcompile.Sequential, "__call__", forgetful)
     assert json_of("check", saved, code=3)["problems"]
+
+
+def test_a_file_alone_that_halves_its_images(tmp_path):
+    image = kcompile.Input((None, None, 2))
+    x = image
+    for _ in range(3):
+        x = layers.AveragePooling2D(2)(x)
+    x = layers.UpSampling2D(8)(x)
+    kcompile.Model(image, layers.Concatenate()([image, x])).export(path := tmp_path / "m.onnx", verbose=False)
+    assert json_of("check", path)["ok"]
+
+
+def test_onnxruntime_adds_no_lines_of_its_own(tmp_path, capfd):
+    model = network(layers.Embedding(3, 2), (4,), "int32")
+    model.export(path := tmp_path / "m.onnx", verbose=False)
+    with pytest.raises(Exception, match="out of data bounds"):
+        Session(path).run([np.full((1, 4), 7, "int32")])
+    assert capfd.readouterr() == ("", "")
+
+
+def test_the_opset_that_has_what_text_needs_is_named(tmp_path):
+    words = layers.TextVectorization(vocabulary=["a", "b"], output_sequence_length=4)
+    model = kcompile.Sequential([kcompile.Input((), dtype="string"), words, layers.Embedding(9, 2)])
+    with pytest.raises(UnsupportedOps, match="opset 20 or later has the operators"):
+        model.export(tmp_path / "m.onnx", opset_version=13)

@@ -107,7 +107,8 @@ class Emitter:
                 name = call.write(self.g, *(self.names[v] for v in call.inputs))
             except NotImplementedError as error:
                 name = self.g.name("text")
-                self.unsupported.setdefault((call.layer, call.kind, str(error)), None)
+                since = getattr(error, "since", None)
+                self.unsupported.setdefault((call.layer, call.kind, str(error)), since)
             self.names[call.result] = name
             self.g.types[name] = call.result.type
             self.g.symbols.declare(name, call.result.shape)

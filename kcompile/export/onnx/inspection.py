@@ -12,7 +12,7 @@ import numpy as np
 
 from kcompile.core import dtypes
 
-OPEN_EXTENT = 7  # of open dimensions other than the first
+OPEN_EXTENT = 32  # of open dimensions other than the first: networks halve images up to five times
 
 
 @dataclass(frozen=True)

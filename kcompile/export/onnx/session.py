@@ -11,9 +11,7 @@ import numpy as np
 
 from kcompile.export.onnx.emit import STATE
 
-ERRORS = (
-    3  # of what onnxruntime says, only these: it warns of weights that are inputs, of constants, of casts
-)
+FATAL = 4  # of what onnxruntime says, only this: errors are raised, and it warns of what is no mistake
 
 
 class Session:
@@ -28,7 +26,7 @@ class Session:
         import onnxruntime
 
         providers, options = ["CPUExecutionProvider"], onnxruntime.SessionOptions()
-        options.log_severity_level = ERRORS
+        options.log_severity_level = FATAL
         self._session = onnxruntime.InferenceSession(os.fspath(path), options, providers=providers)
         ports = [*self._session.get_inputs(), *self._session.get_outputs()]
         self.names = [one.name for one in self._session.get_inputs()]
