@@ -285,3 +285,30 @@ def test_outputs_with_labels_of_several_kinds(form, tmp_path):
     model.export(tmp_path / "step.onnx", format="onnx", training=True, verbose=False)
     taken = {i.name: i.type.tensor_type.elem_type for i in onnx.load(tmp_path / "step.onnx").graph.input}
     assert (taken["y_0"], taken["y_1"]) == (onnx.TensorProto.INT32, onnx.TensorProto.FLOAT)
+
+
+@pytest.mark.parametrize("outputs", [1, 2])
+def test_weights_of_samples_come_in(outputs, tmp_path):
+    kcompile.utils.set_random_seed(0)
+    x = kcompile.Input((4,))
+    made = [layers.Dense(2, name=f"d{k}")(x) for k in range(outputs)]
+    model = kcompile.Model(x, made if outputs > 1 else made[0])
+    model.compile(optimizers.SGD(0.1, momentum=0.9), ["mse"] * outputs, loss_weights=[0.3, 2.0][:outputs])
+    spec = lambda *shape: kcompile.InputSpec("float32", (None, *shape))  # noqa: E731
+    labels, weights = ([spec(*s)] * outputs for s in ((2,), ()))
+    signature = [spec(4), labels, weights] if outputs > 1 else [spec(4), *labels, *weights]
+    model.export(path := tmp_path / "m.onnx", training=True, input_signature=signature, verbose=False)
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    given, names = ([one.name for one in ports] for ports in (session.get_inputs(), session.get_outputs()))
+    assert given[-1] == ("sample_weight" if outputs == 1 else "sample_weight_1")
+    rng, state = np.random.default_rng(0), {}
+    for rows in (3, 5, 5):
+        shapes = [(rows, 4), *[(rows, 2)] * outputs, *[(rows,)] * outputs]
+        arrays = [rng.uniform(0.2, 2.0, shape).astype("float32") for shape in shapes]
+        results = session.run(None, dict(zip(given, arrays, strict=True)) | state)
+        found = dict(zip(names, results, strict=True))
+        y, w = arrays[1 : 1 + outputs], arrays[1 + outputs :]
+        y, w = (y, w) if outputs > 1 else (y[0], w[0])
+        wanted = model.train_on_batch(arrays[0], y, sample_weight=w, return_dict=True)
+        np.testing.assert_allclose(found["loss"], wanted["loss"], rtol=1e-5)
+        state = {name.removesuffix(".next"): a for name, a in found.items() if name.endswith(".next")}

@@ -141,8 +141,8 @@ def test_labels_as_the_signature_says(tmp_path):
     assert found["text"] == ("tensor(int8)", ["batch", "words"])
     x, y = rng.normal(size=(3, 4)).astype("float32"), rng.integers(-4, 5, (3, 7)).astype("int8")
     assert runner.step(x, y)["loss"] == pytest.approx(model.train_on_batch(x, y), rel=1e-5)
-    with pytest.raises(ValueError, match="one of labels"):
-        model.export(tmp_path / "no.onnx", training=True, input_signature=[*signature, signature[0]])
+    with pytest.raises(ValueError, match="one of labels and one of weights"):
+        model.export(tmp_path / "no.onnx", training=True, input_signature=[*signature, *signature])
     assert not (tmp_path / "no.onnx").exists()
 
 

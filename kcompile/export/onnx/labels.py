@@ -38,7 +38,7 @@ def candidates(
              whose open dimensions are the outputs' own.
     """
     if signature is not None:
-        yield from _of_signature(signature, values[0].shape[0])
+        yield from of_signature(signature, values[0].shape[0])
         return
     from kcompile.explain import labels_for
 
@@ -48,9 +48,9 @@ def candidates(
     yield from (_as_open(y, outputs, values) for y in _class_numbers(outputs))
 
 
-def _of_signature(signature: Any, batch: Any) -> Iterator[Labels]:
+def of_signature(signature: Any, batch: Any, what: str = "y") -> Iterator[Labels]:
     """An open dimension has a name of its own, or the one that the inputs have for it."""
-    names = iter(_names(len(tree.flatten(signature))))
+    names = iter(_names(len(tree.flatten(signature)), what))
     rng = np.random.default_rng(1)
 
     def named(x: Any) -> Any:
@@ -96,5 +96,5 @@ def _packed(labels: list[np.ndarray]) -> Any:
     return labels[0] if len(labels) == 1 else labels
 
 
-def _names(count: int) -> list[str]:
-    return ["y"] if count == 1 else [f"y_{k}" for k in range(count)]
+def _names(count: int, what: str = "y") -> list[str]:
+    return [what] if count == 1 else [f"{what}_{k}" for k in range(count)]

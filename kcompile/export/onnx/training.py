@@ -20,7 +20,7 @@ from kcompile.export.onnx.builder import Builder
 from kcompile.export.onnx.compare import random_input
 from kcompile.export.onnx.emit import NEXT, Emitter, UnsupportedOps, state_property
 from kcompile.export.onnx.graph import OnnxGraph, OnnxNode
-from kcompile.export.onnx.labels import SAMPLES, candidates
+from kcompile.export.onnx.labels import SAMPLES, Labels, candidates, of_signature
 from kcompile.export.onnx.signature import default_signature, make_spec, refuse_text, trace_inference
 from kcompile.ir.graph import Graph, Value, topological
 from kcompile.models.host_stage import Staged, compiled_part
@@ -69,7 +69,8 @@ def trace_step(model: Any, input_signature: Any = None) -> tuple[StepGraph, list
 
     The step of a model over text begins behind the calls that are made on the host: it takes what these give.
 
-    Args:    input_signature: one structure for the inputs, and if wanted a second one for the labels.
+    Args:    input_signature: one structure for the inputs, if wanted a second one for the labels, and a third
+             one for the samples' weights, which come in as `sample_weight`.
     """
     part = compiled_part(model)
     if part is not model and input_signature is not None:
@@ -79,20 +80,25 @@ def trace_step(model: Any, input_signature: Any = None) -> tuple[StepGraph, list
     structures = list(input_signature or default_signature(part))
     if part is not model and input_signature is None:
         structures = [_named_by_layers(structures[0], model)]
+    given_weights = structures.pop() if input_signature is not None and len(structures) == 3 else None
     wanted = structures.pop() if input_signature is not None and len(structures) == 2 else None
     if len(structures) != 1:
-        raise ValueError("A training step takes one structure of inputs, and one of labels.")
+        raise ValueError("A training step takes a structure of inputs, one of labels and one of weights.")
     traced = trace_inference(part, structures)
     rng = np.random.default_rng(0)
     x = tree.map_structure(lambda spec: random_input(spec, SAMPLES, rng), traced.specs[0])
     outputs = [np.asarray(leaf) for leaf in tree.flatten(part(x, training=False)) if leaf is not None]
     x = x if part is model else Staged(tree.flatten(x))
     given, wrong = [tuple(value.shape) for value in traced.graph.inputs], None
-    for labels in candidates(model, outputs, traced.graph.outputs, wanted):
+    weighting = [Labels(None, [], [])]
+    if given_weights is not None:
+        weighting = list(of_signature(given_weights, traced.graph.outputs[0].shape[0], "sample_weight"))
+    made = candidates(model, outputs, traced.graph.outputs, wanted)
+    for labels, weights in ((a, b) for a in made for b in weighting):
         try:
-            shapes = [*given, *labels.shapes]
-            found = step.trace_batch(model, "train", (x, labels.y, None), shapes, alone=True)
-            return found, [*traced.inputs, *labels.names]
+            shapes = [*given, *labels.shapes, *weights.shapes]
+            found = step.trace_batch(model, "train", (x, labels.y, weights.y), shapes, alone=True)
+            return found, [*traced.inputs, *labels.names, *weights.names]
         except ValueError as error:  # of shapes too; the loss wants labels of another form
             wrong = wrong or error
     assert wrong is not None
