@@ -17,6 +17,7 @@ from kcompile.codegen.contraction_axes import Positions, axis_values, joined_in_
 from kcompile.codegen.expressions import Names, Statements, hoistable, resolve
 from kcompile.codegen.families import micro_source, narrower_tile, transpose_source
 from kcompile.codegen.row_table import write_row_table
+from kcompile.codegen.slices import slices_of_contraction
 from kcompile.codegen.source import KernelSource
 from kcompile.codegen.spec import MODULES, KernelSpec
 from kcompile.codegen.strips import panels_of_strip, rows_of_strip
@@ -115,6 +116,7 @@ class ContractEmitter:
             flops=c.flops,
             work=symbolic.floordiv(c.flops, 16) if isinstance(c.flops, Int) else c.flops // 16,
             fused=self.fused,
+            slices=None if self.borders else slices_of_contraction(c, self.outer, self.names, self.stores),
         )
 
     def _block_rows(self) -> int:

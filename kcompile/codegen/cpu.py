@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kcompile.codegen.chains import side_by_side
 from kcompile.codegen.contract_cpu import BLOCK_K, emit_contract
 from kcompile.codegen.loop_cpu import emit_loop
 from kcompile.codegen.pack_cpu import emit_pack
@@ -60,14 +61,19 @@ def _tile(columns: int, dtype: str) -> tuple[int, int]:
 
 
 def listing(plan: Plan) -> Listing:
-    """All that there is of the program but its machine code."""
+    """All of the program but its machine code; the plan's kernels get the order of its specs."""
     graph = plan.graph
+    specs = with_shared_sources(emit(plan))
+    first = [k for k, spec in enumerate(specs) if plan.prepared.issuperset(spec.writes)]
+    rest = [k for k in range(len(specs)) if k not in first]
+    ordered, order = side_by_side([specs[k] for k in rest])
+    plan.kernels = [plan.kernels[k] for k in (*first, *(rest[k] for k in order))]
     return Listing(
         tuple(graph.inputs),
         tuple(graph.outputs),
         frozenset(plan.prepared),
         bool(graph.assignments),
-        tuple(with_shared_sources(emit(plan))),
+        (*(specs[k] for k in first), *ordered),
         None if graph.assignments else rows_of(graph),
     )
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from kcompile.codegen.source import KernelSource, StoredSource
-from kcompile.codegen.spec import KernelSpec, Listing, Nested
+from kcompile.codegen.spec import KernelSpec, Listing, Nested, Slices
 from kcompile.core import dtypes
 from kcompile.core.symbolic import Atom, FloorDiv, Int, Min
 from kcompile.ir.graph import Value
@@ -25,7 +25,7 @@ from kcompile.ir.traits import Leaf
 from kcompile.ir.types import TensorType
 from kcompile.schedule.plan import new_memory
 
-_RECORDS = {kind.__name__: kind for kind in (Listing, KernelSpec, Nested)}
+_RECORDS = {kind.__name__: kind for kind in (Listing, KernelSpec, Nested, Slices)}
 
 
 def dumps(listing: Listing, given: Sequence[Value]) -> bytes:

@@ -15,8 +15,9 @@ from kcompile.codegen.guards import decided, one_test_at_a_time, take_branch
 from kcompile.codegen.jam import beside_each_other, columns_together, loops_of, steps_together
 from kcompile.codegen.nest import Nest, StoreItem, column_reductions
 from kcompile.codegen.sections import sections_of
+from kcompile.codegen.slices import slices_of_loop
 from kcompile.codegen.source import KernelSource
-from kcompile.codegen.spec import MODULES, KernelSpec
+from kcompile.codegen.spec import MODULES, KernelSpec, Slices
 from kcompile.codegen.writer import Writer
 from kcompile.core import symbolic
 from kcompile.core.symbolic import Atom, Int, product
@@ -48,6 +49,7 @@ class _LoopEmitter:
         self.names = Names(aliases)
         self.w = Writer()
         self.s = Statements(self.w, self.names, nest.offsets)
+        self.slices: Slices | None = None
         self._put_side_by_side()
         self.columns = Columns(self.w, self.s)
 
@@ -87,6 +89,7 @@ class _LoopEmitter:
             flops=self.flops,
             work=self.work,
             fused=self.fused,
+            slices=self.slices,
         )
 
     def _is_brief(self) -> bool:
@@ -112,6 +115,8 @@ class _LoopEmitter:
             chunk = -(-chunk // VECTOR_ROWS) * VECTOR_ROWS
         total = self.s.bound(outer)
         axes = self.shared[:split]
+        stores = [(i.target, i.index, i.expr) for i in self.items]
+        self.slices = slices_of_loop(axes, chunk, self.names, stores)
         low, high = self.w.name("low"), self.w.name("high")
         self.w.line(f"{low} = begin * {chunk}")
         self.w.line(f"{high} = min(end * {chunk}, {total})")

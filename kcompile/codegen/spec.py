@@ -13,6 +13,21 @@ MODULES = ("kcompile.codegen.cpu_ops",)
 
 
 @dataclass(frozen=True)
+class Slices:
+    """How a kernel's tiles follow its leading axes: all tiles of a position come before those of the next.
+
+    count: positions. per_tile: positions of a tile (1: a position has one tile or several). own: of these
+    buffers, position p touches the p-th of `count` equal slices alone. follows: in a chain with the kernel
+    before it (`chains.py`).
+    """
+
+    count: int | Int
+    per_tile: int
+    own: tuple[Value, ...]
+    follows: bool = False
+
+
+@dataclass(frozen=True)
 class KernelSpec:
     """A kernel of a plan.
 
@@ -32,6 +47,7 @@ class KernelSpec:
     work: int | Int = 0  # elements touched: decides whether other threads are worth waking
     fused: tuple[str, ...] = field(default=())
     nested: Nested | None = None
+    slices: Slices | None = None
 
     @property
     def reads(self) -> tuple[Value, ...]:

@@ -239,7 +239,7 @@ def floordiv(x: int | Int, d: int | Int) -> int | Int:
     if d == 1:
         return x
     quotient, rest = _split(x, d)
-    if rest == 0 or _lies_in(rest, d):
+    if rest == 0 or lies_in(rest, d):
         return quotient
     if isinstance(rest, Int) and isinstance(d, int) and len(rest.terms) == 1:
         (monomial, coefficient) = rest.terms[0]
@@ -310,7 +310,7 @@ def _without(monomial: Monomial, part: Monomial) -> Monomial | None:
     return tuple(left)
 
 
-def _lies_in(x: int | Int, d: int | Int) -> bool:
+def lies_in(x: int | Int, d: int | Int) -> bool:
     """Is 0 <= x < d sure?"""
     return is_nonnegative(x) and (top := upper(x)) is not None and is_nonnegative(d - 1 - top)
 

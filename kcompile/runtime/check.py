@@ -32,6 +32,9 @@ class CheckedExecutable(StepwiseExecutable):
     Raises: CompileError that names the first kernel whose results differ from the references'.
     """
 
+    def _bound_to(self, symbols: Mapping[str, int]) -> Bound:
+        return self.program.bind(symbols, one_by_one=True)
+
     def _run_once(
         self,
         bound: Bound,

@@ -170,12 +170,15 @@ class Executable:
         key = tuple(sorted(found.items()))
         bound = self._bound.get(key)
         if bound is None:
-            bound = self._bound[key] = self.program.bind(found)
+            bound = self._bound[key] = self._bound_to(found)
             if len(self._bound) > BOUND_LIMIT:
                 self._bound.popitem(last=False)
         else:
             self._bound.move_to_end(key)
         return bound
+
+    def _bound_to(self, symbols: Mapping[str, int]) -> Bound:
+        return self.program.bind(symbols)
 
     def _check_derived(self, value: Value, array: np.ndarray, symbols: Mapping[str, int]) -> None:
         """Dimensions that are computed from symbols, as 2 * batch, fit once the symbols are known."""

@@ -12,10 +12,11 @@ from functools import cache
 
 from kcompile.codegen.source import KernelSource
 
-COMMAND_WORDS = 8  # function, arguments, tiles, grain, flags, 0, 0, 0
+COMMAND_WORDS = 8  # function, arguments, tiles, grain, flags, private slices or 0, 0, 0
 LINE_WORDS = 16  # two cache lines: prefetchers fetch them in pairs, and would fetch another thread's
 BARRIER = 1  # flag: all earlier commands are finished before this one begins
 SERIAL = 2  # flag: one thread runs all tiles
+CHAINED = 4  # flag: a chunk runs as soon as the same chunk of the command before it, on the same thread
 
 SPINS_BEFORE_YIELD = 2000  # about 50 microseconds; then a waiting thread offers its core to others
 SUMMONED_SPIN = 256  # a worker that is told to stay awake spins so many times longer than an idle one
@@ -88,12 +89,13 @@ if together:
     atomic_store(asleep_at, {AWAKE})
 """
 
-# Each command gets a line [group, chunks before it, grain, chunks up to its end], and for each thread a line
+# Each command gets a line [group, chunks before it, whole, chunks up to its end], and for each thread a line
 # [claim counter, first chunk, chunks]: a thread takes the chunks of its own part first, so that the same rows
 # stay in the same core's cache from one command to the next, and then helps the others.
 # Consecutive commands that one thread runs, each after a barrier, form a group: one chunk, claimed once,
 # without a barrier inside. A group must end where a barrier follows, because who passes the next command's
-# missing barrier could see the group unfinished.
+# missing barrier could see the group unfinished. A chain is a group, too: as many chunks as its first command
+# has, each of them a chunk of every member. whole: a chunk is all of the command.
 _PREPARE = """
 if end != {Mode.SERVE}:
     request = buffer_i64(scratch, 2)
@@ -106,14 +108,20 @@ if end != {Mode.SERVE}:
             units = 0
             command = 0
             group = 0
+            whole = 1
             while command < commands:
                 row = command * 8
-                group = 0
+                group = 1
                 chunks = 1
+                whole = 0
                 grain = max(program[row + 3], 1)
                 after_barrier = command == 0 or program[row + 4] & 1 != 0
-                if program[row + 4] & 2 != 0 or program[row + 2] <= grain:
-                    group = 1
+                if command + 1 < commands and program[row + 12] & {CHAINED} != 0:
+                    chunks = index_div(program[row + 2] + grain - 1, grain)
+                    while command + group < commands and program[(command + group) * 8 + 4] & {CHAINED} != 0:
+                        group += 1
+                elif program[row + 4] & 2 != 0 or program[row + 2] <= grain:
+                    whole = 1
                     if after_barrier:
                         row += 8
                         while command + group < commands and program[row + 4] & 1 != 0:
@@ -129,7 +137,7 @@ if end != {Mode.SERVE}:
                 line = first_line
                 lines[line] = group
                 lines[line + 1] = units if after_barrier else 0
-                lines[line + 2] = grain
+                lines[line + 2] = whole
                 for part in range(threads):
                     line += {LINE_WORDS}
                     start = index_div(part * chunks + threads - 1, threads)
@@ -138,8 +146,8 @@ if end != {Mode.SERVE}:
                     lines[line + 2] = index_div((part + 1) * chunks + threads - 1, threads) - start
                 units += chunks
                 lines[first_line + 3] = units
-                command += max(group, 1)
-            if group == commands:
+                command += group
+            if whole != 0 and group == commands:
                 atomic_store(busy, 0)
             else:
                 together = True
@@ -169,6 +177,32 @@ _OPEN = """
         atomic_store(gate, args[{Control.RUNS}])
 """
 
+# A chunk of each command of a group. A command may have a slice of its own for each thread, in the thread's
+# scratch memory: its argument block is copied there, with an address by which slice `chunk` is the thread's.
+# private: [words of the block, where the copy begins, slices, and for each the word of its address, where it
+# begins, its bytes].
+_CALLS = """
+for one in range(group):
+    row = (command + one) * 8
+    low = 0 if whole != 0 else chunk * max(program[row + 3], 1)
+    high = program[row + 2] if whole != 0 else min(low + max(program[row + 3], 1), program[row + 2])
+    arguments = program[row + 1]
+    if program[row + 5] != 0:
+        private = buffer_i64(program[row + 5], 4)
+        given = buffer_i64(arguments, 5)
+        arguments = memory + private[1]
+        copy = buffer_i64(arguments, 6)
+        for word in range(private[0]):
+            copy[word] = given[word]
+        for k in range(private[2]):
+            copy[private[3 + 3 * k]] = memory + private[4 + 3 * k] - chunk * private[5 + 3 * k]
+    if profiled:
+        started = ticks()
+    call_kernel(program[row], arguments, low, high, memory)
+    if profiled:
+        times[begin * commands + command + one] += ticks() - started
+"""
+
 _ALONE = """
 if not together:
     request = buffer_i64(scratch, 2)
@@ -176,18 +210,25 @@ if not together:
     times = buffer_i64(request[{Request.PROFILE}], 3)
     commands = request[{Request.COMMANDS}]
     profiled = request[{Request.PROFILE}] != 0
+    memory = request[{Request.SCRATCH}]
     mode = float_mode()
     if request[{Request.FLUSH}] != 0:
         set_float_mode(flushing(mode))
     step = 0
     while step < request[{Request.STEPS}]:
-        for command in range(commands):
-            row = command * 8
-            if profiled:
-                started = ticks()
-            call_kernel(program[row], program[row + 1], 0, program[row + 2], request[{Request.SCRATCH}])
-            if profiled:
-                times[command] += ticks() - started
+        command = 0
+        while command < commands:
+            group = 1
+            while command + group < commands and program[(command + group) * 8 + 4] & {CHAINED} != 0:
+                group += 1
+            whole = 1 if group == 1 else 0
+            chunks = 1
+            if group > 1:
+                grain = max(program[command * 8 + 3], 1)
+                chunks = index_div(program[command * 8 + 2] + grain - 1, grain)
+            for chunk in range(chunks):
+                CALLS
+            command += group
         step += 1
         if request[{Request.STOP}] != 0:
             if atomic_load(request[{Request.STOP}]) != 0:
@@ -262,8 +303,7 @@ while step < request[{Request.STEPS}]:
         line = command * (threads + 1) * {LINE_WORDS}
         group = lines[line]
         goal = lines[line + 1] + step * units
-        grain = lines[line + 2]
-        size = program[command * 8 + 2]
+        whole = lines[line + 2]
         spins = 0
         while atomic_load(completed) < goal:
             spins += 1
@@ -286,22 +326,15 @@ while step < request[{Request.STEPS}]:
                 if before != next:
                     next = before
                     continue
-                for one in range(max(group, 1)):
-                    row = (command + one) * 8
-                    low = 0 if group > 0 else (start + next - taken) * grain
-                    high = program[row + 2] if group > 0 else min(low + grain, size)
-                    if profiled:
-                        started = ticks()
-                    call_kernel(program[row], program[row + 1], low, high, memory)
-                    if profiled:
-                        times[begin * commands + command + one] += ticks() - started
+                chunk = start + next - taken
+                CALLS
                 done += 1
                 next += 1
             if done > 0:
                 if atomic_add(completed, done) + done >= all_done:
                     break
             part = 0 if part + 1 == threads else part + 1
-        command += max(group, 1)
+        command += group
     step += 1
 if request[{Request.FLUSH}] != 0:
     set_float_mode(mode)
@@ -335,6 +368,7 @@ def executor_source() -> KernelSource:
         "NEEDS_WAKING": NEEDS_WAKING,
         "CLOSED": CLOSED,
         "SUMMONING": SUMMONING,
+        "CHAINED": CHAINED,
         "AWAKE": AWAKE,
         "ASLEEP": ASLEEP,
         "TO_WAKE": TO_WAKE,
@@ -342,8 +376,9 @@ def executor_source() -> KernelSource:
         "SUMMONED_SPIN": SUMMONED_SPIN,
     }
     head = "def kernel(args, begin, end, scratch):\n"
-    body = _indented(_START + _PREPARE + _OPEN + _ALONE + "while True:\n", 1)
-    loop = _indented(_JOIN + _WALK + _LEAVE, 2)
+    alone, walk = (part.replace("CALLS", _indented(_CALLS, 4).strip()) for part in (_ALONE, _WALK))
+    body = _indented(_START + _PREPARE + _OPEN + alone + "while True:\n", 1)
+    loop = _indented(_JOIN + walk + _LEAVE, 2)
     text = head + (body + loop).format(Mode=Mode, Request=Request, Control=Control, **constants)
     return KernelSource(text, "executor", externals=("sched_yield",), modules=("kcompile.codegen.native",))
 

@@ -1,8 +1,8 @@
 """KCOMPILE_POISON: memory that no value owns is full of NaN, so that whoever reads it shows.
 
-The arena is poisoned before each run, and after each kernel the buffers that no later kernel needs; each
-kernel finds its scratch memory poisoned. A value that is read before it was written, or that the planner gave
-up too early, turns results into NaN (integers into -1).
+The arena is poisoned before each run, and after each kernel (or chain of kernels) the buffers that no
+later one needs; each finds its scratch memory poisoned. A value that is read before it was written, or that
+the planner gave up too early, turns results into NaN (integers into -1).
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ class PoisonedExecutable(StepwiseExecutable):
         arena = bound.arena.ctypes.data
         for memory in (bound.arena, *results):
             ctypes.memset(memory.ctypes.data, BYTE, memory.nbytes)
-        for number in range(len(bound.commands)):
-            command = bound.commands[number : number + 1].copy()
+        for chain in bound.chains:
+            commands = bound.commands[chain.first : chain.last + 1].copy()
             team().poison_scratch(bound.scratch, BYTE)
-            team().run(command, 1, threads=bound.threads, scratch=bound.scratch)
+            team().run(commands, 1, threads=bound.threads, scratch=bound.scratch)
             for last, offset, size in bound.ends:
-                if last == number:
+                if last == chain.last:
                     ctypes.memset(arena + offset, BYTE, size)

@@ -16,10 +16,11 @@ from kcompile.core import dtypes, symbolic
 from kcompile.core.lazy import lazy
 from kcompile.ir.graph import Value
 from kcompile.ir.traits import Leaf
-from kcompile.runtime.executor import BARRIER, COMMAND_WORDS, SERIAL
+from kcompile.runtime.chains import Chain, chains_of, private_bytes, private_words
+from kcompile.runtime.executor import BARRIER, CHAINED, COMMAND_WORDS, SERIAL
 from kcompile.runtime.nested import Description, describe, kernels_of
 from kcompile.runtime.team import CommandList, team
-from kcompile.schedule.memory import Lifetime, lives, place
+from kcompile.schedule.memory import Lifetime, lives, place, rounded
 from kcompile.schedule.plan import Plan
 
 SMALL_WORK = 60_000  # elements (16 flops count as one): a program below this runs on the calling thread alone
@@ -59,6 +60,8 @@ class Bound:
     results: list[tuple[tuple[int, ...], np.dtype]]  # shapes and dtypes of the outputs
     lock: threading.Lock
     described: list[Description]  # of the loops among the commands
+    chains: list[Chain]  # of the commands
+    private: list[np.ndarray]  # what commands say of threads' own slices
     ends: list[tuple[int, int, int]]  # (last command, offset, bytes) of each buffer in the arena
     block: int  # rows that are computed at a time; 0: all
 
@@ -118,13 +121,18 @@ class Program:
     def renew_lock(self) -> None:
         self._preparing = threading.Lock()
 
-    def bind(self, symbols: Mapping[str, int]) -> Bound:
-        """Numbers for every extent: argument blocks, tile counts, arena offsets, barriers."""
+    def bind(self, symbols: Mapping[str, int], one_by_one: bool = False) -> Bound:
+        """Numbers for every extent: argument blocks, tile counts, arena offsets, barriers.
+
+        one_by_one: every kernel ends before the next one begins, and all that they write can be read.
+        """
         symbols = dict(symbols)
-        placed, total = self._place(symbols)
-        offsets = {r.value: r.offset for r in placed}
+        chains = [Chain(k, k) for k in range(len(self.specs))] if one_by_one else self._chains(symbols)
+        placed, total = self._place(symbols, chains)
         arena = _aligned(total)
         base = arena.ctypes.data
+        at = {r.value: base + r.offset for r in placed}
+        at |= {v: 0 for chain in chains for v in chain.slices or {}}  # each thread puts its own address there
         blocks: list[int] = []
         patches: dict[Value, list[int]] = {}
         starts = []
@@ -135,8 +143,8 @@ class Program:
                 described.append(describe(spec.nested, spec.buffers, iter(within), symbols))
                 blocks.append(described[-1].address)
             for v in spec.buffers:
-                if v in offsets:
-                    blocks.append(base + offsets[v])
+                if v in at:
+                    blocks.append(at[v])
                 elif v in self.external:
                     patches.setdefault(v, []).append(len(blocks))
                     blocks.append(0)
@@ -146,9 +154,16 @@ class Program:
         arguments = np.array(blocks or [0], np.int64)
         places = [arguments.ctypes.data + 8 * start for start in starts]
         ranges = {r.value: (r.offset, r.offset + r.size) for r in placed}
-        commands, threads = _commands(self.specs, self.addresses, places, ranges, symbols)
+        commands, threads = _commands(self.specs, self.addresses, places, chains, ranges, symbols)
         needed = [symbolic.evaluate(s.scratch, symbols) for s in self.specs] + [d.scratch for d in described]
-        scratch = max(needed, default=0) + SCRATCH_SLACK
+        scratch = rounded(max(needed, default=0) + SCRATCH_SLACK)
+        private: list[np.ndarray] = []
+        for chain in chains:
+            for k in chain.numbers:
+                if words := private_words(chain, self.specs[k], scratch):
+                    private.append(np.array(words, np.int64))
+                    commands[k, 5] = private[-1].ctypes.data
+        scratch += private_bytes(chains, self.specs) + SCRATCH_SLACK * bool(private)
         shapes = [tuple(symbolic.evaluate(d, symbols) for d in v.shape) for v in self.outputs]
         output_dtypes = [dtypes.numpy_dtype(v.dtype) for v in self.outputs]
         return Bound(
@@ -162,6 +177,8 @@ class Program:
             list(zip(shapes, output_dtypes, strict=True)),
             threading.Lock(),
             described,
+            chains,
+            private,
             [(r.last, r.offset, r.size) for r in placed],
             self._block(symbols, total),
         )
@@ -175,7 +192,7 @@ class Program:
         if rows <= 1 or arena <= limit:
             return 0
         one = {**symbols, name: 1}
-        blocks = -(-(arena - self._place(one)[1]) // limit)
+        blocks = -(-(arena - self._place(one, self._chains(one))[1]) // limit)
         work = self._work(symbols)
         repeated = (rows * self._work(one) - work) // (rows - 1)  # of a block: what a row does not add to
         return -(-rows // blocks) if blocks > 1 and blocks * repeated <= MOST_REPEATED * work else 0
@@ -218,7 +235,8 @@ class Program:
             blocks += [symbolic.evaluate(n, {}) for n in spec.numbers]
         arguments = np.array(blocks, np.int64)
         places = [arguments.ctypes.data + 8 * start for start in starts]
-        commands, threads = _commands(specs, [a for _, a in self.preparation], places, {}, {})
+        chains = [Chain(k, k) for k in range(len(specs))]
+        commands, threads = _commands(specs, [a for _, a in self.preparation], places, chains, {}, {})
         scratch = max(symbolic.evaluate(s.scratch, {}) for s in specs) + SCRATCH_SLACK
         return commands, arguments, scratch, threads
 
@@ -237,7 +255,11 @@ class Program:
 
     def arena(self, symbols: Mapping[str, int]) -> list[ArenaRange]:
         """The memory plan for these numbers: a range for every intermediate value."""
-        return self._place(dict(symbols))[0]
+        return self._place(symbols, self._chains(symbols))[0]
+
+    def _chains(self, symbols: Mapping[str, int]) -> list[Chain]:
+        inner = filter(self._is_intermediate, {v: None for spec in self.specs for v in spec.buffers})
+        return chains_of(self.specs, symbols, team().threads, inner)
 
     def kept_bytes(self) -> int:
         """What the program uses and keeps from run to run: variables, and packed weights."""
@@ -247,9 +269,10 @@ class Program:
         is_leaf = v.op.leaf in (Leaf.CONSTANT, Leaf.VARIABLE)
         return not is_leaf and v not in self.external and v not in self.listing.prepared
 
-    def _place(self, symbols: Mapping[str, int]) -> tuple[list[ArenaRange], int]:
-        """The ranges, and the arena's size."""
-        own = lives(filter(self._is_intermediate, spec.buffers) for spec in self.specs)
+    def _place(self, symbols: Mapping[str, int], chains: Sequence[Chain]) -> tuple[list[ArenaRange], int]:
+        """The ranges, and the arena's size. What a chain touches is needed as long as the chain runs."""
+        touched = [_in_arena(self.specs, chain) for chain in chains for _ in chain.numbers]
+        own = lives(filter(self._is_intermediate, values) for values in touched)
         needed = [Lifetime(self._bytes(v, symbols), *life) for v, life in own.items()]
         offsets, total = place(needed)
         return [
@@ -262,6 +285,7 @@ def _commands(
     specs: Sequence[KernelSpec],
     addresses: Sequence[int],
     places: Sequence[int],
+    chains: Sequence[Chain],
     ranges: Mapping[Value, tuple[int, int]],
     symbols: Mapping[str, int],
 ) -> tuple[np.ndarray, int | None]:
@@ -269,28 +293,37 @@ def _commands(
     threads are worth waking for them, None for all.
     """
     commands = np.zeros((len(specs), COMMAND_WORDS), np.int64)
-    barriers = _barriers(specs, ranges)
     work = 0
-    for k, spec in enumerate(specs):
-        tiles = symbolic.evaluate(spec.tiles, symbols)
-        own = symbolic.evaluate(spec.work, symbols)
-        work += own
-        flags = (BARRIER if barriers[k] else 0) | (SERIAL if tiles <= 1 or own < SMALL_COMMAND else 0)
-        commands[k, :5] = addresses[k], places[k], tiles, _grain(tiles), flags
+    for chain, barrier in zip(chains, _barriers(specs, chains, ranges), strict=True):
+        for k in chain.numbers:
+            tiles = symbolic.evaluate(specs[k].tiles, symbols)
+            own = symbolic.evaluate(specs[k].work, symbols)
+            work += own
+            if chain.units > 1:
+                grain, flags = tiles // chain.units, CHAINED if k > chain.first else 0
+            else:
+                grain, flags = _grain(tiles), SERIAL if tiles <= 1 or own < SMALL_COMMAND else 0
+            flags |= BARRIER if barrier and k == chain.first else 0
+            commands[k, :5] = addresses[k], places[k], tiles, grain, flags
     return commands, 1 if work < max(SMALL_WORK, SMALL_COMMAND * len(specs)) else None
 
 
-def _barriers(specs: Sequence[KernelSpec], ranges: Mapping[Value, tuple[int, int]]) -> list[bool]:
-    """Before which commands all earlier ones must finish: a read after a write, or another write."""
-    barriers = [False] * len(specs)
+def _barriers(
+    specs: Sequence[KernelSpec], chains: Sequence[Chain], ranges: Mapping[Value, tuple[int, int]]
+) -> list[bool]:
+    """Before which chains all earlier ones must finish: a read after a write, or another write."""
+    barriers = [False] * len(chains)
     open_since = 0
-    for k, spec in enumerate(specs):
-        for earlier in specs[open_since:k]:
-            if _conflict(earlier, spec, ranges):
-                barriers[k] = True
-                open_since = k
-                break
+    for k, chain in enumerate(chains):
+        earlier = [specs[j] for c in chains[open_since:k] for j in c.numbers]
+        if any(_conflict(a, specs[j], ranges) for a in earlier for j in chain.numbers):
+            barriers[k], open_since = True, k
     return barriers
+
+
+def _in_arena(specs: Sequence[KernelSpec], chain: Chain) -> list[Value]:
+    """What a chain's kernels touch, but for threads' own slices."""
+    return [v for k in chain.numbers for v in specs[k].buffers if v not in (chain.slices or {})]
 
 
 def _grain(tiles: int) -> int:

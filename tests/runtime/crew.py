@@ -18,6 +18,12 @@ KERNELS = {
     for i in range(begin, end):
         y[i] = y[(i + 1) % n] * 3 % 1000003 + i
 """,
+    # y[i] = i for the tiles i
+    "fill": """
+    y = buffer_i64(args[0], 0)
+    for i in range(begin, end):
+        y[i] = i
+""",
     # total[0] = sum of y: sees every tile of the command before it, or none
     "total": """
     y = buffer_i64(args[0], 0)
@@ -57,6 +63,17 @@ KERNELS = {
             x = (x * 1103515245 + 12345) % 2147483648
         y[i] += x
 """,
+    # y[j] = 3 y[j] + the x of the same chunk: args[2] tiles of y and args[3] of x each
+    "second": """
+    y = buffer_i64(args[0], 0)
+    x = buffer_i64(args[1], 1)
+    for j in range(begin, end):
+        chunk = j // args[2]
+        s = 0
+        for i in range(chunk * args[3], (chunk + 1) * args[3]):
+            s += x[i]
+        y[j] = y[j] * 3 % 1000003 + s
+""",
     # slow: then y[0] += 1
     "late": """
     y = buffer_i64(args[0], 0)
@@ -91,11 +108,12 @@ class Commands:
     def __init__(self):
         self.rows = []
 
-    def add(self, function, *arguments, tiles=1, grain=1, flags=BARRIER):
+    def add(self, function, *arguments, tiles=1, grain=1, flags=BARRIER, private=None):
         values = [a.ctypes.data if isinstance(a, np.ndarray) else a for a in arguments]
-        block = np.array(values, np.int64)
-        KEPT.extend([block, *arguments])
-        self.rows.append([function, block.ctypes.data, tiles, grain, flags, 0, 0, 0])
+        block = np.array([*values, 0, 0, 0], np.int64)
+        KEPT.extend([block, private, *arguments])
+        own = 0 if private is None else private.ctypes.data
+        self.rows.append([function, block.ctypes.data, tiles, grain, flags, own, 0, 0])
         return self
 
     @property

@@ -11,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from kcompile.runtime.executor import BARRIER, SERIAL
+from kcompile.runtime.executor import BARRIER, CHAINED, SERIAL
 from kcompile.runtime.team import CommandList, Team, team
 from tests.runtime.crew import Commands
 
@@ -96,6 +96,44 @@ def test_what_overlaps_the_last_of_a_chain_still_follows_the_rest_of_it(kernels)
         crew.run(commands.array, 50)
     assert seen.tolist() == [1000, 0] * 4
     crew.close()
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_a_chain_runs_chunk_by_chunk(kernels, threads):
+    """Seven chunks of three, two and five tiles; what comes before and after waits for all of them."""
+    x, y, z, t = (np.zeros(n, np.int64) for n in (21, 14, 35, 1))
+    commands = Commands().add(kernels["count"], x, tiles=21, grain=2)
+    commands.add(kernels["count"], x, tiles=21, grain=3)
+    commands.add(kernels["second"], y, x, 2, 3, tiles=14, grain=2, flags=CHAINED)
+    commands.add(kernels["second"], z, y, 5, 2, tiles=35, grain=5, flags=CHAINED)
+    commands.add(kernels["total"], z, 35, t).add(kernels["count"], z, tiles=35)
+    crew = Team(threads)
+    assert crew.run(commands.array, 200) == 200
+    crew.close()
+    one, two, total = 0, 0, 0
+    for step in range(1, 201):
+        one = one * 3 % 1000003 + 3 * 2 * step
+        two = two * 3 % 1000003 + 2 * one
+        total = total * 7 % 1000003 + 35 * two
+        two += 1
+    assert x.tolist() == [400] * 21 and y.tolist() == [one] * 14 and z.tolist() == [two] * 35
+    assert t[0] == total
+
+
+def test_a_thread_has_slices_of_its_own(kernels):
+    """What lies between the commands of a chain is in the threads' memory: nothing is written to `x`."""
+    x, y, t = np.zeros(21, np.int64), np.zeros(14, np.int64), np.zeros(1, np.int64)
+    slices = [np.array([4, 1024, 1, slot, 512, 24], np.int64) for slot in (0, 1)]  # 24 bytes, from 512 on
+    commands = Commands().add(kernels["fill"], x, tiles=21, grain=3, private=slices[0])
+    commands.add(kernels["second"], y, x, 2, 3, tiles=14, grain=2, flags=CHAINED, private=slices[1])
+    commands.add(kernels["total"], y, 14, t)
+    for threads in (1, 2, 3):
+        y[:] = 0
+        crew = Team(threads)
+        crew.run(commands.array, 1, scratch=2048)
+        crew.close()
+        assert not x.any()
+        assert y.tolist() == [sum(range(chunk * 3, chunk * 3 + 3)) for chunk in range(7) for _ in range(2)]
 
 
 def test_a_run_returns_when_the_last_tile_is_done(kernels):

@@ -1,0 +1,107 @@
+"""Chains with numbers: which kernels of a program run slice by slice, and what needs no more than a slice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from kcompile.codegen.chains import LEAST_UNITS, units_of
+from kcompile.codegen.spec import KernelSpec
+from kcompile.core import symbolic
+from kcompile.core.dtypes import itemsize
+from kcompile.ir.graph import Value
+from kcompile.schedule.memory import Lifetime, lives, place
+
+PER_THREAD = 4  # so many units keep all threads at work to the end
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Kernels `first` to `last` of a program, run in `units` chunks; one kernel alone is a chain, too.
+
+    slices: of what nothing else touches: where each thread's own slice begins in its private memory, and its
+    bytes. size: bytes of all of them.
+    """
+
+    first: int
+    last: int
+    units: int = 1
+    slices: Mapping[Value, tuple[int, int]] | None = None
+    size: int = 0
+
+    @property
+    def numbers(self) -> range:
+        return range(self.first, self.last + 1)
+
+
+def chains_of(
+    specs: Sequence[KernelSpec], symbols: Mapping[str, int], threads: int, intermediate: Iterable[Value]
+) -> list[Chain]:
+    """All kernels of a program, in order, as chains for these extents."""
+    spans: list[tuple[int, int, int]] = []
+    first = 0
+    while first < len(specs):
+        last, units = first, 1
+        while last + 1 < len(specs) and _follows(specs[last + 1]):
+            more = units_of(specs[first : last + 2], lambda n: symbolic.evaluate(n, symbols))
+            if more < max(LEAST_UNITS, PER_THREAD * threads):
+                break
+            last, units = last + 1, more
+        spans.append((first, last, units))
+        first = last + 1
+    users: dict[Value, list[int]] = {v: [] for v in intermediate}
+    for k, spec in enumerate(specs):
+        for v in spec.buffers:
+            if v in users:
+                users[v].append(k)
+    return [_chain(specs, symbols, users, *span) for span in spans]
+
+
+def _chain(
+    specs: Sequence[KernelSpec],
+    symbols: Mapping[str, int],
+    users: Mapping[Value, Sequence[int]],
+    first: int,
+    last: int,
+    units: int,
+) -> Chain:
+    if units == 1:
+        return Chain(first, last)
+    chain = specs[first : last + 1]
+    found: dict[Value, Lifetime] = {}
+    for v, life in lives(spec.buffers for spec in chain).items():
+        own = [first <= k <= last and v in _own(specs[k]) for k in users.get(v, ())]
+        if own and all(own):
+            found[v] = Lifetime(symbolic.evaluate(v.type.size, symbols) * itemsize(v.dtype) // units, *life)
+    offsets, size = place(list(found.values()))
+    slices = {v: (at, life.size) for at, (v, life) in zip(offsets, found.items(), strict=True)}
+    return Chain(first, last, units, slices, size)
+
+
+def _follows(spec: KernelSpec) -> bool:
+    return spec.slices is not None and spec.slices.follows
+
+
+def _own(spec: KernelSpec) -> tuple[Value, ...]:
+    return spec.slices.own if spec.slices is not None else ()
+
+
+def private_words(chain: Chain, spec: KernelSpec, private: int) -> list[int]:
+    """What gives each thread its own slices (see `executor`); nothing where a kernel touches none of them.
+
+    private: where the slices begin in a thread's scratch memory; its argument block comes behind them.
+    """
+    own = chain.slices or {}
+    slots = [(k, private + own[v][0], own[v][1]) for k, v in enumerate(spec.buffers) if v in own]
+    length = len(spec.buffers) + len(spec.numbers)
+    return [length, private + chain.size, len(slots), *np.ravel(slots).tolist()] if slots else []
+
+
+def private_bytes(chains: Iterable[Chain], specs: Sequence[KernelSpec]) -> int:
+    """What a thread needs at most."""
+    blocks = [
+        8 * (len(specs[k].buffers) + len(specs[k].numbers)) for c in chains if c.size for k in c.numbers
+    ]
+    return max((c.size for c in chains), default=0) + max(blocks, default=0)
