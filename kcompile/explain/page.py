@@ -14,7 +14,7 @@ from kcompile.explain.graph_picture import graph_picture
 from kcompile.explain.memory_picture import memory_picture, memory_words
 from kcompile.explain.program import Measured
 from kcompile.explain.roofline import roofline
-from kcompile.explain.wording import Layers, scaled, time_text
+from kcompile.explain.wording import Layers, fused_text, scaled, time_text
 from kcompile.kernels.host import host
 
 TITLES = {"predict": "Inference", "train": "Training step"}
@@ -113,7 +113,7 @@ def _table(one: Measured, layers: Layers) -> str:
     rows = []
     for number, (k, formulas) in enumerate(zip(one.kernels, one.texts, strict=True)):
         bar = f"--share:{100 * k.nanoseconds / longest:.1f}%"
-        fused = element("summary", text(" ".join(k.fused)))
+        fused = element("summary", text(fused_text(number, k)))
         cells = (
             element("td", str(number), class_="n"),
             element("td", text(layers.shown(k.name)), class_="name"),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kcompile.explain.program import Measured
-from kcompile.explain.wording import memory_text
+from kcompile.explain.wording import fused_text, memory_text
 from kcompile.ir.text import graph_text
 
 WIDTH = 150  # of the printed table where no terminal tells
@@ -43,7 +43,7 @@ def _table(one: Measured) -> Any:
         table.add_column(heading, justify="right")
     for number, k in enumerate(one.kernels):
         table.add_row(
-            str(number), k.name, " ".join(k.fused), f"{k.flops / 1e6:.3f}", f"{k.bytes / 1e6:.3f}",
+            str(number), k.name, fused_text(number, k), f"{k.flops / 1e6:.3f}", f"{k.bytes / 1e6:.3f}",
             f"{k.nanoseconds / 1e3:.1f}", f"{k.gflops:.1f}", f"{100 * k.gflops / one.core_gflops:.0f}",
             f"{k.gbytes:.1f}",
         )  # fmt: skip

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 
 from kcompile.runtime.footprint import Footprint
+from kcompile.runtime.profile import KernelProfile
 
 
 def scaled(value: float, unit: str, base: int = 1000) -> str:
@@ -31,6 +32,16 @@ def time_text(nanoseconds: float) -> str:
             return f"{nanoseconds:.3g} {unit}"
         nanoseconds /= 1000
     return f"{nanoseconds:.3g} s"
+
+
+def fused_text(number: int, kernel: KernelProfile) -> str:
+    """What is fused into the kernel with this number, and whether it runs slice by slice behind another.
+
+    >>> fused_text(7, KernelProfile("softmax", ("max", "sum"), 1e3, 10, 10, 64, units=64))
+    'max sum, in 64 slices behind 6'
+    """
+    words = " ".join(kernel.fused)
+    return words if kernel.units == 1 else f"{words}, in {kernel.units} slices behind {number - 1}"
 
 
 def memory_text(one: Footprint) -> str:

@@ -19,7 +19,10 @@ REPEATS = 11
 
 @dataclass(frozen=True)
 class KernelProfile:
-    """One kernel: nanoseconds are summed over the threads that worked on it, the median of several runs."""
+    """One kernel: nanoseconds are summed over the threads that worked on it, the median of several runs.
+
+    units: into how many slices it is cut if each of them follows that of the kernel before it, else 1.
+    """
 
     name: str
     fused: tuple[str, ...]
@@ -27,6 +30,7 @@ class KernelProfile:
     flops: int
     bytes: int
     tiles: int
+    units: int = 1
 
     @property
     def gflops(self) -> float:
@@ -51,14 +55,15 @@ def profile(
         ticks = executable.timed(arrays, symbols or {}, repeats)
     found = executable.symbols_of(arrays, symbols or {})
     times = np.median(ticks.sum(axis=1), axis=0)
+    units = [c.units if k > c.first else 1 for c in program.chains(found) for k in c.numbers]
     result = []
-    for spec, nanoseconds in zip(program.specs, times, strict=True):
+    for spec, nanoseconds, cut in zip(program.specs, times, units, strict=True):
         moved = sum(
             symbolic.evaluate(v.type.size, found) * dtypes.itemsize(v.dtype)
             for v in dict.fromkeys(spec.buffers)
         )
         flops, tiles = (symbolic.evaluate(x, found) for x in (spec.flops, spec.tiles))
-        result.append(KernelProfile(spec.name, spec.fused, float(nanoseconds), flops, moved, tiles))
+        result.append(KernelProfile(spec.name, spec.fused, float(nanoseconds), flops, moved, tiles, cut))
     return result
 
 

@@ -127,7 +127,7 @@ class Program:
         one_by_one: every kernel ends before the next one begins, and all that they write can be read.
         """
         symbols = dict(symbols)
-        chains = [Chain(k, k) for k in range(len(self.specs))] if one_by_one else self._chains(symbols)
+        chains = [Chain(k, k) for k in range(len(self.specs))] if one_by_one else self.chains(symbols)
         placed, total = self._place(symbols, chains)
         arena = _aligned(total)
         base = arena.ctypes.data
@@ -192,7 +192,7 @@ class Program:
         if rows <= 1 or arena <= limit:
             return 0
         one = {**symbols, name: 1}
-        blocks = -(-(arena - self._place(one, self._chains(one))[1]) // limit)
+        blocks = -(-(arena - self._place(one, self.chains(one))[1]) // limit)
         work = self._work(symbols)
         repeated = (rows * self._work(one) - work) // (rows - 1)  # of a block: what a row does not add to
         return -(-rows // blocks) if blocks > 1 and blocks * repeated <= MOST_REPEATED * work else 0
@@ -255,9 +255,10 @@ class Program:
 
     def arena(self, symbols: Mapping[str, int]) -> list[ArenaRange]:
         """The memory plan for these numbers: a range for every intermediate value."""
-        return self._place(symbols, self._chains(symbols))[0]
+        return self._place(symbols, self.chains(symbols))[0]
 
-    def _chains(self, symbols: Mapping[str, int]) -> list[Chain]:
+    def chains(self, symbols: Mapping[str, int]) -> list[Chain]:
+        """All kernels, those together that run slice by slice for these extents."""
         inner = filter(self._is_intermediate, {v: None for spec in self.specs for v in spec.buffers})
         return chains_of(self.specs, symbols, team().threads, inner)
 

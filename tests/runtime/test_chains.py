@@ -15,6 +15,7 @@ from kcompile.ir.op import make_parameter
 from kcompile.ir.types import TensorType
 from kcompile.runtime import program as programs
 from kcompile.runtime.chains import chains_of
+from kcompile.runtime.profile import profile
 from kcompile.runtime.team import Team
 from kcompile.trace.tracer import trace
 
@@ -77,6 +78,15 @@ def test_attention_is_one_chain_of_a_head_at_a_time():
     (chain,) = chains(executable, operands(6))
     assert chain.units == 24 and len(chain.numbers) == 3
     assert {v.shape[1:] for v in chain.slices} == {(4, 40, 40)}
+
+
+def test_a_profile_tells_which_kernels_run_slice_by_slice():
+    executable = attending(attention)
+    (chain,) = chains(executable, operands(6))
+    found = profile(executable, operands(6), repeats=1)
+    followers = [k for k in chain.numbers if k > chain.first]
+    assert [k for k, one in enumerate(found) if one.units == 24] == followers
+    assert sum(one.units == 1 for one in found) == len(found) - len(followers)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
