@@ -49,6 +49,9 @@ class Statements:
         self.w, self.names, self.offsets = writer, names, offsets
         self.scopes: list[dict[Expr, str]] = [{}]
         self.axis_names: dict[Atom, str] = {}
+        self.kept: dict[
+            Expr, tuple[Value, Expr, int | Int]
+        ] = {}  # what reductions store of their steps, where
 
     @contextmanager
     def scope(self, known: Mapping[Expr, str] | None = None) -> Iterator[dict[Expr, str]]:
@@ -163,6 +166,9 @@ class Statements:
     def _reduce_loops(self, e: Expr, axes: tuple[Axis, ...], name: str) -> None:
         if not axes:
             self.w.line(f"{name} = {scalar.combine(e.attr[0], e.dtype, name, self.emit(e.args[0]))}")
+            if e in self.kept:
+                target, part, offset = self.kept[e]
+                self.w.line(f"{self.names.buffer(target)}[{self.integer(offset)}] = {self.emit(part)}")
             return
         with self.loop(axes[0], self.part_range(e, axes[0])), self.scope():
             bound = set(self.axis_names)

@@ -13,6 +13,7 @@ from kcompile.codegen.columns_cpu import Columns
 from kcompile.codegen.expressions import Names, Statements, hoistable, resolve, size_of
 from kcompile.codegen.guards import decided, one_test_at_a_time, take_branch
 from kcompile.codegen.jam import beside_each_other, columns_together, loops_of, steps_together
+from kcompile.codegen.kept import kept_in_row
 from kcompile.codegen.nest import Nest, StoreItem, column_reductions
 from kcompile.codegen.sections import sections_of
 from kcompile.codegen.slices import slices_of_loop
@@ -25,6 +26,7 @@ from kcompile.ir import loops
 from kcompile.ir.graph import Value
 from kcompile.ir.kernels import Loop
 from kcompile.ir.loops import Axis, Expr
+from kcompile.ir.views import flat_offset
 from kcompile.schedule.contraction import hint
 
 COLUMN_CHUNK = 128  # columns that are summed side by side: whole cache lines, several vectors
@@ -106,6 +108,7 @@ class _LoopEmitter:
             self._level(0)
             return 1
         split = self._split_two()
+        self._keep_in_row(split)
         outer = size_of(self.shared[:split])
         inner = self._inner_size(split)
         chunk = max(1, TILE_ELEMENTS // inner)
@@ -130,6 +133,19 @@ class _LoopEmitter:
                 self._decode(position, axes)
                 self._level(split)
         return symbolic.floordiv(outer + (chunk - 1), chunk)
+
+    def _keep_in_row(self, split: int) -> None:
+        """A single store whose innermost loop is inside of the tile loop reads what its reductions keep."""
+        axes = [*self.shared, *(self.items[0].inner)]
+        if len(self.items) > 1 or len(axes) <= split or self._columns_at(len(self.shared) - 1):
+            return
+        (item,) = self.items
+        if column_reductions(item.expr, axes[-1]):
+            return
+        item, kept = kept_in_row(item, axes[:-1], axes[-1], self.names)
+        self.items = [item]
+        resolve(item.expr, self.s.offsets)
+        self.s.kept = {r: (item.target, part, flat_offset(item.target, at)) for r, (part, at) in kept.items()}
 
     def _goes_along_vectors(self, split: int) -> bool:
         """Is there no loop inside of the tile loop?"""
