@@ -34,14 +34,14 @@ def side_by_side(specs: Sequence[KernelSpec]) -> tuple[list[KernelSpec], list[in
     return ordered, order
 
 
-def units_of(chain: Sequence[KernelSpec], number: Callable[[int | Int], int]) -> int:
-    """Into how many equal runs of whole tiles all of these can be cut: the most, up to MOST_UNITS."""
+def cuts_of(chain: Sequence[KernelSpec], number: Callable[[int | Int], int]) -> list[int]:
+    """Into how many equal runs of whole tiles all of these can be cut, up to MOST_UNITS, ascending."""
     common = 0
     for spec in chain:
         assert spec.slices is not None
         count, per_tile = number(spec.slices.count), spec.slices.per_tile
         common = gcd(common, count // per_tile if count % per_tile == 0 else 1)
-    return max((d for d in range(1, MOST_UNITS + 1) if common % d == 0), default=1)
+    return [d for d in range(1, MOST_UNITS + 1) if common % d == 0]
 
 
 class _Finder:
@@ -86,7 +86,7 @@ class _Finder:
             return False
         if not all(self._shared(m, k) <= own & self.own[m] for m in members):
             return False
-        return units_of([self.specs[m] for m in (*members, k)], hint) >= LEAST_UNITS
+        return cuts_of([self.specs[m] for m in (*members, k)], hint)[-1] >= LEAST_UNITS
 
     def _shared(self, a: int, b: int) -> frozenset[Value]:
         """What both touch and one of them writes."""

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kcompile.codegen.chains import LEAST_UNITS, units_of
+from kcompile.codegen.chains import LEAST_UNITS, cuts_of
 from kcompile.codegen.spec import KernelSpec
 from kcompile.core import symbolic
 from kcompile.core.dtypes import itemsize
 from kcompile.ir.graph import Value
+from kcompile.kernels.host import host
 from kcompile.schedule.memory import Lifetime, lives, place
 
-PER_THREAD = 4  # so many units keep all threads at work to the end
+PER_THREAD = 4  # so few units, and threads wait for the last one; twice as many are as good as more
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,8 @@ def chains_of(
     while first < len(specs):
         last, units = first, 1
         while last + 1 < len(specs) and _follows(specs[last + 1]):
-            more = units_of(specs[first : last + 2], lambda n: symbolic.evaluate(n, symbols))
-            if more < max(LEAST_UNITS, PER_THREAD * threads):
+            more = _units(specs[first : last + 2], symbols, threads)
+            if more == 1:
                 break
             last, units = last + 1, more
         spans.append((first, last, units))
@@ -74,10 +75,33 @@ def _chain(
     for v, life in lives(spec.buffers for spec in chain).items():
         own = [first <= k <= last and v in _own(specs[k]) for k in users.get(v, ())]
         if own and all(own):
-            found[v] = Lifetime(symbolic.evaluate(v.type.size, symbols) * itemsize(v.dtype) // units, *life)
+            found[v] = Lifetime(_bytes(v, symbols) // units, *life)
     offsets, size = place(list(found.values()))
     slices = {v: (at, life.size) for at, (v, life) in zip(offsets, found.items(), strict=True)}
     return Chain(first, last, units, slices, size)
+
+
+def _units(chain: Sequence[KernelSpec], symbols: Mapping[str, int], threads: int) -> int:
+    """As few as let a unit's slices fit the second-level cache, which all of them do not; 1 where that gains
+    nothing. Units cost a call of each kernel.
+    """
+    own = {v for spec in chain for v in _own(spec)}
+    size = sum(_bytes(v, symbols) for v in own)
+    cuts = cuts_of(chain, lambda n: symbolic.evaluate(n, symbols))
+    enough = [d for d in cuts if d >= max(LEAST_UNITS, PER_THREAD * threads)]
+    if size <= near_bytes() or not enough:
+        return 1
+    near = (d for d in enough if d >= 2 * PER_THREAD * threads and size <= d * near_bytes())
+    return next(near, enough[-1])
+
+
+def near_bytes() -> int:
+    """What a core keeps near beside the operands that all units read."""
+    return host().l2 // 2
+
+
+def _bytes(v: Value, symbols: Mapping[str, int]) -> int:
+    return symbolic.evaluate(v.type.size, symbols) * itemsize(v.dtype)
 
 
 def _follows(spec: KernelSpec) -> bool:

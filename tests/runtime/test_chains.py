@@ -7,12 +7,13 @@ import pytest
 
 from kcompile import ops
 from kcompile.autograd.backward import gradients
-from kcompile.codegen.chains import side_by_side, units_of
+from kcompile.codegen.chains import cuts_of, side_by_side
 from kcompile.compiler import compile_graph
 from kcompile.core.config import config
 from kcompile.core.symbolic import evaluate, symbol
 from kcompile.ir.op import make_parameter
 from kcompile.ir.types import TensorType
+from kcompile.runtime import chains as chaining
 from kcompile.runtime import program as programs
 from kcompile.runtime.chains import chains_of
 from kcompile.runtime.profile import profile
@@ -24,7 +25,8 @@ BATCH = symbol("batch")
 
 @pytest.fixture(autouse=True)
 def shared_out(monkeypatch):
-    """Small programs go to all threads, too."""
+    """Small programs go to all threads, too, and nothing is near anyway."""
+    monkeypatch.setattr(chaining, "near_bytes", lambda: 0)
     monkeypatch.setattr(programs, "SMALL_WORK", 0)
     monkeypatch.setattr(programs, "SMALL_COMMAND", 0)
 
@@ -109,6 +111,19 @@ def test_no_chain_where_threads_would_wait_for_the_last_unit():
     executable = attending(attention)
     assert not chains(executable, operands(1))  # four heads
     assert chains(executable, operands(2))
+
+
+@pytest.mark.parametrize("parts, units", [(1, 0), (2, 16), (16, 16), (30, 32), (64, 64), (200, 64)])
+def test_as_few_units_as_let_their_slices_fit_the_cache(monkeypatch, parts, units):
+    """64 heads, on two threads, and a cache for one of so many parts of what they touch."""
+    executable, arrays = attending(attention), operands(16)
+    specs, symbols = executable.program.specs, executable.symbols_of(arrays, {})
+    (chain,) = (c for c in chains_of(specs, symbols, 2, []) if c.units > 1)
+    own = {v for k in chain.numbers for v in specs[k].slices.own}
+    whole = sum(evaluate(v.type.size, symbols) * 4 for v in own)
+    monkeypatch.setattr(chaining, "near_bytes", lambda: whole // parts)
+    found = [c.units for c in chains_of(specs, symbols, 2, []) if c.units > 1]
+    assert found == ([units] if units else [])
 
 
 def test_no_chain_across_what_reads_other_slices():
@@ -231,7 +246,7 @@ def test_units_hold_whole_tiles():
     (chain,) = chains(executable, operands(6))
     symbols = executable.symbols_of(operands(6), {})
     specs = [executable.program.specs[k] for k in chain.numbers]
-    assert chain.units == units_of(specs, lambda n: evaluate(n, symbols))
+    assert chain.units == cuts_of(specs, lambda n: evaluate(n, symbols))[-1] == 24
     for k, spec in zip(chain.numbers, specs, strict=True):
         assert bound.commands[k, 2] == bound.commands[k, 3] * chain.units == evaluate(spec.tiles, symbols)
     alone = chains_of(executable.program.specs, symbols, threads=100, intermediate=[])
