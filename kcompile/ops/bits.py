@@ -20,6 +20,7 @@ from kcompile.ops import elementwise as ew
 # A float dtype -> the unsigned ints of its bits, the scalar operations there and back.
 BITS = {"float32": ("uint32", "f32_bits", "bits_f32"), "float64": ("uint64", "f64_bits", "bits_f64")}
 FLOATS = {bits: dtype for dtype, (bits, *_) in BITS.items()}
+HALF_UNITS = {"float16": 1 << 13, "bfloat16": 1 << 16}  # their last places, among the bits of a float32
 
 to_bits_op = Op("to_bits", cheap=True)
 """The bits of a float as an unsigned int."""
@@ -180,16 +181,19 @@ def nextafter(x1: Any, x2: Any) -> Any:
     if not isinstance(a, Value) and not isinstance(b, Value):
         return np.nextafter(a, b)
     own = dtypes.standardize(a.dtype)
-    if own not in BITS:
-        raise NotImplementedError(f"nextafter of {own} has no kernel")
+    a, b = (x if own in BITS else ew.cast(x, "float32") for x in (a, b))  # which holds all halves
+    wide, unit = dtypes.standardize(a.dtype), HALF_UNITS.get(own, 1)
     a = ew.where(ew.equal(b, b), a, a) if tuple(a.shape) != tuple(b.shape) else a  # as large as both
-    signed = BITS[own][0].removeprefix("u")
-    bits = view(a, signed)
+    bits = view(a, BITS[wide][0].removeprefix("u"))
     away = ew.equal(ew.greater(b, a), ew.greater(a, 0))  # from zero
-    moved = view(ew.add(bits, ew.where(away, 1, -1)), own)
-    least = ew.multiply(
-        ew.where(ew.greater(b, a), 1.0, -1.0), float(np.nextafter(dtypes.numpy_dtype(own).type(0), 1))
-    )
+    moved = view(ew.add(bits, ew.where(away, unit, -unit)), wide)
+    small = dtypes.numpy_dtype(own).type
+    least = ew.multiply(ew.where(ew.greater(b, a), 1.0, -1.0), float(np.nextafter(small(0), small(1))))
+    if own == "float16":  # subnormal numbers and infinity have other neighbours there than in float32
+        size, top = ew.absolute(a), float(np.finfo(own).max)
+        even = ew.logical_or(size < 2.0**-14, ew.logical_and(ew.equal(size, 2.0**-14), ew.logical_not(away)))
+        moved = ew.where(even, ew.add(a, least), moved)
+        moved = ew.where(away, moved, ew.maximum(ew.minimum(moved, top), -top))
     moved = ew.where(ew.equal(a, 0), least, moved)
     unknown = ew.logical_or(ew.isnan(a), ew.isnan(b))
-    return ew.where(unknown, ew.add(a, b), ew.where(ew.equal(a, b), b, moved))
+    return ew.cast(ew.where(unknown, ew.add(a, b), ew.where(ew.equal(a, b), b, moved)), own)

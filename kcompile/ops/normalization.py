@@ -72,6 +72,11 @@ def moments(x: Any, axes: Any, keepdims: bool = False, synchronized: bool = Fals
     return _narrow(mean, dtype), _narrow(variance, dtype)
 
 
+def _is_number(epsilon: Any) -> bool:
+    """Is it known now? If not, it is a tensor: of the run, or several that broadcast."""
+    return np.isscalar(epsilon) or (isinstance(epsilon, np.ndarray) and epsilon.ndim == 0)
+
+
 def _narrow(x: Any, dtype: str) -> Any:
     """A float32 moment in half precision, without overflow to infinity."""
     if dtype not in ("float16", "bfloat16"):
@@ -162,7 +167,11 @@ def batch_normalization(
     parts = tuple(name for name, v in given.items() if v is not None)
     x, mean, variance, *rest = ew.operands(x, mean, variance, *(given[p] for p in parts))
     k = movement.check_axis("batch_normalization", axis, len(x.shape))
-    tensors = (floating(t) for t in (x, mean, variance, *rest))
+    x, mean, variance, *rest = (floating(t) for t in (x, mean, variance, *rest))
+    if not _is_number(epsilon):
+        apart = ew.add(_along(x, variance, (k,)), ew.as_tensor(epsilon, dtypes.standardize(variance.dtype)))
+        variance, epsilon = movement.reshape(apart, variance.shape), 0.0
+    tensors = (x, mean, variance, *rest)
     return batch_normalization_op(*tensors, axis=k, epsilon=float(epsilon), parts=parts)
 
 
@@ -255,16 +264,21 @@ def _over_features(op: Op, x: Any, given: dict[str, Any], axis: Any, epsilon: fl
     wide = dtypes.promote(dtype, "float32")
     wanted = tuple(x.shape[a] for a in axes)
     rest = {name: ew.as_tensor(v, wide) for name, v in given.items() if v is not None}
-    epsilon = config.epsilon() if epsilon is None else float(epsilon)
+    epsilon = config.epsilon() if epsilon is None else epsilon
+    form: Any = op
+    if _is_number(epsilon):
+        epsilon = float(epsilon)
+    else:
+        epsilon, form = ew.as_tensor(epsilon, wide), op.rules["decompose"]
     whole = op is layer_normalization_op and axes != (
         len(x.shape) - 1,
     )  # parts of another rank are of `axis`
     if all(_is_of(v.shape, wanted) or (whole and len(v.shape) != len(x.shape)) for v in rest.values()):
         parts = [movement.reshape(v, wanted) for v in rest.values()]
-        y = op(ew.as_tensor(x, wide), *parts, axes=axes, epsilon=epsilon, parts=tuple(rest))
+        y = form(ew.as_tensor(x, wide), *parts, axes=axes, epsilon=epsilon, parts=tuple(rest))
     else:
         broadcast_shapes(x.shape, *(v.shape for v in rest.values()), op=op.name)
-        y = op(ew.as_tensor(x, wide), axes=axes, epsilon=epsilon, parts=())
+        y = form(ew.as_tensor(x, wide), axes=axes, epsilon=epsilon, parts=())
         y = ew.multiply(y, rest["scale"]) if "scale" in rest else y
         y = ew.add(y, rest["offset"]) if "offset" in rest else y
     return ew.cast(y, dtype)
@@ -314,7 +328,12 @@ def _rms_samples(rng: np.random.Generator) -> Iterator[Sample]:
 
 
 def rms_normalization(x: Any, scale: Any = None, axis: Any = -1, epsilon: float | None = None) -> Any:
-    """x divided by its root mean square over `axis`, times `scale`. Half precision is computed in float32."""
+    """x divided by its root mean square over `axis`, times `scale`. Half precision is computed in float32.
+
+    Shapes:  a number counts as a vector of one.
+    """
+    x = ew.as_tensor(x)
+    x = x if x.shape else movement.expand_dims(x, 0)
     return _over_features(rms_normalization_op, x, {"scale": scale}, axis, epsilon)
 
 

@@ -318,12 +318,13 @@ def cdist(x: Any, y: Any) -> Any:
 def corrcoef(x: Any) -> Any:
     """Correlations between the rows of x; of one row with itself, a number."""
     x = ew.as_tensor(x, ew.float_of(ew.common_dtype(x)))
-    if len(x.shape) == 1:
-        return movement.reshape(corrcoef(movement.expand_dims(x, 0)), ())
+    if len(x.shape) < 2:
+        x = movement.reshape(x, (1, -1))
     centred = ew.subtract(x, reduce.mean(x, axis=-1, keepdims=True))
     covariance = products.matmul(centred, movement.transpose(centred))
     spread = ew.sqrt(arrange.diagonal(covariance))
-    return clip(ew.true_divide(covariance, outer(spread, spread)), -1.0, 1.0)
+    found = clip(ew.true_divide(covariance, outer(spread, spread)), -1.0, 1.0)
+    return movement.reshape(found, ()) if x.shape[0] == 1 else found
 
 
 def correlate(x1: Any, x2: Any, mode: str = "valid") -> Any:

@@ -67,6 +67,13 @@ SENSIBLE = {  # what has a meaning though it is seldom written
     "true-is-an-axis": (lambda x: ops.get_item(x, True), (1, 2, 3)),
     "limits": (lambda x: ops.matrix_rank(x, tol=np.array([0.1, 9.0], "float32")), (2,)),
     "flags-as-places": (lambda x: ops.trapezoid(x, x=np.array([True, False, True])), (2,)),
+    "epsilons": (
+        lambda x: ops.batch_normalization(x, x[0] * 0.5, x[1] ** 2, -1, epsilon=ops.abs(x[0])),
+        (2, 3),
+    ),
+    "epsilon-of-the-run": (lambda x: ops.layer_normalization(x, gamma=x[0], epsilon=ops.max(x)), (2, 3)),
+    "epsilons-of-rows": (lambda x: ops.rms_normalization(x, x[0], epsilon=x[:, :1] + 1.0), (2, 3)),
+    "number-as-a-vector": (lambda x: ops.rms_normalization(x[0, 0], 2.0), (1,)),
     "no-dilation": (lambda x: ops.conv(IMAGE, KERNEL, dilation_rate=None) + x[0], (1, 3, 3, 3)),
 }
 
@@ -82,6 +89,14 @@ def test_what_has_a_meaning_is_accepted(name):
 def test_what_these_mean():
     assert ops.scatter_update(F23, [[0, 1], [1, 2]], 7.0).tolist() == [[1.5, 7.0, 0.25], [0.0, 3.0, 7.0]]
     assert ops.matrix_rank(np.diag([4.0, 3.0, 2.0]), tol=[1.0, 2.5, 5.0]).tolist() == [3, 2, 0]
+    sides = ops.batch_normalization(F23, F23[0], F23[0], -1, epsilon=[0.75, 3.0, 15.75])
+    np.testing.assert_allclose(sides, (F23 - F23[0]) / [1.5, 1.0, 4.0], rtol=1e-6)
+    np.testing.assert_allclose(
+        ops.layer_normalization(F23[:1], epsilon=np.full((1, 1), 1.0)),
+        ops.layer_normalization(F23[:1], epsilon=1.0),
+        rtol=1e-6,
+    )
+    assert ops.corrcoef([[1.0, 2.0]]) == 1.0 and np.isnan(ops.corrcoef(3.0))
     assert ops.trapezoid(F23, x=np.array([True, False, True])).tolist() == [-0.625, -0.5]
     assert [part.shape for part in ops.hsplit(F23, np.array(3))] == [(2, 1)] * 3
     logits = np.array([[[9.0, 0.0, 0.0], [0.0, 0.0, 9.0]]], "float32")  # None is the last class, as in Keras

@@ -361,6 +361,19 @@ def test_the_next_number_towards_infinity(towards):
     np.testing.assert_array_equal(got, np.nextafter(x, np.float32(towards)))
 
 
+@pytest.mark.parametrize("towards", [-np.inf, 0.0, np.inf])
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_every_half_has_its_neighbours(dtype, towards):
+    x = np.arange(1 << 16, dtype="uint16").view(kcompile.core.dtypes.numpy_dtype(dtype))
+    got = np.asarray(kcompile.jit(lambda x: ops.nextafter(x, ops.cast(towards, dtype)))(x))
+    wanted = np.nextafter(x, x.dtype.type(towards))
+    wide = x.astype("float32")
+    least = float(np.finfo("float32").tiny)  # kernels take what lies below for 0
+    known = (np.abs(wide) >= least) | (wide == 0)
+    np.testing.assert_array_equal(got[known], wanted[known])
+    assert got.dtype == x.dtype and np.isnan(got[np.isnan(wide)].astype("float32")).all()
+
+
 def test_loops_give_tensors():
     assert ops.fori_loop(2, 5, lambda i, total: total + i, 0).dtype == np.int32
 
