@@ -7,6 +7,7 @@ from typing import Any
 from kcompile.core import registry
 from kcompile.core.errors import unknown_name
 from kcompile.core.serialization import deserialize_keras_object, serialize_keras_object
+from kcompile.optimizers import legacy as legacy
 from kcompile.optimizers import schedules as schedules
 from kcompile.optimizers.adadelta import Adadelta
 from kcompile.optimizers.adafactor import Adafactor

@@ -49,6 +49,23 @@ class Training:
     _initial_epoch: int | None = None
 
 
+class MetricsOfKeras2:
+    """All metrics of a model as one, as Keras keeps them for older programs; means get the predictions."""
+
+    def __init__(self, model: Any):
+        self._model = model
+
+    def update_state(self, y: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        _warn_deprecated("compiled_metrics", "for metric in model.metrics: metric.update_state(y, y_pred)")
+        for metric in self._model.metrics:
+            values = (y_pred,) if isinstance(metric, metrics_module.Mean) else (y, y_pred)
+            metric.update_state(*values, sample_weight=sample_weight)
+
+
+def _warn_deprecated(name: str, instead: str) -> None:
+    warnings.warn(f"`model.{name}()` is deprecated. Instead, use `{instead}`.", stacklevel=3)
+
+
 HELD = frozenset(Training.__dataclass_fields__) - {
     "programs", "compile_loss", "compile_metrics", "arguments", "loss_tracker", "label_ranges",
     "progress", "evaluation",
@@ -211,6 +228,18 @@ class Compiled(_Layer):
         for value in found[1:]:
             total = total + value
         return total
+
+    def compiled_loss(
+        self, y: Any, y_pred: Any, sample_weight: Any = None, regularization_losses: Any = None
+    ) -> Any:
+        """`compute_loss` as steps of Keras 2 call it; the layers' own losses are in it already."""
+        _warn_deprecated("compiled_loss", "model.compute_loss(x, y, y_pred, sample_weight, training)")
+        return self.compute_loss(y=y, y_pred=y_pred, sample_weight=sample_weight)
+
+    @property
+    def compiled_metrics(self) -> Any:
+        """What steps of Keras 2 update: `compiled_metrics.update_state(y, y_pred)`."""
+        return MetricsOfKeras2(self)
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
         """Update the metrics of `compile`; results by name. May be overridden, with ops."""

@@ -86,6 +86,30 @@ def test_the_usual_step_written_out(eager, fit):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
 
 
+class OfKeras2(keras.Model):
+    """The usual step as guides of Keras 2 wrote it."""
+
+    def train_step(self, data):
+        x, y = data
+        with keras.GradientTape() as tape:
+            y_pred = self(x, training=True)
+            loss = self.compiled_loss(y, y_pred, regularization_losses=self.losses)
+        slopes = tape.gradient(loss, self.trainable_variables)
+        self.optimizer.apply_gradients(zip(slopes, self.trainable_variables, strict=True))
+        self.compiled_metrics.update_state(y, y_pred)
+        return {m.name: m.result() for m in self.metrics}
+
+
+def test_a_step_of_keras_2():
+    accuracy = {"metrics": ["accuracy"]}
+    with pytest.warns(UserWarning, match="deprecated. Instead, use"):
+        model, history = trained(OfKeras2, **accuracy)
+    plain, expected = trained(keras.Model, **accuracy)
+    assert history["accuracy"] == expected["accuracy"]
+    for a, b in zip(model.get_weights(), plain.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+
+
 def test_it_is_one_program_run_for_a_whole_epoch():
     model, _ = trained(Usual)
     [(_, program)] = [p for k, p in model._training.programs._known.items() if k[0] == "epoch"]
