@@ -14,6 +14,7 @@ import numpy as np
 from kcompile.codegen.cuda_source import CudaKernel
 from kcompile.core import dtypes, symbolic
 from kcompile.ir.graph import Value
+from kcompile.runtime.chains import Chain
 from kcompile.runtime.cuda.device import Device
 from kcompile.runtime.cuda.launches import Buffer, LaunchPlan, bind
 from kcompile.runtime.program import ArenaRange
@@ -76,6 +77,10 @@ class CudaProgram:
         """The memory plan for these numbers: a range for every intermediate value."""
         kept = (b for b in bind(self.plan, self.specs, symbols).buffers if b.kind == "arena")
         return [ArenaRange(b.value, b.offset, b.size, b.first, b.last) for b in kept]
+
+    def chains(self, symbols: Mapping[str, int]) -> list[Chain]:
+        """Each kernel by itself: a launch has all of a kernel's tiles."""
+        return [Chain(k, k) for k in range(len(self.specs))]
 
     def _view(self, b: Buffer, arena: Any) -> Any:
         if b.kind == "variable":
