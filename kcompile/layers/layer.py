@@ -249,7 +249,11 @@ class Layer(Penalized):
             spec.fill_training(context)
             previous = spec.previous_mask()  # before the call, which may take masks away
             self._maybe_build(spec)
-            outputs = self._symbolic(spec) if has_symbolic(spec.arguments.values()) else self._run(spec)
+            outputs = (
+                self._symbolic(spec, args, kwargs)
+                if has_symbolic(spec.arguments.values())
+                else self._run(spec)
+            )
             self._hand_on_masks(spec.first, outputs, previous)
         return outputs
 
@@ -260,11 +264,15 @@ class Layer(Penalized):
         kwargs = tree.map_structure(lambda x: converted(x, dtype), kwargs)
         return CallSpec(signature_of(getattr(self.call, "__func__", self.call)), args, kwargs, as_is)
 
-    def _symbolic(self, spec: CallSpec) -> Any:
+    def _symbolic(self, spec: CallSpec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Remember a call: of the placeholders as they were given, for casting them is part of the layer."""
         self._note_shapes(spec)
-        args, kwargs = spec.as_written()
-        outputs = self.compute_output_spec(*args, **kwargs)
-        CallNode(self, args, kwargs, outputs)
+        written, by_name = spec.as_written()
+        outputs = self.compute_output_spec(*written, **by_name)
+        if spec.records_all:
+            args, kwargs = written, by_name
+        args = tuple(tree.map_structure(lambda x: converted(x, None), list(args)))
+        CallNode(self, args, tree.map_structure(lambda x: converted(x, None), kwargs), outputs)
         return outputs
 
     def _run(self, spec: CallSpec) -> Any:

@@ -200,3 +200,16 @@ def test_every_kernel_agrees_with_the_reference(policy):
 
     with config(check=True):
         cases.training(keras, "mlp", policy)
+
+
+def test_casting_an_input_is_part_of_the_layer():
+    """No operation of the model: summaries, configs and files list none, as in Keras."""
+    x = keras.Input((4,))
+    hidden = layers.Dense(8, dtype="mixed_bfloat16", name="hidden")(x)
+    model = keras.Model(x, layers.Dense(1, dtype="float32", name="last")(hidden))
+    assert [type(op).__name__ for op in model.operations] == ["InputLayer", "Dense", "Dense"]
+    again = keras.Model.from_config(model.get_config())
+    again.set_weights(model.get_weights())
+    x = np.ones((2, 4), "float32")
+    np.testing.assert_array_equal(again(x), model(x))
+    assert hidden.dtype == "bfloat16" and keras.Model(model.inputs, hidden)(x).dtype == "bfloat16"
