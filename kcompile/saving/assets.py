@@ -21,6 +21,12 @@ FOLDER = "assets"
 
 def write_assets(model: Any, archive: zipfile.ZipFile) -> None:
     """Put the assets of all layers into an archive that is being written."""
+    for _, place, file in assets(model):
+        archive.write(file, place)
+
+
+def assets(model: Any) -> Iterator[tuple[Any, str, Path]]:
+    """The files that layers keep: whose each is, its place in an archive, and where it lies for a moment."""
     for path, holder in holders(model):
         if not hasattr(holder, "save_assets"):
             continue
@@ -28,7 +34,7 @@ def write_assets(model: Any, archive: zipfile.ZipFile) -> None:
             holder.save_assets(folder)
             for file in sorted(Path(folder).rglob("*")):
                 if file.is_file():
-                    archive.write(file, "/".join([*_place(path), *file.relative_to(folder).parts]))
+                    yield holder, "/".join([*_place(path), *file.relative_to(folder).parts]), file
 
 
 def read_assets(model: Any, archive: ModelArchive) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Iterable
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from kcompile import losses
+from kcompile.core.callers import users_level
 from kcompile.core.serialization import serialize_keras_object
+from kcompile.saving.assets import assets
 from kcompile.saving.keras_file import FORMAT
 from kcompile.saving.legacy_config import compiled, to_legacy
 from kcompile.saving.legacy_h5 import top_level_weights, weights_of
@@ -32,6 +35,13 @@ def write_model(model: Any, file: BinaryIO, include_optimizer: bool = True) -> N
         "backend": BACKEND,
         "model_config": json.dumps(to_legacy(serialize_keras_object(model)), allow_nan=False),
     }
+    lost = sorted({holder.name for holder, _, _ in assets(model)})
+    if lost:
+        warnings.warn(
+            "A .h5 file has no place for what layers keep in files, such as adapted vocabularies. It is "
+            f"left out for: {', '.join(lost)}. A .keras file holds it.",
+            stacklevel=users_level(),
+        )
     optimizer = model.optimizer if include_optimizer and model.compiled else None
     if optimizer is not None:
         texts["training_config"] = json.dumps(_training_config(model), allow_nan=False)

@@ -199,3 +199,12 @@ def test_a_damaged_second_file_is_refused(parts, tmp_path, text):
     parts[NAME.replace(".txt", ".json")] = text
     with pytest.raises(ValueError):
         load(parts, tmp_path)
+
+
+def test_an_h5_file_has_no_place_for_a_vocabulary_and_says_so(tmp_path):
+    lookups = [layers.StringLookup(name="learnt"), layers.StringLookup(vocabulary=["a"], name="given")]
+    lookups[0].adapt(["a", "b", "b"])
+    words = keras.Input((1,), dtype="string")
+    model = keras.Model(words, [lookup(words) for lookup in lookups])
+    with pytest.warns(UserWarning, match="left out for: learnt. A .keras file holds it"):
+        model.save(tmp_path / "m.h5")
