@@ -14,7 +14,6 @@ from kcompile.models.functional import Functional
 from kcompile.models.model import Model
 from kcompile.models.sequential import Sequential
 from kcompile.trace.keras_tensor import KerasTensor
-from kcompile.trace.op_call import OpCall
 
 
 def clone_model(
@@ -98,7 +97,7 @@ def _clone_functional(
 
     def call(operation: Any, args: Any, kwargs: Any) -> Any:
         if not isinstance(operation, Layer):
-            return OpCall(operation.function, operation.settings, operation.name)(*args, **kwargs)
+            return type(operation)(operation.settings, operation.name)(*args, **kwargs)
         if operation not in copies:
             copies[operation] = copy(operation)
         made = copies[operation]

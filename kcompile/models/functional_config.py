@@ -56,11 +56,12 @@ def _own_calls(operation: Operation) -> int:
 def _operation_config(operation: Operation) -> Config:
     if not isinstance(operation, OpCall):
         return serialize_keras_object(operation)
+    cls = type(operation)
     return {
-        "module": operation.module,
-        "class_name": operation.class_name,
+        "module": cls.__module__,
+        "class_name": cls.__name__,
         "config": serialize_keras_object(operation.get_config()),
-        "registered_name": operation.class_name,
+        "registered_name": cls.__name__,
     }
 
 

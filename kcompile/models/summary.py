@@ -105,7 +105,7 @@ class Rows:
     def _row(self, operation: Any, prefix: str) -> list[str]:
         from rich.markup import escape
 
-        kind = getattr(operation, "class_name", type(operation).__name__)
+        kind = type(operation).__name__
         row = [
             f"{prefix}{escape(operation.name)} ({_colored(escape(kind), 33)})",
             _output_shape(operation),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kcompile.core.registry import published
-from kcompile.trace.op_call import is_op_class
+from kcompile.trace.op_call import op_classes
 
 Config = dict[str, Any]
 
@@ -115,7 +115,7 @@ def _modern_layer(layer: Any) -> Any:
 def _is_op(layer: Config) -> bool:
     """Ops and layers share names, such as Add; only layers say whether they are trainable."""
     settings, name = layer.get("config"), layer.get("class_name")
-    return isinstance(settings, dict) and "trainable" not in settings and is_op_class(str(name))
+    return isinstance(settings, dict) and "trainable" not in settings and str(name) in op_classes()
 
 
 def _modern_node(node: Any) -> Any:

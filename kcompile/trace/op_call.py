@@ -10,7 +10,6 @@ from typing import Any
 from kcompile.core import config as settings_of
 from kcompile.core.errors import unknown_name
 from kcompile.ops.public import Symbolic, has_symbolic, set_recorder
-from kcompile.trace.naming import auto_name
 from kcompile.trace.operation import Operation
 
 # Where Keras keeps the class of an op; all others are in `numpy`.
@@ -42,6 +41,7 @@ HOMES = {
 # Classes that are not called as their function is.
 CLASSES = {
     "abs": "Absolute", "allclose": "AllClose", "batch_normalization": "BatchNorm", "cdist": "CDist",
+    "conj": "Conjugate",
     "ctc_loss": "CTCLoss", "ctc_decode": "CTCDecode",
     "extract_patches_3d": "ExtractPatches", "fft": "FFT", "fft2": "FFT2", "hard_swish": "HardSilu",
     "hsv_to_rgb": "HSVToRGB", "ifft2": "IFFT2", "irfft": "IRFFT",
@@ -56,10 +56,10 @@ TENSORS = {
     "operands", "indices", "key", "variable", "values", "target", "output", "mean",
     "variance", "beta", "gamma", "scale", "images", "volumes", "transform", "coordinates", "start_points",
     "end_points", "image1", "image2", "query", "value", "target_length", "output_length", "sequence_lengths",
-    "data", "segment_ids",
+    "data", "segment_ids", "a", "array",
 }  # fmt: skip
-# Arguments of the call, by their names, tensors or not: the constructors of Keras's classes do not take them.
-BY_NAME = {
+# Arguments of the call, tensors or not: the constructors of Keras's classes do not take them.
+ARGUMENTS = {
     "arange": "start stop step", "average": "weights", "batch_normalization": "offset scale",
     "bitwise_and": "y", "bitwise_left_shift": "y", "bitwise_or": "y", "bitwise_right_shift": "y",
     "bitwise_xor": "y", "cdist": "y", "digitize": "bins", "dot_product_attention": "bias mask scale",
@@ -73,6 +73,11 @@ BY_NAME = {
     "slice": "start_indices", "slice_update": "start_indices updates", "solve": "a b",
     "solve_triangular": "a b",
 }  # fmt: skip
+# Those of them that Keras gives by their names, all others by position.
+BY_NAME = {
+    "arange": "step", "average": "weights", "dot_product_attention": "bias mask scale",
+    "pad": "constant_values", "rms_normalization": "scale",
+}  # fmt: skip
 # Settings of ours that the class in Keras has not.
 LEFT_OUT = {"Amax": ("initial",), "Amin": ("initial",), "Array": ("sparse", "ragged")}
 
@@ -85,20 +90,17 @@ def _functions() -> dict[str, Callable[..., Any]]:
     return {name: item for name, item in every.items() if callable(item) and not name.startswith("_")}
 
 
-def class_name(function: Callable[..., Any]) -> str:
-    """Keras's class name of an op: `log_softmax` -> `LogSoftmax`."""
-    name = next((n for n, f in _functions().items() if f is function), function.__name__)
-    return CLASSES.get(name) or "".join(part.capitalize() for part in name.split("_"))
-
-
 class OpCall(Operation):
-    """A public op in a functional model: called with its tensors, it uses its settings for the rest."""
+    """A public op in a functional model: called with its tensors, it uses its settings for the rest.
 
-    def __init__(self, function: Callable[..., Any], settings: dict[str, Any], name: str | None = None):
-        self.class_name = class_name(function)
-        super().__init__(name or auto_name(self.class_name))
-        self.function, self.settings = function, settings
-        self.signature = inspect.signature(function)
+    Each op has a class of its own, made by `op_class`.
+    """
+
+    function: Callable[..., Any]
+
+    def __init__(self, settings: dict[str, Any], name: str | None = None):
+        super().__init__(name)
+        self.settings, self.signature = settings, inspect.signature(self.function)
 
     def call(self, *tensors: Any, **more: Any) -> Any:
         parameters = list(self.signature.parameters.values())
@@ -114,30 +116,36 @@ class OpCall(Operation):
         return self.function(**named, **self.settings, **more)
 
     def get_config(self) -> dict[str, Any]:
-        left_out = LEFT_OUT.get(self.class_name, ())
+        left_out = LEFT_OUT.get(type(self).__name__, ())
         config = {"name": self.name, **{k: v for k, v in self.settings.items() if k not in left_out}}
         if "data_format" in config and config["data_format"] is None:
             config["data_format"] = settings_of.image_data_format()
         return config
 
-    @property
-    def module(self) -> str:
-        return HOMES.get(self.class_name, "keras.src.ops.numpy")
+
+@cache
+def op_class(function: Callable[..., Any]) -> type[OpCall]:
+    """The class of an op's uses, called as Keras calls it: `log_softmax` -> `LogSoftmax`."""
+    known = next((n for n, f in _functions().items() if f is function), function.__name__)
+    name = CLASSES.get(known) or "".join(part.capitalize() for part in known.split("_"))
+    module = HOMES.get(name, "keras.src.ops.numpy")
+    return type(name, (OpCall,), {"function": staticmethod(function), "__module__": module})
 
 
-def is_op_class(name: str) -> bool:
-    """Is it Keras's class name of an op?"""
-    return any(class_name(function) == name for function in _functions().values())
+@cache
+def op_classes() -> dict[str, type[OpCall]]:
+    """The classes of all ops by their names; of several functions of one name the first."""
+    return {cls.__name__: cls for cls in map(op_class, reversed(_functions().values()))}
 
 
 def op_from_config(name: str, config: dict[str, Any]) -> OpCall:
     """The operation that Keras's class name and config describe."""
-    for candidate in _functions().values():
-        if class_name(candidate) == name:
-            rest = {k: v for k, v in config.items() if k != "name"}
-            accepted = inspect.signature(candidate).parameters
-            return OpCall(candidate, {k: v for k, v in rest.items() if k in accepted}, config.get("name"))
-    raise unknown_name("operation", name, [class_name(f) for f in _functions().values()])
+    classes = op_classes()
+    if name not in classes:
+        raise unknown_name("operation", name, list(classes))
+    accepted = inspect.signature(classes[name].function).parameters
+    settings = {k: v for k, v in config.items() if k in accepted and k != "name"}
+    return classes[name](settings, config.get("name"))
 
 
 def record_op(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -147,23 +155,23 @@ def record_op(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[
     tensors: list[Any] = []
     more: dict[str, Any] = {}
     settings: dict[str, Any] = {}
-    by_name = BY_NAME.get(function.__name__, "").split()
+    arguments, by_name = (table.get(function.__name__, "").split() for table in (ARGUMENTS, BY_NAME))
     for name, value in bound.arguments.items():
         kind = bound.signature.parameters[name].kind
         if kind is inspect.Parameter.VAR_POSITIONAL:
             tensors.extend(value)
         elif kind is inspect.Parameter.VAR_KEYWORD:
             for key, x in value.items():
-                (more if name in by_name or has_symbolic([x]) else settings)[key] = x
+                (more if name in arguments or has_symbolic([x]) else settings)[key] = x
         elif name in by_name:
             more[name] = value
-        elif name in TENSORS and not settings and not more:
+        elif name in arguments or (name in TENSORS and not settings and not more):
             tensors.append(value)
         elif isinstance(value, Symbolic) or has_symbolic([value]):
             more[name] = value
         else:
             settings[name] = value
-    return OpCall(function, settings)(*tensors, **more)
+    return op_class(function)(settings)(*tensors, **more)
 
 
 set_recorder(record_op)

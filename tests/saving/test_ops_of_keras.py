@@ -83,6 +83,9 @@ def test_a_file_with_it(name, tmp_path):
     assert calls
     for call in calls:
         check_call(call)
+        operation = next(op for op in model.operations if op.name == call["name"])
+        shown = type(operation).__module__, type(operation).__name__
+        assert shown == (call["module"], call["class_name"])
     loaded = saving.load_model(tmp_path / "m.keras")
     np.testing.assert_array_equal(loaded(array), model(array))
 
@@ -97,3 +100,11 @@ def check_call(call):
             if not any(p.startswith("*") for p in parameters):
                 assert len(node["args"]) <= len(parameters)
                 assert {*node["kwargs"]} <= {*parameters[len(node["args"]) :]}, call["class_name"]
+
+
+def test_operations_are_listed_in_the_order_of_arguments():
+    """Arguments by name are walked in the order of the alphabet: `choicelist` came before `condlist`."""
+    x = keras.Input(batch_shape=A.shape)
+    model = keras.Model(x, ops.select([x > 0, x < -1], [x, x * 2]))
+    names = [type(operation).__name__ for operation in model.operations]
+    assert names == ["InputLayer", "Greater", "Less", "Multiply", "Select"]
