@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from contextlib import nullcontext
 from typing import Any
 
 from kcompile import constraints, dtype_policies, initializers, regularizers
@@ -211,8 +210,8 @@ class Layer(Penalized):
         if start is None:
             start = "glorot_uniform" if dtypes.is_float(kind) else "zeros"
         dims = weight_shape(given["shape"], name, self.name)
-        inside = self._path is not None and current_path() == self._path
-        with tracer.suspended(), nullcontext() if inside else name_scope(self.name):
+        parent = None if self._path is None else self._path.rpartition("/")[0]
+        with tracer.suspended(), name_scope(self.name, override_parent=parent):
             variable = Variable(
                 initializers.get(start), dims, kind, given["trainable"],
                 autocast=given["autocast"], aggregation=aggregation, name=name,

@@ -197,3 +197,12 @@ def test_users_classes_inside_of_wrappers_are_copied():
     model = keras.Sequential([keras.Input((2, 3)), layers.TimeDistributed(Scaled()), both])
     clone = keras.models.clone_model(model)
     assert type(clone.layers[0].layer) is Scaled and type(clone.layers[1].forward_layer) is Recurrent
+
+
+def test_weights_that_come_later_lie_where_the_layer_was_built():
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(5, name="first"), layers.Dense(1)], name="m")
+    model.layers[0].enable_lora(2)
+    added = [w.path for w in model.trainable_weights if "lora" in w.path]
+    assert added == ["m/first/lora_kernel_a", "m/first/lora_kernel_b"]
+    model.layers[1].quantize("int8")
+    assert model.layers[1].kernel_scale.path == f"m/{model.layers[1].name}/kernel_scale"
