@@ -6,32 +6,41 @@ kernels computes them, makes them probabilities and multiplies by these before i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from math import gcd
 
 from kcompile.codegen.spec import KernelSpec
 from kcompile.core.symbolic import Int
 from kcompile.ir.graph import Value
+from kcompile.schedule.order import peak
 from kcompile.schedule.roles import hint
 
 WINDOW = 32  # a chain's kernels are among so many
 LEAST_UNITS, MOST_UNITS = 8, 128
+MOST_GROWTH = 1.02  # of the memory that is needed at once
 
 
-def side_by_side(specs: Sequence[KernelSpec]) -> tuple[list[KernelSpec], list[int]]:
-    """The specs in an order that is as right, chains marked; and the numbers that they had."""
+def side_by_side(
+    specs: Sequence[KernelSpec], sizes: Mapping[Value, int]
+) -> tuple[list[KernelSpec], list[int]]:
+    """The specs in an order that is as right, chains marked, and the numbers that they had; as they are, if
+    the memory that is needed at once would grow by more than MOST_GROWTH.
+
+    sizes: bytes of what lies in the arena.
+    """
     finder = _Finder(specs)
-    ordered: list[KernelSpec] = []
-    order: list[int] = []
+    chains: list[list[int]] = []
     left = list(range(len(specs)))
     while left:
         before, members = finder.chain(left[:WINDOW])
         taken = {*before, *members}
-        ordered += [specs[k] for k in before] + _marked([specs[k] for k in members])
-        order += [*before, *members]
+        chains += [*([k] for k in before), members]
         left = [k for k in left if k not in taken]
-    return ordered, order
+    if finder.peak(chains, sizes) > MOST_GROWTH * finder.peak([[k] for k in range(len(specs))], sizes):
+        return list(specs), list(range(len(specs)))
+    ordered = [spec for members in chains for spec in _marked([specs[k] for k in members])]
+    return ordered, [k for members in chains for k in members]
 
 
 def cuts_of(chain: Sequence[KernelSpec], number: Callable[[int | Int], int]) -> list[int]:
@@ -68,12 +77,29 @@ class _Finder:
                 blocked.add(k)
         before = set[int]()
         for k in reversed(rest[: rest.index(members[-1]) + 1] if len(members) > 1 else []):
-            if k in before and self._fits(members, k):
+            awaited = any(k in waits_for[j] for j in before)  # by what runs before all members
+            if k in before and not awaited and self._fits(members, k):
                 before.remove(k)
                 members.append(k)
             if k in before or k in members:
                 before.update(j for j in waits_for[k] if j not in members)
         return [k for k in rest if k in before], [k for k in left if k in members]
+
+    def peak(self, chains: Sequence[Sequence[int]], sizes: Mapping[Value, int]) -> int:
+        """Bytes needed at once, if each chain runs as one and what nobody else touches needs nothing."""
+        steps: dict[Value, set[int]] = {}
+        for step, members in enumerate(chains):
+            for k in members:
+                for v in self.touched[k]:
+                    steps.setdefault(v, set()).add(step)
+        touched = [frozenset[Value]().union(*(self.touched[k] for k in members)) for members in chains]
+        inner = {
+            v
+            for members, values in zip(chains, touched, strict=True) if len(members) > 1
+            for v in values
+            if len(steps[v]) == 1 and all(v in self.own[k] for k in members if v in self.touched[k])
+        }  # fmt: skip
+        return peak([{*values} - inner for values in touched], sizes)
 
     def _fits(self, members: Sequence[int], k: int) -> bool:
         """May a spec run on a slice between members of a chain, and is it worth it?
@@ -94,5 +120,4 @@ class _Finder:
 
 
 def _marked(chain: list[KernelSpec]) -> list[KernelSpec]:
-    marked = [replace(s, slices=replace(s.slices, follows=True)) for s in chain[1:] if s.slices is not None]
-    return [chain[0], *marked]
+    return [chain[0], *(replace(spec, follows=True) for spec in chain[1:])]

@@ -18,6 +18,7 @@ from kcompile.ir.kernels import Contract, Finish, Kernel, Loop, Scan, Sort
 from kcompile.kernels.contract import tiles
 from kcompile.kernels.contract.micro import choose
 from kcompile.kernels.host import host
+from kcompile.schedule.order import arena_sizes
 from kcompile.schedule.plan import Plan
 from kcompile.schedule.rows import rows_of
 from kcompile.schedule.scatter import scatter_of
@@ -66,7 +67,8 @@ def listing(plan: Plan) -> Listing:
     specs = with_shared_sources(emit(plan))
     first = [k for k, spec in enumerate(specs) if plan.prepared.issuperset(spec.writes)]
     rest = [k for k in range(len(specs)) if k not in first]
-    ordered, order = side_by_side([specs[k] for k in rest])
+    sizes = arena_sizes([s.buffers for s in specs], {*graph.inputs, *graph.outputs, *plan.prepared})
+    ordered, order = side_by_side([specs[k] for k in rest], sizes)
     plan.kernels = [plan.kernels[k] for k in (*first, *(rest[k] for k in order))]
     return Listing(
         tuple(graph.inputs),

@@ -17,14 +17,12 @@ class Slices:
     """How a kernel's tiles follow its leading axes: all tiles of a position come before those of the next.
 
     count: positions. per_tile: positions of a tile (1: a position has one tile or several). own: of these
-    buffers, position p touches the p-th of `count` equal slices alone. follows: in a chain with the kernel
-    before it (`chains.py`).
+    buffers, position p touches the p-th of `count` equal slices alone.
     """
 
     count: int | Int
     per_tile: int
     own: tuple[Value, ...]
-    follows: bool = False
 
 
 @dataclass(frozen=True)
@@ -34,6 +32,7 @@ class KernelSpec:
     buffers: values whose addresses come first in the argument block. numbers: symbolic integers that follow
     them.
     tiles: how many tiles there are, known when the symbols are. scratch: bytes of private memory per thread.
+    follows: in a chain with the kernel before it (`chains.py`).
     """
 
     source: KernelSource
@@ -48,6 +47,7 @@ class KernelSpec:
     fused: tuple[str, ...] = field(default=())
     nested: Nested | None = None
     slices: Slices | None = None
+    follows: bool = False
 
     @property
     def reads(self) -> tuple[Value, ...]:

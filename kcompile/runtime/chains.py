@@ -45,7 +45,7 @@ def chains_of(
     first = 0
     while first < len(specs):
         last, units = first, 1
-        while last + 1 < len(specs) and _follows(specs[last + 1]):
+        while last + 1 < len(specs) and specs[last + 1].follows:
             more = _units(specs[first : last + 2], symbols, threads)
             if more == 1:
                 break
@@ -102,10 +102,6 @@ def near_bytes() -> int:
 
 def _bytes(v: Value, symbols: Mapping[str, int]) -> int:
     return symbolic.evaluate(v.type.size, symbols) * itemsize(v.dtype)
-
-
-def _follows(spec: KernelSpec) -> bool:
-    return spec.slices is not None and spec.slices.follows
 
 
 def _own(spec: KernelSpec) -> tuple[Value, ...]:

@@ -46,8 +46,8 @@ _teams: weakref.WeakSet[Team] = weakref.WeakSet()
 class CommandList:
     """A command list checked once, for programs that run often.
 
-    commands  int64[n, 8], rows of [function, args, tiles, grain, flags, 0, 0, 0]. Later changes of its
-    content count. stop      int64[1] or None: once it is not 0, no further step begins.
+    commands  int64[n, 8], rows of [function, args, tiles, grain, flags, slices, 0, 0] (see `executor`).
+    Later changes of its content count. stop      int64[1] or None: once it is not 0, no further step begins.
     """
 
     def __init__(self, commands: np.ndarray, stop: np.ndarray | None = None) -> None:

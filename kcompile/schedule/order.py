@@ -29,7 +29,7 @@ def lean_order(
     not in the plan's memory (what its caller holds, and what is prepared).
     """
     touched = [_touched(k, aliases) for k in kernels]
-    sizes = _sizes(touched, set(outside))
+    sizes = arena_sizes(touched, set(outside))
     before = peak(touched, sizes)
     if before < WORTH:
         return kernels
@@ -56,7 +56,7 @@ def _touched(kernel: Kernel, aliases: Mapping[Value, Value]) -> set[Value]:
     return {aliases.get(v, v) for v in (*kernel.reads, *writes(kernel))}
 
 
-def _sizes(touched: list[set[Value]], outside: set[Value]) -> dict[Value, int]:
+def arena_sizes(touched: Iterable[Iterable[Value]], outside: set[Value]) -> dict[Value, int]:
     """Bytes of what lies in the plan's memory."""
     inner = {v for values in touched for v in values if v not in outside}
     return {
