@@ -162,7 +162,7 @@ def _onnx(path: Path) -> dict[str, Any]:
         try:
             with of_onnxruntime(path):
                 session = Session(path)
-                for batch in BATCHES:
+                for batch in inspection.possible_batches(described.inputs, BATCHES):
                     feed = inspection.random_feed(described.inputs, batch)
                     results = session.run(feed)
                     us = compare.typical_us(partial(session.run, feed))

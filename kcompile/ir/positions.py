@@ -33,8 +33,9 @@ def limits(graph: Graph) -> list[int | None]:
             k, extent = op.rules["positions"](*(x.type for x in node.inputs), **node.attrs)
             looked_up = node.inputs[k]
             careful |= of[looked_up]
-            for place in same[looked_up] if isinstance(extent, int) else ():
-                found[place] = min(found[place] or extent, extent)
+            most = extent if isinstance(extent, int) else 1  # an open extent, as that of a batch, may be 1
+            for place in same[looked_up]:
+                found[place] = min(found[place] or most, most)
     return [
         limit or (CAREFUL if dtypes.is_int(value.dtype) and places[value] in careful else None)
         for value, limit in zip(graph.inputs, found, strict=True)

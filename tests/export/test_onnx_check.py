@@ -12,7 +12,7 @@ import kcompile
 from kcompile import layers, ops
 from kcompile.core import tree
 from kcompile.export.onnx import check
-from kcompile.export.onnx.compare import arguments_of
+from kcompile.export.onnx.compare import arguments_of, rows
 from kcompile.export.onnx.emit import UnsupportedOps
 from kcompile.export.onnx.session import Session
 from kcompile.export.onnx.signature import trace_inference
@@ -148,3 +148,58 @@ def test_the_opset_that_has_what_text_needs_is_named(tmp_path):
     model = kcompile.Sequential([kcompile.Input((), dtype="string"), words, layers.Embedding(9, 2)])
     with pytest.raises(UnsupportedOps, match="opset 20 or later has the operators"):
         model.export(tmp_path / "m.onnx", opset_version=13)
+
+
+def test_positions_along_the_batch_are_of_a_batch_of_one(tmp_path):
+    nodes, which = kcompile.Input((4,)), kcompile.Input((6,), dtype="int32")
+    model = kcompile.Model([nodes, which], ops.take(nodes, which, axis=0))
+    model.export(path := tmp_path / "m.onnx", verbose=False)
+    assert [row.difference for row in rows(model, path, batches=(1, 3))] == [0, 0]
+
+
+@pytest.mark.parametrize("op", [ops.floor_divide, ops.mod])
+def test_runtimes_do_not_divide_whole_numbers_by_zero(op, tmp_path):
+    a, b = (kcompile.Input((50,), dtype="int32") for _ in range(2))
+    model = kcompile.Model([a, b], op(a, b))
+    model.export(path := tmp_path / "m.onnx", verbose=False)
+    assert [row.difference for row in rows(model, path, batches=(1, 17))] == [0, 0]
+
+
+def test_a_file_of_one_batch_size_is_run_with_that(tmp_path):
+    given = kcompile.Input(batch_shape=(2, 5, 3))
+    model = kcompile.Model(given, layers.LSTM(3, stateful=True)(given))
+    model.export(path := tmp_path / "m.onnx", verbose=False)
+    assert [row["batch"] for row in json_of("check", path)["batches"]] == [2]
+    model = network(layers.Dense(3), (5,), "float32")
+    model.export(path, verbose=False)
+    assert [row["batch"] for row in json_of("check", path)["batches"]] == [1, 3, 17]
+
+
+def test_signs_of_constants_are_constants(tmp_path):
+    model = network(lambda x: ops.mod(x, 1.3), (4,), "float32")
+    model.export(path := tmp_path / "m.onnx", verbose=False)
+    assert "Sign" not in [node.op_type for node in onnx.load(path).graph.node]
+    assert check(model, path) < 1e-6
+
+
+def test_inputs_are_known_by_their_names(tmp_path):
+    a, b = kcompile.Input((4,), name="a"), kcompile.Input((4,), name="b")
+    model = kcompile.Model([a, b], a - b * 2)
+    model.export(path := tmp_path / "m.onnx", verbose=False)
+    file = onnx.load(path)
+    file.graph.input.extend([file.graph.input.pop(0)])
+    onnx.save(file, path)
+    assert check(model, path) < 1e-6
+
+
+def test_a_fixed_batch_whose_number_is_used_stays_fixed(tmp_path):
+    class Numbered(kcompile.Model):
+        def call(self, x):
+            return x * np.arange(x.shape[0], dtype="float32")[:, None]
+
+    model = Numbered()
+    model(np.ones((3, 4), "float32"))
+    given = kcompile.Input(batch_shape=(3, 4))
+    model.export(path := tmp_path / "m.onnx", input_signature=[given], verbose=False)
+    (found,) = Session(path).run([np.ones((3, 4), "float32")])
+    np.testing.assert_array_equal(found[:, 0], [0, 1, 2])

@@ -106,6 +106,43 @@ def large_factors():
     return Model(x, y)
 
 
+def looked_up_at_values():
+    """Sorted numbers as positions: not what stands at the positions of the sorted numbers."""
+    x = Input((5,))
+    places = ops.argsort(x, axis=-1)
+    order = ops.cast(places, "float32")
+    return Model(
+        x, [ops.take_along_axis(order, ops.cast(ops.sort(order, axis=-1)[:, ::-1], "int32"), axis=-1)]
+    )
+
+
+def sorted_positions():
+    """The numbers of a shuffled row, looked up in it at what they are when they are sorted."""
+    x = Input((5,))
+    row = ops.cast(ops.argsort(x, axis=-1), "float32")
+    values, _ = ops.top_k(row, 5)
+    return Model(x, ops.take_along_axis(row, ops.cast(values, "int32"), axis=-1))
+
+
+def bounds_of_more_axes():
+    x, half = Input((5,)), np.full((1, 1, 1), 0.5, "float32")
+    return Model(x, ops.where(x > half, half, ops.where(x < -0.3, -0.3, x)))
+
+
+def two_decoders():
+    """Each is read as an image, and the first as the row that the second is made of, too."""
+    x = Input((5,))
+    first = layers.Dense(24)(x)
+    images = [layers.Reshape((4, 2, 3))(y) for y in (first, layers.Dense(24)(first))]
+    return Model(x, layers.Add()([layers.Conv2D(2, 2, padding="same")(image) for image in images]))
+
+
+def rows_and_their_maximum():
+    x = Input((4, 4, 3))
+    flat = layers.Flatten()(layers.Conv2D(3, 3, padding="same")(x))
+    return Model(x, [layers.Dense(3)(flat), ops.max(flat, axis=0, keepdims=True)])
+
+
 MODELS = {
     "equal_extents": equal_extents,
     "square_transposes": square_transposes,
@@ -123,6 +160,11 @@ MODELS = {
     "choice_of_a_row": choice_of_a_row,
     "enlarged_behind_a_transpose": enlarged_behind_a_transpose,
     "large_factors": large_factors,
+    "looked_up_at_values": looked_up_at_values,
+    "sorted_positions": sorted_positions,
+    "bounds_of_more_axes": bounds_of_more_axes,
+    "two_decoders": two_decoders,
+    "rows_and_their_maximum": rows_and_their_maximum,
 }
 
 

@@ -22,6 +22,8 @@ AXES_AS_INPUT = {"ReduceSum": 13}
 AXES_AS_INPUT_ALL = 18
 SMALL = 16  # elements of a constant that is cast at once, even where that makes it longer
 
+OF_CONSTANTS = {"Abs": np.abs, "Neg": np.negative, "Not": np.logical_not, "Sign": np.sign}  # known at once
+
 
 class Builder:
     """Nodes and constants of an ONNX graph under construction.
@@ -111,6 +113,8 @@ class Builder:
         Raises:  schema.NotInOpset where the operator, an attribute or a dtype is unknown to the opset.
         """
         schema.check(op, self.opset, attrs)
+        if op in OF_CONSTANTS and inputs[0] in self.constants:
+            return self._folded(inputs[0], op, OF_CONSTANTS[op])
         types = [self.type(name) if name else None for name in inputs]
         wide = schema.wider(op, self.opset, types, self._narrows)
         if wide and isinstance(attrs.get("body"), OnnxGraph):

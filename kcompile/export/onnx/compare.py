@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -71,32 +71,42 @@ def rows(
     specs, found, states = traced.specs, [], state_of(traced.graph)
     calls = range(2 if states or any(spec.is_open for spec in tree.flatten(specs)) else 1)
     _must_be_of(traced, session, bool(states))
+    names = [spec.name for spec in tree.flatten(specs)]
+    names = names if {*names} == {*session.names} else session.names  # another exporter's: by their order
     fixed = {spec.shape[0] for spec in tree.flatten(specs) if isinstance(spec.shape[0], int)}
     for batch in fixed or batches:
         rng = np.random.default_rng(batch)
         given = [arguments_of(specs, batch, rng, call) for call in calls]
-        apart = list(_differences(model, session, given, [variable for variable, _ in states]))
-        times = (0.0, 0.0)
-        if timed:
-            times = (
-                typical_us(partial(session.run, tree.flatten(given[0]))),
-                typical_us(partial(model, *given[0], training=False)),
-            )
+        feeds = [dict(zip(names, tree.flatten(arguments), strict=True)) for arguments in given]
+        try:
+            both = zip(given, feeds, strict=True)
+            apart = list(_differences(model, session, both, [variable for variable, _ in states]))
+            times = (0.0, 0.0)
+            if timed:
+                times = (
+                    typical_us(partial(session.run, feeds[0])),
+                    typical_us(partial(model, *given[0], training=False)),
+                )
+        finally:
+            for variable, before in states:
+                variable.assign(before)
         found.append(Row(batch, max(apart, default=0.0), *times))
-        for variable, before in states:
-            variable.assign(before)
     return found
 
 
 def _differences(
-    model: Any, session: Session, given: Sequence[list[Any]], states: Sequence[Any]
+    model: Any,
+    session: Session,
+    given: Iterable[tuple[list[Any], dict[str, np.ndarray]]],
+    states: Sequence[Any],
 ) -> Iterator[float]:
-    """One call after the other, of outputs and of what is kept for the next call."""
+    """One call after the other, of outputs and of what is kept for the next call.
+
+    given: arguments of the model, and the same by the names of the file's inputs.
+    """
     kept: dict[str, Any] = {}
-    for arguments in given:
+    for arguments, feed in given:
         results = [np.asarray(x) for x in tree.flatten(model(*arguments, training=False)) if x is not None]
-        # An input that no output depends on is still an input of the file.
-        feed = dict(zip(session.names, tree.flatten(arguments), strict=True))
         found = dict(zip(session.outputs, session.run(feed | kept), strict=True))
         kept = {name: found[new] for name, new in session.states.items()}
         expected = [*results, *(np.asarray(s.array) for s in states if kept)]
@@ -155,7 +165,9 @@ def tolerance_of(model: Any) -> float:
 
 
 def random_input(spec: Spec, batch: int, rng: np.random.Generator, call: int = 0) -> np.ndarray:
-    """What most models accept: normal floats; ints that are positions where something is looked up; texts."""
+    """What most models accept: normal floats; texts; ints that are positions where something is looked up,
+    and not 0 elsewhere, by which runtimes do not divide.
+    """
     batch = spec.shape[0] if isinstance(spec.shape[0], int) else batch
     free = 1 if spec.broadcasts else EXTENTS[call] if spec.multiple == 1 else (2 + call) * spec.multiple
     shape = (batch, *(d if isinstance(d, int) else free for d in spec.shape[1:]))
@@ -165,7 +177,8 @@ def random_input(spec: Spec, batch: int, rng: np.random.Generator, call: int = 0
     if dtypes.is_float(spec.dtype) and spec.limit is None:
         return rng.normal(size=shape).astype(kind)
     most = 2 if spec.dtype == "bool" else np.iinfo(kind).max + 1 if dtypes.is_int(spec.dtype) else ANY
-    return rng.integers(0, min(spec.limit or ANY, most), shape).astype(kind)
+    least = 1 if dtypes.is_int(spec.dtype) and spec.limit is None else 0
+    return rng.integers(least, min(spec.limit or ANY, most), shape).astype(kind)
 
 
 def as_str(texts: np.ndarray) -> list[str]:

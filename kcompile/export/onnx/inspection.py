@@ -99,6 +99,13 @@ def faults(path: str | os.PathLike[str]) -> str:
     return ""
 
 
+def possible_batches(inputs: list[Tensor], batches: tuple[int, ...]) -> tuple[int, ...]:
+    """Those that the inputs take: where all begin with a number, the largest of these alone."""
+    first = [tensor.shape[0] for tensor in inputs if tensor.shape]
+    fixed = [d for d in first if isinstance(d, int)]
+    return batches if len(fixed) < len(first) else (max(fixed, default=1),)
+
+
 def random_feed(inputs: list[Tensor], batch: int) -> dict[str, np.ndarray]:
     """Random arrays for the inputs; the first dimension is the batch wherever it is open."""
     rng, feed = np.random.default_rng(batch), {}

@@ -19,11 +19,11 @@ def ordered_values(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
     """Elements gathered by the positions that TopK found are what TopK gives beside them."""
     x, positions = node.inputs
     cast = around.makers.get(positions)
-    order = around.makers.get(cast.inputs[0]) if cast is not None and cast.op == "Cast" else cast
-    rank = around.rank(x)
-    if order is None or order.op != "TopK" or order.inputs[0] != x or rank is None:
+    found = cast.inputs[0] if cast is not None and cast.op == "Cast" else positions
+    order, rank = around.made(found, "TopK"), around.rank(x)
+    if order is None or found != order.outputs[1] or order.inputs[0] != x or rank is None:
         return None
-    if positions == order.outputs[0] or node.attrs["axis"] % rank != order.attrs["axis"] % rank:
+    if node.attrs["axis"] % rank != order.attrs["axis"] % rank:
         return None
     return [OnnxNode("Identity", (order.outputs[0],), node.outputs)]
 
@@ -38,6 +38,8 @@ def limited(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
         x = inner.inputs[2]
         bounds = [_bound(around, test, choice, x) for test, choice in ((within, inner), (outer, node))]
         if None in bounds or around.dtype(x) != "float32":
+            continue
+        if not around.is_as_wide(x, outer.inputs[1], within.inputs[1], node.inputs[1], inner.inputs[1]):
             continue
         low, high = bounds if above == "Greater" else bounds[::-1]
         assert low is not None and high is not None

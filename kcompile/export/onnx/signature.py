@@ -98,7 +98,7 @@ def trace_inference(model: Any, input_signature: Any = None) -> Traced:
         refuse_text(model, flat)
     try:
         return _with_open_sizes(model, specs)
-    except ValueError:
+    except (ValueError, TypeError):  # Python's own where a number is asked for
         fixed = tree.map_structure(Spec.fixed, specs)
         if fixed == specs:
             raise

@@ -78,6 +78,11 @@ class Around:
         array, type_ = self.array(name), self.graph.types.get(name)
         return type_.rank if type_ is not None else array.ndim if array is not None else None
 
+    def is_as_wide(self, x: str, *others: str) -> bool:
+        """Has x as many dimensions as the others?"""
+        rank = self.rank(x)
+        return rank is not None and all((self.rank(o) or 0) <= rank for o in others)
+
     def dtype(self, name: str) -> str:
         """The dtype, where it is known."""
         array, type_ = self.array(name), self.graph.types.get(name)
@@ -198,17 +203,11 @@ def clip(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
             if second is None or source in around.graph.constants:
                 continue
             low, high = (outer, second) if node.op == "Max" else (second, outer)
-            if around.graph.constants[low] <= around.graph.constants[high] and _as_wide(
-                around, source, bound, name
+            if around.graph.constants[low] <= around.graph.constants[high] and around.is_as_wide(
+                source, bound, name
             ):
                 return [replace(node, op="Clip", inputs=(source, low, high))]
     return None
-
-
-def _as_wide(around: Around, x: str, *others: str) -> bool:
-    """Has x as many dimensions as the others?"""
-    rank = around.rank(x)
-    return rank is not None and all((around.rank(o) or 0) <= rank for o in others)
 
 
 def clip_of_relu(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
@@ -234,7 +233,7 @@ def relu_of_min(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
 def _clip_from_zero(around: Around, node: OnnxNode, x: str, bound: str) -> list[OnnxNode] | None:
     high = str(around.scalar(bound))
     number = around.graph.constants[high]
-    if around.dtype(node.outputs[0]) not in CLIPS or not number >= 0 or not _as_wide(around, x, bound):
+    if around.dtype(node.outputs[0]) not in CLIPS or not number >= 0 or not around.is_as_wide(x, bound):
         return None
     low = around.constant(f"{node.outputs[0]}:low", np.zeros_like(number))
     return [replace(node, op="Clip", inputs=(x, low, high))]
