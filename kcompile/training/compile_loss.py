@@ -191,9 +191,11 @@ def _misfit(entry: OutputLoss, y_true: Any, y_pred: Any, weight: Any, error: Sha
     if weight is not None:
         shapes += f", sample_weight {known_shape(weight.shape)}"
     hint = ""
-    if "categorical_crossentropy" in entry.loss.name and len(y_true.shape) < len(y_pred.shape):
+    of_numbers = "sparse" in entry.loss.name
+    fewer = len(y_true.shape) < len(y_pred.shape)
+    if "categorical_crossentropy" in entry.loss.name and fewer and not of_numbers:
         hint = "for class numbers use loss='sparse_categorical_crossentropy', or utils.to_categorical(y)"
-    elif entry.loss.name.startswith("sparse") and tuple(y_true.shape) == tuple(y_pred.shape):
+    elif of_numbers and tuple(y_true.shape) == tuple(y_pred.shape):
         hint = "for one-hot labels use loss='categorical_crossentropy'"
     summary = f"loss {entry.loss.name!r}: labels, predictions and weights do not fit together."
     return message(summary, received=shapes, at=str(error).splitlines()[0], hint=hint)

@@ -72,12 +72,13 @@ class Outputs:
         if len(flat) == sum(wanted) and not nested:
             given = iter(flat)
             return [next(given) if need else None for need in wanted]
+        many = f"give {self.count} label arrays in `y`, one for each output"
         raise MissingLabelsError(
             message(
                 "y_true and y_pred have different structures.",
                 expected=f"labels like the outputs: {self.form}",
                 received=f"y_true: {_form(y)}",
-                hint=f"give {self.count} label arrays in `y`, one for each output",
+                hint=many if self.count > 1 else "give one label array in `y`: the model has one output",
             )
         )
 
