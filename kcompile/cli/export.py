@@ -53,7 +53,8 @@ MOST = 3  # inputs and outputs that are shown
     type=SignatureType(),
     multiple=True,
     help="Type of an input, once for each: NAME=DTYPE[DIM,...], without NAME of the next one; a DIM is a "
-    "number, a name or ?. With --training those of the labels may follow.",
+    "number, a name or ?. With --training the labels may follow, one for each output, and then as many "
+    "weights of the samples.",
 )
 @click.option(
     "--fold-batch-norm", is_flag=True, help="Put batch normalizations into the weights before them."

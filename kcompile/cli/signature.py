@@ -1,4 +1,4 @@
-"""``--input-signature NAME=DTYPE[DIM,...]``: types of a model's inputs, and of a training step's labels."""
+"""``--input-signature NAME=DTYPE[DIM,...]``: types of inputs, and of a training step's labels and weights."""
 
 from __future__ import annotations
 
@@ -49,9 +49,10 @@ class SignatureType(click.ParamType):
 
 
 def specs_of(network: Any, given: Sequence[Given], training: bool) -> list[Any] | None:
-    """The signature in the form of the model's arguments; of a training step what is left over is labels.
+    """The signature in the form of the model's arguments; of a training step labels follow, and weights.
 
-    None where none is given.
+    As many labels as the model has outputs; what comes after them are weights of the samples. None where
+    no signature is given.
     """
     if not given:
         return None
@@ -64,19 +65,22 @@ def specs_of(network: Any, given: Sequence[Given], training: bool) -> list[Any] 
     except ValueError:  # it was never built: the signature says with what it can be
         structure = [None if len(given) == 1 else [None] * len(given)]
         names = [one.name or f"input_{k}" for k, one in enumerate(given)]
-    inputs, labels = _in_order(given, names)
-    if len(inputs) != len(names) or (labels and not training):
+    inputs, rest = _in_order(given, names)
+    if len(inputs) != len(names) or (rest and not training):
         count = f"{len(names)} input{'s' * (len(names) != 1)}"
-        more = "; what comes after them are labels, of --training" if labels else ""
+        more = "; what comes after them are labels and weights, of --training" if rest else ""
         raise _wrong(f"the model has {count}, not {len(given)}{more}")
     found = tree.pack_as(structure, [_spec(one, name) for one, name in zip(inputs, names, strict=True)])
-    wishes = ["y"] if len(labels) == 1 else [f"y_{k}" for k in range(len(labels))]
-    of_labels = [_spec(one, one.name or wish) for one, wish in zip(labels, wishes, strict=True)]
-    return [*found, of_labels[0] if len(labels) == 1 else of_labels] if labels else list(found)
+    each = len(getattr(network, "outputs", None) or rest)
+    if len(rest) > 2 * each:
+        outputs = f"{each} output{'s' * (each != 1)}"
+        raise _wrong(f"{len(rest)} follow the inputs; with {outputs} {2 * each} can: labels and weights")
+    following = [[_spec(one, one.name or "") for one in part] for part in (rest[:each], rest[each:])]
+    return [*found, *(part[0] if len(part) == 1 else part for part in following if part)]
 
 
 def _in_order(given: Sequence[Given], names: list[str]) -> tuple[list[Given], list[Given]]:
-    """The inputs in the model's order, those without a name in the places that are left; and the labels."""
+    """The inputs in the model's order, those without a name in the places that are left; and what follows."""
     by_name = {one.name: one for one in given if one.name in names}
     rest = [one for one in given if all(one is not other for other in by_name.values())]
     inputs = []

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from kcompile.core import tree
-from kcompile.core.symbolic import symbol
+from kcompile.core.symbolic import Int, symbol
 from kcompile.export.onnx.compare import random_input
-from kcompile.export.onnx.signature import make_spec
+from kcompile.export.onnx.signature import Spec, Traced, make_spec
 from kcompile.ir.graph import Value
 from kcompile.ir.types import Shape
 
@@ -29,27 +29,27 @@ class Labels:
 
 
 def candidates(
-    model: Any, outputs: list[np.ndarray], values: Sequence[Value], signature: Any = None
+    model: Any, outputs: list[np.ndarray], traced: Traced, signature: Any = None
 ) -> Iterator[Labels]:
     """Labels in the order in which they should be tried: the first that the loss takes are the right ones.
 
-    Args:    outputs, values: what the model makes of a batch, as arrays and in its trace. signature: a
+    Args:    outputs, traced: what the model makes of a batch, as arrays and in its trace. signature: a
              structure of InputSpecs (or the like) for the labels; by default those that its losses take,
              whose open dimensions are the outputs' own.
     """
     if signature is not None:
-        yield from of_signature(signature, values[0].shape[0])
+        yield from of_signature(signature, traced)
         return
     from kcompile.explain import labels_for
 
-    y = labels_for(model, outputs)
+    y, values = labels_for(model, outputs), traced.graph.outputs
     yield _as_open(y, outputs, values)
     yield from _sequences(outputs, values)
     yield from (_as_open(y, outputs, values) for y in _class_numbers(outputs))
 
 
-def of_signature(signature: Any, batch: Any, what: str = "y") -> Iterator[Labels]:
-    """An open dimension has a name of its own, or the one that the inputs have for it."""
+def of_signature(signature: Any, traced: Traced, what: str = "y") -> Iterator[Labels]:
+    """An open dimension has a name of its own, or that of the output it belongs to, at its place."""
     names = iter(_names(len(tree.flatten(signature)), what))
     rng = np.random.default_rng(1)
 
@@ -60,9 +60,31 @@ def of_signature(signature: Any, batch: Any, what: str = "y") -> Iterator[Labels
     specs = tree.map_structure(named, signature)
     y = tree.map_structure(lambda spec: random_input(spec, SAMPLES, rng), specs)
     flat = tree.flatten(specs)
-    for own in (True, False):
-        shapes = [spec.type(f"{spec.name}_" if own else "").shape for spec in flat]
+    batch, outputs = traced.graph.outputs[0].shape[0], _outputs_of(signature, traced, len(flat))
+    own = [spec.type(f"{spec.name}_").shape for spec in flat]
+    shared = [_shared(spec, output.shape) for spec, output in zip(flat, outputs, strict=True)]
+    for shapes in (own, shared) if any(spec.is_open for spec in flat) else (own,):
         yield Labels(y, [(batch, *shape[1:]) for shape in shapes], [spec.name for spec in flat])
+
+
+def _outputs_of(signature: Any, traced: Traced, count: int) -> list[Value]:
+    """The output that each of the signature's tensors belongs to: by name, by position, or the first."""
+    values = list(traced.graph.outputs)
+    by_name = dict(zip(traced.outputs, values, strict=True))
+    keys = list(tree.keys_of(signature)) if isinstance(signature, dict) else []
+    if len(keys) == count and all(key in by_name for key in keys):
+        return [by_name[key] for key in keys]
+    return values if len(values) == count else values[:1] * count
+
+
+def _shared(spec: Spec, output: Shape) -> Shape:
+    """Open dimensions as those of an output, whatever its rank; where it has none, by roles, as inputs."""
+    roles = spec.type("").shape
+    shape = [
+        theirs if isinstance(theirs, Int) and not isinstance(given, int) else role
+        for given, role, theirs in zip(spec.shape, roles, output, strict=False)
+    ]
+    return (*shape, *roles[len(shape) :])
 
 
 def _sequences(outputs: list[np.ndarray], values: Sequence[Value]) -> Iterator[Labels]:

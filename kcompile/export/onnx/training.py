@@ -92,15 +92,17 @@ def trace_step(model: Any, input_signature: Any = None) -> tuple[StepGraph, list
     given, wrong = [tuple(value.shape) for value in traced.graph.inputs], None
     weighting = [Labels(None, [], [])]
     if given_weights is not None:
-        weighting = list(of_signature(given_weights, traced.graph.outputs[0].shape[0], "sample_weight"))
-    made = candidates(model, outputs, traced.graph.outputs, wanted)
+        weighting = list(of_signature(given_weights, traced, "sample_weight"))
+        weighting.reverse()  # dimensions of their own are the exception
+    made = candidates(model, outputs, traced, wanted)
     for labels, weights in ((a, b) for a in made for b in weighting):
         try:
             shapes = [*given, *labels.shapes, *weights.shapes]
             found = step.trace_batch(model, "train", (x, labels.y, weights.y), shapes, alone=True)
             return found, [*traced.inputs, *labels.names, *weights.names]
         except ValueError as error:  # of shapes too; the loss wants labels of another form
-            wrong = wrong or error
+            # What is wrong tells the likeliest try: the first, or the last of labels that were given.
+            wrong = error if wrong is None or wanted is not None else wrong
     assert wrong is not None
     raise wrong
 
