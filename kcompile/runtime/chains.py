@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-
-import numpy as np
+from dataclasses import dataclass, field
 
 from kcompile.codegen.chains import LEAST_UNITS, cuts_of
 from kcompile.codegen.spec import KernelSpec
@@ -29,12 +27,17 @@ class Chain:
     first: int
     last: int
     units: int = 1
-    slices: Mapping[Value, tuple[int, int]] | None = None
+    slices: Mapping[Value, tuple[int, int]] = field(default_factory=dict)
     size: int = 0
 
     @property
     def numbers(self) -> range:
         return range(self.first, self.last + 1)
+
+
+def each_alone(count: int) -> list[Chain]:
+    """As many kernels, none in a chain with another."""
+    return [Chain(k, k) for k in range(count)]
 
 
 def chains_of(
@@ -113,10 +116,13 @@ def private_words(chain: Chain, spec: KernelSpec, private: int) -> list[int]:
 
     private: where the slices begin in a thread's scratch memory; its argument block comes behind them.
     """
-    own = chain.slices or {}
-    slots = [(k, private + own[v][0], own[v][1]) for k, v in enumerate(spec.buffers) if v in own]
+    words = []
+    for slot, v in enumerate(spec.buffers):
+        if v in chain.slices:
+            at, size = chain.slices[v]
+            words += [slot, private + at, size]
     length = len(spec.buffers) + len(spec.numbers)
-    return [length, private + chain.size, len(slots), *np.ravel(slots).tolist()] if slots else []
+    return [length, private + chain.size, len(words) // 3, *words] if words else []
 
 
 def private_bytes(chains: Iterable[Chain], specs: Sequence[KernelSpec]) -> int:

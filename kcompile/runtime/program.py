@@ -16,7 +16,7 @@ from kcompile.core import dtypes, symbolic
 from kcompile.core.lazy import lazy
 from kcompile.ir.graph import Value
 from kcompile.ir.traits import Leaf
-from kcompile.runtime.chains import Chain, chains_of, private_bytes, private_words
+from kcompile.runtime.chains import Chain, chains_of, each_alone, private_bytes, private_words
 from kcompile.runtime.executor import BARRIER, CHAINED, COMMAND_WORDS, SERIAL
 from kcompile.runtime.nested import Description, describe, kernels_of
 from kcompile.runtime.team import CommandList, team
@@ -127,12 +127,12 @@ class Program:
         one_by_one: every kernel ends before the next one begins, and all that they write can be read.
         """
         symbols = dict(symbols)
-        chains = [Chain(k, k) for k in range(len(self.specs))] if one_by_one else self.chains(symbols)
+        chains = each_alone(len(self.specs)) if one_by_one else self.chains(symbols)
         placed, total = self._place(symbols, chains)
         arena = _aligned(total)
         base = arena.ctypes.data
         at = {r.value: base + r.offset for r in placed}
-        at |= {v: 0 for chain in chains for v in chain.slices or {}}  # each thread puts its own address there
+        at |= {v: 0 for chain in chains for v in chain.slices}  # each thread puts its own address there
         blocks: list[int] = []
         patches: dict[Value, list[int]] = {}
         starts = []
@@ -235,7 +235,7 @@ class Program:
             blocks += [symbolic.evaluate(n, {}) for n in spec.numbers]
         arguments = np.array(blocks, np.int64)
         places = [arguments.ctypes.data + 8 * start for start in starts]
-        chains = [Chain(k, k) for k in range(len(specs))]
+        chains = each_alone(len(specs))
         commands, threads = _commands(specs, [a for _, a in self.preparation], places, chains, {}, {})
         scratch = max(symbolic.evaluate(s.scratch, {}) for s in specs) + SCRATCH_SLACK
         return commands, arguments, scratch, threads
@@ -324,7 +324,7 @@ def _barriers(
 
 def _in_arena(specs: Sequence[KernelSpec], chain: Chain) -> list[Value]:
     """What a chain's kernels touch, but for threads' own slices."""
-    return [v for k in chain.numbers for v in specs[k].buffers if v not in (chain.slices or {})]
+    return [v for k in chain.numbers for v in specs[k].buffers if v not in chain.slices]
 
 
 def _grain(tiles: int) -> int:

@@ -14,7 +14,7 @@ import numpy as np
 from kcompile.codegen.cuda_source import CudaKernel
 from kcompile.core import dtypes, symbolic
 from kcompile.ir.graph import Value
-from kcompile.runtime.chains import Chain
+from kcompile.runtime.chains import Chain, each_alone
 from kcompile.runtime.cuda.device import Device
 from kcompile.runtime.cuda.launches import Buffer, LaunchPlan, bind
 from kcompile.runtime.program import ArenaRange
@@ -80,7 +80,7 @@ class CudaProgram:
 
     def chains(self, symbols: Mapping[str, int]) -> list[Chain]:
         """Each kernel by itself: a launch has all of a kernel's tiles."""
-        return [Chain(k, k) for k in range(len(self.specs))]
+        return each_alone(len(self.specs))
 
     def _view(self, b: Buffer, arena: Any) -> Any:
         if b.kind == "variable":
