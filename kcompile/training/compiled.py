@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from kcompile import metrics as metrics_module
 from kcompile import ops, optimizers
 from kcompile.core import config
+from kcompile.core.callers import users_level
 from kcompile.core.serialization import deserialize_keras_object, serialize_keras_object
 from kcompile.training.compile_loss import CompileLoss
 from kcompile.training.compile_metrics import CompileMetrics
@@ -63,7 +64,7 @@ class MetricsOfKeras2:
 
 
 def _warn_deprecated(name: str, instead: str) -> None:
-    warnings.warn(f"`model.{name}()` is deprecated. Instead, use `{instead}`.", stacklevel=3)
+    warnings.warn(f"`model.{name}()` is deprecated. Instead, use `{instead}`.", stacklevel=users_level())
 
 
 HELD = frozenset(Training.__dataclass_fields__) - {
