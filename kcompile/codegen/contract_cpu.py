@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager
 from kcompile.codegen import scalar
 from kcompile.codegen.ahead import Ahead
 from kcompile.codegen.borders_cpu import write_borders
-from kcompile.codegen.contraction_axes import Positions, axis_values, joined_in_a, packed_strides, positions
+from kcompile.codegen.contraction_axes import Positions, axis_values, positions, split_reduction
 from kcompile.codegen.expressions import Names, Statements, hoistable, resolve
 from kcompile.codegen.families import micro_source, narrower_tile, transpose_source
 from kcompile.codegen.row_table import write_row_table
@@ -29,6 +29,7 @@ from kcompile.ir.graph import Value
 from kcompile.ir.kernels import Contract
 from kcompile.ir.loops import Axis, Expr, Index, accumulator, walk
 from kcompile.ir.views import flat_offset
+from kcompile.kernels.host import host
 from kcompile.schedule.contraction import AxisRole, Contraction, hint
 
 BLOCK_K = 1024  # reduction steps of one pass of the micro-kernel: B's panel of it fits the second-level cache
@@ -79,13 +80,7 @@ class ContractEmitter:
 
     def _split_k(self) -> tuple[list[AxisRole], AxisRole, AxisRole]:
         """Reduction axes for the kernel's own loops, and the micro-kernel's outer and inner one."""
-        axes = list(self.c.k)
-        if self.c.packed:
-            axes = joined_in_a(packed_strides(axes, self.c.columns))
-        one = AxisRole((), 1, 0, 0, 0)
-        if len(axes) >= 2 and hint(axes[-1].extent) * hint(axes[-2].extent) <= 2 * BLOCK_K:
-            return axes[:-2], axes[-2], axes[-1]
-        return axes[:-1], one, axes[-1]
+        return split_reduction(self.c, 2 * BLOCK_K)
 
     # -- text --------------------------------------------------------------------------------------------
 
@@ -169,11 +164,15 @@ class ContractEmitter:
     def _decode_tile(self, blocks: int | Int, strips: int | Int) -> None:
         w, s = self.w, self.s
         w.line("rest = tile")
-        write_position(w, s, blocks, strips, self._block_rows() * hint(self.c.k_extent) * self.item)
+        write_position(w, s, blocks, strips, self._blocks_together())
         self._write_outer()
         w.line("part = rest")
         if self.part is not None:
             s.axis_names[self.part] = "part"
+
+    def _blocks_together(self) -> int:
+        """Blocks of rows whose A fits into half of the second-level cache, for one strip after the other."""
+        return host().l2 // 2 // (self._block_rows() * hint(self.c.k_extent) * self.item)
 
     def _write_outer(self) -> None:
         """The outer indices that `rest` stands for; what is left of it is above them."""
@@ -309,7 +308,7 @@ class ContractEmitter:
 
     def _micro_call(self, rows: int, columns: int) -> None:
         c, s = self.c, self.s
-        source = micro_source(rows, columns, c.dtype, self.unit_k)
+        source = self._micro_source(rows, columns)
         step = self.item * (2 if c.pairs else 1)  # bytes that one step of the micro-kernel takes from A
         if source not in self.externals:
             self.externals.append(source)
@@ -325,6 +324,9 @@ class ContractEmitter:
             used = self.ahead.write(self.w, s, self.names, self._block_rows(), rows)
             self.externals += [source for source in used if source not in self.externals]
         self.w.line(f"r += {rows}")
+
+    def _micro_source(self, rows: int, columns: int) -> KernelSource:
+        return micro_source(rows, columns, self.c.dtype, self.unit_k)
 
     def _epilogue(self) -> None:
         c, w, s = self.c, self.w, self.s

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from kcompile.core.symbolic import Atom, Int
 from kcompile.ir.loops import Axis, Index, axis_of
 from kcompile.ops.movement import unflatten
-from kcompile.schedule.contraction import AxisRole, Contraction
+from kcompile.schedule.contraction import AxisRole, Contraction, hint
 
 Positions = list[tuple[tuple[int, ...], "int | Int"]]
 
@@ -32,6 +32,21 @@ def axis_values(c: Contraction, index: Index, at: Positions) -> dict[Atom, int |
             if axis is not None:
                 env[axis] = value
     return env
+
+
+def split_reduction(c: Contraction, most: int, inner: int = 0) -> tuple[list[AxisRole], AxisRole, AxisRole]:
+    """Reduction axes for a kernel's own loops, and the micro-kernel's outer and inner one.
+
+    most: steps of both of these together. inner: how many of the last axes are part of a step.
+    """
+    axes = packed_strides(list(c.k), c.columns) if c.packed else list(c.k)
+    axes = axes[: len(axes) - inner]
+    if c.packed:
+        axes = joined_in_a(axes)
+    one = AxisRole((), 1, 0, 0, 0)
+    if len(axes) >= 2 and hint(axes[-1].extent) * hint(axes[-2].extent) <= most:
+        return axes[:-2], axes[-2], axes[-1]
+    return axes[:-1], one, axes[-1] if axes else one
 
 
 def packed_strides(axes: list[AxisRole], columns: int) -> list[AxisRole]:

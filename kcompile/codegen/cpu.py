@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kcompile.codegen.chains import side_by_side
 from kcompile.codegen.contract_cpu import BLOCK_K, emit_contract
+from kcompile.codegen.grouped_cpu import emit_grouped
 from kcompile.codegen.loop_cpu import emit_loop
 from kcompile.codegen.pack_cpu import emit_pack
 from kcompile.codegen.scan_cpu import emit_scan
@@ -15,7 +16,7 @@ from kcompile.codegen.winograd_cpu import emit_winograd
 from kcompile.codegen.winograd_filters_cpu import emit_filter_sum, emit_filters
 from kcompile.codegen.winograd_gradient_cpu import emit_filter_gradient
 from kcompile.ir.kernels import Contract, Finish, Kernel, Loop, Scan, Sort
-from kcompile.kernels.contract import tiles
+from kcompile.kernels.contract import grouped, tiles
 from kcompile.kernels.contract.micro import choose
 from kcompile.kernels.host import host
 from kcompile.schedule.order import arena_sizes
@@ -33,7 +34,7 @@ def target() -> Target:
     return Target(
         "cpu", _tile, packs=_packs, turns=True, winograd=True,
         long=4 * BLOCK_K, few=1 << 18, parts=8, sum_parts=16, owned=1 << 17, owners=2, sorts=True,
-        pairs=_pairs(), borders=True, prepares=True,
+        pairs=_pairs(), borders=True, grouped=_grouped, prepares=True,
     )  # fmt: skip
 
 
@@ -59,6 +60,13 @@ def _tile(columns: int, dtype: str) -> tuple[int, int]:
         dtype = "float32"
     rows, vectors = choose(columns, host(), dtype)
     return rows, vectors * host().lanes(dtype)
+
+
+def _grouped(dtype: str, columns: int, depth: int, sums_depth: bool) -> tuple[int, int] | None:
+    lanes = host().lanes(dtype)
+    if not grouped.fits(lanes, columns, depth):
+        return None
+    return grouped.rows_of(depth, sums_depth, host().vector_registers), lanes
 
 
 def listing(plan: Plan) -> Listing:
@@ -106,8 +114,7 @@ def _emit(kernel: Kernel, plan: Plan) -> KernelSpec:
             if isinstance(kernel, Contract)
             else emit_filters(kernel, plan.aliases)
         )
-    return (
-        emit_contract(kernel, plan.aliases)
-        if isinstance(kernel, Contract)
-        else emit_pack(kernel, plan.aliases)
-    )
+    if not isinstance(kernel, Contract):
+        return emit_pack(kernel, plan.aliases)
+    emit_one = emit_contract if kernel.contraction.groups is None else emit_grouped
+    return emit_one(kernel, plan.aliases)

@@ -9,7 +9,8 @@ from typing import Any
 
 from kcompile.codegen.source import FamilySource, KernelSource
 from kcompile.kernels import prefetch
-from kcompile.kernels.contract import micro, tiles, transpose
+from kcompile.kernels.contract import grouped, micro, tiles, transpose
+from kcompile.kernels.contract.grouped import GroupedSpec
 from kcompile.kernels.contract.micro import MicroSpec
 from kcompile.kernels.host import host
 from kcompile.kernels.winograd import transform
@@ -17,6 +18,11 @@ from kcompile.kernels.winograd import transform
 # Family -> its module, and the name and LLVM module of the member with given arguments.
 _FAMILIES: dict[str, tuple[ModuleType, Callable[..., str], Callable[..., Any]]] = {
     "micro": (micro, lambda *a: micro.symbol(MicroSpec(*a)), lambda *a: micro.build(MicroSpec(*a))),
+    "grouped": (
+        grouped,
+        lambda *a: grouped.symbol(GroupedSpec(*a)),
+        lambda *a: grouped.build(GroupedSpec(*a)),
+    ),
     "tiles": (tiles, tiles.symbol, tiles.build),
     "prefetch": (prefetch, prefetch.symbol, prefetch.build),
     "transform": (transform, lambda a: transform.symbol(a, host()), lambda a: transform.build(a, host())),
@@ -43,6 +49,12 @@ def micro_source(rows: int, columns: int, dtype: str, unit_k: bool) -> KernelSou
     if dtype == "bfloat16" and host().multiplies_tiles and tiles.fits(rows, vectors, lanes):
         return family_source("tiles", vectors)
     return family_source("micro", rows, vectors, lanes, dtype, unit_k and host().is_x86)
+
+
+def grouped_source(rows: int, dtype: str, features: int, depth: int, sums_depth: bool) -> KernelSource:
+    """The micro-kernel of a tile of small groups, one vector wide."""
+    held = grouped.HELD[host().vector_registers]
+    return family_source("grouped", rows, host().lanes(dtype), dtype, features, depth, sums_depth, held)
 
 
 def usual_sources() -> list[KernelSource]:

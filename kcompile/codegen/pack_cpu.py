@@ -36,7 +36,7 @@ def emit_pack(kernel: Pack, aliases: Mapping[Value, Value]) -> KernelSpec:
         w.line(f"rest = index_div(rest, {s.integer(panels)})")
         w.line(f"lane0 = panel * {columns}")
         w.line(f"cols = min({columns}, {s.bound(c.n.extent)} - lane0)")
-        w.line(f"source = {s.integer(c.b.offset)} + lane0 * {s.integer(c.n.b)}")
+        w.line(f"source = {s.integer(c.b.offset)} + {_lane_offset(c, s, 'lane0')}")
         for r in reversed(outer):
             w.line(f"source += (rest % {s.integer(r.extent)}) * {s.integer(r.b)}")
             w.line(f"rest = index_div(rest, {s.integer(r.extent)})")
@@ -63,6 +63,15 @@ def emit_pack(kernel: Pack, aliases: Mapping[Value, Value]) -> KernelSpec:
     )
 
 
+def _lane_offset(c: Contraction, s: Statements, lane: str) -> str:
+    """Text: elements of B before a lane's; for `lane` the first one of a panel, or one within it."""
+    if c.groups is None:
+        return f"{lane} * {s.integer(c.n.b)}"
+    columns = c.groups.columns
+    column = f"({lane} % {columns}) * {s.integer(c.n.b)}"
+    return f"index_div({lane}, {columns}) * {s.integer(c.groups.step)} + {column}"
+
+
 def _pack_loops(
     c: Contraction,
     axes: list[AxisRole],
@@ -83,7 +92,7 @@ def _pack_loops(
         _pack_pairs(c, first, w, s, externals, source)
         return
     extent, zero = s.bound(first.extent), scalar.literal(0, c.value.dtype)
-    if first.b == 1 and c.n.b != 1:
+    if first.b == 1 and c.n.b != 1 and not c.groups:
         turn = transpose_source(8 * item)
         externals.append(turn)
         sizes = f"address(x, {source}), {s.integer(c.n.b * item)}, address(y, at), {columns * item}"
@@ -99,7 +108,7 @@ def _pack_loops(
             with w.block("for j in range(cols):"):
                 w.line(
                     f"y[at + k * {columns} + j] = "
-                    f"x[{source} + k * {s.integer(first.b)} + j * {s.integer(c.n.b)}]"
+                    f"x[{source} + k * {s.integer(first.b)} + {_lane_offset(c, s, 'j')}]"
                 )
             with w.block(f"for j in range(cols, {columns}):"):
                 w.line(f"y[at + k * {columns} + j] = {zero}")

@@ -33,7 +33,7 @@ def slices_of(axes: Sequence[Axis], per_tile: int, accesses: Iterable[Access]) -
 
 def slices_of_contraction(c: Contraction, outer: list[Axis], names: Names, stores: Stores) -> Slices | None:
     """The same of a contraction, whose tiles go along its outer axes first; packed operands are left out."""
-    if c.parts > 1:
+    if c.parts > 1 or c.groups is not None:  # lanes read A, too
         return None
     accesses = [*_accesses_of(names, stores), (names.memory(c.a.base), _offset(c, c.a, "a", outer))]
     if not c.packed:

@@ -21,7 +21,7 @@ LEAST_TILES = 8  # of a contraction, for a few threads
 
 def panels_of_strip(c: Contraction, row: Axis, lane: Axis, results: Iterable[Expr]) -> int:
     """How many panels a tile has: more than one where the epilogue reads two elements or more a sum."""
-    if c.transposed or hint(c.k_extent) > STRIP_K:
+    if c.transposed or c.groups or hint(c.k_extent) > STRIP_K:
         return 1
     read = {part for result in results for part in loads(result) if {row, lane} <= part.free_axes}
     return max(1, min(STRIP_COLUMNS, hint(c.n.extent)) // c.columns) if len(read) > 1 else 1

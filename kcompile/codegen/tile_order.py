@@ -11,13 +11,15 @@ from __future__ import annotations
 from kcompile.codegen.expressions import Statements
 from kcompile.codegen.writer import Writer
 from kcompile.core.symbolic import Int
-from kcompile.kernels.host import host
 
 LEAST_GROUPS = 4  # so that rows are shared out at all, and evenly
 
 
-def write_position(w: Writer, s: Statements, blocks: int | Int, strips: int | Int, block_bytes: int) -> None:
-    """From `rest`, the number of a tile, to its `block` and `strip`; `rest` keeps what goes beyond them."""
+def write_position(w: Writer, s: Statements, blocks: int | Int, strips: int | Int, most: int) -> None:
+    """From `rest`, the number of a tile, to its `block` and `strip`; `rest` keeps what goes beyond them.
+
+    most: blocks that all strips take before the next ones, at most.
+    """
     tiles = blocks * strips
     if tiles == 1:
         w.line("block = 0")
@@ -30,7 +32,7 @@ def write_position(w: Writer, s: Statements, blocks: int | Int, strips: int | In
         w.line(f"block = {'0' if blocks == 1 else 'position'}")
         w.line(f"strip = {'0' if strips == 1 else 'position'}")
         return
-    largest = max(1, host().l2 // 2 // block_bytes)  # of A; B needs the rest of the cache
+    largest = max(1, most)
     if isinstance(blocks, int):
         near = str(max(1, min(largest, blocks // LEAST_GROUPS)))
     else:

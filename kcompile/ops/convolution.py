@@ -18,8 +18,7 @@ from kcompile.ops import contract as contraction
 from kcompile.ops import cutting, movement
 from kcompile.ops import elementwise as ew
 from kcompile.ops.checks import for_each
-
-LANES = 16  # of a vector of float32
+from kcompile.ops.groups import joined_groups
 
 Pairs = tuple[tuple[int, int], ...]
 
@@ -174,7 +173,7 @@ def _windows(spatial: int, first_out: int, first_over: int, strides: Any, dilati
 @conv_op.decompose
 def _conv_decompose(x: Any, w: Any, *, strides: Any, pads: Pairs, dilations: Any, groups: int) -> Any:
     x = _padded(x, pads)
-    w, groups = _joined_groups(w, groups, _is_fast(x, w, (*strides, *dilations)))
+    w, groups = joined_groups(w, groups, _is_fast(x, w, (*strides, *dilations)))
     kernel, spatial = tuple(w.shape[:-2]), len(w.shape) - 2
     out = [x.shape[0]]
     out += [
@@ -206,26 +205,6 @@ def _is_fast(x: Any, w: Any, steps: tuple[int, ...]) -> bool:
     """May Winograd's algorithm compute it? That is for two axes of three taps, and images of a known size."""
     known = all(isinstance(d, int) for d in x.shape[1:-1])
     return known and w.dtype == "float32" and {*steps} == {1} and w.shape[:-2].count(3) >= 2
-
-
-def _joined_groups(w: Any, groups: int, is_fast: bool) -> tuple[Any, int]:
-    """A kernel with groups of fewer channels or features than a vector has lanes joined, and how many groups
-    there are.
-
-    Between the parts of different groups a joined kernel is 0. What is multiplied by it would have been
-    empty lanes, and larger groups are faster. Groups of one channel are left: loops compute them.
-    """
-    depth, features = w.shape[-2], w.shape[-1] // groups
-    numbers = [r for r in range(1, groups + 1) if groups % r == 0]
-    filled = next((r for r in numbers if min(depth, features) * r >= LANES), 1) if is_fast else 1
-    joined = max([filled, *(r for r in numbers if r * features <= LANES)])
-    if depth == 1 or joined == 1:
-        return w, groups
-    kernel, left = tuple(w.shape[:-2]), groups // joined
-    parts = movement.reshape(w, (*kernel, 1, depth, left, joined, features))
-    own = np.eye(joined, dtype=bool).reshape(joined, 1, 1, joined, 1)
-    whole = ew.where(own, parts, 0.0)
-    return movement.reshape(whole, (*kernel, joined * depth, left * joined * features)), left
 
 
 def _by_decomposition(op: Op) -> Any:

@@ -19,6 +19,7 @@ from kcompile.ir.graph import Node, Value
 from kcompile.ir.traits import Leaf
 from kcompile.ir.views import View, row_major
 from kcompile.kernels.winograd import POINTS, TILE
+from kcompile.schedule.lanes import Groups, lane_axis_of
 from kcompile.schedule.roles import BATCH_HINT, AxisRole, hint, merge
 from kcompile.schedule.target import Target
 from kcompile.schedule.views import view_of
@@ -45,6 +46,7 @@ class Contraction:
     parts: int  # of the reduction
     window: Window | None = None  # a convolution that Winograd's algorithm computes
     pairs: bool = False  # operands are bfloat16, multiplied two steps of the reduction at a time
+    groups: Groups | None = None  # the lanes belong to several groups
 
     @property
     def m_extent(self) -> int | Int:
@@ -78,7 +80,7 @@ def contraction_of(node: Node, target: Target, stable: frozenset[Value] = frozen
         widening = sum(hint(v.type.size) for v in node.inputs)  # of the operands, where they go one by one
         costs = {p: cost + widening for p, cost in costs.items()}
         narrow = tuple(v.node.inputs[0] for v in node.inputs)
-        direct = _plans(node, narrow, replace(target, winograd=False), stable)
+        direct = _plans(node, narrow, replace(target, winograd=False, grouped=None), stable)
         paired = [_in_pairs(p, target) for p in direct if _goes_in_pairs(p)]
         costs |= {p: _cost(p, target, stable) for p in paired}
     best = min(costs, key=lambda p: costs[p], default=None)
@@ -107,7 +109,11 @@ def _plans(
     x, w = (view_of(v) for v in inputs)
     roles = _strides(node, x, w)
     mirrored = [_swapped(r) for r in roles]
-    plans = [_plan(value, x, w, roles, target, stable), _plan(value, w, x, mirrored, target, stable)]
+    plans = [
+        plan(value, a, b, axes, target, stable)
+        for plan in (_plan, _grouped_plan)
+        for a, b, axes in ((x, w, roles), (w, x, mirrored))
+    ]
     return [p for p in plans if p is not None]
 
 
@@ -151,10 +157,7 @@ def _swapped(r: AxisRole) -> AxisRole:
 def _plan(
     value: Value, a: View, b: View, roles: list[AxisRole], target: Target, stable: frozenset[Value]
 ) -> Contraction | None:
-    m = [r for r in roles if r.a != 0 and r.b == 0 and r.y != 0]
-    n = [r for r in roles if r.a == 0 and r.b != 0 and r.y != 0]
-    k = [r for r in roles if r.a != 0 and r.b != 0 and r.y == 0]
-    outer = [r for r in roles if r.a != 0 and r.b != 0 and r.y != 0]
+    m, n, k, outer = _by_role(roles)
     if not n or not k or len(m) + len(n) + len(k) + len(outer) != len(roles):
         return None
     if hint(product(r.extent for r in k)) < 2:
@@ -218,6 +221,41 @@ def _plan(
     )
 
 
+def _by_role(roles: list[AxisRole]) -> tuple[list[AxisRole], ...]:
+    """The axes m, n, k and outer."""
+    return (
+        [r for r in roles if r.a != 0 and r.b == 0 and r.y != 0],
+        [r for r in roles if r.a == 0 and r.b != 0 and r.y != 0],
+        [r for r in roles if r.a != 0 and r.b != 0 and r.y == 0],
+        [r for r in roles if r.a != 0 and r.b != 0 and r.y != 0],
+    )
+
+
+def _grouped_plan(
+    value: Value, a: View, b: View, roles: list[AxisRole], target: Target, stable: frozenset[Value]
+) -> Contraction | None:
+    """Several groups side by side in the lanes of a tile.
+
+    B is packed where the kernel reads `depth` rows of it a step, or its lanes lie apart.
+    """
+    m, n, k, outer = _by_role(roles)
+    found = lane_axis_of(m, n, k, outer, value.dtype, target.grouped)
+    if found is None or len(m) + len(n) + len(k) + len(outer) != len(roles):
+        return None
+    lane, groups, parts_of_tile = found.lane, found.groups, (found.column, found.group, found.depth)
+    m, n, k, outer = ([r for r in axes if r not in parts_of_tile] for axes in (m, n, k, outer))
+    m, k = _in_output_order(m), merge(sorted(k, key=lambda r: -abs(hint(r.a))), ("a", "b"))
+    (k if groups.sums_depth else m).append(found.depth)
+    if hint(product(r.extent for r in k)) < 2:
+        return None
+    apart = lane.b != 1 or groups.step != groups.columns
+    parts = target.parts if _is_long(m, lane, k, outer, target) else 1
+    return Contraction(
+        value, a, b, tuple(m), lane, tuple(k), (*outer, *n), groups.sums_depth or apart, False,
+        found.rows, found.tile_columns, parts, groups=groups,
+    )  # fmt: skip
+
+
 def _row_bytes(b: View, inner: AxisRole) -> int:
     """From a row of B to the next, along the reduction."""
     return abs(hint(inner.b)) * dtypes.itemsize(b.base.dtype)
@@ -269,6 +307,7 @@ def _cost(c: Contraction, target: Target, stable: frozenset[Value]) -> float:
     columns = -(-hint(c.n.extent) // c.columns) * c.columns
     rows = max(hint(c.m_extent), c.rows / 3)
     products = rows * columns * hint(c.k_extent) * outer / (target.pairs if c.pairs else 1)
+    products *= 1.5 if c.groups else 1  # permutations take turns with them, on some CPUs at the same ports
     saved = 1 if c.window is None else POINTS / (TILE * TAPS) ** 2  # of the products
     # A matrix whose rows lie side by side is read a line at a time, far apart: the smaller one should be.
     apart = len(c.k) == 1 and c.k[0].a != 1

@@ -33,7 +33,11 @@ def prepared_by(kernels: Iterable[Kernel], graph: Graph, repeated: bool) -> set[
 
 def _is_fixed(c: Contraction) -> bool:
     """Is what is packed the same part of B whatever the run's extents are?"""
-    numbers = [c.b.offset, *(x for r in (c.n, *c.k, *c.outer) for x in (r.extent, r.b))]
+    numbers = [
+        c.b.offset,
+        c.groups.step if c.groups else 0,
+        *(x for r in (c.n, *c.k, *c.outer) for x in (r.extent, r.b)),
+    ]
     return all(isinstance(x, int) for x in numbers)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from kcompile.schedule.lanes import Tile
+
 
 @dataclass(frozen=True)
 class Target:
@@ -22,6 +24,7 @@ class Target:
     pairs     how many times as fast as products of float32 are those of bfloat16 pairs, added up in float32?
               0: there is no instruction for them.
     borders   can a contraction's kernel write what lies around its outputs, too?
+    grouped   the tile that computes several small groups in the lanes of its vectors, if there is one.
     prepares  is what depends on weights alone kept from run to run?
     """
 
@@ -39,4 +42,5 @@ class Target:
     sorts: bool = False
     pairs: float = 0.0
     borders: bool = False
+    grouped: Tile | None = None
     prepares: bool = False

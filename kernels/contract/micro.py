@@ -78,7 +78,7 @@ def symbol(spec: MicroSpec) -> str:
 def build(spec: MicroSpec) -> ir.Module:
     """A module with the one external function ``symbol(spec)``."""
     module = ir.Module(symbol(spec))
-    _Micro(module, spec).emit()
+    Micro(module, spec).emit()
     return module
 
 
@@ -130,7 +130,7 @@ class _BFloat(ir.Type):
 
 
 @dataclass
-class _State:
+class Progress:
     """What changes along the reduction: addresses and accumulators[set][row][vector]."""
 
     a: ir.Value
@@ -140,13 +140,15 @@ class _State:
     def flat(self) -> list[ir.Value]:
         return [self.a, self.b, *(v for tile in self.sums for row in tile for v in row)]
 
-    def rebuilt(self, flat: list[ir.Value]) -> _State:
+    def rebuilt(self, flat: list[ir.Value]) -> Progress:
         values = iter(flat[2:])
-        return _State(flat[0], flat[1], [[[next(values) for _ in row] for row in tile] for tile in self.sums])
+        return Progress(
+            flat[0], flat[1], [[[next(values) for _ in row] for row in tile] for tile in self.sums]
+        )
 
 
-class _Micro:
-    """Emits one micro-kernel."""
+class Micro:
+    """Emits one micro-kernel, the function that the module is named for."""
 
     def __init__(self, module: ir.Module, spec: MicroSpec) -> None:
         self.spec = spec
@@ -154,7 +156,7 @@ class _Micro:
         self.size = 8 if spec.dtype == "float64" else 4  # of a number, or of a pair
         self.operand = I32 if spec.dtype == "bfloat16" else self.item
         self.vector = ir.VectorType(self.item, spec.lanes)
-        function = ir.Function(module, ir.FunctionType(ir.VoidType(), [I64] * 11), symbol(spec))
+        function = ir.Function(module, ir.FunctionType(ir.VoidType(), [I64] * 11), module.name)
         function.attributes.add("nounwind")
         function.attributes.add("noinline")
         for name, value in zip(ARGUMENTS, function.args, strict=True):
@@ -179,19 +181,19 @@ class _Micro:
         self.pointers = [self._pointer(row) for row in rows]
         zero = ir.Constant(self.vector, [0.0] * self.spec.lanes)
         tile = [[[zero] * self.spec.vectors for _ in range(self.spec.rows)] for _ in range(self.spec.sets)]
-        start = _State(I64(0), self._pointer(self.b), tile)
+        start = Progress(I64(0), self._pointer(self.b), tile)
         end = self._loop("outer", self.k1, 1, start, self._outer_step)
         self._store(self._total(end.sums))
         b.ret_void()
 
-    def _outer_step(self, state: _State) -> _State:
-        inner = _State(state.a, state.b, state.sums)
+    def _outer_step(self, state: Progress) -> Progress:
+        inner = Progress(state.a, state.b, state.sums)
         blocks = self.build.and_(self.k0, I64(-UNROLL), name="blocks")
         inner = self._loop("block", blocks, UNROLL, inner, lambda s: self._steps(s, UNROLL))
         inner = self._loop("rest", self.build.sub(self.k0, blocks), 1, inner, lambda s: self._steps(s, 1))
-        return _State(self.build.add(state.a, self.a_s1), self._move(state.b, self.b_s1), inner.sums)
+        return Progress(self.build.add(state.a, self.a_s1), self._move(state.b, self.b_s1), inner.sums)
 
-    def _loop(self, name, count, step, state, body) -> _State:  # type: ignore[no-untyped-def]
+    def _loop(self, name, count, step, state, body) -> Progress:  # type: ignore[no-untyped-def]
         """Repeat body while a counter, up by step, is below count; the state after zero or more rounds."""
         b = self.build
         before = b.block
@@ -215,7 +217,7 @@ class _Micro:
             joined.append(phi)
         return state.rebuilt(joined)
 
-    def _steps(self, state: _State, count: int) -> _State:
+    def _steps(self, state: Progress, count: int) -> Progress:
         """`count` steps of the reduction; step u adds to tile u modulo the number of sets."""
         a, b, sums = state.a, state.b, [[list(row) for row in tile] for tile in state.sums]
         for u in range(count):
@@ -226,7 +228,7 @@ class _Micro:
                 x = self._broadcast(self._load(self._move(pointer, a), self.operand))
                 row[:] = [self._product(x, y, v) for y, v in zip(columns, row, strict=True)]
             a, b = self._advance(a), self._move(b, self.b_s0)
-        return _State(a, b, sums)
+        return Progress(a, b, sums)
 
     def _product(self, x: ir.Value, y: ir.Value, total: ir.Value) -> ir.Value:
         """total + x * y, or the products of pairs."""

@@ -39,6 +39,16 @@ def cnn():
     ]
 
 
+def groups():
+    return [
+        keras.Input((9, 9, 16)),
+        layers.Conv2D(16, 3, groups=4, activation="relu"),
+        layers.Conv2D(32, 3, groups=8, strides=2),
+        layers.Flatten(),
+        layers.Dense(3),
+    ]
+
+
 def winograd():
     return [
         keras.Input((10, 10, 16)),
@@ -62,7 +72,7 @@ def transformer():
     return keras.Model(tokens, layers.Dense(3)(layers.GlobalAveragePooling1D()(layers.Dense(8)(y))))
 
 
-NETWORKS = (mlp, cnn, winograd, lstm, transformer)
+NETWORKS = (mlp, cnn, groups, winograd, lstm, transformer)
 
 
 def trained(network, eagerly, weights=None):

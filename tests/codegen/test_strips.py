@@ -92,7 +92,9 @@ def test_a_tile_that_is_turned_is_one_panel():
     row, lane = Axis(64, "row"), Axis(4 * STRIP_COLUMNS, "lane")
     index = Int.of(row), Int.of(lane)
     read = [loops.load(w.leaf, index, "float32") for w in state(64, 4 * STRIP_COLUMNS)]
-    c = SimpleNamespace(transposed=False, k_extent=32, n=SimpleNamespace(extent=lane.extent), columns=64)
+    c = SimpleNamespace(
+        groups=None, transposed=False, k_extent=32, n=SimpleNamespace(extent=lane.extent), columns=64
+    )
     assert panels_of_strip(c, row, lane, read) > 1
     c.transposed = True
     assert panels_of_strip(c, row, lane, read) == 1

@@ -1,4 +1,5 @@
-"""Convolutions in groups against one convolution for each group: joined ones, dense ones, those left."""
+"""Convolutions in groups against one convolution for each group: joined ones, dense ones, those left, and
+those that share the lanes of vectors."""
 
 from __future__ import annotations
 
@@ -16,7 +17,13 @@ CASES = {
     "four of a vector": (4, 8, 16, (3, 3), 1, "same"),
     "four, strided": (4, 3, 2, (3, 3), 2, "same"),
     "five, of which none fit together": (5, 2, 9, (3, 3), 1, "valid"),
-    "eight": (8, 4, 4, (3, 3), 1, "same"),
+    "eight in the lanes of vectors": (8, 4, 4, (3, 3), 1, "same"),
+    "eight, strided": (8, 4, 4, (3, 3), 2, "same"),
+    "eight, strided evenly": (8, 4, 2, (2, 2), 2, "valid"),
+    "eight of half a vector": (8, 8, 8, (3, 3), 1, "same"),
+    "eight of half a vector, strided": (8, 8, 8, (3, 3), 2, "same"),
+    "eight of more channels than features": (8, 8, 4, (1, 3), 1, "valid"),
+    "seven, no whole vectors": (7, 4, 4, (3, 3), 1, "same"),
     "twelve, three at a time": (12, 3, 5, (2, 3), 1, "valid"),
     "many": (32, 4, 4, (1, 1), 1, "valid"),
     "more features than lanes": (3, 4, 33, (3, 3), 1, "same"),

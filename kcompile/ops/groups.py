@@ -1,0 +1,44 @@
+"""Which groups of a convolution are computed one by one, and which are joined first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from kcompile.ops import elementwise as ew
+from kcompile.ops import movement
+
+LANES = 16  # of a vector of float32
+# Channels of a group from which Winograd's algorithm on joined groups takes no longer than a permuted vector
+# for each. Measured on an Intel Granite Rapids.
+DEPTH_OF_FAST = 8
+
+
+def joined_groups(w: Any, groups: int, is_fast: bool) -> tuple[Any, int]:
+    """A kernel with groups of fewer channels or features than a vector has lanes joined, and how many groups
+    there are.
+
+    Between the parts of different groups a joined kernel is 0. What is multiplied by it would have been
+    empty lanes, and larger groups are faster. Left are groups that vectors hold several of, each lane with
+    the channels of its own (schedule/lanes.py), and groups of one channel: loops compute them.
+    """
+    depth, features = w.shape[-2], w.shape[-1] // groups
+    if share_vectors(depth, features, groups) and not (is_fast and depth >= DEPTH_OF_FAST):
+        return w, groups
+    numbers = [r for r in range(1, groups + 1) if groups % r == 0]
+    filled = next((r for r in numbers if min(depth, features) * r >= LANES), 1) if is_fast else 1
+    joined = max([filled, *(r for r in numbers if r * features <= LANES)])
+    if depth == 1 or joined == 1:
+        return w, groups
+    kernel, left = tuple(w.shape[:-2]), groups // joined
+    parts = movement.reshape(w, (*kernel, 1, depth, left, joined, features))
+    own = np.eye(joined, dtype=bool).reshape(joined, 1, 1, joined, 1)
+    whole = ew.where(own, parts, 0.0)
+    return movement.reshape(whole, (*kernel, joined * depth, left * joined * features)), left
+
+
+def share_vectors(depth: int, features: int, groups: int) -> bool:
+    """Do vectors hold whole groups, and their channels too?"""
+    powers = all(n > 1 and n & (n - 1) == 0 for n in (depth, features))
+    return powers and features < LANES and depth <= 2 * features and groups * features % LANES == 0
