@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from kcompile.core.symbolic import product
 from kcompile.ir.types import Shape
 from kcompile.ops import cutting, joining, movement
 
@@ -31,11 +32,14 @@ def has_phases(window: Window, extent: Any, extents: Shape, other_map: Map) -> b
 def differ(strided: dict[int, Window], extents: Shape, shape: Shape, out: Shape, mapping: Map) -> bool:
     """Do phases have different numbers of taps, so that computing all with the most taps is waste?
 
-    Only where each phase is a product of matrices as well: elements side by side that dy does not have.
+    Only where each phase is a product of matrices as well: elements side by side that dy does not have,
+    perhaps in groups that it has.
     """
     apart = [k for k, (s, _, _, r) in strided.items() if _is_uneven(s, extents[r])]
-    is_own = len(mapping[-1]) == 1 and mapping[-1][0][1] >= len(out)
-    return bool(apart) and is_own and isinstance(shape[-1], int) and shape[-1] >= WIDE
+    own, *groups = [len(terms) == 1 and terms[0][1] >= len(out) for terms in mapping[:-3:-1]]
+    has_groups = groups == [False] and len(mapping[-2]) == 1
+    beside = product(shape[-2:] if has_groups else shape[-1:])
+    return bool(apart) and own and isinstance(beside, int) and beside >= WIDE
 
 
 def _is_uneven(s: int, taps: Any) -> bool:
