@@ -156,16 +156,16 @@ def _product(graph: OnnxGraph, node: OnnxNode, perm: Perm) -> Changed | None:
 def _shape(graph: OnnxGraph, node: OnnxNode, perm: Perm) -> Changed | None:
     """A change of shape whose joined axes lie side by side before the transpose too."""
     before, after = (graph.types.get(name) for name in (node.inputs[0], node.outputs[0]))
-    found = shapes.groups(before.shape, after.shape) if before is not None and after is not None else None
-    order = None if found is None else shapes.reordered(found, shapes.inverse(perm))
-    if before is None or after is None or order is None or node.attrs:
+    if before is None or after is None or node.attrs:
         return None
-    result = shapes.inverse(order[1])
-    source = shapes.permuted(before.shape, shapes.inverse(perm))
-    target = shapes.template(source, shapes.permuted(after.shape, order[1]))
+    turned = shapes.inverse(perm)
+    order = shapes.across(before.shape, after.shape, turned)
+    if order is None:
+        return None
+    target = shapes.template(shapes.permuted(before.shape, turned), shapes.permuted(after.shape, order))
     if target is None:
         return None
-    return {}, (derived(graph, node.outputs[0], "shape", target),), result
+    return {}, (derived(graph, node.outputs[0], "shape", target),), shapes.inverse(order)
 
 
 def reduced_axes(graph: OnnxGraph, node: OnnxNode) -> list[int] | None:

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from kcompile.export.onnx.graph import OnnxGraph, OnnxNode
+from kcompile.export.onnx.graph import Links, OnnxGraph, OnnxNode
 
 # Where the kernel of a convolution has its output channels. ConvTranspose has those of one group.
 CHANNEL_AXIS = {"Conv": 0, "ConvTranspose": 1}
@@ -26,13 +26,13 @@ def groups_across(conv: OnnxNode) -> int:
 def fold(graph: OnnxGraph) -> None:
     """Fold every BatchNormalization that follows a layer whose result nothing else reads."""
     for norm in [node for node in graph.nodes if node.op == "BatchNormalization"]:
-        makers = graph.makers()
-        layer, add, turned = makers.get(norm.inputs[0]), None, None
+        links = Links(graph)
+        layer, add, turned = links.made(norm.inputs[0]), None, None
         if layer is not None and layer.op == "Transpose":  # of what has its channels last
-            turned, layer = layer, makers.get(layer.inputs[0])
+            turned, layer = layer, links.made(layer.inputs[0])
         if layer is not None and layer.op == "Add":  # of a dense layer's bias
-            add, layer = layer, _addend(graph, layer, makers)
-        if layer is None or not _alone(graph, norm, layer, add, turned):
+            add, layer = layer, _addend(links, layer)
+        if layer is None or not _has_constants(graph, norm, layer):
             continue
         if layer.op in CHANNEL_AXIS and add is turned is None and groups_across(layer) == 1:
             _into_convolution(graph, layer, norm)
@@ -47,26 +47,19 @@ def _is_over_last(graph: OnnxGraph, layer: OnnxNode, turned: OnnxNode | None) ->
     return graph.types[layer.outputs[0]].rank == 2
 
 
-def _addend(graph: OnnxGraph, add: OnnxNode, makers: dict[str, OnnxNode]) -> OnnxNode | None:
+def _addend(links: Links, add: OnnxNode) -> OnnxNode | None:
     """The product to which `add` adds a constant."""
-    if add.inputs[1] not in graph.constants:
-        return None
-    made = makers.get(add.inputs[0])
-    return made if made is not None and made.op == "MatMul" else None
+    return links.made(add.inputs[0], "MatMul") if add.inputs[1] in links.graph.constants else None
 
 
-def _alone(graph: OnnxGraph, norm: OnnxNode, layer: OnnxNode, *more: OnnxNode | None) -> bool:
-    """Are all weights constants, and is what lies between read by the normalization alone?"""
-    users = graph.users()
-    between = [node.outputs[0] for node in (layer, *more) if node is not None]
-    return (
-        all(name in graph.constants for name in [*layer.inputs[1:], *norm.inputs[1:]])
-        and all(len(users[name]) == 1 and name not in graph.outputs for name in between)
-        and len(layer.outputs) == 1
-    )
+def _has_constants(graph: OnnxGraph, norm: OnnxNode, layer: OnnxNode) -> bool:
+    """Are all weights constants?"""
+    return all(name in graph.constants for name in [*layer.inputs[1:], *norm.inputs[1:]])
 
 
-def _factors(graph: OnnxGraph, norm: OnnxNode, bias: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
+def factors(
+    graph: OnnxGraph, norm: OnnxNode, bias: np.ndarray | float = 0.0
+) -> tuple[np.ndarray, np.ndarray]:
     """s, and the new bias."""
     scale, beta, mean, variance = (graph.constants[n].astype(np.float64) for n in norm.inputs[1:5])
     s = scale / np.sqrt(variance + norm.attrs.get("epsilon", EPSILON))
@@ -81,7 +74,7 @@ def _keep(graph: OnnxGraph, old: str, array: np.ndarray) -> str:
 def _into_convolution(graph: OnnxGraph, layer: OnnxNode, norm: OnnxNode) -> None:
     kernel = graph.constants[layer.inputs[1]]
     bias = graph.constants[layer.inputs[2]].astype(np.float64) if len(layer.inputs) > 2 else 0.0
-    s, offset = _factors(graph, norm, bias)
+    s, offset = factors(graph, norm, bias)
     along = [1] * kernel.ndim
     along[CHANNEL_AXIS[layer.op]] = -1
     names = _keep(graph, layer.inputs[1], kernel * s.reshape(along)), _keep(graph, norm.inputs[2], offset)
@@ -94,7 +87,7 @@ def _into_matmul(
 ) -> None:
     kernel = graph.constants[layer.inputs[1]]
     bias = graph.constants[add.inputs[1]].astype(np.float64) if add is not None else 0.0
-    s, offset = _factors(graph, norm, bias)
+    s, offset = factors(graph, norm, bias)
     names = _keep(graph, layer.inputs[1], kernel * s), _keep(graph, norm.inputs[2], offset)
     product = replace(layer, inputs=(layer.inputs[0], names[0]))
     result = norm.outputs if turned is None else turned.inputs

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from kcompile.export.onnx import batch_norm, columns, directions, layout, paddings, parts, repeats, simplify
-from kcompile.export.onnx.graph import OnnxGraph, OnnxNode, distinct
+from kcompile.export.onnx.graph import Links, OnnxGraph, OnnxNode, distinct
 
 
 def run(graph: OnnxGraph, fold_batch_norm: bool = False) -> OnnxGraph:
@@ -89,14 +89,14 @@ def name_nodes(graph: OnnxGraph, taken: set[str]) -> None:
 
 def add_bias_in_convolution(graph: OnnxGraph) -> None:
     """Conv or ConvTranspose and the addition of a number, or of one per channel, are one node with a bias."""
-    makers, users = graph.makers(), graph.users()
+    links = Links(graph)
     moved: dict[str, OnnxNode] = {}  # what the Conv made, what the Add made -> the Conv with a bias
     for node in graph.nodes:
         if node.op != "Add":
             continue
         for x, bias in (node.inputs, node.inputs[::-1]):
-            conv = makers.get(x)
-            if conv is None or len(users[x]) > 1 or x in graph.outputs or not _fits(graph, conv, bias):
+            conv = links.made(x)
+            if conv is None or not _fits(graph, conv, bias):
                 continue
             flat, channels = graph.constants[bias].reshape(-1), _channels(graph, conv)
             name = graph.constant(f"{bias}:flat", np.resize(flat, channels or 0))

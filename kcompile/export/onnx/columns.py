@@ -13,12 +13,12 @@ import numpy as np
 
 from kcompile.export.onnx import shapes
 from kcompile.export.onnx.along import ALONG, TOGETHER, reduced_axes
-from kcompile.export.onnx.graph import OnnxGraph, OnnxNode
-from kcompile.export.onnx.layout import TURNED, UNARY, VARIADIC, layouts, moves, turns
+from kcompile.export.onnx.graph import Links, OnnxGraph, OnnxNode
+from kcompile.export.onnx.layout import TURNED, VARIADIC, layouts, moves, turns
+from kcompile.export.onnx.rows import is_row_by_row
 from kcompile.ir.types import Shape
 
 PRODUCTS = ("MatMul", "Gemm")
-ROW_BY_ROW = ("Softmax", "LogSoftmax", "LayerNormalization", "RMSNormalization")
 
 
 def order_made(graph: OnnxGraph) -> None:
@@ -68,15 +68,15 @@ def order_read(graph: OnnxGraph) -> bool:
     """Products read what was transposed and made flat in the order from before. Was there any?"""
     rows = _Rows(graph)
     for node in graph.nodes:
-        turned = rows.makers.get(node.inputs[0]) if node.op == "Reshape" else None
+        turned = rows.made(node.inputs[0], "Transpose") if node.op == "Reshape" else None
         types = [graph.types.get(one) for one in (*node.inputs[:1], node.outputs[0])]
-        if turned is None or turned.op != "Transpose" or None in types or len(rows.users[node.inputs[0]]) > 1:
+        if turned is None or None in types:
             continue
         shape, flat = (type_.shape for type_ in types if type_ is not None)
         order = shapes.inverse(turned.attrs["perm"])
         first = _first_axis(shape, order, flat[-1:])
         target = shapes.template(shapes.permuted(shape, order), flat)
-        if first is None or target is None or node.inputs[0] in graph.outputs:
+        if first is None or target is None:
             continue
         if rows.reorder(node.outputs[0], _order(shape, order, first), node):
             inputs = (turned.inputs[0], graph.constant(f"{node.outputs[0]}:shape", target))
@@ -102,11 +102,11 @@ def _order(shape: Shape, perm: tuple[int, ...], first: int) -> np.ndarray:
     return np.arange(math.prod(extents)).reshape(extents).transpose(axes).reshape(-1)
 
 
-class _Rows:
+class _Rows(Links):
     """Tensors that hold the elements of their rows in another order than they did, and the nodes for that."""
 
     def __init__(self, graph: OnnxGraph):
-        self.graph, self.makers, self.users = graph, graph.makers(), graph.users()
+        super().__init__(graph)
         self.written: dict[str, list[OnnxNode]] = {}  # by the first result
 
     def apply(self) -> bool:
@@ -167,10 +167,8 @@ class _Rows:
 
     def _in_rows(self, node: OnnxNode, rank: int) -> bool:
         """Does the node treat all elements of a row alike, but for its constants?"""
-        if node.op == "BatchNormalization":
-            return rank == 2 and len(node.outputs) == 1
-        last = node.attrs.get("axis", -1) in (-1, rank - 1) and len(node.outputs) == 1
-        return node.op in UNARY | VARIADIC or (node.op in ROW_BY_ROW and last)
+        of_rows = node.op == "BatchNormalization" and rank == 2 and len(node.outputs) == 1
+        return of_rows or is_row_by_row(node, rank)
 
     def _rank(self, name: str) -> int:
         type_ = self.graph.types.get(name)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from kcompile.export.onnx.builder import AXES_AS_INPUT, AXES_AS_INPUT_ALL
-from kcompile.export.onnx.graph import OnnxGraph, OnnxNode, distinct
+from kcompile.export.onnx.graph import Links, OnnxGraph, OnnxNode, distinct
 
 RECURRENT = ("LSTM", "GRU", "RNN")
 WEIGHTS = slice(1, 4)  # of inputs: W, R and, if there are any, B
@@ -39,11 +39,11 @@ def _key(graph: OnnxGraph, node: OnnxNode) -> tuple[object, ...]:
     return node.op, node.inputs[0], node.inputs[LENGTHS:], *given, *options
 
 
-class _Pair:
+class _Pair(Links):
     def __init__(self, graph: OnnxGraph, forward: OnnxNode, backward: OnnxNode):
-        self.graph, self.forward, self.backward = graph, forward, backward
-        self.users = graph.users()
-        self.taken = {*graph.makers(), *graph.constants, *graph.inputs, *graph.outputs}
+        super().__init__(graph)
+        self.forward, self.backward = forward, backward
+        self.taken = {*self.makers, *graph.constants, *graph.inputs, *graph.outputs}
         self.scope = _shared([node.name for node in (forward, backward)])
 
     def write(self) -> None:
@@ -75,11 +75,11 @@ class _Pair:
 
     def _joined(self, k: int, name: str) -> dict[str, list[OnnxNode]] | None:
         """What stands for the node that joins two outputs, by its result; None if no node does only that."""
-        squeezed = [self._reader(node.outputs[k]) for node in (self.forward, self.backward)]
+        squeezed = [self.reader(node.outputs[k]) for node in (self.forward, self.backward)]
         if any(node is None or node.op != "Squeeze" for node in squeezed):
             return None
         names = [node.outputs[0] for node in squeezed if node is not None]
-        join, other = (self._reader(one) for one in names)
+        join, other = (self.reader(one) for one in names)
         if join is None or join is not other or len(join.inputs) != 2:
             return None
         axis, type_ = 1 - bool(k), self.graph.types.get(names[0])
@@ -104,11 +104,6 @@ class _Pair:
         else:
             inputs.append(self.graph.constant(f"{name}:axes", np.array([axis], np.int64)))
         return OnnxNode(op, tuple(inputs), join.outputs, attrs, label=join.label_as(op))
-
-    def _reader(self, name: str) -> OnnxNode | None:
-        """The one node that reads a tensor."""
-        found = self.users.get(name, [])
-        return found[0] if len(found) == 1 and name not in self.graph.outputs else None
 
     def _stacked(self, names: tuple[str, str]) -> str:
         if not names[0]:

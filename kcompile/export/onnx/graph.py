@@ -151,6 +151,35 @@ class OnnxGraph:
         self.nodes = [new for node in self.nodes for new in change(node)]
 
 
+class Links:
+    """Who makes and who reads each tensor of a graph, as its nodes stand now."""
+
+    def __init__(self, graph: OnnxGraph):
+        self.graph, self.makers, self.users = graph, graph.makers(), graph.users()
+
+    def reader(self, name: str) -> OnnxNode | None:
+        """The one node that reads a tensor, if nothing else needs it."""
+        found = self.users.get(name, [])
+        return found[0] if len(found) == 1 and name not in self.graph.outputs else None
+
+    def made(self, name: str, *ops: str) -> OnnxNode | None:
+        """The node that makes a tensor for one reader alone, if it is one of these operators, or of any."""
+        found = self.makers.get(name)
+        if found is None or (ops and found.op not in ops):
+            return None
+        return found if self.reader(name) is not None else None
+
+    def chain(self, name: str, source: Callable[[OnnxNode], str | None]) -> tuple[list[OnnxNode], str]:
+        """The nodes that make a tensor, each for the next alone, as far as `source` tells of what each of
+        them makes it; and of what the first one does.
+        """
+        found = list[OnnxNode]()
+        while (maker := self.made(name)) is not None and (before := source(maker)) is not None:
+            found.append(maker)
+            name = before
+        return found[::-1], name
+
+
 def _are_same(a: np.ndarray, b: np.ndarray) -> bool:
     """Arrays of the same bytes: 0 and -0 differ."""
     if a.dtype != b.dtype or a.shape != b.shape:

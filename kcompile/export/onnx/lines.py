@@ -51,7 +51,7 @@ def _line(around: Around, node: OnnxNode) -> Line | None:
     while at.outputs[0] not in around.lines:
         step = _step(around, at)
         chain.append((at.outputs[0], step))
-        before = next(filter(None, (around.made(step[0], op) for op in STEPS)), None) if step else None
+        before = around.made(step[0], *STEPS) if step else None
         if before is None:
             break
         at = before

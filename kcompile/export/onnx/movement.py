@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from kcompile.export.onnx import shapes
+from kcompile.export.onnx import batch_norm, shapes
 from kcompile.export.onnx.along import can_interpolate
 from kcompile.export.onnx.graph import OnnxNode
 from kcompile.export.onnx.layout import UNARY
@@ -36,11 +34,10 @@ def moved_groups(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
     before, after = (around.graph.types.get(name) for name in (first.outputs[0], shaped.outputs[0]))
     if before is None or after is None:
         return None
-    found = shapes.groups(after.shape, before.shape)
-    order = None if found is None else shapes.reordered(found, node.attrs["perm"])
-    if order is None or len(order[1]) != before.rank:
+    order = shapes.across(after.shape, before.shape, node.attrs["perm"])
+    if order is None:
         return None
-    moved = shapes.permuted(before.shape, order[1])
+    moved = shapes.permuted(before.shape, order)
     result = shapes.permuted(after.shape, node.attrs["perm"])
     target = shapes.template(moved, result)
     if target is None:
@@ -48,7 +45,7 @@ def moved_groups(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
     name = f"{node.outputs[0]}:moved"
     around.graph.types[name] = replace(before, shape=moved)
     around.graph.types.setdefault(node.outputs[0], replace(after, shape=result))
-    perm = [first.attrs["perm"][k] for k in order[1]]
+    perm = [first.attrs["perm"][k] for k in order]
     turned = OnnxNode("Transpose", first.inputs, (name,), {"perm": perm}, label=first.name)
     inputs = (name, around.constant(f"{node.outputs[0]}:shape", target))
     return [turned, replace(shaped, inputs=inputs, outputs=node.outputs, label=shaped.name)]
@@ -107,26 +104,22 @@ def affine(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
 
     What works on each element may stand behind it.
     """
-    behind, name = list[OnnxNode](), node.inputs[0]
-    while (made := around.makers.get(name)) is not None and made.op in UNARY and around.made(name, made.op):
-        behind.insert(0, made)
-        name = made.inputs[0]
+    behind, name = around.chain(node.inputs[0], lambda one: one.inputs[0] if one.op in UNARY else None)
     norm = around.made(name, "BatchNormalization")
     before = around.makers.get(norm.inputs[0]) if norm is not None else None
     if norm is None or before is None or before.op != "Transpose":
         return None
     there, back = before.attrs["perm"], node.attrs["perm"]
-    arrays = [around.array(name) for name in norm.inputs[1:5]]
-    if [there[k] for k in back] != list(range(len(back))) or any(a is None for a in arrays):
+    known = all(name in around.graph.constants for name in norm.inputs[1:5])
+    if [there[k] for k in back] != list(range(len(back))) or not known:
         return None
-    scale, offset, mean, variance = (np.asarray(a, np.float64) for a in arrays)
-    factor = scale / np.sqrt(variance + norm.attrs["epsilon"])
+    factor, term = batch_norm.factors(around.graph, norm)
     shape = [-1 if k == there[1] else 1 for k in range(len(there))]
     kind = around.graph.constants[norm.inputs[1]].dtype
     along = [
         around.constant(f"{name}:{what}", a.reshape(shape).astype(kind))
         for name, what, a in (
-            (norm.inputs[1], "factor", factor), (norm.inputs[2], "term", offset - mean * factor)
+            (norm.inputs[1], "factor", factor), (norm.inputs[2], "term", term)
         )
     ]  # fmt: skip
     product = f"{norm.outputs[0]}:scaled"

@@ -18,7 +18,7 @@ GEMMS = ("float32", "float64", "float16")  # dtypes that onnxruntime's Gemm take
 def gemm(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
     """A product of matrices and the addition of a row are one operator."""
     for x, row in (node.inputs, node.inputs[::-1]):
-        product = around.made(x, "MatMul") or around.made(x, "Gemm")
+        product = around.made(x, "MatMul", "Gemm")
         if (
             product is None
             or len(product.inputs) > 2

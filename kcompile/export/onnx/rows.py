@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from kcompile.export.onnx.graph import OnnxNode
@@ -14,12 +15,20 @@ from kcompile.ir.types import TensorType
 if TYPE_CHECKING:
     from kcompile.export.onnx.simplify import Around
 
-ALONG_ROWS = ("Softmax", "LogSoftmax", "LayerNormalization")
+ALONG_ROWS = ("Softmax", "LogSoftmax", "LayerNormalization", "RMSNormalization")
+
+
+def is_row_by_row(node: OnnxNode, rank: int) -> bool:
+    """Does the node compute each row from the same rows of its operands, in tensors of any rank, and treat
+    all elements of a row alike, but for its constants? rank: of its result.
+    """
+    last = node.attrs.get("axis", -1) in (-1, rank - 1)
+    return len(node.outputs) == 1 and (node.op in UNARY | VARIADIC or (node.op in ALONG_ROWS and last))
 
 
 def within_reshapes(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
     """Rows that were made of a tensor, and made into one of the same dimensions again."""
-    chain, x = _chain(around, node.inputs[0])
+    chain, x = around.chain(node.inputs[0], partial(_source, around))
     first = around.makers.get(x)
     if not chain or first is None or first.op != "Reshape":
         return None
@@ -33,7 +42,7 @@ def within_reshapes(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
 
 def turned_before(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
     """Rows in another order, which one transpose brings them into before they are computed on."""
-    chain, x = _chain(around, node.inputs[0])
+    chain, x = around.chain(node.inputs[0], partial(_source, around))
     perm = node.attrs["perm"]
     if not chain or perm[-1] != len(perm) - 1 or around.dtype(x) not in WIDE:
         return None
@@ -69,36 +78,17 @@ def _same_rows(types: list[TensorType], apart: bool) -> bool:
     return rows or (apart and given.shape == result.shape)
 
 
-def _chain(around: Around, x: str) -> tuple[list[OnnxNode], str]:
-    """The nodes that make a tensor row by row, each for the next alone, and of what."""
-    chain = list[OnnxNode]()
-    while (found := _row_by_row(around, x)) is not None:
-        maker, x = found
-        chain.append(maker)
-    return chain[::-1], x
-
-
-def _row_by_row(around: Around, name: str) -> tuple[OnnxNode, str] | None:
-    """The node that makes a tensor for one reader, and of what, if each row depends on the same row only."""
-    node = around.makers.get(name)
-    node = None if node is None else around.made(name, node.op)
-    source = None if node is None else _source(around, node)
-    return None if node is None or source is None else (node, source)
-
-
 def _source(around: Around, node: OnnxNode) -> str | None:
-    """The one operand of a node that works row by row."""
+    """The one operand of a node that works row by row: a product with a matrix does, too."""
     computed = [name for name in node.inputs if name and around.array(name) is None]
-    if len(computed) != 1 or len(node.outputs) != 1:
+    if len(computed) != 1:
         return None
     ranks = [array.ndim for array in map(around.array, node.inputs) if array is not None]
-    rank = around.rank(computed[0])
+    rank = around.rank(computed[0]) or 0
     if node.op == "MatMul":
-        fits = node.inputs[0] == computed[0] and ranks == [2] and (rank or 0) > 1
-    elif node.op in ALONG_ROWS:
-        fits = rank is not None and node.attrs.get("axis", -1) in (-1, rank - 1)
+        fits = node.inputs[0] == computed[0] and ranks == [2] and rank > 1
     else:
-        fits = node.op in UNARY or (node.op in VARIADIC and max(ranks, default=0) <= 1)
+        fits = is_row_by_row(node, rank) and max(ranks, default=0) <= 1
     return computed[0] if fits else None
 
 

@@ -33,14 +33,19 @@ def groups(before: Shape, after: Shape) -> list[Group] | None:
     return found if i == len(old) and j == len(new) else None
 
 
-def reordered(found: list[Group], perm: Sequence[int]) -> tuple[list[int], list[int]] | None:
-    """Axes before and after in the order in which `perm` has the former, if it keeps each group together."""
+def across(before: Shape, after: Shape, perm: Sequence[int]) -> list[int] | None:
+    """How a tensor of shape `after` is transposed when the one of shape `before`, of which it has the
+    elements, is transposed by `perm`; None if that tears axes apart which the other shape has as one.
+    """
+    found = groups(before, after)
+    if found is None:
+        return None
     place = {k: p for p, k in enumerate(perm)}
     inner = sorted((k for axes, _ in found for k in axes), key=lambda k: place[k])
     blocks = sorted(found, key=lambda group: place[group[0][0]])
     if inner != [k for axes, _ in blocks for k in axes]:
         return None
-    return inner, [k for _, axes in blocks for k in axes]
+    return [k for _, axes in blocks for k in axes]
 
 
 def template(before: Shape, after: Shape) -> np.ndarray | None:

@@ -16,7 +16,7 @@ from kcompile.core import dtypes
 from kcompile.export.onnx import columns
 from kcompile.export.onnx.along import can_interpolate
 from kcompile.export.onnx.builder import AXES_AS_INPUT_ALL
-from kcompile.export.onnx.graph import OnnxGraph, OnnxNode
+from kcompile.export.onnx.graph import Links, OnnxGraph, OnnxNode
 from kcompile.export.onnx.layout import PLAIN, layouts, moves
 from kcompile.export.onnx.lines import Line, one_line
 from kcompile.export.onnx.movement import (
@@ -42,19 +42,12 @@ Rule = Callable[["Around", OnnxNode], list[OnnxNode] | None]
 CLIPS = ("float32", "float64", "int32", "int64")
 
 
-class Around:
+class Around(Links):
     """What a rule sees of a graph: who makes a tensor, who else reads it, what is constant."""
 
     def __init__(self, graph: OnnxGraph):
-        self.graph, self.makers, self.users = graph, graph.makers(), graph.users()
+        super().__init__(graph)
         self.lines: dict[str, Line | None] = {}
-
-    def made(self, name: str, op: str) -> OnnxNode | None:
-        """The node that makes a tensor for one reader alone, if it is an `op`."""
-        found = self.makers.get(name)
-        if found is None or found.op != op or name in self.graph.outputs:
-            return None
-        return found if len(self.users.get(name, ())) == 1 else None
 
     def array(self, name: str) -> np.ndarray | None:
         """A constant."""
