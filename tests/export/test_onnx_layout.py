@@ -267,6 +267,96 @@ def test_what_is_expanded_is_expanded_where_it_lies():
     assert " ".join(ops_of(model)) == "Transpose Conv ReduceMean Expand Concat Conv Transpose"
 
 
+TURNING = {
+    "found in a table": (
+        lambda x: ops.transpose(ops.take(TABLE, ops.transpose(x, (2, 0, 1)), axis=0), (1, 2, 0, 3, 4)),
+        "Gather",
+    ),
+    "found in the middle of a table": (
+        lambda x: ops.transpose(ops.take(TABLE, ops.transpose(x, (2, 0, 1)), axis=1), (0, 2, 3, 1, 4)),
+        "Gather",
+    ),
+    "found at the end of a table": (
+        lambda x: ops.transpose(ops.take(TABLE, ops.transpose(x, (0, 2, 1)), axis=-1), (0, 1, 2, 4, 3)),
+        "Gather",
+    ),
+    "found, as it is": (lambda x: ops.take(TABLE, ops.transpose(x, (2, 0, 1)), axis=0), "Transpose Gather"),
+    "marked": (
+        lambda x: ops.transpose(ops.one_hot(ops.transpose(x, (2, 0, 1)), 70), (1, 2, 0, 3)),
+        "Mod OneHot",
+    ),
+    "marked in front of the last axis": (
+        lambda x: ops.transpose(ops.one_hot(ops.transpose(x, (1, 0, 2)), 70), (1, 0, 3, 2)),
+        "Mod OneHot",
+    ),
+    "marked, and moved": (lambda x: ops.transpose(ops.one_hot(x, 70, axis=1), (1, 0, 2, 3)), "Mod OneHot"),
+    "marked, and turned": (
+        lambda x: ops.transpose(ops.one_hot(x, 70), (3, 0, 2, 1)),
+        "Mod OneHot Transpose",
+    ),
+    "marked, as it is": (lambda x: ops.one_hot(ops.transpose(x, (0, 2, 1)), 70), "Mod Transpose OneHot"),
+}
+TABLE = np.arange(120, dtype="float32").reshape(5, 6, 4)
+
+
+@pytest.mark.parametrize("name", TURNING)
+def test_positions_are_looked_up_before_they_are_transposed(name):
+    function, operators = TURNING[name]
+    x = np.array([[[0, 3], [2, 1], [1, 1]], [[3, 2], [0, 0], [1, 3]]], "int64")
+    model = model_of(graph_of(function, [x]))
+    np.testing.assert_array_equal(run(model, [x])[0], function(x))
+    assert " ".join(ops_of(model)) == operators
+
+
+def turned(x):
+    return ops.transpose(x, (0, 2, 1))
+
+
+MATRICES = np.random.default_rng(1).normal(size=(2, 4, 4)).astype("float32")
+PRODUCTS = {
+    "both": (lambda x, y: ops.matmul(turned(x), turned(y)), "MatMul Transpose"),
+    "both, and the product": (lambda x, y: turned(ops.matmul(turned(x), turned(y))), "MatMul"),
+    "a square": (lambda x, y: turned(ops.matmul(turned(x), turned(x))) + y, "MatMul Add"),
+    "one": (lambda x, y: ops.matmul(turned(x), y), "Transpose MatMul"),
+    "one and the product": (lambda x, y: turned(ops.matmul(x, turned(y))), "Transpose MatMul Transpose"),
+    "one, beside weights": (lambda x, y: ops.matmul(turned(x), MATRICES) + y, "Transpose MatMul Add"),
+    "weights and the product": (lambda x, y: turned(ops.matmul(MATRICES, turned(y))), "MatMul"),
+    "both, one of them for another": (
+        lambda x, y: (lambda z: ops.matmul(z, turned(y)) + ops.cumprod(z, axis=1))(turned(x)),
+        "MatMul Unsqueeze Where ReduceProd Add Transpose",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PRODUCTS)
+def test_products_of_transposed_matrices_are_transposed_products(name):
+    function, operators = PRODUCTS[name]
+    x, y = np.random.default_rng(0).normal(size=(2, 2, 4, 4)).astype("float32")
+    model = model_of(graph_of(function, [x, y]))
+    np.testing.assert_allclose(run(model, [x, y])[0], function(x, y), rtol=1e-5, atol=1e-5)
+    assert " ".join(ops_of(model)) == operators
+
+
+def test_products_of_matrices_in_other_places():
+    """A transpose that moves other axes is no product's of the other order."""
+    x, y = np.random.default_rng(0).normal(size=(2, 3, 3, 3, 3)).astype("float32")
+    for perm in ((0, 2, 1, 3), (1, 0, 3, 2), (0, 3, 1, 2), (0, 3, 2, 1), (0, 1, 3, 2)):
+
+        def function(x, y, perm=perm):
+            return ops.transpose(ops.matmul(ops.transpose(x, perm), ops.transpose(y, perm)), perm)
+
+        np.testing.assert_allclose(
+            run(model_of(graph_of(function, [x, y])), [x, y])[0], function(x, y), rtol=1e-5, atol=1e-5
+        )
+
+
+@pytest.mark.parametrize("layer", [layers.LayerNormalization, layers.RMSNormalization, layers.Softmax])
+def test_rows_are_normalized_in_any_shape(layer, tmp_path):
+    """Not made into a matrix for it. From opset 23 on each of these is one operator."""
+    found = exported(SEQUENCE, layers.TimeDistributed(layer()), tmp_path / "m.onnx", opset_version=23)
+    assert found == [layer.__name__]
+
+
 @pytest.mark.parametrize(
     ("before", "after", "expected"),
     [

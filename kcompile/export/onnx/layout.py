@@ -94,7 +94,10 @@ class _Sinking:
         self.late: dict[str, Permuted] = {}
         self.written: dict[Permuted, str] = {}  # and under which name
         self.same: dict[str, str] = {}  # transposes that cancelled, and what they give
-        self.ways = self._elementwise, self._along, self._convolved, self._reduced, self._contracted
+        self.ways = (
+            self._elementwise, self._along, self._convolved, self._multiplied, self._looked_up,
+            self._marked, self._reduced, self._contracted,
+        )  # fmt: skip
 
     def visit(self, node: OnnxNode) -> None:
         node = node.renamed(self.same)
@@ -278,6 +281,48 @@ class _Sinking:
         self._late_result(
             replace(node, op="Conv", inputs=(late.source, name), attrs=attrs, label=label), late.perm
         )
+        return True
+
+    def _multiplied(self, node: OnnxNode) -> bool:
+        """A product of matrices that are turned is the turned product of the other order."""
+        late = {self.late[name] for name in node.inputs if name in self.late}
+        known = all(name in self.late or name in self.graph.constants for name in node.inputs)
+        perm = self._layout(node, node.inputs, widens=False) if node.op == "MatMul" and known else None
+        if perm is None or len(perm) == 2:  # Gemm turns matrices itself
+            return False
+        pays = len(late) > 1 or self.wanted.get(node.outputs[0]) == {TURNED}
+        if not pays or perm != (*range(len(perm) - 2), len(perm) - 1, len(perm) - 2):
+            return False
+        inputs = tuple(self._before(name, perm) for name in node.inputs[::-1])
+        self._late_result(replace(node, inputs=inputs), perm)
+        return True
+
+    def _looked_up(self, node: OnnxNode) -> bool:
+        """Look up positions in a table before they are transposed: what it has of each are axes behind."""
+        late = self.late.get(node.inputs[1]) if node.op == "Gather" else None
+        table = self.graph.constants.get(node.inputs[0]) if late is not None else None
+        if late is None or table is None or PLAIN in self.wanted.get(node.outputs[0], {PLAIN}):
+            return False
+        first, rank = node.attrs.get("axis", 0) % table.ndim, len(late.perm)
+        moved = (*range(first), *(first + p for p in late.perm), *range(first + rank, rank + table.ndim - 1))
+        self._late_result(replace(node, inputs=(node.inputs[0], late.source)), moved)
+        return True
+
+    def _marked(self, node: OnnxNode) -> bool:
+        """OneHot has its new axis where the result will have it, as far as is known."""
+        type_ = self.graph.types.get(node.inputs[0]) if node.op == "OneHot" else None
+        if type_ is None or PLAIN in self.wanted.get(node.outputs[0], {PLAIN}):
+            return False
+        late, rank = self.late.get(node.inputs[0]), type_.rank
+        source, perm = (node.inputs[0], range(rank)) if late is None else (late.source, late.perm)
+        place = node.attrs.get("axis", -1) % (rank + 1)
+        for axis in range(rank + 1):
+            old = [p + (p >= axis) for p in perm]
+            after = (*old[:place], axis, *old[place:])
+            if shapes.permuted(after, self.turns.get(node.outputs[0], ())) == (*range(rank + 1),):
+                break
+        made = replace(node, inputs=(source, *node.inputs[1:]), attrs={**node.attrs, "axis": axis})
+        self._late_result(made, after)
         return True
 
     def _reduced(self, node: OnnxNode) -> bool:
