@@ -16,7 +16,7 @@ from kcompile.export.onnx.compare import arguments_of, rows
 from kcompile.export.onnx.emit import UnsupportedOps
 from kcompile.export.onnx.session import Session
 from kcompile.export.onnx.signature import trace_inference
-from kcompile.ir.positions import CAREFUL
+from kcompile.ir.positions import ANY, CAREFUL
 from tests.cli.cli_tools import call, json_of
 
 
@@ -30,6 +30,10 @@ def fed(model, batch=40):
     return [tree.flatten(arguments_of(specs, batch, np.random.default_rng(0), call)) for call in (0, 1)]
 
 
+def vocabulary(x):
+    return layers.IntegerLookup(vocabulary=[3, 50, 200])(x)
+
+
 LIMITS = {
     "words": (lambda x: layers.Embedding(10_000, 2)(x), "int32", 10_000),
     "words, given as floats": (lambda x: layers.Embedding(50, 2)(x), "float32", 50),
@@ -39,7 +43,30 @@ LIMITS = {
         30,
     ),
     "classes": (lambda x: ops.one_hot(x, 9), "int32", 9),
-    "numbers that are computed with": (lambda x: layers.Embedding(9, 2)(x // 3), "int32", CAREFUL),
+    "numbers that are divided": (lambda x: layers.Embedding(9, 2)(x // 3), "int32", 27),
+    "numbers that are cut off": (lambda x: layers.Embedding(9, 2)(ops.clip(x, 0, 8)), "int64", ANY),
+    "remainders": (lambda x: layers.Embedding(9, 2)(ops.mod(x, 9)), "uint8", ANY),
+    "remainders of small numbers": (lambda x: layers.Embedding(9, 2)(ops.mod(x, 9)), "int8", 128),
+    "numbers that are looked up": (lambda x: layers.Embedding(4, 2)(vocabulary(x)), "int32", ANY),
+    "rounded numbers": (
+        lambda x: layers.Embedding(9, 2)(ops.cast(ops.cast(x, "float32") / 7.0, "int32")),
+        "int32",
+        63,
+    ),
+    "numbers, and others made of them": (
+        lambda x: layers.Embedding(40, 2)(x) + layers.Embedding(9, 2)(x // 3),
+        "int32",
+        27,
+    ),
+    "numbers below others": (lambda x: layers.Embedding(20, 2)(ops.cumsum(x, axis=1)), "int32", 5),
+    "what weights tell": (
+        lambda x: layers.Embedding(9, 2)(ops.cast(layers.Embedding(20, 1)(x)[..., 0], "int32")),
+        "int32",
+        20,
+    ),
+    "numbers of hundreds": (lambda x: layers.Embedding(50, 2)(x // 100), "int32", 5000),
+    "many remainders": (lambda x: layers.Embedding(900, 2)(ops.mod(x, 900)), "int32", 1800),
+    "few numbers that fit": (lambda x: layers.Embedding(9, 2)(x + 7), "int32", CAREFUL),
     "an image": (lambda x: ops.cast(x, "float32") / 255, "uint8", 256),
     "whole numbers": (lambda x: ops.cast(x, "float32") / 9, "int8", 128),
 }

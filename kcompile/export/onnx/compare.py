@@ -17,13 +17,13 @@ from kcompile.export.onnx.emit import states_of
 from kcompile.export.onnx.session import Session
 from kcompile.export.onnx.signature import Spec, Traced, trace_inference
 from kcompile.ir.graph import Graph
+from kcompile.ir.positions import ANY
 
 TOLERANCE = 1e-5  # of the largest output, or of 1
 BATCHES = (2, 5)
 CHECKED_BATCHES = (1, 3, 17)  # of `kcompile export --check`
 TEXTS = ("", "a", "The quick, brown fox!", "  no\tÉtudes ", "0", "[UNK]", "yes")  # inputs that are text
 EXTENTS = (7, 12)  # of dimensions other than the batch that the model leaves open, in one call and the next
-ANY = 256  # whole numbers, where nothing is looked up at them
 
 
 @dataclass(frozen=True)
