@@ -98,15 +98,17 @@ def labels_for(model: Any, outputs: list[np.ndarray]) -> Any:
 
     Floats have the default dtype, as a loss computes, whatever the dtype of the last layer.
     """
+    structure = _structure(model, "_outputs_struct")
+    in_dict = isinstance(structure, dict) and len(tree.flatten(structure)) == len(outputs)
     given = model._training.compile_loss  # None where only a step of the model's own has a loss
-    losses = [None] * len(outputs) if given is None else given.of_each(outputs)
+    of = tree.pack_as(structure, outputs) if in_dict else outputs
+    losses = [None] * len(outputs) if given is None else given.of_each(of)
     sparse = ["sparse" in _name(loss) for loss in losses]
     labels = [
         np.zeros(o.shape[:-1], "int32") if classes else np.zeros(o.shape, _of(o))
         for o, classes in zip(outputs, sparse, strict=True)
     ]
-    structure = _structure(model, "_outputs_struct")
-    if isinstance(structure, dict) and len(tree.flatten(structure)) == len(labels):
+    if in_dict:
         return tree.pack_as(structure, labels)
     return labels[0] if len(labels) == 1 else labels
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx
 import pytest
 
 import kcompile
@@ -138,3 +139,29 @@ def test_what_is_refused_says_why(tmp_path):
     assert "hint" not in refusal([numbers(7)], tmp_path)  # class numbers, of another length
     assert "for class numbers use" in refusal([numbers(None)], tmp_path, DENSE)
     assert "give one label array in `y`" in refusal([[numbers(None), numbers(None)]], tmp_path)
+
+
+@pytest.mark.parametrize("given", [False, True])
+def test_labels_of_a_dict_have_its_keys(given, tmp_path):
+    """In their names, too; class numbers are found by trying, where no loss says so."""
+    x = kcompile.Input((4,), name="x")
+    model = kcompile.Model(x, {"top": layers.Dense(3, "softmax")(x), "below": layers.Dense(1)(x)})
+    model.compile("sgd", {"top": CrossEntropyOfNumbers(), "below": "mse"})
+    weights = {"top": spec(), "below": spec()}
+    signature = [spec(4), {"top": numbers(), "below": spec(1)}, weights] if given else None
+    model.export(path := tmp_path / "step.onnx", training=True, input_signature=signature, verbose=False)
+    behind = ["sample_weight_below", "sample_weight_top"] if given else []
+    names = [one.name for one in onnx.load(path).graph.input][1 : 3 + len(behind)]
+    assert names == ["y_below", "y_top", *behind]
+
+
+class CrossEntropyOfNumbers(kcompile.losses.SparseCategoricalCrossentropy):
+    """Named after nothing that tells what its labels are."""
+
+    def __init__(self):
+        super().__init__(name="loss_of_top")
+
+    def call(self, y_true, y_pred):
+        if y_true.shape != y_pred.shape[:-1]:
+            raise ValueError("Class numbers, please.")
+        return super().call(y_true, y_pred)

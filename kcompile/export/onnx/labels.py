@@ -44,22 +44,16 @@ def candidates(
 
     y, values = labels_for(model, outputs), traced.graph.outputs
     yield _as_open(y, outputs, values)
-    yield from _sequences(outputs, values)
-    yield from (_as_open(y, outputs, values) for y in _class_numbers(outputs))
+    yield from _sequences(y, outputs, values)
+    yield from (_as_open(tree.pack_as(y, one), outputs, values) for one in _class_numbers(outputs))
 
 
 def of_signature(signature: Any, traced: Traced, what: str = "y") -> Iterator[Labels]:
     """An open dimension has a name of its own, or that of the output it belongs to, at its place."""
-    names = iter(_names(len(tree.flatten(signature)), what))
-    rng = np.random.default_rng(1)
-
-    def named(x: Any) -> Any:
-        name = next(names)
-        return replace(make_spec(x, 0), name=getattr(x, "name", None) or name, limit=CLASSES)
-
-    specs = tree.map_structure(named, signature)
-    y = tree.map_structure(lambda spec: random_input(spec, SAMPLES, rng), specs)
-    flat = tree.flatten(specs)
+    rng, names = np.random.default_rng(1), _names(signature, what)
+    given = zip(tree.flatten(signature), names, strict=True)
+    flat = [replace(make_spec(x, 0, name), limit=CLASSES) for x, name in given]
+    y = tree.pack_as(signature, [random_input(spec, SAMPLES, rng) for spec in flat])
     batch, outputs = traced.graph.outputs[0].shape[0], _outputs_of(signature, traced, len(flat))
     own = [spec.type(f"{spec.name}_").shape for spec in flat]
     shared = [_shared(spec, output.shape) for spec, output in zip(flat, outputs, strict=True)]
@@ -87,19 +81,19 @@ def _shared(spec: Spec, output: Shape) -> Shape:
     return (*shape, *roles[len(shape) :])
 
 
-def _sequences(outputs: list[np.ndarray], values: Sequence[Value]) -> Iterator[Labels]:
+def _sequences(y: Any, outputs: list[np.ndarray], values: Sequence[Value]) -> Iterator[Labels]:
     """Class numbers in rows of any length beside rows of scores: labels without their places in time."""
     if all(o.ndim == 3 for o in outputs):
         found = [np.zeros(o.shape[:-1], "int32") for o in outputs]
-        names = _names(len(found))
+        names = _names(y)
         shapes = [(values[0].shape[0], symbol(f"{name}_length")) for name in names]
-        yield Labels(_packed(found), shapes, names)
+        yield Labels(tree.pack_as(y, found), shapes, names)
 
 
-def _class_numbers(outputs: list[np.ndarray]) -> Iterator[Any]:
+def _class_numbers(outputs: list[np.ndarray]) -> Iterator[list[np.ndarray]]:
     """Labels of the other forms that losses take: a number for each row of scores, or for each sample."""
     for shapes in ([o.shape[:-1] for o in outputs], [o.shape[:1] for o in outputs]):
-        yield _packed([np.zeros(shape, "int32") for shape in shapes])
+        yield [np.zeros(shape, "int32") for shape in shapes]
 
 
 def _as_open(y: Any, outputs: list[np.ndarray], values: Sequence[Value]) -> Labels:
@@ -111,12 +105,18 @@ def _as_open(y: Any, outputs: list[np.ndarray], values: Sequence[Value]) -> Labe
         sizes = zip(label.shape, outputs[k].shape, values[k].shape, strict=False) if fits else ()
         dims = [known if extent == size else extent for extent, size, known in sizes]
         found.append((batch, *dims[1:], *label.shape[max(1, len(dims)) :]))
-    return Labels(y, found, _names(len(labels)))
+    return Labels(y, found, _names(y))
 
 
-def _packed(labels: list[np.ndarray]) -> Any:
-    return labels[0] if len(labels) == 1 else labels
+def _names(structure: Any, what: str = "y") -> list[str]:
+    """What the labels are, where there are several with the keys or positions that lead to each of them."""
+    found = list(_paths(structure, what))
+    return found if len(found) > 1 else [what]
 
 
-def _names(count: int, what: str = "y") -> list[str]:
-    return [what] if count == 1 else [f"{what}_{k}" for k in range(count)]
+def _paths(structure: Any, path: str) -> Iterator[str]:
+    if not tree.is_nested(structure):
+        yield path
+        return
+    for key in tree.keys_of(structure):
+        yield from _paths(structure[key], f"{path}_{key}")

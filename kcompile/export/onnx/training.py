@@ -39,9 +39,9 @@ def export_training_step(
 ) -> None:
     """Write the training step of a compiled model.
 
-    Inputs: the model's, then `y` (or `y_0`, `y_1` ... of several outputs; or as a second structure of the
-    signature says), then all variables that the step reads. Outputs: `loss` and the metrics of this batch,
-    then the new values.
+    Inputs: the model's, then `y` (or `y_0`, `y_1` ... of several outputs, `y_<key>` of a dict of them; or as
+    a second structure of the signature says), then all variables that the step reads. Outputs: `loss` and
+    the metrics of this batch, then the new values.
 
     Raises:  ValueError for a model that is not compiled; UnsupportedOps, as of the inference call (dropout:
              ONNX's random operators do not draw by counter).
@@ -110,8 +110,9 @@ def trace_step(model: Any, input_signature: Any = None) -> tuple[StepGraph, list
 def _named_by_layers(structure: Any, model: Any) -> Any:
     """The inputs behind the text, under the names of the layers that make them, or of the model's inputs."""
     functional = getattr(model, "_functional", None) or model
-    made_by = (x._keras_history[0] for x in functional._host_stage().inputs)
-    return tree.map_structure(lambda x: replace(make_spec(x, 0), name=next(made_by).name), structure)
+    made_by = [x._keras_history[0] for x in functional._host_stage().inputs]
+    named = zip(tree.flatten(structure), made_by, strict=True)
+    return tree.pack_as(structure, [replace(make_spec(x, 0), name=layer.name) for x, layer in named])
 
 
 def _metric_ids(model: Any) -> set[int]:
