@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kcompile.export.onnx import batch_norm, shapes
-from kcompile.export.onnx.along import can_interpolate
 from kcompile.export.onnx.graph import OnnxNode
 from kcompile.export.onnx.layout import UNARY
 
@@ -81,22 +80,6 @@ def _reshaped(around: Around, x: str, result: str) -> list[OnnxNode] | None:
     if target is None:
         return None
     return [OnnxNode("Reshape", (x, around.constant(f"{result}:shape", target)), (result,))]
-
-
-def resize_within(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
-    """Enlarging between two transposes works in the layout outside of them."""
-    sized = around.made(node.inputs[0], "Resize")
-    before = around.makers.get(sized.inputs[0]) if sized is not None else None
-    if sized is None or before is None or before.op != "Transpose" or len(sized.inputs) != 3:
-        return None
-    there, back = before.attrs["perm"], node.attrs["perm"]
-    scales = around.array(sized.inputs[2])
-    if [there[k] for k in back] != list(range(len(back))) or scales is None:
-        return None
-    if not can_interpolate(sized, scales[list(back)]):
-        return None
-    moved = around.constant(f"{node.outputs[0]}:scales", scales[list(back)])
-    return [replace(sized, inputs=(before.inputs[0], "", moved), outputs=node.outputs)]
 
 
 def affine(around: Around, node: OnnxNode) -> list[OnnxNode] | None:

@@ -24,7 +24,6 @@ from kcompile.export.onnx.movement import (
     moved_groups,
     moved_ones,
     reshaped_twice,
-    resize_within,
     transposed_twice,
 )
 from kcompile.export.onnx.parts import limited, ordered_values, reversed_twice
@@ -282,7 +281,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "MatMul": (transposed_product,),
     **EINSUMS,
     "Resize": (resize,),
-    "Transpose": (affine, resize_within, transposed_twice, moved_ones, moved_groups, turned_before),
+    "Transpose": (affine, transposed_twice, moved_ones, moved_groups, turned_before),
     "Reshape": (reshaped_twice,),
     "Slice": (reversed_twice,),
 }
