@@ -7,7 +7,7 @@ import pytest
 
 from kcompile import Input, Model, layers, ops
 from kcompile.export.onnx import check
-from tests.export.onnx_tools import IMAGE, SEQUENCE, conv, exported
+from tests.export.onnx_tools import IMAGE, SEQUENCE, conv, exported, graph_of, model_of, ops_of, run
 
 BLOCKS = {
     "flat": (
@@ -47,6 +47,13 @@ BLOCKS = {
             layers.LayerNormalization()(layers.Flatten()(layers.Conv1D(4, 2)(x)))
         ),
         "Transpose Conv Reshape LayerNormalization Gemm Sigmoid Mul Gemm",
+    ),
+    "flat, weighed by one number": (
+        SEQUENCE,
+        lambda x: (lambda y: layers.Dense(2)(y * layers.Dense(1, "sigmoid")(y)))(
+            layers.Flatten()(layers.Conv1D(4, 2)(x))
+        ),
+        "Transpose Conv Reshape Gemm Sigmoid Mul Gemm",
     ),
     "decoder": (
         (5,),
@@ -128,6 +135,28 @@ BLOCKS = {
 def test_blocks(name, tmp_path):
     shape, function, operators = BLOCKS[name]
     assert exported(shape, function, tmp_path / "m.onnx") == operators.split()
+
+
+def test_normalized_rows_keep_their_places(tmp_path):
+    """As many rows as each has elements, and each row with statistics of its own."""
+    x = Input((4, 5))
+    y = layers.Reshape((4, 2, 2))(layers.BatchNormalization(axis=1)(layers.Dense(4)(x)))
+    model = Model(x, ops.transpose(y, (0, 1, 3, 2)))
+    model.set_weights([np.random.default_rng(k).uniform(1, 2, w.shape) for k, w in enumerate(model.weights)])
+    model.export(tmp_path / "m.onnx", verbose=False)
+    assert check(model, tmp_path / "m.onnx") < 1e-5
+
+
+def test_what_is_added_to_a_product_is_none_of_its_rows():
+    x, row = (np.random.default_rng(0).normal(size=shape).astype("float32") for shape in ((3, 6), (3, 2)))
+    weights = np.random.default_rng(1).normal(size=(6, 6)).astype("float32")
+
+    def function(x, row):
+        return ops.matmul(x, weights) + ops.reshape(ops.transpose(row), (6,))
+
+    model = model_of(graph_of(function, [x, row]))
+    np.testing.assert_allclose(run(model, [x, row])[0], function(x, row), rtol=1e-5, atol=1e-5)
+    assert ops_of(model) == ["Transpose", "Reshape", "Gemm"]
 
 
 @pytest.mark.parametrize("opset", [13, 20])

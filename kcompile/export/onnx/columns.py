@@ -180,8 +180,8 @@ class _Rows(Links):
             return None
         x, weight, *bias = node.inputs
         if name not in node.outputs:
-            fits = name == x and name not in bias
-            return (replace(node, inputs=(x, self._ordered(weight, order, 0), *bias)), []) if fits else None
+            inputs = (x, self._ordered(weight, order, 0), *bias)
+            return (replace(node, inputs=inputs), []) if name == x else None
         ordered = [self._ordered(one, order, -1) for one in (weight, *bias)]
         return (replace(node, inputs=(x, *ordered)), []) if all(ordered) else None
 
