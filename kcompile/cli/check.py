@@ -163,7 +163,7 @@ def _onnx(path: Path) -> dict[str, Any]:
             with of_onnxruntime(path):
                 session = Session(path)
                 for batch in inspection.possible_batches(described.inputs, BATCHES):
-                    feed = inspection.random_feed(described.inputs, batch)
+                    feed = inspection.random_feed(described, batch)
                     results = session.run(feed)
                     us = compare.typical_us(partial(session.run, feed))
                     rows.append({"batch": batch, "onnxruntime_us": us})

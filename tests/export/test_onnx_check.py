@@ -14,6 +14,7 @@ from kcompile.core import tree
 from kcompile.export.onnx import check
 from kcompile.export.onnx.compare import arguments_of, rows
 from kcompile.export.onnx.emit import UnsupportedOps
+from kcompile.export.onnx.inspection import describe_onnx, random_feed
 from kcompile.export.onnx.session import Session
 from kcompile.export.onnx.signature import trace_inference
 from kcompile.ir.positions import ANY, CAREFUL
@@ -230,3 +231,30 @@ def test_a_fixed_batch_whose_number_is_used_stays_fixed(tmp_path):
     model.export(path := tmp_path / "m.onnx", input_signature=[given], verbose=False)
     (found,) = Session(path).run([np.ones((3, 4), "float32")])
     np.testing.assert_array_equal(found[:, 0], [0, 1, 2])
+
+
+ALONE = {
+    "words": (lambda x: layers.Embedding(10_000, 2, mask_zero=True)(x), "int32", 10_000),
+    "words, given as floats": (lambda x: layers.Embedding(50, 2)(x), "float32", 50),
+    "the smaller of two": (
+        lambda x: [layers.Embedding(90, 2)(x), layers.Embedding(30, 2)(ops.reshape(x, (-1, 2, 2)))],
+        "int64",
+        30,
+    ),
+    "small numbers": (lambda x: layers.Embedding(900, 2)(x), "uint8", 256),
+    "numbers that are computed with, too": (
+        lambda x: layers.Embedding(90, 2)(x) + layers.Embedding(30, 2)(x * 20), "int32", CAREFUL,
+    ),
+    "numbers": (lambda x: x * 2, "int32", CAREFUL),
+    "yes or no": (lambda x: ops.logical_not(x), "bool", 2),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ALONE)
+def test_files_alone_are_run_with_positions(name, tmp_path):
+    function, dtype, limit = ALONE[name]
+    network(function, (4,), dtype).export(path := tmp_path / "m.onnx", verbose=False)
+    (numbers,) = random_feed(describe_onnx(path), 40).values()
+    assert numbers.dtype == dtype
+    assert numbers.min() >= 0 and limit // 2 <= numbers.max() < limit
+    assert json_of("check", path)["ok"]

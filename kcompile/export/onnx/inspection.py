@@ -11,8 +11,12 @@ from typing import Any
 import numpy as np
 
 from kcompile.core import dtypes
+from kcompile.ir.positions import CAREFUL
 
 OPEN_EXTENT = 32  # of open dimensions other than the first: networks halve images up to five times
+LOOKS_UP = ("Gather", "GatherElements")
+MOVES = ("Cast", "Identity", "Reshape", "Transpose", "Unsqueeze", "Squeeze", "Flatten", "Slice", "Expand")
+ASKS = ("Equal", "Less", "Greater", "LessOrEqual", "GreaterOrEqual", "Shape")  # which any numbers may be
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,8 @@ class Tensor:
 class Description:
     """What a file says about itself. operators: how often each occurs, subgraphs included.
 
-    external: whether weights lie in a second file.
+    external: whether weights lie in a second file. positions: below which numbers inputs are positions in
+    what is looked up at them.
     """
 
     name: str
@@ -42,6 +47,7 @@ class Description:
     numbers: int
     bytes: int
     external: bool
+    positions: dict[str, int]
 
 
 def describe_onnx(path: str | os.PathLike[str]) -> Description:
@@ -68,7 +74,27 @@ def describe_onnx(path: str | os.PathLike[str]) -> Description:
         numbers=sum(count),
         bytes=sum(sizes),
         external=any(len(t.external_data) > 0 for t in graph.initializer),
+        positions=_positions(graph, [t.name for t in inputs]),
     )
+
+
+def _positions(graph: Any, inputs: list[str]) -> dict[str, int]:
+    """Inputs whose numbers are moved, converted and looked up in weights, but not computed with."""
+    moved, found = dict(zip(inputs, inputs, strict=True)), dict[str, int]()
+    weights = {t.name: list(t.dims) for t in graph.initializer}
+    for node in _nodes(graph):  # those of bodies too, which read names from outside
+        for k, name in enumerate(node.input):
+            source = moved.get(name)
+            if source is None or node.op_type in ASKS:
+                continue
+            if node.op_type in MOVES and k == 0:
+                moved[node.output[0]] = source
+                continue
+            most = 0
+            if node.op_type in LOOKS_UP and k == 1 and node.input[0] in weights:
+                most = weights[node.input[0]][next((a.i for a in node.attribute if a.name == "axis"), 0)]
+            found[source] = min(found.get(source, most), most)
+    return {name: most for name, most in found.items() if most}
 
 
 def load(path: str | os.PathLike[str]) -> Any:
@@ -106,19 +132,22 @@ def possible_batches(inputs: list[Tensor], batches: tuple[int, ...]) -> tuple[in
     return batches if len(fixed) < len(first) else (max(fixed, default=1),)
 
 
-def random_feed(inputs: list[Tensor], batch: int) -> dict[str, np.ndarray]:
+def random_feed(described: Description, batch: int) -> dict[str, np.ndarray]:
     """Random arrays for the inputs; the first dimension is the batch wherever it is open."""
     rng, feed = np.random.default_rng(batch), {}
-    for tensor in inputs:
+    for tensor in described.inputs:
         shape = [d if isinstance(d, int) else OPEN_EXTENT if k else batch for k, d in enumerate(tensor.shape)]
         if tensor.dtype == dtypes.STRING:
             feed[tensor.name] = rng.choice(np.array(("", "a", "some text"), object), shape)
             continue
         if tensor.dtype not in dtypes.DTYPES:
             raise ValueError(f"There are no random numbers for input {tensor.name!r}: {tensor.dtype}")
-        kind = dtypes.numpy_dtype(tensor.dtype)
-        floats = dtypes.is_float(tensor.dtype)
-        feed[tensor.name] = (rng.normal(size=shape) if floats else rng.integers(0, 2, shape)).astype(kind)
+        kind, most = dtypes.numpy_dtype(tensor.dtype), described.positions.get(tensor.name)
+        floats = dtypes.is_float(tensor.dtype) and most is None
+        most = (
+            min(most or CAREFUL, np.iinfo(kind).max + 1) if dtypes.is_int(tensor.dtype) else most or CAREFUL
+        )
+        feed[tensor.name] = (rng.normal(size=shape) if floats else rng.integers(0, most, shape)).astype(kind)
     return feed
 
 
