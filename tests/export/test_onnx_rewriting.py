@@ -9,6 +9,7 @@ import pytest
 
 import kcompile
 from kcompile import Input, Model, layers, ops
+from tests.export.onnx_tools import graph_of, model_of, run
 
 RNG = np.random.default_rng(0)
 
@@ -181,6 +182,28 @@ def test_files_compute_what_their_models_do(name, opset, tmp_path):
         want = kcompile.tree.flatten(model(inputs if len(inputs) > 1 else inputs[0]))
         for got, expected in zip(session.run(None, feed), want, strict=True):
             np.testing.assert_allclose(got, np.asarray(expected), rtol=2e-5, atol=2e-5)
+
+
+def image_and_place(x, y):
+    """What is added has an axis fewer, and all are wanted with channels second."""
+    return ops.conv(ops.conv(x, KERNEL, padding="same") + y, KERNEL)
+
+
+def torn_axes(x, y):
+    """Both axes become two others, so that the transposes have nothing in common."""
+    turned = ops.transpose(ops.reshape(ops.transpose(y, (2, 1, 0)), (3, 4, 5)), (2, 1, 0))
+    return ops.transpose(ops.reshape(ops.transpose(turned, (2, 1, 0)), (5, 12)), (1, 0))
+
+
+KERNEL = np.random.default_rng(2).normal(size=(2, 2, 3, 3)).astype("float32")
+GRAPHS = [image_and_place, torn_axes]
+
+
+@pytest.mark.parametrize("function", GRAPHS)
+def test_graphs_compute_what_their_functions_do(function):
+    x, y = numbers(2, 4, 5, 3), numbers(4, 5, 3)
+    model = model_of(graph_of(function, [x, y]))
+    np.testing.assert_allclose(run(model, [x, y])[0], function(x, y), rtol=1e-5, atol=1e-5)
 
 
 def test_a_layers_own_name_is_kept_where_its_operator_changes(tmp_path):
