@@ -159,6 +159,29 @@ def test_what_is_added_to_a_product_is_none_of_its_rows():
     assert ops_of(model) == ["Transpose", "Reshape", "Gemm"]
 
 
+def test_what_is_added_to_a_product_keeps_its_order():
+    shapes = (2, 4, 3), (2, 5), (8, 1)
+    x, z, row = (np.random.default_rng(0).normal(size=shape).astype("float32") for shape in shapes)
+    kernel, matrix, last = (
+        np.random.default_rng(1).normal(size=shape).astype("float32") for shape in ((1, 3, 2), (5, 8), (8, 3))
+    )
+
+    def function(x, z, row):
+        flat = ops.reshape(ops.conv(x, kernel), (2, 8))
+        return ops.matmul(flat + (ops.matmul(z, matrix) + ops.reshape(ops.cumsum(row, axis=0), (8,))), last)
+
+    model = model_of(graph_of(function, [x, z, row]))
+    np.testing.assert_allclose(run(model, [x, z, row])[0], function(x, z, row), rtol=1e-5, atol=1e-5)
+
+
+def test_rows_of_open_length(tmp_path):
+    def function(x):
+        return ops.cumsum(layers.Flatten()(layers.Conv1D(5, 2)(x)), axis=1)
+
+    found = exported((None, 4), function, tmp_path / "m.onnx")
+    assert found == ["Transpose", "Conv", "Transpose", "Reshape", "CumSum"]
+
+
 @pytest.mark.parametrize("opset", [13, 20])
 def test_one_layer_in_two_orders(opset, tmp_path):
     """What is decoded with its elements in one order is read with them in another."""

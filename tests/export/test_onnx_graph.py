@@ -10,6 +10,7 @@ from kcompile import ops
 from kcompile.core.symbolic import symbol
 from kcompile.export.onnx import cleanup, write
 from kcompile.export.onnx.emit import UnsupportedOps, emit_graph
+from kcompile.export.onnx.graph import OnnxGraph, OnnxNode
 from kcompile.ir.graph import set_origin
 from kcompile.ir.op import REGISTRY, make_parameter
 from kcompile.ir.types import TensorType
@@ -224,3 +225,33 @@ def test_the_checker_finds_faults(tmp_path):
     with pytest.raises(RuntimeError, match="does not pass ONNX's checker"):
         write.write(cleanup.run(graph), tmp_path / "m.onnx", "m", 18)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_computed_twice_is_computed_once():
+    """Constants of few numbers are the same by what they hold, others by their names."""
+    few, many = np.ones(2, "float32"), np.ones(20, "float32")
+    constants = {
+        "a": few,
+        "b": few.copy(),
+        "c": 2 * few,
+        "d": many,
+        "e": many.copy(),
+        "i": np.ones(2, "int32"),
+    }
+    nodes = [OnnxNode("Add", ("x", name), (f"{name}+",)) for name in constants]
+    nodes += [
+        OnnxNode("Elu", ("b+",), ("f",), {"alpha": 0.5}),
+        OnnxNode("Elu", ("a+",), ("g",), {"alpha": 0.5}),
+        OnnxNode("Elu", ("a+",), ("h",), {"alpha": 1.0}),
+        OnnxNode("Elu", ("b+",), ("y",), {"alpha": 0.5}),
+        OnnxNode("TopK", ("x", "i"), ("", "first"), {"axis": 0}),
+        OnnxNode("TopK", ("x", "i"), ("second", "third"), {"axis": 0}),
+        OnnxNode("Sum", ("f", "g", "h", "first", "third"), ("z",)),
+    ]
+    graph = OnnxGraph({}, dict.fromkeys("yz"), nodes, constants)
+    cleanup.drop_repeated(graph)
+    assert [node.outputs[-1] for node in graph.nodes] == [
+        *("a+", "c+", "d+", "e+", "i+", "f", "h", "y", "first", "third", "z")
+    ]
+    assert graph.nodes[-1].inputs == ("f", "f", "h", "first", "third")
+    assert graph.nodes[5].inputs == graph.nodes[7].inputs == ("a+",)

@@ -174,6 +174,20 @@ def test_both_directions_are_one_operator(layer, options, behind, opset, tmp_pat
     assert_same_sequences(model, tmp_path / "m.onnx", 4)
 
 
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("layer", ["LSTM", "GRU"])
+def test_both_directions_of_halves_are_one_operator(layer, bias, tmp_path):
+    """The weights stay halves in the file, and are converted as one."""
+    x = keras.Input((5, 4), dtype="float16")
+    inner = getattr(L, layer)(3, use_bias=bias, dtype="float16")
+    model = keras.Model(x, L.Bidirectional(inner, dtype="float16")(x))
+    model.set_weights(cases.weights_like([w.shape for w in model.weights]))
+    found = exported(model, tmp_path / "m.onnx")
+    assert [ops_of(found).count(op) for op in (layer, "Cast")] == [1, (4 if bias else 3) + 2]
+    assert onnx.TensorProto.FLOAT not in {t.data_type for t in found.graph.initializer}
+    keras.export.onnx.check(model, tmp_path / "m.onnx")
+
+
 def test_both_directions_one_upon_the_other_and_apart(tmp_path):
     x = keras.Input((None, 4))
     y = L.Bidirectional(L.LSTM(3, return_sequences=True))(x)

@@ -93,7 +93,7 @@ def _with_more(graph: OnnxGraph, node: OnnxNode, perm: Perm) -> Changed | None:
 
 def _pads(graph: OnnxGraph, node: OnnxNode, perm: Perm) -> Changed | None:
     pads = graph.constants.get(node.inputs[1])
-    if pads is None or len(node.inputs) > 3:
+    if pads is None:
         return None
     order = np.argsort(perm)
     turned = np.concatenate([side[order] for side in np.split(pads, 2)])

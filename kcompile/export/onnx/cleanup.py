@@ -9,6 +9,8 @@ import numpy as np
 from kcompile.export.onnx import batch_norm, columns, directions, layout, paddings, parts, repeats, simplify
 from kcompile.export.onnx.graph import Links, OnnxGraph, OnnxNode, distinct
 
+FEW = 16  # numbers in a constant, up to which it may be another name for those of another
+
 
 def run(graph: OnnxGraph, fold_batch_norm: bool = False) -> OnnxGraph:
     """The graph after all rewrites; its inputs and outputs stay."""
@@ -27,6 +29,7 @@ def run(graph: OnnxGraph, fold_batch_norm: bool = False) -> OnnxGraph:
         batch_norm.fold(graph)
     simplify.run(graph)
     drop_identities(graph)
+    drop_repeated(graph)
     directions.join(graph)
     simplify.run(graph)
     parts.join_slices(graph)
@@ -57,6 +60,26 @@ def drop_identities(graph: OnnxGraph) -> None:
             names[node.outputs[0]] = node.inputs[0]
         else:
             kept.append(node)
+    graph.nodes = kept
+
+
+def drop_repeated(graph: OnnxGraph) -> None:
+    """What is computed twice is computed once. Nodes that make an output of the graph stay."""
+    names, known, kept = dict[str, str](), dict[object, OnnxNode](), list[OnnxNode]()
+
+    def content(name: str) -> object:
+        array = graph.constants.get(name)
+        few = array is not None and array.size <= FEW and not array.dtype.hasobject
+        return (array.dtype, array.shape, array.tobytes()) if array is not None and few else name
+
+    for node in graph.nodes:
+        node = node.renamed(names)
+        read, used = tuple(map(content, node.inputs)), tuple(map(bool, node.outputs))
+        first = known.setdefault((node.op, read, used, repr(sorted(node.attrs.items()))), node)
+        if first is node or node.bodies or set(node.outputs) & {*graph.outputs}:
+            kept.append(node)
+        else:
+            names |= dict(zip(node.outputs, first.outputs, strict=True))
     graph.nodes = kept
 
 

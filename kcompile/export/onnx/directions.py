@@ -31,7 +31,8 @@ def join(graph: OnnxGraph) -> None:
 
 def _key(graph: OnnxGraph, node: OnnxNode) -> tuple[object, ...]:
     """What two operators must share; nothing, if the operator cannot be one of a pair."""
-    known = all(name in graph.constants for name in node.inputs[WEIGHTS] if name)
+    links = Links(graph)
+    known = all(_stored(links, name) for name in node.inputs[WEIGHTS] if name)
     if not known or any(node.inputs[LENGTHS + 1 :]) or node.attrs["direction"] == "bidirectional":
         return ()
     given = [bool(name) for name in node.inputs[WEIGHTS]]
@@ -39,11 +40,19 @@ def _key(graph: OnnxGraph, node: OnnxNode) -> tuple[object, ...]:
     return node.op, node.inputs[0], node.inputs[LENGTHS:], *given, *options
 
 
+def _stored(links: Links, name: str) -> str:
+    """The constant that a weight is, or is converted from; no name if it is computed."""
+    maker = links.makers.get(name)
+    name = maker.inputs[0] if maker is not None and maker.op == "Cast" else name
+    return name if name in links.graph.constants else ""
+
+
 class _Pair(Links):
     def __init__(self, graph: OnnxGraph, forward: OnnxNode, backward: OnnxNode):
         super().__init__(graph)
         self.forward, self.backward = forward, backward
         self.taken = {*self.makers, *graph.constants, *graph.inputs, *graph.outputs}
+        self.casts = list[OnnxNode]()
         self.scope = _shared([node.name for node in (forward, backward)])
 
     def write(self) -> None:
@@ -67,7 +76,7 @@ class _Pair(Links):
                 joined |= found
         first = min(self.graph.nodes.index(node) for node in (f, b))
         nodes = [node for node in self.graph.nodes if node is not f and node is not b]
-        nodes[first:first] = [both, *apart]
+        nodes[first:first] = [*self.casts, both, *apart]
         self.graph.nodes = [new for node in nodes for new in joined.get(node.outputs[0], [node])]
 
     def _halves(self, k: int) -> dict[str, int]:
@@ -109,8 +118,13 @@ class _Pair(Links):
         if not names[0]:
             return ""
         found = self._new(f"{_shared(names)}{names[0].rpartition('/')[2]}")
-        self.graph.constants[found] = np.concatenate([self.graph.constants[name] for name in names])
-        return found
+        stored = [_stored(self, name) for name in names]
+        self.graph.constants[found] = np.concatenate([self.graph.constants[name] for name in stored])
+        if names[0] in self.graph.constants:
+            return found
+        made = self._new(f"{found}:cast")
+        self.casts.append(replace(self.makers[names[0]], inputs=(found,), outputs=(made,), label=""))
+        return made
 
     def _new(self, wish: str) -> str:
         found = distinct(wish, self.taken)

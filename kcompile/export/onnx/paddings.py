@@ -36,7 +36,7 @@ class _Folding:
         pad = turned
         if turned is not None and turned.op == "Transpose":
             pad = self.makers.get(turned.inputs[0])
-        if turned is None or pad is None or pad.op != "Pad" or len(pad.inputs) > 3 or pad.attrs:
+        if turned is None or pad is None or pad.op != "Pad" or pad.attrs:
             return [node]
         perm = tuple(turned.attrs["perm"]) if turned is not pad else None
         attrs = self._attrs(node, pad, perm)
