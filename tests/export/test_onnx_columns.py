@@ -182,6 +182,18 @@ def test_rows_of_open_length(tmp_path):
     assert found == ["Transpose", "Conv", "Transpose", "Reshape", "CumSum"]
 
 
+def test_rows_of_two_open_dimensions(tmp_path):
+    """Which no constant shape can make of one."""
+    matrix = np.random.default_rng(0).normal(size=(5, 24)).astype("float32")
+
+    def decoded(x):
+        rows = ops.matmul(ops.reshape(x, (-1, 5)), matrix)
+        images = ops.reshape(rows, (ops.shape(x)[0], ops.shape(x)[1], 4, 2, 3))
+        return ops.transpose(images, (0, 1, 4, 2, 3))
+
+    assert exported((None, 5), layers.Lambda(decoded), tmp_path / "m.onnx").count("Transpose") == 1
+
+
 @pytest.mark.parametrize("opset", [13, 20])
 def test_one_layer_in_two_orders(opset, tmp_path):
     """What is decoded with its elements in one order is read with them in another."""

@@ -225,6 +225,16 @@ BLOCKS = {
         lambda x: ops.reshape(ops.tanh(ops.reshape(x, (-1, 2, 12))), (-1, 6, 4)),
         "Tanh",
     ),
+    "elements of rows in another shape": (
+        (12,),
+        lambda x: ops.reshape(ops.tanh(ops.reshape(x, (-1, 3, 4))), (-1, 12)),
+        "Tanh",
+    ),
+    "dense between convolutions over steps": (
+        SEQUENCE,
+        lambda x: layers.Conv1D(2, 2)(layers.Dense(3)(layers.Conv1D(5, 2)(x))),
+        "Transpose Conv Conv Conv Transpose",
+    ),
     "a number added": (IMAGE, lambda x: conv(x, use_bias=False) + 2.0, "Transpose Conv Transpose"),
     "one channel": (IMAGE, lambda x: conv(x, 1, activation="relu"), "Transpose Conv Relu Reshape"),
     "scaled": (IMAGE, lambda x: layers.Rescaling(1 / 255.0)(x), "Mul"),

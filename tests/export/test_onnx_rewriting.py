@@ -195,8 +195,18 @@ def torn_axes(x, y):
     return ops.transpose(ops.reshape(ops.transpose(turned, (2, 1, 0)), (5, 12)), (1, 0))
 
 
+def summed_beside(x, y):
+    """An axis of one operand alone is summed up, too."""
+    return ops.einsum("abcd,abed->abe", x, ops.tanh(x))
+
+
+def widened_number(x, y):
+    """Factors that cancel, and give a number its axis."""
+    return ops.sum(x) * np.full(1, 2, "float32") * np.full(1, 0.5, "float32")
+
+
 KERNEL = np.random.default_rng(2).normal(size=(2, 2, 3, 3)).astype("float32")
-GRAPHS = [image_and_place, torn_axes]
+GRAPHS = [image_and_place, torn_axes, summed_beside, widened_number]
 
 
 @pytest.mark.parametrize("function", GRAPHS)
