@@ -66,7 +66,7 @@ W, BIAS, CUBE = normal(4, 5), normal(5), normal(2, 4, 5)
         (lambda x: ops.maximum(ops.minimum(x, 2.0), -1.0), (2, 3), ["Clip"]),
         (lambda x: ops.minimum(ops.maximum(x, 1.0), -1.0), (2, 3), ["Max", "Min"]),  # Clip leaves that open
         (lambda x: ops.clip(ops.relu(x), 0, 2), (2, 3), ["Clip"]),
-        (lambda x: ops.clip(ops.relu(x), -1, 2), (2, 3), ["Relu", "Clip"]),
+        (lambda x: ops.clip(ops.relu(x), -1, 2), (2, 3), ["Clip"]),
         (lambda x: ops.relu6(x * 9), (2, 3), ["Mul", "Clip"]),
         # quotients and norms
         (lambda x: x[:, :1] * ops.rsqrt(ops.square(x) + 1), (2, 3), ["Slice", "Mul", "Add", "Sqrt", "Div"]),
@@ -140,6 +140,15 @@ def test_what_something_else_reads_stays():
         return ops.concatenate([product + BIAS, product], axis=0)
 
     assert written(both, normal(2, 4)) == ["MatMul", "Add", "Concat"]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("bounds", [(-0.5, 0.5), (0.2, 0.5), (0.0, 6.0), (-2.0, -1.0), (-1.0, 0.0)])
+def test_limits_take_the_place_of_a_relu(bounds, dtype):
+    x = np.array([-3, -1, -0.3, 0, 0.1, 0.3, 0.7, 8, np.nan, np.inf, -np.inf], dtype)
+    model = model_of(graph_of(lambda x: ops.clip(ops.relu(x), *bounds), [x]))
+    assert ops_of(model) == ["Clip"]
+    np.testing.assert_array_equal(run(model, [x])[0], ops.clip(ops.relu(x), *bounds))
 
 
 def test_nan_passes_through_limits():

@@ -244,11 +244,16 @@ def mish(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
 
 
 def clipped_relu(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
-    """What is cut off at 0 anyway needs no Relu before."""
-    relu, low = around.made(node.inputs[0], "Relu"), around.array(node.inputs[1])
-    if relu is None or low is None or low != 0:
+    """What is cut off between two numbers needs no Relu before, if the lower one is not below 0.
+
+    More than a node less: onnxruntime 1.32 cannot read Relu and Clip of float64, one after the other.
+    """
+    relu, bounds = around.made(node.inputs[0], "Relu"), [around.array(name) for name in node.inputs[1:]]
+    if relu is None or len(bounds) != 2 or bounds[0] is None or bounds[1] is None:
         return None
-    return [replace(node, inputs=(relu.inputs[0], *node.inputs[1:]))]
+    low = np.minimum(np.maximum(bounds[0], 0), bounds[1]).astype(bounds[0].dtype)
+    name = node.inputs[1] if low == bounds[0] else around.constant(f"{node.outputs[0]}:low", low)
+    return [replace(node, inputs=(relu.inputs[0], name, node.inputs[2]))]
 
 
 def resize(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
