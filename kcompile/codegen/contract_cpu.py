@@ -14,7 +14,8 @@ from kcompile.codegen import scalar
 from kcompile.codegen.ahead import Ahead
 from kcompile.codegen.borders_cpu import write_borders
 from kcompile.codegen.contraction_axes import Positions, axis_values, positions, split_reduction
-from kcompile.codegen.expressions import Names, Statements, hoistable, resolve
+from kcompile.codegen.epilogue_cpu import Epilogue, Stores
+from kcompile.codegen.expressions import Names, Statements, resolve
 from kcompile.codegen.families import micro_source, narrower_tile, transpose_source
 from kcompile.codegen.row_table import write_row_table
 from kcompile.codegen.slices import slices_of_contraction
@@ -27,8 +28,7 @@ from kcompile.core import dtypes, symbolic
 from kcompile.core.symbolic import Int, product
 from kcompile.ir.graph import Value
 from kcompile.ir.kernels import Contract
-from kcompile.ir.loops import Axis, Expr, Index, accumulator, walk
-from kcompile.ir.views import flat_offset
+from kcompile.ir.loops import Axis, Index
 from kcompile.kernels.host import host
 from kcompile.schedule.contraction import AxisRole, Contraction, hint
 
@@ -36,7 +36,6 @@ BLOCK_K = 1024  # reduction steps of one pass of the micro-kernel: B's panel of 
 STRIDED_BLOCK_K = 256  # where A does not lie along the reduction: its lines, far apart, share few cache sets
 BLOCK_ROWS = 96  # output rows of a tile; a multiple of every micro-kernel's rows
 LONG_BLOCK_ROWS = 384  # where the reduction is shared out: each part reads its data once
-Stores = list[tuple[Value, Index, Expr]]
 
 
 def emit_contract(kernel: Contract, aliases: Mapping[Value, Value]) -> KernelSpec:
@@ -44,7 +43,7 @@ def emit_contract(kernel: Contract, aliases: Mapping[Value, Value]) -> KernelSpe
     return ContractEmitter(kernel, aliases).emit()
 
 
-class ContractEmitter:
+class ContractEmitter(Epilogue):
     def __init__(self, kernel: Contract, aliases: Mapping[Value, Value]):
         c: Contraction = kernel.contraction
         self.c, self.b_memory, self.part = c, kernel.b_memory, kernel.part
@@ -67,7 +66,7 @@ class ContractEmitter:
         self.block_k = BLOCK_K if self.unit_k else STRIDED_BLOCK_K
         if c.parts > 1:  # each part has a pass, of an even number of steps, which may go in pairs
             self.block_k = min(self.block_k, -(-hint(c.k_extent) // (2 * c.parts)) * 2)
-        self.panels = panels_of_strip(c, self.row, self.lane, (e for _, _, e in self.stores))
+        self.panels = self._panels()
         self.tile_width = self.panels * c.columns  # of the scratch tile
         self.narrow = None if isinstance(c.n.extent, int) or c.pairs else narrower_tile(c.columns, c.dtype)
         self.ahead = Ahead(c, self.stores, self.row, self.lane)
@@ -81,6 +80,10 @@ class ContractEmitter:
     def _split_k(self) -> tuple[list[AxisRole], AxisRole, AxisRole]:
         """Reduction axes for the kernel's own loops, and the micro-kernel's outer and inner one."""
         return split_reduction(self.c, 2 * BLOCK_K)
+
+    def _panels(self) -> int:
+        """Of a tile."""
+        return panels_of_strip(self.c, self.row, self.lane, (e for _, _, e in self.stores))
 
     # -- text --------------------------------------------------------------------------------------------
 
@@ -218,10 +221,7 @@ class ContractEmitter:
 
     def _reduction(self) -> None:
         """All steps of the reduction (or of this part of it), in passes that the caches hold."""
-        w, s = self.w, self.s
-        blocked = not isinstance(self.k0.extent, int) or (
-            self.k1.extent == 1 and self.k0.extent > (2 if self.c.parts == 1 else 1) * self.block_k
-        )
+        w, s, blocked = self.w, self.s, self._is_blocked()
         k0 = s.bound(self.k0.extent)
         passes = product(r.extent for r in self.k_outer)
         count = s.integer(passes)
@@ -240,12 +240,11 @@ class ContractEmitter:
                 w.block(f"for j in range(rows * {self.tile_width}):"),
             ):
                 w.line(f"c[j] = {scalar.literal(0, self.c.value.dtype)}")
-        moves = blocked or bool(self.k_outer)
-        if moves:
+        if self.moves:
             w.line("moved = 0")
         with w.block("for k_pass in range(first_pass, last_pass):"):
             self._pass_position(blocked, k0)
-            if moves:
+            if self.moves:
                 with w.block("if a_k != moved:"):
                     with w.block(f"for r in range(filled + {self.beyond}):"):
                         w.line("table[r] += a_k - moved")
@@ -253,6 +252,16 @@ class ContractEmitter:
             with w.block(f"for first in range(lane0, lane1, {self.c.columns}):"):
                 self._b_address()
                 self._micro_calls()
+
+    def _is_blocked(self) -> bool:
+        """Is the micro-kernel's inner loop cut into blocks?"""
+        most = (2 if self.c.parts == 1 else 1) * self.block_k
+        return not isinstance(self.k0.extent, int) or (self.k1.extent == 1 and self.k0.extent > most)
+
+    @property
+    def moves(self) -> bool:
+        """Are there several passes, so that the rows' addresses move along the reduction?"""
+        return self._is_blocked() or bool(self.k_outer)
 
     def _pass_position(self, blocked: bool, k0: str) -> None:
         """Offsets of this pass in A and B."""
@@ -358,43 +367,7 @@ class ContractEmitter:
                     f"c[(row - row0) * {self.tile_width} + lane - lane0]",
                 )
 
-    def _nest(
-        self, first: Axis, low: str, high: str, second: Axis, low2: str, high2: str, place: str
-    ) -> None:
-        names = {self.row: "row", self.lane: "lane"}
-        w, s = self.w, self.s
-        with w.block(f"for {names[first]} in range({low}, {high}):"), s.scope():
-            s.axis_names[first] = names[first]
-            self._hoist()
-            with w.block(f"for {names[second]} in range({low2}, {high2}):"), s.scope():
-                s.axis_names[second] = names[second]
-                w.line(f"acc = {place}")
-                self._bind_accumulator()
-                self._write_stores()
-            del s.axis_names[second]
-        del s.axis_names[first]
-
-    def _write_stores(self) -> None:
-        # All loads before the first store.
-        texts = [self.s.emit(scalar.unrounded(e, target.dtype)) for target, _, e in self.stores]
-        for (target, at, _), text in zip(self.stores, texts, strict=True):
-            self.w.line(f"{self.names.buffer(target)}[{self.s.integer(flat_offset(target, at))}] = {text}")
-
-    def _bind_accumulator(self) -> None:
-        self.s.bind(accumulator(self.c.value.dtype), "acc")
-
-    def _hoist(self) -> None:
-        bound = set(self.s.axis_names)
-        for _, _, e in self.stores:
-            for part in hoistable(e, bound):
-                if not _has_accumulator(part):
-                    self.s.emit(part)
-
 
 def aligned(size: int) -> int:
     """The size in whole cache lines: a vector that lies on two lines costs two accesses."""
     return -(-size // 64) * 64
-
-
-def _has_accumulator(e: Expr) -> bool:
-    return any(p.op == "acc" for p in walk(e))

@@ -41,8 +41,11 @@ def split_reduction(c: Contraction, most: int, inner: int = 0) -> tuple[list[Axi
     """
     axes = packed_strides(list(c.k), c.columns) if c.packed else list(c.k)
     axes = axes[: len(axes) - inner]
-    if c.packed:
-        axes = joined_in_a(axes)
+    return split_axes(joined_in_a(axes) if c.packed else axes, most)
+
+
+def split_axes(axes: list[AxisRole], most: int) -> tuple[list[AxisRole], AxisRole, AxisRole]:
+    """The same of these axes."""
     one = AxisRole((), 1, 0, 0, 0)
     if len(axes) >= 2 and hint(axes[-1].extent) * hint(axes[-2].extent) <= most:
         return axes[:-2], axes[-2], axes[-1]

@@ -10,6 +10,8 @@ from kcompile.codegen.pack_cpu import emit_pack
 from kcompile.codegen.scan_cpu import emit_scan
 from kcompile.codegen.scatter_cpu import emit_scatter
 from kcompile.codegen.sharing import with_shared_sources
+from kcompile.codegen.sliding_cpu import emit_sliding, sliding_of
+from kcompile.codegen.sliding_sums_cpu import emit_sliding_sums, sliding_sums_of
 from kcompile.codegen.sort_cpu import emit_sort
 from kcompile.codegen.spec import KernelSpec, Listing
 from kcompile.codegen.winograd_cpu import emit_winograd
@@ -64,6 +66,8 @@ def _tile(columns: int, dtype: str) -> tuple[int, int]:
 
 def _grouped(dtype: str, columns: int, depth: int, sums_depth: bool) -> tuple[int, int] | None:
     lanes = host().lanes(dtype)
+    if columns == lanes:
+        return _tile(columns, dtype)
     if not grouped.fits(lanes, columns, depth):
         return None
     return grouped.rows_of(depth, sums_depth, host().vector_registers), lanes
@@ -116,5 +120,11 @@ def _emit(kernel: Kernel, plan: Plan) -> KernelSpec:
         )
     if not isinstance(kernel, Contract):
         return emit_pack(kernel, plan.aliases)
+    sliding = sliding_of(kernel.contraction)
+    if sliding is not None:
+        return emit_sliding(kernel, plan.aliases, sliding)
+    sums = sliding_sums_of(kernel.contraction)
+    if sums is not None:
+        return emit_sliding_sums(kernel, plan.aliases, sums)
     emit_one = emit_contract if kernel.contraction.groups is None else emit_grouped
     return emit_one(kernel, plan.aliases)

@@ -9,9 +9,11 @@ from typing import Any
 
 from kcompile.codegen.source import FamilySource, KernelSource
 from kcompile.kernels import prefetch
-from kcompile.kernels.contract import grouped, micro, tiles, transpose
+from kcompile.kernels.contract import grouped, micro, sliding, sliding_sums, tiles, transpose
 from kcompile.kernels.contract.grouped import GroupedSpec
 from kcompile.kernels.contract.micro import MicroSpec
+from kcompile.kernels.contract.sliding import SlidingSpec
+from kcompile.kernels.contract.sliding_sums import SumSpec
 from kcompile.kernels.host import host
 from kcompile.kernels.winograd import transform
 
@@ -22,6 +24,16 @@ _FAMILIES: dict[str, tuple[ModuleType, Callable[..., str], Callable[..., Any]]] 
         grouped,
         lambda *a: grouped.symbol(GroupedSpec(*a)),
         lambda *a: grouped.build(GroupedSpec(*a)),
+    ),
+    "sliding": (
+        sliding,
+        lambda *a: sliding.symbol(SlidingSpec(*a)),
+        lambda *a: sliding.build(SlidingSpec(*a)),
+    ),
+    "sliding_sums": (
+        sliding_sums,
+        lambda *a: sliding_sums.symbol(SumSpec(*a)),
+        lambda *a: sliding_sums.build(SumSpec(*a)),
     ),
     "tiles": (tiles, tiles.symbol, tiles.build),
     "prefetch": (prefetch, prefetch.symbol, prefetch.build),
@@ -55,6 +67,21 @@ def grouped_source(rows: int, dtype: str, features: int, depth: int, sums_depth:
     """The micro-kernel of a tile of small groups, one vector wide."""
     held = grouped.HELD[host().vector_registers]
     return family_source("grouped", rows, host().lanes(dtype), dtype, features, depth, sums_depth, held)
+
+
+def sliding_source(
+    rows: int, dtype: str, step: int, taps: int, spread: int, features: int, depth: int
+) -> KernelSource:
+    """The micro-kernel of a window, one vector wide."""
+    return family_source("sliding", rows, host().lanes(dtype), dtype, step, taps, spread, features, depth)
+
+
+def sliding_sums_source(
+    elements: int, dtype: str, step: int, taps: int, spread: int, features: int, depth: int
+) -> KernelSource:
+    """The micro-kernel of sums along a window, one vector wide."""
+    lanes = host().lanes(dtype)
+    return family_source("sliding_sums", elements, lanes, dtype, step, taps, spread, features, depth)
 
 
 def usual_sources() -> list[KernelSource]:

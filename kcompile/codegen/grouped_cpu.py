@@ -9,18 +9,20 @@ from kcompile.codegen.contraction_axes import split_reduction
 from kcompile.codegen.families import grouped_source
 from kcompile.codegen.source import KernelSource
 from kcompile.codegen.spec import KernelSpec
+from kcompile.core import dtypes
 from kcompile.ir.graph import Value
 from kcompile.ir.kernels import Contract
-from kcompile.schedule.contraction import AxisRole
+from kcompile.kernels.host import host
+from kcompile.schedule.contraction import AxisRole, Contraction, hint
 from kcompile.schedule.lanes import Groups
 
 
 def emit_grouped(kernel: Contract, aliases: Mapping[Value, Value]) -> KernelSpec:
     """The kernel of such a contraction with its epilogue."""
-    return _GroupedEmitter(kernel, aliases).emit()
+    return GroupedEmitter(kernel, aliases).emit()
 
 
-class _GroupedEmitter(ContractEmitter):
+class GroupedEmitter(ContractEmitter):
     @property
     def groups(self) -> Groups:
         groups = self.c.groups
@@ -28,18 +30,42 @@ class _GroupedEmitter(ContractEmitter):
         return groups
 
     def _split_k(self) -> tuple[list[AxisRole], AxisRole, AxisRole]:
-        return split_reduction(self.c, 2 * BLOCK_K, inner=int(self.groups.sums_depth))
+        return reduction_of(self.c)
+
+    def _is_wide(self) -> bool:
+        return is_wide(self.c)
+
+    def _panels(self) -> int:
+        panels = int(self.c.n.extent) // self.c.columns
+        return max(1, panels // -(-host().cores // self.c.parts)) if self._is_wide() else 1
+
+    def _block_rows(self) -> int:
+        if not self._is_wide():
+            return super()._block_rows()
+        return -(-hint(self.c.m_extent) // self.c.rows) * self.c.rows
+
+    def _micro_calls(self) -> None:
+        super()._micro_calls()
+        if self.panels == 1:
+            return
+        step = self.groups.depth * self.c.columns // self.groups.columns * self.item
+        with self.w.block(f"for r in range(filled + {self.beyond}):"):  # on to the next panel's groups
+            self.w.line(f"table[r] += {step}")
+        if self.moves:
+            self.w.line(f"moved += {step}")
 
     def _blocks_together(self) -> int:
         return 1  # each strip reads columns of A of its own
 
     def _a_address(self) -> None:
         super()._a_address()
+        if self.c.groups is None:
+            return
         step = self.groups.depth * self.item
         self.w.line(f"a0 += index_div(lane0, {self.groups.columns}) * {step}")
 
     def _rows(self, rows: int, columns: int) -> None:
-        if self.groups.sums_depth:
+        if self.groups.sums_depth or not self.groups.permutes:
             super()._rows(rows, columns)
             return
         w = self.w  # whole tiles, then depth by depth: no row is computed too much
@@ -52,4 +78,21 @@ class _GroupedEmitter(ContractEmitter):
 
     def _micro_source(self, rows: int, columns: int) -> KernelSource:
         groups = self.groups
+        if not groups.permutes:
+            return super()._micro_source(rows, columns)
         return grouped_source(rows, self.c.dtype, groups.columns, groups.depth, groups.sums_depth)
+
+
+def reduction_of(c: Contraction) -> tuple[list[AxisRole], AxisRole, AxisRole]:
+    """Axes of such a reduction: for the kernel's own loops, and the micro-kernel's outer and inner one."""
+    inner = c.groups is not None and c.groups.sums_depth and c.groups.permutes
+    return split_reduction(c, 1 if is_wide(c) else 2 * BLOCK_K, int(inner))
+
+
+def is_wide(c: Contraction) -> bool:
+    """Does a tile take many columns, so that lines of A and B are read whole while they are near?
+
+    That is where parts of a long reduction are tiles of their own, and few sums are kept meanwhile.
+    """
+    sums = hint(c.m_extent) * hint(c.n.extent) * dtypes.itemsize(c.value.dtype)
+    return c.groups is not None and not c.groups.sums_depth and c.parts > 1 and sums <= host().l2 // 8

@@ -27,6 +27,10 @@ from kcompile.schedule.winograd import TAPS, Window, gradient_window_of, window_
 
 Dim = "int | Int"
 
+PERMUTED = (
+    1.5  # times a product's cost: permutations take turns with products, on some CPUs at the same ports
+)
+
 
 @dataclass(frozen=True)
 class Contraction:
@@ -111,7 +115,7 @@ def _plans(
     mirrored = [_swapped(r) for r in roles]
     plans = [
         plan(value, a, b, axes, target, stable)
-        for plan in (_plan, _grouped_plan)
+        for plan in (_grouped_plan, _plan)  # of equal ones the first is taken
         for a, b, axes in ((x, w, roles), (w, x, mirrored))
     ]
     return [p for p in plans if p is not None]
@@ -307,7 +311,8 @@ def _cost(c: Contraction, target: Target, stable: frozenset[Value]) -> float:
     columns = -(-hint(c.n.extent) // c.columns) * c.columns
     rows = max(hint(c.m_extent), c.rows / 3)
     products = rows * columns * hint(c.k_extent) * outer / (target.pairs if c.pairs else 1)
-    products *= 1.5 if c.groups else 1  # permutations take turns with them, on some CPUs at the same ports
+    if c.groups is not None and c.groups.permutes:
+        products *= PERMUTED
     saved = 1 if c.window is None else POINTS / (TILE * TAPS) ** 2  # of the products
     # A matrix whose rows lie side by side is read a line at a time, far apart: the smaller one should be.
     apart = len(c.k) == 1 and c.k[0].a != 1

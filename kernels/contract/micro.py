@@ -150,19 +150,22 @@ class Progress:
 class Micro:
     """Emits one micro-kernel, the function that the module is named for."""
 
+    arguments: tuple[str, ...] = ARGUMENTS
+
     def __init__(self, module: ir.Module, spec: MicroSpec) -> None:
         self.spec = spec
         self.item = element(spec.dtype)
         self.size = 8 if spec.dtype == "float64" else 4  # of a number, or of a pair
         self.operand = I32 if spec.dtype == "bfloat16" else self.item
         self.vector = ir.VectorType(self.item, spec.lanes)
-        function = ir.Function(module, ir.FunctionType(ir.VoidType(), [I64] * 11), module.name)
+        kind = ir.FunctionType(ir.VoidType(), [I64] * len(self.arguments))
+        function = ir.Function(module, kind, module.name)
         function.attributes.add("nounwind")
         function.attributes.add("noinline")
-        for name, value in zip(ARGUMENTS, function.args, strict=True):
+        for name, value in zip(self.arguments, function.args, strict=True):
             value.name = name
         self.k1, self.k0, self.rows, self.a_s1, self.a_s0, *rest = function.args
-        self.b, self.b_s1, self.b_s0, self.c, self.ldc, self.accumulate = rest
+        self.b, self.b_s1, self.b_s0, self.c, self.ldc, self.accumulate, *self.others = rest
         self.loaded = ir.VectorType(self.operand, spec.lanes)
         self.pairs = ir.VectorType(_BFloat(), 2 * spec.lanes) if spec.dtype == "bfloat16" else None
         if self.pairs is None:
@@ -177,14 +180,17 @@ class Micro:
         b = self.build
         if self.spec.unit_k:
             self.a_s0 = I64(self.size)
-        rows = [self._load(self._at(self.rows, 8 * r), I64) for r in range(self.spec.rows)]
-        self.pointers = [self._pointer(row) for row in rows]
+        self.pointers = self._row_pointers()
         zero = ir.Constant(self.vector, [0.0] * self.spec.lanes)
         tile = [[[zero] * self.spec.vectors for _ in range(self.spec.rows)] for _ in range(self.spec.sets)]
         start = Progress(I64(0), self._pointer(self.b), tile)
         end = self._loop("outer", self.k1, 1, start, self._outer_step)
         self._store(self._total(end.sums))
         b.ret_void()
+
+    def _row_pointers(self) -> list[ir.Value]:
+        rows = [self._load(self._at(self.rows, 8 * r), I64) for r in range(self.spec.rows)]
+        return [self._pointer(row) for row in rows]
 
     def _outer_step(self, state: Progress) -> Progress:
         inner = Progress(state.a, state.b, state.sums)

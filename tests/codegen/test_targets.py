@@ -127,5 +127,15 @@ def test_contractions_for_arm_multiply_and_add_vectors_in_registers(cpu):
         assert not _lines(r"\s(str|stp|ldr|ldp)\s+q.*\[sp", text), f"{name} spills"
 
 
+@pytest.mark.parametrize("cpu", ARM)
+def test_windows_for_arm_multiply_and_add_vectors_in_registers(cpu):
+    windows = {n: text for n, text in cross_compiled(cpu)["kernels"].items() if n.startswith("kc_window")}
+    assert windows
+    for name, text in windows.items():
+        rows, taps = int(re.findall(r"(\d+)x", name)[0]), int(re.findall(r"s_(\d+)_", name)[0])
+        assert len(_lines(r"\sfmla\s+v\d+\.4s", text)) >= rows * taps, name
+        assert not _lines(r"\s(str|stp|ldr|ldp)\s+q.*\[sp", text), f"{name} spills"
+
+
 def _lines(pattern, text):
     return [line for line in text.splitlines() if re.search(pattern, line)]

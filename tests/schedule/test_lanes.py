@@ -63,7 +63,7 @@ def test_a_convolution_and_both_gradients_multiply_no_zeros(batch, strides, dept
         (3, 4, 4, 1),  # no whole vectors
         (8, 16, 4, 1),  # more channels than two vectors hold
         (2, 16, 16, 2),  # a vector for each
-        (16, 8, 8, 1),  # Winograd's algorithm computes them joined
+        (8, 16, 8, 1),  # Winograd's algorithm computes them joined
     ],
 )
 def test_others_are_joined_or_stay_apart(groups, depth, features, strides):

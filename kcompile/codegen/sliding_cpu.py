@@ -1,0 +1,139 @@
+"""Contractions whose rows are a window that slides over A, as Numba source.
+
+Convolutions at stride 1 with few columns, and groups of them: a tile one vector wide loads a number for each
+product, so where neighbouring rows read the same elements at different taps, each is loaded once for all of
+them (kernels/contract/sliding.py). Only strides are looked at: one axis of the reduction steps through A in
+multiples of what the innermost axis of the rows does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from kcompile.codegen.contract_cpu import BLOCK_K, BLOCK_ROWS, STRIDED_BLOCK_K
+from kcompile.codegen.contraction_axes import packed_strides, split_axes
+from kcompile.codegen.families import sliding_source
+from kcompile.codegen.grouped_cpu import GroupedEmitter
+from kcompile.codegen.spec import KernelSpec
+from kcompile.core import dtypes
+from kcompile.ir.graph import Value
+from kcompile.ir.kernels import Contract
+from kcompile.kernels.contract import sliding
+from kcompile.kernels.host import host
+from kcompile.schedule.contraction import AxisRole, Contraction
+
+
+@dataclass(frozen=True)
+class Sliding:
+    """rows: of a tile, all on one line of `width` rows. tap: the axis along which they read the same."""
+
+    rows: int
+    width: int
+    step: int
+    spread: int
+    tap: AxisRole
+    others: tuple[AxisRole, ...]
+
+
+def sliding_of(c: Contraction) -> Sliding | None:
+    """How rows of this contraction share what they read, if they do."""
+    line = c.m[-1] if c.m else None
+    if (
+        c.window
+        or c.pairs
+        or c.transposed
+        or c.parts > 1
+        or not c.packed
+        or not _is_one_vector(c)
+        or line is None
+    ):
+        return None
+    if not isinstance(line.extent, int) or not isinstance(line.a, int) or line.a <= 0:
+        return None
+    axes, depth = packed_strides(list(c.k), c.columns), 1
+    if c.groups is not None and c.groups.permutes:
+        axes, depth = axes[:-1], c.groups.depth
+    axes = [part for r in axes for part in taps_apart(r, line.a)]
+    tap = next((r for r in axes if _steps_along(r, line.a)), None)
+    if tap is None:
+        return None
+    others = tuple(r for r in axes if r is not tap)
+    spread = int(tap.a) // line.a
+    rows = sliding.rows_of(line.extent, int(tap.extent), spread, depth, host().vector_registers)
+    if rows is None or (line.extent % rows and not _is_one_pass(others)):  # no sum is added to twice
+        return None
+    return Sliding(rows, line.extent, line.a * dtypes.itemsize(c.dtype), spread, tap, others)
+
+
+def _is_one_vector(c: Contraction) -> bool:
+    """Is a tile as wide as a vector, and what its lanes read of A too?"""
+    groups = c.groups
+    if c.columns != host().lanes(c.dtype) or not isinstance(c.n.extent, int):
+        return False
+    if groups is None:
+        return c.n.extent <= c.columns
+    return groups.sums_depth and (groups.depth <= groups.columns or not groups.permutes)
+
+
+def taps_apart(r: AxisRole, line: int) -> list[AxisRole]:
+    """An axis that goes through several rows of A, as the rows and what is within them."""
+    if not isinstance(r.a, int) or not isinstance(r.extent, int) or not 0 < r.a < line:
+        return [r]
+    if line % r.a or r.extent * r.a % line or r.extent * r.a == line:
+        return [r]
+    within = line // r.a
+    return [AxisRole((), r.extent // within, line, r.b * within, 0), AxisRole((), within, r.a, r.b, 0)]
+
+
+def _steps_along(r: AxisRole, line: int) -> bool:
+    if not isinstance(r.a, int) or not isinstance(r.extent, int) or r.a <= 0:
+        return False
+    return r.a % line == 0 and sliding.fits(r.extent, r.a // line)
+
+
+def _is_one_pass(axes: tuple[AxisRole, ...]) -> bool:
+    """Does one call of the micro-kernel sum up along all these axes?"""
+    outer, k1, k0 = split_axes(list(axes), 2 * BLOCK_K)
+    return not outer and isinstance(k0.extent, int) and (k1.extent != 1 or int(k0.extent) <= STRIDED_BLOCK_K)
+
+
+def emit_sliding(kernel: Contract, aliases: Mapping[Value, Value], found: Sliding) -> KernelSpec:
+    """The kernel of such a contraction with its epilogue."""
+    return _SlidingEmitter(kernel, aliases, found).emit()
+
+
+class _SlidingEmitter(GroupedEmitter):
+    def __init__(self, kernel: Contract, aliases: Mapping[Value, Value], found: Sliding):
+        self.sliding = found
+        super().__init__(kernel, aliases)
+
+    def _split_k(self) -> tuple[list[AxisRole], AxisRole, AxisRole]:
+        return split_axes(list(self.sliding.others), 2 * BLOCK_K)
+
+    def _block_rows(self) -> int:
+        return self.sliding.width * max(1, BLOCK_ROWS // self.sliding.width)
+
+    def _rows(self, rows: int, columns: int) -> None:
+        """Line by line; the last tile of a line may compute rows again."""
+        w, width, rows = self.w, self.sliding.width, self.sliding.rows
+        with (
+            w.block(f"for line in range(0, filled, {width}):"),
+            w.block(f"for at in range(0, {width}, {rows}):"),
+        ):
+            w.line("r = line + at" if width % rows == 0 else f"r = line + min(at, {width - rows})")
+            self._call(rows)
+
+    def _call(self, rows: int) -> None:
+        c, s, x = self.c, self.s, self.sliding
+        groups = (c.groups.columns, c.groups.depth) if c.groups and c.groups.permutes else (c.columns, 1)
+        source = sliding_source(rows, c.dtype, x.step, int(x.tap.extent), x.spread, *groups)
+        if source not in self.externals:
+            self.externals.append(source)
+        values = [
+            s.bound(self.k1.extent), "k_count", "table[r]", s.integer(self.k1.a * self.item),
+            s.integer(self.k0.a * self.item), "b0 + b_k", s.integer(self.k1.b * self.item),
+            s.integer(self.k0.b * self.item), f"address(c, r * {self.tile_width})",
+            str(self.tile_width * self.out_item), "i64(k_pass > first_pass)", s.integer(x.tap.b * self.item),
+        ]  # fmt: skip
+        self.w.line(f'call_external("{source.symbol}", {", ".join(values)})')

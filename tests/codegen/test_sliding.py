@@ -1,0 +1,119 @@
+"""Convolutions whose rows share what they read: few filters, groups, lines of any width, beside NumPy."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from kcompile import ops
+from kcompile.autograd.backward import pull_back
+from kcompile.codegen import cpu
+from kcompile.codegen.sliding_cpu import sliding_of
+from kcompile.codegen.sliding_sums_cpu import sliding_sums_of
+from kcompile.compiler import compile_graph
+from kcompile.core.symbolic import symbol
+from kcompile.ir.kernels import Contract
+from kcompile.ir.op import make_parameter
+from kcompile.ir.types import TensorType
+from kcompile.kernels.host import host
+from kcompile.passes import pipeline
+from kcompile.schedule.plan import plan_graph
+from kcompile.trace.tracer import trace
+from tests.helpers import assert_close
+
+LANES = host().lanes("float32")
+BATCH = 9  # so that packing the kernel pays
+# sample, kernel, options: whether they share
+CASES = {
+    "one channel": ((9, 28, 1), (3, 3, 1, LANES), {}, True),
+    "channels and taps side by side": ((9, 28, 3), (3, 3, 3, LANES), {}, True),
+    "a line of no whole tiles": ((7, 31, 3), (3, 3, 3, LANES), {}, True),
+    "a short line": ((7, 9, 2), (3, 3, 2, 5), {}, True),
+    "a line shorter than a tile": ((9, 6, 2), (3, 3, 2, 5), {}, False),
+    "five taps": ((9, 20, 2), (5, 5, 2, 3), {}, True),
+    "dilated": ((12, 20, 4), (3, 3, 4, LANES), {"dilation_rate": 2}, True),
+    "dilated too far": ((12, 30, 4), (3, 3, 4, LANES), {"dilation_rate": 3}, False),
+    "strides along the line": ((12, 21, 3), (3, 3, 3, LANES), {"strides": (1, 2)}, False),
+    "strides across it": ((12, 21, 3), (3, 3, 3, LANES), {"strides": (2, 1)}, True),
+    "a row": ((40, 4), (3, 4, LANES), {}, True),
+    "a volume": ((4, 5, 12, 2), (3, 2, 3, 2, LANES), {}, True),
+    "groups": ((9, 16, 32), (3, 3, 2, 32), {}, LANES > 2),
+    "groups on lines of no whole tiles": ((9, 19, 64), (3, 3, 4, 64), {}, LANES >= 4),
+    "groups of as many as lanes": ((9, 16, 4 * LANES), (3, 3, LANES // 2, 8 * LANES), {}, None),
+    "one tap a line": ((9, 20, 3), (3, 1, 3, LANES), {}, False),
+}
+
+
+def program(case, batch):
+    sample, kernel, options, _ = CASES[case]
+    inputs = [make_parameter(n, TensorType(s)) for n, s in (("x", (batch, *sample)), ("w", kernel))]
+    return trace(lambda x, w: ops.tanh(ops.conv(x, w, **options)), inputs)[0]
+
+
+def expected(x, w, strides=1, dilation_rate=1):
+    """In float64, group by group and tap by tap."""
+    rank = w.ndim - 2
+    strides, dilation = (np.broadcast_to(n, rank) for n in (strides, dilation_rate))
+    groups = x.shape[-1] // w.shape[-2]
+    out = [(x.shape[k + 1] - dilation[k] * (w.shape[k] - 1) - 1) // strides[k] + 1 for k in range(rank)]
+    found = []
+    for part, weights in zip(np.split(x, groups, -1), np.split(w, groups, -1), strict=True):
+        y = np.zeros((len(x), *out, weights.shape[-1]))
+        for tap in itertools.product(*map(range, w.shape[:rank])):
+            first = [tap[k] * dilation[k] for k in range(rank)]
+            ends = [a + s * (n - 1) + 1 for a, s, n in zip(first, strides, out, strict=True)]
+            window = tuple(slice(a, e, s) for a, e, s in zip(first, ends, strides, strict=True))
+            y += part[(slice(None), *window)].astype("f8") @ weights[tap].astype("f8")
+        found.append(y)
+    return np.tanh(np.concatenate(found, axis=-1))
+
+
+def contractions(graph):
+    plan = plan_graph(pipeline.run(graph), cpu.target())
+    return [k.contraction for k in plan.kernels if isinstance(k, Contract)]
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("batch", [BATCH, symbol("batch")], ids=["fixed", "open"])
+def test_values_agree_with_numpy_and_rows_share_where_they_can(case, batch):
+    sample, kernel, options, shares = CASES[case]
+    rng = np.random.default_rng(len(case))
+    x = rng.normal(size=(BATCH, *sample)).astype("float32")
+    w = rng.normal(size=kernel).astype("float32") / 8
+    graph = program(case, batch)
+    (got,) = compile_graph(graph)(x, w)
+    assert_close(
+        np.asarray(got), expected(x, w, **options).astype("float32"), terms=int(np.prod(kernel[:-1]))
+    )
+    found = [sliding_of(c) for c in contractions(program(case, batch))]
+    if shares is not None:
+        assert [f is not None for f in found] == [shares] * len(found)
+
+
+def filter_gradient(case, batch):
+    sample, kernel, options, _ = CASES[case]
+    convolve = lambda x, w: ops.conv(x, w, **options)  # noqa: E731
+    out = np.asarray(convolve(np.zeros((1, *sample), "float32"), np.zeros(kernel, "float32"))).shape[1:]
+    shapes = (("x", (batch, *sample)), ("w", kernel), ("dy", (batch, *out)))
+    inputs = [make_parameter(n, TensorType(s)) for n, s in shapes]
+    return trace(lambda x, w, dy: pull_back(convolve(x, w), dy, [w]), inputs)[0], out
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("batch", [BATCH, symbol("batch")], ids=["fixed", "open"])
+def test_filter_gradients_are_adjoint_and_taps_share_where_they_can(case, batch):
+    sample, kernel, options, shares = CASES[case]
+    rng = np.random.default_rng(len(case))
+    graph, out = filter_gradient(case, batch)
+    x, dy = (rng.normal(size=(BATCH, *shape)).astype("float32") for shape in (sample, out))
+    (dw,) = compile_graph(graph)(x, np.zeros(kernel, "float32"), dy)
+    for _ in range(3):
+        w = (rng.normal(size=kernel) * (rng.random(kernel) < 0.2)).astype("float32")
+        y = np.arctanh(expected(x, w * 1e-3, **options)) * 1e3
+        scale = np.linalg.norm(y) * np.linalg.norm(dy)
+        assert abs((y * dy).sum() - (np.asarray(dw, "f8") * w).sum()) < 1e-5 * scale
+    found = [sliding_sums_of(c) for c in contractions(filter_gradient(case, batch)[0])]
+    if shares:
+        assert [f is not None for f in found] == [True] * len(found)
