@@ -12,6 +12,7 @@ from kcompile.core.callers import users_level
 from kcompile.core.errors import ArgumentError
 from kcompile.core.interrupts import deferred
 from kcompile.trace.keras_tensor import KerasTensor
+from kcompile.trace.operation import is_default
 from kcompile.trace.variable import current_path, name_scope
 
 
@@ -36,6 +37,25 @@ def remembers_build(build: Callable[..., None]) -> Callable[..., None]:
         return None
 
     return wrapped
+
+
+def warn_of_unbuilt(layer: Any) -> None:
+    """A warning where a layer without a `build` of its own is built, and others inside of it are not."""
+    if is_default(layer.build) and not all(inner.built for inner in layer._layers):
+        warnings.warn(
+            f"`build()` was called on layer '{layer.name}', however the layer does not have a `build()` "
+            "method implemented and it looks like it has unbuilt state. This will cause the layer to be "
+            "marked as built, despite not being actually built, which may cause failures down the line. "
+            "Make sure to implement a proper `build()` method.",
+            stacklevel=users_level(),
+        )
+
+
+def build_config(shapes: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The arguments that `build` was called with, as configs have them."""
+    if not shapes:
+        return None
+    return {"input_shape": next(iter(shapes.values()))} if len(shapes) == 1 else {"shapes_dict": shapes}
 
 
 def is_shape(x: Any) -> bool:

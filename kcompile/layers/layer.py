@@ -15,10 +15,12 @@ from kcompile.layers import call_context
 from kcompile.layers.arguments import boolean
 from kcompile.layers.building import (
     as_shapes,
+    build_config,
     input_shape_of,
     placeholders,
     remembers_build,
     shapes_for,
+    warn_of_unbuilt,
     weight_shape,
 )
 from kcompile.layers.call_spec import (
@@ -139,10 +141,14 @@ class Layer(Penalized):
 
     # --- building -------------------------------------------------------------------------------------------
 
-    @remembers_build
     @default
     def build(self, input_shape: Any) -> None:
-        """Make the weights for inputs of this shape. Layers without weights of their own need none."""
+        """Make the weights for inputs of this shape. This one makes none; a call builds what is inside."""
+        warn_of_unbuilt(self)
+        self._built_for(input_shape)
+
+    @remembers_build
+    def _built_for(self, input_shape: Any) -> None:
         self.built = True
 
     def _build_at_init(self) -> None:
@@ -151,10 +157,7 @@ class Layer(Penalized):
 
     def get_build_config(self) -> dict[str, Any] | None:
         """The arguments of `build`, for loading."""
-        shapes = self._build_shapes
-        if not shapes:
-            return None
-        return {"input_shape": next(iter(shapes.values()))} if len(shapes) == 1 else {"shapes_dict": shapes}
+        return build_config(self._build_shapes)
 
     def build_from_config(self, config: dict[str, Any] | None) -> None:
         """Build as `get_build_config` says."""
@@ -170,7 +173,7 @@ class Layer(Penalized):
         self._note_shapes(spec)
         with tracer.suspended():
             if is_default(self.build):
-                self.build(next(iter(shapes.values()), None))
+                self._built_for(next(iter(shapes.values()), None))
                 return
             self.build(**shapes_for(self.build, shapes))
         check_inputs(self.input_spec, spec.first, self.name)

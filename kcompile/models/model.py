@@ -16,7 +16,7 @@ from kcompile.layers.call_spec import CallSpec
 from kcompile.layers.layer import Layer
 from kcompile.models.compiled_call import CompiledCalls, as_array
 from kcompile.quantizers.config import is_chosen
-from kcompile.trace.operation import default
+from kcompile.trace.operation import is_default
 from kcompile.training.extents import leaves_of
 from kcompile.training.trainer import Trainer
 
@@ -94,16 +94,20 @@ class Model(Trainer, Layer):
     def call(self, *args: Any, **kwargs: Any) -> Any:
         raise NotImplementedError(f"Model {type(self).__name__} does not have a `call()` method implemented.")
 
+    def build_from_config(self, config: dict[str, Any] | None) -> None:
+        """Build as `get_build_config` says; a model without a `build` by a call on placeholders."""
+        if config and "input_shape" in config and is_default(self.build):
+            self._build_by_call(config["input_shape"])
+        else:
+            super().build_from_config(config)
+
     @remembers_build
-    @default
-    def build(self, input_shape: Any) -> None:
-        """Make the weights of a subclassed model, by a call on placeholders of these shapes."""
-        shapes = as_shapes(input_shape)
+    def _build_by_call(self, input_shape: Any) -> None:
         self.__dict__["built"] = True
-        self.compute_output_spec(placeholders(shapes, self.compute_dtype))
+        self.compute_output_spec(placeholders(as_shapes(input_shape), self.compute_dtype))
 
     def _maybe_build(self, spec: CallSpec) -> None:
-        if not self.built and getattr(self.build, "_is_default", False):
+        if not self.built and is_default(self.build):
             first = next(iter(spec.shapes().values()), None)
             self.__dict__["_called_with"] = spec.placeholders()
             self.__dict__.update(

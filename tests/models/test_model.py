@@ -232,8 +232,9 @@ def test_subclassed_models_are_built_by_calls():
     y = model(X)
     assert y.shape == (4, 3) and [w.name for w in model.weights] == ["kernel", "bias"]
     assert (model(X, training=True) != y).any()
-    other.build((None, 3))
-    assert len(other.weights) == 2
+    with pytest.warns(UserWarning, match="does not have a `build\\(\\)` method implemented"):
+        other.build((None, 3))  # marks it as built, as in Keras; the first call makes what is inside
+    assert other.built and other.weights == [] and other(X).shape == (4, 3) and len(other.weights) == 2
     assert model.layers == [model.inner, model.noise]
 
 
@@ -302,6 +303,11 @@ def test_run_eagerly_runs_python():
     model.compile(loss="mse", run_eagerly=True)
     model(X), model(X)
     assert seen == [np.ndarray, np.ndarray]
+    seen.clear()
+    model.fit(X, X, batch_size=2, epochs=2, verbose=0)
+    model.evaluate(X, X, batch_size=2, verbose=0)
+    model.predict(X, batch_size=2, verbose=0)
+    assert len(seen) == 4 + 2 + 2  # once for each batch, as in Keras
 
 
 # --- descriptions -------------------------------------------------------------------------------------------

@@ -84,7 +84,7 @@ def test_several_outputs_are_written_as_the_layer_gives_them():
 
 def test_what_was_built_without_a_batch_has_none():
     model = Small()
-    model.build((None, 4))
+    model(keras.Input((4,)))
     assert shapes(model) == {"d": "(None, 3)", "drop": "?", "inner": "(None, 2)"}
     deferred = keras.Sequential([layers.Dense(3, name="a"), layers.Dense(2, name="b")])
     assert shapes(deferred) == {"a": "?", "b": "?"}
