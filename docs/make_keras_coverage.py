@@ -60,7 +60,6 @@ REASONS: dict[str, str] = {
     r"keras\.Operation\.quantized_call": "layers alone have weights to quantize, and have it",
     r"keras\.(Layer|Operation)\.rematerialized_call": "`keras.remat` marks what is computed again",
     r"keras\.Model\.stateless_compute_loss": "made for the trainer of one backend; `stateless_call` is there",
-    r"keras\.Model\.make_(train|test|predict)_function": "compiled programs instead; override `train_step`",
     r"keras\.Model\.export": "ONNX is the only format, so it is the default",
     r"keras\.export\.ExportArchive.*": "for TensorFlow's SavedModel; it says that `Model.export` writes ONNX",
     r"keras\.Variable": "there are no layouts on several devices",

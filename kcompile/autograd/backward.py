@@ -18,10 +18,8 @@ def zeros_like(x: Value) -> Value:
 
 
 def gradients(loss: Value, wrt: Sequence[Value]) -> list[Value | None]:
-    """d loss / d each of `wrt`; None where the loss does not depend on it. `loss` must be 0-d."""
-    if loss.shape != ():
-        raise ValueError(f"gradients need a scalar loss, got {loss.type!r}")
-    return pull_back(loss, constant(1.0, loss.dtype), wrt)
+    """d sum(loss) / d each of `wrt`; None where the loss does not depend on it."""
+    return pull_back(loss, movement.broadcast_to(constant(1.0, loss.dtype), loss.shape), wrt)
 
 
 def pull_back(y: Value, dy: Any, wrt: Sequence[Value]) -> list[Value | None]:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
+from kcompile.core import dtypes, tree
+from kcompile.core.collection import paused_collection
 from kcompile.ir.graph import HAS_NUMBERS, Value
 from kcompile.ir.numbers import given, numbers
+from kcompile.ir.op import constant, unwrap
 from kcompile.trace.tracer import Tracer
 from kcompile.trace.variable import Variable, writes
 
@@ -42,3 +48,24 @@ class Recording(Tracer):
             self.assigned[variable] = new
         variable.write(known)
         return new
+
+
+def recorded(function: Callable[[Any], Any], data: Any) -> tuple[Any, set[Variable]]:
+    """function(data) outside of any trace, with gradients of whatever it computes: the result as arrays, and
+    the variables that it assigned.
+    """
+    with paused_collection(), Recording() as scope:
+        result = function(tree.map_structure(_given, data))
+        arrays = tree.map_structure(lambda x: x if x is None else _array(x), result)
+    return arrays, set(scope.assigned)
+
+
+def _given(array: Any) -> Value | None:
+    if array is None:
+        return None
+    array = np.asarray(array)
+    return given(array.astype(dtypes.numpy_dtype(dtypes.standardize(array.dtype))))
+
+
+def _array(x: Any) -> np.ndarray:
+    return np.array(numbers(constant(unwrap(x))))

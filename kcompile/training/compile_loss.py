@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from kcompile import losses as losses_module
 from kcompile.core import tree
+from kcompile.core.callers import users_level
 from kcompile.core.config import floatx
 from kcompile.core.errors import ArgumentError, MissingLabelsError, ShapeError, message
 from kcompile.metrics import Mean
@@ -33,6 +35,8 @@ class OutputLoss:
 
 class CompileLoss:
     """Sum of weighted losses, resolved when labels and predictions are first seen.
+
+    Of several losses for the one output of a model the first alone counts, as in Keras.
 
     Raises:  ValueError for loss_weights of another type, or of another number than there are losses.
     """
@@ -74,6 +78,12 @@ class CompileLoss:
             with tracer.suspended():
                 for entry in found:
                     entry.tracker = Mean(name=f"{entry.name}_loss")
+        if len(found) > 1 and not (tree.is_nested(y) or tree.is_nested(y_pred)):
+            warnings.warn(
+                f"`compile` got {len(found)} losses for one output: the first alone is used, as in Keras. "
+                "For their sum give one function that adds them.",
+                stacklevel=users_level(),
+            )
         self._losses, self._outputs = found, outputs
 
     def of_each(self, y_pred: Any) -> list[Any]:
@@ -91,7 +101,7 @@ class CompileLoss:
         return outputs.nested(outputs.labels(y, wanted), y_pred)
 
     def __call__(self, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:
-        """The total, 0-d; None where no output has a loss."""
+        """The total; None where no output has a loss. It is 0-d, but for losses with reduction="none"."""
         if y is None and self._given is not None:
             raise MissingLabelsError("The model was compiled with a loss, but no labels `y` were given.")
         if self._outputs is None:
@@ -100,11 +110,12 @@ class CompileLoss:
         labels = self._labels(self._outputs, y, y_pred, [entry.path for entry in self._losses])
         weights = self._outputs.nested(self._outputs.weights(sample_weight), y_pred)
         total = None
-        for entry in self._losses:
+        alone = not (tree.is_nested(y) or tree.is_nested(y_pred))
+        for entry in self._losses[:1] if alone else self._losses:
             y_t, y_p = at(labels, entry.path), at(y_pred, entry.path)
             weight = at(weights, entry.path) if tree.is_nested(sample_weight) else sample_weight
             value = _value(entry, y_t, y_p, weight)
-            if entry.tracker is not None:
+            if entry.tracker is not None and not alone:
                 entry.tracker.update_state(value, sample_weight=tree.flatten(y_p)[0].shape[0])
             value = value if entry.weight is None else value * entry.weight
             total = value if total is None else total + value
@@ -113,8 +124,11 @@ class CompileLoss:
     def label_ranges(self, y: Any, y_pred: Any) -> list[tuple[int, int]]:
         """(position of a label array among the flattened `y`, number of classes) where labels are class
         numbers."""
+        if y is None and self._given is not None:
+            return []  # the loss says so
         if self._outputs is None:
-            return []
+            self.build(y, y_pred)
+        assert self._outputs is not None
         flat = [id(leaf) for leaf in tree.flatten(y)]
         labels = self._labels(self._outputs, y, y_pred, [entry.path for entry in self._losses])
         ranges = []
@@ -173,14 +187,6 @@ def _value(entry: OutputLoss, y_true: Any, y_pred: Any, weight: Any) -> Any:
                 hint="give losses nested like the outputs",
             )
         ) from error
-    if tuple(value.shape) != ():
-        raise ValueError(
-            message(
-                f"loss {entry.loss.name!r}: training needs one number, not one per sample.",
-                received=f"values of shape {known_shape(value.shape)} (reduction={entry.loss.reduction!r})",
-                hint='use reduction="sum_over_batch_size" or "sum"',
-            )
-        )
     return value
 
 

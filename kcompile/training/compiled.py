@@ -13,6 +13,7 @@ from kcompile.core.callers import users_level
 from kcompile.core.serialization import deserialize_keras_object, serialize_keras_object
 from kcompile.training.compile_loss import CompileLoss
 from kcompile.training.compile_metrics import CompileMetrics
+from kcompile.training.functions import StepFunction
 from kcompile.training.programs import Programs
 from kcompile.training.step import is_default_step
 
@@ -20,8 +21,6 @@ if TYPE_CHECKING:  # a model is a `Compiled` and, behind it, a layer
     from kcompile.layers.layer import Layer as _Layer
 else:
     _Layer = object
-
-UNSUPPORTED = ("make_train_function", "make_test_function", "make_predict_function")
 
 
 @dataclass
@@ -48,6 +47,9 @@ class Training:
     stop_evaluating: bool = False
     stop_predicting: bool = False
     _initial_epoch: int | None = None
+    train_function: Any = None
+    test_function: Any = None
+    predict_function: Any = None
 
 
 class MetricsOfKeras2:
@@ -85,6 +87,8 @@ class Compiled(_Layer):
     stop_training, stop_evaluating = map(_held, ("stop_training", "stop_evaluating"))
     stop_predicting, steps_per_execution = map(_held, ("stop_predicting", "steps_per_execution"))
     _initial_epoch = _held("_initial_epoch")
+    train_function, test_function = map(_held, ("train_function", "test_function"))
+    predict_function = _held("predict_function")
 
     @property
     def _training(self) -> Training:
@@ -127,7 +131,6 @@ class Compiled(_Layer):
                 "If `run_eagerly` is True, then `jit_compile` cannot also be True. Disabling `jit_compile`.",
                 stacklevel=2,
             )
-        self._check_overrides()
         names = getattr(self, "output_names", None)
         arguments = {
             "optimizer": optimizers.get(optimizer),
@@ -169,14 +172,6 @@ class Compiled(_Layer):
             return optimizer
         return optimizers.LossScaleOptimizer(optimizer, name="loss_scale_optimizer")
 
-    def _check_overrides(self) -> None:
-        for name in UNSUPPORTED:
-            if hasattr(type(self), name):
-                raise NotImplementedError(
-                    f"{type(self).__name__} defines {name}(), which is not supported: a step is traced as "
-                    "a whole. Override train_step(), test_step() or predict_step() instead."
-                )
-
     def _assert_compile_called(self, method_name: str | None = None) -> None:
         if not self.compiled:
             raise ValueError("You must call `compile()` before using the model.")
@@ -185,6 +180,29 @@ class Compiled(_Layer):
             raise ValueError(
                 f"`{method_name}()` needs an optimizer: call `compile(optimizer=..., ...)` with one."
             )
+
+    # --- steps as functions ---------------------------------------------------------------------------------
+
+    def make_train_function(self, force: bool = False) -> Any:
+        """Set `train_function`, which takes an iterator of batches, does `steps_per_execution` training steps
+        and returns the logs; `fit` calls it where an override sets another.
+        """
+        return self._make_function("train", force)
+
+    def make_test_function(self, force: bool = False) -> Any:
+        """Set `test_function`; as `make_train_function`, for `evaluate`."""
+        return self._make_function("test", force)
+
+    def make_predict_function(self, force: bool = False) -> Any:
+        """Set `predict_function`, which returns the outputs for a list of batches `(x,)`, joined."""
+        return self._make_function("predict", force)
+
+    def _make_function(self, kind: str, force: bool) -> Any:
+        known = getattr(self, f"{kind}_function")
+        if known is not None and not force:
+            return known
+        setattr(self, f"{kind}_function", StepFunction(self, kind))
+        return None
 
     # --- what comes before the compiled program -------------------------------------------------------------
 

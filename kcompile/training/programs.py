@@ -17,6 +17,7 @@ from kcompile.trace.tracer import suspended
 from kcompile.trace.variable import Variable
 from kcompile.training import step as steps
 from kcompile.training.checks import check_batch, check_lengths
+from kcompile.training.eager import EagerProgram, EagerStep, eager_prediction
 from kcompile.training.extents import (
     BATCH,
     closed_dimensions,
@@ -31,34 +32,27 @@ from kcompile.training.step import StepGraph, Structure
 class StepProgram:
     """A traced step; machine code is made when it first runs. size: of the only batches that it takes."""
 
-    def __init__(self, traced: StepGraph, eager: bool):
-        self.traced, self.eager = traced, eager
+    def __init__(self, traced: StepGraph):
+        self.traced = traced
+        self.label_ranges, self.result = traced.label_ranges, traced.result
         self.size: int | None = None
         self.listed: list[str] | None = None  # names of the logs, in the order in which a list gives them
 
     @lazy
     def run(self) -> Any:
         """The executable: called with arrays it returns the outputs, `repeat` runs it many times."""
-        if self.eager:
-            from kcompile.runtime.reference import ReferenceExecutable
-
-            return ReferenceExecutable(self.traced.graph)
         from kcompile.compiler import compile_graph  # here, because it loads the code generator
 
         with suspended():  # a tape around it would record what the compiler compares
             return compile_graph(self.traced.graph)
 
+    def assigns(self, variable: Variable) -> bool:
+        """Does the step assign it?"""
+        return variable.leaf in self.traced.graph.assignments
+
     def logs(self, outputs: list[np.ndarray]) -> dict[str, Any]:
-        """The graph's outputs as logs, nested as the step returned them: Python floats, and arrays where a
-        metric has several values.
-        """
-        found: dict[str, Any] = {}
-        for name, path, value in zip(self.traced.names, self.traced.within, outputs, strict=True):
-            place = found
-            for outer in path:
-                place = place.setdefault(outer, {})
-            place[name] = value.item() if value.ndim == 0 else value
-        return found
+        """The graph's outputs as logs."""
+        return steps.nested_logs(self.traced.names, self.traced.within, outputs)
 
 
 class Programs:
@@ -83,7 +77,6 @@ class Programs:
             state.version(),
             training.compiled_times,
             -1 if optimizer is None else optimizer.version,
-            training.run_eagerly,
             config.current().target,
         )
 
@@ -96,25 +89,30 @@ class Programs:
         with present_batch(size):
             traced = make()
         program = known[1] if known is not None else None
-        eager = bool(self._model._training.run_eagerly)
         version = self.version()  # a first trace builds layers
-        if program is None or program.eager != eager or not program.traced.same_as(traced):
-            program = StepProgram(traced, eager)
+        if program is None or not program.traced.same_as(traced):
+            program = StepProgram(traced)
         self._known[key] = (version, program)
         return program
 
     def batch(
         self, kind: str, data: tuple[Structure, Structure, Structure], alone: bool = True
-    ) -> StepProgram:
+    ) -> StepProgram | EagerStep:
         """A training or test step ("train", "test") on a batch (x, y, sample_weight).
 
         alone: its metrics are those of the batch; else they go on from those of earlier batches.
         """
         check_batch(*data)
-        return self._step(
-            (kind, alone), data, len(leaves_of(list(data))[0]),
-            lambda shapes: steps.trace_batch(self._model, kind, data, shapes, alone),
-        )  # fmt: skip
+
+        def program() -> StepProgram:
+            return self._step(
+                (kind, alone), data, len(leaves_of(list(data))[0]),
+                lambda shapes: steps.trace_batch(self._model, kind, data, shapes, alone),
+            )  # fmt: skip
+
+        if not self._model.run_eagerly:
+            return program()
+        return EagerStep(self._model, kind, data, alone, lambda: program().traced)
 
     def epoch(
         self, kind: str, data: tuple[Structure, Structure, Structure], shuffled: bool, size: int
@@ -167,13 +165,15 @@ class Programs:
             self._fixed = (state.version(), has_fixed_batch(self._model))
         return size if self._fixed[1] else BATCH
 
-    def predict(self, x: Structure) -> StepProgram:
+    def predict(self, x: Structure) -> StepProgram | EagerProgram:
         """The outputs for a batch. Dimensions that the model leaves open are known only when the program
         runs, unless layers need to know them: an image that is halved and doubled again must be even.
         """
         leaves = leaves_of(x)
         if len(leaves) != 1:
             check_lengths(x, None, None)
+        if self._model.run_eagerly:
+            return eager_prediction(self._model, x)
         size = len(leaves[0])
         shapes = open_dimensions(x, self._model._placeholders(x), self.batch_dimension(size))
         return self.open_or_closed(

@@ -22,6 +22,7 @@ from kcompile.training.checks import check_labels
 from kcompile.training.data.arrays import ArrayData
 from kcompile.training.data.batches import BatchData
 from kcompile.training.data.history import History
+from kcompile.training.data.packing import pack_x_y_sample_weight
 from kcompile.training.extents import check_equal_batches, leaves_of
 from kcompile.training.programs import StepProgram
 from kcompile.training.step import is_built
@@ -65,7 +66,8 @@ class ArrayRun:
         check_equal_batches(model, data.samples, size)
         self._of_size = lambda size: self._programs.epoch(kind, parts, self._rng is not None, size)
         self._program: StepProgram = self._of_size(size)
-        check_labels(data.y, self._program.traced.label_ranges)
+        check_labels(data.y, self._program.label_ranges)
+        self.assigns = self._program.assigns  # does a step assign a variable?
         self._arrays = list(data.arrays)
         self._inputs: list[np.ndarray] = []
         self._next = self.num_batches  # the step to come; before `start` there is none
@@ -170,7 +172,7 @@ class BatchRun:
     def __init__(self, model: Any, kind: str, data: BatchData, rng: np.random.Generator | None = None):
         self.data, self.num_batches = data, data.num_batches
         self.kind, self._programs, self._rng = kind, model._training.programs, rng
-        self._graph: Graph | None = None
+        self._known: Any = None  # one of the programs
         self._looked = not data.has_hooks or not is_built(model)  # a data set hears of each look, as in Keras
         if self._looked:
             self._program(data.first())  # checked before anything begins
@@ -183,14 +185,14 @@ class BatchRun:
 
     def _program(self, batch: tuple[Any, Any, Any]) -> StepProgram:
         program: StepProgram = self._programs.batch(self.kind, batch, alone=False)
-        check_labels(batch[1], program.traced.label_ranges)
-        self._graph = self._graph or program.traced.graph
+        check_labels(batch[1], program.label_ranges)
+        self._known = self._known or program
         return program
 
     @property
     def graph(self) -> Graph:
         """What a step computes."""
-        return self._graph or self._program(self.data.first(tell=False)).traced.graph
+        return (self._known or self._program(self.data.first(tell=False))).traced.graph
 
     def reset(self) -> None:
         """A run begins. The look at the first batch was the first one's beginning."""
@@ -259,17 +261,21 @@ class BatchRun:
             outputs = program.run(*leaves_of(list(batch)))
             done += 1
         self.logs = program.logs(outputs)
+        self.assigns = program.assigns
         return done
 
 
 class PredictRun:
-    """Forward passes; `result` is what they gave, batches joined."""
+    """Forward passes; `result` is what they gave, batches joined.
+
+    function: a program's own in the place of ours, of a list of batches.
+    """
 
     done = 0
 
-    def __init__(self, model: Any, data: ArrayData | BatchData):
+    def __init__(self, model: Any, data: ArrayData | BatchData, function: Any = None):
         self.data, self.num_batches = data, data.num_batches
-        self._programs = model._training.programs
+        self._programs, self._function = model._training.programs, function
         self._batches = Batches()
         self._outputs: list[list[np.ndarray]] = []
         self._form: Any = None
@@ -298,12 +304,20 @@ class PredictRun:
         done = 0
         while done < steps and self._batches.look_ahead():
             x = self._batches.take()[0]
-            program = self._programs.predict(x)
-            self._form = program.traced.result
-            self._outputs.append(program.run(*leaves_of(x)))
+            self._outputs.append(self._outputs_for(x))
             done += 1
         self._last = done
         return done
+
+    def _outputs_for(self, x: Any) -> list[np.ndarray]:
+        if self._function is not None:  # the program's own
+            found = self._function([pack_x_y_sample_weight(x)])
+            self._form = tree.map_structure(lambda _: None, found)
+            return [np.asarray(one) for one in tree.flatten(found)]
+        program = self._programs.predict(x)
+        self._form = program.result
+        outputs: list[np.ndarray] = program.run(*leaves_of(x))
+        return outputs
 
     @property
     def logs(self) -> dict[str, Any]:

@@ -14,12 +14,14 @@ from kcompile import ops
 from kcompile.autograd.backward import gradients, zeros_like
 from kcompile.core import dtypes, tree
 from kcompile.core.symbolic import symbol
-from kcompile.ir.graph import Graph, Value
+from kcompile.ir.graph import HAS_NUMBERS, Graph, Value
 from kcompile.ir.op import constant, make_parameter, unwrap
 from kcompile.ir.types import Shape, TensorType
 from kcompile.ops.create import iota
 from kcompile.trace import tracer
+from kcompile.trace.recording import recorded
 from kcompile.trace.tracer import trace
+from kcompile.training.checks import check_labels
 from kcompile.training.data.packing import pack_x_y_sample_weight, unpack_x_y_sample_weight
 
 Structure = Any  # a tensor, or lists, tuples and dicts of tensors
@@ -52,7 +54,7 @@ class StepGraph:
 
 
 @dataclass
-class _Notes:
+class Notes:
     """What a trace finds out besides its graph."""
 
     names: tuple[str, ...] = ()
@@ -92,7 +94,7 @@ def trace_batch(
     batches."""
     build(model, kind, data, shapes)
     given, inputs = parameters(list(data), shapes)
-    notes = _Notes()
+    notes = Notes()
 
     def run(*_: Value) -> Any:
         if alone:
@@ -121,7 +123,7 @@ def trace_epoch(
     size = shapes[0][0]
     given, inputs = parameters(list(data), [(symbol("samples"), *shape[1:]) for shape in shapes])
     order = make_parameter("order", TensorType((symbol("samples"),), "int64")) if shuffled else None
-    notes = _Notes()
+    notes = Notes()
 
     def run(*_: Value) -> Any:
         rows = cursor.value + iota(size, "int64")
@@ -156,7 +158,7 @@ def build(
     if not is_default_step(model, kind) and not takes_state(model, kind):
         given, _ = parameters(list(data), shapes)
         with tracer.Tracer():
-            run_step(model, kind, default_float(given), _Notes())
+            run_step(model, kind, default_float(given), Notes())
         return
     if not is_built(model):
         given, _ = parameters(list(data), shapes)
@@ -188,7 +190,7 @@ def takes_state(model: Any, kind: str) -> bool:
     return len([p for p in parameters if p.default is p.empty]) == 2
 
 
-def run_step(model: Any, kind: str, data: tuple[Structure, Structure, Structure], notes: _Notes) -> list[Any]:
+def run_step(model: Any, kind: str, data: tuple[Structure, Structure, Structure], notes: Notes) -> list[Any]:
     """The model's own `train_step` or `test_step` on a batch; its logs as graph outputs.
 
     A step that takes (state, data), as Keras on JAX has it, gets and gives the variables' values.
@@ -221,19 +223,31 @@ def _log(name: str, value: Any) -> Any:
 
 
 def train_step(model: Any, data: Any) -> dict[str, Any]:
-    """Forward, loss, gradients, update, metrics."""
+    """Forward, loss, gradients, update, metrics. On arrays, outside of a trace, it is done at once.
+
+    A loss with a number for each sample is differentiated as their sum, as in Keras on TensorFlow; the log is
+    the mean.
+    """
+    scope = tracer.active()
+    if scope is None:
+        return recorded(lambda given: train_step(model, default_float(given)), data)[0]
     x, y, weight = unpack_x_y_sample_weight(data)
     optimizer = model.optimizer
+    before = {v: scope.leaf(v) for v in model.trainable_variables}
     y_pred = model(x, training=True)
-    loss = _log("loss", compute_loss(model, x, y, y_pred, weight, training=True))
+    loss = _log("loss", _loss(model, x, y, y_pred, weight, training=True))
     variables = model.trainable_variables
     if variables:
-        found = gradients(optimizer.scale_loss(loss), [v.leaf for v in variables])
+        leaves = [before[v] if v in before else scope.leaf(v) for v in variables]
+        found = gradients(optimizer.scale_loss(loss), leaves)
         # What no loss depends on has the gradient 0, as in Keras on JAX: it decays, and its averages go on.
-        slopes = [zeros_like(v.leaf) if g is None else g for g, v in zip(found, variables, strict=True)]
-        for v in variables:
-            if v.value is not v.leaf:
-                v.assign(v.leaf)  # what a layer assigned held for its forward pass, as in Keras on JAX
+        slopes = [zeros_like(leaf) if g is None else g for g, leaf in zip(found, leaves, strict=True)]
+        for v, leaf in zip(variables, leaves, strict=True):
+            if v.value is not leaf:
+                v.assign(leaf)  # what a layer assigned held for its forward pass, as in Keras on JAX
+        if not optimizer.built:
+            with tracer.suspended():
+                optimizer.build(variables)
         optimizer.apply(slopes, variables)
     return _finish(model, x, y, y_pred, weight, loss)
 
@@ -242,7 +256,7 @@ def test_step(model: Any, data: Any) -> dict[str, Any]:
     """Forward, loss, metrics."""
     x, y, weight = unpack_x_y_sample_weight(data)
     y_pred = model(x, training=False)
-    loss = compute_loss(model, x, y, y_pred, weight, training=False)
+    loss = _loss(model, x, y, y_pred, weight, training=False)
     return _finish(model, x, y, y_pred, weight, loss)
 
 
@@ -253,13 +267,23 @@ def compute_loss(model: Any, x: Any, y: Any, y_pred: Any, sample_weight: Any, tr
     return model.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight)
 
 
+def _loss(
+    model: Any, x: Structure, y: Structure, y_pred: Structure, weight: Structure, training: bool
+) -> Any:
+    """The total loss; class numbers that the model does not have are errors before anything is updated."""
+    ranges = model._training.label_ranges = model._label_ranges(y, y_pred)
+    labels = tree.map_structure(lambda leaf: unwrap(leaf), y)
+    if all(not isinstance(leaf, Value) or leaf.node.standing == HAS_NUMBERS for leaf in tree.flatten(labels)):
+        check_labels(tree.map_structure(lambda leaf: leaf if leaf is None else np.asarray(leaf), y), ranges)
+    return compute_loss(model, x, y, y_pred, weight, training)
+
+
 def _finish(
     model: Any, x: Structure, y: Structure, y_pred: Structure, weight: Structure, loss: Any
 ) -> dict[str, Any]:
     """Update the metrics; the logs."""
     size = next(leaf for leaf in tree.flatten(x) if leaf is not None).shape[0]
     model._training.loss_tracker.update_state(loss, sample_weight=size)
-    model._training.label_ranges = model._label_ranges(y, y_pred)
     return model.compute_metrics(x, y, y_pred, sample_weight=weight)
 
 
@@ -275,6 +299,21 @@ def with_state(model: Any, kind: str, data: Any) -> dict[str, Any]:
         for variable, value in zip(group, values, strict=True):
             variable.assign(value)
     return logs
+
+
+def nested_logs(
+    names: Sequence[str], within: Sequence[tuple[str, ...]], outputs: Sequence[np.ndarray]
+) -> dict[str, Any]:
+    """A step's outputs as logs, nested as the step returned them: Python floats, and arrays where a metric
+    has several values.
+    """
+    found: dict[str, Any] = {}
+    for name, path, value in zip(names, within, outputs, strict=True):
+        place = found
+        for outer in path:
+            place = place.setdefault(outer, {})
+        place[name] = value.item() if value.ndim == 0 else value
+    return found
 
 
 def flat_logs(logs: dict[str, Any]) -> dict[str, Any]:

@@ -24,13 +24,12 @@ from kcompile.training.data.arrays import (
 )
 from kcompile.training.data.batches import BatchData, arrays_of, batch_data, short
 from kcompile.training.data.hosted import in_memory
-from kcompile.training.data.packing import unpack_x_y_sample_weight
+from kcompile.training.data.packing import pack_x_y_sample_weight, unpack_x_y_sample_weight
 from kcompile.training.data.weights import class_weight_to_sample_weights
 from kcompile.training.extents import leaves_of
+from kcompile.training.functions import open_run, own_function
 from kcompile.training.progress import Progress
 from kcompile.training.runs import (
-    ArrayRun,
-    BatchRun,
     Pace,
     PredictRun,
     run_epoch,
@@ -110,7 +109,7 @@ class Trainer(Compiled):
             (x, y, sample_weight), validation_data = split_validation(x, y, sample_weight, validation_split)
         rng = np.random.default_rng(np.random.randint(2**31))  # follows the seed that the user has set
         data = _data(self, x, y, sample_weight, batch_size, steps_per_epoch, shuffle, class_weight, rng)
-        run = self._open("train", data, rng)
+        run = open_run(self, "train", data, rng)
         run.reset()
         epochs = config.limited_epochs(epochs)
         steps_per_epoch = config.limited_steps(steps_per_epoch, run.num_batches)
@@ -120,7 +119,7 @@ class Trainer(Compiled):
             if size is not None:
                 checked_batch_size(size, "validation_batch_size" if validation_batch_size else "batch_size")
             held_out = _held_out(validation_data, size, validation_steps)
-            evaluation = self._open("test", _data(self, **held_out))
+            evaluation = open_run(self, "test", _data(self, **held_out))
         if not isinstance(callbacks, CallbackList):
             steps = steps_per_epoch or run.num_batches
             params = {"verbose": verbose, "epochs": epochs, "steps": steps}
@@ -155,11 +154,6 @@ class Trainer(Compiled):
                 self.optimizer.finalize_variable_values(self.trainable_variables)
         callbacks.on_train_end(logs)
         return self.history
-
-    def _open(self, kind: str, data: ArrayData | BatchData, rng: Any = None) -> ArrayRun | BatchRun:
-        if isinstance(data, BatchData):
-            return BatchRun(self, kind, data, rng)
-        return ArrayRun(self, kind, data, rng)
 
     def _epoch(
         self, epoch: int, epochs: int, run: Any, steps: int | None, callbacks: Any, pace: Pace
@@ -217,7 +211,7 @@ class Trainer(Compiled):
         if kwargs:
             raise ValueError(f"Arguments not recognized: {kwargs}")
         check_steps("steps", steps)
-        run = opened or self._open("test", _data(self, x, y, sample_weight, batch_size, steps))
+        run = opened or open_run(self, "test", _data(self, x, y, sample_weight, batch_size, steps))
         steps = config.limited_steps(steps, run.num_batches)
         if not isinstance(callbacks, CallbackList):
             params = {"verbose": verbose, "epochs": 1, "steps": steps or run.num_batches}
@@ -254,7 +248,7 @@ class Trainer(Compiled):
         as_ours = is_default_step(self, kind) and type(self).compute_metrics is Compiled.compute_metrics
         if as_ours or not run.logs:
             return run.logs  # they are the results
-        updated = all(any(v.leaf in run.graph.assignments for v in m.variables) for m in self.metrics)
+        updated = all(any(map(run.assigns, m.variables)) for m in self.metrics)
         results = self.get_metrics_result() if updated else {}
         return pythonify_logs(results) if results.keys() == run.logs.keys() else run.logs
 
@@ -274,14 +268,15 @@ class Trainer(Compiled):
         """
         if type(x) is np.ndarray and callbacks is None and steps is None and x.ndim:
             size = DEFAULT_BATCH_SIZE if batch_size is None else checked_batch_size(batch_size)
-            if 0 < len(x) <= size:  # one batch: nothing to organize
+            if 0 < len(x) <= size and own_function(self, "predict") is None:  # one batch: nothing to organize
                 began = time.time()
                 outputs = self.predict_on_batch(x)
                 if verbose:
                     print_single_step(time.time() - began, verbose)
                 return outputs
         check_steps("steps", steps)
-        run = PredictRun(self, _data(self, x, None, None, batch_size, steps))
+        data, function = _data(self, x, None, None, batch_size, steps), own_function(self, "predict")
+        run = PredictRun(self, data, function)
         steps = config.limited_steps(steps, run.num_batches)
         if not isinstance(callbacks, CallbackList):
             params = {"verbose": verbose, "epochs": 1, "steps": steps or run.num_batches}
@@ -334,9 +329,14 @@ class Trainer(Compiled):
             arrays_of(y, "y"),
             arrays_of(sample_weight, "sample_weight"),
         )
+        function = own_function(self, kind)
+        if function is not None:
+            self.reset_metrics()
+            logs = pythonify_logs(function(iter([pack_x_y_sample_weight(*data)])))
+            return logs if return_dict else self._flatten_metrics_in_order(logs)
         program = self._training.programs.batch(kind, data)
-        if program.traced.label_ranges:
-            check_labels(data[1], program.traced.label_ranges)
+        if program.label_ranges:
+            check_labels(data[1], program.label_ranges)
         logs = flat_logs(program.logs(program.run(*leaves_of(data))))
         if return_dict:
             return pythonify_logs(logs)
@@ -349,9 +349,12 @@ class Trainer(Compiled):
     def predict_on_batch(self, x: Any) -> Any:
         """The model's outputs for one batch, as arrays."""
         x = arrays_of(self._on_host(x), "x")
+        function = own_function(self, "predict")
+        if function is not None:
+            return tree.map_structure(np.asarray, function([(x,)]))
         program = self._training.programs.predict(x)
         outputs = program.run(*leaves_of(x))
-        return tree.pack_as(program.traced.result, outputs)
+        return tree.pack_as(program.result, outputs)
 
 
 def _data(

@@ -317,11 +317,6 @@ def test_no_optimizer():
         linear(optimizer=None).fit(x, y, verbose=0)
 
 
-def test_a_loss_without_reduction():
-    with pytest.raises(ValueError, match="one number, not one per sample"):
-        linear(loss=keras.losses.MeanSquaredError(reduction=None)).fit(x, y, verbose=0)
-
-
 def heads(**settings):
     inputs = keras.Input((4,))
     model = keras.Model(
@@ -367,18 +362,6 @@ def test_weights_of_another_structure():
 def test_unknown_arguments_of_evaluate():
     with pytest.raises(ValueError, match="Arguments not recognized: {'foo': 1}"):
         linear().evaluate(x, y, foo=1)
-
-
-def test_a_custom_train_function_is_refused():
-    class Custom(keras.Model):
-        def call(self, inputs):
-            return inputs
-
-        def make_train_function(self, force=False):
-            return None
-
-    with pytest.raises(NotImplementedError, match=r"make_train_function\(\).*train_step\(\)"):
-        Custom().compile("sgd", "mse")
 
 
 def test_predict_of_nothing():
