@@ -199,7 +199,10 @@ def deserialize_keras_object(
 
 
 def _checked_name(config: Config) -> str:
-    names = [config["class_name"], config.get("module") or "", config.get("registered_name") or ""]
+    names = [
+        config["class_name"],
+        *(config[k] for k in ("module", "registered_name") if config.get(k) is not None),
+    ]
     if not all(isinstance(n, str) for n in names) or not isinstance(config.get("shared_object_id", 0), int):
         raise TypeError(message("The names in a config must be strings.", received=_shown(config)))
     return names[0]

@@ -90,7 +90,8 @@ def _home(config: Config) -> Config:
         return {}
     if _is_op(config):
         return {"module": OPS}
-    return {"module": "keras.layers"} if config.get("class_name") in published("keras.layers") else {}
+    name = config.get("class_name")
+    return {"module": "keras.layers"} if isinstance(name, str) and name in published("keras.layers") else {}
 
 
 def _has_old_nodes(layer: Any) -> bool:

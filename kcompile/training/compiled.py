@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from kcompile import metrics as metrics_module
 from kcompile import ops, optimizers
 from kcompile.core import config
 from kcompile.core.callers import users_level
+from kcompile.core.errors import message
 from kcompile.core.serialization import deserialize_keras_object, serialize_keras_object
 from kcompile.training.compile_loss import CompileLoss
 from kcompile.training.compile_metrics import CompileMetrics
@@ -343,6 +345,13 @@ class Compiled(_Layer):
                 stacklevel=2,
             )
             return
-        self.compile(**deserialize_keras_object(config))
+        settings = deserialize_keras_object(config)
+        if not isinstance(settings, dict) or not settings.keys() <= ARGUMENTS:
+            summary = "A compile config must be a dict of the arguments of `compile`."
+            raise ValueError(message(summary, expected=f"{sorted(ARGUMENTS)}", received=f"{config!r:.200}"))
+        self.compile(**settings)
         if self.optimizer is not None and self.built:
             self.optimizer.build(self.trainable_variables)
+
+
+ARGUMENTS = frozenset(inspect.signature(Compiled.compile).parameters) - {"self"}  # of `compile`

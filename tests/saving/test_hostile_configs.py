@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zipfile
 
+import h5py
 import numpy as np
 import pytest
 
@@ -48,6 +49,34 @@ def test_json_outside_of_the_limits(name, good, tmp_path):
         for member, content in {**good, "config.json": data}.items():
             archive.writestr(member, content)
     with pytest.raises(ValueError, match=match):
+        saving.load_model(path)
+
+
+@pytest.mark.parametrize(
+    "change, match",
+    [
+        (lambda c: c.update(compile_config=7), "must be a dict of the arguments of `compile`"),
+        (lambda c: c.update(compile_config={"../x": 1}), "must be a dict of the arguments of `compile`"),
+        (lambda c: dense_of(c).update(module={"a": 1}), "names in a config must be strings"),
+        (lambda c: dense_of(c).update(module=[]), "names in a config must be strings"),
+        (lambda c: dense_of(c).update(registered_name=0), "names in a config must be strings"),
+    ],
+)
+def test_other_kinds_of_things_where_names_and_settings_stand(change, match, good, tmp_path):
+    with pytest.raises((ValueError, TypeError), match=match):
+        load(config_with(good, change), tmp_path)
+
+
+def test_an_older_file_whose_layer_has_no_name_of_a_class(tmp_path):
+    path = tmp_path / "m.h5"
+    model = kcompile.Sequential([kcompile.Input((3,)), kcompile.layers.Dense(2)])
+    model.save(path)
+    with h5py.File(path, "a") as file:
+        config = json.loads(file.attrs["model_config"])
+        config["config"]["layers"][1]["class_name"] = {}
+        config["config"]["layers"][1].pop("module", None)
+        file.attrs["model_config"] = json.dumps(config)
+    with pytest.raises(TypeError, match="names in a config must be strings"):
         saving.load_model(path)
 
 

@@ -145,7 +145,7 @@ def write_tokens(folder: str, shown: list[str], tokens: list[Token], token: Call
 def read_tokens(folder: str, token: Callable[[Any], Token]) -> list[Token] | None:
     """What `write_tokens` wrote, None if that is nothing.
 
-    Raises:  ValueError for a second file that holds no list of text.
+    Raises:  ValueError for lines that are no text, and for a second file that holds no list of text.
     """
     lines, exact = Path(folder, FILE), Path(folder, EXACT)
     if exact.is_file():
@@ -153,4 +153,11 @@ def read_tokens(folder: str, token: Callable[[Any], Token]) -> list[Token] | Non
         if not isinstance(given, list) or not all(isinstance(one, str) for one in given):
             raise ValueError(f"'{EXACT}' of a saved layer must hold a list of text.")
         return [token(one.encode("utf-8", "surrogateescape")) for one in given]
-    return [token(line) for line in lines_of(lines.read_text("utf-8"))] if lines.is_file() else None
+    if not lines.is_file():
+        return None
+    try:
+        return [token(line) for line in lines_of(lines.read_text("utf-8"))]
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"The vocabulary '{FILE}' of a saved layer is damaged: it is no UTF-8 text."
+        ) from error
