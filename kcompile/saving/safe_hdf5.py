@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, ParamSpec, TypeVar
 import numpy as np
 
 from kcompile.core import dtypes
+from kcompile.saving.hdf5_texts import Texts
 from kcompile.saving.safe_json import refused
 
 MAX_DEPTH = 64
@@ -45,8 +46,8 @@ class Group:
              numbers, unknown filters, and shapes other than asked for.
     """
 
-    def __init__(self, group: Any, path: str, file: str, room: list[int]):
-        self._group, self.path, self._file = group, path, file
+    def __init__(self, group: Any, path: str, file: str, room: list[int], texts: Texts):
+        self._group, self.path, self._file, self._texts = group, path, file, texts
         self._room = room  # bytes left for arrays of unknown shape, in the whole file: blocks can be shared
 
     @_naming_damage
@@ -70,7 +71,7 @@ class Group:
         for name in path.split("/"):
             if current.kind(name) != "group":
                 return None
-            current = Group(current._child(name), current._join(name), self._file, self._room)
+            current = Group(current._child(name), current._join(name), self._file, self._room, self._texts)
         return current
 
     @_naming_damage
@@ -95,7 +96,16 @@ class Group:
             array = np.array(found)
         except (OSError, ValueError, RuntimeError) as error:
             raise ValueError(f"{self._what(name)} is damaged: {error}") from error
-        return _as_bfloat16(found, array)
+        return self._as_bfloat16(found, array)
+
+    def _as_bfloat16(self, dataset: Any, array: np.ndarray) -> np.ndarray:
+        """Keras marks bfloat16, which HDF5 does not know, by an attribute."""
+        if array.dtype.kind != _V:
+            return array
+        self._texts.check(self._group.file)
+        if dataset.attrs.get("dtype") != "bfloat16":
+            raise refused("An HDF5 array", f"the dtype {array.dtype}", "numbers")
+        return array.view(dtypes.numpy_dtype("bfloat16"))
 
     def _take_room(self, name: str, size: int, found: Any) -> None:
         self._room[0] -= size
@@ -112,6 +122,7 @@ class Group:
         stored = self._group.attrs.get_id(name)
         if math.prod(stored.shape) != 1 or stored.get_storage_size() > limit:
             raise refused(f"{self._what()}: attribute {name!r}", "something else", "one text")
+        self._texts.check(self._group.file)
         value = self._group.attrs[name]
         value = value.item() if isinstance(value, np.ndarray) else value
         return value.encode() if isinstance(value, str) else bytes(value)
@@ -119,6 +130,7 @@ class Group:
     @_naming_damage
     def texts(self, name: str) -> list[str]:
         """An attribute that lists names; empty if there is none. Long lists come in numbered chunks."""
+        self._texts.check(self._group.file)
         if name in self._group.attrs:
             return _names(self._group.attrs[name])
         found: list[str] = []
@@ -193,15 +205,6 @@ def _is_number(dtype: np.dtype) -> bool:
     return dtype.kind in "fiub" and dtype.itemsize <= MAX_ITEM
 
 
-def _as_bfloat16(dataset: Any, array: np.ndarray) -> np.ndarray:
-    """Keras marks bfloat16, which HDF5 does not know, by an attribute."""
-    if array.dtype.kind != _V:
-        return array
-    if dataset.attrs.get("dtype") != "bfloat16":
-        raise refused("An HDF5 array", f"the dtype {array.dtype}", "numbers")
-    return array.view(dtypes.numpy_dtype("bfloat16"))
-
-
 def _names(value: Any) -> list[str]:
     return [v.decode() if isinstance(v, bytes) else str(v) for v in np.asarray(value).reshape(-1)]
 
@@ -216,4 +219,4 @@ def open_group(file: str | os.PathLike[str] | BinaryIO, name: str) -> tuple[Any,
         if isinstance(error, FileNotFoundError):
             raise
         raise ValueError(f"{name} is not an HDF5 file, or is damaged: {error}") from error
-    return opened, Group(opened, "", name, [MAX_RATIO * opened.id.get_filesize()])
+    return opened, Group(opened, "", name, [MAX_RATIO * opened.id.get_filesize()], Texts(file, name))

@@ -126,9 +126,11 @@ def test_a_link_among_the_assets_is_refused(parts, tmp_path):
         saving.load_model(path)
 
 
-@pytest.mark.parametrize("data", [b"\xff\xfe", b"a\na\n"], ids=["no text", "repeated"])
-def test_a_damaged_vocabulary_is_refused(parts, tmp_path, data):
-    with pytest.raises(ValueError):
+@pytest.mark.parametrize(
+    "data, match", [(b"\xff\xfe", "no UTF-8 text"), (b"a\na\n", "")], ids=["no text", "repeated"]
+)
+def test_a_damaged_vocabulary_is_refused(parts, tmp_path, data, match):
+    with pytest.raises(ValueError, match=match):
         load({**parts, NAME: data}, tmp_path)
 
 

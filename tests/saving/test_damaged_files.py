@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 
+import h5py
 import numpy as np
 import pytest
 
+import kcompile
 from kcompile import saving
 from tests.saving.hostile import load, members_of, write_zip
 
@@ -62,3 +65,25 @@ def test_configs_that_make_no_sense_never_give_another_kind_of_error(good, tmp_p
     for _ in range(300):
         with contextlib.suppress(ValueError, TypeError):
             load({**good, "config.json": json.dumps(mutated(config, rng))}, tmp_path)
+
+
+@pytest.mark.parametrize("length", [0, 8, 1 << 40])
+def test_texts_without_an_end(tmp_path, length):
+    """HDF5's library never comes back from a free space of no length among its texts."""
+    path = tmp_path / "m.h5"
+    kcompile.Sequential([kcompile.Input((3,)), kcompile.layers.Dense(2)]).save(path)
+    with h5py.File(path, "a") as file:
+        file.attrs["more"] = "text"
+    data = bytearray(path.read_bytes())
+    changed = 0
+    for found in re.finditer(b"GCOL\x01", bytes(data)):
+        at = found.start() + 16
+        while int.from_bytes(data[at : at + 2], "little"):
+            at += 16 + -(-int.from_bytes(data[at + 8 : at + 16], "little") // 8) * 8
+        if at + 16 <= found.start() + int.from_bytes(data[found.start() + 8 : found.start() + 16], "little"):
+            data[at + 8 : at + 16] = length.to_bytes(8, "little")
+            changed += 1
+    assert changed
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match="have no end"):
+        saving.load_model(path)
