@@ -28,7 +28,7 @@ class ModelArchive:
         self.name = name
         try:
             self._zip = zipfile.ZipFile(file)
-        except (zipfile.BadZipFile, OSError, ValueError) as error:
+        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
             raise ValueError(f"{name} is not a .keras file, or is damaged: {error}") from error
         self.members = self._zip.infolist()
         self._check()

@@ -93,3 +93,12 @@ def test_too_many_members(good, tmp_path):
     more = {f"assets/{k}": b"" for k in range(10_001)}
     with pytest.raises(ValueError, match="members"):
         load({**good, **more}, tmp_path)
+
+
+def test_an_archive_of_a_newer_zip(good, tmp_path):
+    path = write_zip(tmp_path / "m.keras", members_of(good))
+    data = bytearray(path.read_bytes())
+    data[data.index(b"PK\x01\x02") + 6] = 99  # the version that is needed to read a member
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match="damaged"):
+        saving.load_model(path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 
+import h5py
 import numpy as np
 import pytest
 
@@ -42,6 +43,37 @@ def test_names_of_code_are_refused_as_layers_and_as_arguments(name, safe_mode, g
     for parts in (as_layer, as_model, as_argument, as_loss):
         with pytest.raises((ValueError, TypeError)):
             load(parts, tmp_path, safe_mode=safe_mode)
+
+
+@pytest.mark.parametrize("safe_mode", [True, False, None])
+@pytest.mark.parametrize("name", ENTRIES)
+def test_the_older_format_refuses_them_too(name, safe_mode, tmp_path, trap):
+    path = tmp_path / "m.h5"
+    model = kcompile.Sequential([kcompile.Input((3,)), layers.Dense(2)])
+    model.compile("sgd", "mse")
+    model.save(path)
+    with h5py.File(path) as file:
+        honest = {key: file.attrs[key] for key in ("model_config", "training_config")}
+    changes = {
+        "model_config": [
+            lambda c: c["config"]["layers"].append(ENTRIES[name]),
+            lambda c: dense_of(c)["config"].update(activation=ENTRIES[name]),
+            lambda c: dense_of(c)["config"].update(kernel_initializer=ENTRIES[name]),
+        ],
+        "training_config": [
+            lambda c: c.update(loss=ENTRIES[name]),
+            lambda c: c.update(metrics=[ENTRIES[name]]),
+            lambda c: c.update(optimizer_config=ENTRIES[name]),
+        ],
+    }
+    for key, change in ((key, change) for key, several in changes.items() for change in several):
+        config = json.loads(honest[key])
+        change(config)
+        with h5py.File(path, "a") as file:
+            for attribute, text in {**honest, key: json.dumps(config)}.items():
+                file.attrs[attribute] = text
+        with pytest.raises((ValueError, TypeError)):
+            saving.load_model(path, safe_mode=safe_mode)
 
 
 def test_a_lambda_is_refused_with_a_remedy(good, tmp_path):
