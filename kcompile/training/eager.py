@@ -24,13 +24,9 @@ class EagerProgram:
 
     def __init__(self, function: Callable[[Structure], Any], form: Structure):
         self._function, self._form = function, form
-        self._assigned: set[Variable] = set()
+        self._assigned: set[Variable] | None = None
         self.result: Structure = None
         self.listed: list[str] | None = None
-
-    def assigns(self, variable: Variable) -> bool:
-        """Did the last run assign it?"""
-        return variable in self._assigned
 
     def run(self, *arrays: np.ndarray) -> list[np.ndarray]:
         given = iter(arrays)
@@ -59,6 +55,12 @@ class EagerStep(EagerProgram):
     @lazy
     def traced(self) -> StepGraph:
         return self._trace()
+
+    def assigns(self, variable: Variable) -> bool:
+        """Did the last run assign it, or will the first one?"""
+        if self._assigned is None:
+            return variable.leaf in self.traced.graph.assignments
+        return variable in self._assigned
 
     def logs(self, outputs: list[np.ndarray]) -> dict[str, Any]:
         return nested_logs(self._notes.names, self._notes.within, outputs)

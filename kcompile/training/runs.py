@@ -17,12 +17,14 @@ from kcompile.core.random_states import (
     set_global_states,
 )
 from kcompile.ir.graph import Graph
+from kcompile.trace.variable import Variable
 from kcompile.training import interrupts
 from kcompile.training.checks import check_labels
 from kcompile.training.data.arrays import ArrayData
 from kcompile.training.data.batches import BatchData
 from kcompile.training.data.history import History
 from kcompile.training.data.packing import pack_x_y_sample_weight
+from kcompile.training.eager import EagerStep
 from kcompile.training.extents import check_equal_batches, leaves_of
 from kcompile.training.programs import StepProgram
 from kcompile.training.step import is_built
@@ -172,7 +174,7 @@ class BatchRun:
     def __init__(self, model: Any, kind: str, data: BatchData, rng: np.random.Generator | None = None):
         self.data, self.num_batches = data, data.num_batches
         self.kind, self._programs, self._rng = kind, model._training.programs, rng
-        self._known: Any = None  # one of the programs
+        self._latest: Any = None  # program
         self._looked = not data.has_hooks or not is_built(model)  # a data set hears of each look, as in Keras
         if self._looked:
             self._program(data.first())  # checked before anything begins
@@ -183,16 +185,23 @@ class BatchRun:
         self._before: dict[str, Any] = {}
         self.logs: dict[str, Any] = {}
 
-    def _program(self, batch: tuple[Any, Any, Any]) -> StepProgram:
-        program: StepProgram = self._programs.batch(self.kind, batch, alone=False)
+    def _program(self, batch: tuple[Any, Any, Any]) -> StepProgram | EagerStep:
+        program = self._programs.batch(self.kind, batch, alone=False)
         check_labels(batch[1], program.label_ranges)
-        self._known = self._known or program
+        self._latest = program
         return program
 
     @property
     def graph(self) -> Graph:
         """What a step computes."""
-        return (self._known or self._program(self.data.first(tell=False))).traced.graph
+        return self._some_program().traced.graph
+
+    def assigns(self, variable: Variable) -> bool:
+        """Does a step assign it?"""
+        return self._some_program().assigns(variable)
+
+    def _some_program(self) -> StepProgram | EagerStep:
+        return self._latest or self._program(self.data.first(tell=False))
 
     def reset(self) -> None:
         """A run begins. The look at the first batch was the first one's beginning."""
@@ -261,7 +270,6 @@ class BatchRun:
             outputs = program.run(*leaves_of(list(batch)))
             done += 1
         self.logs = program.logs(outputs)
-        self.assigns = program.assigns
         return done
 
 
