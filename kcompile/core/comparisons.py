@@ -26,7 +26,7 @@ _counting = threading.Lock()
 
 @contextmanager
 def watched() -> Iterator[set[str]]:
-    """Inside, modules are noted that look at a dimension; Python's own stand for the one that calls them."""
+    """Inside, modules are noted that look at a dimension; for Python's own and NumPy, who calls them."""
     _thread.watching.append(set())
     _count(1)
     try:
@@ -56,10 +56,17 @@ def note(asking: FrameType | None) -> None:
     """This frame has looked at a dimension."""
     if not _thread.watching:
         return
-    while asking is not None and _root(asking) in sys.stdlib_module_names:
+    while asking is not None and (_root(asking) == "numpy" or _root(asking) in sys.stdlib_module_names):
+        if _is_collecting(asking):
+            return
         asking = asking.f_back
     if asking is not None:
         _thread.watching[-1].add(_root(asking))
+
+
+def _is_collecting(frame: FrameType) -> bool:
+    """Does a dictionary of weak references drop an entry here? That happens below whatever runs just then."""
+    return frame.f_code.co_name == "remove" and frame.f_globals.get("__name__") == "weakref"
 
 
 def look() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from kcompile.core import config, tree
+from kcompile.core import comparisons, config, tree
 from kcompile.core.lazy import lazy
 from kcompile.core.symbolic import Int
 from kcompile.ir.types import Shape
@@ -55,6 +55,10 @@ class StepProgram:
         return steps.nested_logs(self.traced.names, self.traced.within, outputs)
 
 
+class _DependsOnExtentsError(Exception):
+    """The user's code asks what an open dimension is (`x.shape[0] == 3`), and may do something else then."""
+
+
 class Programs:
     """The steps of one model by kind and by dtypes and shapes of the data.
 
@@ -80,14 +84,19 @@ class Programs:
             config.current().target,
         )
 
-    def _get(self, key: Any, size: int, make: Callable[[], StepGraph]) -> StepProgram:
-        """The program of this key, traced if need be. size: of the batch that asks for it."""
+    def _get(self, key: Any, size: int, make: Callable[[], StepGraph], is_open: bool) -> StepProgram:
+        """The program of this key, traced if need be. size: of the batch that asks for it.
+
+        Raises:  _DependsOnExtentsError where is_open and the user's code looks at what an open dimension is.
+        """
         version = self.version()
         known = self._known.get(key)
         if known is not None and known[0] == version:
             return known[1]
-        with present_batch(size):
+        with present_batch(size), comparisons.watched() as asking:
             traced = make()
+        if is_open and asking - {"kcompile"}:
+            raise _DependsOnExtentsError(f"looked at by {', '.join(sorted(asking - {'kcompile'}))}")
         program = known[1] if known is not None else None
         version = self.version()  # a first trace builds layers
         if program is None or not program.traced.same_as(traced):
@@ -136,16 +145,19 @@ class Programs:
         self, key: Any, data: Any, shapes: list[Shape], size: int, make: Callable[[list[Shape]], StepGraph]
     ) -> StepProgram:
         """The program of make(shapes), the dimensions as open as the user's code allows: else those of the
-        data's own extents, else for batches of this size alone, as a constant with so many rows needs it.
+        data's own extents, else for batches of this size alone, as a constant with so many rows needs it, or
+        a comparison with this size.
         """
         failed: list[Any] = []
         errors: list[Exception] = []
-        for attempt in _ever_less_open(data, shapes, size):
+        attempts = list(_ever_less_open(data, shapes, size))
+        for attempt in attempts:
             name = (*key, spec(data, attempt))
             if self._refused.get(name) == self.version():
                 continue
             try:
-                program = self._get(name, size, lambda known=attempt: make(known))  # type: ignore[misc]
+                is_open = attempt is not attempts[-1]
+                program = self._get(name, size, lambda known=attempt: make(known), is_open)  # type: ignore[misc]
             except Exception as error:  # if it is the user's mistake, it comes again, with numbers
                 failed.append(name)
                 errors.append(error)
@@ -157,7 +169,8 @@ class Programs:
             if isinstance(attempt[0][0], int):
                 program.size = size
             return program
-        raise errors[-2] if len(errors) > 1 and not isinstance(shapes[0][0], int) else errors[-1]
+        met = errors[-2:] if not isinstance(shapes[0][0], int) else errors[-1:]  # with symbols, if possible
+        raise next(e for e in met if not isinstance(e, _DependsOnExtentsError))
 
     def batch_dimension(self, size: int) -> int | Int:
         """The batch's dimension in traces: its size only where layers have to know it."""

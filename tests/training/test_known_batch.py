@@ -105,3 +105,38 @@ def test_mistakes_are_told_as_before():
     model.compile("sgd", "mse")
     with pytest.raises(ValueError, match=r"\(None, 2\)"):
         model.predict(X[:, :2], verbose=0)
+
+
+class AsksForExtents(layers.Layer):
+    """What it computes depends on how many rows there are, and on how long they are."""
+
+    def call(self, x):
+        rows = 2.0 if x.shape[0] == SIZE else 5.0
+        return x * (rows if x.shape[1] != 4 else 7.0)
+
+
+@pytest.mark.parametrize("eager", [False, True])
+def test_a_comparison_with_an_extent_is_one_of_numbers(eager):
+    """As in Keras on JAX, which traces each size by itself."""
+    model = keras.Sequential([keras.Input((None,)), AsksForExtents()])
+    model.compile(keras.optimizers.SGD(0.05), "mse", run_eagerly=eager)
+    for shape, factor in [((4, 3), 2.0), ((3, 3), 5.0), ((4, 5), 2.0), ((3, 4), 7.0)]:
+        ones = np.ones(shape, "float32")
+        for found in (model(ones), model.predict(ones, verbose=0), model.predict_on_batch(ones)):
+            np.testing.assert_array_equal(found, ones * factor)
+        assert model.test_on_batch(ones, 0 * ones) == factor**2
+    assert model.predict(np.ones((6, 3)), batch_size=4, verbose=0).mean() == (4 * 2 + 2 * 5) / 6
+    assert model.evaluate(np.ones((6, 3)), np.zeros((6, 3)), batch_size=4, verbose=0) == (4 * 4 + 2 * 25) / 6
+
+
+def test_a_mistake_behind_a_comparison_is_told():
+    class Fails(layers.Layer):
+        def call(self, x):
+            return x if x.shape[0] == 83 or x.shape[0] is None else ops.reshape(x, (-1, 5))
+
+        def compute_output_shape(self, shape):
+            return shape
+
+    model = keras.Sequential([keras.Input((3,)), Fails()])
+    with pytest.raises(ValueError, match="5"):
+        model.predict(X[:4], verbose=0)
