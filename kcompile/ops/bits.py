@@ -21,6 +21,8 @@ from kcompile.ops import elementwise as ew
 BITS = {"float32": ("uint32", "f32_bits", "bits_f32"), "float64": ("uint64", "f64_bits", "bits_f64")}
 FLOATS = {bits: dtype for dtype, (bits, *_) in BITS.items()}
 HALF_UNITS = {"float16": 1 << 13, "bfloat16": 1 << 16}  # their last places, among the bits of a float32
+INFINITY, SMALLEST = 0x7F800000, 0x38800000  # float32's bits of infinity, of float16's least normal number
+REBIAS = (127 - 15) << 10  # float16's exponents count from elsewhere
 
 to_bits_op = Op("to_bits", cheap=True)
 """The bits of a float as an unsigned int."""
@@ -115,10 +117,6 @@ def view(x: Any, dtype: Any = None) -> Any:
         return ew.not_equal(view(x, "uint8"), 0)
     if not isinstance(x, Value):
         return np.ascontiguousarray(x).view(dtypes.numpy_dtype(name)) if x.ndim else x.view(name)
-    if {own, name} & {"float16", "bfloat16"}:
-        raise NotImplementedError(
-            f"view: the bits of 16-bit floats have no kernel. Received: {own} as {name}"
-        )
     return _from_unsigned(_resized(_as_unsigned(x, own), name), name)
 
 
@@ -143,11 +141,52 @@ def _unsigned(dtype: str) -> str:
 
 
 def _as_unsigned(x: Any, own: str) -> Any:
+    if own in HALF_UNITS:
+        wide = to_bits_op(ew.cast(x, "float32"))
+        return ew.cast(_float16_bits(wide) if own == "float16" else _bfloat16_bits(wide), "uint16")
     return to_bits_op(x) if dtypes.is_float(own) else ew.cast(x, _unsigned(own))
 
 
 def _from_unsigned(x: Any, name: str) -> Any:
+    if name in HALF_UNITS:
+        word = ew.cast(x, "uint32")
+        wide = _of_float16_bits(word) if name == "float16" else bitwise.left_shift(word, 16)
+        return ew.cast(from_bits_op(wide), name)
     return from_bits_op(x) if dtypes.is_float(name) else ew.cast(x, name)
+
+
+def _rounded(bits: Any, places: int) -> Any:
+    """Without the last places, ties to even: what a kernel has not stored may have more of them."""
+    odd = bitwise.bitwise_and(bitwise.right_shift(bits, places), 1)
+    return bitwise.right_shift(ew.add(bits, ew.add(odd, (1 << places - 1) - 1)), places)
+
+
+def _bfloat16_bits(bits: Any) -> Any:
+    """From the bits of a float32. A NaN keeps its upper ones: the half that it was has no more."""
+    is_nan = ew.greater(bitwise.bitwise_and(bits, 0x7FFFFFFF), INFINITY)
+    return ew.where(is_nan, bitwise.right_shift(bits, 16), _rounded(bits, 16))
+
+
+def _float16_bits(bits: Any) -> Any:
+    """From the bits of a float32."""
+    sign = bitwise.bitwise_and(bitwise.right_shift(bits, 16), 0x8000)
+    size = bitwise.bitwise_and(bits, 0x7FFFFFFF)
+    tiny = ew.cast(ew.round(ew.multiply(from_bits_op(size), 2.0**24)), "uint32")  # a multiple of 2**-24
+    normal = ew.minimum(ew.subtract(_rounded(size, 13), REBIAS), 0x7C00)
+    found = ew.where(ew.less(size, SMALLEST), tiny, normal)
+    nan = bitwise.bitwise_and(bitwise.right_shift(size, 13), 0x7FFF)
+    return bitwise.bitwise_or(sign, ew.where(ew.greater(size, INFINITY), nan, found))
+
+
+def _of_float16_bits(word: Any) -> Any:
+    """The bits of the float32 of the same value."""
+    sign = bitwise.left_shift(bitwise.bitwise_and(word, 0x8000), 16)
+    size = bitwise.bitwise_and(word, 0x7FFF)
+    tiny = to_bits_op(ew.multiply(ew.cast(size, "float32"), 2.0**-24))
+    normal = bitwise.left_shift(ew.add(size, REBIAS), 13)
+    special = bitwise.bitwise_or(bitwise.left_shift(size, 13), INFINITY)
+    wide = ew.where(ew.less(size, 0x400), tiny, ew.where(ew.less(size, 0x7C00), normal, special))
+    return bitwise.bitwise_or(sign, wide)
 
 
 def _resized(x: Any, name: str) -> Any:

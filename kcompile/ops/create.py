@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from kcompile.core import dtypes
-from kcompile.core.errors import ShapeError, message
+from kcompile.core.errors import ArgumentError, ShapeError, message
 from kcompile.core.symbolic import Int
 from kcompile.core.wholes import Extents
 from kcompile.ir import graph, loops
@@ -72,6 +72,8 @@ def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None) ->
     >>> arange(1, 7, 2).tolist()
     [1, 3, 5]
     """
+    if start is None:
+        raise ArgumentError("arange: a number is needed to go up to. Received: start=None")
     first, last = (0, start) if stop is None else (start, stop)
     step = 1 if step is None else step
     given = [x for x in (start, stop, step) if x is not None and not isinstance(x, Int)]

@@ -49,6 +49,8 @@ CASES = {
     "view-wide": lambda a: ops.view(a["small"], "float32"),
     "view-double": lambda a: ops.view(a["double"], "int64"),
     "view-halves": lambda a: ops.view(a["double"], "int32"),
+    "view-float16": lambda a: ops.view(ops.cast(a["x"], "float16"), "uint8"),
+    "view-to-bfloat16": lambda a: ops.view(ops.cast(a["x"], "float32"), "bfloat16"),
     "view-bool": lambda a: ops.view(a["small"], "bool"),
     "rearrange": lambda a: ops.rearrange(a["x"], "a (b c) -> c (a b)", c=3),
     "vectorize": lambda a: ops.vectorize(lambda r, s: ops.sum(r) * s, signature="(n),()->()")(a["x"], 2.0),

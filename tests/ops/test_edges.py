@@ -374,6 +374,30 @@ def test_every_half_has_its_neighbours(dtype, towards):
     assert got.dtype == x.dtype and np.isnan(got[np.isnan(wide)].astype("float32")).all()
 
 
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_the_bits_of_every_half(dtype):
+    bits = np.arange(1 << 16, dtype="uint16")
+    x = bits.view(kcompile.core.dtypes.numpy_dtype(dtype))
+    found = np.asarray(kcompile.jit(lambda x: ops.view(x, dtype))(bits))
+    back = np.asarray(kcompile.jit(lambda x: ops.view(x, "uint16"))(x))
+    wide = x.astype("float32")
+    is_nan = np.isnan(wide)
+    least = float(np.finfo("float32").tiny)  # kernels take what lies below for 0
+    known = (np.abs(wide) >= least) | (wide == 0)
+    np.testing.assert_array_equal(found[known], x[known])
+    np.testing.assert_array_equal(back[known], bits[known])
+    assert found.dtype == x.dtype and np.isnan(found[is_nan].astype("float32")).all()
+    assert np.isnan(back[is_nan].view(x.dtype).astype("float32")).all()
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_bits_are_those_of_a_rounded_half(dtype):
+    """What a kernel has not stored has more places than a half."""
+    x = np.random.default_rng(4).normal(size=999).astype(kcompile.core.dtypes.numpy_dtype(dtype))
+    found = kcompile.jit(lambda x: ops.view(x * x, "int16"))(x)
+    np.testing.assert_array_equal(found, (x * x).view("int16"))
+
+
 def test_loops_give_tensors():
     assert ops.fori_loop(2, 5, lambda i, total: total + i, 0).dtype == np.int32
 

@@ -31,6 +31,7 @@ REFUSED = {
     "stft-window": (lambda: ops.stft(WAVE, 4, 2, 4, window="x"), ValueError, "must be one of"),
     "stft-shape": (lambda: ops.stft(WAVE, 4, 2, 4, window=np.ones(3)), ValueError, "The shape of `window`"),
     "istft-rank": (lambda: ops.istft((WAVE, WAVE), 4, 2, 4), ValueError, "at least 2 dimensions"),
+    "arange": (lambda: ops.arange(None), ValueError, "a number is needed"),
     "view-0d": (lambda: ops.view(np.float32(3), "int8"), ValueError, "0-d tensor"),
     "view-uneven": (lambda: ops.view(np.arange(3, dtype="int8"), "int16"), ValueError, "a multiple of 2"),
     "complex": (lambda: ops.view_as_complex(X), ValueError, "must be size 2"),
