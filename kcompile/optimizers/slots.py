@@ -84,14 +84,14 @@ class Slots:
         return slots[0] if isinstance(name, str) else slots
 
     def set_weights(self, weights: Sequence[Any]) -> None:
-        """Set all variables, in the order of `variables`."""
+        """Set variables, in the order of `variables`; a shorter list sets the first of them, as in Keras."""
         if not self.built:
             raise ValueError(
                 "You are calling `set_weights()` on an optimizer that has not yet been built. Please call "
                 "`optimizer.build(trainable_variables)` to create the optimizer weights before calling "
                 "`set_weights()`."
             )
-        for variable, weight in zip(self.variables, weights, strict=True):
+        for variable, weight in zip(self.variables, weights, strict=False):
             variable.assign(weight)
 
     def save_own_variables(self, store: Any) -> None:

@@ -248,3 +248,11 @@ def test_a_schedule_whose_name_cannot_be_one_is_refused_when_called(kind, name):
     schedule = getattr(optimizers.schedules, kind)(*SCHEDULES[kind], name=name)
     with pytest.raises(ValueError, match="`name` must be a string and cannot contain"):
         schedule(2)
+
+
+def test_a_shorter_list_sets_the_first_variables():
+    optimizer = optimizers.Adam()
+    optimizer.build([variable()])
+    optimizer.set_weights([])
+    optimizer.set_weights([np.int32(7)])
+    assert int(optimizer.iterations) == 7
