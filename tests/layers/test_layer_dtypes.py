@@ -82,3 +82,13 @@ def test_image_layers_keep_their_dtype(name, dtype):
         found = layer(IMAGES, training=training)
         assert dtypes.standardize(found.dtype) == layer.compute_dtype
         assert np.isfinite(found.astype("float64")).all()
+
+
+@pytest.mark.parametrize(
+    "layer, count", [(keras.layers.Average(), 2), (keras.layers.RandomContrast(0.2, seed=1), 1)]
+)
+def test_means_of_ints_on_arrays_are_float32(layer, count):
+    """As in a model, where NumPy's operators of ints and floats would make float64."""
+    images = [np.ones((2, 4, 4, 3), "int32")] * count
+    found = layer(images if count > 1 else images[0])
+    assert found.dtype == np.float32

@@ -53,7 +53,7 @@ class Average(Merge):
     """The mean of the inputs."""
 
     def merge(self, inputs: list[Any]) -> Any:
-        return reduce(ops.add, inputs) / len(inputs)
+        return ops.true_divide(reduce(ops.add, inputs), len(inputs))
 
 
 class Maximum(Merge):

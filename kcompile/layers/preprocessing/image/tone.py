@@ -69,7 +69,8 @@ class RandomContrast(FactorLayer):
             return images
         mean = ops.mean(images, axis=self.height_axis, keepdims=True)
         mean = ops.mean(mean, axis=self.width_axis, keepdims=True)
-        return ops.clip((images - mean) * transformation["contrast_factor"] + mean, *self.value_range)
+        away = ops.subtract(images, mean)  # of ints, too, which NumPy's operator would make float64
+        return ops.clip(away * transformation["contrast_factor"] + mean, *self.value_range)
 
 
 class RandomInvert(FactorLayer):
