@@ -56,7 +56,7 @@ REASONS: dict[str, str] = {
     r"keras\.(name_scope|ops\.layer_normalization)": "what its `**kwargs` may be is named",
     r"keras\.ops\.multi_hot": "its `**kwargs` are for the name that an argument once had",
     r"keras\.quantizers\.(GPTQ|AWQ)Config": "GPTQ and AWQ calibrate blocks of a language model on its texts, "
-    "through KerasHub's tokenizers; `quantize('int4')` needs no data",
+    "by a tokenizer, of which Keras has none; `quantize('int4')` needs no data",
     r"keras\.Operation\.quantized_call": "layers alone have weights to quantize, and have it",
     r"keras\.(Layer|Operation)\.rematerialized_call": "`keras.remat` marks what is computed again",
     r"keras\.Model\.stateless_compute_loss": "made for the trainer of one backend; `stateless_call` is there",
