@@ -6,10 +6,22 @@ from typing import Any
 
 import numpy as np
 
-from kcompile.core import dtypes
+from kcompile.core import dtypes, symbolic
 from kcompile.core.errors import ShapeError, message
 from kcompile.ir.graph import Value
-from kcompile.ops import create, cumulative, joining, movement, numerics, order, scatter, subscript
+from kcompile.ops import (
+    arrange,
+    control,
+    create,
+    cumulative,
+    joining,
+    movement,
+    numerics,
+    order,
+    reduce,
+    scatter,
+    subscript,
+)
 from kcompile.ops import elementwise as ew
 from kcompile.ops import index as indexing
 
@@ -78,16 +90,15 @@ def _traced(x: Any, axis: int | None, size: int | None, fill: Any) -> list[Any]:
                 hint="give `size`",
             )
         )
-    if axis is not None and len(x.shape) != 1:
-        raise NotImplementedError("unique: slices along an axis have no kernel; give arrays, or a 1-D tensor")
-    flat = movement.reshape(x, (-1,))
-    ranks = order.argsort(flat)
-    ascending = indexing.take(flat, ranks, axis=0)
+    moved = movement.reshape(x, (-1,)) if axis is None else arrange.moveaxis(x, axis, 0)
+    rows = movement.reshape(moved, (moved.shape[0], symbolic.product(moved.shape[1:])))
+    ranks = _ascending(rows)
+    ascending = indexing.take(rows, ranks, axis=0)
     after, before = (
         subscript.getitem(ascending, slice(1, None)),
         subscript.getitem(ascending, slice(None, -1)),
     )
-    starts = ew.cast(ew.not_equal(after, before), "int32")
+    starts = ew.cast(reduce.any(ew.not_equal(after, before), axis=1), "int32")
     runs = joining.concatenate([create.zeros((1,), "int32"), cumulative.cumsum(starts, axis=0)], axis=0)
     count = ew.add(subscript.getitem(runs, -1), 1)
     numbers = np.arange(size, dtype="int32")
@@ -96,9 +107,24 @@ def _traced(x: Any, axis: int | None, size: int | None, fill: Any) -> list[Any]:
     begins = ew.where(known, begins, 0)
     y = indexing.take(ascending, begins, axis=0)
     if fill is not None:
-        y = ew.where(known, y, ew.as_tensor(fill, dtypes.standardize(x.dtype)))
+        y = ew.where(movement.reshape(known, (-1, 1)), y, ew.as_tensor(fill, dtypes.standardize(x.dtype)))
+    y = arrange.moveaxis(movement.reshape(y, (size, *moved.shape[1:])), 0, axis or 0)
     places = movement.reshape(ranks, (-1, 1))
-    inverse = movement.reshape(scatter.scatter(places, runs, (flat.shape[0],)), x.shape)
+    inverse = scatter.scatter(places, runs, (rows.shape[0],))
+    inverse = movement.reshape(inverse, x.shape) if axis is None else inverse
     ends = numerics.searchsorted(runs, numbers, side="right")
     counts = ew.where(known, ew.subtract(ends, begins), 0)
     return [y, indexing.take(ranks, begins, axis=0), inverse, counts]
+
+
+def _ascending(rows: Any) -> Any:
+    """Where rows of a matrix stand in ascending order, which their first elements decide, then the second."""
+    columns = rows.shape[1]
+    if columns == 1:
+        return order.argsort(movement.reshape(rows, (-1,)))
+
+    def by_column(k: Any, ranks: Any) -> Any:
+        column = indexing.take(rows, ew.subtract(columns - 1, k), axis=1)
+        return indexing.take(ranks, order.argsort(indexing.take(column, ranks, axis=0)), axis=0)
+
+    return control.fori_loop(0, columns, by_column, create.iota(rows.shape[0]))

@@ -24,6 +24,7 @@ ARRAYS = {
     "square": (RNG.normal(size=(2, 4, 4)) + 3 * np.eye(4)).astype("float32"),
     "tall": RNG.normal(size=(5, 3)).astype("float32"),
     "wave": np.sin(np.arange(40) * 0.7).astype("float32").reshape(2, 20),
+    "rows": np.array([[1, 0, 2], [0, 3, 1], [1, 0, 1], [0, 3, 1], [1, 0, 2], [0, 2, 9]], "float32"),
     "double": RNG.normal(size=(3, 2)),
 }
 
@@ -57,6 +58,11 @@ CASES = {
     "unique": lambda a: ops.unique(
         a["ties"], return_index=True, return_inverse=True, return_counts=True, size=6, fill_value=9
     ),
+    "unique-rows": lambda a: ops.unique(
+        a["rows"], return_index=True, return_inverse=True, return_counts=True, axis=0, size=5, fill_value=9
+    ),
+    "unique-columns": lambda a: ops.unique(a["rows"], return_inverse=True, axis=-1, size=2),
+    "unique-slices": lambda a: ops.unique(ops.reshape(a["rows"], (3, 2, 3)), axis=1, size=2),
     "unique-cut": lambda a: ops.unique(a["ints"], size=3),
     "fft": lambda a: ops.fft((a["x"], a["x"] * 2)),
     "fft2": lambda a: ops.ifft2(ops.fft2((a["x"], a["x"] * 2))),
