@@ -53,7 +53,7 @@ class Adafactor(Optimizer):
         shape, row, column = variable.shape, None, None
         if len(shape) < 2:
             row, column = (Variable(0, dtype="int32", trainable=False, name=variable.name) for _ in range(2))
-            self._variables += [row, column]
+            self._variables += [] if self.is_inner else [row, column]
         elif not variable.overwrite_with_gradient:
             row = self.add_variable(shape[:-1], dtype=variable.dtype, name=variable.name)
             column = self.add_variable((*shape[:-2], shape[-1]), dtype=variable.dtype, name=variable.name)

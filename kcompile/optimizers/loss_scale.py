@@ -56,6 +56,7 @@ class LossScaleOptimizer(Optimizer):
         """The counter of finite steps, the scale, and the slots of the inner optimizer."""
         self.step_counter = self.add_variable((), dtype="int32", name="step_counter")
         self.dynamic_scale = self.add_variable((), self.initial_scale, "float32", name="dynamic_scale")
+        self.inner_optimizer.is_inner = True
         self.inner_optimizer.build(var_list)
         super().build(var_list)
 

@@ -18,6 +18,7 @@ class Slots:
     name: str
     built: bool
     _variables: list[Variable]
+    is_inner = False  # of a LossScaleOptimizer, below which Keras lists what `add_variable` makes alone
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         optimizer = super().__new__(cls)

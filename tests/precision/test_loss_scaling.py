@@ -162,3 +162,15 @@ def test_the_inner_loss_scale_is_switched_off():
     inner = keras.optimizers.SGD(0.1, loss_scale_factor=8.0)
     keras.optimizers.LossScaleOptimizer(inner)
     assert inner.loss_scale_factor is None
+
+
+def test_placeholders_of_adafactor_are_not_listed_below_it():
+    """Files of Keras in mixed_float16 have none of them, others two for each vector."""
+    names = {}
+    for wraps in (False, True):
+        optimizer = keras.optimizers.Adafactor()
+        outer = keras.optimizers.LossScaleOptimizer(optimizer) if wraps else optimizer
+        outer.build([keras.Variable(np.zeros(3), name="bias")])
+        names[wraps] = [v.name for v in optimizer.variables]
+    shown = ["iteration", "learning_rate"]
+    assert names == {False: [*shown, "bias", "bias", "bias_velocity"], True: [*shown, "bias_velocity"]}
