@@ -66,6 +66,15 @@ def map_structure(function: Callable[[Any], Any], structure: Any) -> Any:
     return function(structure)
 
 
+def form(structure: Any) -> Any:
+    """A structure as messages show it: a star at each leaf.
+
+    >>> form({"a": 3, "b": [None, 5]})
+    {'a': '*', 'b': ['*', '*']}
+    """
+    return map_structure(lambda _: "*", structure)
+
+
 def pack_as(structure: Any, leaves: Any) -> Any:
     """`leaves` in the form of `structure`.
 

@@ -95,10 +95,16 @@ class CompileLoss:
             for way in outputs.ways
         ]
 
+    def wanted(self, outputs: Outputs) -> list[bool]:
+        """Which outputs have a loss. Once it is built."""
+        return _with_loss(outputs, [entry.path for entry in self._losses])
+
     def _labels(self, outputs: Outputs, y: Any, y_pred: Any, paths: list[Path]) -> Any:
         """Labels nested like the outputs; None for outputs without a loss for which none were given."""
-        wanted = [any(way[: len(path)] == path for path in paths) for way in outputs.ways]
-        return outputs.nested(outputs.labels(y, wanted), y_pred)
+        wanted = _with_loss(outputs, paths)
+        labels = outputs.labels(y, wanted)
+        outputs.check_labels(labels, ["The loss" if need else None for need in wanted])
+        return outputs.nested(labels, y_pred)
 
     def __call__(self, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         """The total; None where no output has a loss. It is 0-d, but for losses with reduction="none"."""
@@ -108,7 +114,9 @@ class CompileLoss:
             self.build(y, y_pred)
         assert self._outputs is not None
         labels = self._labels(self._outputs, y, y_pred, [entry.path for entry in self._losses])
-        weights = self._outputs.nested(self._outputs.weights(sample_weight), y_pred)
+        weights = self._outputs.nested(
+            self._outputs.weights(sample_weight, self.wanted(self._outputs)), y_pred
+        )
         total = None
         alone = not (tree.is_nested(y) or tree.is_nested(y_pred))
         for entry in self._losses[:1] if alone else self._losses:
@@ -138,6 +146,10 @@ class CompileLoss:
             if classes is not None:
                 ranges.append((flat.index(id(y_t)), classes))
         return ranges
+
+
+def _with_loss(outputs: Outputs, paths: list[Path]) -> list[bool]:
+    return [any(way[: len(path)] == path for path in paths) for way in outputs.ways]
 
 
 def check_names(loss: Any) -> None:
@@ -182,7 +194,7 @@ def _value(entry: OutputLoss, y_true: Any, y_pred: Any, weight: Any) -> Any:
         raise ArgumentError(
             message(
                 f"loss {entry.loss.name!r} was given for several outputs at once, and cannot take them.",
-                received=f"y_pred of the form {tree.map_structure(lambda _: '*', y_pred)}",
+                received=f"y_pred of the form {tree.form(y_pred)}",
                 at=str(error).splitlines()[0],
                 hint="give losses nested like the outputs",
             )

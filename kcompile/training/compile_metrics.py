@@ -9,7 +9,7 @@ from kcompile import metrics as metrics_module
 from kcompile.core import tree
 from kcompile.metrics import MeanMetricWrapper, Metric
 from kcompile.trace import naming, tracer
-from kcompile.training.compile_loss import kind_of_labels
+from kcompile.training.compile_loss import CompileLoss, kind_of_labels
 from kcompile.training.outputs import Outputs
 
 ACCURACIES = {
@@ -37,6 +37,8 @@ class CompileMetrics(Metric):
                 )
             check_names(value)
         self._output_names = output_names
+        self.compile_loss: CompileLoss | None = None  # which says what fewer labels than outputs are for
+        self._users: list[str | None] = []  # a metric of each output
         self._outputs: Outputs | None = None
         self._groups: dict[str, list[list[Any]]] = {"metrics": [], "weighted_metrics": []}
 
@@ -56,20 +58,33 @@ class CompileMetrics(Metric):
     def build(self, y_true: Any, y_pred: Any) -> None:
         """Resolve names by the shapes of labels and predictions."""
         outputs = Outputs(y_pred, self._output_names)
-        labels = outputs.labels(y_true, [True] * outputs.count)
+        lists = {argument: _per_output(outputs, given, argument) for argument, given in self._given.items()}
+        self._users = [_user(entries) for entries in zip(*lists.values(), strict=True)]
+        labels = self._labels(outputs, y_true)
         predictions = outputs.predictions(y_pred)
         with tracer.suspended():
-            for argument, given in self._given.items():
-                lists = _per_output(outputs, given, argument)
+            for argument, entries in lists.items():
                 self._groups[argument] = [
                     [
                         resolve(identifier, y_t, y_p)
                         for identifier in tree.flatten(entry)
                         if identifier is not None
                     ]
-                    for entry, y_t, y_p in zip(lists, labels, predictions, strict=True)
+                    for entry, y_t, y_p in zip(entries, labels, predictions, strict=True)
                 ]
         self._outputs = outputs
+
+    def _wanted(self, outputs: Outputs) -> list[bool]:
+        """What fewer labels than outputs are for: the outputs with a loss; if there is none, with metrics."""
+        loss = self.compile_loss
+        if loss is not None and loss.built:
+            return loss.wanted(outputs)
+        return [user is not None for user in self._users]
+
+    def _labels(self, outputs: Outputs, y: Any) -> list[Any]:
+        labels = outputs.labels(y, self._wanted(outputs))
+        outputs.check_labels(labels, self._users)
+        return labels
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         if y_true is None:
@@ -78,8 +93,8 @@ class CompileMetrics(Metric):
             self.build(y_true, y_pred)
         assert self._outputs is not None
         predictions = self._outputs.predictions(y_pred)
-        labels = self._outputs.labels(y_true, [True] * self._outputs.count)
-        weights = self._outputs.weights(sample_weight)
+        labels = self._labels(self._outputs, y_true)
+        weights = self._outputs.weights(sample_weight, self._wanted(self._outputs))
         for k, (y_t, y_p, weight) in enumerate(zip(labels, predictions, weights, strict=True)):
             for metric in self._groups["metrics"][k]:
                 metric.update_state(y_t, y_p, sample_weight=None)  # `Mean` would take predictions as weights
@@ -119,6 +134,20 @@ def _per_output(outputs: Outputs, given: Any, argument: str) -> list[Any]:
     return [given] if outputs.count == 1 else outputs.settings(given, argument)
 
 
+def _user(entries: Any) -> str | None:
+    """The first of an output's metrics, as a message calls it."""
+    first = next((one for one in tree.flatten(list(entries)) if one is not None), None)
+    return None if first is None else f"Metric {_name(first)!r}"
+
+
+def _name(identifier: Any) -> str:
+    """What the user calls a metric."""
+    if isinstance(identifier, str):
+        return identifier
+    own = getattr(identifier, "name", None) or getattr(identifier, "__name__", None)
+    return (own or type(identifier).__name__).strip("<>")  # a lambda is called <lambda>
+
+
 def check_names(metrics: Any) -> None:
     """Unknown names among metrics are errors at once."""
     for leaf in tree.flatten(metrics):
@@ -134,8 +163,7 @@ def resolve(identifier: Any, y_true: Any, y_pred: Any) -> Any:
     if isinstance(identifier, str) and identifier.lower() in BY_SHAPE:
         return ACCURACIES[kind_of_labels(y_true, y_pred)](name=identifier)
     found = metrics_module.get(identifier)
-    own = getattr(found, "name", None) or getattr(found, "__name__", None) or type(found).__name__
-    name = identifier if isinstance(identifier, str) else own.strip("<>")  # a lambda is called <lambda>
+    name = identifier if isinstance(identifier, str) else _name(found)
     if not isinstance(found, Metric):
         found = MeanMetricWrapper(found, name=name)
     if found.name != name:

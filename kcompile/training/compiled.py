@@ -166,6 +166,8 @@ class Compiled(_Layer):
             steps_per_execution=steps_per_execution,
             jit_compile=arguments["jit_compile"],
         )
+        if self._training.compile_metrics is not None:
+            self._training.compile_metrics.compile_loss = self._training.compile_loss
 
     def _scaled(self, optimizer: Any) -> Any:
         """The optimizer, with loss scaling where the model computes in float16."""

@@ -140,7 +140,7 @@ def _missing(path: Path, y_pred: Any) -> MissingOutputError:
     return MissingOutputError(
         message(
             f"The path: {path} in the `loss` argument, can't be found in the model's output (`y_pred`).",
-            expected=f"losses nested like the outputs: {tree.map_structure(lambda _: '*', y_pred)}",
+            expected=f"losses nested like the outputs: {tree.form(y_pred)}",
             hint=f"known: {', '.join(keys)}" if keys else "",
         )
     )

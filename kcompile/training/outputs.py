@@ -36,7 +36,7 @@ class Outputs:
         # Metrics are named after the outputs alone, also where losses are by the ways to these.
         flat = self.is_nested and names is not None and len(names) == self.count
         self.metric_names = list(names) if flat and names is not None else self.names
-        self.form = _form(y_pred)
+        self.form = tree.form(y_pred)
         parts = y_pred.values() if isinstance(y_pred, dict) else [] if self.is_single else y_pred
         self.is_flat = all(map(_is_leaf, parts))
 
@@ -54,15 +54,16 @@ class Outputs:
         return [y_pred[name] for name in self.names] if self.is_dict else tree.flatten(y_pred)
 
     def labels(self, y: Any, wanted: Sequence[bool]) -> list[Any]:
-        """Labels in order; None for outputs without a loss (`wanted` is False) for which none were given.
+        """Labels in order. Where there are fewer than outputs, they are those that are `wanted`; the others
+        are None.
 
         Raises:  ValueError if their structure does not fit.
         """
         if isinstance(y, dict) and not self._nameless and not self.is_nested:
             self._check_names("labels `y`", y)
-            found = [y.get(name) for name in self.names]
-            if all(v is not None for v, need in zip(found, wanted, strict=True) if need):
-                return found
+            if all(name in y for name, need in zip(self.names, wanted, strict=True) if need):
+                return [y.get(name) for name in self.names]
+            raise self._other_labels(y, wanted)
         flat = tree.flatten(y)
         if isinstance(y, dict) and self._nameless and not self.is_nested:
             flat = [y[key] for key in sorted(y)]
@@ -72,15 +73,40 @@ class Outputs:
         if len(flat) == sum(wanted) and not nested:
             given = iter(flat)
             return [next(given) if need else None for need in wanted]
-        many = f"give {self.count} label arrays in `y`, one for each output"
-        raise MissingLabelsError(
+        raise self._other_labels(y, wanted)
+
+    def _other_labels(self, y: Any, wanted: Sequence[bool]) -> MissingLabelsError:
+        hint = "give one label array in `y`: the model has one output"
+        if self.count > 1:
+            hint = f"give {self.count} label arrays in `y`, one for each output"
+        if 0 < sum(wanted) < self.count:
+            places = [str(place) for place, need in zip(self.places, wanted, strict=True) if need]
+            hint += f", or {sum(wanted)} for those that need labels: {', '.join(places)}"
+        return MissingLabelsError(
             message(
                 "y_true and y_pred have different structures.",
                 expected=f"labels like the outputs: {self.form}",
-                received=f"y_true: {_form(y)}",
-                hint=many if self.count > 1 else "give one label array in `y`: the model has one output",
+                received=f"y_true: {tree.form(y)}",
+                hint=hint,
             )
         )
+
+    def check_labels(self, labels: Sequence[Any], users: Sequence[str | None]) -> None:
+        """Outputs must have labels if they are needed. labels: in order. users: what needs them, if anything.
+
+        Raises:  ValueError naming the output.
+        """
+        for place, label, user in zip(self.places, labels, users, strict=True):
+            if label is None and user is not None:
+                hint = "give labels for it in `y`, or leave out what needs them"
+                raise MissingLabelsError(
+                    message(f"{user} needs labels, and output {place} has none.", hint=hint)
+                )
+
+    @property
+    def places(self) -> list[Any]:
+        """Names in quotes, and positions of outputs without."""
+        return [k if name is None else repr(name) for k, name in enumerate(self.names)]
 
     def settings(self, given: Any, what: str) -> list[Any]:
         """A loss, weight or list of metrics for each output: from a dict by name or a list in order.
@@ -108,8 +134,8 @@ class Outputs:
             return list(given)
         return [given] * self.count
 
-    def weights(self, given: Any) -> list[Any]:
-        """Sample weights in order; a single one is for all outputs."""
+    def weights(self, given: Any, wanted: Sequence[bool]) -> list[Any]:
+        """Sample weights in order; a single one is for all outputs, fewer are for those that are `wanted`."""
         if not isinstance(given, (list, tuple, dict)):
             return [given] * self.count
         flat = (
@@ -117,6 +143,9 @@ class Outputs:
             if isinstance(given, dict) and not self._nameless and not self.is_nested
             else tree.flatten(given)
         )
+        if len(flat) == sum(wanted) < self.count:
+            weights = iter(flat)
+            return [next(weights) if need else None for need in wanted]
         return flat if len(flat) == self.count else [flat[0]] * self.count
 
     @property
@@ -173,7 +202,3 @@ def _at(given: Any, path: Path, what: str) -> Any:
 
 def _is_leaf(part: Any) -> bool:
     return not isinstance(part, (list, tuple, dict))
-
-
-def _form(structure: Any) -> Any:
-    return tree.map_structure(lambda _: "*", structure)
