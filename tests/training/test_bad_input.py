@@ -355,6 +355,9 @@ def test_a_dict_of_losses_names_every_output():
 def test_weights_of_another_structure():
     with pytest.raises(ValueError, match="one `sample_weight` array per output"):
         heads(loss="mse").fit(x, [y, y], sample_weight=[np.ones(20)] * 3, verbose=0)
+    labels = {"a": y, "b": y}
+    with pytest.raises(ValueError, match=r"- y: \{'a': '\*', 'b': '\*'\}\n- sample_weight: \{'a': '\*'\}"):
+        heads(loss="mse").fit(x, labels, sample_weight={"a": np.ones(20)}, verbose=0)
     with pytest.raises(ValueError, match="one scalar score per sample"):
         heads(loss="mse").fit(x, [y, y], sample_weight=np.ones((20, 2)), verbose=0)
 

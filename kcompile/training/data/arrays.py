@@ -159,14 +159,11 @@ def _weights(y: Any, sample_weight: Any, class_weight: Mapping[int, float] | Non
 
 
 def _same_structure(y: Any, sample_weight: Any) -> Any:
-    def form(part: Any) -> Any:
-        return tree.map_structure(lambda _: 0, part)
-
-    if form(y) != form(sample_weight):
+    if tree.form(y) != tree.form(sample_weight):
         raise ValueError(
             "You should provide one `sample_weight` array per output in `y`. The two structures did not "
             "match:\n"
-            f"- y: {form(y)}\n- sample_weight: {form(sample_weight)}"
+            f"- y: {tree.form(y)}\n- sample_weight: {tree.form(sample_weight)}"
         )
     return sample_weight
 
