@@ -101,7 +101,8 @@ class Value:
 
     def __repr__(self) -> str:
         known = self._numbers
-        return f"%{self.node.serial}:{self.type!r}" if known is None else repr(known)
+        text = f"<Tensor shape={self.type.shape}, dtype={self.type.dtype}>"  # also in messages to users
+        return text if known is None else repr(known)
 
     def __format__(self, spec: str) -> str:
         known = self._numbers

@@ -17,7 +17,7 @@ def pair(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
              not fit.
     """
     if y_true is None or y_pred is None:
-        raise ValueError(f"A loss needs labels and predictions. Received: y_true={y_true}, y_pred={y_pred}")
+        raise ValueError(f"Labels and predictions are needed. Received: y_true={y_true}, y_pred={y_pred}")
     y_pred = tensor(y_pred)
     return fitting(*squeeze_or_expand_to_same_rank(tensor(y_true, str(y_pred.dtype)), y_pred))
 

@@ -63,12 +63,16 @@ def _listed(values: list[Value]) -> str:
 
 def _named(v: Value) -> str:
     name = v.node.attrs.get("name", "")
-    return f"{v!r}" + (f" {name!r}" if name else "")
+    return _typed(v) + (f" {name!r}" if name else "")
+
+
+def _typed(v: Value) -> str:
+    return f"{loop_text.source_name(v)}:{v.type!r}"
 
 
 def _target(v: Value, plan: Plan) -> str:
     leaf = plan.aliases.get(v)
-    return _named(v) if leaf is None else f"{v!r} in place of {leaf.node.attrs['name']!r}"
+    return _named(v) if leaf is None else f"{_typed(v)} in place of {leaf.node.attrs['name']!r}"
 
 
 def _place(target: Value, index: loops.Index) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
-from kcompile import ops
+from kcompile import losses, ops
 from kcompile.core.config import config
 from kcompile.core.symbolic import symbol
 from kcompile.ir.graph import Graph, set_origin
@@ -36,6 +37,13 @@ def test_a_graph_is_one_line_per_node():
     assert lines[3] == "%3 = tanh(%2): float32[batch,3]   # model/layer"
     assert lines[4] == "%4 = sum(%3, axes=(0,), keepdims=False): float32[3]"
     assert lines[5:] == ["return %3", "assign w <- %4"]
+
+
+def test_a_tensor_in_a_message_has_a_shape_and_a_dtype():
+    x = make_parameter("x", TensorType((symbol("batch"), 3)))
+    assert repr(x) == f"{x}" == "<Tensor shape=(batch, 3), dtype=float32>"
+    with pytest.raises(ValueError, match=r"y_true=None, y_pred=<Tensor shape=\(batch, 3\), dtype=float32>"):
+        losses.MeanSquaredError()(None, x)
 
 
 def test_numbers_count_from_zero_in_each_graph():
