@@ -34,7 +34,6 @@ class Training:
     loss: Any = None
     compile_loss: CompileLoss | None = None
     compile_metrics: CompileMetrics | None = None
-    loss_tracker: Any = None
     history: Any = None
     arguments: dict[str, Any] = field(default_factory=dict)
     compiled: bool = False
@@ -72,7 +71,7 @@ def _warn_deprecated(name: str, instead: str) -> None:
 
 
 HELD = frozenset(Training.__dataclass_fields__) - {
-    "programs", "compile_loss", "compile_metrics", "arguments", "loss_tracker", "label_ranges",
+    "programs", "compile_loss", "compile_metrics", "arguments", "label_ranges",
     "progress", "evaluation",
 }  # fmt: skip
 
@@ -91,6 +90,7 @@ class Compiled(_Layer):
     _initial_epoch = _held("_initial_epoch")
     train_function, test_function = map(_held, ("train_function", "test_function"))
     predict_function = _held("predict_function")
+    _loss_tracker: Any = None  # the mean loss; Keras's name, as steps copied from there update it
 
     @property
     def _training(self) -> Training:
@@ -157,7 +157,6 @@ class Compiled(_Layer):
             compile_metrics=CompileMetrics(metrics, weighted_metrics, names)
             if has_metrics
             else before.compile_metrics,
-            loss_tracker=metrics_module.Mean(name="loss"),
             history=before.history,
             arguments=arguments,
             compiled=True,
@@ -166,6 +165,7 @@ class Compiled(_Layer):
             steps_per_execution=steps_per_execution,
             jit_compile=arguments["jit_compile"],
         )
+        self.__dict__["_loss_tracker"] = metrics_module.Mean(name="loss")  # no metric of the user's
         if self._training.compile_metrics is not None:
             self._training.compile_metrics.compile_loss = self._training.compile_loss
 
@@ -290,7 +290,7 @@ class Compiled(_Layer):
         found: list[Any] = []
         training = self._training
         if training.compiled:
-            found.append(training.loss_tracker)
+            found.append(self._loss_tracker)
             if training.compile_metrics is not None:
                 found.append(training.compile_metrics)
             if training.compile_loss is not None:

@@ -283,7 +283,7 @@ def _finish(
 ) -> dict[str, Any]:
     """Update the metrics; the logs."""
     size = next(leaf for leaf in tree.flatten(x) if leaf is not None).shape[0]
-    model._training.loss_tracker.update_state(loss, sample_weight=size)
+    model._loss_tracker.update_state(loss, sample_weight=size)
     return model.compute_metrics(x, y, y_pred, sample_weight=weight)
 
 

@@ -110,6 +110,42 @@ def test_a_step_of_keras_2():
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
 
 
+class Tracking(keras.Model):
+    """The usual step as those copied out of Keras write it."""
+
+    def train_step(self, data):
+        x, y, weight = keras.utils.unpack_x_y_sample_weight(data)
+        with keras.GradientTape() as tape:
+            y_pred = self(x, training=True)
+            loss = self.compute_loss(x, y, y_pred, weight)
+        self._loss_tracker.update_state(loss, sample_weight=ops.shape(x)[0])
+        slopes = tape.gradient(loss, self.trainable_weights)
+        self.optimizer.apply_gradients(zip(slopes, self.trainable_weights, strict=True))
+        return self.compute_metrics(x, y, y_pred, sample_weight=weight)
+
+
+@pytest.mark.parametrize("eager", [False, True])
+def test_a_step_that_updates_the_mean_loss(eager):
+    model, history = trained(Tracking, metrics=["accuracy"], run_eagerly=eager)
+    _, expected = trained(keras.Model, metrics=["accuracy"])
+    np.testing.assert_allclose(history["loss"], expected["loss"], rtol=1e-5)
+    assert history["accuracy"] == expected["accuracy"] and history.keys() == expected.keys()
+    assert model._loss_tracker is model.metrics[0]
+
+
+def test_a_mean_loss_of_the_models_own():
+    class Own(keras.Sequential):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self._loss_tracker = keras.metrics.Mean(name="own")
+
+    model = Own()
+    own = model._loss_tracker
+    model.compile("sgd", "mse")
+    assert model._loss_tracker is not own and [m.name for m in model.metrics] == ["loss", "own"]
+    assert keras.Sequential()._loss_tracker is None
+
+
 def test_it_is_one_program_run_for_a_whole_epoch():
     model, _ = trained(Usual)
     [(_, program)] = [p for k, p in model._training.programs._known.items() if k[0] == "epoch"]

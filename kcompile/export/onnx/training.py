@@ -117,7 +117,7 @@ def _named_by_layers(structure: Any, model: Any) -> Any:
 
 def _metric_ids(model: Any) -> set[int]:
     """Variables that only count over batches; the step's logs are those of its own batch."""
-    return {id(v) for v in model.metrics_variables} | {id(v) for v in model._training.loss_tracker.variables}
+    return {id(v) for v in model.metrics_variables} | {id(v) for v in model._loss_tracker.variables}
 
 
 def emit_step(traced: StepGraph, inputs: Sequence[str], without: set[int], opset: int) -> OnnxGraph:
