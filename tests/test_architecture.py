@@ -22,6 +22,7 @@ UPWARD: dict[tuple[str, str], str] = {
     ("layers", "saving"): "Keras has save as a method of FeatureSpace",
     ("ops", "autograd"): "Keras has jvp among its ops",
     ("ops", "random"): "Keras draws inside of ops.image.elastic_transform",
+    ("trace", "initializers"): "Keras has names of initializers as an argument of Variable",
     ("models", "export"): "Keras has export as a method of Model",
 }
 

@@ -136,15 +136,15 @@ def take_room(shape: tuple[int, ...], dtype: str) -> None:
 class Variable:
     """A tensor that keeps its value between calls.
 
-    initializer: an array, or a callable (shape, dtype) -> array together with `shape`. The storage never
-    moves, so that compiled programs can hold its address; `assign` writes into it.
+    initializer: an array, or a callable (shape, dtype) -> array, or its name, together with `shape`. The
+    storage never moves, so that compiled programs can hold its address; `assign` writes into it.
 
     >>> v = Variable(np.zeros((2,)), dtype="float32", name="v")
     >>> _ = v.assign_add([1.0, 2.0]); v.numpy().tolist()
     [1.0, 2.0]
     """
 
-    __array_ufunc__ = None  # an array on the left leaves the operator to the variable
+    __array_priority__ = 1000  # an array on the left leaves the operator to the variable
 
     def __init__(
         self,
@@ -280,6 +280,11 @@ class Variable:
     def __abs__(self) -> Any:
         return abs(self.value)
 
+    def __round__(self, ndigits: int | None = None) -> Any:
+        from kcompile.ops import elementwise as ew
+
+        return ew.round(self.value, ndigits or 0)
+
     def __len__(self) -> int:
         return self.shape[0]
 
@@ -312,6 +317,10 @@ def _value(x: Any, dtype: str) -> Any:
 
 
 def _initial(initializer: Any, shape: Any, dtype: Any) -> np.ndarray:
+    if isinstance(initializer, str):
+        from kcompile import initializers
+
+        initializer = initializers.get(initializer)
     name = dtypes.standardize(dtype) if dtype is not None else None
     if callable(initializer):
         if shape is None:
@@ -343,8 +352,8 @@ def _install_operators() -> None:
 
 
 def _compared(a: Variable, b: Any, method: str) -> Any:
-    """Elementwise with tensors and numbers, as in Keras; of two variables, whether they are the same one."""
-    known = isinstance(b, (Value, np.ndarray, np.generic, int, float))
+    """Elementwise, as in Keras. Whether two are the same variable, `is` tells, as sets and dicts do."""
+    known = isinstance(b, (Variable, Value, np.ndarray, np.generic, int, float))
     return _operate(a, b, method) if known else NotImplemented
 
 
