@@ -201,6 +201,11 @@ def get(identifier: Any) -> Any:
     return objects.get("activation function", identifier, _NAMES, _MODULE)
 
 
+def activated(x: Any, activation: Any) -> Any:
+    """activation(x); x itself for None, which a layer's attribute may be set to."""
+    return x if activation is None else activation(x)
+
+
 def serialize(activation: Any) -> Any:
     """The name of a function of this module; a config for anything else."""
     name = getattr(activation, "__name__", None)

@@ -8,6 +8,8 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from kcompile.core.callers import users_level
 from kcompile.core.errors import ArgumentError
 from kcompile.core.interrupts import deferred
@@ -59,7 +61,13 @@ def build_config(shapes: dict[str, Any] | None) -> dict[str, Any] | None:
 
 
 def is_shape(x: Any) -> bool:
-    return isinstance(x, (tuple, list)) and all(d is None or isinstance(d, int) for d in x)
+    return isinstance(x, (tuple, list)) and all(d is None or isinstance(d, (int, np.integer)) for d in x)
+
+
+def are_shapes(x: Any) -> bool:
+    """Is it a structure of shapes, of more than one thing?"""
+    items = list(x.values()) if isinstance(x, dict) else x if isinstance(x, (list, tuple)) else []
+    return bool(items) and not is_shape(x) and all(is_shape(item) or are_shapes(item) for item in items)
 
 
 def as_shapes(structure: Any) -> Any:
@@ -69,7 +77,7 @@ def as_shapes(structure: Any) -> Any:
     [(None, 3), (None, 4)]
     """
     if is_shape(structure):
-        return tuple(structure)
+        return tuple(d if d is None else int(d) for d in structure)
     if isinstance(structure, dict):
         return {key: as_shapes(x) for key, x in structure.items()}
     if isinstance(structure, (list, tuple)):
@@ -91,10 +99,29 @@ def placeholders(shapes: Any, dtype: str) -> Any:
 def shapes_for(build: Callable[..., Any], shapes: dict[str, Any]) -> dict[str, Any]:
     """The arguments of `build`: the first input's shape for one parameter, else shapes by `<name>_shape`."""
     parameters = inspect.signature(build).parameters.values()
-    names = [p.name for p in parameters if p.kind is not inspect.Parameter.VAR_KEYWORD]
+    open_ended = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    names = [p.name for p in parameters if p.kind not in open_ended]
     if len(names) == 1:
         return {names[0]: next(iter(shapes.values()), None)}
+    wrong = [name for name in names if not name.endswith("_shape")]
+    if wrong:
+        raise ValueError(
+            f"For a `{build.__name__}()` method with more than one argument, all arguments should have a "
+            "`_shape` suffix and match an argument from `call()`. E.g. "
+            f"`{build.__name__}(self, foo_shape, bar_shape)`. Received the argument `{wrong[0]}`."
+        )
     return {name: shape for name, shape in shapes.items() if name in names}
+
+
+def stated_outputs(layer: Any, shapes: dict[str, Any]) -> Any:
+    """Placeholders of the shapes that a user's `compute_output_shape` gives, without a call; None where there
+    is none. The library's own layers are traced, which gives dtypes too, and layers whose call builds others.
+    """
+    method = layer.compute_output_shape
+    own = getattr(method, "__module__", "").startswith("kcompile.")
+    if is_default(method) or own or not all(inner.built for inner in layer._layers):
+        return None
+    return placeholders(as_shapes(method(**shapes_for(method, shapes))), layer.compute_dtype)
 
 
 def input_shape_of(kwargs: dict[str, Any]) -> tuple[int | None, ...] | None:

@@ -125,8 +125,11 @@ class CallSpec:
             self.arguments["training"] = training
 
     def shapes(self, known: Callable[[Any], tuple[int | None, ...]] = known_shape) -> dict[str, Any]:
-        """`<name>_shape` for every tensor argument but masks; dimensions are None that are not `known`."""
-        return {f"{name}_shape": shape_of(value, known) for name, value in self._without_masks().items()}
+        """`<name>_shape` for every tensor argument but `mask` and masks that were filled in; dimensions are
+        None that are not `known`.
+        """
+        given = {k: v for k, v in self.tensors().items() if k != "mask" and k not in self._filled}
+        return {f"{name}_shape": shape_of(value, known) for name, value in given.items()}
 
     def placeholders(self) -> dict[str, Any]:
         """Placeholders for all tensor arguments but masks."""

@@ -20,6 +20,7 @@ from kcompile.layers.building import (
     placeholders,
     remembers_build,
     shapes_for,
+    stated_outputs,
     warn_of_unbuilt,
     weight_shape,
 )
@@ -335,7 +336,8 @@ class Layer(Penalized):
         """Placeholders for the outputs of a call on these placeholders."""
         spec = self._bind(args, kwargs)
         self._maybe_build(spec)
-        return infer_output(self._call, *spec.bound.args, **spec.bound.kwargs)
+        stated = stated_outputs(self, spec.shapes())
+        return infer_output(self._call, *spec.bound.args, **spec.bound.kwargs) if stated is None else stated
 
     @default
     def compute_output_shape(self, *args: Any, **kwargs: Any) -> Any:

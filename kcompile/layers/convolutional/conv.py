@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kcompile import ops
+from kcompile.activations import activated
 from kcompile.core.errors import ArgumentError
 from kcompile.core.signatures import arguments_of, with_defaults
 from kcompile.layers.adapted import Adapted
@@ -130,7 +131,7 @@ class Convolution(Windowed):
         raise NotImplementedError(f"{type(self).__name__} has no `convolve`.")
 
     def call(self, inputs: Any) -> Any:
-        return self.activation(self.with_bias(self.convolve(inputs), self.bias))
+        return activated(self.with_bias(self.convolve(inputs), self.bias), self.activation)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return self.output_shape_of(input_shape, self.filters)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kcompile import ops
+from kcompile.activations import activated
 from kcompile.core.signatures import arguments_of
 from kcompile.layers.arguments import positive_int
 from kcompile.layers.core.quantized_kernel import QuantizedKernel
@@ -75,7 +76,7 @@ class Dense(QuantizedKernel):
 
     def call(self, inputs: Any, training: Any = None) -> Any:
         y = ops.matmul(inputs, self.kernel)
-        return self.activation(y if self.bias is None else y + self.bias)
+        return activated(y if self.bias is None else y + self.bias, self.activation)
 
     def _product(self, inputs: Any, kernel: Any) -> Any:
         return ops.matmul(inputs, kernel)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kcompile import initializers, ops
+from kcompile.activations import activated
 from kcompile.core.errors import ShapeError
 from kcompile.core.signatures import arguments_of
 from kcompile.layers.configured import placed, serialized
@@ -104,7 +105,7 @@ class EinsumDense(QuantizedKernel):
 
     def call(self, inputs: Any, training: Any = None) -> Any:
         y = ops.einsum(self.equation, inputs, self.kernel)
-        return self.activation(y if self.bias is None else y + self.bias)
+        return activated(y if self.bias is None else y + self.bias, self.activation)
 
     def _product(self, inputs: Any, kernel: Any) -> Any:
         return ops.einsum(self.equation, inputs, kernel)

@@ -6,6 +6,7 @@ from typing import Any
 
 from kcompile.core import dtypes
 from kcompile.layers.arguments import not_supported
+from kcompile.layers.building import as_shapes, is_shape
 from kcompile.layers.layer import Layer
 from kcompile.trace.keras_tensor import KerasTensor
 from kcompile.trace.operation import CallNode
@@ -97,10 +98,9 @@ def _batch_shape(shape: Any, batch_size: int | None, batch_shape: Any) -> tuple[
     if batch_shape is not None and batch_size is not None:
         raise ValueError("You cannot pass both `batch_shape` and `batch_size` at the same time.")
     dims = (batch_size, *_as_tuple(shape)) if batch_shape is None else _as_tuple(batch_shape)
-    for d in dims:
-        if d is not None and (not isinstance(d, int) or d < 0):
-            raise ValueError(f"Dimensions of an Input must be ints >= 0 or None. Received: shape={dims}")
-    return dims
+    if not is_shape(dims) or any(d is not None and d < 0 for d in dims):
+        raise ValueError(f"Dimensions of an Input must be ints >= 0 or None. Received: shape={dims}")
+    return as_shapes(dims)
 
 
 def _as_tuple(shape: Any) -> tuple[Any, ...]:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from kcompile import ops, quantizers
+from kcompile.activations import activated
 from kcompile.dtype_policies import QuantizedFloat8DTypePolicy
 from kcompile.layers.adapted import QuantizableWeight
 from kcompile.quantizers.float8 import FORMATS
@@ -193,7 +194,7 @@ class QuantizedKernel(QuantizableWeight):
             a, b = self._lora
             y = y + self._lora_scale * ops.matmul(self._product(inputs, a), b)
             y = ops.cast(y, self.compute_dtype)
-        return self.activation(y if self.bias is None else y + self.bias)
+        return activated(y if self.bias is None else y + self.bias, self.activation)
 
     # --- float8 ---------------------------------------------------------------------------------------------
 
@@ -212,7 +213,7 @@ class QuantizedKernel(QuantizableWeight):
             if self.compute_dtype == "float32":  # as in Keras, for the sake of fused GPU kernels there
                 bias = ops.cast(ops.cast(bias, "bfloat16"), "float32")
             y = y + bias
-        return self.activation(y)
+        return activated(y, self.activation)
 
     def _rounded(self, x: Any, scale: Any, history: Any, training: Any) -> Any:
         """x rounded to float8. What the next step is to use of scale and history goes as their gradients."""

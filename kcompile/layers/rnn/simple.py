@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from kcompile.activations import activated
 from kcompile.core.signatures import arguments_of
 from kcompile.layers.arguments import positive_int
 from kcompile.layers.input_spec import InputSpec
@@ -56,7 +57,7 @@ class SimpleRNNCell(BuiltinCell):
         h = states[0] if nested else states
         x = projected(sequence, self.kernel, self.input_masks(sequence, training))
         x = x if self.bias is None else x + self.bias
-        h = self.activation(x + projected(h, self.recurrent_kernel, self.state_masks(h, training)))
+        h = activated(x + projected(h, self.recurrent_kernel, self.state_masks(h, training)), self.activation)
         return h, [h] if nested else h
 
     def get_initial_state(self, batch_size: Any = None) -> list[Any]:
