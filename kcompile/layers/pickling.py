@@ -37,7 +37,8 @@ def restored(data: dict[str, Any], objects: dict[str, Any], arrays: list[np.ndar
     optimizer = getattr(layer, "optimizer", None)
     if optimizer is not None and len(_state(layer)) < len(arrays):
         optimizer.build(layer.trainable_variables)
-    for variable, array in zip(_state(layer), arrays, strict=True):
+    held = _state(layer)[: len(arrays)]  # an optimizer that had no slots yet has them now
+    for variable, array in zip(held, arrays, strict=True):
         variable.assign(array)
     for inner, (own, files) in zip(_with_assets(layer), kept, strict=True):
         inner.load_own_variables(own)

@@ -24,8 +24,9 @@ class CallGraph:
         walk = _Walk({id(x) for x in inputs})
         for tensor in outputs:
             walk.visit(tensor)
-        self.nodes = walk.finished
         self.operations = _by_depth(walk, inputs)
+        unused = [_call_of(x) for x in inputs if x._keras_history[0] is not None]
+        self.nodes = list({id(node): node for node in [*walk.finished, *unused]}.values())
         self._check_connected()
         if unique_names:
             self._check_names()
@@ -103,6 +104,12 @@ class _Walk:
         self._state[id(node)] = False
         self.order.setdefault(operation, len(self.order))
         return node, iter([] if given else node.input_tensors)
+
+
+def _call_of(tensor: KerasTensor) -> CallNode:
+    """The call that made a tensor."""
+    operation, index, _ = tensor._keras_history
+    return operation._inbound_nodes[index]
 
 
 def _by_depth(walk: _Walk, inputs: list[KerasTensor]) -> list[Operation]:

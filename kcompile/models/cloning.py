@@ -106,8 +106,9 @@ def _clone_functional(
     outputs = model._graph.run(fresh, call)
     inputs = tree.pack_as(model._inputs_struct, fresh)
     cls = type(model) if model._is_plain() else Functional
-    outputs = tree.pack_as(model._outputs_struct, outputs)
-    return cls(inputs, outputs, name=model.name, trainable=model.trainable)
+    clone = cls(inputs, tree.pack_as(model._outputs_struct, outputs), name=model.name)
+    clone.__dict__["_trainable"] = model.trainable  # its layers say of themselves
+    return clone
 
 
 def _input(x: KerasTensor) -> KerasTensor:

@@ -93,8 +93,7 @@ class Functional(Model):
         """Layers and ops of the model, from the inputs on."""
         return list(self._graph.operations)
 
-    @property
-    def layers(self) -> list[Layer]:
+    def _layers_directly_inside(self) -> list[Layer]:
         return [op for op in self._graph.operations if isinstance(op, Layer)]
 
     @property
@@ -209,10 +208,6 @@ class Functional(Model):
         if not self._is_plain():
             return super().get_config()
         return {"name": self.name, "trainable": self.trainable, **config_of_graph(self)}
-
-    @classmethod
-    def _is_plain(cls) -> bool:
-        return cls.__init__ in (Functional.__init__, Model.__init__)
 
 
 registry.publish("keras.src.models.functional", {"Functional": Functional})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import warnings
 from typing import Any
@@ -121,6 +122,15 @@ class Model(Trainer, Layer):
     @property
     def layers(self) -> list[Layer]:
         """The layers directly inside."""
+        return self._layers_directly_inside()
+
+    @layers.setter
+    def layers(self, _: Any) -> None:
+        raise AttributeError(
+            "`Model.layers` attribute is reserved and should not be used. Please use another name."
+        )
+
+    def _layers_directly_inside(self) -> list[Layer]:
         return self._flatten_layers(include_self=False, recursive=False)
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
@@ -278,8 +288,12 @@ class Model(Trainer, Layer):
 
     @classmethod
     def _is_plain(cls) -> bool:
-        """Can the model be made from inputs and outputs alone? Not where a class has its own constructor."""
-        return cls.__init__ is Model.__init__
+        """Can the model be made from inputs and outputs alone? Where its constructor takes what theirs takes,
+        or anything, as Keras asks; it hands that on.
+        """
+        wanted = inspect.getfullargspec(cls.__init__)
+        takes_all = wanted.varargs is not None and wanted.varkw is not None
+        return takes_all or wanted.args[1:] == ["inputs", "outputs", "name"]
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 from kcompile.core import dtypes, registry
 from kcompile.core.serialization import deserialize_keras_object, serialize_keras_object
 from kcompile.layers import state
-from kcompile.layers.building import as_shapes, is_shape
+from kcompile.layers.building import are_shapes, as_shapes, is_shape
 from kcompile.layers.core.input_layer import InputLayer
 from kcompile.layers.layer import Layer
 from kcompile.models.functional import Functional
@@ -120,6 +120,13 @@ class Sequential(Model):
         """The layers, without the input."""
         return [layer for layer in self._stack if not isinstance(layer, InputLayer)]
 
+    @layers.setter
+    def layers(self, _: Any) -> None:
+        raise AttributeError(
+            "`Sequential.layers` attribute is reserved and should not be used. Use `add()` and `pop()` to "
+            "change the layers in this model."
+        )
+
     @property
     def input_dtype(self) -> str:
         """The dtype of the input layer, which need not be the one that the layers compute in."""
@@ -131,6 +138,8 @@ class Sequential(Model):
     def build(self, input_shape: Any = None) -> None:
         """Make all weights, for inputs of this shape (batch included)."""
         shape = as_shapes(input_shape) if input_shape is not None else self._known_shape()
+        if are_shapes(shape):
+            return  # several inputs, which are no chain of placeholders: each layer builds in its call
         if not is_shape(shape):
             raise ValueError(
                 f"Sequential model '{self.name}' takes one input; its shape must be a tuple. Received: "

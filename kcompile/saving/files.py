@@ -130,26 +130,34 @@ def load_weights(model: Any, filepath: FilePath, skip_mismatch: bool = False, **
     """Load weights from a `.weights.h5`, `.weights.json`, `.keras` or older `.h5` file into a built model.
 
     Args:    skip_mismatch: leave layers that the file does not fit as they are, with a warning.
-             by_name (older .h5 only): load into the layers of the same names.
+             by_name (older .h5 only): load into the layers of the same names. objects_to_skip (.weights.h5
+             only): layers that are left as they are.
     Raises:  ValueError that names each weight that is missing, not used, or of another shape.
     """
     by_name = bool(kwargs.pop("by_name", False))
+    left_alone = kwargs.pop("objects_to_skip", None)
     if kwargs:
         raise ValueError(f"Invalid keyword arguments: {kwargs}")
     _check_built(model, "loading")
     path = _existing(filepath)
+
+    def read(root: Any) -> None:
+        read_weights(model, root, path.name, skip_mismatch, objects_to_skip=left_alone or ())
+
     if by_name and (path.suffix not in LEGACY or path.name.endswith(WEIGHTS)):
         raise ValueError(
             f"`by_name` only supports loading legacy '.h5' or '.hdf5' files. Received: {filepath}"
         )
+    if left_alone is not None and not path.name.endswith((WEIGHTS, SHARDS)):
+        raise ValueError("`objects_to_skip` only supports loading '.weights.h5' files.")
     if path.suffix == ".keras":
         with path.open("rb") as file:
             keras_file.load_weights_of(model, ModelArchive(file, path.name), skip_mismatch)
     elif path.name.endswith(WEIGHTS):
-        _in_hdf5(path, lambda root: read_weights(model, root, path.name, skip_mismatch))
+        _in_hdf5(path, read)
     elif path.name.endswith(SHARDS):
         with opened_shards(path) as root:
-            read_weights(model, root, path.name, skip_mismatch)
+            read(root)
     elif path.suffix in LEGACY:
         _in_hdf5(path, lambda root: legacy_h5.read_weights(model, root, path.name, skip_mismatch, by_name))
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -78,17 +78,24 @@ def write_array(group: Any, name: str, array: np.ndarray) -> None:
 
 
 def read_weights(
-    model: Any, root: Any, file: str, skip_mismatch: bool = False, optimizer: bool = True
+    model: Any,
+    root: Any,
+    file: str,
+    skip_mismatch: bool = False,
+    optimizer: bool = True,
+    objects_to_skip: Sequence[Any] = (),
 ) -> None:
     """Load all variables of a model from a weights file; nothing changes unless the whole file fits.
 
     Args:    skip_mismatch: leave a layer as it is where the file does not fit it, with a warning. optimizer:
-             read its state too, where the model has one.
+             read its state too, where the model has one. objects_to_skip: layers that stay as they are, with
+             what is inside of them.
     Raises:  ValueError that lists each missing, unused and mis-shaped weight.
     """
     plans, faults, known = [], [], set()
+    left_alone = [p for p, holder in holders(model) if any(holder is x for x in objects_to_skip)]
     for path, holder in holders(model):
-        if isinstance(holder, Optimizer) and not optimizer:
+        if (isinstance(holder, Optimizer) and not optimizer) or _lies_in(path, left_alone):
             continue
         known.add(f"{path}/vars" if path else "vars")
         plan = _Plan(path, holder, root.group(f"{path}/vars" if path else "vars"))
@@ -100,7 +107,7 @@ def read_weights(
             faults += found
         else:
             plans.append(plan)
-    faults += _unused(root, known)
+    faults += [fault for fault in _unused(root, known) if not _lies_in(fault, left_alone)]
     if faults and not skip_mismatch:
         raise ValueError(_listed(f"The weights in {file} do not fit the model {model.name!r}.", faults))
     if faults:
@@ -167,6 +174,10 @@ def _unused(root: Any, known: set[str]) -> list[str]:
         and "optimizer" not in path.split("/")
         and not path.startswith(f"{TRAINING}/")
     ]
+
+
+def _lies_in(path: str, folders: list[str]) -> bool:
+    return any(folder in ("", path) or path.startswith(f"{folder}/") for folder in folders)
 
 
 def _warn_of_optimizer(optimizer: Any, faults: list[str]) -> None:

@@ -137,13 +137,15 @@ class CompileLoss:
         if self._outputs is None:
             self.build(y, y_pred)
         assert self._outputs is not None
+        if Outputs(y_pred, self._names).form != self._outputs.form:
+            return []  # a `compute_loss` of the user's own took the outputs apart
         flat = [id(leaf) for leaf in tree.flatten(y)]
         labels = self._labels(self._outputs, y, y_pred, [entry.path for entry in self._losses])
         ranges = []
         for entry in self._losses:
             y_t, y_p = at(labels, entry.path), at(y_pred, entry.path)
             classes = None if tree.is_nested(y_p) else entry.loss.classes(tuple(y_p.shape))
-            if classes is not None:
+            if classes is not None and id(y_t) in flat:
                 ranges.append((flat.index(id(y_t)), classes))
         return ranges
 
