@@ -12,6 +12,17 @@ from kcompile.callbacks.monitor import MonitorCallback
 from kcompile.core.console import print_msg
 
 
+def _parts(optimizer: Any) -> list[tuple[str, Any]]:
+    """The optimizers that have rates, by name: those inside of one, else itself, without a name."""
+    inner = getattr(optimizer, "optimizers", None)
+    return [("", optimizer)] if inner is None else [(part.name, part) for part in inner]
+
+
+def _log_rates(optimizer: Any, logs: dict[str, Any]) -> None:
+    for name, part in _parts(optimizer):
+        logs[f"learning_rate_{name}" if name else "learning_rate"] = float(part.learning_rate)
+
+
 class LearningRateScheduler(Callback):
     """Sets the rate at the beginning of each epoch to schedule(epoch, rate) or schedule(epoch).
 
@@ -23,22 +34,23 @@ class LearningRateScheduler(Callback):
         self.schedule, self.verbose = schedule, verbose
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        optimizer = self.model.optimizer
-        if not hasattr(optimizer, "learning_rate"):
-            raise ValueError('Optimizer must have a "learning_rate" attribute.')
-        try:
-            rate = self.schedule(epoch, float(optimizer.learning_rate))
-        except TypeError:  # a schedule of the epoch alone
-            rate = self.schedule(epoch)
-        if not isinstance(rate, (float, np.float32, np.float64)):
-            raise ValueError(f"The output of the `schedule` function should be a float. Got: {rate}")
-        optimizer.learning_rate = rate
-        if self.verbose > 0:
-            print_msg(f"\nEpoch {epoch + 1}: LearningRateScheduler setting learning rate to {rate}.")
+        for name, optimizer in _parts(self.model.optimizer):
+            if not hasattr(optimizer, "learning_rate"):
+                raise ValueError('Optimizer must have a "learning_rate" attribute.')
+            try:
+                rate = self.schedule(epoch, float(optimizer.learning_rate))
+            except TypeError:  # a schedule of the epoch alone
+                rate = self.schedule(epoch)
+            if not isinstance(rate, (float, np.float32, np.float64)):
+                raise ValueError(f"The output of the `schedule` function should be a float. Got: {rate}")
+            optimizer.learning_rate = rate
+            if self.verbose > 0:
+                of = f"{name} " if name else ""
+                print_msg(f"\nEpoch {epoch + 1}: LearningRateScheduler setting {of}learning rate to {rate}.")
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if logs is not None:
-            logs["learning_rate"] = float(self.model.optimizer.learning_rate)
+            _log_rates(self.model.optimizer, logs)
 
 
 class ReduceLROnPlateau(MonitorCallback):
@@ -77,7 +89,7 @@ class ReduceLROnPlateau(MonitorCallback):
         if self.monitor_op is None:
             self._set_monitor_op()
         logs = {} if logs is None else logs
-        logs["learning_rate"] = float(self.model.optimizer.learning_rate)
+        _log_rates(self.model.optimizer, logs)
         current = self._monitored(logs, "Learning rate reduction is")
         if current is None:
             return
@@ -88,19 +100,24 @@ class ReduceLROnPlateau(MonitorCallback):
             self.best, self.wait = current, 0
         elif not self.in_cooldown():
             self.wait += 1
-            if self.wait >= self.patience and self._reduce(epoch):
+            if self.wait >= self.patience and self._reduce_all(epoch):
                 self.cooldown_counter, self.wait = self.cooldown, 0
 
-    def _reduce(self, epoch: int) -> bool:
+    def _reduce_all(self, epoch: int) -> bool:
+        """Reduce the rate of each optimizer; False if all are at their minimum already."""
+        reduced = [self._reduce(optimizer, name, epoch) for name, optimizer in _parts(self.model.optimizer)]
+        return any(reduced)
+
+    def _reduce(self, optimizer: Any, name: str, epoch: int) -> bool:
         """Reduce the rate; False if it is at its minimum already."""
-        optimizer = self.model.optimizer
         rate = float(optimizer.learning_rate)
         if rate <= np.float32(self.min_lr):
             return False
         rate = max(rate * self.factor, self.min_lr)
         optimizer.learning_rate = rate
         if self.verbose > 0:
-            print_msg(f"\nEpoch {epoch + 1}: ReduceLROnPlateau reducing learning rate to {rate}.")
+            of = f"{name} " if name else ""
+            print_msg(f"\nEpoch {epoch + 1}: ReduceLROnPlateau reducing {of}learning rate to {rate}.")
         return True
 
     def in_cooldown(self) -> bool:
