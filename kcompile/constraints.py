@@ -10,10 +10,10 @@ from kcompile.core.serialization import deserialize_keras_object, serialize_kera
 
 
 class Constraint:
-    """Base: a callable from a weight to its projection, with `get_config`."""
+    """Base: a callable from a weight to its projection, itself by default, with `get_config`."""
 
     def __call__(self, w: Any) -> Any:
-        raise NotImplementedError
+        return w
 
     def get_config(self) -> dict[str, Any]:
         return {}

@@ -27,6 +27,10 @@ def test_names_are_split_as_in_keras(name, kind):
         regularizers.get("l1_l2")
 
 
+def test_the_base_of_constraints_changes_nothing():
+    assert constraints.Constraint()(W) is W
+
+
 def test_orthogonal_penalty():
     # Keras 3.15: OrthogonalRegularizer()(eye(3) + 0.1)
     found = regularizers.OrthogonalRegularizer()(np.eye(3, dtype="float32") + 0.1)

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from kcompile.core.errors import ShapeError, message
+from kcompile.core.tracking import Tracker
 from kcompile.layers.guards import guard
-from kcompile.layers.tracking import Tracker
 from kcompile.trace.operation import Operation
 from kcompile.trace.seed_generator import SeedGenerator
 from kcompile.trace.variable import Variable
@@ -74,6 +74,11 @@ class State(Operation):
             self._tracker.remove(value)
         changed()
         super().__delattr__(name)
+
+    def _untrack_variable(self, variable: Variable) -> None:
+        """Not one of the weights any more, though an attribute may hold it."""
+        changed()
+        self._tracker.remove(variable)
 
     # --- what was found -------------------------------------------------------------------------------------
 

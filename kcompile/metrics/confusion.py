@@ -227,7 +227,7 @@ class _Share(Metric):
         self.init_thresholds, self.top_k, self.class_id = thresholds, top_k, class_id
         self.thresholds = thresholds_of(thresholds, 0.5 if top_k is None else LEAST / 2)
         self.true_positives = self.add_variable((len(self.thresholds),), name="true_positives")
-        self._wrong = self.add_variable((len(self.thresholds),), name=self.mistakes)
+        setattr(self, self.mistakes, self.add_variable((len(self.thresholds),), name=self.mistakes))
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         decisions = Decisions(
@@ -237,11 +237,12 @@ class _Share(Metric):
             dtype=self.true_positives.dtype,
         )
         self.true_positives.assign(self.true_positives.value + decisions.true_positives())
-        self._wrong.assign(self._wrong.value + getattr(decisions, self.mistakes)())
+        wrong = getattr(self, self.mistakes)
+        wrong.assign(wrong.value + getattr(decisions, self.mistakes)())
 
     def result(self) -> Any:
         right = self.true_positives.value
-        shares = ratio(right, right + self._wrong.value)
+        shares = ratio(right, right + getattr(self, self.mistakes).value)
         return shares[0] if len(self.thresholds) == 1 else shares
 
     def get_config(self) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from kcompile.losses.loss import check_broadcast
 from kcompile.metrics.metric import Metric, no_state
 from kcompile.ops import elementwise as ew
 
+COUNTS = ("true_positives", "false_positives", "false_negatives", "intermediate_weights")
+
 
 class FBetaScore(Metric):
     """(1 + beta^2) precision recall / (beta^2 precision + recall), of each class.
@@ -47,7 +49,6 @@ class FBetaScore(Metric):
                 f"Received: threshold={threshold}"
             )
         self.average, self.beta, self.threshold = average, beta, threshold
-        self._counts: list[Any] = []
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         y_true, y_pred = ew.as_tensor(y_true, self.dtype), ew.as_tensor(y_pred, self.dtype)
@@ -56,17 +57,17 @@ class FBetaScore(Metric):
                 "FBetaScore expects 2D inputs with shape (batch_size, output_dim). Received input shapes: "
                 f"y_pred.shape={tuple(y_pred.shape)} and y_true.shape={tuple(y_true.shape)}."
             )
-        if not self._counts:
+        if not self._variables:
             shape = () if self.average == "micro" else (y_pred.shape[1],)
-            names = ("true_positives", "false_positives", "false_negatives", "intermediate_weights")
-            self._counts = [self.add_variable(shape, dtype=self.dtype, name=name) for name in names]
+            for name in COUNTS:
+                setattr(self, name, self.add_variable(shape, dtype=self.dtype, name=name))
         check_broadcast(y_true, y_pred, "y_true and y_pred")
         positive = ops.cast(self._decided(y_pred), self.dtype)
         parts = (positive * y_true, positive * (1 - y_true), (1 - positive) * y_true, y_true)
         weights = (
             None if sample_weight is None else ops.expand_dims(ew.as_tensor(sample_weight, self.dtype), 1)
         )
-        for variable, part in zip(self._counts, parts, strict=True):
+        for variable, part in zip(self._variables, parts, strict=True):
             counted = part if weights is None else ops.multiply(part, weights)
             variable.assign(variable.value + ops.sum(counted, axis=None if self.average == "micro" else 0))
 
@@ -77,9 +78,9 @@ class FBetaScore(Metric):
         return ops.logical_and(largest, ops.greater(ops.abs(y_pred), 1e-9))
 
     def result(self) -> Any:
-        if not self._counts:
+        if not self._variables:
             raise no_state(self)
-        right, false_positives, false_negatives, samples = (v.value for v in self._counts)
+        right, false_positives, false_negatives, samples = (v.value for v in self._variables)
         epsilon, squared = config.epsilon(), self.beta**2
         # Ops, not operators: beside Python's floats NumPy would widen half precision.
         precision = ops.divide(right, ops.add(ops.add(right, false_positives), epsilon))

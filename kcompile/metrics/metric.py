@@ -12,6 +12,7 @@ from kcompile import dtype_policies
 from kcompile.core import dtypes
 from kcompile.core.config import floatx
 from kcompile.core.errors import ArgumentError
+from kcompile.core.tracking import Tracker
 from kcompile.trace.naming import auto_name
 from kcompile.trace.stateless import StatelessScope, values_in
 from kcompile.trace.variable import Variable, name_scope
@@ -37,12 +38,11 @@ class Metric:
     """
 
     _direction: str | None = None  # "up" if more is better, "down" if less is, None if unknown
-    _variables: list[Variable]
-    _metrics: list[Metric]
+    _tracker: Tracker
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         metric = super().__new__(cls)
-        metric.__dict__.update(_variables=[], _metrics=[])
+        metric.__dict__["_tracker"] = Tracker({"variables": _is_variable, "metrics": _is_metric})
         return metric
 
     def __init__(self, dtype: Any = None, name: str | None = None):
@@ -50,16 +50,15 @@ class Metric:
         self._dtype = dtype_policies.get(dtype or floatx()).compute_dtype
 
     def __setattr__(self, name: str, value: Any) -> None:
-        known = (
-            self._variables
-            if isinstance(value, Variable)
-            else self._metrics
-            if isinstance(value, Metric)
-            else None
-        )
-        if known is not None and not any(item is value for item in known):
-            known.append(value)
-        super().__setattr__(name, value)
+        super().__setattr__(name, self._tracker.track(value))
+
+    @property
+    def _variables(self) -> list[Variable]:
+        return self._tracker.stores["variables"]
+
+    @property
+    def _metrics(self) -> list[Metric]:
+        return self._tracker.stores["metrics"]
 
     @property
     def dtype(self) -> str:
@@ -78,9 +77,9 @@ class Metric:
         aggregation: str = "sum",
         name: str | None = None,
     ) -> Variable:
-        """A variable of state, zeros unless `initializer` (a name or a callable) says otherwise."""
+        """A variable of state, zeros unless `initializer` (a name, a callable or an array) says otherwise."""
         name_of_dtype = dtypes.standardize(dtype)
-        start = _zeros if initializer in (None, "zeros") else _initializer(initializer)
+        start = _zeros if initializer is None else _initializer(initializer)
         with name_scope(self.name.replace("/", ">")):
             variable = Variable(
                 start,
@@ -90,7 +89,7 @@ class Metric:
                 aggregation=aggregation,
                 name=name,
             )
-        self._variables.append(variable)
+        self._tracker.add(variable)
         return variable
 
     def add_weight(
@@ -152,6 +151,14 @@ class Metric:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}>"
+
+
+def _is_variable(x: Any) -> bool:
+    return isinstance(x, Variable)
+
+
+def _is_metric(x: Any) -> bool:
+    return isinstance(x, Metric)
 
 
 def no_state(metric: Metric) -> ArgumentError:

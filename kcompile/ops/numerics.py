@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from kcompile.core import dtypes
-from kcompile.core.errors import DTypeError, ShapeError, message
+from kcompile.core.errors import ArgumentError, DTypeError, ShapeError, message
 from kcompile.core.symbolic import product
 from kcompile.ir.graph import Value
 from kcompile.ops import arrange, create, cutting, joining, movement, products, reduce, subscript
@@ -139,6 +139,8 @@ def average(x: Any, axis: Any = None, weights: Any = None) -> Any:
     if weights is None:
         return reduce.mean(x, axis=axis)
     x, w = ew.operands(x, weights, dtype=ew.float_of(ew.common_dtype(x, weights)))
+    if axis is None and len(w.shape) != len(x.shape):
+        raise ArgumentError("Axis must be specified when shapes of a and weights differ.")
     if len(w.shape) != len(x.shape):  # weights of one axis
         k = movement.check_axis("average", axis, len(x.shape))
         w = movement.reshape(w, [d if n == k else 1 for n, d in enumerate(x.shape)])

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
+from kcompile.core.callers import users_level
 from kcompile.ir.op import Op, Sample
 from kcompile.ir.types import TensorType
 from kcompile.ops import arrange, create, cumulative, cutting, movement, reduce
@@ -116,6 +118,13 @@ def softmax(x: Any, axis: Any = -1) -> Any:
     """
     x = floating(x)
     axes = reduce.normalize_axes("softmax", axis, len(x.shape))
+    if isinstance(axis, int) and x.shape[axis] == 1:
+        warnings.warn(
+            f"You are using a softmax over axis {axis} of a tensor of shape {x.shape}. This axis has size 1. "
+            "The softmax operation will always return the value 1, which is likely not what you intended. "
+            "Did you mean to use a sigmoid instead?",
+            stacklevel=users_level(),
+        )
     return _along(softmax_op, x, axes)
 
 

@@ -101,3 +101,13 @@ def test_what_these_mean():
     assert [part.shape for part in ops.hsplit(F23, np.array(3))] == [(2, 1)] * 3
     logits = np.array([[[9.0, 0.0, 0.0], [0.0, 0.0, 9.0]]], "float32")  # None is the last class, as in Keras
     assert ops.ctc_decode(logits, [2], mask_index=None)[0].tolist() == [[[0, -1]]]
+
+
+def test_a_softmax_of_one_value_warns():
+    with pytest.warns(UserWarning, match="a tensor of shape .2, 1.. This axis has size 1"):
+        ops.softmax(np.ones((2, 1), "float32"))
+
+
+def test_weights_of_another_shape_need_an_axis():
+    with pytest.raises(ValueError, match="Axis must be specified when shapes of a and weights differ"):
+        ops.average(np.ones((2, 3)), weights=np.ones(3))
