@@ -1,6 +1,7 @@
 """How much of Keras's public API kcompile has, name by name and argument by argument.
 
-    python docs/make_keras_coverage.py           writes docs/keras-coverage.md from the stored API of Keras
+    python docs/make_keras_coverage.py           writes docs/keras-coverage.md from the stored API of Keras,
+                                                 and kcompile/core/public_names.py
     python docs/make_keras_coverage.py --keras   stores that API first; needs Keras (the `parity` extra)
 
 Keras's API lies in tests/parity/keras_api.json: {module: {name: item}}, where an item is
@@ -23,6 +24,7 @@ import json
 import os
 import re
 import sys
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +34,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 STORED = ROOT / "tests" / "parity" / "keras_api.json"
 TABLE = ROOT / "docs" / "keras-coverage.md"
+NAMES = ROOT / "kcompile" / "core" / "public_names.py"
 if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
 
@@ -349,11 +352,51 @@ def _short(gap: Gap, module: Module) -> str:
     return f"`{gap.name.removeprefix(module.name + '.')}`"
 
 
+NAMES_BEGIN = '''"""The public names of every module, as in Keras: what `from module import *` gives.
+
+Written by `python docs/make_keras_coverage.py`; do not edit.
+"""
+
+from __future__ import annotations
+
+
+def of(module: str) -> list[str]:
+    """The public names of a module of the package, for its `__all__`.
+
+    >>> of("kcompile.datasets")[:2]
+    ['boston_housing', 'california_housing']
+    """
+    return _NAMES[module.partition(".")[2]].split()
+
+
+_NAMES = {
+'''
+
+
+def public_names(stored: dict[str, Any]) -> str:
+    """The names of Keras's modules that are here, as a module of the package."""
+    found: dict[str, set[str]] = {}
+    for path, names in stored["modules"].items():
+        if find(path) is None:
+            continue
+        found.setdefault(path, set()).update(n for n in names if find(f"{path}.{n}") is not None)
+        while "." in path:
+            path, _, name = path.rpartition(".")
+            found.setdefault(path, set()).add(name)
+    text = NAMES_BEGIN
+    for path, held in sorted(found.items()):
+        begin = f'    "{path.partition(".")[2]}": """'
+        text += textwrap.fill(" ".join(sorted(held)), 104, initial_indent=begin, subsequent_indent=" " * 8)
+        text += '""",\n'
+    return text + "}\n"
+
+
 def main() -> None:
     if "--keras" in sys.argv:
         store()
     stored = json.loads(STORED.read_text())
     TABLE.write_text(render(stored, compare(stored)))
+    NAMES.write_text(public_names(stored))
 
 
 if __name__ == "__main__":

@@ -158,6 +158,8 @@ def version() -> str:
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__all__":
+        return import_module("kcompile.core.public_names").of(__name__)
     if name in _MODULES:
         return _load(name, attribute=name)
     if name in _NAMES:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kcompile import ops
-from kcompile.core import objects, registry
+from kcompile.core import objects, public_names, registry
 from kcompile.core.serialization import deserialize_keras_object, serialize_keras_object
 
 
@@ -216,3 +216,6 @@ def serialize(activation: Any) -> Any:
 
 def deserialize(config: Any, custom_objects: Any = None) -> Any:
     return deserialize_keras_object(config, custom_objects, module=_MODULE)
+
+
+__all__ = public_names.of(__name__)

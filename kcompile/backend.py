@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kcompile.core import dtypes
+from kcompile.core import dtypes, public_names
 from kcompile.core.config import epsilon as epsilon
 from kcompile.core.config import floatx as floatx
 from kcompile.core.config import image_data_format as image_data_format
@@ -92,3 +92,6 @@ def get_uid(prefix: str = "") -> int:
     """1, 2, 3 ... for each prefix."""
     _uids[prefix] = _uids.get(prefix, 0) + 1
     return _uids[prefix]
+
+
+__all__ = public_names.of(__name__)

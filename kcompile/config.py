@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kcompile.backend import backend as backend
+from kcompile.core import public_names
 from kcompile.core.config import disable_flash_attention as disable_flash_attention
 from kcompile.core.config import disable_traceback_filtering as disable_traceback_filtering
 from kcompile.core.config import enable_flash_attention as enable_flash_attention
@@ -45,3 +46,6 @@ def enable_unsafe_deserialization() -> None:
 def is_nnx_enabled() -> bool:
     """False: NNX is a part of JAX's world."""
     return False
+
+
+__all__ = public_names.of(__name__)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from kcompile import losses, metrics, ops
-from kcompile.core import registry, tree
+from kcompile.core import public_names, registry, tree
 from kcompile.core.serialization import deserialize_keras_object, serialize_keras_object
 from kcompile.models import Model
 from kcompile.trace.keras_tensor import KerasTensor
@@ -282,3 +282,5 @@ registry.publish(
         "LogitsDistillation": LogitsDistillation,
     },
 )
+
+__all__ = public_names.of(__name__)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from kcompile.core import dtypes
+from kcompile.core import dtypes, public_names
 from kcompile.core.wholes import Extents
 from kcompile.ops import binomial as trials
 from kcompile.ops import elementwise as ew
@@ -162,3 +162,6 @@ def binomial(shape: Extents, counts: Any, probabilities: Any, dtype: Any = None,
     if dtypes.standardize(dtype) == "bool":
         raise ValueError(f"`keras.random.binomial` requires a numeric `dtype`. Received: dtype={dtype}")
     return trials.binomial(draw_seed(seed), shape, counts, probabilities, dtype)
+
+
+__all__ = public_names.of(__name__)

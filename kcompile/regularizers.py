@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from kcompile import ops
-from kcompile.core import dtypes, objects
+from kcompile.core import dtypes, objects, public_names
 from kcompile.core.errors import ArgumentError
 from kcompile.core.serialization import deserialize_keras_object, serialize_keras_object
 
@@ -138,3 +138,6 @@ def serialize(regularizer: Any) -> Any:
 
 def deserialize(config: Any, custom_objects: Any = None) -> Any:
     return deserialize_keras_object(config, custom_objects, module=_MODULE)
+
+
+__all__ = public_names.of(__name__)

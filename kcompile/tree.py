@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+from kcompile.core import public_names
 from kcompile.core import tree as _tree
 from kcompile.core.tree import flatten as flatten
 from kcompile.core.tree import is_nested as is_nested
@@ -172,3 +173,6 @@ def map_shape_structure(func: Callable[[Any], Any], structure: Any) -> Any:
 
 def _is_shape(x: Any) -> bool:
     return isinstance(x, (list, tuple)) and all(isinstance(e, (int, type(None))) for e in x)
+
+
+__all__ = public_names.of(__name__)

@@ -25,6 +25,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from kcompile.core import public_names
+
 if TYPE_CHECKING:
     from kcompile.applications.convnext import ConvNeXtBase as ConvNeXtBase
     from kcompile.applications.convnext import ConvNeXtLarge as ConvNeXtLarge
@@ -101,3 +103,6 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *_NAMES, *_HOMES} - {"annotations", "Any", "TYPE_CHECKING", "import_module"})
+
+
+__all__ = public_names.of(__name__)

@@ -11,7 +11,7 @@ from kcompile.applications.building import IMAGENET_CLASSES, Options, published
 from kcompile.applications.imagenet_utils import RGB_DEVIATION, RGB_MEAN, preprocessing
 from kcompile.applications.imagenet_utils import decode_predictions as decode_predictions
 from kcompile.applications.trained import BASE, pair
-from kcompile.core import registry
+from kcompile.core import public_names, registry
 from kcompile.models import Functional, Sequential
 
 EPSILON, SCALE = 1e-6, 1e-6
@@ -175,3 +175,5 @@ ConvNeXtXLarge = _of(
     "de3f8a54174130e0cecdc71583354753d557fcf1f4487331558e2a16ba0cfe05",
 )  # fmt: skip
 preprocess_input = preprocessing(None)
+
+__all__ = public_names.of(__name__)

@@ -10,6 +10,7 @@ from kcompile.applications.building import Options, standard
 from kcompile.applications.imagenet_utils import decode_predictions as decode_predictions
 from kcompile.applications.imagenet_utils import preprocessing
 from kcompile.applications.trained import tf_kernels
+from kcompile.core import public_names
 from kcompile.models import Functional
 
 EPSILON = 1.001e-5
@@ -76,3 +77,5 @@ DenseNet121 = _of(121, (6, 12, 24, 16))
 DenseNet169 = _of(169, (6, 12, 32, 32))
 DenseNet201 = _of(201, (6, 12, 48, 32))
 preprocess_input = preprocessing("torch")
+
+__all__ = public_names.of(__name__)

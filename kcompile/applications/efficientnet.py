@@ -23,6 +23,7 @@ from kcompile.applications.squeezing import (
     swish,
 )
 from kcompile.applications.trained import pair
+from kcompile.core import public_names
 from kcompile.models import Functional
 
 # Kernel, repeats, channels, expansion and strides of each stage of B0 (table 1).
@@ -117,3 +118,5 @@ EfficientNetB7 = _of(
     "B7", 2.0, 3.1, 600, 0.5, "8c03f828fec3ef71311cd463b6759d99", "cbcfe4450ddf6f3ad90b1b398090fe4a"
 )
 preprocess_input = preprocessing(None)
+
+__all__ = public_names.of(__name__)

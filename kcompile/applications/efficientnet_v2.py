@@ -23,6 +23,7 @@ from kcompile.applications.squeezing import (
     swish,
 )
 from kcompile.applications.trained import BASE, pair
+from kcompile.core import public_names
 from kcompile.models import Functional
 
 SQUEEZE, MOMENTUM, DROPOUT = 0.25, 0.9, 0.2
@@ -168,3 +169,5 @@ EfficientNetV2L = _of(
     "L", 1.0, 1.0, 480, "27e6d408b53c7ebc868fefa357689935", "b0b66b5c863aef5b46e8608fe1711615"
 )
 preprocess_input = preprocessing(None)
+
+__all__ = public_names.of(__name__)

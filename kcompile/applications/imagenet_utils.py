@@ -11,6 +11,7 @@ import numpy as np
 from kcompile import ops
 from kcompile.applications.trained import download
 from kcompile.config import floatx, image_data_format
+from kcompile.core import public_names
 
 CLASSES = 1000
 CLASS_DIGEST = "c2c37ea517e94d9795004a39431a14cb"
@@ -119,3 +120,6 @@ def class_names() -> dict[str, tuple[str, str]]:
     file = "imagenet_class_index.json"
     read = json.loads(download(file, "data/", CLASS_DIGEST, BASE).read_text())
     return {number: (str(entry[0]), str(entry[1])) for number, entry in read.items()}
+
+
+__all__ = public_names.of(__name__)

@@ -11,7 +11,7 @@ from kcompile.applications.building import Options, standard
 from kcompile.applications.imagenet_utils import decode_predictions as decode_predictions
 from kcompile.applications.imagenet_utils import preprocessing
 from kcompile.applications.trained import tf_kernels
-from kcompile.core import registry
+from kcompile.core import public_names, registry
 from kcompile.models import Functional
 
 # Branches of the three kinds of residual blocks; how much of what they say is added, and how many there are.
@@ -89,3 +89,5 @@ InceptionResNetV2 = standard(
     "Inception network with residual connections (Szegedy et al., 2017) for images of 299 pixels.",
 )
 preprocess_input = preprocessing("tf")
+
+__all__ = public_names.of(__name__)

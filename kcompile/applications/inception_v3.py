@@ -10,6 +10,7 @@ from kcompile.applications.building import Options, standard
 from kcompile.applications.imagenet_utils import decode_predictions as decode_predictions
 from kcompile.applications.imagenet_utils import preprocessing
 from kcompile.applications.trained import tf_kernels
+from kcompile.core import public_names
 from kcompile.models import Functional
 
 _FILES = tf_kernels(
@@ -65,3 +66,5 @@ InceptionV3 = standard(
     "InceptionV3", "inception_v3", network, "InceptionV3 (Szegedy et al., 2016) for images of 299 pixels."
 )
 preprocess_input = preprocessing("tf")
+
+__all__ = public_names.of(__name__)

@@ -12,6 +12,7 @@ from kcompile.applications.imagenet_utils import decode_predictions as decode_pr
 from kcompile.applications.imagenet_utils import preprocessing
 from kcompile.applications.mobile import check_trained_size, rows_of, size_of
 from kcompile.applications.trained import download
+from kcompile.core import public_names
 from kcompile.models import Functional
 
 # Channels and strides of each pair of convolutions.
@@ -98,3 +99,5 @@ def _file(options: Options, alpha: float, rows: int | None) -> Path:
 
 
 preprocess_input = preprocessing("tf")
+
+__all__ = public_names.of(__name__)

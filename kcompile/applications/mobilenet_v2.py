@@ -13,6 +13,7 @@ from kcompile.applications.imagenet_utils import preprocessing
 from kcompile.applications.mobile import check_trained_size, rows_of, size_of
 from kcompile.applications.scaling import divisible, halving_pad
 from kcompile.applications.trained import download
+from kcompile.core import public_names
 from kcompile.models import Functional
 
 # Channels, strides of the first block, and number of blocks of each stage; all but the first expand by 6.
@@ -97,3 +98,5 @@ def _file(options: Options, alpha: float, rows: int | None) -> Path:
 
 
 preprocess_input = preprocessing("tf")
+
+__all__ = public_names.of(__name__)

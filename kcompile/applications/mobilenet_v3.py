@@ -13,6 +13,7 @@ from kcompile.applications.imagenet_utils import decode_predictions as decode_pr
 from kcompile.applications.imagenet_utils import preprocessing
 from kcompile.applications.scaling import divisible, halving_pad
 from kcompile.applications.trained import download
+from kcompile.core import public_names
 from kcompile.models import Functional
 
 # Expansion, channels, kernel, strides, squeeze and excitation?, hard swish? of each block (tables 1 and 2).
@@ -188,3 +189,5 @@ def _of(kind: str, blocks: tuple[tuple[Any, ...], ...], last: int) -> Any:
 MobileNetV3Small = _of("small", SMALL, 1024)
 MobileNetV3Large = _of("large", LARGE, 1280)
 preprocess_input = preprocessing(None)
+
+__all__ = public_names.of(__name__)

@@ -13,6 +13,7 @@ from kcompile.applications.imagenet_utils import decode_predictions as decode_pr
 from kcompile.applications.imagenet_utils import preprocessing
 from kcompile.applications.scaling import halving_pad, spatial
 from kcompile.applications.trained import download
+from kcompile.core import public_names
 from kcompile.models import Functional
 from kcompile.trace.variable import name_scope
 
@@ -211,3 +212,5 @@ NASNetLarge = _of(
     Variant(331, 4032, 96, 6, True, ("11577c9a518f0070763c2b964a382f17", "d81d89dc07e6e56530c4e77faddd61b5")),
 )
 preprocess_input = preprocessing("tf")
+
+__all__ = public_names.of(__name__)

@@ -8,6 +8,7 @@ from kcompile.applications import residual
 from kcompile.applications.building import standard
 from kcompile.applications.imagenet_utils import decode_predictions as decode_predictions
 from kcompile.applications.imagenet_utils import preprocessing
+from kcompile.core import public_names
 
 
 def _of(depth: int, counts: tuple[int, ...]) -> Any:
@@ -24,3 +25,5 @@ ResNet50V2 = _of(50, (3, 4, 6, 3))
 ResNet101V2 = _of(101, (3, 4, 23, 3))
 ResNet152V2 = _of(152, (3, 8, 36, 3))
 preprocess_input = preprocessing("tf")
+
+__all__ = public_names.of(__name__)

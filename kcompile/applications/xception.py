@@ -10,6 +10,7 @@ from kcompile.applications.building import Options, standard
 from kcompile.applications.imagenet_utils import decode_predictions as decode_predictions
 from kcompile.applications.imagenet_utils import preprocessing
 from kcompile.applications.trained import tf_kernels
+from kcompile.core import public_names
 from kcompile.models import Functional
 
 MIDDLE = 728  # channels of the blocks in the middle
@@ -66,3 +67,5 @@ def relu(x: Any, name: str) -> Any:
 
 Xception = standard("Xception", "xception", network, "Xception (Chollet, 2017) for images of 299 pixels.")
 preprocess_input = preprocessing("tf")
+
+__all__ = public_names.of(__name__)

@@ -16,3 +16,6 @@ from kcompile.callbacks.remote_monitor import RemoteMonitor as RemoteMonitor
 from kcompile.callbacks.swap_ema_weights import SwapEMAWeights as SwapEMAWeights
 from kcompile.callbacks.tensorboard import TensorBoard as TensorBoard
 from kcompile.callbacks.terminate_on_nan import TerminateOnNaN as TerminateOnNaN
+from kcompile.core import public_names
+
+__all__ = public_names.of(__name__)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from kcompile.core import public_names
+
 if TYPE_CHECKING:
     from kcompile.datasets import boston_housing as boston_housing
     from kcompile.datasets import california_housing as california_housing
@@ -29,3 +31,6 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted(_MODULES)
+
+
+__all__ = public_names.of(__name__)

@@ -6,6 +6,7 @@ use where that is what one studies. `california_housing` is the other choice.
 
 from __future__ import annotations
 
+from kcompile.core import public_names
 from kcompile.datasets.housing import check_test_split, read_table, split_table
 from kcompile.datasets.mnist import Split
 from kcompile.datasets.sources import BASE, fetch
@@ -24,3 +25,6 @@ def load_data(path: str = "boston_housing.npz", test_split: float = 0.2, seed: i
     """
     check_test_split(test_split)
     return split_table(*read_table(fetch(path, f"{BASE}boston_housing.npz", HASH)), test_split, seed)
+
+
+__all__ = public_names.of(__name__)

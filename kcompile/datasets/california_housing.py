@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kcompile.core import public_names
 from kcompile.datasets.housing import check_test_split, read_table, split_table
 from kcompile.datasets.mnist import Split
 from kcompile.datasets.sources import BASE, fetch
@@ -31,3 +32,6 @@ def load_data(
     if version == "small":
         x, y = x[:SMALL], y[:SMALL]
     return split_table(x, y, test_split, seed)
+
+
+__all__ = public_names.of(__name__)

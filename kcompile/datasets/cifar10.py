@@ -5,6 +5,7 @@ Classes 0 to 9: airplane, automobile, bird, cat, deer, dog, frog, horse, ship, t
 
 from __future__ import annotations
 
+from kcompile.core import public_names
 from kcompile.datasets.cifar import read_batches
 from kcompile.datasets.mnist import Split
 from kcompile.datasets.sources import fetch
@@ -26,3 +27,6 @@ def load_data() -> Split:
     x_train, y_train = read_batches(path, [f"{FOLDER}/data_batch_{k}" for k in range(1, 6)], "labels")
     x_test, y_test = read_batches(path, [f"{FOLDER}/test_batch"], "labels")
     return (x_train, y_train.astype("uint8")), (x_test, y_test.astype("uint8"))
+
+
+__all__ = public_names.of(__name__)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kcompile.core import public_names
 from kcompile.datasets.cifar import read_batches
 from kcompile.datasets.mnist import Split
 from kcompile.datasets.sources import fetch
@@ -29,3 +30,6 @@ def load_data(label_mode: str = "fine") -> Split:
     return read_batches(path, ["cifar-100-python/train"], key), read_batches(
         path, ["cifar-100-python/test"], key
     )
+
+
+__all__ = public_names.of(__name__)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from kcompile.core import public_names
 from kcompile.datasets.mnist import Split
 from kcompile.datasets.sources import BASE, fetch
 
@@ -48,3 +49,6 @@ def _read(name: str, shape: tuple[int, ...]) -> np.ndarray:
     if data[: len(header)] != header or len(data) != len(header) + size:
         raise ValueError(f"{path}: not {size} bytes of the shape {shape}; delete it to download it anew")
     return np.frombuffer(data, np.uint8, size, len(header)).reshape(shape).copy()
+
+
+__all__ = public_names.of(__name__)

@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 
+from kcompile.core import public_names
 from kcompile.datasets.mnist import Split
 from kcompile.datasets.pickled import load_npz
 from kcompile.datasets.sequences import as_objects, limited, numbered, shorter, shuffled
@@ -58,3 +59,6 @@ def get_word_index(path: str = "imdb_word_index.json") -> dict[str, int]:
     file = fetch(path, f"{BASE}imdb_word_index.json", INDEX_HASH)
     found: dict[str, int] = json.loads(file.read_text())
     return found
+
+
+__all__ = public_names.of(__name__)

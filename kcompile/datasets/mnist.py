@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from kcompile.core import public_names
 from kcompile.datasets.arrays import read_npz
 from kcompile.utils.downloads import cache_home, file_digest, get_file
 
@@ -71,3 +72,6 @@ def _read(path: Path, train: int, test: int) -> Split:
         {"x_train": (train, 28, 28), "y_train": (train,), "x_test": (test, 28, 28), "y_test": (test,)},
     )
     return (arrays["x_train"], arrays["y_train"]), (arrays["x_test"], arrays["y_test"])
+
+
+__all__ = public_names.of(__name__)

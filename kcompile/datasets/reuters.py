@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 
+from kcompile.core import public_names
 from kcompile.datasets.mnist import Split
 from kcompile.datasets.pickled import load_npz
 from kcompile.datasets.sequences import as_objects, limited, numbered, shorter, shuffled
@@ -59,3 +60,6 @@ def get_label_names() -> tuple[str, ...]:
     (('cocoa', 'grain', 'veg-oil'), 46)
     """
     return tuple(LABELS.split())
+
+
+__all__ = public_names.of(__name__)

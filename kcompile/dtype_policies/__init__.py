@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kcompile.core import registry
+from kcompile.core import public_names, registry
 from kcompile.core.serialization import deserialize_keras_object, serialize_keras_object
 from kcompile.dtype_policies.identify import get as get
 from kcompile.dtype_policies.policy import DTypePolicy as DTypePolicy
@@ -61,3 +61,6 @@ def deserialize(config: dict[str, Any] | None, custom_objects: dict[str, Any] | 
     if own is not None:
         return own.from_config(config["config"])
     return deserialize_keras_object(config, custom_objects)
+
+
+__all__ = public_names.of(__name__)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from kcompile.core import objects
+from kcompile.core import objects, public_names
 from kcompile.core.serialization import deserialize_keras_object, serialize_keras_object
 from kcompile.initializers.constant import Constant, Identity, Ones, Zeros
 from kcompile.initializers.constant import Initializer as Initializer
@@ -79,3 +79,6 @@ def serialize(initializer: Any) -> Any:
 
 def deserialize(config: Any, custom_objects: Any = None) -> Any:
     return deserialize_keras_object(config, custom_objects, module=_MODULE)
+
+
+__all__ = public_names.of(__name__)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from kcompile.core import registry
+from kcompile.core import public_names, registry
 from kcompile.core.serialization import deserialize_keras_object, serialize_keras_object
 from kcompile.layers.activations.activations import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
 from kcompile.layers.attention.attention import AdditiveAttention, Attention
@@ -177,3 +177,6 @@ def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> An
     if not isinstance(found, Layer):
         raise ValueError(f"`layers.deserialize` takes the config of a layer. Received: {config}")
     return found
+
+
+__all__ = public_names.of(__name__)

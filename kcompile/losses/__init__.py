@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kcompile.core import objects, registry
+from kcompile.core import objects, public_names, registry
 from kcompile.core.serialization import deserialize_keras_object, serialize_keras_object
 from kcompile.losses.focal import (
     BinaryFocalCrossentropy,
@@ -101,3 +101,6 @@ def serialize(loss: Any) -> Any:
 def deserialize(name: Any, custom_objects: dict[str, Any] | None = None) -> Any:
     """A loss from its config or name."""
     return deserialize_keras_object(name, custom_objects, module="keras.losses")
+
+
+__all__ = public_names.of(__name__)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kcompile.core import objects, registry
+from kcompile.core import objects, public_names, registry
 from kcompile.core.serialization import deserialize_keras_object, serialize_keras_object
 from kcompile.losses import (
     binary_crossentropy,
@@ -138,3 +138,6 @@ def serialize(metric: Any) -> Any:
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
     """A metric from its config or name."""
     return deserialize_keras_object(config, custom_objects, module="keras.metrics")
+
+
+__all__ = public_names.of(__name__)

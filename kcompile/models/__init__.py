@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from kcompile.core import public_names
 from kcompile.models.cloning import clone_model as clone_model
 from kcompile.models.functional import Functional as Functional
 from kcompile.models.model import Model as Model
@@ -24,3 +25,6 @@ def model_from_json(json_string: str, custom_objects: Any = None) -> Any:
     from kcompile.core.serialization import deserialize_keras_object
 
     return deserialize_keras_object(json.loads(json_string), custom_objects)
+
+
+__all__ = public_names.of(__name__)

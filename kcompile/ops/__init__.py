@@ -7,6 +7,7 @@ of a functional model. No module here may have the name of a public op: the op w
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
+from kcompile.core import public_names as _public_names
 from kcompile.ops import (
     activation,
     adaptive,
@@ -149,3 +150,5 @@ for _module, _names in _EXPORTS.items():
         globals()[_exported] = _made = _public(getattr(_module, _own or _exported))
         if _exported not in ("swish", "hard_swish"):  # in Keras, too, these are other functions' second names
             _made.__name__ = _made.__qualname__ = _exported
+
+__all__ = _public_names.of(__name__)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kcompile.core import public_names as _public_names
 from kcompile.ops.public import names_of
 
 _NAMES = """
@@ -15,3 +16,5 @@ _NAMES = """
 """
 
 __getattr__, __dir__ = names_of(__name__, _NAMES.split())
+
+__all__ = _public_names.of(__name__)

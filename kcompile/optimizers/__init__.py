@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kcompile.core import registry
+from kcompile.core import public_names, registry
 from kcompile.core.errors import unknown_name
 from kcompile.core.serialization import deserialize_keras_object, serialize_keras_object
 from kcompile.optimizers import legacy as legacy
@@ -65,3 +65,6 @@ def deserialize(config: dict[str, Any], custom_objects: dict[str, Any] | None = 
     kind = ALL_OBJECTS.get(str(config.get("class_name", "")).lower())
     named = {**config, "class_name": kind.__name__} if kind is not None else config
     return deserialize_keras_object(named, custom_objects, module="keras.optimizers")
+
+
+__all__ = public_names.of(__name__)

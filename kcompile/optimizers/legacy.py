@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from kcompile.core import public_names
+
 
 class Optimizer:
     """No optimizer: it says what to use."""
@@ -16,3 +18,5 @@ class Optimizer:
 
 
 Adagrad = Adam = Ftrl = RMSprop = SGD = Optimizer
+
+__all__ = public_names.of(__name__)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from kcompile.core import objects
+from kcompile.core import objects, public_names
 from kcompile.core.serialization import deserialize_keras_object, serialize_keras_object
 from kcompile.quantizers.config import Float8QuantizationConfig as Float8QuantizationConfig
 from kcompile.quantizers.config import Int4QuantizationConfig as Int4QuantizationConfig
@@ -63,3 +63,6 @@ def get(identifier: Any, **kwargs: Any) -> Any:
     if inspect.isclass(found):
         return found(**kwargs)
     return objects.get("quantizer", found, _NAMES, _MODULE)
+
+
+__all__ = public_names.of(__name__)

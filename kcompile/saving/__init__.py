@@ -1,5 +1,6 @@
 """Models as files, and objects as data, as in `keras.saving`."""
 
+from kcompile.core import public_names
 from kcompile.core.registry import CustomObjectScope as CustomObjectScope
 from kcompile.core.registry import custom_object_scope as custom_object_scope
 from kcompile.core.registry import get_custom_objects as get_custom_objects
@@ -13,3 +14,5 @@ from kcompile.saving.files import load_model as load_model
 from kcompile.saving.files import load_weights as load_weights
 from kcompile.saving.files import save_model as save_model
 from kcompile.saving.files import save_weights as save_weights
+
+__all__ = public_names.of(__name__)

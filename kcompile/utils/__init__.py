@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from kcompile.core import public_names
 from kcompile.utils.downloads import get_file as get_file
 from kcompile.utils.frozen_config import Config as Config
 from kcompile.utils.numerical import normalize as normalize
@@ -87,3 +88,6 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *_NAMES, "bounding_boxes"})
+
+
+__all__ = public_names.of(__name__)

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from kcompile import ops
-from kcompile.core import config
+from kcompile.core import config, public_names
 from kcompile.layers.preprocessing.image.boxes import affine_transform as affine_transform
 from kcompile.layers.preprocessing.image.boxes import clip_to_image_size as clip_to_image_size
 from kcompile.layers.preprocessing.image.boxes import convert_format as convert_format
@@ -161,3 +161,6 @@ def compute_ciou(boxes1: Any, boxes2: Any, bounding_box_format: str, image_shape
     shape = (4 / math.pi**2) * ops.square(ops.arctan(w2 / h2) - ops.arctan(w1 / h1))
     weight = shape / (shape - iou + (1 + tiny))
     return iou - (distance / diagonal + shape * weight)
+
+
+__all__ = public_names.of(__name__)

@@ -3,6 +3,7 @@
 Images are (h, w, c) or batches (n, h, w, c); with data_format "channels_first" (c, h, w) or (n, c, h, w).
 """
 
+from kcompile.core import public_names as _public_names
 from kcompile.ops.image import borders as _borders
 from kcompile.ops.image import color as _color
 from kcompile.ops.image import elastic as _elastic
@@ -28,3 +29,5 @@ rgb_to_hsv = _public(_color.rgb_to_hsv)
 scale_and_translate = _public(_resizing.scale_and_translate)
 sobel_edges = _public(_filters.sobel_edges)
 ssim = _public(_filters.ssim)
+
+__all__ = _public_names.of(__name__)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kcompile.core import registry
+from kcompile.core import public_names, registry
 from kcompile.core.serialization import deserialize_keras_object, serialize_keras_object
 from kcompile.optimizers.schedules.cosine import CosineDecay, CosineDecayRestarts
 from kcompile.optimizers.schedules.decay import (
@@ -30,3 +30,6 @@ def serialize(learning_rate_schedule: Any) -> Any:
 def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
     """A schedule from its config."""
     return deserialize_keras_object(config, custom_objects, module="keras.optimizers.schedules")
+
+
+__all__ = public_names.of(__name__)
