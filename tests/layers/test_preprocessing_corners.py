@@ -140,3 +140,21 @@ def test_texts_that_a_function_splits_into_rows_of_tensors():
 def test_counts_of_no_texts(split, shape):
     layer = layers.TextVectorization(vocabulary=["red"], output_mode="count", split=split)
     assert layer(np.empty(0, object)).shape == shape
+
+
+class Scalar:
+    """One value as a tensor of another library."""
+
+    shape = ()
+
+    def __init__(self, value):
+        self.value = np.array(value, object)
+
+    def __array__(self, dtype=None, copy=None):
+        return self.value
+
+
+def test_a_feature_space_learns_from_single_tensors_of_text():
+    space = keras.utils.FeatureSpace({"word": keras.utils.FeatureSpace.string_categorical()})
+    space.adapt([{"word": Scalar(word)} for word in (b"a", b"b", b"a")])
+    assert space.preprocessors["word"].get_vocabulary() == ["[UNK]", "a", "b"]

@@ -121,7 +121,7 @@ def batches_of_feature(dataset: Any, name: str) -> Iterator[np.ndarray]:
         if value.ndim:
             yield value[..., None] if value.ndim == 1 else value
             continue
-        waiting.append(row)
+        waiting.append(value[()])  # of any library, as Python or NumPy has it
         if len(waiting) == BATCH:
             yield _column(waiting)
             waiting = []
