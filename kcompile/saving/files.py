@@ -10,7 +10,7 @@ from typing import Any
 from kcompile.core import registry
 from kcompile.core.errors import message
 from kcompile.core.files import replacing
-from kcompile.saving import keras_file, legacy_h5, legacy_write
+from kcompile.saving import folders, keras_file, legacy_h5, legacy_write
 from kcompile.saving.safe_hdf5 import Group, open_group
 from kcompile.saving.safe_zip import ModelArchive
 from kcompile.saving.shards import opened_shards, write_shards
@@ -35,18 +35,22 @@ def save_model(
     it was.
 
     Args:    filepath: a path, or an open binary file. overwrite: if False, ask before an existing file is
-             replaced. zipped: only True is supported. include_optimizer (for .h5): False leaves out what
-             belongs to compile().
+             replaced. zipped: False makes a folder in place of a file. include_optimizer (for .h5): False
+             leaves out what belongs to compile().
     Raises:  ValueError for another ending, and for what has no config (a lambda, say).
     """
     include_optimizer = bool(kwargs.pop("include_optimizer", True))
     kwargs.pop("save_format", None)
-    if kwargs or zipped is False:
-        raise ValueError(f"The following argument(s) are not supported: {[*kwargs, 'zipped=False'][:1]}")
+    if kwargs:
+        raise ValueError(f"The following argument(s) are not supported: {list(kwargs)}")
     if hasattr(filepath, "write"):
         keras_file.write_model(model, filepath)
         return
     path = _path(filepath)
+    if zipped is False:
+        if overwrite or _may_replace(path):
+            folders.write_folder(model, path)
+        return
     if path.suffix not in (".keras", *LEGACY):
         raise ValueError(
             message(
@@ -66,7 +70,7 @@ def save_model(
 def load_model(
     filepath: Any, custom_objects: Any = None, compile: bool = True, safe_mode: bool = True
 ) -> Any:
-    """Load a model from a .keras file, or from Keras's older .h5 format.
+    """Load a model from a .keras file or folder, or from Keras's older .h5 format.
 
     Reading is safe by design: a file can name only classes and functions of the library and those that were
     registered or are in `custom_objects`. Weights that are missing, not used, or of another shape are errors.
@@ -80,6 +84,9 @@ def load_model(
         if hasattr(filepath, "read"):
             return keras_file.read_model(filepath, "the file", custom_objects, compile)
         path = _path(filepath)
+        if path.is_dir():
+            with folders.zipped(path) as file:
+                return keras_file.read_model(file, path.name, custom_objects, compile)
         if path.suffix == ".keras":
             with _existing(path).open("rb") as file:
                 return keras_file.read_model(file, path.name, custom_objects, compile)

@@ -107,3 +107,17 @@ def test_a_loss_that_takes_an_output_apart():
     model.compile("sgd", ["mse", "mae"])
     history = model.fit(np.ones((4, 2)), np.zeros((4, 2)), verbose=0).history
     assert history == {"loss": [6.0], "mse_loss": [4.0], "mae_loss": [2.0]}
+
+
+def test_a_model_as_a_folder(tmp_path):
+    model = keras.Sequential([keras.Input((3,)), layers.Dense(1)])
+    model.save(tmp_path / "model", zipped=False)
+    names = {path.name for path in (tmp_path / "model").iterdir()}
+    assert names >= {"config.json", "metadata.json", "model.weights.h5"}
+    again = keras.models.load_model(tmp_path / "model")
+    np.testing.assert_array_equal(again.get_weights()[0], model.get_weights()[0])
+    with pytest.raises(ValueError, match=r"should not end in `.keras`"):
+        model.save(tmp_path / "model.keras", zipped=False)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match=r"config\.json"):
+        keras.models.load_model(tmp_path / "empty")
