@@ -13,7 +13,7 @@ import numpy as np
 from kcompile.core.callers import users_level
 from kcompile.core.errors import ArgumentError
 from kcompile.core.interrupts import deferred
-from kcompile.trace.keras_tensor import KerasTensor
+from kcompile.trace.keras_tensor import KerasTensor, infer_output
 from kcompile.trace.operation import is_default
 from kcompile.trace.variable import current_path, name_scope
 
@@ -113,15 +113,15 @@ def shapes_for(build: Callable[..., Any], shapes: dict[str, Any]) -> dict[str, A
     return {name: shape for name, shape in shapes.items() if name in names}
 
 
-def stated_outputs(layer: Any, shapes: dict[str, Any]) -> Any:
-    """Placeholders of the shapes that a user's `compute_output_shape` gives, without a call; None where there
-    is none. The library's own layers are traced, which gives dtypes too, and layers whose call builds others.
+def outputs_of(layer: Any, spec: Any) -> Any:
+    """Placeholders for the outputs of a call: by a user's `compute_output_shape` without the call, else by a
+    trace. The library's own layers are traced, which gives dtypes too, and layers whose call builds others.
     """
     method = layer.compute_output_shape
     own = getattr(method, "__module__", "").startswith("kcompile.")
     if is_default(method) or own or not all(inner.built for inner in layer._layers):
-        return None
-    return placeholders(as_shapes(method(**shapes_for(method, shapes))), layer.compute_dtype)
+        return infer_output(layer._call, *spec.bound.args, **spec.bound.kwargs)
+    return placeholders(as_shapes(method(**shapes_for(method, spec.shapes()))), layer.compute_dtype)
 
 
 def input_shape_of(kwargs: dict[str, Any]) -> tuple[int | None, ...] | None:

@@ -17,10 +17,10 @@ from kcompile.layers.building import (
     as_shapes,
     build_config,
     input_shape_of,
+    outputs_of,
     placeholders,
     remembers_build,
     shapes_for,
-    stated_outputs,
     warn_of_unbuilt,
     weight_shape,
 )
@@ -42,7 +42,6 @@ from kcompile.layers.quantizing import checks_quantize
 from kcompile.layers.stateless import stateless_call
 from kcompile.ops.public import has_symbolic
 from kcompile.trace import present_extents, tracer
-from kcompile.trace.keras_tensor import infer_output
 from kcompile.trace.masks import mask_of, set_mask
 from kcompile.trace.operation import CallNode, default, is_default
 from kcompile.trace.variable import Variable, current_path, name_scope
@@ -336,8 +335,7 @@ class Layer(Penalized):
         """Placeholders for the outputs of a call on these placeholders."""
         spec = self._bind(args, kwargs)
         self._maybe_build(spec)
-        stated = stated_outputs(self, spec.shapes())
-        return infer_output(self._call, *spec.bound.args, **spec.bound.kwargs) if stated is None else stated
+        return outputs_of(self, spec)
 
     @default
     def compute_output_shape(self, *args: Any, **kwargs: Any) -> Any:
