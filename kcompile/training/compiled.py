@@ -282,11 +282,6 @@ class Compiled(_Layer):
         loss = self._training.compile_loss
         return () if loss is None else tuple(loss.label_ranges(y, y_pred))
 
-    @property
-    def _loss_tracker(self) -> Any:
-        """The mean loss, by the name that steps written for Keras know it by."""
-        return self._training.loss_tracker
-
     # --- metrics -------------------------------------------------------------------------------------------
 
     @property
