@@ -47,7 +47,9 @@ def sliding_sums_of(c: Contraction) -> SlidingSums | None:
     if inner.a == place.a and tap.a != place.a:
         tap, inner = inner, AxisRole((), 1, 1, 0, 0)  # of one element each
     extents = tap.extent, inner.extent, tap.a
-    if inner.a != 1 or not all(isinstance(n, int) for n in extents) or tap.a == 0 or int(tap.a) % place.a:
+    if inner.a != 1 or not all(isinstance(n, int) for n in extents):
+        return None
+    if int(tap.a) <= 0 or int(tap.a) % place.a:  # a reversed image's taps go the other way
         return None
     taps, extent, spread = int(tap.extent), int(inner.extent), int(tap.a) // place.a
     elements = sliding_sums.elements_of(extent, taps, host().vector_registers)

@@ -43,6 +43,11 @@ CASES = {
     "groups on lines of no whole tiles": ((9, 19, 64), (3, 3, 4, 64), {}, LANES >= 4),
     "groups of as many as lanes": ((9, 16, 4 * LANES), (3, 3, LANES // 2, 8 * LANES), {}, None),
     "one tap a line": ((9, 20, 3), (3, 1, 3, LANES), {}, False),
+    "a row of a block and one": ((259, 3), (3, 3, LANES), {}, None),
+    "a line shorter than the window": ((9, 6, 2), (5, 5, 2, LANES), {}, False),
+    "more sums than registers hold": ((9, 16, 64), (5, 5, 8, 64), {}, None),
+    "a volume of no whole tiles": ((5, 6, 19, 2), (3, 3, 3, 2, LANES), {}, False),
+    "a long reduction": ((8, 9, 600), (3, 3, 600, 8), {}, False),
 }
 
 
@@ -117,3 +122,32 @@ def test_filter_gradients_are_adjoint_and_taps_share_where_they_can(case, batch)
     found = [sliding_sums_of(c) for c in contractions(filter_gradient(case, batch)[0])]
     if shares:
         assert [f is not None for f in found] == [True] * len(found)
+
+
+@pytest.mark.parametrize("axis", [1, 2])
+@pytest.mark.parametrize("kernel", [(2, 1), (1, 2), (3, 3)])
+@pytest.mark.parametrize("strides", [1, 2])
+def test_images_are_read_backwards(axis, kernel, strides):
+    """Strides below zero: a window must not be taken for one that slides forward."""
+    rng = np.random.default_rng(axis)
+    x, shape = rng.normal(size=(BATCH, 8, 9, 4)).astype("float32"), (*kernel, 4, LANES)
+    w = rng.normal(size=shape).astype("float32") / 8
+    convolve = lambda x, w: ops.conv(ops.flip(x, axis), w, strides=strides)  # noqa: E731
+    dy = rng.normal(size=np.asarray(convolve(x, w)).shape).astype("float32")
+
+    def run(x, w, dy):
+        y = convolve(x, w)
+        return [ops.tanh(y), *pull_back(y, dy, [w])]
+
+    inputs = [make_parameter(n, TensorType(a.shape)) for n, a in (("x", x), ("w", w), ("dy", dy))]
+    y, dw = compile_graph(trace(run, inputs)[0])(x, w, dy)
+    flipped = np.flip(x, axis)
+    assert_close(
+        np.asarray(y), expected(flipped, w, strides).astype("float32"), terms=kernel[0] * kernel[1] * 4
+    )
+    reference = np.zeros(shape)
+    for place in np.ndindex(*shape[:3]):
+        unit = np.zeros(shape, "float32")
+        unit[place] = 1e-3
+        reference[place] = (np.arctanh(expected(flipped, unit, strides)) * 1e3 * dy).sum((0, 1, 2))
+    assert_close(np.asarray(dw), reference.astype("float32"), terms=BATCH * 72)

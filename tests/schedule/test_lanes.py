@@ -85,3 +85,8 @@ def test_any_product_of_groups_profits():
     assert found.groups is not None
     got = kcompile.jit(run)(x.astype("float32"), w.astype("float32"))
     assert_close(np.asarray(got), np.einsum("ngc,cgf->ngf", x, w).astype("float32"), terms=4)
+
+
+def test_groups_that_fill_no_whole_vector_stay_apart():
+    (found,) = contractions(lambda x, w: ops.einsum("ngc,cgf->ngf", x, w), (50, 3, 4), (4, 3, 4))
+    assert found.groups is None
