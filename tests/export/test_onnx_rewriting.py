@@ -221,3 +221,58 @@ def test_a_layers_own_name_is_kept_where_its_operator_changes(tmp_path):
     model.export(tmp_path / "m.onnx", format="onnx", verbose=False)
     names = [n.name for n in onnx.load(tmp_path / "m.onnx").graph.node]
     assert all("my_MatMul" in name for name in names)
+
+
+HALVES = numbers(4, 4).astype("float16")
+
+
+def half_product_of_turned_rows(x, y):
+    turned = ops.transpose(ops.take(x, 0, axis=0), (1, 2, 0))
+    return x * ops.reshape(ops.matmul(ops.reshape(turned, (-1, 4)), HALVES), (4, 4, 4))
+
+
+def half_rows_turned(x, y):
+    return ops.transpose(ops.matmul(ops.relu(x), HALVES), (1, 0, 3, 2)) * 2
+
+
+@pytest.mark.parametrize("function", [half_product_of_turned_rows, half_rows_turned])
+def test_no_product_of_halves_comes_to_stand_behind_a_transpose(function):
+    """onnxruntime 1.32 dies of some of them."""
+    x = numbers(3, 4, 4, 4).astype("float16")
+    graph = model_of(graph_of(function, [x, x])).graph
+    turned = {output for node in graph.node if node.op_type == "Transpose" for output in node.output}
+    assert not [n for n in graph.node if n.op_type in ("MatMul", "Gemm") and turned.intersection(n.input)]
+
+
+class Counting(layers.Layer):
+    """Computes a number that its weight holds as a matrix, and keeps it."""
+
+    def build(self, shape):
+        self.w = self.add_weight(shape=(1, 1), initializer="ones", trainable=False)
+
+    def call(self, x):
+        self.w.assign(ops.reshape(ops.exp(ops.reshape(self.w, ())), (1, 1)))
+        return x * self.w
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_numbers_without_dimensions_are_no_rows(training, tmp_path):
+    x = Input((4,))
+    model = Model(x, layers.Dense(1)(Counting()(x)))
+    model.compile("sgd", "mse")
+    path = tmp_path / "model.onnx"
+    model.export(path, format="onnx", training=training, verbose=False)
+    onnx.checker.check_model(onnx.load(path), full_check=True)
+
+
+def number_as_matrix(x, y):
+    return ops.reshape(ops.tanh(ops.reshape(ops.sum(x[0, 0, 0, :1]), ())), (1, 1))
+
+
+def rows_of_other_dimensions(x, y):
+    return ops.reshape(ops.relu(ops.reshape(y, (20, 3))), (5, 4, 3))
+
+
+@pytest.mark.parametrize("function", [number_as_matrix, rows_of_other_dimensions])
+def test_reshapes_that_make_other_rows_stay(function):
+    test_graphs_compute_what_their_functions_do(function)

@@ -98,13 +98,18 @@ def projection(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
 WIDE = ("float32", "float64")  # onnxruntime 1.32 crashes on some transposes before products of float16
 
 
+def may_be_turned(around: Around, name: str) -> bool:
+    """May a product read this tensor where it is, or becomes, what a transpose made?"""
+    return around.dtype(name) in WIDE
+
+
 def batched_product(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
     """An Einsum of two computed tensors that is a product of matrices, many at once: MatMul of transposes.
 
     More nodes, but onnxruntime's Einsum takes twice the time: attention's scores of 128 steps.
     """
     if len(node.inputs) != 2 or any(
-        around.dtype(n) not in WIDE or n in around.graph.constants for n in node.inputs
+        not may_be_turned(around, n) or n in around.graph.constants for n in node.inputs
     ):
         return None
     left, _, result = node.attrs["equation"].replace(" ", "").partition("->")

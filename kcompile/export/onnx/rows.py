@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from kcompile.export.onnx.graph import OnnxNode
 from kcompile.export.onnx.layout import UNARY, VARIADIC
 from kcompile.export.onnx.movement import moved_groups
-from kcompile.export.onnx.products import WIDE
+from kcompile.export.onnx.products import may_be_turned
 from kcompile.ir.types import TensorType
 
 if TYPE_CHECKING:
@@ -32,6 +32,10 @@ def within_reshapes(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
     first = around.makers.get(x)
     if not chain or first is None or first.op != "Reshape":
         return None
+    maker = around.makers.get(first.inputs[0])
+    is_turned = maker is not None and maker.op == "Transpose"
+    if is_turned and any(one.op == "MatMul" for one in chain) and not may_be_turned(around, x):
+        return None
     types = [around.graph.types.get(n) for n in (first.inputs[0], x, node.inputs[0], node.outputs[0])]
     if None in types or not _same_rows(
         [t for t in types if t is not None], all(one.op in UNARY for one in chain)
@@ -44,7 +48,7 @@ def turned_before(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
     """Rows in another order, which one transpose brings them into before they are computed on."""
     chain, x = around.chain(node.inputs[0], partial(_source, around))
     perm = node.attrs["perm"]
-    if not chain or perm[-1] != len(perm) - 1 or around.dtype(x) not in WIDE:
+    if not chain or perm[-1] != len(perm) - 1 or not may_be_turned(around, x):
         return None
     name = f"{node.outputs[0]}:rows"
     turned = moved_groups(around, replace(node, inputs=(x,), outputs=(name,)))
@@ -72,7 +76,12 @@ def _same_rows(types: list[TensorType], apart: bool) -> bool:
     apart: each element depends on one element only, so the rows between may be others.
     """
     given, first, last, result = types
-    if given.rank < 2 or given.rank != result.rank or given.shape[:-1] != result.shape[:-1]:
+    if (
+        min(t.rank for t in types) < 1
+        or given.rank < 2
+        or given.rank != result.rank
+        or given.shape[:-1] != result.shape[:-1]
+    ):
         return False
     rows = given.shape[-1] == first.shape[-1] and last.shape[-1] == result.shape[-1]
     return rows or (apart and given.shape == result.shape)
