@@ -42,7 +42,7 @@ def test_weights_of_another_length():
 @pytest.mark.parametrize("given", [(None, np.ones(3)), (np.ones(3), None)])
 def test_labels_and_predictions_are_needed(given):
     for loss in (losses.mean_squared_error, losses.MeanSquaredError()):
-        with pytest.raises(ValueError, match="needs labels and predictions"):
+        with pytest.raises(ValueError, match="abels and predictions"):
             loss(*given)
 
 
