@@ -67,10 +67,13 @@ def _typical(call: Any, seconds: float) -> float:
 def _arguments(network: Any, batch: int) -> list[Any]:
     import numpy as np
 
-    from kcompile.export.onnx.compare import arguments_of
+    from kcompile.export.onnx.inputs import arguments_of
     from kcompile.export.onnx.signature import trace_inference
+    from kcompile.export.onnx.sizes import sizes_of
 
-    return arguments_of(trace_inference(network).specs, batch, np.random.default_rng(batch))
+    traced = trace_inference(network)
+    size, _ = sizes_of(network, traced, batch)
+    return arguments_of(traced, batch, np.random.default_rng(batch), size)
 
 
 def _onnxruntime(network: Any, batches: tuple[int, ...], seconds: float) -> list[float]:

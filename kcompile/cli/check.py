@@ -18,6 +18,7 @@ from kcompile.cli.reporting import (
     json_option,
     microseconds,
     of_onnxruntime,
+    open_size_option,
     reading,
     show,
     user_errors,
@@ -37,15 +38,16 @@ TERMS = 4096  # products that a deep model adds up, for the tolerance of its dty
 )
 @click.argument("model", type=ModelFile(onnx=True))
 @click.argument("exported", type=ModelFile(onnx=True), required=False)
+@open_size_option
 @import_option
 @json_option
-def command(model: Path, exported: Path | None, as_json: bool) -> None:
+def command(model: Path, exported: Path | None, open_size: tuple[int, ...], as_json: bool) -> None:
     """Check MODEL on random inputs at several batch sizes; ends with 3 if something is wrong.
 
     A .keras or .h5 file: its weights are finite, and its compiled program computes what its operations do
     one by one (of a model over text: the part behind the text). With EXPORTED, an .onnx file of the same
     model: onnxruntime computes the same. An .onnx file alone: ONNX's checker accepts it, and onnxruntime,
-    where it is installed, runs it.
+    where it is installed, runs it. Open dimensions behind the batch get sizes that the model takes.
     """
     if model.suffix == ONNX and exported is not None:
         raise click.UsageError("EXPORTED goes with a .keras or .h5 MODEL")
@@ -53,11 +55,11 @@ def command(model: Path, exported: Path | None, as_json: bool) -> None:
         raise click.UsageError(f"EXPORTED must be an .onnx file, not {str(exported)!r}")
     with working(f"checking {model}"):
         if model.suffix == ONNX:
-            result = _onnx(model)
+            result = _onnx(model, open_size)
         elif exported is not None:
-            result = _pair(load(model), exported)
+            result = _pair(load(model), exported, open_size)
         else:
-            result = _model(load(model))
+            result = _model(load(model), open_size)
     result["ok"] = not result["problems"]
     show({"file": str(model), **result}, _lines(model, result), as_json)
     if not result["ok"]:
@@ -67,8 +69,9 @@ def command(model: Path, exported: Path | None, as_json: bool) -> None:
 def _lines(path: Path, result: dict[str, Any]) -> Iterator[str]:
     for row in result["batches"]:
         apart = "" if row.get("difference") is None else f"  difference {row['difference']:.1e}"
+        size = "" if row.get("size") is None else f"  size {row['size']:>3}"
         times = [f"{key[:-3]} {microseconds(row[key])}" for key in row if key.endswith("_us") and row[key]]
-        yield "  ".join([f"batch {row['batch']:>3}{apart}", *times])
+        yield "  ".join([f"batch {row['batch']:>3}{size}{apart}", *times])
     for note in result["notes"]:
         yield f"note: {note}"
     for problem in result["problems"]:
@@ -76,13 +79,14 @@ def _lines(path: Path, result: dict[str, Any]) -> Iterator[str]:
     yield f"{path}: {'ok' if result['ok'] else 'not ok'}"
 
 
-def _model(network: Any) -> dict[str, Any]:
+def _model(network: Any, open_size: tuple[int, ...]) -> dict[str, Any]:
     """Compiled against operation by operation."""
     import numpy as np
 
-    from kcompile.core import dtypes
-    from kcompile.export.onnx.compare import tolerance_of
+    from kcompile.core import dtypes, tree
+    from kcompile.export.onnx.compare import Row, tolerance_of
     from kcompile.export.onnx.signature import trace_inference
+    from kcompile.export.onnx.sizes import sizes_of
     from kcompile.models.host_stage import compiled_part
     from kcompile.models.inputs import possible_batches
 
@@ -95,20 +99,41 @@ def _model(network: Any) -> dict[str, Any]:
     with user_errors():
         traced = trace_inference(network)
         limit, rows = max(tolerance_of(network), dtypes.tolerance("float32", TERMS)), []
-        for batch in possible_batches(network, BATCHES):
-            apart = max(_differences(network, traced, batch), default=0.0)
-            rows.append({"batch": batch, "difference": apart if apart < 1e300 else None})
-            if not apart <= limit:
-                problems.append(f"batch {batch}: compiled results are {apart:.1e} apart, allowed {limit:.0e}")
-    return {"problems": problems, "notes": [], "batches": rows}
+        batches = possible_batches(network, BATCHES)
+        sizes = sizes_of(network, traced, batches[0], open_size)
+        is_open = any(spec.is_open for spec in tree.flatten(traced.specs))
+        for batch in batches:
+            apart = list(_differences(network, traced, batch, sizes))
+            most = max((0, 1), key=apart.__getitem__)
+            rows.append(Row(batch, apart[most], size=sizes[most] if is_open else None))
+    problems += _problems(rows, limit, "compiled results")
+    shown = [{"batch": r.batch, "size": r.size, "difference": _number(r.difference)} for r in rows]
+    return {"problems": problems, "notes": [], "batches": shown}
 
 
-def _differences(network: Any, traced: Any, batch: int) -> Iterator[float]:
-    """Two calls: of the outputs, and of the variables that a call changes."""
+def _problems(rows: list[Any], limit: float, what: str) -> list[str]:
+    """Where results are too far apart, in words."""
+    found = []
+    for row in rows:
+        if not row.difference <= limit:
+            apart = "" if _number(row.difference) is None else f" are {row.difference:.1e} apart"
+            allowed = f"{apart}, allowed {limit:.0e}" if apart else " differ in shape, dtype or NaNs"
+            found.append(f"{row.place()}: {what}{allowed}")
+    return found
+
+
+def _number(difference: float) -> float | None:
+    """JSON has no infinity."""
+    return difference if difference < 1e300 else None
+
+
+def _differences(network: Any, traced: Any, batch: int, sizes: tuple[int, int]) -> Iterator[float]:
+    """The largest of each of two calls: of the outputs, and of the variables that a call changes."""
     import numpy as np
 
     from kcompile.core import tree
-    from kcompile.export.onnx.compare import arguments_of, difference
+    from kcompile.export.onnx.compare import difference
+    from kcompile.export.onnx.inputs import arguments_of
     from kcompile.ir import evaluate
     from kcompile.ir.graph import topological
 
@@ -116,18 +141,19 @@ def _differences(network: Any, traced: Any, batch: int) -> Iterator[float]:
     roots = [*graph.outputs, *graph.assignments.values()]
     variables = [n.values[0] for n in topological(roots) if n.op.name == "variable"]
     held = {v: graph.variables[v.node.attrs["uid"]] for v in [*variables, *graph.assignments]}
-    for call in (0, 1):
-        arguments = arguments_of(traced.specs, batch, rng, call)
+    for extent in sizes:
+        arguments = arguments_of(traced, batch, rng, extent)
         flat = tree.flatten(arguments)
         leaves = dict(zip(graph.inputs, flat, strict=True))
         leaves |= {v: np.array(variable.array) for v, variable in held.items()}
         expected = evaluate.evaluate(roots, leaves, evaluate.bind_symbols(graph.inputs, flat))
         outputs = [x for x in tree.flatten(network(*arguments, training=False)) if x is not None]
         found = [*outputs, *(held[v].array for v in graph.assignments)]
-        yield from (difference(np.asarray(a), b) for a, b in zip(found, expected, strict=True))
+        pairs = zip(found, expected, strict=True)
+        yield max((difference(np.asarray(a), b) for a, b in pairs), default=0.0)
 
 
-def _pair(network: Any, exported: Path) -> dict[str, Any]:
+def _pair(network: Any, exported: Path, open_size: tuple[int, ...]) -> dict[str, Any]:
     from kcompile.export.onnx import compare, inspection
 
     with reading(exported, str(exported)):
@@ -135,21 +161,16 @@ def _pair(network: Any, exported: Path) -> dict[str, Any]:
     fault = inspection.faults(exported)
     problems = [fault] if fault else []
     with user_errors(), of_onnxruntime(exported):
-        rows = compare.rows(network, exported, batches=BATCHES)
-    limit = compare.tolerance_of(network)
-    for row in rows:
-        if not row.difference <= limit:
-            problems.append(f"batch {row.batch}: results are {row.difference:.1e} apart, allowed {limit:.0e}")
-    shown = [asdict(r) | ({} if r.difference < 1e300 else {"difference": None}) for r in rows]
+        rows = compare.rows(network, exported, batches=BATCHES, open_size=open_size)
+    problems += _problems(rows, compare.tolerance_of(network), "results")
+    shown = [asdict(row) | {"difference": _number(row.difference)} for row in rows]
     return {"problems": problems, "notes": [], "batches": shown}
 
 
-def _onnx(path: Path) -> dict[str, Any]:
+def _onnx(path: Path, open_size: tuple[int, ...]) -> dict[str, Any]:
     from importlib.util import find_spec
 
-    import numpy as np
-
-    from kcompile.export.onnx import compare, inspection
+    from kcompile.export.onnx import inspection
     from kcompile.export.onnx.session import Session
 
     with reading(path, str(path)):
@@ -162,13 +183,44 @@ def _onnx(path: Path) -> dict[str, Any]:
         try:
             with of_onnxruntime(path):
                 session = Session(path)
-                for batch in inspection.possible_batches(described.inputs, BATCHES):
-                    feed = inspection.random_feed(described, batch)
-                    results = session.run(feed)
-                    us = compare.typical_us(partial(session.run, feed))
-                    rows.append({"batch": batch, "onnxruntime_us": us})
-                    if any(x.dtype.kind == "f" and np.isnan(x).any() for x in results):
-                        notes.append(f"batch {batch}: random inputs give NaN")
         except ValueError as error:
             problems.append(str(error))
+        else:
+            rows, problems, notes = _runs(session, described, open_size, path)
     return {"problems": problems, "notes": notes, "batches": rows}
+
+
+def _runs(session: Any, described: Any, open_size: tuple[int, ...], path: Path) -> tuple[list[Any], ...]:
+    """Rows, problems and notes of a file that is run at several batch sizes."""
+    import numpy as np
+
+    from kcompile.export.onnx import compare, inspection, sizes
+    from kcompile.export.onnx.compare import telling
+
+    rows: list[dict[str, Any]] = []
+    problems: list[str] = []
+    notes: list[str] = []
+    batches = inspection.possible_batches(described.inputs, BATCHES)
+
+    def run(extent: int, batch: int = batches[0]) -> bool:
+        with of_onnxruntime(path):
+            return sizes.are_telling(session.run(inspection.random_feed(described, batch, extent)))
+
+    is_open = inspection.is_open(described)
+    if is_open and not open_size:
+        with user_errors():
+            open_size = sizes.first_fitting((32, *sizes.SIZES), run, (ValueError,))
+    row = {"size": open_size[0]} if is_open else {}
+    for batch in batches:
+        feed = inspection.random_feed(described, batch, *row.values())
+        try:
+            with of_onnxruntime(path), telling(batch, *row.values()):
+                results = session.run(feed)
+                us = compare.typical_us(partial(session.run, feed))
+        except ValueError as error:
+            problems.append(str(error))
+            break
+        rows.append({"batch": batch, **row, "onnxruntime_us": us})
+        if any(x.dtype.kind == "f" and np.isnan(x).any() for x in results):
+            notes.append(f"{compare.place(batch, *row.values())}: random inputs give NaN")
+    return rows, problems, notes

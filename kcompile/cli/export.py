@@ -21,6 +21,7 @@ from kcompile.cli.reporting import (
     microseconds,
     of_onnxruntime,
     one_line,
+    open_size_option,
     show,
     user_errors,
     working,
@@ -72,6 +73,7 @@ MOST = 3  # inputs and outputs that are shown
     is_flag=True,
     help="Run the file with onnxruntime: differences and latency at several batch sizes.",
 )
+@open_size_option
 @import_option
 @json_option
 def command(
@@ -83,6 +85,7 @@ def command(
     training: bool,
     external_data: bool,
     check: bool,
+    open_size: tuple[int, ...],
     as_json: bool,
 ) -> None:
     """Export MODEL, a .keras or .h5 file, to ONNX.
@@ -92,6 +95,8 @@ def command(
     """
     if check and training:
         raise click.UsageError("--check compares inference calls: use it without --training")
+    if open_size and not check:
+        raise click.UsageError("--open-size is for --check; the file gets its sizes with --input-signature")
     if fold_batch_norm and training:
         raise click.UsageError("--fold-batch-norm is for inference: a training step computes the statistics")
     _check_opset(opset)
@@ -107,7 +112,7 @@ def command(
     _export(network, model, target, opset, specs, options)
     result, lines = _written(target)
     if check:
-        result |= _check(network, target, specs)
+        result |= _check(network, target, specs, open_size)
         lines += _check_lines(result)
     show(result, lines, as_json)
     if check and not result["agrees"]:
@@ -174,33 +179,37 @@ def _written(target: Path) -> tuple[dict[str, Any], list[str]]:
     return result | {"nodes": nodes}, lines
 
 
-def _check(network: Any, target: Path, specs: Any) -> dict[str, Any]:
+def _check(network: Any, target: Path, specs: Any, open_size: tuple[int, ...]) -> dict[str, Any]:
     from kcompile.export.onnx import compare
 
     try:
         with user_errors("--check"), of_onnxruntime(target), working("running the file with onnxruntime"):
-            rows = compare.rows(network, target, specs, compare.CHECKED_BATCHES)
+            rows = compare.rows(network, target, specs, compare.CHECKED_BATCHES, open_size=open_size)
     except click.ClickException as error:
         if isinstance(error.__cause__, ImportError):
             hint = ImportError('--check needs onnxruntime: pip install "kcompile[check]"')
             raise failed(hint) from error
         raise
-    worst, limit = max(row.difference for row in rows), compare.tolerance_of(network)
-    agrees = bool(worst <= limit)
-    shown = worst if worst != float("inf") else None  # JSON has no infinity
+    worst, limit = max(rows, key=lambda row: row.difference), compare.tolerance_of(network)
+    agrees = bool(worst.difference <= limit)
+    shown = worst.difference if worst.difference != float("inf") else None  # JSON has no infinity
     checked = [asdict(row) | ({} if row.difference < 1e300 else {"difference": None}) for row in rows]
-    return {"agrees": agrees, "largest_difference": shown, "limit": limit, "batches": checked}
+    result = {"agrees": agrees, "largest_difference": shown, "limit": limit, "batches": checked}
+    return result | {"largest_at": worst.place()}
 
 
 def _check_lines(result: dict[str, Any]) -> Iterator[str]:
-    yield f"{'batch':>6}  {'difference':>10}  {'onnxruntime':>12}  {'kcompile':>12}"
+    is_open = any(row["size"] for row in result["batches"])
+    head = f"{'batch':>6}" + f"  {'size':>4}" * is_open
+    yield f"{head}  {'difference':>10}  {'onnxruntime':>12}  {'kcompile':>12}"
     for row in result["batches"]:
         apart = "different" if row["difference"] is None else f"{row['difference']:.1e}"
         times = (microseconds(row["onnxruntime_us"]), microseconds(row["kcompile_us"]))
-        yield f"{row['batch']:>6}  {apart:>10}  {times[0]:>12}  {times[1]:>12}"
+        called = f"{row['batch']:>6}" + f"  {row['size']!s:>4}" * is_open
+        yield f"{called}  {apart:>10}  {times[0]:>12}  {times[1]:>12}"
     worst = result["largest_difference"]
     if result["agrees"]:
         yield f"onnxruntime agrees: largest difference {worst:.1e}"
     else:
         shown = "shapes, dtypes or NaNs" if worst is None else f"{worst:.1e}, allowed {result['limit']:.0e}"
-        yield f"onnxruntime computes something else: largest difference {shown}"
+        yield f"onnxruntime computes something else: largest difference {shown} ({result['largest_at']})"

@@ -28,6 +28,14 @@ USERS = (OSError, ValueError, TypeError, NotImplementedError, ImportError, Memor
 json_option: Callable[[Any], Any] = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object instead of text."
 )
+open_size_option: Callable[[Any], Any] = click.option(
+    "--open-size",
+    type=click.IntRange(min=1),
+    metavar="SIZE",
+    multiple=True,
+    help="Size of open dimensions behind the batch in the check; given twice, in one call and in the next. "
+    "[default: sizes that the model takes]",
+)
 
 
 class Interrupted(click.ClickException):
@@ -175,4 +183,5 @@ def of_onnxruntime(path: Path) -> Iterator[None]:
     except Exception as error:  # they have no common base
         if not type(error).__module__.startswith("onnxruntime"):
             raise
-        raise ValueError(f"onnxruntime cannot run {path}: {error}") from error
+        where = "".join(f" ({note})" for note in getattr(error, "__notes__", ()))
+        raise ValueError(f"onnxruntime cannot run {path}{where}: {error}") from error

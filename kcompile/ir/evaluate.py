@@ -46,11 +46,7 @@ def bind_symbols(values: list[Value], arrays: list[np.ndarray]) -> dict[str, int
     symbols: dict[str, int] = {}
     for value, array in zip(values, arrays, strict=True):
         for dim, extent in zip(value.shape, array.shape, strict=True):
-            if (
-                isinstance(dim, Int)
-                and len(dim.terms) == 1
-                and dim.terms[0][1] == 1
-                and len(dim.terms[0][0]) == 1
-            ):
-                symbols[dim.terms[0][0][0].name] = int(extent)
+            if isinstance(dim, Int) and len(dim.terms) == 1 and len(dim.terms[0][0]) == 1:
+                ((atom,), times) = dim.terms[0]  # a symbol, or a multiple of it
+                symbols[atom.name] = int(extent) // times
     return symbols

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 
 import numpy as np
 
 from kcompile.core import dtypes, symbolic
-from kcompile.ir.evaluate import evaluate
+from kcompile.ir.evaluate import bind_symbols, evaluate
 from kcompile.ir.graph import Graph, Value, topological
 from kcompile.ir.traits import Leaf
 
@@ -58,10 +59,38 @@ def limits(graph: Graph) -> list[int | None]:
     ]
 
 
+def lie_within(graph: Graph, arrays: Sequence[np.ndarray]) -> bool:
+    """Do positions lie in what is looked up at them, as far as they follow from inputs and sizes alone?
+
+    arrays: for the graph's inputs. Where positions cannot be computed, nothing is said against them.
+    """
+    symbols, known = bind_symbols(list(graph.inputs), list(arrays)), set(graph.inputs)
+    computed: list[tuple[Value, int]] = []  # positions, and below what they must lie
+    for node in topological(graph.roots()):
+        if node.op.traits.leaf in (None, Leaf.CONSTANT) and known.issuperset(node.inputs):
+            known.update(node.values)
+        if node.op.has("positions"):
+            k, extent = node.op.rules["positions"](*(x.type for x in node.inputs), **node.attrs)
+            if node.inputs[k] in known:
+                with suppress(KeyError):
+                    computed.append((node.inputs[k], symbolic.evaluate(extent, symbols)))
+    leaves = dict(zip(graph.inputs, arrays, strict=True))
+    try:
+        with np.errstate(all="ignore"):
+            found = evaluate([value for value, _ in computed], leaves, symbols)
+    except (ValueError, TypeError, LookupError, ArithmeticError):
+        return True
+    return all(((at >= -most) & (at < most)).all() for at, (_, most) in zip(found, computed, strict=True))
+
+
 def _largest(
     inputs: Sequence[Value], computed: list[tuple[Value, int]], found: Sequence[int | None], whole: list[int]
 ) -> int:
-    """The number below which all whole numbers may be, so that computed positions lie where they must."""
+    """The number below which all whole numbers may be, so that computed positions lie where they must.
+
+    It takes for granted that smaller numbers fit where larger ones do, and that a few draws tell whether they
+    do. Neither holds of every model (100 // x fits from 2 on), so whoever draws asks `lie_within`.
+    """
     roots = [value for value, _ in computed]
     leaves = [node for node in topological(roots) if node.op.traits.leaf not in (None, Leaf.CONSTANT)]
     if not {v for node in leaves for v in node.values} <= {inputs[k] for k in whole}:  # of weights, say
@@ -78,9 +107,12 @@ def _largest(
             below[inputs[k]] = [rng.integers(0, most, shape), np.full(shape, most - 1), np.zeros(shape)]
         for way in range(3):
             given = {v: arrays[way].astype(dtypes.numpy_dtype(v.dtype)) for v, arrays in below.items()}
-            for at, (_, most) in zip(evaluate(roots, given, symbols), computed, strict=True):
-                if not ((at >= 0) & (at < most)).all():
-                    return False
+            try:
+                positions = evaluate(roots, given, symbols)
+            except (ValueError, LookupError, ArithmeticError):  # of a size that does not go, say
+                return False
+            if not all(((at >= 0) & (at < m)).all() for at, (_, m) in zip(positions, computed, strict=True)):
+                return False
         return True
 
     low, high = CAREFUL, MOST

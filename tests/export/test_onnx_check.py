@@ -12,11 +12,13 @@ import kcompile
 from kcompile import layers, ops
 from kcompile.core import tree
 from kcompile.export.onnx import check
-from kcompile.export.onnx.compare import arguments_of, rows
+from kcompile.export.onnx.compare import rows
 from kcompile.export.onnx.emit import UnsupportedOps
+from kcompile.export.onnx.inputs import arguments_of
 from kcompile.export.onnx.inspection import describe_onnx, random_feed
 from kcompile.export.onnx.session import Session
 from kcompile.export.onnx.signature import trace_inference
+from kcompile.export.onnx.sizes import sizes_of
 from kcompile.ir.positions import ANY, CAREFUL
 from tests.cli.cli_tools import call, json_of
 
@@ -27,8 +29,9 @@ def network(layer, shape, dtype):
 
 
 def fed(model, batch=40):
-    specs = trace_inference(model).specs
-    return [tree.flatten(arguments_of(specs, batch, np.random.default_rng(0), call)) for call in (0, 1)]
+    traced = trace_inference(model)
+    sizes = sizes_of(model, traced, batch)
+    return [tree.flatten(arguments_of(traced, batch, np.random.default_rng(0), size)) for size in sizes]
 
 
 def vocabulary(x):

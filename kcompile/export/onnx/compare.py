@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -13,27 +14,50 @@ import numpy as np
 
 from kcompile.core import dtypes, tree
 from kcompile.core.errors import message
-from kcompile.export.onnx.emit import states_of
+from kcompile.export.onnx.inputs import arguments_of, keeping_states
 from kcompile.export.onnx.session import Session
-from kcompile.export.onnx.signature import Spec, Traced, trace_inference
-from kcompile.ir.graph import Graph
-from kcompile.ir.positions import ANY
+from kcompile.export.onnx.signature import Traced, trace_inference
+from kcompile.export.onnx.sizes import sizes_of
 
 TOLERANCE = 1e-5  # of the largest output, or of 1
 BATCHES = (2, 5)
 CHECKED_BATCHES = (1, 3, 17)  # of `kcompile export --check`
-TEXTS = ("", "a", "The quick, brown fox!", "  no\tÉtudes ", "0", "[UNK]", "yes")  # inputs that are text
-EXTENTS = (7, 12)  # of dimensions other than the batch that the model leaves open, in one call and the next
 
 
 @dataclass(frozen=True)
 class Row:
-    """One batch size: the largest difference, and the time of a call in microseconds (0 if not measured)."""
+    """One batch size: the largest difference, and the time of a call in microseconds (0 if not measured).
+
+    size: of the open dimensions behind the batch in the call that differs most; None if there are none.
+    """
 
     batch: int
     difference: float
     onnxruntime_us: float = 0.0
     kcompile_us: float = 0.0
+    size: int | None = None
+
+    def place(self) -> str:
+        return place(self.batch, self.size)
+
+
+def place(batch: int, size: int | None = None) -> str:
+    """With what something was called, in words.
+
+    >>> place(3, 12), place(1)
+    ('batch 3, open dimensions of size 12', 'batch 1')
+    """
+    return f"batch {batch}" + ("" if size is None else f", open dimensions of size {size}")
+
+
+@contextmanager
+def telling(batch: int, size: int | None = None) -> Iterator[None]:
+    """An error gets a note that says with what it came about."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(place(batch, size))
+        raise
 
 
 def compare(
@@ -45,17 +69,17 @@ def compare(
     Raises:  ImportError without onnxruntime; ValueError if they differ by more than 1e-5, or, where layers
              compute in half precision, by more than 16 of its roundings.
     """
-    worst = max(row.difference for row in rows(model, path, input_signature, batches, timed=False))
-    limit = tolerance_of(model)
-    if not worst <= limit:
+    found = rows(model, path, input_signature, batches, timed=False)
+    worst, limit = max(found, key=lambda row: row.difference), tolerance_of(model)
+    if not worst.difference <= limit:
         raise ValueError(
             message(
                 "onnxruntime computes something else from the exported file than the model.",
                 expected=f"a difference of at most {limit:.0e}",
-                received=f"{worst:.1e}",
+                received=f"{worst.difference:.1e} with {worst.place()}",
             )
         )
-    return worst
+    return worst.difference
 
 
 def rows(
@@ -64,60 +88,59 @@ def rows(
     input_signature: Any = None,
     batches: tuple[int, ...] = BATCHES,
     timed: bool = True,
+    open_size: Sequence[int] = (),
 ) -> list[Row]:
-    """Differences, and with `timed` the times of both, for each batch size."""
+    """Differences, and with `timed` the times of both, for each batch size.
+
+    open_size: of dimensions behind the batch, in one call and the next; by default what the model takes.
+    """
     session = Session(path)
     traced = trace_inference(model, input_signature)
-    specs, found, states = traced.specs, [], state_of(traced.graph)
-    calls = range(2 if states or any(spec.is_open for spec in tree.flatten(specs)) else 1)
-    _must_be_of(traced, session, bool(states))
-    names = [spec.name for spec in tree.flatten(specs)]
+    specs = tree.flatten(traced.specs)
+    is_open, found = any(spec.is_open for spec in specs), list[Row]()
+    names = [spec.name for spec in specs]
     names = names if {*names} == {*session.names} else session.names  # another exporter's: by their order
-    fixed = {spec.shape[0] for spec in tree.flatten(specs) if isinstance(spec.shape[0], int)}
+    fixed = {spec.shape[0] for spec in specs if isinstance(spec.shape[0], int)}
     for batch in fixed or batches:
         rng = np.random.default_rng(batch)
-        given = [arguments_of(specs, batch, rng, call) for call in calls]
-        feeds = [dict(zip(names, tree.flatten(arguments), strict=True)) for arguments in given]
-        try:
-            both = zip(given, feeds, strict=True)
-            apart = list(_differences(model, session, both, [variable for variable, _ in states]))
+        with keeping_states(traced.graph) as states:
+            if not found:
+                _must_be_of(traced, session, bool(states))
+                sizes = sizes_of(model, traced, batch, open_size)[: 2 if states or is_open else 1]
+            given = [arguments_of(traced, batch, rng, extent) for extent in sizes]
+            feeds = [dict(zip(names, tree.flatten(arguments), strict=True)) for arguments in given]
+            where = [(batch, extent if is_open else None) for extent in sizes]
+            apart = list(_differences(model, session, zip(given, feeds, where, strict=True), states))
             times = (0.0, 0.0)
             if timed:
                 times = (
                     typical_us(partial(session.run, feeds[0])),
                     typical_us(partial(model, *given[0], training=False)),
                 )
-        finally:
-            for variable, before in states:
-                variable.assign(before)
-        found.append(Row(batch, max(apart, default=0.0), *times))
+        most = max(range(len(sizes)), key=apart.__getitem__)
+        found.append(Row(batch, apart[most], *times, size=where[most][1]))
     return found
 
 
 def _differences(
     model: Any,
     session: Session,
-    given: Iterable[tuple[list[Any], dict[str, np.ndarray]]],
+    given: Iterable[tuple[list[Any], dict[str, np.ndarray], tuple[int, int | None]]],
     states: Sequence[Any],
 ) -> Iterator[float]:
-    """One call after the other, of outputs and of what is kept for the next call.
+    """The largest of one call after the other, of outputs and of what is kept for the next call.
 
-    given: arguments of the model, and the same by the names of the file's inputs.
+    given: arguments of the model, the same by the names of the file's inputs, and their batch and size.
     """
     kept: dict[str, Any] = {}
-    for arguments, feed in given:
+    for arguments, feed, where in given:
         results = [np.asarray(x) for x in tree.flatten(model(*arguments, training=False)) if x is not None]
-        found = dict(zip(session.outputs, session.run(feed | kept), strict=True))
+        with telling(*where):
+            found = dict(zip(session.outputs, session.run(feed | kept), strict=True))
         kept = {name: found[new] for name, new in session.states.items()}
         expected = [*results, *(np.asarray(s.array) for s in states if kept)]
-        for a, b in zip(found.values(), expected, strict=bool(kept) or not states):
-            yield difference(a, session.readable(b))
-
-
-def arguments_of(specs: Sequence[Any], batch: int, rng: np.random.Generator, call: int = 0) -> list[Any]:
-    """Random arguments; those of another call have other extents, where these are open."""
-    draw = partial(random_input, batch=batch, rng=rng, call=call)
-    return [tree.map_structure(draw, argument) for argument in specs]
+        pairs = zip(found.values(), expected, strict=bool(kept) or not states)
+        yield max((difference(a, session.readable(b)) for a, b in pairs), default=0.0)
 
 
 def _must_be_of(traced: Traced, session: Session, states: bool) -> None:
@@ -140,12 +163,6 @@ def _few(names: Sequence[str], most: int = 3) -> str:
     return ", ".join([*names[:most], *["..."] * (len(names) > most)])
 
 
-def state_of(graph: Graph) -> list[tuple[Any, np.ndarray]]:
-    """The variables that a call leaves for the next one, and what they hold now."""
-    changed = [graph.variables[leaf.node.attrs["uid"]] for leaf in states_of(graph)]
-    return [(variable, np.array(variable.array)) for variable in changed]
-
-
 def typical_us(call: Callable[[], Any], seconds: float = 0.2, most: int = 200) -> float:
     """The median microseconds of a call, over `most` calls or what `seconds` allow, and at least 3."""
     call()
@@ -162,23 +179,6 @@ def tolerance_of(model: Any) -> float:
     """How far results may differ: the file rounds after every operator, the model after every kernel."""
     halves = {x.compute_dtype for x in model._flatten_layers() if dtypes.is_half(x.compute_dtype)}
     return max([TOLERANCE, *(4 * dtypes.tolerance(d) for d in halves)])
-
-
-def random_input(spec: Spec, batch: int, rng: np.random.Generator, call: int = 0) -> np.ndarray:
-    """What most models accept: normal floats; texts; ints that are positions where something is looked up,
-    and not 0 elsewhere, by which runtimes do not divide.
-    """
-    batch = spec.shape[0] if isinstance(spec.shape[0], int) else batch
-    free = 1 if spec.broadcasts else EXTENTS[call] if spec.multiple == 1 else (2 + call) * spec.multiple
-    shape = (batch, *(d if isinstance(d, int) else free for d in spec.shape[1:]))
-    if spec.dtype == dtypes.STRING:
-        return rng.choice(np.array(TEXTS, object), shape)
-    kind = dtypes.numpy_dtype(spec.dtype)
-    if dtypes.is_float(spec.dtype) and spec.limit is None:
-        return rng.normal(size=shape).astype(kind)
-    most = 2 if spec.dtype == "bool" else np.iinfo(kind).max + 1 if dtypes.is_int(spec.dtype) else ANY
-    least = 1 if dtypes.is_int(spec.dtype) and spec.limit is None else 0
-    return rng.integers(least, min(spec.limit or ANY, most), shape).astype(kind)
 
 
 def as_str(texts: np.ndarray) -> list[str]:

@@ -13,7 +13,6 @@ import numpy as np
 from kcompile.core import dtypes
 from kcompile.ir.positions import CAREFUL
 
-OPEN_EXTENT = 32  # of open dimensions other than the first: networks halve images up to five times
 LOOKS_UP = ("Gather", "GatherElements")
 MOVES = ("Cast", "Identity", "Reshape", "Transpose", "Unsqueeze", "Squeeze", "Flatten", "Slice", "Expand")
 ASKS = ("Equal", "Less", "Greater", "LessOrEqual", "GreaterOrEqual", "Shape")  # which any numbers may be
@@ -132,11 +131,16 @@ def possible_batches(inputs: list[Tensor], batches: tuple[int, ...]) -> tuple[in
     return batches if len(fixed) < len(first) else (max(fixed, default=1),)
 
 
-def random_feed(described: Description, batch: int) -> dict[str, np.ndarray]:
-    """Random arrays for the inputs; the first dimension is the batch wherever it is open."""
+def is_open(described: Description) -> bool:
+    """Has any input an open dimension behind the first?"""
+    return not all(isinstance(d, int) for tensor in described.inputs for d in tensor.shape[1:])
+
+
+def random_feed(described: Description, batch: int, extent: int = 32) -> dict[str, np.ndarray]:
+    """Random arrays for the inputs; the first dimension is the batch wherever it is open, others `extent`."""
     rng, feed = np.random.default_rng(batch), {}
     for tensor in described.inputs:
-        shape = [d if isinstance(d, int) else OPEN_EXTENT if k else batch for k, d in enumerate(tensor.shape)]
+        shape = [d if isinstance(d, int) else extent if k else batch for k, d in enumerate(tensor.shape)]
         if tensor.dtype == dtypes.STRING:
             feed[tensor.name] = rng.choice(np.array(("", "a", "some text"), object), shape)
             continue

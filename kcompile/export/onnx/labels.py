@@ -10,7 +10,7 @@ import numpy as np
 
 from kcompile.core import tree
 from kcompile.core.symbolic import Int, symbol
-from kcompile.export.onnx.compare import random_input
+from kcompile.export.onnx.inputs import random_input
 from kcompile.export.onnx.signature import Spec, Traced, make_spec
 from kcompile.ir.graph import Value
 from kcompile.ir.types import Shape

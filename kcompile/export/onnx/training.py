@@ -17,11 +17,12 @@ import numpy as np
 from kcompile.core import tree
 from kcompile.core.errors import message
 from kcompile.export.onnx.builder import Builder
-from kcompile.export.onnx.compare import random_input
 from kcompile.export.onnx.emit import NEXT, Emitter, UnsupportedOps, state_property
 from kcompile.export.onnx.graph import OnnxGraph, OnnxNode
+from kcompile.export.onnx.inputs import arguments_of
 from kcompile.export.onnx.labels import SAMPLES, Labels, candidates, of_signature
 from kcompile.export.onnx.signature import default_signature, make_spec, refuse_text, trace_inference
+from kcompile.export.onnx.sizes import sizes_of
 from kcompile.ir.graph import Graph, Value, topological
 from kcompile.models.host_stage import Staged, compiled_part
 from kcompile.training import step
@@ -85,8 +86,8 @@ def trace_step(model: Any, input_signature: Any = None) -> tuple[StepGraph, list
     if len(structures) != 1:
         raise ValueError("A training step takes a structure of inputs, one of labels and one of weights.")
     traced = trace_inference(part, structures)
-    rng = np.random.default_rng(0)
-    x = tree.map_structure(lambda spec: random_input(spec, SAMPLES, rng), traced.specs[0])
+    size, _ = sizes_of(part, traced, SAMPLES)
+    (x,) = arguments_of(traced, SAMPLES, np.random.default_rng(0), size)
     outputs = [np.asarray(leaf) for leaf in tree.flatten(part(x, training=False)) if leaf is not None]
     x = x if part is model else Staged(tree.flatten(x))
     given, wrong = [tuple(value.shape) for value in traced.graph.inputs], None

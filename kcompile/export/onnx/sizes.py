@@ -1,0 +1,106 @@
+"""Sizes for dimensions that a model leaves open: a check finds them by trying what the model takes.
+
+A Reshape wants a multiple of three, a convolution as much as its kernel, a table of positions no more than it
+has; five poolings leave nothing of a small image. Sizes are chosen by the model alone (or by the runtime, for
+a file alone) before anything is compared, so that a difference stays one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+
+from kcompile.core import symbolic, tree
+from kcompile.core.errors import AccidentError, message
+from kcompile.export.onnx.inputs import arguments_of, keeping_states
+from kcompile.export.onnx.signature import Spec, Traced
+from kcompile.ir.evaluate import bind_symbols
+from kcompile.ir.graph import Graph, topological
+from kcompile.ir.positions import lie_within
+
+SIZES = (7, 12, 16, 32, 64, 96, 48, 60, 128, 224, 9, 5, 3, 2, 1)
+REFUSALS = (ValueError, TypeError, LookupError, ArithmeticError, NotImplementedError, AccidentError)
+
+Sizes = tuple[int, int]  # of all open dimensions behind the batch, in one call and in the next
+
+
+def sizes_of(model: Any, traced: Traced, batch: int, open_size: Sequence[int] = ()) -> Sizes:
+    """Two sizes that the model takes, or one twice; `open_size` instead, if it is given.
+
+    Raises:  ValueError if it takes none of those that are tried.
+    """
+    specs = tree.flatten(traced.specs)
+    if open_size or not any(spec.is_open for spec in specs):
+        first, *others = open_size or SIZES
+        return first, (others or [first])[0]
+
+    def says_something(extent: int) -> bool:
+        arguments = arguments_of(traced, batch, np.random.default_rng(batch), extent)
+        flat = tree.flatten(arguments)
+        with keeping_states(traced.graph):
+            results = [
+                np.asarray(x) for x in tree.flatten(model(*arguments, training=False)) if x is not None
+            ]
+        if _leaves_nothing(traced.graph, flat):
+            raise ValueError("nothing is left of it on the way")
+        return lie_within(traced.graph, flat) and are_telling(np.asarray(x) for x in results if x is not None)
+
+    return first_fitting(_candidates(specs), says_something, REFUSALS)
+
+
+def first_fitting(
+    tried: Sequence[int], says_something: Callable[[int], bool], refusals: tuple[type[Exception], ...]
+) -> Sizes:
+    """The first two sizes with telling results (or one twice), for want of them two that run at all.
+
+    Raises:  ValueError, if each of them is refused with one of `refusals`.
+    """
+    telling: list[int] = []
+    others: list[int] = []
+    refused: list[tuple[int, Exception]] = []
+    for size in dict.fromkeys(tried):
+        try:
+            (telling if says_something(size) else others).append(size)
+        except refusals as error:
+            refused.append((size, error))
+        if len(telling) == 2:
+            break
+    found = telling or others
+    if not found:
+        numbers, (first, cause) = ", ".join(str(size) for size, _ in refused), refused[0]
+        raise ValueError(
+            message(
+                f"None of the sizes that were tried for the open dimensions can be computed: {numbers}.",
+                received=f"with {first}: {str(cause).strip().splitlines()[0].rstrip('.')}",
+                hint="say with `open_size` which sizes there may be",
+            )
+        ) from cause
+    return found[0], found[min(1, len(found) - 1)]
+
+
+def are_telling(results: Iterable[np.ndarray]) -> bool:
+    """Is there something to compare: numbers, and neither NaN nor infinite ones?"""
+    return all(
+        x.size and (x.dtype.kind in "OSUT" or np.isfinite(x.astype(np.float64)).all()) for x in results
+    )
+
+
+def _candidates(specs: Sequence[Spec]) -> list[int]:
+    step = max((spec.multiple for spec in specs), default=1)
+    # Two and three times what they must be multiples of; 1 first where they meet known ones.
+    first = (2 * step, 3 * step) if step > 1 else (1,) if any(spec.broadcasts for spec in specs) else ()
+    return [*first, *(size for size in SIZES if size % step == 0)]
+
+
+def _leaves_nothing(graph: Graph, arrays: list[np.ndarray]) -> bool:
+    """Is any result on the way of no size, with these inputs?"""
+    symbols, nodes = bind_symbols(graph.inputs, arrays), topological(graph.roots())
+    dims = {d for node in nodes for value in node.values for d in value.shape if isinstance(d, symbolic.Int)}
+    for dim in dims:
+        with suppress(KeyError):  # of a symbol that is no input's
+            if symbolic.evaluate(dim, symbols) < 1:
+                return True
+    return False

@@ -1,0 +1,167 @@
+"""Open dimensions get sizes in a check that the model takes, chosen before anything is compared."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+
+import kcompile
+from kcompile import layers, ops
+from kcompile.core import tree
+from kcompile.export.onnx import check, sizes
+from kcompile.export.onnx.compare import rows
+from kcompile.export.onnx.inputs import arguments_of
+from kcompile.export.onnx.signature import trace_inference
+from kcompile.ir.positions import lie_within
+from tests.cli.cli_tools import call, fails, json_of
+
+MOST = max(sizes.SIZES)
+
+
+@kcompile.saving.register_keras_serializable()
+class LookedUp(layers.Layer):
+    """Ten positions, looked up."""
+
+    def build(self, shape):
+        self.table = self.add_weight(shape=(10, shape[-1]), initializer="uniform")
+
+    def call(self, x):
+        return x + ops.take(self.table, ops.arange(ops.shape(x)[1]), axis=0)
+
+
+@kcompile.saving.register_keras_serializable()
+class CutOff(LookedUp):
+    """Ten positions, cut off."""
+
+    def call(self, x):
+        return x + self.table[: ops.shape(x)[1]]
+
+
+def pooled(x):
+    for _ in range(4):
+        x = layers.MaxPooling2D()(layers.Conv2D(4, 3, padding="same", activation="relu")(x))
+    return layers.Dense(2)(layers.GlobalAveragePooling2D()(x))
+
+
+def halved(x):
+    return layers.Concatenate()([x, layers.UpSampling2D(4)(layers.MaxPooling2D(4)(x))])
+
+
+# What is computed, of which shape, and with which sizes.
+TAKEN = {
+    "poolings that leave nothing": (pooled, (None, None, 3), (16, 32)),
+    "threes": (layers.Reshape((-1, 3)), (None,), (12, 96)),
+    "a long kernel": (lambda x: layers.Conv1D(2, 40)(x), (None, 2), (64, 96)),
+    "positions that are looked up": (lambda x: LookedUp()(x), (None, 4), (7, 9)),
+    "positions that are cut off": (lambda x: CutOff()(x), (None, 4), (1, 7)),
+    "multiples": (halved, (None, None, 3), (8, 12)),
+    "one size only": (lambda x: ops.reshape(x, (-1, 48)), (None,), (96, 48)),
+    "anything": (layers.Dense(2), (None, 3), (7, 12)),
+    "no numbers at all": (lambda x: ops.log(-1 - ops.abs(x)), (None, 3), (7, 12)),
+}
+
+
+def network(function, shape, dtype="float32"):
+    given = kcompile.Input(shape, dtype=dtype)
+    return kcompile.Model(given, function(given))
+
+
+@pytest.mark.parametrize("name", TAKEN)
+def test_models_with_open_sizes_are_checked_with_what_they_take(name, tmp_path):
+    function, shape, expected = TAKEN[name]
+    model = network(function, shape)
+    assert sizes.sizes_of(model, trace_inference(model), 1) == expected
+    model.save(saved := tmp_path / "m.keras")
+    found = json_of("export", saved, "-o", tmp_path / "m.onnx", "--check")
+    assert found["agrees"] and {row["size"] for row in found["batches"]} <= {*expected}
+    for files in ((saved,), (saved, tmp_path / "m.onnx")):
+        found = json_of("check", *files)
+        assert found["ok"] and {row["size"] for row in found["batches"]} <= {*expected}
+    found = json_of("check", tmp_path / "m.onnx")
+    assert found["ok"] and len({row["size"] for row in found["batches"]}) == 1
+    assert check(model, tmp_path / "m.onnx") < 1e-5
+
+
+def test_a_model_that_takes_none_of_the_sizes(tmp_path):
+    network(layers.Conv1D(2, MOST + 1), (None, 2)).save(saved := tmp_path / "m.keras")
+    path = tmp_path / "m.onnx"
+    assert call("export", saved, "-o", path).exit_code == 0
+    for command in (("export", saved, "-o", path, "--check"), ("check", saved), ("check", path)):
+        result = call(*command)
+        assert result.exit_code == 1, result.output
+        assert "None of the sizes" in result.output and f", {MOST}, " in result.output
+        assert "--open-size" in result.output and "something else" not in result.output
+    for command in (("export", saved, "-o", path, "--check"), ("check", saved), ("check", path)):
+        result = call(*command, "--open-size", MOST + 1)
+        assert result.exit_code == 0 and str(MOST + 1) in result.output, result.output
+    assert "--check" in fails("export", saved, "-o", path, "--open-size", 7)
+
+
+def test_nothing_is_compared_where_nothing_is_left(tmp_path):
+    def deep(x):
+        for _ in range(9):
+            x = layers.MaxPooling1D()(x)
+        return layers.GlobalAveragePooling1D()(x)
+
+    network(deep, (None, 2)).save(saved := tmp_path / "m.keras")
+    result = call("export", saved, "-o", tmp_path / "m.onnx", "--check")
+    assert result.exit_code == 1 and "nothing is left" in result.output, result.output
+    assert call("check", saved, tmp_path / "m.onnx", "--open-size", 512).exit_code == 0
+
+
+def test_a_difference_is_told_with_its_size(tmp_path):
+    model = network(layers.Conv1D(2, 40), (None, 2))
+    model.export(path := tmp_path / "m.onnx", verbose=False)
+    model.set_weights([w + 1 for w in model.get_weights()])
+    model.save(saved := tmp_path / "m.keras")
+    result = call("check", saved, path)
+    assert result.exit_code == 3
+    assert "open dimensions of size 64" in result.output or "open dimensions of size 96" in result.output
+    with pytest.raises(ValueError, match="open dimensions of size"):
+        check(model, path)
+
+
+def test_the_file_has_no_say_in_sizes(tmp_path):
+    """It takes one of them only: the first that the model takes is not left out for that."""
+    model, fixed = network(layers.Dense(2), (None, 3)), network(layers.Dense(2), (16, 3))
+    model.save(saved := tmp_path / "m.keras")
+    fixed.export(path := tmp_path / "m.onnx", verbose=False)
+    result = call("check", saved, path)
+    assert result.exit_code == 1 and "batch 1, open dimensions of size 7" in result.output
+
+
+def test_sizes_that_are_given_are_taken(tmp_path):
+    model = network(layers.Dense(2), (None, 3))
+    model.export(path := tmp_path / "m.onnx", verbose=False)
+    assert {row.size for row in rows(model, path, open_size=(11, 13), timed=False)} <= {11, 13}
+    assert {row.size for row in rows(model, path, open_size=(11,), timed=False)} == {11}
+    assert [row["size"] for row in json_of("check", path, "--open-size", 5)["batches"]] == [5, 5, 5]
+
+
+def test_what_else_calls_models_with_open_sizes(tmp_path):
+    model = network(layers.Conv1D(2, 40), (None, 2))
+    model.compile("sgd", "mse")
+    model.export(path := tmp_path / "step.onnx", training=True, verbose=False)
+    onnx.checker.check_model(path, full_check=True)
+    model.save(saved := tmp_path / "m.keras")
+    assert json_of("bench", saved, "--batch-size", 1, "--seconds", 0.01)
+
+
+FALLING = {  # positions that small numbers put where nothing is
+    "quotients": lambda x: ops.where(x > 0, 100 // ops.maximum(x, 1), 0),
+    "differences": lambda x: ops.where(x > 0, 60 - ops.minimum(x, 60), 0),
+    "one number": lambda x: ops.where(ops.equal(x, 1), 50, 0),
+}
+
+
+@pytest.mark.parametrize("name", FALLING)
+def test_drawn_positions_lie_where_something_is(name, tmp_path):
+    model = network(lambda x: layers.Embedding(50, 3)(FALLING[name](x)), (4,), "int32")
+    traced = trace_inference(model)
+    for batch in (1, 3, 17):
+        arguments = arguments_of(traced, batch, np.random.default_rng(batch))
+        assert lie_within(traced.graph, tree.flatten(arguments))
+    model.export(path := tmp_path / "m.onnx", verbose=False)
+    assert check(model, path) < 1e-6
+    assert not lie_within(traced.graph, [np.full((1, 4), 1, "int32")])
