@@ -57,6 +57,7 @@ TAKEN = {
     "positions that are cut off": (lambda x: CutOff()(x), (None, 4), (1, 7)),
     "multiples": (halved, (None, None, 3), (8, 12)),
     "one size only": (lambda x: ops.reshape(x, (-1, 48)), (None,), (96, 48)),
+    "the first of many": (lambda x: ops.top_k(x, 15)[0], (None,), (16, 32)),
     "anything": (layers.Dense(2), (None, 3), (7, 12)),
     "no numbers at all": (lambda x: ops.log(-1 - ops.abs(x)), (None, 3), (7, 12)),
 }

@@ -7,8 +7,7 @@ a file alone) before anything is compared, so that a difference stays one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,9 +16,10 @@ from kcompile.core import symbolic, tree
 from kcompile.core.errors import AccidentError, message
 from kcompile.export.onnx.inputs import arguments_of, keeping_states
 from kcompile.export.onnx.signature import Spec, Traced
-from kcompile.ir.evaluate import bind_symbols
-from kcompile.ir.graph import Graph, topological
+from kcompile.ir.evaluate import bind_symbols, concrete
+from kcompile.ir.graph import Graph
 from kcompile.ir.positions import lie_within
+from kcompile.ir.types import TensorType
 
 SIZES = (7, 12, 16, 32, 64, 96, 48, 60, 128, 224, 9, 5, 3, 2, 1)
 REFUSALS = (ValueError, TypeError, LookupError, ArithmeticError, NotImplementedError, AccidentError)
@@ -40,12 +40,11 @@ def sizes_of(model: Any, traced: Traced, batch: int, open_size: Sequence[int] = 
     def says_something(extent: int) -> bool:
         arguments = arguments_of(traced, batch, np.random.default_rng(batch), extent)
         flat = tree.flatten(arguments)
+        _must_hold(traced.graph, bind_symbols(traced.graph.inputs, flat))
         with keeping_states(traced.graph):
             results = [
                 np.asarray(x) for x in tree.flatten(model(*arguments, training=False)) if x is not None
             ]
-        if _leaves_nothing(traced.graph, flat):
-            raise ValueError("nothing is left of it on the way")
         return lie_within(traced.graph, flat) and are_telling(np.asarray(x) for x in results if x is not None)
 
     return first_fitting(_candidates(specs), says_something, REFUSALS)
@@ -95,12 +94,21 @@ def _candidates(specs: Sequence[Spec]) -> list[int]:
     return [*first, *(size for size in SIZES if size % step == 0)]
 
 
-def _leaves_nothing(graph: Graph, arrays: list[np.ndarray]) -> bool:
-    """Is any result on the way of no size, with these inputs?"""
-    symbols, nodes = bind_symbols(graph.inputs, arrays), topological(graph.roots())
-    dims = {d for node in nodes for value in node.values for d in value.shape if isinstance(d, symbolic.Int)}
-    for dim in dims:
-        with suppress(KeyError):  # of a symbol that is no input's
-            if symbolic.evaluate(dim, symbols) < 1:
-                return True
-    return False
+def _must_hold(graph: Graph, symbols: Mapping[str, int]) -> None:
+    """Raise ValueError where an operation does not take such sizes, or nothing is left of what is computed.
+
+    A compiled program does not ask that of each operation in each call.
+    """
+    for node in graph.nodes():
+        try:
+            taken = [TensorType(concrete(x.shape, symbols), x.dtype) for x in node.inputs]
+            attrs = {name: concrete(value, symbols) for name, value in node.attrs.items()}
+            made = [
+                symbolic.evaluate(d, symbols) for v in node.values for d in v.shape if not isinstance(d, int)
+            ]
+        except KeyError:  # of a symbol that is no input's
+            continue
+        if any(size < 1 for size in made):
+            raise ValueError(f"nothing is left behind {node.op.name}")
+        if node.op.leaf is None and not node.op.has_bodies:
+            node.op.infer_types(tuple(taken), attrs)
