@@ -14,6 +14,7 @@ import numpy as np
 
 from kcompile.callbacks.callback_list import pythonify_logs
 from kcompile.core import tree
+from kcompile.trace.variable import Variable
 from kcompile.training.data.arrays import ArrayData
 from kcompile.training.data.batches import BatchData, arrays_of, batches_of_arrays
 from kcompile.training.data.packing import pack_x_y_sample_weight, unpack_x_y_sample_weight
@@ -65,6 +66,17 @@ def own_function(model: Any, kind: str) -> Callable[[Any], Any] | None:
     return None if isinstance(function, StepFunction) else function
 
 
+def logs_of(function: Callable[[Any], Any], batches: Iterator[Any], kind: str) -> dict[str, Any]:
+    """What a program's own function returns for batches.
+
+    Raises:  ValueError for anything but a dict of logs.
+    """
+    logs = function(batches)
+    if not isinstance(logs, dict):
+        raise ValueError(f"`{kind}_function` must return a dict of logs. Received: {type(logs).__name__}")
+    return pythonify_logs(logs)
+
+
 class FunctionRun(BatchRun):
     """Steps by a function of a program's own, which takes as many batches as it likes from the pass.
 
@@ -75,6 +87,18 @@ class FunctionRun(BatchRun):
         super().__init__(model, kind, data, rng)
         self._function = function
 
+    def start(self, limit: int | None = None) -> None:
+        super().start()  # nobody knows how many batches the calls will take
+
+    def _look(self, first: tuple[Any, Any, Any]) -> None:
+        """Our step may not be what it does, and need not fit the data."""
+        self._programs.used.pop(self.kind, None)
+
+    def assigns(self, variable: Variable) -> bool:
+        """Does our step assign it, where the function calls it?"""
+        program = self._programs.used.get(self.kind)
+        return program is not None and program.assigns(variable)
+
     def at_end(self) -> bool:
         return self._batches.ended or (self.num_batches is not None and self.done >= self.num_batches)
 
@@ -83,7 +107,11 @@ class FunctionRun(BatchRun):
             yield pack_x_y_sample_weight(*self._take())
 
     def advance(self, steps: int) -> int:
-        self.logs = pythonify_logs(self._function(self._left()))
+        """As in Keras, a call that meets the end of the data ends the epoch, and does not count."""
+        try:
+            self.logs = logs_of(self._function, self._left(), self.kind)
+        except StopIteration:
+            return 0
         return 1
 
 

@@ -16,7 +16,7 @@ from kcompile.trace.present_extents import present_batch
 from kcompile.trace.tracer import suspended
 from kcompile.trace.variable import Variable
 from kcompile.training import step as steps
-from kcompile.training.checks import check_batch, check_lengths
+from kcompile.training.checks import check_batch, check_labels, check_lengths
 from kcompile.training.eager import EagerProgram, EagerStep, eager_prediction
 from kcompile.training.extents import (
     BATCH,
@@ -71,6 +71,7 @@ class Programs:
         self._known: dict[Any, tuple[Any, StepProgram]] = {}
         self._refused: dict[Any, Any] = {}  # steps too open to be traced, with the version of that time
         self._fixed: tuple[int, bool] = (-1, False)
+        self.used: dict[str, StepProgram | EagerStep] = {}  # the last one for a batch, by kind
         self.cursor = Variable(np.zeros((), np.int64), dtype="int64", trainable=False, name="cursor")
 
     def version(self) -> tuple[Any, ...]:
@@ -110,6 +111,8 @@ class Programs:
         """A training or test step ("train", "test") on a batch (x, y, sample_weight).
 
         alone: its metrics are those of the batch; else they go on from those of earlier batches.
+
+        Raises:  ValueError for arrays that do not fit together, and for labels out of range.
         """
         check_batch(*data)
 
@@ -119,9 +122,12 @@ class Programs:
                 lambda shapes: steps.trace_batch(self._model, kind, data, shapes, alone),
             )  # fmt: skip
 
-        if not self._model.run_eagerly:
-            return program()
-        return EagerStep(self._model, kind, data, alone, lambda: program().traced)
+        if self._model.run_eagerly:
+            self.used[kind] = EagerStep(self._model, kind, data, alone, lambda: program().traced)
+        else:
+            self.used[kind] = program()
+        check_labels(data[1], self.used[kind].label_ranges)
+        return self.used[kind]
 
     def epoch(
         self, kind: str, data: tuple[Structure, Structure, Structure], shuffled: bool, size: int

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from kcompile.core import tree
 from kcompile.core.random_states import (
     generator_state,
     global_states,
@@ -23,7 +22,6 @@ from kcompile.training.checks import check_labels
 from kcompile.training.data.arrays import ArrayData
 from kcompile.training.data.batches import BatchData
 from kcompile.training.data.history import History
-from kcompile.training.data.packing import pack_x_y_sample_weight
 from kcompile.training.eager import EagerStep
 from kcompile.training.extents import check_equal_batches, leaves_of
 from kcompile.training.programs import StepProgram
@@ -177,7 +175,7 @@ class BatchRun:
         self._latest: Any = None  # program
         self._looked = not data.has_hooks or not is_built(model)  # a data set hears of each look, as in Keras
         if self._looked:
-            self._program(data.first())  # checked before anything begins
+            self._look(data.first())
         if kind == "test":  # every validation is a run
             data.resets_from = 2 * self._looked
         self._batches = Batches()
@@ -185,11 +183,13 @@ class BatchRun:
         self._before: dict[str, Any] = {}
         self.logs: dict[str, Any] = {}
 
+    def _look(self, first: tuple[Any, Any, Any]) -> None:
+        """Check the first batch before anything begins."""
+        self._program(first)
+
     def _program(self, batch: tuple[Any, Any, Any]) -> StepProgram | EagerStep:
-        program = self._programs.batch(self.kind, batch, alone=False)
-        check_labels(batch[1], program.label_ranges)
-        self._latest = program
-        return program
+        self._latest = self._programs.batch(self.kind, batch, alone=False)
+        return self._latest
 
     @property
     def graph(self) -> Graph:
@@ -273,85 +273,6 @@ class BatchRun:
         return done
 
 
-class PredictRun:
-    """Forward passes; `result` is what they gave, batches joined.
-
-    function: a program's own in the place of ours, of a list of batches.
-    """
-
-    done = 0
-
-    def __init__(self, model: Any, data: ArrayData | BatchData, function: Any = None):
-        self.data, self.num_batches = data, data.num_batches
-        self._programs, self._function = model._training.programs, function
-        self._batches = Batches()
-        self._outputs: list[list[np.ndarray]] = []
-        self._form: Any = None
-        self._last = 0  # batches of the last `advance`
-
-    def start(self, limit: int | None = None) -> None:
-        """Begin a pass, of which at most `limit` batches will be asked for."""
-        data = self.data
-        if isinstance(data, ArrayData):
-            starts = range(0, data.samples, data.batch_size)
-            self._batches = Batches(data.batch(start) for start in starts)
-        else:
-            self._batches = Batches(data.epoch(limit))
-
-    def at_end(self) -> bool:
-        """Is it known that there is no other batch, without looking?"""
-        return self._batches.ended or (
-            self.num_batches is not None and len(self._outputs) >= self.num_batches
-        )
-
-    def ready(self) -> bool:
-        return self._batches.begins()
-
-    def advance(self, steps: int) -> int:
-        """Up to so many batches, at least one; returns how many were done."""
-        done = 0
-        while done < steps and self._batches.look_ahead():
-            x = self._batches.take()[0]
-            self._outputs.append(self._outputs_for(x))
-            done += 1
-        self._last = done
-        return done
-
-    def _outputs_for(self, x: Any) -> list[np.ndarray]:
-        if self._function is not None:  # the program's own
-            found = self._function([pack_x_y_sample_weight(x)])
-            self._form = tree.map_structure(lambda _: None, found)
-            return [np.asarray(one) for one in tree.flatten(found)]
-        program = self._programs.predict(x)
-        self._form = program.result
-        outputs: list[np.ndarray] = program.run(*leaves_of(x))
-        return outputs
-
-    @property
-    def logs(self) -> dict[str, Any]:
-        """What the last `advance` gave."""
-        return {"outputs": self._joined(self._outputs[-self._last :])}
-
-    def close(self) -> None:
-        """No more batches are wanted."""
-        self._batches.close()
-        self.data.close()
-
-    def result(self) -> Any:
-        """The outputs in the form in which the model gives them.
-
-        Raises:  ValueError if there was no batch.
-        """
-        if not self._outputs:
-            raise ValueError("The data gave no batch to predict.")
-        return self._joined(self._outputs)
-
-    def _joined(self, outputs: list[list[np.ndarray]]) -> Any:
-        if len(outputs) == 1:
-            return tree.pack_as(self._form, outputs[0])
-        return tree.pack_as(self._form, [np.concatenate(parts) for parts in zip(*outputs, strict=True)])
-
-
 def whole_executions(model: Any, steps: int | None) -> int | None:
     """So many steps, or more: `steps_per_execution` of them are never parted, as in Keras."""
     unit = model.steps_per_execution
@@ -381,6 +302,8 @@ def run_epoch(model: Any, phase: str, run: Any, callbacks: Any, limit: int | Non
             steps = unit if each or stopped else unit * max(1, pace.steps // unit)
             began = time.perf_counter()
             done = run.advance(steps if limit is None else min(steps, limit - step))
+            if not done:  # a function of the program's own wanted a batch more than there was
+                break
             pace.measured(done, time.perf_counter() - began)
             step += -(-done // unit) * unit
             run.done = step

@@ -13,7 +13,7 @@ from kcompile.callbacks import CallbackList
 from kcompile.callbacks.callback_list import pythonify_logs
 from kcompile.callbacks.single_step import print_single_step
 from kcompile.core import config, tree
-from kcompile.training.checks import check_fit_numbers, check_labels, check_steps
+from kcompile.training.checks import check_fit_numbers, check_steps
 from kcompile.training.compiled import Compiled
 from kcompile.training.data.arrays import (
     DEFAULT_BATCH_SIZE,
@@ -27,11 +27,11 @@ from kcompile.training.data.hosted import in_memory
 from kcompile.training.data.packing import pack_x_y_sample_weight, unpack_x_y_sample_weight
 from kcompile.training.data.weights import class_weight_to_sample_weights
 from kcompile.training.extents import leaves_of
-from kcompile.training.functions import open_run, own_function
+from kcompile.training.functions import logs_of, open_run, own_function
+from kcompile.training.predict_run import PredictRun
 from kcompile.training.progress import Progress
 from kcompile.training.runs import (
     Pace,
-    PredictRun,
     run_epoch,
     warn_of_shortage,
     whole_executions,
@@ -130,8 +130,8 @@ class Trainer(Compiled):
         logs: dict[str, Any] = {}
         pace = Pace()
         progress = self._training.progress = Progress(self, run, evaluation, callbacks)
-        callbacks.on_train_begin()
         try:
+            callbacks.on_train_begin()
             first = self._initial_epoch or initial_epoch
             if not progress.inside:
                 progress.go_on(self._steps_left(steps_per_epoch, first, epochs))
@@ -332,11 +332,9 @@ class Trainer(Compiled):
         function = own_function(self, kind)
         if function is not None:
             self.reset_metrics()
-            logs = pythonify_logs(function(iter([pack_x_y_sample_weight(*data)])))
+            logs = logs_of(function, iter([pack_x_y_sample_weight(*data)]), kind)
             return logs if return_dict else self._flatten_metrics_in_order(logs)
         program = self._training.programs.batch(kind, data)
-        if program.label_ranges:
-            check_labels(data[1], program.label_ranges)
         logs = flat_logs(program.logs(program.run(*leaves_of(data))))
         if return_dict:
             return pythonify_logs(logs)

@@ -1,0 +1,99 @@
+"""A program's own functions in the place of ours: how many batches they take, what they return."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import kcompile as keras
+from kcompile import layers
+
+rng = np.random.default_rng(0)
+X, Y = rng.normal(size=(40, 4)).astype("float32"), rng.normal(size=(40, 3)).astype("float32")
+
+
+def linear(**settings):
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(3)])
+    model.compile(**{"optimizer": "sgd", "loss": "mse", **settings})
+    return model
+
+
+def pairs(taken):
+    """A function that takes two batches a call."""
+
+    def function(batches):
+        sizes = [len(next(batches)[0]), len(next(batches)[0])]
+        taken.append(sizes)
+        return {"loss": float(len(taken))}
+
+    return function
+
+
+def test_a_call_that_meets_the_end_of_the_data_ends_the_epoch():
+    model, taken, seen = linear(), [], []
+    model.train_function, model.test_function = pairs(taken), pairs([])
+    ends = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: seen.append(batch))
+    with pytest.warns(UserWarning, match="ran out of data"):
+        history = model.fit(X, Y, batch_size=8, epochs=2, callbacks=[ends], verbose=0).history
+    assert history["loss"] == [2.0, 4.0] and taken == [[8, 8]] * 4 and seen == [0, 1, 0, 1]
+    with pytest.warns(UserWarning, match="ran out of data"):
+        assert model.evaluate(X, Y, batch_size=8, verbose=0) == 2.0
+
+
+def test_each_call_takes_as_many_batches_as_it_likes():
+    model, taken = linear(), []
+    model.train_function = pairs(taken)
+    endless = iter(lambda: (X[:8], Y[:8]), None)
+    history = model.fit(endless, steps_per_epoch=3, epochs=2, shuffle=False, verbose=0).history
+    assert history["loss"] == [3.0, 6.0] and taken == [[8, 8]] * 6
+
+
+@pytest.mark.parametrize("loss", [None, "mse"])
+def test_our_step_need_not_fit_where_it_is_not_used(loss):
+    model = linear(loss=loss)
+    model.train_function = model.test_function = lambda batches: {"loss": float(next(batches)[1].shape[1])}
+    labels = np.zeros((40, 7), "float32")
+    history = model.fit(X, labels, batch_size=8, validation_data=(X, labels), verbose=0).history
+    assert history == {"loss": [7.0], "val_loss": [7.0]}
+
+
+def test_labels_are_looked_at_in_a_function_called_by_hand():
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(3, activation="softmax")])
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    before = model.get_weights()[0]
+    model.make_train_function()
+    with pytest.raises(ValueError, match="class numbers from 0 to 2"):
+        model.train_function(iter([(X[:8], np.array([0, 1, 2, 3, 99, -5, 1000000, 2]))]))
+    np.testing.assert_array_equal(model.get_weights()[0], before)
+
+
+@pytest.mark.parametrize("result", [1.0, None, [1.0]])
+def test_a_function_must_return_logs(result):
+    model = linear()
+    model.train_function = lambda batches: result
+    for train in (lambda: model.fit(X, Y, verbose=0), lambda: model.train_on_batch(X, Y)):
+        with pytest.raises(ValueError, match="`train_function` must return a dict of logs. Received: "):
+            train()
+
+
+def test_a_prediction_takes_the_batches_of_an_execution():
+    model, taken = linear(steps_per_execution=2), []
+
+    def function(batches):
+        taken.append([len(x) for x in batches])
+        return np.concatenate([x[:, :1] for x in batches])
+
+    model.predict_function = function
+    np.testing.assert_array_equal(model.predict(X, batch_size=8, verbose=0), X[:, :1])
+    assert taken == [[8, 8], [8, 8], [8]]
+
+
+def test_an_error_where_training_begins_leaves_no_training():
+    class Refuses(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            raise KeyError("no")
+
+    model = linear()
+    with pytest.raises(KeyError):
+        model.fit(X, Y, callbacks=[Refuses()], verbose=0)
+    assert model._training.progress is None
