@@ -31,6 +31,11 @@ def global_seed_generator() -> SeedGenerator:
     return _global[0]
 
 
+def has_global_seed_generator() -> bool:
+    """Has it been made?"""
+    return bool(_global)
+
+
 def reset_global_seed_generator() -> None:
     """Forget the global generator; the next one takes its seed from Python's `random`."""
     _global.clear()

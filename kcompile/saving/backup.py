@@ -17,9 +17,11 @@ import numpy as np
 from kcompile.core.files import replacing
 from kcompile.saving import safe_json
 from kcompile.saving.safe_hdf5 import open_group
+from kcompile.saving.state import optimizers_of
 from kcompile.saving.weights import TRAINING, read_weights, write_weights
 
 NOTES = "notes"
+OPTIMIZERS = "optimizers"  # in the notes: what each has slots for
 
 
 def save_training(
@@ -28,6 +30,7 @@ def save_training(
     """Replace a file by weights, optimizer, notes (plain data; None: no more) and arrays by name."""
     training = None
     if notes is not None:
+        notes = {**notes, OPTIMIZERS: _optimized(model)}
         training = {NOTES: np.frombuffer(json.dumps(notes).encode(), np.uint8), **arrays}
     with replacing(path) as file:
         write_weights(model, file, training)
@@ -48,5 +51,29 @@ def load_training(model: Any, path: str) -> tuple[dict[str, Any], dict[str, np.n
             if NOTES not in arrays:
                 raise safe_json.refused(f"{name}: {TRAINING}", "no notes", "notes")
             found = safe_json.parse(arrays.pop(NOTES).tobytes(), f"{name}: {TRAINING}/{NOTES}"), arrays
+            _make_slots(model, found[0])
         read_weights(model, root, name)
     return found
+
+
+def _optimized(model: Any) -> dict[str, list[int]]:
+    """For each optimizer with slots, by its path, the positions of its variables among those of the model."""
+    positions = {variable: k for k, variable in enumerate(model.variables)}
+    return {
+        path: [positions.get(v, -1) for v in holder._trainable_variables]
+        for path, holder in optimizers_of(model)
+        if holder.built
+    }
+
+
+def _make_slots(model: Any, notes: Any) -> None:
+    """Have the optimizers built that were. What does not fit is left to whoever reads the slots."""
+    found = notes.get(OPTIMIZERS) if isinstance(notes, dict) else None
+    known = found if isinstance(found, dict) else {}
+    variables = dict(enumerate(model.variables))
+    for path, holder in optimizers_of(model):
+        places = known.get(path)
+        if holder.built or not isinstance(places, list) or not places:
+            continue
+        if all(type(k) is int and k in variables for k in places) and len({*places}) == len(places):
+            holder.build([variables[k] for k in places])

@@ -28,6 +28,13 @@ def holders(root: Any) -> Iterator[tuple[str, Any]]:
     yield from _walk(root, "", set())
 
 
+def optimizers_of(root: Any) -> Iterator[tuple[str, Optimizer]]:
+    """(path, optimizer) for each of them."""
+    for path, holder in holders(root):
+        if isinstance(holder, Optimizer):
+            yield path, holder
+
+
 def _walk(holder: Any, path: str, seen: set[int]) -> Iterator[tuple[str, Any]]:
     if id(holder) in seen:
         return

@@ -18,7 +18,9 @@ from kcompile.trace.variable import Variable
 from kcompile.training.data.arrays import ArrayData
 from kcompile.training.data.batches import BatchData, arrays_of, batches_of_arrays
 from kcompile.training.data.packing import pack_x_y_sample_weight, unpack_x_y_sample_weight
+from kcompile.training.eager import EagerStep
 from kcompile.training.extents import leaves_of
+from kcompile.training.programs import StepProgram
 from kcompile.training.runs import ArrayRun, BatchRun
 
 
@@ -85,7 +87,7 @@ class FunctionRun(BatchRun):
 
     def __init__(self, function: Callable[[Any], Any], model: Any, kind: str, data: BatchData, rng: Any):
         super().__init__(model, kind, data, rng)
-        self._function = function
+        self._function, self._in_python = function, True
 
     def start(self, limit: int | None = None) -> None:
         super().start()  # nobody knows how many batches the calls will take
@@ -93,6 +95,14 @@ class FunctionRun(BatchRun):
     def _look(self, first: tuple[Any, Any, Any]) -> None:
         """Our step may not be what it does, and need not fit the data."""
         self._programs.used.pop(self.kind, None)
+
+    def _some_program(self) -> StepProgram | EagerStep:
+        used = self._programs.used.get(self.kind)
+        if used is not None:
+            return used
+        found = super()._some_program()
+        self._programs.used.pop(self.kind, None)  # looked at, not used
+        return found
 
     def assigns(self, variable: Variable) -> bool:
         """Does our step assign it, where the function calls it?"""

@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 
 from kcompile.core.random_states import global_states, set_global_states
+from kcompile.random import global_seed_generator, has_global_seed_generator
 from kcompile.training.data.batches import BatchData
 from kcompile.training.data.history import History
 from kcompile.training.step import flat_logs
 
+SEED = "seed"  # array: the state of the global seed generator
 Notes = dict[str, Any]
 
 
@@ -22,7 +24,8 @@ class Progress:
     an interruption must not lose.
 
     What a step changes is known from its graph: everything assigned there that is in no weights file
-    (metrics, states of seed generators, whoever owns them) is kept too.
+    (metrics, states of seed generators, whoever owns them) is kept too. Of a step that is Python everything
+    is kept that the model owns.
     """
 
     def __init__(self, model: Any, run: Any, evaluation: Any, callbacks: Any):
@@ -43,6 +46,8 @@ class Progress:
         """Plain data and arrays. between: the epoch has ended."""
         variables = self._others()
         arrays = {f"variable{k}": v.numpy() for k, v in enumerate(variables)}
+        if has_global_seed_generator():
+            arrays[SEED] = global_seed_generator().state.numpy()
         notes = {
             "epoch": self.epoch + between,
             "step": 0 if between else self._run.done,
@@ -64,11 +69,12 @@ class Progress:
 
     def _others(self) -> list[Any]:
         """The variables that a step changes and that no weights file holds, in the order of the trace."""
-        model = self._model
+        model, changes = self._model, self._run.changes()
         stored = {*model.weights, *(model.optimizer.variables if model.optimizer is not None else ())}
         stored.add(model._training.programs.cursor)
-        graph = self._run.graph
-        return [v for v in graph.variables.values() if v.leaf in graph.assignments and v not in stored]
+        if has_global_seed_generator():  # has a place of its own: it may not be there yet when one goes on
+            stored.add(global_seed_generator().state)
+        return [v for v in changes if v not in stored]
 
     def _keepers(self) -> list[Any]:
         return [c for c in self._callbacks.callbacks if getattr(c, "_kept", ())]
@@ -79,7 +85,7 @@ class Progress:
         """Have the step traced before a file is read: optimizers that it uses, and no others, get their
         slots.
         """
-        _ = self._run.graph
+        _ = self._run.changes()
 
     def resume(self, notes: Notes, arrays: dict[str, np.ndarray]) -> int:
         """Go on from notes, as soon as all callbacks have heard that training begins; the epoch that comes
@@ -105,6 +111,8 @@ class Progress:
             raise ValueError(f"The state of the interrupted training is damaged: {error!r}") from error
 
     def _take_up(self, pending: Notes, more: int | None) -> None:
+        if SEED in pending["arrays"]:
+            global_seed_generator().state.assign(pending["arrays"][SEED])
         self._set_variables(pending["variables"], pending["arrays"])
         keepers = self._keepers()
         for k, state in enumerate(pending["callbacks"][: len(keepers)]):

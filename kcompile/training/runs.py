@@ -15,7 +15,7 @@ from kcompile.core.random_states import (
     set_generator_state,
     set_global_states,
 )
-from kcompile.ir.graph import Graph
+from kcompile.layers.state import unique
 from kcompile.trace.variable import Variable
 from kcompile.training import interrupts
 from kcompile.training.checks import check_labels
@@ -25,7 +25,7 @@ from kcompile.training.data.history import History
 from kcompile.training.eager import EagerStep
 from kcompile.training.extents import check_equal_batches, leaves_of
 from kcompile.training.programs import StepProgram
-from kcompile.training.step import is_built
+from kcompile.training.step import build_with_numbers, is_built, owned
 
 CALL_SECONDS = 0.07  # a native call should last so long: often enough for the progress bar and Ctrl-C
 RAN_OUT = (
@@ -86,10 +86,9 @@ class ArrayRun:
     def close(self) -> None:
         """Nothing reads ahead."""
 
-    @property
-    def graph(self) -> Graph:
-        """What a step computes."""
-        return self._program.traced.graph
+    def changes(self) -> list[Variable]:
+        """The variables that a step assigns, in the order of the trace."""
+        return self._program.traced.changes()
 
     def position(self) -> dict[str, Any]:
         """Where the pass is, as plain data and arrays for `go_to`."""
@@ -172,6 +171,7 @@ class BatchRun:
     def __init__(self, model: Any, kind: str, data: BatchData, rng: np.random.Generator | None = None):
         self.data, self.num_batches = data, data.num_batches
         self.kind, self._programs, self._rng = kind, model._training.programs, rng
+        self._model, self._in_python, self._can_trace = model, model.run_eagerly, True
         self._latest: Any = None  # program
         self._looked = not data.has_hooks or not is_built(model)  # a data set hears of each look, as in Keras
         if self._looked:
@@ -191,10 +191,23 @@ class BatchRun:
         self._latest = self._programs.batch(self.kind, batch, alone=False)
         return self._latest
 
-    @property
-    def graph(self) -> Graph:
-        """What a step computes."""
-        return self._some_program().traced.graph
+    def changes(self) -> list[Variable]:
+        """The variables that a step assigns, known before there is one: those of its trace, and where a step
+        is Python, whatever the model owns.
+        """
+        if not self._in_python:
+            return self._some_program().traced.changes()
+        return unique([*self._traced_changes(), *owned(self._model)])
+
+    def _traced_changes(self) -> list[Variable]:
+        if self._can_trace:
+            try:
+                return self._some_program().traced.changes()
+            except Exception:  # Python that needs numbers, or data that our step does not fit
+                self._can_trace = False
+        if not is_built(self._model):
+            build_with_numbers(self._model, self.data.first(tell=False))
+        return []
 
     def assigns(self, variable: Variable) -> bool:
         """Does a step assign it?"""

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,10 +18,12 @@ from kcompile.core.symbolic import symbol
 from kcompile.ir.graph import HAS_NUMBERS, Graph, Value
 from kcompile.ir.op import constant, make_parameter, unwrap
 from kcompile.ir.types import Shape, TensorType
+from kcompile.layers.state import unique
 from kcompile.ops.create import iota
 from kcompile.trace import tracer
 from kcompile.trace.recording import recorded
 from kcompile.trace.tracer import trace
+from kcompile.trace.variable import Variable
 from kcompile.training.checks import check_labels
 from kcompile.training.data.packing import pack_x_y_sample_weight, unpack_x_y_sample_weight
 
@@ -41,6 +44,10 @@ class StepGraph:
     within: tuple[tuple[str, ...], ...] = ()
     result: Structure = None
     label_ranges: tuple[tuple[int, int], ...] = ()
+
+    def changes(self) -> list[Variable]:
+        """The variables that it assigns, in the order of the trace."""
+        return [v for v in self.graph.variables.values() if v.leaf in self.graph.assignments]
 
     def same_as(self, other: StepGraph) -> bool:
         """Is it the same computation? Nodes are interned, so equal computations are the same objects."""
@@ -163,12 +170,35 @@ def build(
     if not is_built(model):
         given, _ = parameters(list(data), shapes)
         with tracer.Tracer():
-            x, y, weight = default_float(given)
-            y_pred = model(x, training=False)
-            compute_loss(model, x, y, y_pred, weight, training=False)
-            model.compute_metrics(x, y, y_pred, sample_weight=weight)
+            _first_look(model, given)
     if training.optimizer is not None and not training.optimizer.built:
         training.optimizer.build(model.trainable_variables)
+
+
+def _first_look(model: Any, data: Structure) -> None:
+    """Layers, losses and metrics see what they are built for."""
+    x, y, weight = default_float(data)
+    y_pred = model(x, training=False)
+    compute_loss(model, x, y, y_pred, weight, training=False)
+    model.compute_metrics(x, y, y_pred, sample_weight=weight)
+
+
+def build_with_numbers(model: Any, data: Structure) -> None:
+    """Make what is missing where the model's Python needs numbers; what there was keeps its values.
+
+    Where a model has nothing of the kind for such data, its steps do without.
+    """
+    before = [(v, v.numpy()) for v in owned(model)]
+    with suppress(Exception):
+        recorded(lambda given: _first_look(model, given), list(data))
+    for variable, value in before:
+        variable.write(value)
+
+
+def owned(model: Any) -> list[Variable]:
+    """The variables of a model, of its metrics and of its layers' metrics."""
+    metrics = [*model.metrics, *(m for layer in model._flatten_layers() for m in layer._metrics)]
+    return unique([*model.variables, *(v for metric in metrics for v in metric.variables)])
 
 
 def is_built(model: Any) -> bool:
