@@ -231,17 +231,13 @@ def half_product_of_turned_rows(x, y):
     return x * ops.reshape(ops.matmul(ops.reshape(turned, (-1, 4)), HALVES), (4, 4, 4))
 
 
-def half_rows_turned(x, y):
-    return ops.transpose(ops.matmul(ops.relu(x), HALVES), (1, 0, 3, 2)) * 2
-
-
-@pytest.mark.parametrize("function", [half_product_of_turned_rows, half_rows_turned])
-def test_no_product_of_halves_comes_to_stand_behind_a_transpose(function):
+def test_no_product_of_halves_comes_to_stand_behind_a_transpose():
     """onnxruntime 1.32 dies of some of them."""
     x = numbers(3, 4, 4, 4).astype("float16")
-    graph = model_of(graph_of(function, [x, x])).graph
+    graph = model_of(graph_of(half_product_of_turned_rows, [x, x])).graph
     turned = {output for node in graph.node if node.op_type == "Transpose" for output in node.output}
-    assert not [n for n in graph.node if n.op_type in ("MatMul", "Gemm") and turned.intersection(n.input)]
+    products = [n for n in graph.node if n.op_type in ("MatMul", "Gemm")]
+    assert products and not [n for n in products if turned.intersection(n.input)]
 
 
 class Counting(layers.Layer):
