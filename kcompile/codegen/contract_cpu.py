@@ -317,22 +317,24 @@ class ContractEmitter(Epilogue):
 
     def _micro_call(self, rows: int, columns: int) -> None:
         c, s = self.c, self.s
-        source = self._micro_source(rows, columns)
         step = self.item * (2 if c.pairs else 1)  # bytes that one step of the micro-kernel takes from A
-        if source not in self.externals:
-            self.externals.append(source)
-        values = [
+        self._call(
+            self._micro_source(rows, columns),
             s.bound(self.k1.extent), "index_div(k_count, 2)" if c.pairs else "k_count", "address(table, r)",
             s.integer(self.k1.a * self.item), s.integer(self.k0.a * step), "b0 + b_k",
             s.integer(self.k1.b * self.item), s.integer(self.k0.b * step),
             f"address(c, r * {self.tile_width} + first - lane0)",
-            str(self.tile_width * self.out_item), "i64(k_pass > first_pass)",
-        ]  # fmt: skip
-        self.w.line(f'call_external("{source.symbol}", {", ".join(values)})')
+            self.tile_width * self.out_item, "i64(k_pass > first_pass)",
+        )  # fmt: skip
         if self.ahead.is_worth and rows > 1:
             used = self.ahead.write(self.w, s, self.names, self._block_rows(), rows)
             self.externals += [source for source in used if source not in self.externals]
         self.w.line(f"r += {rows}")
+
+    def _call(self, source: KernelSource, *values: object) -> None:
+        if source not in self.externals:
+            self.externals.append(source)
+        self.w.line(f'call_external("{source.symbol}", {", ".join(map(str, values))})')
 
     def _micro_source(self, rows: int, columns: int) -> KernelSource:
         return micro_source(rows, columns, self.c.dtype, self.unit_k)

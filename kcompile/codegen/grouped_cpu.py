@@ -65,7 +65,7 @@ class GroupedEmitter(ContractEmitter):
         self.w.line(f"a0 += index_div(lane0, {self.groups.columns}) * {step}")
 
     def _rows(self, rows: int, columns: int) -> None:
-        if self.groups.sums_depth or not self.groups.permutes:
+        if self.groups.sums_depth or self.c.permuted is None:
             super()._rows(rows, columns)
             return
         w = self.w  # whole tiles, then depth by depth: no row is computed too much
@@ -77,16 +77,23 @@ class GroupedEmitter(ContractEmitter):
                 self._micro_call(rows, columns)
 
     def _micro_source(self, rows: int, columns: int) -> KernelSource:
-        groups = self.groups
-        if not groups.permutes:
+        groups = self.c.permuted
+        if groups is None:
             return super()._micro_source(rows, columns)
         return grouped_source(rows, self.c.dtype, groups.columns, groups.depth, groups.sums_depth)
 
 
 def reduction_of(c: Contraction) -> tuple[list[AxisRole], AxisRole, AxisRole]:
     """Axes of such a reduction: for the kernel's own loops, and the micro-kernel's outer and inner one."""
-    inner = c.groups is not None and c.groups.sums_depth and c.groups.permutes
+    inner = c.permuted is not None and c.permuted.sums_depth
     return split_reduction(c, 1 if is_wide(c) else 2 * BLOCK_K, int(inner))
+
+
+def is_one_vector(c: Contraction, sums_depth: bool) -> bool:
+    """Is a tile as wide as a vector? Of groups: with the depth where it is asked for."""
+    if c.columns != host().lanes(c.dtype) or not isinstance(c.n.extent, int):
+        return False
+    return c.n.extent <= c.columns if c.groups is None else c.groups.sums_depth == sums_depth
 
 
 def is_wide(c: Contraction) -> bool:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from kcompile.codegen.contract_cpu import BLOCK_K, BLOCK_ROWS, STRIDED_BLOCK_K
 from kcompile.codegen.contraction_axes import packed_strides, split_axes
 from kcompile.codegen.families import sliding_source
-from kcompile.codegen.grouped_cpu import GroupedEmitter
+from kcompile.codegen.grouped_cpu import GroupedEmitter, is_one_vector
 from kcompile.codegen.spec import KernelSpec
 from kcompile.core import dtypes
 from kcompile.ir.graph import Value
@@ -45,15 +45,17 @@ def sliding_of(c: Contraction) -> Sliding | None:
         or c.transposed
         or c.parts > 1
         or not c.packed
-        or not _is_one_vector(c)
+        or not is_one_vector(c, sums_depth=True)
         or line is None
     ):
         return None
     if not isinstance(line.extent, int) or not isinstance(line.a, int) or line.a <= 0:
         return None
     axes, depth = packed_strides(list(c.k), c.columns), 1
-    if c.groups is not None and c.groups.permutes:
-        axes, depth = axes[:-1], c.groups.depth
+    if c.permuted is not None:
+        axes, depth = axes[:-1], c.permuted.depth
+        if depth > c.permuted.columns:  # two vectors of A at each place: more than the registers hold
+            return None
     axes = [part for r in axes for part in taps_apart(r, line.a)]
     tap = next((r for r in axes if _steps_along(r, line.a)), None)
     if tap is None:
@@ -64,16 +66,6 @@ def sliding_of(c: Contraction) -> Sliding | None:
     if rows is None or (line.extent % rows and not _is_one_pass(others)):  # no sum is added to twice
         return None
     return Sliding(rows, line.extent, line.a * dtypes.itemsize(c.dtype), spread, tap, others)
-
-
-def _is_one_vector(c: Contraction) -> bool:
-    """Is a tile as wide as a vector, and what its lanes read of A too?"""
-    groups = c.groups
-    if c.columns != host().lanes(c.dtype) or not isinstance(c.n.extent, int):
-        return False
-    if groups is None:
-        return c.n.extent <= c.columns
-    return groups.sums_depth and (groups.depth <= groups.columns or not groups.permutes)
 
 
 def taps_apart(r: AxisRole, line: int) -> list[AxisRole]:
@@ -122,18 +114,15 @@ class _SlidingEmitter(GroupedEmitter):
             w.block(f"for at in range(0, {width}, {rows}):"),
         ):
             w.line("r = line + at" if width % rows == 0 else f"r = line + min(at, {width - rows})")
-            self._call(rows)
+            self._tile_call(rows)
 
-    def _call(self, rows: int) -> None:
+    def _tile_call(self, rows: int) -> None:
         c, s, x = self.c, self.s, self.sliding
-        groups = (c.groups.columns, c.groups.depth) if c.groups and c.groups.permutes else (c.columns, 1)
-        source = sliding_source(rows, c.dtype, x.step, int(x.tap.extent), x.spread, *groups)
-        if source not in self.externals:
-            self.externals.append(source)
-        values = [
+        groups = (c.columns, 1) if c.permuted is None else (c.permuted.columns, c.permuted.depth)
+        self._call(
+            sliding_source(rows, c.dtype, x.step, int(x.tap.extent), x.spread, *groups),
             s.bound(self.k1.extent), "k_count", "table[r]", s.integer(self.k1.a * self.item),
             s.integer(self.k0.a * self.item), "b0 + b_k", s.integer(self.k1.b * self.item),
             s.integer(self.k0.b * self.item), f"address(c, r * {self.tile_width})",
-            str(self.tile_width * self.out_item), "i64(k_pass > first_pass)", s.integer(x.tap.b * self.item),
-        ]  # fmt: skip
-        self.w.line(f'call_external("{source.symbol}", {", ".join(values)})')
+            self.tile_width * self.out_item, "i64(k_pass > first_pass)", s.integer(x.tap.b * self.item),
+        )  # fmt: skip

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from kcompile.codegen.contract_cpu import BLOCK_ROWS, STRIDED_BLOCK_K
 from kcompile.codegen.families import sliding_sums_source
-from kcompile.codegen.grouped_cpu import GroupedEmitter, reduction_of
+from kcompile.codegen.grouped_cpu import GroupedEmitter, is_one_vector, reduction_of
 from kcompile.codegen.sliding_cpu import taps_apart
 from kcompile.codegen.spec import KernelSpec
 from kcompile.core import dtypes
@@ -36,7 +36,7 @@ class SlidingSums:
 
 def sliding_sums_of(c: Contraction) -> SlidingSums | None:
     """How taps of this contraction share what they read, if they do."""
-    if c.window or c.pairs or c.transposed or not c.m or not _is_one_vector(c):
+    if c.window or c.pairs or c.transposed or not c.m or not is_one_vector(c, sums_depth=False):
         return None
     _, k1, place = reduction_of(c)
     if not isinstance(place.extent, int) or not isinstance(place.a, int) or place.a <= 0:
@@ -53,16 +53,10 @@ def sliding_sums_of(c: Contraction) -> SlidingSums | None:
         return None
     taps, extent, spread = int(tap.extent), int(inner.extent), int(tap.a) // place.a
     elements = sliding_sums.elements_of(extent, taps, host().vector_registers)
-    is_part = c.groups is not None and c.groups.permutes and elements < extent
+    is_part = c.permuted is not None and elements < extent
     if not elements or is_part or (taps - 1) * spread >= place.extent:
         return None
     return SlidingSums(taps, extent, elements, place.a * dtypes.itemsize(c.dtype), spread)
-
-
-def _is_one_vector(c: Contraction) -> bool:
-    if c.columns != host().lanes(c.dtype) or not isinstance(c.n.extent, int):
-        return False
-    return c.n.extent <= c.columns if c.groups is None else not c.groups.sums_depth
 
 
 def emit_sliding_sums(kernel: Contract, aliases: Mapping[Value, Value], found: SlidingSums) -> KernelSpec:
@@ -85,21 +79,16 @@ class _SumsEmitter(GroupedEmitter):
         x, w = self.sliding, self.w
         tiles = f"for r in range(0, filled, {x.taps * x.extent}):"
         with w.block(tiles), w.block(f"for e in range(0, {x.extent}, {x.elements}):"):
-            self._call()
+            self._tile_call()
 
-    def _call(self) -> None:
+    def _tile_call(self) -> None:
         c, s, x = self.c, self.s, self.sliding
-        depth = c.groups.depth if c.groups is not None and c.groups.permutes else 0
-        features = c.groups.columns if c.groups is not None and depth else c.columns
-        source = sliding_sums_source(x.elements, c.dtype, x.step, x.taps, x.spread, features, depth)
-        if source not in self.externals:
-            self.externals.append(source)
+        groups = (c.columns, 0) if c.permuted is None else (c.permuted.columns, c.permuted.depth)
         row = self.tile_width * self.out_item
-        values = [
+        self._call(
+            sliding_sums_source(x.elements, c.dtype, x.step, x.taps, x.spread, *groups),
             s.bound(self.k1.extent), "k_count", f"table[r] + e * {self.item}",
-            s.integer(self.k1.a * self.item), str(x.step), "b0 + b_k", s.integer(self.k1.b * self.item),
-            s.integer(self.k0.b * self.item),
-            f"address(c, (r + e) * {self.tile_width} + first - lane0)", str(row), "i64(k_pass > first_pass)",
-            str(x.extent * row),
-        ]  # fmt: skip
-        self.w.line(f'call_external("{source.symbol}", {", ".join(values)})')
+            s.integer(self.k1.a * self.item), x.step, "b0 + b_k", s.integer(self.k1.b * self.item),
+            s.integer(self.k0.b * self.item), f"address(c, (r + e) * {self.tile_width} + first - lane0)",
+            row, "i64(k_pass > first_pass)", x.extent * row,
+        )  # fmt: skip

@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from kcompile.codegen.contract_cpu import ContractEmitter
 from kcompile.codegen.contraction_axes import Positions
 from kcompile.codegen.families import micro_source, prefetch_source, transform_source
-from kcompile.codegen.source import KernelSource
 from kcompile.codegen.spec import KernelSpec
 from kcompile.codegen.winograd_cut import FLOAT, best_cut
 from kcompile.codegen.winograd_rows import copy_patch, image_offset, step_offset, write_row_position
@@ -85,11 +84,6 @@ class _WinogradEmitter(ContractEmitter):
 
     def _scratch(self) -> int:
         return self._places()["end"] + 256
-
-    def _call(self, source: KernelSource, *values: object) -> None:
-        if source not in self.externals:
-            self.externals.append(source)
-        self.w.line(f'call_external("{source.symbol}", {", ".join(map(str, values))})')
 
     def _tile(self) -> None:
         w, s, x = self.w, self.s, self.window

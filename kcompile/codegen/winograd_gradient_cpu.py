@@ -12,7 +12,6 @@ from math import prod
 
 from kcompile.codegen.contract_cpu import ContractEmitter
 from kcompile.codegen.families import micro_source, transform_source
-from kcompile.codegen.source import KernelSource
 from kcompile.codegen.spec import KernelSpec
 from kcompile.codegen.winograd_cut import CACHE_SHARE, FLOAT
 from kcompile.codegen.winograd_rows import copy_patch, image_offset, step_offset, write_row_position
@@ -60,11 +59,6 @@ class _GradientEmitter(ContractEmitter):
 
     def _scratch(self) -> int:
         return sum(size + 64 for size in self._sizes().values()) + 256
-
-    def _call(self, source: KernelSource, *values: object) -> None:
-        if source not in self.externals:
-            self.externals.append(source)
-        self.w.line(f'call_external("{source.symbol}", {", ".join(map(str, values))})')
 
     def _tile(self) -> None:
         c, w, s, x = self.c, self.w, self.s, self.window

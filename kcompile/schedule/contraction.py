@@ -57,6 +57,11 @@ class Contraction:
         return product(x.extent for x in self.m)
 
     @property
+    def permuted(self) -> Groups | None:
+        """The groups, where the lanes of a vector belong to several of them."""
+        return self.groups if self.groups is not None and self.groups.columns < self.columns else None
+
+    @property
     def dtype(self) -> str:
         """That of the operands as they lie in memory; sums have the dtype of `value`."""
         return "bfloat16" if self.pairs else self.value.dtype
@@ -311,7 +316,7 @@ def _cost(c: Contraction, target: Target, stable: frozenset[Value]) -> float:
     columns = -(-hint(c.n.extent) // c.columns) * c.columns
     rows = max(hint(c.m_extent), c.rows / 3)
     products = rows * columns * hint(c.k_extent) * outer / (target.pairs if c.pairs else 1)
-    if c.groups is not None and c.groups.permutes:
+    if c.permuted is not None:
         products *= PERMUTED
     saved = 1 if c.window is None else POINTS / (TILE * TAPS) ** 2  # of the products
     # A matrix whose rows lie side by side is read a line at a time, far apart: the smaller one should be.

@@ -23,14 +23,12 @@ class Groups:
 
     columns: of a group. depth: elements of A of a group, side by side. step: from a group to the next in B.
     sums_depth: is the depth the innermost axis of the reduction? Else it is that of the rows.
-    permutes: do the lanes of a vector belong to several groups?
     """
 
     columns: int
     depth: int
     step: int | Int
     sums_depth: bool
-    permutes: bool
 
 
 @dataclass(frozen=True)
@@ -69,5 +67,5 @@ def lane_axis_of(
     if found is None or count * columns % found[1]:
         return None
     lane = AxisRole((*group.numbers, *column.numbers), count * columns, 0, column.b, 1)
-    groups = Groups(columns, elements, group.b, sums_depth, columns < found[1])
+    groups = Groups(columns, elements, group.b, sums_depth)
     return LaneAxis(lane, column, group, depth, groups, *found)
