@@ -18,23 +18,19 @@ from kcompile.kernels.host import host
 from kcompile.kernels.winograd import transform
 
 # Family -> its module, and the name and LLVM module of the member with given arguments.
-_FAMILIES: dict[str, tuple[ModuleType, Callable[..., str], Callable[..., Any]]] = {
-    "micro": (micro, lambda *a: micro.symbol(MicroSpec(*a)), lambda *a: micro.build(MicroSpec(*a))),
-    "grouped": (
-        grouped,
-        lambda *a: grouped.symbol(GroupedSpec(*a)),
-        lambda *a: grouped.build(GroupedSpec(*a)),
-    ),
-    "sliding": (
-        sliding,
-        lambda *a: sliding.symbol(SlidingSpec(*a)),
-        lambda *a: sliding.build(SlidingSpec(*a)),
-    ),
-    "sliding_sums": (
-        sliding_sums,
-        lambda *a: sliding_sums.symbol(SumSpec(*a)),
-        lambda *a: sliding_sums.build(SumSpec(*a)),
-    ),
+_Family = tuple[ModuleType, Callable[..., str], Callable[..., Any]]
+
+
+def _of_specs(module: Any, spec: Callable[..., Any]) -> _Family:
+    """A family whose members are told by the fields of a spec."""
+    return module, lambda *a: module.symbol(spec(*a)), lambda *a: module.build(spec(*a))
+
+
+_FAMILIES: dict[str, _Family] = {
+    "micro": _of_specs(micro, MicroSpec),
+    "grouped": _of_specs(grouped, GroupedSpec),
+    "sliding": _of_specs(sliding, SlidingSpec),
+    "sliding_sums": _of_specs(sliding_sums, SumSpec),
     "tiles": (tiles, tiles.symbol, tiles.build),
     "prefetch": (prefetch, prefetch.symbol, prefetch.build),
     "transform": (transform, lambda a: transform.symbol(a, host()), lambda a: transform.build(a, host())),
@@ -77,11 +73,10 @@ def sliding_source(
 
 
 def sliding_sums_source(
-    elements: int, dtype: str, step: int, taps: int, spread: int, features: int, depth: int
+    elements: int, dtype: str, step: int, taps: int, spread: int, features: int
 ) -> KernelSource:
     """The micro-kernel of sums along a window, one vector wide."""
-    lanes = host().lanes(dtype)
-    return family_source("sliding_sums", elements, lanes, dtype, step, taps, spread, features, depth)
+    return family_source("sliding_sums", elements, host().lanes(dtype), dtype, step, taps, spread, features)
 
 
 def usual_sources() -> list[KernelSource]:

@@ -83,10 +83,10 @@ class _SumsEmitter(GroupedEmitter):
 
     def _tile_call(self) -> None:
         c, s, x = self.c, self.s, self.sliding
-        groups = (c.columns, 0) if c.permuted is None else (c.permuted.columns, c.permuted.depth)
+        features = c.columns if c.permuted is None else c.permuted.columns
         row = self.tile_width * self.out_item
         self._call(
-            sliding_sums_source(x.elements, c.dtype, x.step, x.taps, x.spread, *groups),
+            sliding_sums_source(x.elements, c.dtype, x.step, x.taps, x.spread, features),
             s.bound(self.k1.extent), "k_count", f"table[r] + e * {self.item}",
             s.integer(self.k1.a * self.item), x.step, "b0 + b_k", s.integer(self.k1.b * self.item),
             s.integer(self.k0.b * self.item), f"address(c, (r + e) * {self.tile_width} + first - lane0)",

@@ -23,8 +23,9 @@ from dataclasses import dataclass
 
 from llvmlite import ir
 
-from kcompile.kernels.contract.micro import I32, Micro, MicroSpec, Progress
-from kcompile.kernels.contract.micro import symbol as tile_symbol
+from kcompile.kernels.contract import one_vector
+from kcompile.kernels.contract.micro import Progress
+from kcompile.kernels.contract.one_vector import OneVector
 
 ROWS = 8  # of a tile, whose sums take a register each
 HELD = {16: 2, 32: 4}  # registers -> vectors of A in them at a time
@@ -46,11 +47,6 @@ class GroupedSpec:
     depth: int
     sums_depth: bool
     held: int
-
-    @property
-    def tile(self) -> MicroSpec:
-        """The tile of accumulators, as that of the usual micro-kernel."""
-        return MicroSpec(self.rows, 1, self.lanes, self.dtype, unit_k=False)
 
 
 def fits(lanes: int, features: int, depth: int) -> bool:
@@ -75,7 +71,8 @@ def rows_of(depth: int, sums_depth: bool, registers: int) -> int:
 def symbol(spec: GroupedSpec) -> str:
     """Name of the C function."""
     kind = "sum" if spec.sums_depth else "rows"
-    return f"{tile_symbol(spec.tile)}_{kind}_{spec.depth}_{spec.features}_{spec.held}"
+    others = (kind, spec.depth, spec.features, spec.held)
+    return one_vector.symbol("micro", spec.rows, spec.lanes, spec.dtype, *others)
 
 
 def build(spec: GroupedSpec) -> ir.Module:
@@ -85,38 +82,20 @@ def build(spec: GroupedSpec) -> ir.Module:
     return module
 
 
-class _Grouped(Micro):
+class _Grouped(OneVector):
     """Emits one micro-kernel."""
 
     def __init__(self, module: ir.Module, spec: GroupedSpec) -> None:
-        super().__init__(module, spec.tile)
+        super().__init__(module, spec.rows, spec.lanes, spec.dtype, spec.features, spec.depth)
         self.groups = spec
-        groups = spec.lanes // spec.features
-        self.elements = ir.VectorType(self.item, groups * spec.depth)
-        self.lanes_of = [
-            ir.Constant(
-                ir.VectorType(I32, spec.lanes),
-                [lane // spec.features * spec.depth + d for lane in range(spec.lanes)],
-            )
-            for d in range(spec.depth)
-        ]
 
-    def _outer_step(self, state: Progress) -> Progress:
-        # Not unrolled: a step has many products, and LLVM would load ahead what registers do not hold.
-        inner = self._loop("step", self.k0, 1, state, lambda s: self._steps(s, 1))
-        return Progress(self.build.add(state.a, self.a_s1), self._move(state.b, self.b_s1), inner.sums)
-
-    def _steps(self, state: Progress, count: int) -> Progress:
-        """`count` steps of the reduction; step u adds to tile u modulo the number of sets."""
-        a, b, sums = state.a, state.b, [[list(row) for row in tile] for tile in state.sums]
-        for u in range(count):
-            tile = sums[u % self.spec.sets]
-            if self.groups.sums_depth:
-                self._add_depth(tile, a, b)
-            else:
-                self._add_rows(tile, a, b)
-            a, b = self._advance(a), self._move(b, self.b_s0)
-        return Progress(a, b, sums)
+    def _step(self, state: Progress) -> Progress:
+        tile = [list(row) for row in state.sums[0]]
+        if self.groups.sums_depth:
+            self._add_depth(tile, state.a, state.b)
+        else:
+            self._add_rows(tile, state.a, state.b)
+        return Progress(self._advance(state.a), self._move(state.b, self.b_s0), [tile, *state.sums[1:]])
 
     def _add_depth(self, tile: list[list[ir.Value]], a: ir.Value, b: ir.Value) -> None:
         """Row after row for each element of the depth, so that no sum waits for the one before it."""
@@ -125,17 +104,14 @@ class _Grouped(Micro):
         for first in range(0, len(tile), together):
             some = slice(first, first + together)
             rows = [self._load(self._move(pointer, a), self.elements) for pointer in self.pointers[some]]
-            for d, lanes in enumerate(self.lanes_of):
+            for d in range(self.depth):
                 column = self._load(self._at(b, d * self.spec.lanes * self.size), self.loaded)
                 for row, elements in zip(tile[some], rows, strict=True):
-                    row[0] = self._product(self._permuted(elements, lanes), column, row[0])
+                    row[0] = self._product(self._permuted(elements, d), column, row[0])
 
     def _add_rows(self, tile: list[list[ir.Value]], a: ir.Value, b: ir.Value) -> None:
-        depth, column = self.groups.depth, self._load(b, self.loaded)
-        for first in range(0, len(tile), depth):
+        column = self._load(b, self.loaded)
+        for first in range(0, len(tile), self.depth):
             elements = self._load(self._move(self.pointers[first], a), self.elements)
-            for row, lanes in zip(tile[first : first + depth], self.lanes_of, strict=True):
-                row[0] = self._product(self._permuted(elements, lanes), column, row[0])
-
-    def _permuted(self, elements: ir.Value, lanes: ir.Constant) -> ir.Value:
-        return self.build.shuffle_vector(elements, ir.Constant(self.elements, ir.Undefined), lanes)
+            for d, row in enumerate(tile[first : first + self.depth]):
+                row[0] = self._product(self._permuted(elements, d), column, row[0])

@@ -20,8 +20,9 @@ from dataclasses import dataclass
 
 from llvmlite import ir
 
-from kcompile.kernels.contract.micro import ARGUMENTS, I32, POINTER, Micro, MicroSpec, Progress
-from kcompile.kernels.contract.micro import symbol as tile_symbol
+from kcompile.kernels.contract import one_vector
+from kcompile.kernels.contract.micro import ARGUMENTS, I32, POINTER, Progress
+from kcompile.kernels.contract.one_vector import Window
 
 MOST_TAPS = 5
 MOST_APART = 4  # rows from the first that reads an element to the last
@@ -46,11 +47,6 @@ class SlidingSpec:
     features: int
     depth: int
 
-    @property
-    def tile(self) -> MicroSpec:
-        """The tile of accumulators, as that of the usual micro-kernel."""
-        return MicroSpec(self.rows, 1, self.lanes, self.dtype, unit_k=False)
-
 
 def fits(taps: int, spread: int) -> bool:
     """Do neighbouring rows share enough?"""
@@ -74,8 +70,8 @@ def rows_of(width: int, taps: int, spread: int, depth: int, registers: int) -> i
 
 def symbol(spec: SlidingSpec) -> str:
     """Name of the C function."""
-    window = f"{spec.taps}_{spec.spread}_{spec.step}_{spec.depth}_{spec.features}"
-    return f"{tile_symbol(spec.tile).replace('micro', 'window')}_{window}"
+    others = (spec.taps, spec.spread, spec.step, spec.depth, spec.features)
+    return one_vector.symbol("window", spec.rows, spec.lanes, spec.dtype, *others)
 
 
 def build(spec: SlidingSpec) -> ir.Module:
@@ -85,36 +81,29 @@ def build(spec: SlidingSpec) -> ir.Module:
     return module
 
 
-class _Sliding(Micro):
+class _Sliding(Window):
     """Emits one micro-kernel."""
 
     arguments = (*ARGUMENTS, "b_tap")
 
     def __init__(self, module: ir.Module, spec: SlidingSpec) -> None:
-        super().__init__(module, spec.tile)
+        super().__init__(module, spec.rows, spec.lanes, spec.dtype, spec.features, spec.depth)
         self.window = spec
         (self.b_tap,) = self.others
         self.places = spec.rows + (spec.taps - 1) * spec.spread  # in A, a step apart
-        self.elements = ir.VectorType(self.item, spec.lanes // spec.features * spec.depth)
-        self.ahead = ir.Function(
-            module, ir.FunctionType(ir.VoidType(), [POINTER, *[I32] * 3]), "llvm.prefetch.p0"
-        )
-
-    def _row_pointers(self) -> list[ir.Value]:
-        return [self._pointer(self.rows)]
+        kind = ir.FunctionType(ir.VoidType(), [POINTER, *[I32] * 3])
+        self.ahead = ir.Function(module, kind, "llvm.prefetch.p0")
 
     def _outer_step(self, state: Progress) -> Progress:
-        """Not unrolled: a step has rows x taps products. What the next tile reads is fetched meanwhile."""
+        """What the next tile reads is fetched meanwhile."""
         here = self._move(self.pointers[0], state.a)
         for place in range(self.places, self.places + self.spec.rows):
             self.build.call(self.ahead, [self._at(here, place * self.window.step), I32(0), I32(3), I32(1)])
-        inner = self._loop("step", self.k0, 1, state, lambda s: self._steps(s, 1))
-        return Progress(self.build.add(state.a, self.a_s1), self._move(state.b, self.b_s1), inner.sums)
+        return super()._outer_step(state)
 
-    def _steps(self, state: Progress, count: int) -> Progress:
-        assert count == 1
+    def _step(self, state: Progress) -> Progress:
         spec, size = self.window, self.size
-        (tile,) = [[list(row) for row in tile] for tile in state.sums[:1]]
+        tile = [list(row) for row in state.sums[0]]
         first = self._move(self.pointers[0], state.a)
         taps = [state.b]
         for _ in range(spec.taps - 1):
@@ -131,13 +120,3 @@ class _Sliding(Micro):
                     if 0 <= row < spec.rows:
                         tile[row][0] = self._product(x, column, tile[row][0])
         return Progress(self._advance(state.a), self._move(state.b, self.b_s0), [tile, *state.sums[1:]])
-
-    def _element(self, place: ir.Value, d: int) -> ir.Value:
-        """What each lane multiplies of the elements at a place."""
-        spec = self.window
-        if spec.features == spec.lanes:
-            return self._broadcast(self._load(place, self.operand))
-        lanes = [lane // spec.features * spec.depth + d for lane in range(spec.lanes)]
-        elements = self._load(place, self.elements)
-        mask = ir.Constant(ir.VectorType(I32, spec.lanes), lanes)
-        return self.build.shuffle_vector(elements, ir.Constant(self.elements, ir.Undefined), mask)

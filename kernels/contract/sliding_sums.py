@@ -11,7 +11,7 @@ The external C function ``symbol(spec)`` takes int64 only, addresses and strides
     void f(k1, k0, row, a_s1, a_s0, b, b_s1, b_s0, c, ldc, accumulate, c_tap)
 
     c[t * c_tap + e * ldc][l] (+)= sum over i1 < k1, i0 < k0 of
-        A(row + i1*a_s1 + (i0 + t * spread) * step + (l / features * depth + e) * item)
+        A(row + i1*a_s1 + (i0 + t * spread) * step + (l / features * elements + e) * item)
         * B(b + i1*b_s1 + i0*b_s0 + l * item)
 
 a_s0 is `step` and not read.
@@ -24,8 +24,9 @@ from dataclasses import dataclass
 
 from llvmlite import ir
 
-from kcompile.kernels.contract.micro import ARGUMENTS, I32, I64, Micro, MicroSpec, Progress
-from kcompile.kernels.contract.micro import symbol as tile_symbol
+from kcompile.kernels.contract import one_vector
+from kcompile.kernels.contract.micro import ARGUMENTS, I64, Progress
+from kcompile.kernels.contract.one_vector import Window
 
 MOST_SUMS = {16: 12, 32: 24}  # registers -> rows of a tile, beside rows of B for all taps
 MOST_TAPS = 5
@@ -35,8 +36,7 @@ MOST_TAPS = 5
 class SumSpec:
     """A micro-kernel. Its tile is (taps x elements) x lanes.
 
-    step: bytes in A. features, depth: of a group of lanes, `elements` deep; depth is 0 where all lanes are
-    one group.
+    step: bytes in A. features: of a group of lanes, which is `elements` deep where there are several.
     """
 
     elements: int
@@ -46,12 +46,6 @@ class SumSpec:
     taps: int
     spread: int
     features: int
-    depth: int
-
-    @property
-    def tile(self) -> MicroSpec:
-        """The tile of accumulators, as that of the usual micro-kernel."""
-        return MicroSpec(self.taps * self.elements, 1, self.lanes, self.dtype, unit_k=False)
 
     @property
     def apart(self) -> int:
@@ -74,8 +68,8 @@ def elements_of(extent: int, taps: int, registers: int) -> int:
 
 def symbol(spec: SumSpec) -> str:
     """Name of the C function."""
-    window = f"{spec.taps}_{spec.spread}_{spec.step}_{spec.depth}_{spec.features}"
-    return f"{tile_symbol(spec.tile).replace('micro', 'sums')}_{window}"
+    others = (spec.taps, spec.spread, spec.step, spec.features)
+    return one_vector.symbol("sums", spec.taps * spec.elements, spec.lanes, spec.dtype, *others)
 
 
 def build(spec: SumSpec) -> ir.Module:
@@ -85,21 +79,18 @@ def build(spec: SumSpec) -> ir.Module:
     return module
 
 
-class _Sums(Micro):
+class _Sums(Window):
     """Emits one micro-kernel."""
 
     arguments = (*ARGUMENTS, "c_tap")
 
     def __init__(self, module: ir.Module, spec: SumSpec) -> None:
-        super().__init__(module, spec.tile)
+        rows = spec.taps * spec.elements
+        super().__init__(module, rows, spec.lanes, spec.dtype, spec.features, spec.elements)
         self.window = spec
         (self.c_tap,) = self.others
-        self.read = ir.VectorType(self.item, spec.lanes // spec.features * spec.depth)
         # What B has for the tap: so many bytes before the first tap's.
         self.behind = [self.build.mul(self.b_s0, I64(-t * spec.spread)) for t in range(spec.taps)]
-
-    def _row_pointers(self) -> list[ir.Value]:
-        return [self._pointer(self.rows)]
 
     def _outer_step(self, state: Progress) -> Progress:
         """At the first and the last steps not every tap has a product."""
@@ -126,16 +117,6 @@ class _Sums(Micro):
                 row[0] = self._product(x, column, row[0])
         a = self.build.add(state.a, I64(spec.step))
         return Progress(a, self._move(state.b, self.b_s0), [tile, *state.sums[1:]])
-
-    def _element(self, place: ir.Value, e: int) -> ir.Value:
-        """What each lane multiplies of the elements at a place."""
-        spec = self.window
-        if not spec.depth:
-            return self._broadcast(self._load(self._at(place, e * self.size), self.operand))
-        lanes = [lane // spec.features * spec.depth + e for lane in range(spec.lanes)]
-        elements = self._load(place, self.read)
-        mask = ir.Constant(ir.VectorType(I32, spec.lanes), lanes)
-        return self.build.shuffle_vector(elements, ir.Constant(self.read, ir.Undefined), mask)
 
     def _store_rows(self, tile, value) -> None:  # type: ignore[no-untyped-def]
         spec, tap = self.window, self._pointer(self.c)

@@ -11,13 +11,13 @@ from kcompile.kernels.contract.sliding_sums import SumSpec
 from kcompile.kernels.host import host
 
 LANES = host().lanes("float32")
-# elements, taps, spread, features, depth
+# elements, taps, spread, features
 SHAPES = [
-    (1, 3, 1, LANES, 0),
-    (3, 3, 1, LANES, 0),
-    (4, 2, 2, LANES, 0),
-    (2, 5, 1, LANES, 0),
-    *((d, 3, 1, f, d) for f, d in [(2, 2), (4, 4), (4, 2), (2, 4), (8, 8)] if f < LANES),
+    (1, 3, 1, LANES),
+    (3, 3, 1, LANES),
+    (4, 2, 2, LANES),
+    (2, 5, 1, LANES),
+    *((d, 3, 1, f) for f, d in [(2, 2), (4, 4), (4, 2), (2, 4), (8, 8)] if f < LANES),
 ]
 
 
@@ -40,11 +40,8 @@ def run(spec, k1, k0, accumulate):
     for tap in range(taps):
         first = tap * spec.spread
         used = a[:k1, first : first + k0].astype("f8")
-        used = used[..., : groups * (spec.depth or spec.elements)]
-        if spec.depth:
-            used = used.reshape(k1, k0, groups, spec.depth).swapaxes(2, 3).repeat(spec.features, axis=3)
-        else:
-            used = used[..., : spec.elements, None]
+        used = used[..., : groups * spec.elements]
+        used = used.reshape(k1, k0, groups, spec.elements).swapaxes(2, 3).repeat(spec.features, axis=3)
         products = used * b[:k1, :k0, None, : spec.lanes].astype("f8")
         want[tap] += products.sum((0, 1))
         magnitude[tap] += abs(products).sum((0, 1))
@@ -53,9 +50,9 @@ def run(spec, k1, k0, accumulate):
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_taps_share_what_they_read(shape):
-    elements, taps, spread, features, depth = shape
-    step = 4 * (LANES // features * max(depth, elements) + 3)
-    spec = SumSpec(elements, LANES, "float32", step, taps, spread, features, depth)
+    elements, taps, spread, features = shape
+    step = 4 * (LANES // features * elements + 3)
+    spec = SumSpec(elements, LANES, "float32", step, taps, spread, features)
     for k1, more, accumulate in [(1, 0, 0), (1, 1, 1), (3, 7, 1), (0, 2, 1)]:
         c, want, bound, before = run(spec, k1, spec.apart + more, accumulate)
         assert (abs(c[:, :elements, :LANES] - want) <= bound).all(), (k1, more, accumulate)
@@ -64,8 +61,8 @@ def test_taps_share_what_they_read(shape):
 
 
 @pytest.mark.skipif(host().vector_bytes != 64, reason="counts instructions of AVX-512")
-@pytest.mark.parametrize(("features", "depth"), [(16, 0), (4, 4), (8, 8)])
-def test_sums_stay_in_registers(features, depth):
-    elements = depth or 8
-    text = native.assembly(sliding_sums.build(SumSpec(elements, 16, "float32", 64, 3, 1, features, depth)))
+@pytest.mark.parametrize(("features", "elements"), [(16, 8), (4, 4), (8, 8)])
+def test_sums_stay_in_registers(features, elements):
+    text = native.assembly(sliding_sums.build(SumSpec(elements, 16, "float32", 64, 3, 1, features)))
+    assert "vfmadd" in text
     assert not [line for line in text.splitlines() if "zmm" in line and "(%rsp)" in line]
