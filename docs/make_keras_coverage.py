@@ -352,29 +352,11 @@ def _short(gap: Gap, module: Module) -> str:
     return f"`{gap.name.removeprefix(module.name + '.')}`"
 
 
-NAMES_BEGIN = '''"""The public names of every module, as in Keras: what `from module import *` gives.
-
-Written by `python docs/make_keras_coverage.py`; do not edit.
-"""
-
-from __future__ import annotations
-
-
-def of(module: str) -> list[str]:
-    """The public names of a module of the package, for its `__all__`.
-
-    >>> of("kcompile.datasets")[:2]
-    ['boston_housing', 'california_housing']
-    """
-    return _NAMES[module.partition(".")[2]].split()
-
-
-_NAMES = {
-'''
+TABLE_BEGINS = "_NAMES = {\n"
 
 
 def public_names(stored: dict[str, Any]) -> str:
-    """The names of Keras's modules that are here, as a module of the package."""
+    """The module of the package with the names of Keras's modules that are here, its table made anew."""
     found: dict[str, set[str]] = {}
     for path, names in stored["modules"].items():
         if find(path) is None:
@@ -383,7 +365,7 @@ def public_names(stored: dict[str, Any]) -> str:
         while "." in path:
             path, _, name = path.rpartition(".")
             found.setdefault(path, set()).add(name)
-    text = NAMES_BEGIN
+    text = NAMES.read_text().partition(TABLE_BEGINS)[0] + TABLE_BEGINS
     for path, held in sorted(found.items()):
         begin = f'    "{path.partition(".")[2]}": """'
         text += textwrap.fill(" ".join(sorted(held)), 104, initial_indent=begin, subsequent_indent=" " * 8)

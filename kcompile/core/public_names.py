@@ -1,6 +1,6 @@
 """The public names of every module, as in Keras: what `from module import *` gives.
 
-Written by `python docs/make_keras_coverage.py`; do not edit.
+The table is written by `python docs/make_keras_coverage.py`; do not edit it.
 """
 
 from __future__ import annotations
