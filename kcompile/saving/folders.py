@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -9,11 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from kcompile.core.files import replacing
 from kcompile.saving import keras_file
 
 
 def write_folder(model: Any, path: Path) -> None:
-    """Write a model into a folder, which is made."""
+    """Write a model into a folder, which is made. Each file takes the place of an older one as a whole."""
     if path.suffix == ".keras":
         raise ValueError(
             "When using `zipped=False`, the `filepath` argument should not end in `.keras`. Received: "
@@ -22,7 +24,11 @@ def write_folder(model: Any, path: Path) -> None:
     with tempfile.TemporaryFile() as file:
         keras_file.write_model(model, file)
         with zipfile.ZipFile(file) as archive:
-            archive.extractall(path)
+            for member in archive.infolist():
+                target = path / member.filename
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with archive.open(member) as source, replacing(target) as copy:
+                    shutil.copyfileobj(source, copy)
 
 
 @contextmanager

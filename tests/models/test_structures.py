@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -107,13 +108,24 @@ def test_a_loss_that_takes_an_output_apart():
     assert history == {"loss": [6.0], "mse_loss": [4.0], "mae_loss": [2.0]}
 
 
-def test_a_model_as_a_folder(tmp_path):
+def failing_copy(source, target):
+    target.write(source.read(3))
+    raise OSError("the disk is full")
+
+
+def test_a_model_as_a_folder(tmp_path, monkeypatch):
     model = keras.Sequential([keras.Input((3,)), layers.Dense(1)])
     model.save(tmp_path / "model", zipped=False)
     names = {path.name for path in (tmp_path / "model").iterdir()}
     assert names >= {"config.json", "metadata.json", "model.weights.h5"}
     again = keras.models.load_model(tmp_path / "model")
     np.testing.assert_array_equal(again.get_weights()[0], model.get_weights()[0])
+    before = {path.name: path.read_bytes() for path in (tmp_path / "model").iterdir()}
+    with monkeypatch.context() as patch:
+        patch.setattr("kcompile.saving.folders.shutil", SimpleNamespace(copyfileobj=failing_copy))
+        with pytest.raises(OSError, match="disk"):
+            model.save(tmp_path / "model", zipped=False)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "model").iterdir()} == before
     with pytest.raises(ValueError, match=r"should not end in `.keras`"):
         model.save(tmp_path / "model.keras", zipped=False)
     (tmp_path / "empty").mkdir()
