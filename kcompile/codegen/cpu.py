@@ -17,6 +17,7 @@ from kcompile.codegen.spec import KernelSpec, Listing
 from kcompile.codegen.winograd_cpu import emit_winograd
 from kcompile.codegen.winograd_filters_cpu import emit_filter_sum, emit_filters
 from kcompile.codegen.winograd_gradient_cpu import emit_filter_gradient
+from kcompile.core.lanes import share_lanes
 from kcompile.ir.kernels import Contract, Finish, Kernel, Loop, Scan, Sort
 from kcompile.kernels.contract import grouped, tiles
 from kcompile.kernels.contract.micro import choose
@@ -68,7 +69,7 @@ def _grouped(dtype: str, columns: int, depth: int, sums_depth: bool) -> tuple[in
     lanes = host().lanes(dtype)
     if columns == lanes:
         return _tile(columns, dtype)
-    if not grouped.fits(lanes, columns, depth):
+    if not share_lanes(columns, depth, lanes):
         return None
     return grouped.rows_of(depth, sums_depth, host().vector_registers), lanes
 

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from kcompile.core.lanes import share_lanes
 from kcompile.ops import elementwise as ew
 from kcompile.ops import movement
 
-LANES = 16  # of a vector of float32
+LANES = 16  # of the widest vectors, of float32: a graph is the same for every CPU
 # Channels of a group from which Winograd's algorithm takes less time (on an Intel Granite Rapids).
 DEPTH_OF_FAST = 16
 
@@ -23,7 +24,8 @@ def joined_groups(w: Any, groups: int, is_fast: bool) -> tuple[Any, int]:
     the channels of its own (schedule/lanes.py), and groups of one channel: loops compute them.
     """
     depth, features = w.shape[-2], w.shape[-1] // groups
-    if share_vectors(depth, features, groups) and not (is_fast and depth >= DEPTH_OF_FAST):
+    whole = groups * features % LANES == 0
+    if whole and share_lanes(features, depth, LANES) and not (is_fast and depth >= DEPTH_OF_FAST):
         return w, groups
     numbers = [r for r in range(1, groups + 1) if groups % r == 0]
     filled = next((r for r in numbers if min(depth, features) * r >= LANES), 1) if is_fast else 1
@@ -35,9 +37,3 @@ def joined_groups(w: Any, groups: int, is_fast: bool) -> tuple[Any, int]:
     own = np.eye(joined, dtype=bool).reshape(joined, 1, 1, joined, 1)
     whole = ew.where(own, parts, 0.0)
     return movement.reshape(whole, (*kernel, joined * depth, left * joined * features)), left
-
-
-def share_vectors(depth: int, features: int, groups: int) -> bool:
-    """Do vectors hold whole groups, one or several, and few of them the groups' channels?"""
-    powers = all(n > 1 and n & (n - 1) == 0 for n in (depth, features))
-    return powers and features <= LANES and depth <= 2 * features and groups * features % LANES == 0

@@ -49,16 +49,6 @@ class GroupedSpec:
     held: int
 
 
-def fits(lanes: int, features: int, depth: int) -> bool:
-    """Does a vector hold whole groups, more than one, and do few vectors hold their elements of A?
-
-    >>> fits(16, 4, 4), fits(16, 8, 16), fits(16, 3, 4), fits(4, 4, 4)
-    (True, True, False, False)
-    """
-    powers = all(n > 1 and n & (n - 1) == 0 for n in (features, depth))
-    return powers and features < lanes and depth <= 2 * features
-
-
 def rows_of(depth: int, sums_depth: bool, registers: int) -> int:
     """Rows of a tile; three depths or fewer where they are rows.
 
