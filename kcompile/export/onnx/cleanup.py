@@ -74,9 +74,12 @@ def drop_repeated(graph: OnnxGraph) -> None:
 
     for node in graph.nodes:
         node = node.renamed(names)
+        if node.bodies:
+            kept.append(node)
+            continue
         read, used = tuple(map(content, node.inputs)), tuple(map(bool, node.outputs))
         first = known.setdefault((node.op, read, used, repr(sorted(node.attrs.items()))), node)
-        if first is node or node.bodies or set(node.outputs) & {*graph.outputs}:
+        if first is node or set(node.outputs) & {*graph.outputs}:
             kept.append(node)
         else:
             names |= dict(zip(node.outputs, first.outputs, strict=True))

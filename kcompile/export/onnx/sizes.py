@@ -42,10 +42,9 @@ def sizes_of(model: Any, traced: Traced, batch: int, open_size: Sequence[int] = 
         flat = tree.flatten(arguments)
         _must_hold(traced.graph, bind_symbols(traced.graph.inputs, flat))
         with keeping_states(traced.graph):
-            results = [
-                np.asarray(x) for x in tree.flatten(model(*arguments, training=False)) if x is not None
-            ]
-        return lie_within(traced.graph, flat) and are_telling(np.asarray(x) for x in results if x is not None)
+            results = tree.flatten(model(*arguments, training=False))
+            telling = are_telling(np.asarray(x) for x in results if x is not None)
+        return lie_within(traced.graph, flat) and telling
 
     return first_fitting(_candidates(specs), says_something, REFUSALS)
 
