@@ -10,6 +10,7 @@ from kcompile.codegen.collapse import can_join, joined, offsets_of
 from kcompile.codegen.expressions import is_unrolled, resolve, size_of
 from kcompile.codegen.scaled_tests import scaled
 from kcompile.core import symbolic
+from kcompile.core.dtypes import itemsize
 from kcompile.core.symbolic import Atom, Int, product
 from kcompile.ir import loops
 from kcompile.ir.graph import Value
@@ -18,7 +19,9 @@ from kcompile.ir.loops import Axis, Expr, Index, axis_of
 from kcompile.ir.rewriting import rewritten
 from kcompile.ir.views import flat_offset
 from kcompile.schedule.lower import COSTS
+from kcompile.schedule.roles import hint
 
+LINE = 64  # bytes
 SHORT_SUM = 64  # elements
 LANES = 8  # of a short vector
 
@@ -51,6 +54,7 @@ class Nest:
             self.items.append(StoreItem(store.target, store.index, store.expr, inner))
         self.sizes = [product(i.target.shape) for i in self.items]
         self._collapse()
+        self.shared = in_order_of_reads(self.shared, self.items)
         self.offsets: Offsets = {}
         for item in self.items:
             resolve(item.expr, self.offsets)
@@ -89,6 +93,36 @@ class Nest:
                 per = sum(1 for p in loops.walk(e.args[0]) if p.op == "reduce" or _counts(p))
                 total = total + times * (1 + per)
         return total
+
+
+def in_order_of_reads(axes: list[Axis], items: list[StoreItem]) -> list[Axis]:
+    """The axes in the order in which they lie in what is read, if whole lines are stored in any order.
+
+    What is read ahead of time lies side by side; a line that is stored is fetched without anybody waiting for
+    it. (Half of 4 MB moved from 32 groups of pixels to pixels of 32 groups: 26 GB/s, the other way 14.)
+    """
+    if len(axes) < 3 or any(i.inner for i in items):
+        return axes
+    *outer, last = axes
+    if not all(_stores_lines(i, last) for i in items):
+        return axes
+    orders: set[tuple[Axis, ...]] = set()
+    for part in {p for i in items for p in loops.walk(i.expr)}:
+        if part.op == "reduce":
+            return axes
+        if part.op != "load":
+            continue
+        steps = {a: symbolic.coefficient_of(flat_offset(*part.attr), a) for a in axes}
+        if any(step is None for step in steps.values()) or steps[last] not in (0, 1):
+            return axes
+        if all(hint(step) > 0 for step in steps.values() if step is not None):
+            orders.add(tuple(sorted(outer, key=lambda a: -hint(steps[a] or 0))))
+    return [*orders.pop(), last] if len(orders) == 1 else axes
+
+
+def _stores_lines(item: StoreItem, axis: Axis) -> bool:
+    size = hint(axis.extent or 1) * itemsize(item.target.dtype)
+    return symbolic.coefficient_of(item.offset, axis) == 1 and size % LINE == 0
 
 
 def _counts(e: Expr) -> bool:

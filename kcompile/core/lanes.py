@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+LANES = 16  # of the widest vectors, of float32: a graph is the same for every CPU
+
 
 def share_lanes(columns: int, depth: int, lanes: int) -> bool:
     """Does a vector of so many lanes hold whole groups of `columns`, and do few hold the `depth` elements

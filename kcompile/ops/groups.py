@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from kcompile.core.lanes import share_lanes
+from kcompile.core.lanes import LANES, share_lanes
 from kcompile.ops import elementwise as ew
 from kcompile.ops import movement
 
-LANES = 16  # of the widest vectors, of float32: a graph is the same for every CPU
 # Channels of a group from which Winograd's algorithm takes less time (on an Intel Granite Rapids).
 DEPTH_OF_FAST = 16
 

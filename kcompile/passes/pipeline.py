@@ -10,7 +10,7 @@ from kcompile.core.timing import timed
 from kcompile.ir.graph import Graph
 from kcompile.ir.text import dump
 from kcompile.ir.verify import verify
-from kcompile.passes import algebra, crop, decompose, factors, fold, loops, masks, padded, widen
+from kcompile.passes import algebra, crop, decompose, factors, fold, loops, masks, ordered, padded, widen
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,7 @@ PIPELINE = [
     Pass("crop", crop.run),  # what is cut off of a contraction is not computed
     Pass("masks", masks.run),  # what is masked twice is masked by a value's sign
     Pass("padded", padded.run),  # what has a padded copy is read there
+    Pass("ordered", ordered.run),  # copies are stored in the order in which contractions read them
 ]
 
 

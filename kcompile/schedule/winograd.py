@@ -78,6 +78,12 @@ class Window:
         return prod(int(r.extent) for r in self.shifts)
 
     @property
+    def waste(self) -> float:
+        """Outputs of whole tiles by those that are wanted."""
+        computed = self.tile_rows * self.tile_cols * TILE * TILE
+        return computed / (int(self.rows.extent) * int(self.cols.extent))
+
+    @property
     def is_exact(self) -> bool:
         """Do whole tiles cover the output, so that A is never read beyond its image?"""
         return int(self.rows.extent) % TILE == 0 and int(self.cols.extent) % TILE == 0
@@ -165,17 +171,18 @@ def _overlap(taps: AxisRole, blocks: list[AxisRole]) -> int:
 
 def _is_covered(window: Window) -> bool:
     """Are images not small, and not badly covered by squares?"""
-    extents = int(window.rows.extent), int(window.cols.extent)
-    computed = window.tile_rows * window.tile_cols * TILE * TILE
-    return min(extents) >= TILE and computed <= MOST_WASTE * prod(extents)
+    return min(int(window.rows.extent), int(window.cols.extent)) >= TILE and window.waste <= MOST_WASTE
 
 
 def _saves(window: Window, taps: list[AxisRole], lanes: AxisRole) -> bool:
-    """Does a square take less, its transforms included, than its outputs take directly?"""
+    """Does a square take less, its transforms included, than those of its outputs that are wanted take
+    directly?
+    """
     depth, width = int(window.depth.extent), int(lanes.extent)
     directly = TILE * TILE * prod(int(tap.extent) for tap in taps) * depth * width / PRODUCTS
     depth *= window.shift_count
-    return POINTS * depth * width / PRODUCTS + INPUT * depth + OUTPUT * width < directly
+    square = POINTS * depth * width / PRODUCTS + INPUT * depth + OUTPUT * width
+    return square * window.waste < directly
 
 
 def _axis_of(tap: AxisRole, axes: Sequence[AxisRole]) -> AxisRole | None:

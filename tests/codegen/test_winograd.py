@@ -95,7 +95,7 @@ OTHERS = {
     "volume and groups": ((4, 8, 7, 32), (3, 3, 3, 16, 64), {}),
     "rows of another kind": ((8, 9, 12, 16), (3, 2, 3, 16, 16), {}),
     "dilation": ((16, 24, 20), (3, 3, 20, 40), {"dilation_rate": 2}),
-    "unequal dilation": ((24, 10, 16), (3, 3, 16, 16), {"dilation_rate": (3, 1)}),
+    "unequal dilation": ((24, 10, 16), (3, 3, 16, 24), {"dilation_rate": (3, 1)}),
     "dilated volume": ((8, 9, 16, 16), (3, 3, 3, 16, 20), {"dilation_rate": (1, 1, 2)}),
     "five taps": ((8, 12, 32), (5, 5, 32, 48), {}),
     "five taps, partial squares": ((11, 15, 40), (5, 5, 40, 32), {"padding": "valid"}),
