@@ -57,7 +57,7 @@ def _note(v: Value, own: Map, other: Map, shape: Shape, found: dict[Node, Split]
     if not (isinstance(groups, int) and isinstance(depth, int)) or depth * itemsize(v.dtype) < LINE:
         return
     columns = [shape[a] for a in sorted(_axes(other) - _axes(own)) if a < len(shape)]
-    if any(isinstance(n, int) and share_lanes(n, depth, LANES) for n in columns):
+    if any(isinstance(n, int) and n < LANES and share_lanes(n, depth, LANES) for n in columns):
         return  # groups that share the lanes of a vector lie side by side
     padding = v if v.op.traits.pads else v.node.inputs[0] if v.op.traits.reshapes else v
     if not padding.op.traits.pads or padding.node in found:

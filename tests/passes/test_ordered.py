@@ -64,6 +64,7 @@ CASES = {
     "strides": (lambda x: grouped(x, strides=2), (7, 6, 40), [(2, 9, 7, 20)]),
     "one dimension": (lambda x: grouped(x, taps=(3,)), (9, 40), [(2, 11, 20)]),
     "three dimensions": (lambda x: grouped(x, taps=(3, 1, 3)), (4, 3, 5, 40), [(2, 6, 3, 7, 20)]),
+    "as wide as a vector": (lambda x: grouped(x, 4, 64), (7, 6, 64), [(4, 9, 8, 16)]),
     "gradients": (trained, (7, 6, 40), [(2, 9, 8, 20), (2, 9, 8, 24)]),
     "no groups": (lambda x: grouped(x, 1), (7, 6, 40), [(9, 8, 40)]),
     "groups in the lanes of a vector": (lambda x: grouped(x, 4, 32), (7, 6, 32), [(9, 8, 32)]),
