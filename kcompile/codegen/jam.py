@@ -20,6 +20,7 @@ from kcompile.ir.views import flat_offset
 
 STEPS = 3  # with 4, LLVM gives the loop up: half the speed instead of twice
 MOST_COLUMNS = 5  # steps that become sums beside each other
+MOST_TAPS = 9  # of a window, whose sums are beside each other
 FEWEST = 8  # loads of a step
 NARROW = 4  # steps of an innermost axis that are stores beside each other
 LONG = 8  # steps of the axis around it
@@ -98,14 +99,33 @@ def columns_together(reductions: list[Expr], axis: Axis) -> int:
     return steps if steps > 1 and _share(alone, axis, steps) <= SHARED else 1
 
 
+def window_together(reductions: list[Expr], axes: list[Axis]) -> list[Places]:
+    """All steps of two short axes, where sums down columns, one for each, load mostly the same: the taps of a
+    window, each of which would go through both images anew. Empty where they are better apart.
+    """
+    extents = [a.extent for a in axes]
+    if len(axes) != 2 or not all(isinstance(n, int) and 1 < n <= MOST_COLUMNS for n in extents):
+        return []
+    parts = [p for r in reductions for p in loops.walk(r.args[0])]
+    places: list[Places] = [
+        dict(zip(axes, steps, strict=True)) for steps in combinations(*(range(int(n or 1)) for n in extents))
+    ]
+    if any(p.op in ("guard", "reduce") for p in parts) or len(places) > MOST_TAPS:
+        return []
+    if len(places) * len(parts) > LONGEST // ROWS_AT_A_TIME:
+        return []
+    alone = {_place(p, {}) for p in parts if p.op == "load"}
+    return places if alone and _different(alone, places) <= SHARED else []
+
+
 def _share(alone: set[Place], axis: Axis, steps: int) -> float:
     """How many of the loads of some steps are different ones."""
-    together = {
-        (value, symbolic.substitute(offset, {axis: Int.of(axis) + step}))
-        for step in range(steps)
-        for value, offset in alone
-    }
-    return len(together) / (steps * max(1, len(alone)))
+    return _different(alone, [{axis: Int.of(axis) + step} for step in range(steps)])
+
+
+def _different(alone: set[Place], places: list[Places]) -> float:
+    together = {(value, symbolic.substitute(offset, at)) for at in places for value, offset in alone}
+    return len(together) / (len(places) * max(1, len(alone)))
 
 
 def _places(e: Expr) -> set[Place] | None:

@@ -12,7 +12,13 @@ from kcompile.codegen import scalar
 from kcompile.codegen.columns_cpu import Columns
 from kcompile.codegen.expressions import Names, Statements, hoistable, resolve, size_of
 from kcompile.codegen.guards import decided, one_test_at_a_time, take_branch
-from kcompile.codegen.jam import beside_each_other, columns_together, loops_of, steps_together
+from kcompile.codegen.jam import (
+    beside_each_other,
+    columns_together,
+    loops_of,
+    steps_together,
+    window_together,
+)
 from kcompile.codegen.kept import kept_in_row
 from kcompile.codegen.nest import Nest, StoreItem, column_reductions
 from kcompile.codegen.sections import sections_of
@@ -60,6 +66,11 @@ class _LoopEmitter:
         if not self.shared or any(i.inner for i in self.items):
             return
         found = beside_each_other(self.shared, [i.expr for i in self.items])
+        if found is None:
+            *outer, axis = self.shared
+            sums = [r for i in self.items for r in column_reductions(i.expr, axis)]
+            taps = window_together(sums, outer[-2:]) if sums else []
+            found = ([*outer[:-2], axis], taps) if taps else None
         if found is not None:
             self.shared, places = found
             self.items = self._at(places)

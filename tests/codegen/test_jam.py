@@ -9,7 +9,7 @@ import pytest
 
 from kcompile import ops
 from kcompile.autograd.backward import gradients
-from kcompile.codegen.jam import STEPS
+from kcompile.codegen.jam import MOST_TAPS, STEPS
 from kcompile.compiler import compile_graph
 from kcompile.core.config import config
 from kcompile.core.symbolic import symbol
@@ -79,29 +79,43 @@ def test_others(name):
     assert_close(program(x)[0], want[0], terms=49)
 
 
-@pytest.mark.parametrize(("window", "channels"), [(2, 5), (3, 19), (3, 150), (5, 32), (7, 20)])
-def test_sums_down_columns(window, channels):
-    """The gradient of the taps: each pass over the images serves several of them."""
-    kernel = Variable(np.random.default_rng(4).normal(size=(window, window, channels, 1)).astype("float32"))
+@pytest.mark.parametrize(
+    ("window", "channels", "strides"),
+    [
+        ((2, 2), 5, 1), ((3, 3), 19, 1), ((3, 3), 150, 1), ((3, 3), 16, 2), ((2, 4), 33, 1), ((4, 2), 16, 1),
+        ((5, 5), 32, 1), ((7, 7), 20, 1), ((2, 5), 16, 1), ((3, 1), 16, 1),
+    ],
+)  # fmt: skip
+def test_sums_down_columns(window, channels, strides):
+    """The gradient of the taps: each pass over the images serves several of them, of small windows all."""
+    kernel = Variable(np.random.default_rng(4).normal(size=(*window, channels, 1)).astype("float32"))
 
     def step(x, dy):
-        y = ops.depthwise_conv(x, kernel.value)
+        y = ops.depthwise_conv(x, kernel.value, strides=strides)
         return gradients(ops.sum(y * dy), [kernel.value])
 
-    size = SIDE + window - 1
-    shapes = (BATCH, size, size, channels), (BATCH, SIDE, SIDE, channels)
+    size = [(SIDE - 1) * strides + n for n in window]
+    shapes = (BATCH, *size, channels), (BATCH, SIDE, SIDE, channels)
     graph, _ = trace(step, [make_parameter(f"x{k}", TensorType(s)) for k, s in enumerate(shapes)])
     program = compile_graph(graph)
-    steps = window if window <= 5 else STEPS
-    assert is_jammed(program, steps) or window == 2  # which share too little
-    rng = np.random.default_rng(window)
-    x = rng.normal(size=(2, size, size, channels)).astype("float32")
+    taps = window[0] * window[1]
+    if taps <= MOST_TAPS and min(window) > 1:
+        texts = [spec.source.text for spec in program.program.specs]
+        assert max(len(set(re.findall(r"column\d+\[", text))) for text in texts) == taps
+    else:
+        assert is_jammed(program, window[1] if window[1] <= 5 else STEPS) or min(window) == 1
+    rng = np.random.default_rng(taps)
+    x = rng.normal(size=(2, *size, channels)).astype("float32")
     dy = rng.normal(size=(2, SIDE, SIDE, channels)).astype("float32")
     [got] = program(x, dy)
+    reach = strides * (SIDE - 1) + 1
     want = np.array(
         [
-            [(x[:, i : i + SIDE, j : j + SIDE].astype("float64") * dy).sum((0, 1, 2)) for j in range(window)]
-            for i in range(window)
+            [
+                (x[:, i : i + reach : strides, j : j + reach : strides].astype("float64") * dy).sum((0, 1, 2))
+                for j in range(window[1])
+            ]
+            for i in range(window[0])
         ]
     )
     assert_close(got, want.astype("float32")[..., None], terms=2 * SIDE**2)
