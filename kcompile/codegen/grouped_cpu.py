@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from kcompile.codegen.contract_cpu import BLOCK_K, ContractEmitter
 from kcompile.codegen.contraction_axes import split_reduction
-from kcompile.codegen.families import grouped_source
+from kcompile.codegen.families import grouped_source, prefetch_source
 from kcompile.codegen.source import KernelSource
 from kcompile.codegen.spec import KernelSpec
 from kcompile.core import dtypes
@@ -48,11 +48,20 @@ class GroupedEmitter(ContractEmitter):
         super()._micro_calls()
         if self.panels == 1:
             return
-        step = self.groups.depth * self.c.columns // self.groups.columns * self.item
         with self.w.block(f"for r in range(filled + {self.beyond}):"):  # on to the next panel's groups
-            self.w.line(f"table[r] += {step}")
+            self.w.line(f"table[r] += {self.panel_step}")
         if self.moves:
-            self.w.line(f"moved += {step}")
+            self.w.line(f"moved += {self.panel_step}")
+
+    def _prefetch(self, write: bool, start: str, size: int, share: str, shares: int) -> None:
+        """One of `shares` shares of the memory that begins at an address."""
+        part = size // shares
+        self._call(prefetch_source(write), f"{start} + {share} * {part}", part)
+
+    @property
+    def panel_step(self) -> int:
+        """Bytes of A from a panel's groups to the next panel's."""
+        return self.groups.depth * self.c.columns // self.groups.columns * self.item
 
     def _blocks_together(self) -> int:
         return 1  # each strip reads columns of A of its own

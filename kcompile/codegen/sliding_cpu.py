@@ -16,12 +16,14 @@ from kcompile.codegen.contraction_axes import packed_strides, split_axes
 from kcompile.codegen.families import sliding_source
 from kcompile.codegen.grouped_cpu import GroupedEmitter, is_one_vector
 from kcompile.codegen.spec import KernelSpec
-from kcompile.core import dtypes
+from kcompile.core import dtypes, symbolic
+from kcompile.core.symbolic import Atom
 from kcompile.ir.graph import Value
 from kcompile.ir.kernels import Contract
+from kcompile.ir.views import flat_offset
 from kcompile.kernels.contract import sliding
 from kcompile.kernels.host import host
-from kcompile.schedule.contraction import AxisRole, Contraction
+from kcompile.schedule.contraction import AxisRole, Contraction, hint
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,35 @@ class _SlidingEmitter(GroupedEmitter):
 
     def _block_rows(self) -> int:
         return self.sliding.width * max(1, BLOCK_ROWS // self.sliding.width)
+
+    def _micro_calls(self) -> None:
+        c = self.c
+        strips, pitch = int(c.n.extent) // self.tile_width, c.m[-2].a if len(c.m) > 1 else 0
+        result = hint(c.m_extent) * int(c.n.extent) * self.out_item
+        if strips > 1 and isinstance(pitch, int) and pitch > 0 and not c.outer and result > host().l2:
+            self._prefetch_next_block(pitch, strips)
+        super()._micro_calls()
+
+    def _prefetch_next_block(self, pitch: int, strips: int) -> None:
+        """A strip's share of the lines that the next block of rows reads and this one does not, and of its
+        results.
+        """
+        s, block = self.s, self._block_rows()
+        reach = sum((hint(r.extent) - 1) * hint(r.a) for r in self.c.k if hint(r.a) >= pitch)
+        size = block // self.sliding.width * pitch * self.item
+        behind = f"table[0] - strip * {self.panel_step} + {size + reach * self.item}"
+        self._prefetch(False, behind, size, "strip", strips)
+        target, index, _ = self.stores[0]
+        at, width = flat_offset(target, index), int(self.c.n.extent)
+        if [symbolic.coefficient_of(at, axis) for axis in (self.row, self.lane)] != [width, 1]:
+            return
+        places: dict[Atom, str] = {self.row: f"(row0 + {block})", self.lane: "0"}
+        with s.scope():
+            s.axis_names |= places
+            start = f"address({self.names.buffer(target)}, {s.integer(at)})"
+            self._prefetch(True, start, block * width * self.out_item, "strip", strips)
+        for axis in places:
+            del s.axis_names[axis]
 
     def _rows(self, rows: int, columns: int) -> None:
         """Line by line; the last tile of a line may compute rows again."""

@@ -75,6 +75,23 @@ class _SumsEmitter(GroupedEmitter):
         whole = self.sliding.taps * self.sliding.extent
         return whole * max(1, BLOCK_ROWS // whole)
 
+    def _micro_calls(self) -> None:
+        if self.panels > 1 and self.k_outer and isinstance(self.k0.b, int):
+            self._prefetch_next_pass(int(self.k0.extent), int(self.k0.b) * self.item)
+        super()._micro_calls()
+
+    def _prefetch_next_pass(self, places: int, b_step: int) -> None:
+        """A panel's share of what the next pass reads and this one does not: of A the line behind that of the
+        last rows, of B one, too.
+        """
+        c, s, x, step = self.c, self.s, self.sliding, self.k_outer[-1]
+        self.w.line(f"panel = index_div(first - lane0, {c.columns})")
+        last = f"table[filled - {x.taps * x.extent}] - panel * {self.panel_step}"
+        width = (places + (x.taps - 1) * x.spread) * x.step
+        self._prefetch(False, f"{last} + {s.integer(step.a * self.item)}", width, "panel", self.panels)
+        b = f"b0 - panel * {c.columns * self.item} + b_k"
+        self._prefetch(False, f"{b} + {s.integer(step.b * self.item)}", places * b_step, "panel", self.panels)
+
     def _rows(self, rows: int, columns: int) -> None:
         x, w = self.sliding, self.w
         tiles = f"for r in range(0, filled, {x.taps * x.extent}):"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from kcompile import ops
 from kcompile.autograd.backward import pull_back
-from kcompile.codegen import cpu
+from kcompile.codegen import cpu, sliding_cpu
 from kcompile.codegen.sliding_cpu import sliding_of
 from kcompile.codegen.sliding_sums_cpu import sliding_sums_of
 from kcompile.compiler import compile_graph
@@ -151,3 +152,33 @@ def test_images_are_read_backwards(axis, kernel, strides):
         unit[place] = 1e-3
         reference[place] = (np.arctanh(expected(flipped, unit, strides)) * 1e3 * dy).sum((0, 1, 2))
     assert_close(np.asarray(dw), reference.astype("float32"), terms=BATCH * 72)
+
+
+def externals(program):
+    return {e.name for spec in program.program.specs for e in spec.source.externals}
+
+
+@pytest.mark.parametrize("batch", [BATCH, symbol("batch")], ids=["fixed", "open"])
+@pytest.mark.parametrize("sample", [(9, 14, 64), (34, 35, 64), (30, 64)], ids=str)
+def test_what_strips_read_and_store_next_is_prefetched(monkeypatch, sample, batch):
+    """Blocks of lines go through all strips, in forward as in the filter gradient."""
+    monkeypatch.setattr(sliding_cpu, "host", lambda: replace(host(), l2=1 << 10))
+    depth, taps = LANES // 4, (3,) * (len(sample) - 1)
+    shape = (*taps, depth, 64)
+    rng = np.random.default_rng(len(sample))
+    inputs = [make_parameter(n, TensorType(s)) for n, s in (("x", (batch, *sample)), ("w", shape))]
+    forward = compile_graph(trace(lambda x, w: ops.tanh(ops.conv(x, w)), inputs)[0])
+    x, w = (rng.normal(size=s).astype("float32") for s in ((BATCH, *sample), shape))
+    want = expected(x, w / 8).astype("float32")
+    assert_close(np.asarray(forward(x, w / 8)[0]), want, terms=int(np.prod(shape[:-1])))
+    is_image = len(sample) > 2
+    assert externals(forward) >= ({"kc_prefetch_read", "kc_prefetch_write"} if is_image else set())
+    dy = rng.normal(size=want.shape).astype("float32")
+    inputs.append(make_parameter("dy", TensorType((batch, *dy.shape[1:]))))
+    backward = compile_graph(trace(lambda x, w, dy: pull_back(ops.conv(x, w), dy, [w]), inputs)[0])
+    (dw,) = backward(x, w, dy)
+    y = np.arctanh(expected(x, w * 1e-3)) * 1e3
+    scale = np.linalg.norm(y) * np.linalg.norm(dy)
+    assert abs((y * dy).sum() - (np.asarray(dw, "f8") * w).sum()) < 1e-5 * scale
+    if sample[0] == 34:  # a reduction that is shared out
+        assert "kc_prefetch_read" in externals(backward)
