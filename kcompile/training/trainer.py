@@ -27,7 +27,7 @@ from kcompile.training.data.hosted import in_memory
 from kcompile.training.data.packing import pack_x_y_sample_weight, unpack_x_y_sample_weight
 from kcompile.training.data.weights import class_weight_to_sample_weights
 from kcompile.training.extents import leaves_of
-from kcompile.training.functions import logs_of, open_run, own_function
+from kcompile.training.functions import FunctionRun, logs_of, open_run, own_function
 from kcompile.training.predict_run import PredictRun
 from kcompile.training.progress import Progress
 from kcompile.training.runs import (
@@ -245,8 +245,8 @@ class Trainer(Compiled):
         Metrics that the steps have not updated say nothing.
         """
         kind = run.kind
-        as_ours = is_default_step(self, kind) and type(self).compute_metrics is Compiled.compute_metrics
-        if as_ours or not run.logs:
+        by_ours = is_default_step(self, kind) and not isinstance(run, FunctionRun)
+        if (by_ours and type(self).compute_metrics is Compiled.compute_metrics) or not run.logs:
             return run.logs  # they are the results
         updated = all(any(map(run.assigns, m.variables)) for m in self.metrics)
         results = self.get_metrics_result() if updated else {}

@@ -40,6 +40,23 @@ def test_a_call_that_meets_the_end_of_the_data_ends_the_epoch():
         assert model.evaluate(X, Y, batch_size=8, verbose=0) == 2.0
 
 
+def test_an_epoch_tells_the_metrics_of_all_steps():
+    """The last batch is trained on by a call that meets the end of the data, and tells nothing."""
+
+    def twice(step):
+        return lambda batches: [step(batches), step(batches)][1]
+
+    model = linear(metrics=["mae"])
+    weights = model.get_weights()
+    expected = model.fit(X[:24], Y[:24], batch_size=8, shuffle=False, verbose=0).history
+    model.set_weights(weights)
+    model.make_train_function()
+    model.train_function = twice(model.train_function)
+    with pytest.warns(UserWarning, match="ran out of data"):
+        found = model.fit(X[:24], Y[:24], batch_size=8, shuffle=False, verbose=0).history
+    assert found == expected
+
+
 def test_each_call_takes_as_many_batches_as_it_likes():
     model, taken = linear(), []
     model.train_function = pairs(taken)
