@@ -96,6 +96,11 @@ class FunctionRun(BatchRun):
         """Our step may not be what it does, and need not fit the data."""
         self._programs.used.pop(self.kind, None)
 
+    def _may_look(self) -> bool:
+        """An optimizer without slots has done no step of ours, and gets none by being looked at."""
+        optimizer = self._model.optimizer
+        return super()._may_look() and (optimizer is None or optimizer.built)
+
     def _some_program(self) -> StepProgram | EagerStep:
         used = self._programs.used.get(self.kind)
         if used is not None:

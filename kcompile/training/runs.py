@@ -199,8 +199,12 @@ class BatchRun:
             return self._some_program().traced.changes()
         return unique([*self._traced_changes(), *owned(self._model)])
 
+    def _may_look(self) -> bool:
+        """May our step be traced to see what it changes?"""
+        return self._can_trace
+
     def _traced_changes(self) -> list[Variable]:
-        if self._can_trace:
+        if self._may_look():
             try:
                 return self._some_program().traced.changes()
             except Exception:  # Python that needs numbers, or data that our step does not fit

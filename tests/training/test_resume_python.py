@@ -102,3 +102,4 @@ def test_going_on_gives_the_same_bits(tmp_path, kind, save_freq):
     assert {name: values[-1] for name, values in resumed.items()} == {n: v[-1] for n, v in history.items()}
     for found, expected in zip(again.get_weights(), whole.get_weights(), strict=True):
         np.testing.assert_array_equal(found, expected)
+    assert again.optimizer.built == whole.optimizer.built  # one that nothing uses gets no slots
