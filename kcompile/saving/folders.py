@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import zipfile
@@ -36,6 +37,7 @@ def write_folder(model: Any, path: Path) -> None:
                 with archive.open(member) as source:
                     shutil.copyfileobj(source, copy)
                 copy.flush()
+                os.fsync(copy.fileno())  # some file systems tell only now that there is no room
 
 
 @contextmanager
