@@ -14,6 +14,7 @@ from kcompile.core.collection import paused_collection
 from kcompile.core.errors import unknown_name
 from kcompile.core.timing import timed
 from kcompile.ir.graph import Graph, Value
+from kcompile.ir.shape_rules import OpenRules
 from kcompile.passes import pipeline
 from kcompile.runtime import stored
 from kcompile.runtime.check import CheckedExecutable
@@ -47,14 +48,14 @@ def compile_graph(graph: Graph, planned: bool = False) -> Any:
 
 
 def _for_cpu(graph: Graph, planned: bool) -> Executable:
-    key = stored.key_of(graph)
+    key, rules = stored.key_of(graph), OpenRules(graph)
     program = None if planned else _stored_program(key, graph)
     if program is None:
         program = _new_program(graph)
         stored.keep(key, graph, program.listing)
     if config.current().check:
-        return CheckedExecutable(program)
-    return PoisonedExecutable(program) if config.current().poison else Executable(program)
+        return CheckedExecutable(program, rules)
+    return PoisonedExecutable(program, rules) if config.current().poison else Executable(program, rules)
 
 
 def _stored_program(key: str | None, graph: Graph) -> Program | None:
@@ -92,7 +93,7 @@ def _for_cuda(graph: Graph, target: str) -> Executable:
     from kcompile.runtime.cuda.executable import CudaExecutable
     from kcompile.runtime.cuda.program import CudaProgram
 
-    device = device_of(target)
+    device, rules = device_of(target), OpenRules(graph)
     graph = pipeline.run(graph)
     plan = plan_graph(graph, cuda.target())
-    return CudaExecutable(CudaProgram(plan, cuda.emit(plan), _arrays(graph), device))
+    return CudaExecutable(CudaProgram(plan, cuda.emit(plan), _arrays(graph), device), rules)

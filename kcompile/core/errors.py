@@ -93,6 +93,12 @@ def message(summary: str, *, expected: str = "", received: str = "", at: str = "
     return "\n".join([summary, *(f"  {name:<9} {text}" for name, text in rows if text)])
 
 
+def add_place(error: Exception, place: str) -> None:
+    """Say in an error's message where it happened; its type stays."""
+    if error.args and isinstance(error.args[0], str):
+        error.args = (f"{error.args[0]}\n  {'at':<9} {place}", *error.args[1:])
+
+
 def unknown_name(kind: str, name: object, known: list[str]) -> ValueError:
     """The error for a name that is not in a registry: says what is near."""
     import difflib

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from kcompile.ir.evaluate import concrete, evaluate
+from kcompile.ir.evaluate import evaluate
 from kcompile.ir.graph import Graph, Value, depending_on, substitute, topological
 from kcompile.ir.op import make_parameter
 from kcompile.ir.traits import Leaf
@@ -64,14 +64,11 @@ class BoundBody:
 
     @property
     def takes(self) -> list[TensorType]:
-        return [self._bound(t) for t in self.body.takes]
+        return [t.concrete(self.symbols) for t in self.body.takes]
 
     @property
     def gives(self) -> list[TensorType]:
-        return [self._bound(t) for t in self.body.gives]
-
-    def _bound(self, t: TensorType) -> TensorType:
-        return TensorType(tuple(concrete(d, self.symbols) for d in t.shape), t.dtype)
+        return [t.concrete(self.symbols) for t in self.body.gives]
 
     def __call__(self, *arrays: np.ndarray) -> list[np.ndarray]:
         known = dict(zip(self.body.parameters, arrays, strict=True))

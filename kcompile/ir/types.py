@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from kcompile.core.open_extents import all_fit, joined
-from kcompile.core.symbolic import Int, product
+from kcompile.core.symbolic import Int, evaluate, product
 
 Shape = tuple["int | Int", ...]
 
@@ -37,6 +37,10 @@ class TensorType:
     def fits(self, other: TensorType) -> bool:
         """Are the two equal, or may they be, of placeholders?"""
         return self.dtype == other.dtype and all_fit(self.shape, other.shape)
+
+    def concrete(self, symbols: Mapping[str, int]) -> TensorType:
+        """The type with numbers for symbolic dimensions."""
+        return TensorType(tuple(evaluate(d, symbols) for d in self.shape), self.dtype)
 
     def __repr__(self) -> str:
         return f"{self.dtype}[{','.join(str(d).replace(' ', '') for d in self.shape)}]"

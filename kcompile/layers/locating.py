@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from kcompile.core.errors import add_place
+
 
 def locate(error: Exception, layer: Any, path: str) -> None:
     """Add the layer to the message of an error from `call`; the innermost layer does it, the type stays."""
@@ -13,4 +15,4 @@ def locate(error: Exception, layer: Any, path: str) -> None:
         f", path {path}" if path != layer.name else ""
     )
     error._kcompile_layer = path  # type: ignore[attr-defined]
-    error.args = (f"{error.args[0]}\n  at        {where}, in {type(layer).__name__}.call()", *error.args[1:])
+    add_place(error, f"{where}, in {type(layer).__name__}.call()")

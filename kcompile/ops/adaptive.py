@@ -18,7 +18,7 @@ from kcompile.ir import loops
 from kcompile.ir.loops import Expr, Index
 from kcompile.ir.op import Op, Sample
 from kcompile.ir.types import TensorType
-from kcompile.ops import adaptive_onnx, create, cutting, movement
+from kcompile.ops import adaptive_onnx, checks, create, cutting, movement
 from kcompile.ops import elementwise as ew
 from kcompile.ops.adaptive_onnx import begin, end, slices
 from kcompile.ops.composite import floating
@@ -37,6 +37,7 @@ adaptive_gradient_op = Op("adaptive_max_gradient")
 
 
 def _resized(x: TensorType, axis: int, size: Dim, dtype: str | None = None) -> TensorType:
+    checks.check_not_empty("adaptive pooling", x, (axis,))
     return TensorType((*x.shape[:axis], size, *x.shape[axis + 1 :]), dtype or x.dtype)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from kcompile.core.errors import ArgumentError, ShapeError, message
@@ -33,3 +34,10 @@ def check_rank(op: str, name: str, x: Any, low: int, high: int | None = None) ->
                 received=f"shape {tuple(x.shape)}",
             )
         )
+
+
+def check_not_empty(op: str, x: Any, axes: Iterable[int]) -> None:
+    """Raises ShapeError where there is nothing along one of the axes."""
+    for axis in axes:
+        if x.shape[axis] == 0:
+            raise ShapeError(message(f"{op}: axis {axis} has no elements.", received=f"{x!r}"))

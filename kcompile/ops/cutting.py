@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from kcompile.core import symbolic
+from kcompile.core.errors import ShapeError, message
 from kcompile.core.symbolic import Int
 from kcompile.ir import loops
 from kcompile.ir.loops import Expr, Index
@@ -26,6 +27,15 @@ slice_op = Op("slice", cheap=True, traits=Traits(moves=True, slices=True))
 
 @slice_op.infer
 def _slice_infer(x: TensorType, *, start: tuple[Any, ...], size: Shape, step: tuple[int, ...]) -> TensorType:
+    for d, a, n, s in zip(x.shape, start, size, step, strict=True):
+        ends = a, a + (n - 1) * s
+        if (
+            n != 0
+            and not builtins.any(isinstance(k, Int) for k in (d, *ends))
+            and not 0 <= min(ends) <= max(ends) < d
+        ):
+            what = f"elements {ends[0]} to {ends[1]} of {d} are not there"
+            raise ShapeError(message(f"slice: {what}.", received=f"{x!r}"))
     return TensorType(tuple(size), x.dtype)
 
 

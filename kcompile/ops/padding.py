@@ -11,7 +11,7 @@ from kcompile.core import dtypes
 from kcompile.core.symbolic import Int
 from kcompile.ir.op import Op, Sample
 from kcompile.ir.types import TensorType
-from kcompile.ops import arrange, create, cutting, joining, movement, order, reduce, spans
+from kcompile.ops import arrange, checks, create, cutting, joining, movement, order, reduce, spans
 from kcompile.ops import elementwise as ew
 from kcompile.ops import index as indexing
 
@@ -49,11 +49,7 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = N
     for axis, (before, after) in enumerate(widths):
         if not before and not after:
             continue
-        if x.shape[axis] == 0:
-            raise ValueError(
-                f"pad: axis {axis} has no elements that padding by {mode!r} could repeat; use "
-                f"mode='constant'. Received: shape={tuple(x.shape)}"
-            )
+        checks.check_not_empty(f"pad by {mode!r}", x, (axis,))
         if mode not in BY_INDEX:
             x = _around(x, axis, before, after, mode)
     if mode in BY_INDEX and any(map(any, widths)):
@@ -70,6 +66,9 @@ surround_op = Op("surround")
 def _surround_infer(
     x: TensorType, *, before: tuple[int, ...], after: tuple[int, ...], mode: str
 ) -> TensorType:
+    checks.check_not_empty(
+        f"pad by {mode!r}", x, (k for k, n in enumerate(zip(before, after, strict=True)) if any(n))
+    )
     return TensorType(tuple(b + d + a for d, b, a in zip(x.shape, before, after, strict=True)), x.dtype)
 
 

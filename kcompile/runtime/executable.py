@@ -13,6 +13,7 @@ from kcompile.core.addresses import address_of
 from kcompile.core.errors import ShapeError, message
 from kcompile.core.symbolic import Int
 from kcompile.ir.graph import Value
+from kcompile.ir.shape_rules import OpenRules
 from kcompile.runtime.program import Bound, Program
 from kcompile.runtime.team import team
 from kcompile.trace.variable import writes
@@ -26,8 +27,8 @@ class Executable:
     Thread-safe: calls with the same extents wait for each other, because they share an arena.
     """
 
-    def __init__(self, program: Program):
-        self.program = program
+    def __init__(self, program: Program, rules: OpenRules):
+        self.program, self.rules = program, rules
         self.inputs, self.outputs = program.inputs, program.outputs
         self._dtypes = [dtypes.numpy_dtype(v.dtype) for v in self.inputs]
         self._symbols = [_symbols_of(v) for v in self.inputs]
@@ -170,6 +171,7 @@ class Executable:
         key = tuple(sorted(found.items()))
         bound = self._bound.get(key)
         if bound is None:
+            self.rules.check(found)
             bound = self._bound[key] = self._bound_to(found)
             if len(self._bound) > BOUND_LIMIT:
                 self._bound.popitem(last=False)

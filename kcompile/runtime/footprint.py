@@ -61,7 +61,7 @@ def footprint(
         arena = max((r.offset + r.size for r in ranges), default=0)
         return Footprint(arena, sum(r.size for r in ranges), 0, outputs, kept, None)
     with variables_restored(program):
-        measured = _growth(Executable(program), arrays, symbols)
+        measured = _growth(Executable(program, executable.rules), arrays, symbols)
     bound = program.bind(found)
     return Footprint(
         bound.arena.nbytes,

@@ -46,7 +46,7 @@ def test_values_and_gradients_of_any_size_agree_with_numpy(family, seed):
     made = Kernels(family, seed)
     graph = made.graph
     program = compile_graph(graph)
-    poisoned = PoisonedExecutable(program.program)
+    poisoned = PoisonedExecutable(program.program, program.rules)
     for batch in made.batches():
         arrays = made.arrays(batch)
         expected = evaluate(

@@ -12,7 +12,7 @@ from kcompile.core.errors import ArgumentError
 from kcompile.core.wholes import wholes
 from kcompile.ir.op import Op, Sample
 from kcompile.ir.types import TensorType
-from kcompile.ops import contract, cutting, movement, reduce, tensor
+from kcompile.ops import checks, contract, cutting, movement, reduce, tensor
 from kcompile.ops import elementwise as ew
 from kcompile.ops.image import kernels, layout
 from kcompile.ops.image.middle import at_least, middle_op
@@ -105,6 +105,7 @@ def _resample_samples(rng: np.random.Generator) -> Iterator[Sample]:
 
 @resize_op.infer
 def _resize_infer(x: TensorType, *, size: tuple[int, int], method: str, antialias: bool) -> TensorType:
+    checks.check_not_empty("resize", x, (1, 2))
     return TensorType((x.shape[0], *size, x.shape[3]), x.dtype)
 
 

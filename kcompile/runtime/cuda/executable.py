@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from kcompile.ir.shape_rules import OpenRules
 from kcompile.runtime.cuda.program import CudaBound, CudaProgram
 from kcompile.runtime.executable import Executable, new_arrays
 from kcompile.trace.variable import writes
@@ -21,8 +22,8 @@ class CudaExecutable(Executable):
 
     program: Any  # CudaProgram
 
-    def __init__(self, program: CudaProgram):
-        super().__init__(program)  # type: ignore[arg-type]
+    def __init__(self, program: CudaProgram, rules: OpenRules):
+        super().__init__(program, rules)  # type: ignore[arg-type]
 
     def __call__(self, *arrays: np.ndarray, symbols: Mapping[str, int] | None = None) -> list[np.ndarray]:
         return self._run(arrays, symbols, self.program.step)

@@ -1,0 +1,89 @@
+"""What a shape rule cannot decide while an extent is open, it decides once for each new set of sizes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import kcompile as keras
+from kcompile import ops
+from kcompile.compiler import compile_graph
+from kcompile.core.errors import ShapeError
+from kcompile.core.symbolic import symbol
+from kcompile.ir.graph import Graph
+from kcompile.ir.shape_rules import OpenRules
+from tests.programs import make_case
+
+LENGTH = symbol("length")
+SHORT = {
+    "top_k": (lambda x: ops.top_k(ops.swapaxes(x, 1, 2), 4)[0], 4),
+    "max_pool": (lambda x: ops.max_pool(x, 4), 4),
+    "average_pool": (lambda x: ops.average_pool(x, 4), 4),
+    "conv": (lambda x: ops.conv(x, np.ones((3, 2, 5), "float32")), 3),
+    "reduction": (lambda x: ops.max(x, axis=1), 1),
+    "loop": (lambda x: ops.scan(lambda c, _: (c, ops.max(x[:, c:], axis=1)), 0, None, length=2)[1], 1),
+}
+
+
+def _program(function, shape):
+    case = make_case("open", function, [np.zeros((2, 6, 2), "float32")], [shape])
+    return compile_graph(Graph(case.inputs, case.outputs))
+
+
+@pytest.mark.parametrize("name", SHORT)
+def test_a_program_refuses_what_the_rule_refuses(name):
+    function, least = SHORT[name]
+    program = _program(function, (2, LENGTH, 2))
+    for length in (least + 1, least):
+        x = np.random.default_rng(0).normal(size=(2, length, 2)).astype("float32")
+        np.testing.assert_allclose(program(x)[0], function(x), rtol=1e-5)
+    short = np.zeros((2, least - 1, 2), "float32")
+    with pytest.raises(ShapeError) as eager:
+        function(short)
+    with pytest.raises(ShapeError) as compiled:
+        program(short)
+    assert str(compiled.value) == str(eager.value)
+
+
+def test_the_error_names_the_layer():
+    x = keras.Input((None, 3))
+    model = keras.Model(x, keras.layers.MaxPooling1D(4, name="pool")(x))
+    assert model.predict(np.ones((2, 5, 3)), verbose=0).shape == (2, 1, 3)
+    with pytest.raises(ShapeError, match=r'(?s)window is larger.* at +layer "functional\w*/pool"'):
+        model.predict(np.ones((2, 3, 3)), verbose=0)
+
+
+def test_rules_are_asked_once_for_each_new_set_of_sizes(monkeypatch):
+    program = _program(lambda x: ops.max_pool(x, 2), (2, LENGTH, 2))
+    asked = []
+    monkeypatch.setattr(OpenRules, "check", lambda rules, symbols: asked.append(dict(symbols)))
+    for length in (4, 5, 4, 5, 5):
+        program(np.zeros((2, length, 2), "float32"))
+    assert asked == [{"length": 4}, {"length": 5}]
+
+
+OUTSIDE = {
+    "edge": lambda x: ops.pad(x, ((0, 0), (1, 1), (0, 0)), mode="edge"),
+    "adaptive": lambda x: ops.adaptive_max_pool(x, 2),
+    "resize": lambda x: ops.image.resize(x[..., None], (3, 3)),
+}
+
+
+@pytest.mark.parametrize("name", OUTSIDE)
+def test_nothing_is_refused_as_on_arrays(name):
+    function = OUTSIDE[name]
+    program = _program(function, (2, LENGTH, 2))
+    x = np.ones((2, 3, 2), "float32")
+    np.testing.assert_allclose(program(x)[0], function(x), rtol=1e-5)
+    for run in (program, function):
+        with pytest.raises(ShapeError, match="axis 1 has no elements"):
+            run(x[:, :0])
+
+
+def test_a_crop_stays_inside_of_the_image():
+    program = _program(
+        lambda x: ops.image.crop_images(x[..., None], 1, 0, target_height=2, target_width=2), (2, LENGTH, 2)
+    )
+    assert program(np.ones((2, 3, 2), "float32"))[0].shape == (2, 2, 2, 1)
+    with pytest.raises(ShapeError, match="elements 1 to 2 of 2 are not there"):
+        program(np.ones((2, 2, 2), "float32"))
