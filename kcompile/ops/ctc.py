@@ -8,15 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from kcompile.core import dtypes
 from kcompile.core.errors import ShapeError, message
 from kcompile.core.open_extents import all_fit
-from kcompile.ir.graph import Value
-from kcompile.ir.op import unwrap
 from kcompile.ops import control, create, index, joining, movement, order, reduce, soft_maximum
 from kcompile.ops import elementwise as ew
+from kcompile.ops.beam import beam_search
 from kcompile.ops.checks import check_rank
 from kcompile.ops.special import logaddexp
 
@@ -31,6 +28,7 @@ def ctc_loss(target: Any, output: Any, target_length: Any, output_length: Any, m
     Raises:  ShapeError for other ranks.
     Source:  Graves et al. 2006, equations 6 to 8, in logarithms; gradients come from the same recursion.
 
+    >>> import numpy as np
     >>> logits = np.log(np.array([[[0.5, 0.5], [0.5, 0.5]]]))
     >>> p = np.exp(-ctc_loss(np.array([[1]]), logits, np.array([1]), np.array([2])))
     >>> p.round(6).tolist()  # all paths but the one of two blanks
@@ -111,28 +109,22 @@ def ctc_decode(
              logits. "beam_search" keeps the `beam_width` most likely labels of each step, and its scores are
              logs of probabilities. merge_repeated: of "greedy" only. mask_index: the blank,
              by None the last class.
-    Raises:  ValueError for another strategy; NotImplementedError for a beam search in a compiled program.
+    Raises:  ValueError for another strategy.
 
+    >>> import numpy as np
     >>> logits = np.array([[[0.0, 9.0], [0.0, 9.0], [9.0, 0.0], [0.0, 9.0]]], "float32")
     >>> ctc_decode(logits, np.array([4]))[0].tolist()
     [[[1, 1, -1, -1]]]
     """
     inputs = ew.as_tensor(inputs)
     inputs = ew.cast(inputs, dtypes.promote(str(inputs.dtype), "float32"))
+    lengths = ew.as_tensor(sequence_lengths, "int32")
     mask_index = inputs.shape[-1] - 1 if mask_index is None else mask_index
     if strategy == "greedy":
-        return _greedy(inputs, ew.as_tensor(sequence_lengths, "int32"), merge_repeated, mask_index)
+        return _greedy(inputs, lengths, merge_repeated, mask_index)
     if strategy != "beam_search":
         raise ValueError(f"Invalid strategy {strategy}. Supported values are 'greedy' and 'beam_search'.")
-    if isinstance(unwrap(inputs), Value):
-        raise NotImplementedError(
-            "ctc_decode: a beam search has no compiled form; call it with arrays, as predict() gives them"
-        )
-    found = [
-        _beam_search(rows[: max(int(steps), 1)], beam_width, mask_index)
-        for rows, steps in zip(np.asarray(inputs), np.asarray(sequence_lengths), strict=True)
-    ]
-    return _padded(found, top_paths, inputs.shape[1])
+    return beam_search(inputs, lengths, beam_width, top_paths, mask_index)
 
 
 def _greedy(inputs: Any, lengths: Any, merge: bool, mask_index: int) -> tuple[Any, Any]:
@@ -149,58 +141,3 @@ def _greedy(inputs: Any, lengths: Any, merge: bool, mask_index: int) -> tuple[An
     places = order.argsort(ew.where(empty, steps, movement.expand_dims(at, 0)), axis=-1)
     labels = index.take_along_axis(labels, places, axis=1)
     return movement.expand_dims(labels, 0), -reduce.sum(scores, axis=1, keepdims=True)
-
-
-Scores = dict[
-    tuple[int, ...], list[float]
-]  # of labels: logs of the paths that end with the last one, or blank
-
-
-def _beam_search(logits: np.ndarray, width: int, mask_index: int) -> list[tuple[tuple[int, ...], float]]:
-    """The likeliest labels and the logs of their probabilities, best first (Hannun et al. 2014)."""
-    largest = logits.max(-1, keepdims=True)
-    logs = logits - largest - np.log(np.exp(logits - largest).sum(-1, keepdims=True))
-    beam: Scores = {(): [-np.inf, 0.0]}
-    for row in logs:
-        beam = _best(_extended(beam, row, mask_index), width)
-    return [(labels, _total(ends)) for labels, ends in _best(beam, width).items()]
-
-
-def _extended(beam: Scores, row: np.ndarray, mask_index: int) -> Scores:
-    following: Scores = {}
-
-    def add(labels: tuple[int, ...], end: int, score: float) -> None:
-        ends = following.setdefault(labels, [-np.inf, -np.inf])
-        ends[end] = float(np.logaddexp(ends[end], score))
-
-    for labels, (emitted, blank) in beam.items():
-        both = _total([emitted, blank])
-        for label, score in enumerate(row):
-            if label == mask_index:
-                add(labels, 1, both + score)
-            elif labels and labels[-1] == label:
-                add(labels, 0, emitted + score)
-                add((*labels, label), 0, blank + score)
-            else:
-                add((*labels, label), 0, both + score)
-    return following
-
-
-def _best(beam: Scores, width: int) -> Scores:
-    ranked = sorted(beam.items(), key=lambda item: -_total(item[1]))
-    return {labels: ends for labels, ends in ranked[:width] if max(ends) > -np.inf}
-
-
-def _total(ends: list[float]) -> float:
-    return float(np.logaddexp(ends[0], ends[1]))
-
-
-def _padded(found: list[Any], top_paths: int, steps: int) -> tuple[np.ndarray, np.ndarray]:
-    """Labels of equal length, and scores; where there are fewer paths, none with probability 0."""
-    labels = np.full((top_paths, len(found), steps), -1, "int32")
-    scores = np.full((len(found), top_paths), -np.inf, "float32")
-    for n, paths in enumerate(found):
-        for k, (path, score) in enumerate(paths[:top_paths]):
-            labels[k, n, : len(path)] = path
-            scores[n, k] = score
-    return labels, scores

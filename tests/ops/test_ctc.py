@@ -107,13 +107,46 @@ def test_a_wide_beam_finds_the_likeliest_labels():
             np.testing.assert_allclose(scores[n, k], np.log(share), rtol=1e-5)
 
 
+@pytest.mark.parametrize("width", [1, 2, 4, 9])
+def test_a_beam_of_any_width_is_compiled(width):
+    """Beside a search over a dictionary, of the numbers as they are in this step."""
+    logits = np.random.default_rng(width).normal(size=(4, 5, 3)).astype("float32") * 2
+    how = {"strategy": "beam_search", "beam_width": width, "top_paths": 3, "mask_index": None}
+    labels, scores = ops.ctc_decode(logits, STEPS, **how)
+    for n in range(4):
+        paths = [*searched(logits[n, : STEPS[n]], width, 2), *[((), -np.inf)] * 3][:3]
+        assert labels[:, n].tolist() == [[*path, *[-1] * (5 - len(path))] for path, _ in paths]
+        np.testing.assert_allclose(scores[n], [score for _, score in paths], rtol=1e-5)
+    found = compiled(lambda x, s: ops.ctc_decode(x, s, **how), logits, STEPS)
+    assert np.array_equal(found[0], labels)
+    np.testing.assert_allclose(found[1], scores, rtol=1e-5)
+
+
+def searched(logits, width, blank):
+    """Labels and logs of their probabilities, best first, with at most `width` of them kept at each step."""
+    beam = {(): (0.0, 1.0)}
+    for row in np.exp(logits - np.logaddexp.reduce(logits, -1, keepdims=True)):
+        found = {}
+        for path, (emitted, empty) in beam.items():
+            for label, share in enumerate(row):
+                whole = emitted + empty
+                if label == blank:
+                    steps = [(path, 0.0, whole)]
+                elif path[-1:] == (label,):
+                    steps = [(path, emitted, 0.0), ((*path, label), empty, 0.0)]
+                else:
+                    steps = [((*path, label), whole, 0.0)]
+                for to, *ends in steps:
+                    found[to] = tuple(a + share * b for a, b in zip(found.get(to, (0, 0)), ends, strict=True))
+        beam = dict(sorted((f for f in found.items() if sum(f[1])), key=lambda f: -sum(f[1]))[:width])
+    return [(path, np.log(sum(ends))) for path, ends in beam.items()]
+
+
 def test_what_is_refused():
     with pytest.raises(ValueError, match=r"target \(batch, labels\), output \(batch, steps, classes\)"):
         ops.ctc_loss(TARGET, LOGITS[0], LENGTHS, STEPS)
     with pytest.raises(ValueError, match="Invalid strategy best. Supported values are 'greedy'"):
         ops.ctc_decode(LOGITS, STEPS, strategy="best")
-    with pytest.raises(NotImplementedError, match="a beam search has no compiled form"):
-        compiled(lambda x, s: ops.ctc_decode(x, s, strategy="beam_search"), LOGITS, STEPS)
 
 
 def test_a_functional_model_of_ctc_ops():
