@@ -14,7 +14,7 @@ from kcompile.ir.graph import Value
 from kcompile.ops import cutting
 from kcompile.ops import elementwise as ew
 from kcompile.ops import index as indexing
-from kcompile.ops.movement import reshape
+from kcompile.ops.movement import reshape, transpose
 from kcompile.ops.spans import span
 
 
@@ -27,7 +27,7 @@ def getitem(x: Any, key: Any) -> Any:
     key = _without_masks(key, tuple(x.shape))
     expanded = _expand_key(key, len(x.shape))
     if builtins.any(_is_array(k) for k in expanded):
-        return _advanced(x, expanded)
+        return _advanced(x, expanded, _are_apart(key))
     dims = iter(x.shape)
     spans = [(k, (0, 1, 1) if k is None else _slice_of(k, next(dims))) for k in expanded]
     final = [n for k, (_, n, _) in spans if k is None or isinstance(k, slice)]
@@ -71,15 +71,24 @@ def _is_mask(k: Any) -> bool:
     return isinstance(k, np.ndarray) and k.dtype.kind == "b"
 
 
-def _advanced(x: Any, key: list[Any]) -> Any:
-    """Subscripts with arrays of integers, which stand side by side: what is basic goes first."""
+def _are_apart(key: tuple[Any, ...]) -> bool:
+    """Does something basic stand between arrays and numbers, which count as arrays beside them?"""
+    at = [n for n, k in enumerate(key) if not (k is None or k is Ellipsis or isinstance(k, slice))]
+    return at != list(range(at[0], at[0] + len(at)))
+
+
+def _advanced(x: Any, key: list[Any], are_apart: bool) -> Any:
+    """Subscripts with arrays of integers: what is basic goes first. The arrays' dimensions come first in the
+    result, as in NumPy, unless arrays and numbers stand side by side.
+    """
     y = getitem(x, tuple(slice(None) if _is_array(k) else k for k in key))
     axes, axis = [], 0
     for k in key:
         axes += [axis] * _is_array(k)
         axis += not isinstance(k, (int, np.integer, Int))
-    if axes != list(range(axes[0], axes[0] + len(axes))):
-        raise NotImplementedError("arrays in a subscript must stand side by side; use ops.take instead")
+    if are_apart:
+        y = transpose(y, (*axes, *(k for k in range(len(y.shape)) if k not in axes)))
+        axes = list(range(len(axes)))
     extents = y.shape[axes[0] : axes[-1] + 1]
     at: Any = 0
     for indices, d in zip((indexing.as_indices(k) for k in key if _is_array(k)), extents, strict=True):
