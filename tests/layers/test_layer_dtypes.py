@@ -92,3 +92,9 @@ def test_means_of_ints_on_arrays_are_float32(layer, count):
     images = [np.ones((2, 4, 4, 3), "int32")] * count
     found = layer(images if count > 1 else images[0])
     assert found.dtype == np.float32
+
+
+def test_means_of_ints_under_a_mask_are_float32():
+    steps, mask = np.array([[[2], [4], [9]]], "int32"), np.array([[True, True, False]])
+    found = keras.layers.GlobalAveragePooling1D()(steps, mask=mask)
+    assert found.dtype == np.float32 and found.tolist() == [[3.0]]

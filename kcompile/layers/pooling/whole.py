@@ -60,7 +60,7 @@ class GlobalAveragePooling1D(GlobalAverage):
         kept = ops.expand_dims(ops.cast(mask, "bool"), 2 if self.data_format == "channels_last" else 1)
         weights = ops.cast(kept, inputs.dtype)
         total = ops.sum(ops.where(kept, inputs, 0), axis=self.axes, keepdims=self.keepdims)
-        return total / ops.sum(weights, axis=self.axes, keepdims=self.keepdims)
+        return ops.divide(total, ops.sum(weights, axis=self.axes, keepdims=self.keepdims))
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         return None
