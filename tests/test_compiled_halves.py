@@ -7,6 +7,7 @@ import zlib
 import numpy as np
 import pytest
 
+import kcompile
 from kcompile import ops
 from kcompile.core import dtypes
 from tests.helpers import all_ops, samples_of
@@ -76,3 +77,8 @@ def test_a_scan_carries_halves(dtype):
     assert [y.dtype for y in case.outputs] == [dtype] * 2
     found = [case, gradients_of(case)]
     assert failures(found, STEPS) == []
+
+
+def test_a_layer_of_two_byte_floats_on_no_samples():
+    layer, nothing = kcompile.layers.LSTM(2, dtype="bfloat16"), np.zeros((0, 7, 4), "float32")
+    assert layer(nothing).shape == kcompile.jit(lambda x: layer(x))(nothing).shape == (0, 2)

@@ -120,7 +120,7 @@ class ContractEmitter(Epilogue):
     def _block_rows(self) -> int:
         if self.panels > 1:
             return rows_of_strip(self.c, self.panels)
-        m = hint(self.c.m_extent)
+        m = max(hint(self.c.m_extent), 1)
         limit = LONG_BLOCK_ROWS if self.c.parts > 1 else BLOCK_ROWS
         return min(limit, -(-m // self.c.rows) * self.c.rows) if isinstance(self.c.m_extent, int) else limit
 
