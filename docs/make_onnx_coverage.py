@@ -24,7 +24,7 @@ if str(ROOT) not in sys.path:
 
 import kcompile  # noqa: E402
 from kcompile.core import tree  # noqa: E402
-from kcompile.export.onnx import OLDEST_OPSET  # noqa: E402
+from kcompile.export.onnx import OLDEST_OPSET, apart  # noqa: E402
 from kcompile.export.onnx.compare import difference  # noqa: E402
 from kcompile.export.onnx.emit import UnsupportedOps  # noqa: E402
 from kcompile.export.onnx.inspection import describe_onnx  # noqa: E402
@@ -118,16 +118,17 @@ def export(model: Any, inputs: list[list[np.ndarray]], opset: int) -> Done | str
         except UnsupportedOps as error:
             return ", ".join(dict.fromkeys(f"`{op}` ({reason})" for _, op, reason in error.ops))
         inferred(path)
-        return Done(tuple(describe_onnx(path).operators), _compared(model, inputs, path))
+        try:
+            with apart.session(path) as session:
+                return Done(tuple(describe_onnx(path).operators), _compared(model, inputs, session))
+        except apart.Crash as error:
+            return f"onnxruntime dies of it, by {error.cause}"
 
 
-def _compared(model: Any, inputs: list[list[np.ndarray]], path: Path) -> float:
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    names, worst = [one.name for one in session.get_inputs()], 0.0
+def _compared(model: Any, inputs: list[list[np.ndarray]], session: apart.Apart) -> float:
+    worst = 0.0
     for arrays in inputs:
-        found = session.run(None, dict(zip(names, arrays, strict=True)))
+        found = session.run(arrays)
         expected = [np.asarray(x) for x in tree.flatten(model(arrays, training=False)) if x is not None]
         worst = max([worst, *map(difference, found, expected)])
     return worst

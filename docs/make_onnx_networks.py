@@ -27,6 +27,7 @@ import kcompile  # noqa: E402
 from benchmarks.peers import keras_layers  # noqa: E402
 from benchmarks.workloads import WORKLOADS  # noqa: E402
 from kcompile import applications, layers  # noqa: E402
+from kcompile.export.onnx import apart  # noqa: E402
 from kcompile.export.onnx.compare import difference  # noqa: E402
 from kcompile.export.onnx.emit import UnsupportedOps  # noqa: E402
 from tests.export.networks import NETWORKS, Network, floats, one_by_one, tokens  # noqa: E402
@@ -74,15 +75,12 @@ def row_of(network: Network) -> Row:
 
 
 def _differences(path: Path, given: Sequence[Any], wanted: Sequence[Any]) -> Iterator[float]:
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    names = [one.name for one in session.get_inputs()]
-    for arrays, expected in zip(given, wanted, strict=True):
-        found = session.run(None, dict(zip(names, arrays, strict=True)))
-        if len(found) != len(expected):
-            yield float("inf")
-        yield from map(difference, found, expected)
+    with apart.session(path) as session:
+        for arrays, expected in zip(given, wanted, strict=True):
+            found = session.run(arrays)
+            if len(found) != len(expected):
+                yield float("inf")
+            yield from map(difference, found, expected)
 
 
 # --- what there is ------------------------------------------------------------------------------------------
@@ -249,7 +247,10 @@ def main(given: list[str]) -> None:
         if options.names and not any(word in network.name for word in options.names):
             continue
         if network.name not in known:
-            known[network.name] = line_of(row_of(network))
+            try:
+                known[network.name] = line_of(row_of(network))
+            except apart.Crash as error:  # the rows before are written
+                sys.exit(f"{network.name}: onnxruntime dies of it, by {error.cause}")
             print(known[network.name], flush=True)
             kcompile.utils.clear_session()
             gc.collect()

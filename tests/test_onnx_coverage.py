@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from kcompile.export.onnx import apart
 from tests import scripts
 
 script = scripts.script("make_onnx_coverage")
@@ -31,3 +32,9 @@ def test_rows_are_what_the_script_measures(layer):
     again = script.line_of(script.row_of(layer)).split("|")
     assert again[:-2] == LINES[layer].split("|")[:-2], "run `python docs/make_onnx_coverage.py`"
     assert float(again[-2]) <= 1e-5
+
+
+def test_a_crash_of_onnxruntime_is_named_in_its_row(monkeypatch):
+    monkeypatch.setattr(apart, "_idle", [])
+    monkeypatch.setattr(apart, "SERVE", "import os; os.abort()")
+    assert "onnxruntime dies of it, by SIGABRT" in script.line_of(script.row_of("LeakyReLU"))

@@ -11,7 +11,17 @@ import click
 
 from kcompile.cli.custom import import_option
 from kcompile.cli.model_file import ModelFile, load
-from kcompile.cli.reporting import examples, json_option, microseconds, show, user_errors, working
+from kcompile.cli.reporting import (
+    examples,
+    json_option,
+    microseconds,
+    of_onnxruntime,
+    show,
+    user_errors,
+    working,
+)
+
+MOST = 10_000  # calls that are measured
 
 
 @click.command(
@@ -59,9 +69,9 @@ def _row(network: Any, batch: int, seconds: float) -> dict[str, Any]:
 
 
 def _typical(call: Any, seconds: float) -> float:
-    from kcompile.export.onnx.compare import typical_us
+    from kcompile.export.onnx.session import typical_us
 
-    return typical_us(call, seconds, most=10_000)
+    return typical_us(call, seconds, MOST)
 
 
 def _arguments(network: Any, batch: int) -> list[Any]:
@@ -77,24 +87,20 @@ def _arguments(network: Any, batch: int) -> list[Any]:
 
 
 def _onnxruntime(network: Any, batches: tuple[int, ...], seconds: float) -> list[float]:
-    import importlib
     import tempfile
+    from importlib.util import find_spec
 
     from kcompile.core import tree
-    from kcompile.export.onnx.session import Session
+    from kcompile.export.onnx import apart
 
-    try:
-        importlib.import_module("onnxruntime")
-    except ImportError as error:
-        raise ImportError('--onnxruntime needs it: pip install "kcompile[check]"') from error
+    if find_spec("onnxruntime") is None:
+        raise ImportError('--onnxruntime needs it: pip install "kcompile[check]"')
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
         network.export(path, format="onnx", verbose=False)
-        session, found = Session(path), []
-        for batch in batches:
-            feed = tree.flatten(_arguments(network, batch))
-            found.append(_typical(partial(session.run, feed), seconds))
-    return found
+        feeds = [tree.flatten(_arguments(network, batch)) for batch in batches]
+        with of_onnxruntime(path), apart.session(path) as session:
+            return [session.typical_us(feed, seconds, MOST) for feed in feeds]
 
 
 def _lines(rows: list[dict[str, Any]]) -> Iterator[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -83,12 +82,9 @@ def _model(network: Any, open_size: tuple[int, ...]) -> dict[str, Any]:
     """Compiled against operation by operation."""
     import numpy as np
 
-    from kcompile.core import dtypes, tree
-    from kcompile.export.onnx.compare import Row, tolerance_of
-    from kcompile.export.onnx.signature import trace_inference
-    from kcompile.export.onnx.sizes import sizes_of
+    from kcompile.core import dtypes
+    from kcompile.export.onnx.compare import rows_one_by_one, tolerance_of
     from kcompile.models.host_stage import compiled_part
-    from kcompile.models.inputs import possible_batches
 
     network = compiled_part(network)
     problems = [
@@ -96,16 +92,9 @@ def _model(network: Any, open_size: tuple[int, ...]) -> dict[str, Any]:
         for w in network.weights
         if dtypes.is_float(w.dtype) and not np.isfinite(np.asarray(w.array, "float64")).all()
     ]
+    limit = max(tolerance_of(network), dtypes.tolerance("float32", TERMS))
     with user_errors():
-        traced = trace_inference(network)
-        limit, rows = max(tolerance_of(network), dtypes.tolerance("float32", TERMS)), []
-        batches = possible_batches(network, BATCHES)
-        sizes = sizes_of(network, traced, batches[0], open_size)
-        is_open = any(spec.is_open for spec in tree.flatten(traced.specs))
-        for batch in batches:
-            apart = list(_differences(network, traced, batch, sizes))
-            most = max((0, 1), key=apart.__getitem__)
-            rows.append(Row(batch, apart[most], size=sizes[most] if is_open else None))
+        rows = rows_one_by_one(network, BATCHES, open_size)
     problems += _problems(rows, limit, "compiled results")
     shown = [{"batch": r.batch, "size": r.size, "difference": _number(r.difference)} for r in rows]
     return {"problems": problems, "notes": [], "batches": shown}
@@ -127,32 +116,6 @@ def _number(difference: float) -> float | None:
     return difference if difference < 1e300 else None
 
 
-def _differences(network: Any, traced: Any, batch: int, sizes: tuple[int, int]) -> Iterator[float]:
-    """The largest of each of two calls: of the outputs, and of the variables that a call changes."""
-    import numpy as np
-
-    from kcompile.core import tree
-    from kcompile.export.onnx.compare import difference
-    from kcompile.export.onnx.inputs import arguments_of
-    from kcompile.ir import evaluate
-    from kcompile.ir.graph import topological
-
-    graph, rng = traced.graph, np.random.default_rng(batch)
-    roots = [*graph.outputs, *graph.assignments.values()]
-    variables = [n.values[0] for n in topological(roots) if n.op.name == "variable"]
-    held = {v: graph.variables[v.node.attrs["uid"]] for v in [*variables, *graph.assignments]}
-    for extent in sizes:
-        arguments = arguments_of(traced, batch, rng, extent)
-        flat = tree.flatten(arguments)
-        leaves = dict(zip(graph.inputs, flat, strict=True))
-        leaves |= {v: np.array(variable.array) for v, variable in held.items()}
-        expected = evaluate.evaluate(roots, leaves, evaluate.bind_symbols(graph.inputs, flat))
-        outputs = [x for x in tree.flatten(network(*arguments, training=False)) if x is not None]
-        found = [*outputs, *(held[v].array for v in graph.assignments)]
-        pairs = zip(found, expected, strict=True)
-        yield max((difference(np.asarray(a), b) for a, b in pairs), default=0.0)
-
-
 def _pair(network: Any, exported: Path, open_size: tuple[int, ...]) -> dict[str, Any]:
     from kcompile.export.onnx import compare, inspection
 
@@ -170,41 +133,34 @@ def _pair(network: Any, exported: Path, open_size: tuple[int, ...]) -> dict[str,
 def _onnx(path: Path, open_size: tuple[int, ...]) -> dict[str, Any]:
     from importlib.util import find_spec
 
-    from kcompile.export.onnx import inspection
-    from kcompile.export.onnx.session import Session
+    from kcompile.export.onnx import apart, inspection
 
     with reading(path, str(path)):
         described = inspection.describe_onnx(path)
-    fault, rows, notes = inspection.faults(path), [], []
+    fault, rows, notes = inspection.faults(path), list[Any](), list[str]()
     problems = [fault] if fault else []
     if find_spec("onnxruntime") is None:
         notes.append('onnxruntime is not installed, so nothing was run: pip install "kcompile[check]"')
     elif not problems:
         try:
-            with of_onnxruntime(path):
-                session = Session(path)
-        except ValueError as error:
+            with of_onnxruntime(path), apart.session(path) as session:
+                _run(session, described, open_size, rows, notes)
+        except (ValueError, ChildProcessError) as error:
             problems.append(str(error))
-        else:
-            rows, problems, notes = _runs(session, described, open_size, path)
     return {"problems": problems, "notes": notes, "batches": rows}
 
 
-def _runs(session: Any, described: Any, open_size: tuple[int, ...], path: Path) -> tuple[list[Any], ...]:
-    """Rows, problems and notes of a file that is run at several batch sizes."""
+def _run(session: Any, described: Any, open_size: tuple[int, ...], rows: list[Any], notes: list[str]) -> None:
+    """Rows and notes of a file that is run at several batch sizes."""
     import numpy as np
 
     from kcompile.export.onnx import compare, inspection, sizes
-    from kcompile.export.onnx.compare import telling
 
-    rows: list[dict[str, Any]] = []
-    problems: list[str] = []
-    notes: list[str] = []
     batches = inspection.possible_batches(described.inputs, BATCHES)
 
-    def run(extent: int, batch: int = batches[0]) -> bool:
-        with of_onnxruntime(path):
-            return sizes.are_telling(session.run(inspection.random_feed(described, batch, extent)))
+    def run(extent: int) -> bool:
+        with of_onnxruntime(session.path):
+            return sizes.are_telling(session.run(inspection.random_feed(described, batches[0], extent)))
 
     is_open = inspection.is_open(described)
     if is_open and not open_size:
@@ -213,14 +169,8 @@ def _runs(session: Any, described: Any, open_size: tuple[int, ...], path: Path) 
     row = {"size": open_size[0]} if is_open else {}
     for batch in batches:
         feed = inspection.random_feed(described, batch, *row.values())
-        try:
-            with of_onnxruntime(path), telling(batch, *row.values()):
-                results = session.run(feed)
-                us = compare.typical_us(partial(session.run, feed))
-        except ValueError as error:
-            problems.append(str(error))
-            break
+        with compare.telling(batch, *row.values()):
+            results, us = session.run(feed), session.typical_us(feed)
         rows.append({"batch": batch, **row, "onnxruntime_us": us})
         if any(x.dtype.kind == "f" and np.isnan(x).any() for x in results):
             notes.append(f"{compare.place(batch, *row.values())}: random inputs give NaN")
-    return rows, problems, notes

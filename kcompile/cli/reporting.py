@@ -177,11 +177,13 @@ def microseconds(value: float) -> str:
 
 @contextmanager
 def of_onnxruntime(path: Path) -> Iterator[None]:
-    """onnxruntime's own exceptions become ValueErrors."""
+    """onnxruntime's own exceptions become ValueErrors; where it died, the error says with what."""
     try:
         yield
     except Exception as error:  # they have no common base
+        where = "".join(f" ({note})" for note in getattr(error, "__notes__", ()))
+        if isinstance(error, ChildProcessError):
+            raise ChildProcessError(f"{error}{where}") from error
         if not type(error).__module__.startswith("onnxruntime"):
             raise
-        where = "".join(f" ({note})" for note in getattr(error, "__notes__", ()))
         raise ValueError(f"onnxruntime cannot run {path}{where}: {error}") from error

@@ -85,7 +85,7 @@ def test_a_file_that_onnxruntime_refuses_is_told_in_one_line(image_file, tmp_pat
     def refuse(*arguments, **options):
         raise Fail("two nodes with same node name")
 
-    monkeypatch.setattr("kcompile.export.onnx.compare.Session", refuse)
+    monkeypatch.setattr("kcompile.export.onnx.apart.session", refuse)
     result = call("export", image_file, "-o", tmp_path / "m.onnx", "--check")
     assert result.exit_code == 1
     assert "onnxruntime cannot run" in result.output and "two nodes" in result.output

@@ -14,7 +14,7 @@ from kcompile.core import tree
 from kcompile.export.onnx import check
 from kcompile.export.onnx.compare import rows
 from kcompile.export.onnx.emit import UnsupportedOps
-from kcompile.export.onnx.inputs import arguments_of
+from kcompile.export.onnx.inputs import TEXTS, arguments_of
 from kcompile.export.onnx.inspection import describe_onnx, random_feed
 from kcompile.export.onnx.session import Session
 from kcompile.export.onnx.signature import trace_inference
@@ -261,3 +261,56 @@ def test_files_alone_are_run_with_positions(name, tmp_path):
     assert numbers.dtype == dtype
     assert numbers.min() >= 0 and limit // 2 <= numbers.max() < limit
     assert json_of("check", path)["ok"]
+
+
+def test_what_is_named_as_a_batch_is_one_wherever_it_stands(tmp_path):
+    """Rows of one input, columns of another; a number without dimensions; text as our models get it."""
+    floating, text = onnx.TensorProto.FLOAT, onnx.TensorProto.STRING
+    make, tensor = onnx.helper.make_node, onnx.helper.make_tensor_value_info
+    nodes = [make("MatMul", ["columns", "rows"], ["z"]), make("Mul", ["z", "by"], ["y"])]
+    nodes.append(make("Identity", ["words"], ["same"]))
+    rows_, columns = tensor("rows", floating, ["n", 3]), tensor("columns", floating, [2, "n"])
+    inputs = [rows_, columns, tensor("by", floating, []), tensor("words", text, ["n", 40])]
+    outputs = [tensor("y", floating, [2, 3]), tensor("same", text, ["n", 40])]
+    graph = onnx.helper.make_graph(nodes, "g", inputs, outputs)
+    opsets = [onnx.helper.make_opsetid("", 20)]
+    onnx.save(onnx.helper.make_model(graph, opset_imports=opsets, ir_version=10), path := tmp_path / "m.onnx")
+    found = json_of("check", path)
+    assert found["ok"] and [row["batch"] for row in found["batches"]] == [1, 3, 17]
+    drawn = random_feed(describe_onnx(path), 3)
+    assert {name: array.shape for name, array in drawn.items()} == {
+        "rows": (3, 3), "columns": (2, 3), "by": (), "words": (3, 40),
+    }  # fmt: skip
+    assert {*drawn["words"].flat} <= {*TEXTS} and len({*drawn["words"].flat}) > 3
+
+
+@kcompile.saving.register_keras_serializable()
+class Counting(layers.Layer):
+    """Its number of calls is none of its results."""
+
+    def build(self, shape):
+        self.count = self.add_weight(shape=(), initializer="zeros", trainable=False)
+
+    def call(self, x):
+        self.count.assign(self.count + 1.0)
+        return x * 2.0
+
+
+def test_variables_that_no_result_depends_on_are_compared_and_put_back(tmp_path, monkeypatch):
+    model = kcompile.Sequential([kcompile.Input((3,)), Counting()])
+    model.save(saved := tmp_path / "m.keras")
+    assert json_of("check", saved)["ok"]
+    model.export(path := tmp_path / "m.onnx", verbose=False)
+    before = float(np.asarray(model.layers[0].count.array))
+    check(model, path)
+    assert float(np.asarray(model.layers[0].count.array)) == before
+    call_of_model = kcompile.Sequential.__call__
+
+    def forgetful(self, *args, **kwargs):
+        result = call_of_model(self, *args, **kwargs)
+        if isinstance(args[0], np.ndarray):
+            self.layers[0].count.assign(0.0)
+        return result
+
+    monkeypatch.setattr(kcompile.Sequential, "__call__", forgetful)
+    assert json_of("check", saved, code=3)["problems"]

@@ -1,23 +1,26 @@
-"""Runs an exported file with onnxruntime and compares it with the model."""
+"""Compares a model's calls with onnxruntime's of an exported file, and with its operations one by one."""
 
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from kcompile.core import dtypes, tree
 from kcompile.core.errors import message
-from kcompile.export.onnx.inputs import arguments_of, keeping_states
-from kcompile.export.onnx.session import Session
+from kcompile.export.onnx import apart
+from kcompile.export.onnx.emit import states_of
+from kcompile.export.onnx.inputs import arguments_of, keeping_states, kept_by
+from kcompile.export.onnx.session import typical_us
 from kcompile.export.onnx.signature import Traced, trace_inference
 from kcompile.export.onnx.sizes import sizes_of
+from kcompile.ir.evaluate import bind_symbols, evaluate
+from kcompile.ir.graph import Graph, topological
 
 TOLERANCE = 1e-5  # of the largest output, or of 1
 BATCHES = (2, 5)
@@ -82,6 +85,56 @@ def compare(
     return worst.difference
 
 
+class Calls(Protocol):
+    """Calls of a model by other means, one after the other: what one changes, the next one finds."""
+
+    def __call__(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Outputs, and as far as they are known the new values of the variables that `kept_by` names."""
+
+    def typical_us(self, arrays: Sequence[np.ndarray]) -> float: ...
+
+
+class InFile:
+    """By a file in onnxruntime, whose states start with what the file holds."""
+
+    def __init__(self, session: apart.Apart, traced: Traced):
+        names = [spec.name for spec in tree.flatten(traced.specs)]
+        self._session, self._outputs = session, len(traced.outputs)
+        # Another exporter's inputs go by their order.
+        self._names = names if {*names} == {*session.names} else session.names
+        self._kept: dict[str, np.ndarray] = {}
+
+    def __call__(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+        session, feed = self._session, dict(zip(self._names, arrays, strict=True))
+        found = dict(zip(session.outputs, session.run(feed | self._kept), strict=True))
+        self._kept = {name: found[new] for name, new in session.states.items()}
+        return list(found.values())[: None if self._kept else self._outputs]
+
+    def typical_us(self, arrays: Sequence[np.ndarray]) -> float:
+        return self._session.typical_us(dict(zip(self._names, arrays, strict=True)))
+
+
+class OneByOne:
+    """By the rules of the operations on arrays, whose variables start with what they hold now."""
+
+    def __init__(self, graph: Graph):
+        self._graph, self._kept = graph, list(kept_by(graph))
+        self._roots = [*graph.outputs, *(graph.assignments[leaf] for leaf in self._kept)]
+        read = [n.values[0] for n in topological(self._roots) if n.op.name == "variable"]
+        self._held = {leaf: graph.variables[leaf.node.attrs["uid"]].array for leaf in read}
+        self._held |= {leaf: np.array(variable.array) for leaf, variable in kept_by(graph).items()}
+
+    def __call__(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+        inputs = list(self._graph.inputs)
+        leaves = self._held | dict(zip(inputs, arrays, strict=True))
+        found = evaluate(self._roots, leaves, bind_symbols(inputs, list(arrays)))
+        self._held.update(zip(self._kept, found[len(found) - len(self._kept) :], strict=True))
+        return found
+
+    def typical_us(self, arrays: Sequence[np.ndarray]) -> float:
+        return typical_us(partial(self, arrays))
+
+
 def rows(
     model: Any,
     path: str | os.PathLike[str],
@@ -94,62 +147,60 @@ def rows(
 
     open_size: of dimensions behind the batch, in one call and the next; by default what the model takes.
     """
-    session = Session(path)
-    traced = trace_inference(model, input_signature)
-    specs = tree.flatten(traced.specs)
-    is_open, found = any(spec.is_open for spec in specs), list[Row]()
-    names = [spec.name for spec in specs]
-    names = names if {*names} == {*session.names} else session.names  # another exporter's: by their order
-    fixed = {spec.shape[0] for spec in specs if isinstance(spec.shape[0], int)}
-    for batch in fixed or batches:
-        rng = np.random.default_rng(batch)
+    with apart.session(path) as session:
+        traced = trace_inference(model, input_signature)
+        _must_be_of(traced, session)
+        return rows_beside(partial(InFile, session, traced), model, traced, batches, open_size, timed)
+
+
+def rows_one_by_one(model: Any, batches: tuple[int, ...], open_size: Sequence[int] = ()) -> list[Row]:
+    """Differences between the model and its operations, computed one by one."""
+    traced = trace_inference(model)
+    return rows_beside(partial(OneByOne, traced.graph), model, traced, batches, open_size)
+
+
+def rows_beside(
+    begin: Callable[[], Calls],
+    model: Any,
+    traced: Traced,
+    batches: tuple[int, ...],
+    open_size: Sequence[int] = (),
+    timed: bool = False,
+) -> list[Row]:
+    """For each batch size two calls of the model beside the same two of what `begin` makes."""
+    specs, found = tree.flatten(traced.specs), list[Row]()
+    batches = tuple({spec.shape[0] for spec in specs if isinstance(spec.shape[0], int)}) or batches
+    sizes = sizes_of(model, traced, batches[0], open_size)
+    is_open = any(spec.is_open for spec in specs)
+    for batch in batches:
+        rng, calls = np.random.default_rng(batch), list[Row]()
+        given = [arguments_of(traced, batch, rng, extent) for extent in sizes]
         with keeping_states(traced.graph) as states:
-            if not found:
-                _must_be_of(traced, session, bool(states))
-                sizes = sizes_of(model, traced, batch, open_size)[: 2 if states or is_open else 1]
-            given = [arguments_of(traced, batch, rng, extent) for extent in sizes]
-            feeds = [dict(zip(names, tree.flatten(arguments), strict=True)) for arguments in given]
-            where = [(batch, extent if is_open else None) for extent in sizes]
-            apart = list(_differences(model, session, zip(given, feeds, where, strict=True), states))
-            times = (0.0, 0.0)
+            other = begin()
+            for extent, arguments in zip(sizes, given, strict=True):
+                row = Row(batch, 0.0, size=extent if is_open else None)
+                outputs = [x for x in tree.flatten(model(*arguments, training=False)) if x is not None]
+                results = [np.asarray(x) for x in [*outputs, *(state.array for state in states)]]
+                with telling(batch, row.size):
+                    pairs = zip(other(tree.flatten(arguments)), results, strict=False)
+                    most = max((difference(*pair) for pair in pairs), default=0.0)
+                calls.append(replace(row, difference=most))
+            row = max(calls, key=lambda row: row.difference)
             if timed:
-                times = (
-                    typical_us(partial(session.run, feeds[0])),
-                    typical_us(partial(model, *given[0], training=False)),
-                )
-        most = max(range(len(sizes)), key=apart.__getitem__)
-        found.append(Row(batch, apart[most], *times, size=where[most][1]))
+                times = other.typical_us(tree.flatten(given[0]))
+                us = typical_us(partial(model, *given[0], training=False))
+                row = replace(row, onnxruntime_us=times, kcompile_us=us)
+        found.append(row)
     return found
 
 
-def _differences(
-    model: Any,
-    session: Session,
-    given: Iterable[tuple[list[Any], dict[str, np.ndarray], tuple[int, int | None]]],
-    states: Sequence[Any],
-) -> Iterator[float]:
-    """The largest of one call after the other, of outputs and of what is kept for the next call.
-
-    given: arguments of the model, the same by the names of the file's inputs, and their batch and size.
-    """
-    kept: dict[str, Any] = {}
-    for arguments, feed, where in given:
-        results = [np.asarray(x) for x in tree.flatten(model(*arguments, training=False)) if x is not None]
-        with telling(*where):
-            found = dict(zip(session.outputs, session.run(feed | kept), strict=True))
-        kept = {name: found[new] for name, new in session.states.items()}
-        expected = [*results, *(np.asarray(s.array) for s in states if kept)]
-        pairs = zip(found.values(), expected, strict=bool(kept) or not states)
-        yield max((difference(a, session.readable(b)) for a, b in pairs), default=0.0)
-
-
-def _must_be_of(traced: Traced, session: Session, states: bool) -> None:
+def _must_be_of(traced: Traced, session: apart.Apart) -> None:
     """Raise ValueError for the file of another model, or of a training step: by how much goes in and out.
 
-    states: new ones may go out, too; those that come in have defaults, and do not count.
+    New states may go out, too; those that come in have defaults, and do not count.
     """
     extra = len(session.outputs) - len(traced.outputs)
-    if len(session.names) != len(traced.inputs) or extra < 0 or (extra and not states):
+    if len(session.names) != len(traced.inputs) or extra not in (0, len(states_of(traced.graph))):
         raise ValueError(
             message(
                 "The file is not the inference call of this model.",
@@ -161,18 +212,6 @@ def _must_be_of(traced: Traced, session: Session, states: bool) -> None:
 
 def _few(names: Sequence[str], most: int = 3) -> str:
     return ", ".join([*names[:most], *["..."] * (len(names) > most)])
-
-
-def typical_us(call: Callable[[], Any], seconds: float = 0.2, most: int = 200) -> float:
-    """The median microseconds of a call, over `most` calls or what `seconds` allow, and at least 3."""
-    call()
-    times: list[int] = []
-    end = time.perf_counter() + seconds
-    while len(times) < 3 or (len(times) < most and time.perf_counter() < end):
-        begin = time.perf_counter_ns()
-        call()
-        times.append(time.perf_counter_ns() - begin)
-    return float(np.median(times) / 1e3)
 
 
 def tolerance_of(model: Any) -> float:

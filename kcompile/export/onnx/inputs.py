@@ -12,7 +12,7 @@ import numpy as np
 from kcompile.core import dtypes, tree
 from kcompile.export.onnx.emit import states_of
 from kcompile.export.onnx.signature import Spec, Traced
-from kcompile.ir.graph import Graph
+from kcompile.ir.graph import Graph, Value
 from kcompile.ir.positions import ANY, CAREFUL, lie_within
 
 TEXTS = ("", "a", "The quick, brown fox!", "  no\tÉtudes ", "0", "[UNK]", "yes")  # inputs that are text
@@ -41,8 +41,8 @@ def random_input(spec: Spec, batch: int, rng: np.random.Generator, extent: int =
     """What most models accept: normal floats; texts; ints that are positions where something is looked up,
     and not 0 elsewhere, by which runtimes do not divide.
     """
-    batch = spec.shape[0] if isinstance(spec.shape[0], int) else batch
-    shape = (batch, *(d if isinstance(d, int) else extent for d in spec.shape[1:]))
+    opened = (batch, *(extent for _ in spec.shape[1:]))
+    shape = tuple(d if isinstance(d, int) else size for d, size in zip(spec.shape, opened, strict=False))
     if spec.dtype == dtypes.STRING:
         return rng.choice(np.array(TEXTS, object), shape)
     kind = dtypes.numpy_dtype(spec.dtype)
@@ -53,18 +53,21 @@ def random_input(spec: Spec, batch: int, rng: np.random.Generator, extent: int =
     return rng.integers(least, min(spec.limit or ANY, most), shape).astype(kind)
 
 
-def state_of(graph: Graph) -> list[tuple[Any, np.ndarray]]:
-    """The variables that a call leaves for the next one, and what they hold now."""
-    changed = [graph.variables[leaf.node.attrs["uid"]] for leaf in states_of(graph)]
-    return [(variable, np.array(variable.array)) for variable in changed]
+def kept_by(graph: Graph) -> dict[Value, Any]:
+    """The variables that a call leaves for the next one, by their leaves: those that its results depend on
+    come first.
+    """
+    leaves = dict.fromkeys([*states_of(graph), *graph.assignments])
+    return {leaf: graph.variables[leaf.node.attrs["uid"]] for leaf in leaves}
 
 
 @contextmanager
 def keeping_states(graph: Graph) -> Iterator[list[Any]]:
     """The variables that calls inside of it change; they are put back at its end."""
-    states = state_of(graph)
+    states = list(kept_by(graph).values())
+    before = [np.array(variable.array) for variable in states]
     try:
-        yield [variable for variable, _ in states]
+        yield states
     finally:
-        for variable, before in states:
-            variable.assign(before)
+        for variable, array in zip(states, before, strict=True):
+            variable.assign(array)

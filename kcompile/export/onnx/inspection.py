@@ -11,16 +11,19 @@ from typing import Any
 import numpy as np
 
 from kcompile.core import dtypes
+from kcompile.export.onnx.inputs import EXTENT, random_input
+from kcompile.export.onnx.signature import Spec
 from kcompile.ir.positions import CAREFUL
 
 LOOKS_UP = ("Gather", "GatherElements")
 MOVES = ("Cast", "Identity", "Reshape", "Transpose", "Unsqueeze", "Squeeze", "Flatten", "Slice", "Expand")
+UNNAMED = "?"
 ASKS = ("Equal", "Less", "Greater", "LessOrEqual", "GreaterOrEqual", "Shape")  # which any numbers may be
 
 
 @dataclass(frozen=True)
 class Tensor:
-    """An input or output: a dimension is a number, a name, or "?"."""
+    """An input or output: a dimension is a number, a name, or `UNNAMED`."""
 
     name: str
     dtype: str
@@ -136,22 +139,19 @@ def is_open(described: Description) -> bool:
     return not all(isinstance(d, int) for tensor in described.inputs for d in tensor.shape[1:])
 
 
-def random_feed(described: Description, batch: int, extent: int = 32) -> dict[str, np.ndarray]:
-    """Random arrays for the inputs; the first dimension is the batch wherever it is open, others `extent`."""
+def random_feed(described: Description, batch: int, extent: int = EXTENT) -> dict[str, np.ndarray]:
+    """Random arrays for the inputs: what is named as a first dimension is the batch, and what else is open
+    `extent`. Whole numbers of which the file does not say that they are positions may be some nevertheless.
+    """
     rng, feed = np.random.default_rng(batch), {}
+    rows = {tensor.shape[0]: batch for tensor in described.inputs if tensor.shape} | {UNNAMED: None}
     for tensor in described.inputs:
-        shape = [d if isinstance(d, int) else extent if k else batch for k, d in enumerate(tensor.shape)]
-        if tensor.dtype == dtypes.STRING:
-            feed[tensor.name] = rng.choice(np.array(("", "a", "some text"), object), shape)
-            continue
-        if tensor.dtype not in dtypes.DTYPES:
+        if tensor.dtype not in (*dtypes.DTYPES, dtypes.STRING):
             raise ValueError(f"There are no random numbers for input {tensor.name!r}: {tensor.dtype}")
-        kind, most = dtypes.numpy_dtype(tensor.dtype), described.positions.get(tensor.name)
-        floats = dtypes.is_float(tensor.dtype) and most is None
-        most = (
-            min(most or CAREFUL, np.iinfo(kind).max + 1) if dtypes.is_int(tensor.dtype) else most or CAREFUL
-        )
-        feed[tensor.name] = (rng.normal(size=shape) if floats else rng.integers(0, most, shape)).astype(kind)
+        shape = tuple(d if isinstance(d, int) else rows.get(d) for d in tensor.shape)
+        most = described.positions.get(tensor.name, CAREFUL if dtypes.is_int(tensor.dtype) else None)
+        spec = Spec(shape, tensor.dtype, tensor.name, limit=most)
+        feed[tensor.name] = random_input(spec, batch, rng, extent)
     return feed
 
 
@@ -166,7 +166,7 @@ def _nodes(graph: Any) -> list[Any]:
 
 def _tensor(info: Any) -> Tensor:
     found = info.type.tensor_type
-    dims = [d.dim_param or (d.dim_value if d.HasField("dim_value") else "?") for d in found.shape.dim]
+    dims = [d.dim_param or (d.dim_value if d.HasField("dim_value") else UNNAMED) for d in found.shape.dim]
     form = info.type.WhichOneof("value") or "tensor_type"
     dtype = _dtype_name(found.elem_type) if form == "tensor_type" else form.removesuffix("_type")
     return Tensor(info.name, dtype, tuple(dims))

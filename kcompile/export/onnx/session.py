@@ -1,16 +1,20 @@
-"""A file in onnxruntime, called with arrays; those of bfloat16, which its Python has not, as float32."""
+"""A file in onnxruntime, called with arrays; those of bfloat16, which its Python has not, pass as float32."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from kcompile.core import dtypes
 from kcompile.export.onnx.emit import STATE
 
+BFLOAT16 = dtypes.numpy_dtype("bfloat16")
 FATAL = 4  # of what onnxruntime says, only this: errors are raised, and it warns of what is no mistake
 
 
@@ -33,20 +37,37 @@ class Session:
         self.outputs = [one.name for one in self._session.get_outputs()]
         known = self._session.get_modelmeta().custom_metadata_map
         self.states: dict[str, str] = json.loads(known.get(STATE, "{}"))
-        self.is_widened = any("bfloat16" in one.type for one in ports)
-        if self.is_widened:
+        self._dtypes = [BFLOAT16 if "bfloat16" in one.type else None for one in self._session.get_outputs()]
+        if any("bfloat16" in one.type for one in ports):
             self._session = onnxruntime.InferenceSession(_widened(path), options, providers=providers)
 
     def run(self, arrays: Sequence[np.ndarray] | Mapping[str, np.ndarray]) -> list[Any]:
         """The outputs for arrays in the order of the inputs, or by their names."""
         given = arrays.values() if isinstance(arrays, Mapping) else arrays
         names = list(arrays) if isinstance(arrays, Mapping) else self.names
-        feed = {name: self.readable(array) for name, array in zip(names, given, strict=True)}
-        return list(self._session.run(None, feed))
+        feed = {name: _readable(array) for name, array in zip(names, given, strict=True)}
+        found = zip(self._session.run(None, feed), self._dtypes, strict=True)
+        return [x if dtype is None else x.astype(dtype) for x, dtype in found]
 
-    def readable(self, array: np.ndarray) -> np.ndarray:
-        """What stands for an array where this session takes or gives it."""
-        return array.astype(np.float32) if array.dtype.name == "bfloat16" else array
+    def typical_us(self, arrays: Sequence[np.ndarray] | Mapping[str, np.ndarray], *limits: float) -> float:
+        """The median microseconds of a run; see `typical_us`."""
+        return typical_us(partial(self.run, arrays), *limits)
+
+
+def _readable(array: np.ndarray) -> np.ndarray:
+    return array.astype(np.float32) if array.dtype == BFLOAT16 else array
+
+
+def typical_us(call: Callable[[], Any], seconds: float = 0.2, most: float = 200) -> float:
+    """The median microseconds of a call, over `most` calls or what `seconds` allow, and at least 3."""
+    call()
+    times: list[int] = []
+    end = time.perf_counter() + seconds
+    while len(times) < 3 or (len(times) < most and time.perf_counter() < end):
+        begin = time.perf_counter_ns()
+        call()
+        times.append(time.perf_counter_ns() - begin)
+    return float(np.median(times) / 1e3)
 
 
 def _widened(path: str | os.PathLike[str]) -> bytes:
