@@ -14,6 +14,7 @@ from kcompile.cli.model_file import ModelFile, load
 from kcompile.cli.reporting import (
     examples,
     json_option,
+    measured_size_option,
     microseconds,
     of_onnxruntime,
     show,
@@ -40,26 +41,36 @@ MOST = 10_000  # calls that are measured
     "--seconds", type=click.FloatRange(min=0.0), default=0.5, show_default=True, help="Time per batch size."
 )
 @click.option("--onnxruntime", "beside", is_flag=True, help="Measure the exported model in onnxruntime too.")
+@measured_size_option
 @import_option
 @json_option
-def command(model: Path, batches: tuple[int, ...], seconds: float, beside: bool, as_json: bool) -> None:
+def command(
+    model: Path,
+    batches: tuple[int, ...],
+    seconds: float,
+    beside: bool,
+    open_size: int | None,
+    as_json: bool,
+) -> None:
     """Measure MODEL's time per call: the median on random inputs, after a first call."""
+    from kcompile.export.onnx.sizes import measured_size
     from kcompile.models.inputs import possible_batches
 
     network = load(model)
     batches = possible_batches(network, batches)
     with user_errors(), working(f"measuring {model}"):
-        rows = [_row(network, batch, seconds) for batch in batches]
+        open_size = measured_size(network, batches[0], open_size)
+        given = {batch: _arguments(network, batch, open_size) for batch in batches}
+        rows = [_row(network, batch, arguments, seconds) for batch, arguments in given.items()]
         if beside:
-            for row, us in zip(rows, _onnxruntime(network, batches, seconds), strict=True):
+            for row, us in zip(rows, _onnxruntime(network, given, seconds), strict=True):
                 row["onnxruntime_us"] = us
-    show({"file": str(model), "batches": rows}, _lines(rows), as_json)
+    show({"file": str(model), "open_size": open_size, "batches": rows}, _lines(rows, open_size), as_json)
 
 
-def _row(network: Any, batch: int, seconds: float) -> dict[str, Any]:
+def _row(network: Any, batch: int, arguments: list[Any], seconds: float) -> dict[str, Any]:
     import time
 
-    arguments = _arguments(network, batch)
     call = partial(network, *arguments, training=False)
     begin = time.perf_counter()
     call()
@@ -74,19 +85,16 @@ def _typical(call: Any, seconds: float) -> float:
     return typical_us(call, seconds, MOST)
 
 
-def _arguments(network: Any, batch: int) -> list[Any]:
+def _arguments(network: Any, batch: int, size: int | None) -> list[Any]:
     import numpy as np
 
-    from kcompile.export.onnx.inputs import arguments_of
+    from kcompile.export.onnx.inputs import EXTENT, arguments_of
     from kcompile.export.onnx.signature import trace_inference
-    from kcompile.export.onnx.sizes import sizes_of
 
-    traced = trace_inference(network)
-    size, _ = sizes_of(network, traced, batch)
-    return arguments_of(traced, batch, np.random.default_rng(batch), size)
+    return arguments_of(trace_inference(network), batch, np.random.default_rng(batch), size or EXTENT)
 
 
-def _onnxruntime(network: Any, batches: tuple[int, ...], seconds: float) -> list[float]:
+def _onnxruntime(network: Any, given: dict[int, list[Any]], seconds: float) -> list[float]:
     import tempfile
     from importlib.util import find_spec
 
@@ -98,12 +106,14 @@ def _onnxruntime(network: Any, batches: tuple[int, ...], seconds: float) -> list
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
         network.export(path, format="onnx", verbose=False)
-        feeds = [tree.flatten(_arguments(network, batch)) for batch in batches]
+        feeds = map(tree.flatten, given.values())
         with of_onnxruntime(path), apart.session(path) as session:
             return [session.typical_us(feed, seconds, MOST) for feed in feeds]
 
 
-def _lines(rows: list[dict[str, Any]]) -> Iterator[str]:
+def _lines(rows: list[dict[str, Any]], open_size: int | None) -> Iterator[str]:
+    if open_size is not None:
+        yield f"measured with open dimensions of size {open_size}"
     beside = "onnxruntime_us" in rows[0]
     yield f"{'batch':>6}  {'first call':>12}  {'kcompile':>12}  {'samples/s':>12}" + "   onnxruntime" * beside
     for row in rows:

@@ -10,7 +10,7 @@ import click
 
 from kcompile.cli.custom import import_option
 from kcompile.cli.model_file import ModelFile, OutputFile, load, refuse_same
-from kcompile.cli.reporting import examples, json_option, show, user_errors, working
+from kcompile.cli.reporting import examples, json_option, measured_size_option, show, user_errors, working
 
 
 @click.command(
@@ -34,14 +34,16 @@ from kcompile.cli.reporting import examples, json_option, show, user_errors, wor
     type=OutputFile(),
     help="Write a page instead: graphs, roofline, memory over time, kernels; one file that loads nothing.",
 )
+@measured_size_option
 @import_option
 @json_option
-def command(model: Path, batch_size: int, html: Path | None, as_json: bool) -> None:
+def command(model: Path, batch_size: int, html: Path | None, open_size: int | None, as_json: bool) -> None:
     """Show MODEL's graph before and after the passes, and its kernels.
 
     Of each kernel: what was fused into it, operations, bytes, measured time and share of the machine's peak.
     A compiled model shows its training step too. Of a model over text: the part behind the text.
     """
+    from kcompile.export.onnx.sizes import measured_size
     from kcompile.models.host_stage import compiled_part
     from kcompile.models.inputs import possible_batches
 
@@ -50,11 +52,14 @@ def command(model: Path, batch_size: int, html: Path | None, as_json: bool) -> N
     network = compiled_part(load(model))
     (batch_size,) = possible_batches(network, (batch_size,))
     with user_errors(str(model)), working(f"measuring the kernels of {model}"):
-        text = StringIO()
-        programs = network.explain(batch_size=batch_size, file=text if as_json else None, html=html)
+        open_size, text = measured_size(network, batch_size, open_size), StringIO()
+        programs = network.explain(
+            batch_size=batch_size, file=text if as_json else None, html=html, open_size=open_size
+        )
     shown = {name: [asdict(kernel) for kernel in kernels] for name, kernels in programs.items()}
-    result = {"file": str(model), "batch_size": batch_size, "programs": shown}
+    result = {"file": str(model), "batch_size": batch_size, "open_size": open_size, "programs": shown}
     if html is not None:
         result["html"] = str(html)
-    lines = [] if html is None else [f"{html}: {html.stat().st_size:,} bytes; open it in a browser"]
+    lines = [] if open_size is None else [f"measured with open dimensions of size {open_size}"]
+    lines += [] if html is None else [f"{html}: {html.stat().st_size:,} bytes; open it in a browser"]
     show(result, lines, as_json)

@@ -36,6 +36,12 @@ open_size_option: Callable[[Any], Any] = click.option(
     help="Size of open dimensions behind the batch in the check; given twice, in one call and in the next. "
     "[default: sizes that the model takes]",
 )
+measured_size_option: Callable[[Any], Any] = click.option(
+    "--open-size",
+    type=click.IntRange(min=1),
+    metavar="SIZE",
+    help="Size of open dimensions behind the batch. [default: 32, or another one that the model takes]",
+)
 
 
 class Interrupted(click.ClickException):

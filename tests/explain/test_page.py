@@ -12,9 +12,10 @@ import pytest
 
 import kcompile
 from kcompile import layers
-from kcompile.explain import labels_for, measured_programs
+from kcompile.explain import measured_programs
 from kcompile.explain.boxes import of_graph, of_kernels
 from kcompile.explain.wording import Layers
+from kcompile.training.likely_labels import labels_for
 from tests.explain.browser import look
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import onnx
 import pytest
@@ -156,6 +158,37 @@ def test_what_else_calls_models_with_open_sizes(tmp_path):
     onnx.checker.check_model(path, full_check=True)
     model.save(saved := tmp_path / "m.keras")
     assert json_of("bench", saved, "--batch-size", 1, "--seconds", 0.01)
+
+
+MEASURED = {  # what is computed, of which shape, and with which size it is measured
+    "likely": (layers.Dense(2), (None, 3), 32),
+    "threes": (layers.Reshape((-1, 3)), (None,), 12),
+    "a long kernel": (lambda x: layers.Conv1D(2, 40)(x), (None, 2), 64),
+    "positions": (lambda x: LookedUp()(x), (None, 4), 7),
+    "closed": (layers.Dense(2), (4, 3), None),
+}
+
+
+@pytest.mark.parametrize("name", MEASURED)
+def test_what_is_measured_has_a_size_that_the_model_takes(name, tmp_path):
+    function, shape, size = MEASURED[name]
+    model = network(function, shape)
+    model.compile("sgd", "mse")
+    model.save(saved := tmp_path / "m.keras")
+    assert [*model.explain(batch_size=2, file=io.StringIO())] == ["predict", "train"]
+    for command in (("explain", "-b", 2), ("bench", "-b", 2, "--seconds", 0)):
+        assert json_of(*command, saved)["open_size"] == size
+        said = f"open dimensions of size {size}"
+        result = call(*command, saved)
+        assert result.exit_code == 0 and (said in result.output) == (size is not None)
+        if size is not None:
+            assert (
+                json_of(*command, saved, "--open-size", 2 * size if name != "positions" else 9)["open_size"]
+                > size
+            )
+    if name == "a long kernel":
+        for command in ("explain", "bench"):
+            assert call(command, saved, "--open-size", 3).exit_code == 1
 
 
 FALLING = {  # positions that small numbers put where nothing is

@@ -14,6 +14,7 @@ from kcompile.export.onnx.inputs import random_input
 from kcompile.export.onnx.signature import Spec, Traced, make_spec
 from kcompile.ir.graph import Value
 from kcompile.ir.types import Shape
+from kcompile.training.likely_labels import labels_for
 
 CLASSES = 2  # of labels, as any loss has them
 SAMPLES = 2  # of the arrays that stand for a batch while it is traced
@@ -40,8 +41,6 @@ def candidates(
     if signature is not None:
         yield from of_signature(signature, traced)
         return
-    from kcompile.explain import labels_for
-
     y, values = labels_for(model, outputs), traced.graph.outputs
     yield _as_open(y, outputs, values)
     yield from _sequences(y, outputs, values)

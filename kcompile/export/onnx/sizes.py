@@ -15,27 +15,31 @@ import numpy as np
 from kcompile.core import symbolic, tree
 from kcompile.core.errors import AccidentError, message
 from kcompile.export.onnx.inputs import arguments_of, keeping_states
-from kcompile.export.onnx.signature import Spec, Traced
+from kcompile.export.onnx.signature import Spec, Traced, trace_inference
 from kcompile.ir.evaluate import bind_symbols, concrete
 from kcompile.ir.graph import Graph
 from kcompile.ir.positions import lie_within
 from kcompile.ir.types import TensorType
 
 SIZES = (7, 12, 16, 32, 64, 96, 48, 60, 128, 224, 9, 5, 3, 2, 1)
+LIKELY = (32,)  # where a call is measured, or nothing is known of a model
 REFUSALS = (ValueError, TypeError, LookupError, ArithmeticError, NotImplementedError, AccidentError)
 
 Sizes = tuple[int, int]  # of all open dimensions behind the batch, in one call and in the next
 
 
-def sizes_of(model: Any, traced: Traced, batch: int, open_size: Sequence[int] = ()) -> Sizes:
+def sizes_of(
+    model: Any, traced: Traced, batch: int, open_size: Sequence[int] = (), first: Sequence[int] = ()
+) -> Sizes:
     """Two sizes that the model takes, or one twice; `open_size` instead, if it is given.
 
+    first: what is tried before all others.
     Raises:  ValueError if it takes none of those that are tried.
     """
     specs = tree.flatten(traced.specs)
     if open_size or not any(spec.is_open for spec in specs):
-        first, *others = open_size or SIZES
-        return first, (others or [first])[0]
+        one, *others = open_size or SIZES
+        return one, (others or [one])[0]
 
     def says_something(extent: int) -> bool:
         arguments = arguments_of(traced, batch, np.random.default_rng(batch), extent)
@@ -46,7 +50,16 @@ def sizes_of(model: Any, traced: Traced, batch: int, open_size: Sequence[int] = 
             telling = are_telling(np.asarray(x) for x in results if x is not None)
         return lie_within(traced.graph, flat) and telling
 
-    return first_fitting(_candidates(specs), says_something, REFUSALS)
+    return first_fitting((*first, *_candidates(specs)), says_something, REFUSALS)
+
+
+def measured_size(model: Any, batch: int, open_size: int | None = None) -> int | None:
+    """One size for what is measured, `LIKELY` if the model takes it; None if no dimension is open."""
+    traced = trace_inference(model)
+    given = () if open_size is None else (open_size,)
+    if not any(spec.is_open for spec in tree.flatten(traced.specs)):
+        return None
+    return sizes_of(model, traced, batch, given, LIKELY)[0]
 
 
 def first_fitting(
