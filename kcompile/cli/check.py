@@ -165,7 +165,8 @@ def _run(session: Any, described: Any, open_size: tuple[int, ...], rows: list[An
     is_open = inspection.is_open(described)
     if is_open and not open_size:
         with user_errors():
-            open_size = sizes.first_fitting((*sizes.LIKELY, *sizes.SIZES), run, (ValueError,))
+            further = sizes.further_sizes(one.shape for one in described.inputs)
+            open_size = sizes.first_fitting((*sizes.LIKELY, *sizes.SIZES), run, (ValueError,), further)
     row = {"size": open_size[0]} if is_open else {}
     for batch in batches:
         feed = inspection.random_feed(described, batch, *row.values())

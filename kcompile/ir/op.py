@@ -46,6 +46,7 @@ class Op:
     simplify(out, *inputs, **attrs) -> Value | None  the same bits by fewer ops (MLIR: canonicalization)
     view(inner, shape, **attrs) -> View | None       the value as a strided view of its input's memory
     positions(*types, **attrs) -> (k, extent)        input k holds positions, below this extent
+    onnx_least(**attrs) -> [extent, ...]             of open axes of input 0, for the ONNX nodes to hold
     batch(out, xs, stacked, steps, **attrs)          many at once along a new first axis (vmap); stacked: the
                                                      inputs that have it
     batch_sum(out, xs, stacked, steps, **attrs)      the sum of these
@@ -108,6 +109,9 @@ class Op:
 
     def positions(self, function: Callable[..., Any]) -> Callable[..., Any]:
         return self._rule("positions", function)
+
+    def onnx_least(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        return self._rule("onnx_least", function)
 
     def batch(self, function: Callable[..., Any]) -> Callable[..., Any]:
         return self._rule("batch", function)

@@ -101,6 +101,12 @@ def _surround_onnx(g: Any, x: str, *, before: Any, after: Any, mode: str) -> str
     return str(g.node("Pad", x, g.dims((*before, *after)), mode=mode))
 
 
+@surround_op.onnx_least
+def _surround_onnx_least(*, before: Any, after: Any, mode: str) -> list[int]:
+    """The extents from which on what is written holds for open ones."""
+    return [max(b, a) + 1 if mode == "reflect" else 1 for b, a in zip(before, after, strict=True)]
+
+
 def _symmetric_onnx(g: Any, x: str, widths: Sequence[tuple[int | Int, int, int]]) -> str:
     """What repeats is x and x backwards: both, wrapped, without as much at the end as x backwards has."""
     opened = [k for k, (d, *around) in enumerate(widths) if any(around) and not isinstance(d, int)]

@@ -7,7 +7,9 @@ a file alone) before anything is compared, so that a difference stays one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -22,6 +24,8 @@ from kcompile.ir.positions import lie_within
 from kcompile.ir.types import TensorType
 
 SIZES = (7, 12, 16, 32, 64, 96, 48, 60, 128, 224, 9, 5, 3, 2, 1)
+MOST, ELEMENTS = 512, 2**18  # of a size, and of what is open in an array, where none of these fits
+FEW = 5  # of those that operations take, with which the model is called
 LIKELY = (32,)  # where a call is measured, or nothing is known of a model
 REFUSALS = (ValueError, TypeError, LookupError, ArithmeticError, NotImplementedError, AccidentError)
 
@@ -41,16 +45,25 @@ def sizes_of(
         one, *others = open_size or SIZES
         return one, (others or [one])[0]
 
-    def says_something(extent: int) -> bool:
+    def given(extent: int) -> list[Any]:
         arguments = arguments_of(traced, batch, np.random.default_rng(batch), extent)
-        flat = tree.flatten(arguments)
-        _must_hold(traced.graph, bind_symbols(traced.graph.inputs, flat))
+        _must_hold(traced.graph, bind_symbols(traced.graph.inputs, tree.flatten(arguments)))
+        return arguments
+
+    def is_possible(extent: int) -> bool:
+        with suppress(*REFUSALS):
+            return bool(given(extent))
+        return False
+
+    def says_something(extent: int) -> bool:
+        arguments = given(extent)
         with keeping_states(traced.graph):
             results = tree.flatten(model(*arguments, training=False))
             telling = are_telling(np.asarray(x) for x in results if x is not None)
-        return lie_within(traced.graph, flat) and telling
+        return lie_within(traced.graph, tree.flatten(arguments)) and telling
 
-    return first_fitting((*first, *_candidates(specs)), says_something, REFUSALS)
+    further = filter(is_possible, further_sizes(spec.shape for spec in specs))
+    return first_fitting((*first, *_candidates(specs)), says_something, REFUSALS, islice(further, FEW))
 
 
 def measured_size(model: Any, batch: int, open_size: int | None = None) -> int | None:
@@ -63,33 +76,49 @@ def measured_size(model: Any, batch: int, open_size: int | None = None) -> int |
 
 
 def first_fitting(
-    tried: Sequence[int], says_something: Callable[[int], bool], refusals: tuple[type[Exception], ...]
+    tried: Sequence[int],
+    says_something: Callable[[int], bool],
+    refusals: tuple[type[Exception], ...],
+    further: Iterable[int],
 ) -> Sizes:
     """The first two sizes with telling results (or one twice), for want of them two that run at all.
+
+    further: what is tried if each of the others is refused.
 
     Raises:  ValueError, if each of them is refused with one of `refusals`.
     """
     telling: list[int] = []
-    others: list[int] = []
+    silent: list[int] = []
     refused: list[tuple[int, Exception]] = []
-    for size in dict.fromkeys(tried):
-        try:
-            (telling if says_something(size) else others).append(size)
-        except refusals as error:
-            refused.append((size, error))
-        if len(telling) == 2:
+    for sizes in (dict.fromkeys(tried), further):
+        for size in sizes:
+            try:
+                (telling if says_something(size) else silent).append(size)
+            except refusals as error:
+                refused.append((size, error))
+            if len(telling) == 2:
+                break
+        if telling or silent:
             break
-    found = telling or others
+    found = telling or silent
     if not found:
-        numbers, (first, cause) = ", ".join(str(size) for size, _ in refused), refused[0]
+        numbers, (first, cause) = ", ".join(map(str, dict.fromkeys(tried))), refused[0]
         raise ValueError(
             message(
-                f"None of the sizes that were tried for the open dimensions can be computed: {numbers}.",
+                "None of the sizes that were tried for the open dimensions can be computed: "
+                f"{numbers}, and no other one that is small.",
                 received=f"with {first}: {str(cause).strip().splitlines()[0].rstrip('.')}",
                 hint="say with `open_size` which sizes there may be",
             )
         ) from cause
     return found[0], found[min(1, len(found) - 1)]
+
+
+def further_sizes(shapes: Iterable[Sequence[object]]) -> Iterator[int]:
+    """Sizes beside `SIZES` with which arrays of such shapes are not too large."""
+    axes = max(sum(not isinstance(d, int) for d in shape[1:]) for shape in shapes)
+    most = min(MOST, round(ELEMENTS ** (1 / axes)))
+    return (size for size in range(1, most + 1) if size not in SIZES)
 
 
 def are_telling(results: Iterable[np.ndarray]) -> bool:
@@ -122,5 +151,9 @@ def _must_hold(graph: Graph, symbols: Mapping[str, int]) -> None:
             continue
         if any(size < 1 for size in made):
             raise ValueError(f"nothing is left behind {node.op.name}")
+        least = node.op.rules["onnx_least"](**attrs) if node.op.has("onnx_least") else []
+        extents = zip(node.inputs[0].shape, taken[0].shape, least, strict=True) if least else ()
+        if any(size < n for d, size, n in extents if not isinstance(d, int)):
+            raise ValueError(f"{node.op.name} makes more of such a size than a file can say")
         if node.op.leaf is None and not node.op.has_bodies:
             node.op.infer_types(tuple(taken), attrs)
