@@ -155,8 +155,8 @@ def split(x: Any, indices_or_sections: Extents, axis: int = 0) -> list[Any]:
     if np.ndim(indices_or_sections):
         return _cut(x, [int(k) for k in np.asarray(indices_or_sections)], axis)
     sections = int(indices_or_sections)
-    size = d // sections
-    if size * sections != d:
+    size = symbolic.floordiv(d, sections)
+    if not movement.fit(size * sections, d):
         raise ShapeError(
             message(
                 f"split: axis {axis} cannot be divided into {sections} equal parts.", received=f"{x.shape}"

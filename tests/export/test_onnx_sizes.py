@@ -69,6 +69,8 @@ TAKEN = {
     "elevens, twice": (layers.Reshape((-1, 11, 2)), (None, 2), (11, 22)),
     "a long kernel over long threes": (lambda x: layers.Conv1D(2, 300, strides=3)(x), (None, 2), (300, 301)),
     "borders that go back once": (lambda x: ops.pad(x, ((0, 0), (8, 9)), "reflect"), (None,), (12, 16)),
+    "halves side by side": (lambda x: ops.concatenate(ops.split(x, 2, axis=1), -1), (None, 4), (4, 6)),
+    "fifths": (lambda x: ops.stack(ops.split(x, 5, axis=1), 1), (None, 4), (60, 5)),
     "one size only": (lambda x: ops.reshape(x, (-1, 48)), (None,), (96, 48)),
     "the first of many": (lambda x: ops.top_k(x, 15)[0], (None,), (16, 32)),
     "anything": (layers.Dense(2), (None, 3), (7, 12)),

@@ -108,3 +108,17 @@ def test_a_built_layer_takes_inputs_of_unknown_sizes(name):
     model = keras.Model(inputs, layer(inputs))
     assert model.output_shape == shape
     np.testing.assert_allclose(model.predict(x, verbose=0), want, **TOLERANCE)
+
+
+@pytest.mark.parametrize("parts", [2, 5])
+def test_open_axes_are_split_into_equal_parts(parts):
+    """As many as there are only where the size divides, which a call with arrays tells."""
+    x = keras.Input((None, 3))
+    split = keras.ops.split(x, parts, axis=1)
+    assert [part.shape for part in split] == [(None, None, 3)] * parts
+    model = keras.Model(x, split)
+    given = images((None, 3), 4 * parts, 0)
+    for part, expected in zip(model.predict(given, verbose=0), np.split(given, parts, axis=1), strict=True):
+        np.testing.assert_array_equal(part, expected)
+    with pytest.raises(ValueError, match="equal parts"):
+        model.predict(images((None, 3), 4 * parts + 1, 0), verbose=0)
