@@ -9,6 +9,7 @@ import pytest
 
 import kcompile
 from kcompile import Input, Model, layers, ops
+from kcompile.export.onnx import check
 from tests.export.onnx_tools import graph_of, model_of, run
 
 RNG = np.random.default_rng(0)
@@ -249,6 +250,18 @@ class Counting(layers.Layer):
     def call(self, x):
         self.w.assign(ops.reshape(ops.exp(ops.reshape(self.w, ())), (1, 1)))
         return x * self.w
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_rows_of_halves_are_turned_once(dtype, tmp_path):
+    """A change of shape stays between the transpose and the product, which onnxruntime dies of otherwise."""
+    x = Input((2, 6, 4, 2), dtype=dtype)
+    y = layers.Reshape((4, 6, 4), dtype=dtype)(layers.Permute((1, 4, 2, 3), dtype=dtype)(x))
+    model = Model(x, layers.Permute((2, 1, 3), dtype=dtype)(layers.Dense(6, dtype=dtype)(y)))
+    model.export(path := tmp_path / "m.onnx", verbose=False)
+    operators = [node.op_type for node in onnx.load(path).graph.node]
+    assert operators == ["Transpose", "Reshape", "MatMul", "Add"]
+    check(model, path)
 
 
 @pytest.mark.parametrize("training", [False, True])

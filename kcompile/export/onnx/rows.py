@@ -45,10 +45,14 @@ def within_reshapes(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
 
 
 def turned_before(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
-    """Rows in another order, which one transpose brings them into before they are computed on."""
+    """Rows in another order, which one transpose brings them into before they are computed on.
+
+    A change of shape stays between it and a product: through one of dimensions of size 1, which might be
+    dropped, transposes have sunk before (`may_be_turned`).
+    """
     chain, x = around.chain(node.inputs[0], partial(_source, around))
     perm = node.attrs["perm"]
-    if not chain or perm[-1] != len(perm) - 1 or not may_be_turned(around, x):
+    if not chain or perm[-1] != len(perm) - 1:
         return None
     name = f"{node.outputs[0]}:rows"
     turned = moved_groups(around, replace(node, inputs=(x,), outputs=(name,)))
