@@ -59,19 +59,27 @@ def halved(x):
 # What is computed, of which shape, and with which sizes.
 TAKEN = {
     "poolings that leave nothing": (pooled, (None, None, 3), (16, 32)),
-    "threes": (layers.Reshape((-1, 3)), (None,), (12, 96)),
+    "threes": (layers.Reshape((-1, 3)), (None,), (6, 9)),
     "a long kernel": (lambda x: layers.Conv1D(2, 40)(x), (None, 2), (64, 96)),
     "positions that are looked up": (lambda x: LookedUp()(x), (None, 4), (7, 9)),
     "positions that are cut off": (lambda x: CutOff()(x), (None, 4), (1, 7)),
     "multiples that are asked for": (lambda x: Filled()(halved(x)), (None, None, 3), (8, 12)),
     "multiples": (halved, (None, None, 3), (8, 12)),
-    "twenty-fives": (layers.Reshape((-1, 25)), (None,), (25, 50)),
-    "elevens, twice": (layers.Reshape((-1, 11, 2)), (None, 2), (11, 22)),
+    "twenty-fives": (layers.Reshape((-1, 25)), (None,), (50, 75)),
+    "elevens, twice": (layers.Reshape((-1, 11, 2)), (None, 2), (22, 33)),
     "a long kernel over long threes": (lambda x: layers.Conv1D(2, 300, strides=3)(x), (None, 2), (300, 301)),
     "borders that go back once": (lambda x: ops.pad(x, ((0, 0), (8, 9)), "reflect"), (None,), (12, 16)),
     "halves side by side": (lambda x: ops.concatenate(ops.split(x, 2, axis=1), -1), (None, 4), (4, 6)),
-    "fifths": (lambda x: ops.stack(ops.split(x, 5, axis=1), 1), (None, 4), (60, 5)),
-    "one size only": (lambda x: ops.reshape(x, (-1, 48)), (None,), (96, 48)),
+    "threes beside halves": (
+        lambda x: [
+            layers.Reshape((-1, 3))(x),
+            layers.GlobalMaxPooling1D()(layers.Conv1D(2, 2, 2)(x[..., None])),
+        ],
+        (None,),
+        (6, 9),
+    ),
+    "fifths": (lambda x: ops.stack(ops.split(x, 5, axis=1), 1), (None, 4), (10, 15)),
+    "what meets a multiple": (lambda x: x + ops.repeat(x[:, ::6], 6, 1), (None,), (12, 18)),
     "the first of many": (lambda x: ops.top_k(x, 15)[0], (None,), (16, 32)),
     "anything": (layers.Dense(2), (None, 3), (7, 12)),
     "no numbers at all": (lambda x: ops.log(-1 - ops.abs(x)), (None, 3), (7, 12)),
@@ -166,7 +174,7 @@ def test_what_else_calls_models_with_open_sizes(tmp_path):
 
 MEASURED = {  # what is computed, of which shape, and with which size it is measured
     "likely": (layers.Dense(2), (None, 3), 32),
-    "threes": (layers.Reshape((-1, 3)), (None,), 12),
+    "threes": (layers.Reshape((-1, 3)), (None,), 30),
     "a long kernel": (lambda x: layers.Conv1D(2, 40)(x), (None, 2), 64),
     "positions": (lambda x: LookedUp()(x), (None, 4), 7),
     "closed": (layers.Dense(2), (4, 3), None),
@@ -193,6 +201,31 @@ def test_what_is_measured_has_a_size_that_the_model_takes(name, tmp_path):
     if name == "a long kernel":
         for command in ("explain", "bench"):
             assert call(command, saved, "--open-size", 3).exit_code == 1
+
+
+STEPS = {  # networks, and the names of the open dimensions of an input and of its labels
+    "less": (lambda x: layers.Conv1D(2, 5)(x), (None, 3), "sequence", "sequence-4"),
+    "a part": (lambda x: layers.Conv1D(2, 5, strides=4, padding="same")(x), (None, 3), "sequence", None),
+    "of multiples": (lambda x: layers.Dense(2)(layers.Reshape((-1, 25))(x)), (None,), "25*length", "length"),
+    "as many": (lambda x: halved(x), (None, None, 3), "4*height", "4*height"),
+}
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_training_steps_alone_are_run_with_what_names_say(name, tmp_path):
+    function, shape, given, labels = STEPS[name]
+    model = network(function, shape)
+    model.compile("sgd", "mse")
+    model.export(path := tmp_path / "step.onnx", training=True, verbose=False)
+    named = {
+        port.name: [d.dim_param for d in port.type.tensor_type.shape.dim]
+        for port in onnx.load(path).graph.input
+    }
+    assert named[model.inputs[0].name][1] == given and labels in (None, named["y"][1])
+    assert json_of("check", path)["ok"]
+    if given != "sequence":
+        found = json_of("check", path, "--open-size", 33, code=3)
+        assert "is no multiple of" in found["problems"][0]
 
 
 FALLING = {  # positions that small numbers put where nothing is

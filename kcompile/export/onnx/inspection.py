@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from kcompile.core import dtypes
+from kcompile.export.onnx.dimension_names import sizes
 from kcompile.export.onnx.inputs import EXTENT, random_input
 from kcompile.export.onnx.signature import Spec
 from kcompile.ir.positions import CAREFUL
@@ -140,15 +141,21 @@ def is_open(described: Description) -> bool:
 
 
 def random_feed(described: Description, batch: int, extent: int = EXTENT) -> dict[str, np.ndarray]:
-    """Random arrays for the inputs: what is named as a first dimension is the batch, and what else is open
-    `extent`. Whole numbers of which the file does not say that they are positions may be some nevertheless.
+    """Random arrays for the inputs: what is named as a first dimension is the batch, what else is open has
+    `extent`, or the size that its name says. Whole numbers of which the file does not say that they are
+    positions may be some nevertheless.
+
+    Raises:  ValueError for an extent that names do not allow, and dtypes without random numbers.
     """
     rng, feed = np.random.default_rng(batch), {}
-    rows = {tensor.shape[0]: batch for tensor in described.inputs if tensor.shape} | {UNNAMED: None}
+    shapes = [tensor.shape for tensor in described.inputs]
+    rows = {shape[0]: batch for shape in shapes if shape and shape[0] != UNNAMED}
+    named = {d for shape in shapes for d in shape if isinstance(d, str) and d != UNNAMED}
+    known = sizes(sorted(named), {d: n for d, n in rows.items() if isinstance(d, str)}, extent)
     for tensor in described.inputs:
         if tensor.dtype not in (*dtypes.DTYPES, dtypes.STRING):
             raise ValueError(f"There are no random numbers for input {tensor.name!r}: {tensor.dtype}")
-        shape = tuple(d if isinstance(d, int) else rows.get(d) for d in tensor.shape)
+        shape = tuple(d if isinstance(d, int) else known.get(d) for d in tensor.shape)
         most = described.positions.get(tensor.name, CAREFUL if dtypes.is_int(tensor.dtype) else None)
         spec = Spec(shape, tensor.dtype, tensor.name, limit=most)
         feed[tensor.name] = random_input(spec, batch, rng, extent)

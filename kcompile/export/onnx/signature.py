@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from kcompile.core import dtypes, open_extents, tree
 from kcompile.core.errors import message
-from kcompile.core.symbolic import Int, symbol
+from kcompile.core.symbolic import FloorDiv, Int, symbol
 from kcompile.export.onnx.text import TextCalls, call_of, takes_or_makes_text
 from kcompile.ir.graph import Graph
 from kcompile.ir.op import make_parameter
@@ -127,21 +128,41 @@ def _with_open_sizes(model: Any, specs: list[Any]) -> Traced:
     """The trace in which as little as possible is asked of open sizes."""
     flat = tree.flatten(specs)
     ways, wrong = _prefixes([s.name for s in flat]), None
-    for multiple in MULTIPLES if any(s.is_open for s in flat) else (1,):
-        of_these = tree.map_structure(partial(replace, multiple=multiple), specs)
-        for way in ways if multiple == 1 else dict.fromkeys(map(tuple, (ways[0], ways[-1]))):
-            try:
-                return _traced(model, of_these, tree.flatten(of_these), way)
-            except ValueError as error:  # of a layer's own check, too, not only of shapes
-                # Inputs must agree in a dimension that the signature leaves open, or it must be even enough.
-                wrong = error if multiple == 1 else wrong
+
+    def trials(multiples: Iterable[int]) -> Iterator[tuple[int, Callable[[], Traced]]]:
+        for multiple in multiples:
+            of_these = tree.map_structure(partial(replace, multiple=multiple), specs)
+            for way in ways if multiple == 1 else dict.fromkeys(map(tuple, (ways[0], ways[-1]))):
+                yield multiple, partial(_traced, model, of_these, tree.flatten(of_these), way)
+
+    for multiple, trial in trials(MULTIPLES if any(s.is_open for s in flat) else (1,)):
+        try:
+            return trial()
+        except ValueError as error:  # of a layer's own check, too, not only of shapes
+            # Inputs must agree in a dimension that the signature leaves open, or it must be even enough.
+            wrong = error if multiple == 1 else wrong
     assert wrong is not None
     try:
         loose = tree.map_structure(partial(replace, broadcasts=True), specs)
         with open_extents.of_placeholders():
-            return replace(_traced(model, loose, tree.flatten(loose), ways[0]), broadcasts=True)
+            found = replace(_traced(model, loose, tree.flatten(loose), ways[0]), broadcasts=True)
     except ValueError:
         raise wrong from None
+    for _, trial in trials(_steps(found.graph)):
+        with suppress(ValueError):
+            return trial()
+    return found
+
+
+def _steps(graph: Graph, most: int = 4096) -> list[int]:
+    """Of what else extents may have to be multiples, so that what divides them anywhere does it evenly."""
+    shapes = (value.shape for node in graph.nodes() for value in node.values)
+    atoms = {atom for shape in shapes for d in shape if isinstance(d, Int) for atom in d.atoms()}
+    divided = [(a.numerator, a.divisor) for a in atoms if isinstance(a, FloorDiv)]
+    whole = [(x, d) for x, d in divided if isinstance(d, int)]
+    all_of_them = math.lcm(*(d // math.gcd(d, *(times for _, times in x.terms)) for x, d in whole))
+    steps = range(2, min(all_of_them, most) + 1)
+    return [step for step in steps if all_of_them % step == 0 and step not in MULTIPLES]
 
 
 def _prefixes(names: list[str]) -> list[list[str]]:

@@ -63,7 +63,7 @@ def sizes_of(
         return lie_within(traced.graph, tree.flatten(arguments)) and telling
 
     further = filter(is_possible, further_sizes(spec.shape for spec in specs))
-    return first_fitting((*first, *_candidates(specs)), says_something, REFUSALS, islice(further, FEW))
+    return first_fitting(_candidates(specs, first), says_something, REFUSALS, islice(further, FEW))
 
 
 def measured_size(model: Any, batch: int, open_size: int | None = None) -> int | None:
@@ -128,11 +128,13 @@ def are_telling(results: Iterable[np.ndarray]) -> bool:
     )
 
 
-def _candidates(specs: Sequence[Spec]) -> list[int]:
+def _candidates(specs: Sequence[Spec], wanted: Sequence[int]) -> list[int]:
+    """Multiples of what sizes must be multiples of: the wanted ones at first, or what comes next below."""
     step = max((spec.multiple for spec in specs), default=1)
+    likely = [max(size // step, 1) * step for size in wanted]
     # Two and three times what they must be multiples of; 1 first where they meet known ones.
     first = (2 * step, 3 * step) if step > 1 else (1,) if any(spec.broadcasts for spec in specs) else ()
-    return [*first, *(size for size in SIZES if size % step == 0)]
+    return [*likely, *first, *(size for size in SIZES if size % step == 0)]
 
 
 def _must_hold(graph: Graph, symbols: Mapping[str, int]) -> None:
