@@ -63,6 +63,8 @@ def _symbolic_pair(extent: Int, reach: int, stride: int) -> tuple[Any, Any]:
     """As above for an extent known at run time; elements that no window reads count as negative padding."""
     last = symbolic.floordiv(extent - 1, stride)  # the last window
     total = last * stride + reach - extent
+    if isinstance(total, int) and total < 0:  # of multiples of the stride, as of known extents
+        return 0, 0
     if reach >= stride:
         missing = total
     else:  # max(total, 0) without a maximum: how many of 0 ... reach - 2 the rest of the division reaches

@@ -78,6 +78,11 @@ TAKEN = {
         (None,),
         (6, 9),
     ),
+    "gaps in multiples": (
+        lambda x: [layers.Conv1D(2, 2, 5, padding="same")(x), layers.Reshape((-1, 10))(x)],
+        (None, 2),
+        (10, 15),
+    ),
     "fifths": (lambda x: ops.stack(ops.split(x, 5, axis=1), 1), (None, 4), (10, 15)),
     "what meets a multiple": (lambda x: x + ops.repeat(x[:, ::6], 6, 1), (None,), (12, 18)),
     "the first of many": (lambda x: ops.top_k(x, 15)[0], (None,), (16, 32)),
