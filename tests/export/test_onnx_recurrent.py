@@ -100,6 +100,16 @@ OPERATORS = {
     ),
     "dropout": (lambda: L.LSTM(4, dropout=0.3, recurrent_dropout=0.2), ["Transpose", "LSTM", "Squeeze"]),
     "cell": (lambda: L.RNN(L.LSTMCell(4)), ["Transpose", "LSTM", "Squeeze"]),
+    "hard-gates": (
+        lambda: L.LSTM(4, activation="elu", recurrent_activation="hard_sigmoid"),
+        ["Transpose", "LSTM", "Squeeze"],
+    ),
+    "gates-of-numbers": (
+        lambda: L.GRU(4, activation="leaky_relu", recurrent_activation="hard_sigmoid", reset_after=False),
+        ["Transpose", "GRU", "Squeeze"],
+    ),
+    "softplus": (lambda: L.GRU(4, activation="softplus"), ["Transpose", "GRU", "Squeeze"]),
+    "linear": (lambda: L.SimpleRNN(4, activation=None), ["Transpose", "RNN", "Squeeze"]),
 }
 
 
@@ -186,6 +196,18 @@ def test_both_directions_of_halves_are_one_operator(layer, bias, tmp_path):
     assert [ops_of(found).count(op) for op in (layer, "Cast")] == [1, (4 if bias else 3) + 2]
     assert onnx.TensorProto.FLOAT not in {t.data_type for t in found.graph.initializer}
     keras.export.onnx.check(model, tmp_path / "m.onnx")
+
+
+def test_each_direction_has_its_own_activations(tmp_path):
+    """And their numbers, of which some take none."""
+    x = keras.Input((None, 4))
+    backward = L.LSTM(3, activation="elu", recurrent_activation="hard_sigmoid", go_backwards=True)
+    y = L.Bidirectional(L.LSTM(3, activation="leaky_relu"), backward_layer=backward)(x)
+    model = keras.Model(x, y)
+    model.set_weights(cases.weights_like([w.shape for w in model.weights]))
+    found = exported(model, tmp_path / "m.onnx")
+    assert ops_of(found).count("LSTM") == 1
+    assert_same_sequences(model, tmp_path / "m.onnx", 4)
 
 
 def test_both_directions_one_upon_the_other_and_apart(tmp_path):

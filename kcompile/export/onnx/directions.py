@@ -12,6 +12,7 @@ from kcompile.export.onnx.graph import Links, OnnxGraph, OnnxNode, distinct
 
 RECURRENT = ("LSTM", "GRU", "RNN")
 WEIGHTS = slice(1, 4)  # of inputs: W, R and, if there are any, B
+ACTIVATIONS = ("activations", "activation_alpha", "activation_beta")  # listed for one direction after another
 LENGTHS = 4  # inputs up to the sequences' lengths; initial states come behind
 REDUCED = {"Add": "ReduceSum", "Mul": "ReduceProd"}  # what two directions are joined by
 
@@ -36,7 +37,7 @@ def _key(graph: OnnxGraph, node: OnnxNode) -> tuple[object, ...]:
     if not known or any(node.inputs[LENGTHS + 1 :]) or node.attrs["direction"] == "bidirectional":
         return ()
     given = [bool(name) for name in node.inputs[WEIGHTS]]
-    options = sorted((k, v) for k, v in node.attrs.items() if k not in ("direction", "activations"))
+    options = sorted((k, v) for k, v in node.attrs.items() if k not in ("direction", *ACTIVATIONS))
     return node.op, node.inputs[0], node.inputs[LENGTHS:], *given, *options
 
 
@@ -61,7 +62,8 @@ class _Pair(Links):
         weights = [self._stacked(pair) for pair in zip(f.inputs[WEIGHTS], b.inputs[WEIGHTS], strict=True)]
         outputs = tuple(self._new(f"{self.scope}{f.op}") for _ in f.outputs)
         attrs = f.attrs | {"direction": "bidirectional"}
-        attrs["activations"] = [*f.attrs["activations"], *b.attrs["activations"]]
+        listed = {name: [*f.attrs.get(name, ()), *b.attrs.get(name, ())] for name in ACTIVATIONS}
+        attrs |= {name: both for name, both in listed.items() if both}
         inputs = (f.inputs[0], *weights, *f.inputs[LENGTHS:])
         both = replace(f, inputs=inputs, outputs=outputs, attrs=attrs, label="")
         apart, joined = list[OnnxNode](), dict[str, list[OnnxNode]]()

@@ -24,9 +24,30 @@ from kcompile.layers.rnn.gru import GRUCell
 from kcompile.layers.rnn.lstm import LSTMCell
 from kcompile.layers.rnn.simple import SimpleRNNCell
 
-# By ONNX's names; those that it computes as Keras does.
 COMPUTED = ("float32", "float16", "bfloat16")  # in float32; runtimes have no other kernels
-ACTIVATIONS = {"Tanh": "tanh", "Sigmoid": "sigmoid", "Relu": "relu", "Softsign": "softsign"}
+
+
+@dataclass(frozen=True)
+class Activation:
+    """An activation as ONNX's recurrent operators name it; those of Keras's settings that they have."""
+
+    name: str
+    keras: str
+    alpha: float | None = None
+    beta: float | None = None
+
+
+ACTIVATIONS = (
+    Activation("Tanh", "tanh"),
+    Activation("Sigmoid", "sigmoid"),
+    Activation("Relu", "relu"),
+    Activation("Softsign", "softsign"),
+    Activation("HardSigmoid", "hard_sigmoid", 1 / 6, 0.5),
+    Activation("Elu", "elu", 1.0),
+    Activation("LeakyRelu", "leaky_relu", 0.2),
+    Activation("Softplus", "softplus"),
+    Activation("Affine", "linear", 1.0, 0.0),
+)
 
 
 class _Kernels:
@@ -60,10 +81,10 @@ class Kind:
         return [(features, gates * units), *parts, *[(gates * units,)] * self.biases]
 
     def step(
-        self, units: int, names: Sequence[str], x: Value, states: list[Value], found: list[Value]
+        self, units: int, names: Sequence[Activation], x: Value, states: list[Value], found: list[Value]
     ) -> Any:
-        """The cell's step over these values, with activations by ONNX's names."""
-        chosen = [activations.get(ACTIVATIONS[name]) for name in names]
+        """The cell's step over these values, with these activations."""
+        chosen = [activations.get(one.keras) for one in names]
         own = dict(zip(("recurrent_activation", "activation")[-len(chosen) :], chosen, strict=True))
         count = len(self.recurrent)
         recurrent, bias = found[1 : 1 + count], found[1 + count :]
@@ -98,7 +119,7 @@ class Match:
     """
 
     kind: Kind
-    names: tuple[str, ...]
+    names: tuple[Activation, ...]
     zeros: bool
     arrays: list[np.ndarray]
     weight: str  # the name of the kernel
@@ -161,12 +182,13 @@ def _arranged(captured: Sequence[Value], shapes: list[tuple[Any, ...]]) -> Itera
 def _activations(
     kind: Kind, units: int, x: Value, states: list[Value], found: list[Value], masks: Sequence[Value],
     blank: Value | None, outputs: Sequence[Value],
-) -> tuple[tuple[str, ...], bool] | None:  # fmt: skip
+) -> tuple[tuple[Activation, ...], bool] | None:  # fmt: skip
     """The activations, gates' first, with which a step of this kind is the body, and whether masked steps
     give zeros.
     """
-    gated = len(kind.order) > 1
-    for names in itertools.product(ACTIVATIONS, repeat=2 if gated else 1):
+    gated, computed = len(kind.order) > 1, _operators(outputs)
+    possible = [one for one in ACTIVATIONS if _operators([activations.get(one.keras)(x)]) <= computed]
+    for names in itertools.product(possible, repeat=2 if gated else 1):
         output, new = kind.step(units, names, x, states, found)
         if len(tree.flatten(new)) != len(states):  # the loop carries more than the states, or less
             return None
@@ -176,6 +198,10 @@ def _activations(
             if len(wanted) == len(outputs) and all(a is b for a, b in zip(wanted, outputs, strict=True)):
                 return names, before is blank
     return None
+
+
+def _operators(values: Sequence[Value]) -> set[str]:
+    return {node.op.name for node in topological(values)}
 
 
 def _under(
@@ -241,7 +267,7 @@ def _write(g: Any, node: Node, names: dict[Value, str], match: Match) -> tuple[s
     y, *last = g.node(
         kind.operator, *inputs, outputs=1 + carries, hidden_size=units,
         direction="reverse" if attrs["reverse"] else "forward",
-        activations=list(match.names + match.names[1:] * (kind.operator == "LSTM")), **kind.attrs,
+        **_named(match.names + match.names[1:] * (kind.operator == "LSTM")), **kind.attrs,
     )  # fmt: skip
     states = [g.node("Squeeze", name, g.constant(np.array([0]))) for name in last]
     results = len(node.values) - carries
@@ -251,6 +277,16 @@ def _write(g: Any, node: Node, names: dict[Value, str], match: Match) -> tuple[s
         how = {"is_zero": zero[0], "zeros": match.zeros, "reverse": attrs["reverse"]}
         outputs = [masked.spread(one, given[0], units, **how) for one in outputs]
     return tuple(g.cast(name, dtype) for name in (*states, *outputs))
+
+
+def _named(chosen: Sequence[Activation]) -> dict[str, list[Any]]:
+    """The attributes that name activations; numbers are listed of those that take them."""
+    found: dict[str, list[Any]] = {
+        "activations": [one.name for one in chosen],
+        "activation_alpha": [one.alpha for one in chosen if one.alpha is not None],
+        "activation_beta": [one.beta for one in chosen if one.beta is not None],
+    }
+    return {name: listed for name, listed in found.items() if listed}
 
 
 def _gates(g: Any, kind: Kind, kernel: np.ndarray, weight: str, what: str) -> str:
