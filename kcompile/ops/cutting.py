@@ -88,12 +88,27 @@ def _slice_onnx(g: Any, x: str, *, start: Any, size: Any, step: Any) -> str:
     cuts = [(k, a, n, s, d) for k, a, n, s, d in given if n != d or s != 1]  # the axes that change
     if not cuts:
         return x
-    bounds = [_onnx_bounds(*cut) for cut in cuts]
+    twice = [spans.moved_inside(*cut[1:]) for cut in cuts]
+    bounds = [_onnx_bounds(*cut) if pair is None else pair[0] for cut, pair in zip(cuts, twice, strict=True)]
     if any(bound is None for bound in bounds):
         return _onnx_turned_slice(g, x, start, size, step)
-    starts, ends = ([bound[k] for bound in bounds if bound is not None] for k in (0, 1))
-    axes, steps = (g.constant(np.array([cut[i] for cut in cuts], np.int64)) for i in (0, 3))
-    return g.node("Slice", x, g.dims(starts), g.dims(ends), axes, steps)
+    shape = list(g.shape(x))
+    x = _onnx_cut(g, x, [cut[0] for cut in cuts], bounds, [cut[3] for cut in cuts])
+    again = [(cut, *pair) for cut, pair in zip(cuts, twice, strict=True) if pair is not None]
+    if not again:
+        return x
+    for k, _, n, _, _ in cuts:
+        shape[k] = n
+    for (k, *_, d), (low, high), _ in again:
+        shape[k] = spans.span(low, None if high == spans.END else high, 1, d)[1]
+    g.types[x] = TensorType(tuple(shape), g.dtype(x))
+    return _onnx_cut(g, x, [cut[0] for cut, *_ in again], [bound for *_, bound in again], [1] * len(again))
+
+
+def _onnx_cut(g: Any, x: str, axes: Sequence[int], bounds: Sequence[Any], steps: Sequence[int]) -> str:
+    starts, ends = (g.dims([bound[k] for bound in bounds]) for k in (0, 1))
+    rest = (g.constant(np.array(numbers, np.int64)) for numbers in (axes, steps))
+    return str(g.node("Slice", x, starts, ends, *rest))
 
 
 def _onnx_bounds(axis: int, start: Any, size: Any, step: int, extent: Any) -> tuple[Any, Any] | None:

@@ -163,7 +163,8 @@ def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
         x = ew.as_tensor(x, ew.number_of(ew.common_dtype(x)))
         width = diff(x) if len(x.shape) == 1 else diff(arrange.moveaxis(x, axis, -1))
     both = ew.add(arrange.part(y, -1, 1, n), arrange.part(y, -1, 0, n))
-    return ew.multiply(reduce.sum(ew.multiply(both, width), axis=-1), 0.5)
+    areas = both if isinstance(width, (int, float)) and width == 1 else ew.multiply(both, width)
+    return ew.multiply(reduce.sum(areas, axis=-1), 0.5)
 
 
 def select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0) -> Any:

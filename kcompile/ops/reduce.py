@@ -390,7 +390,8 @@ def argmin(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
 
 def count_nonzero(x: Any, axis: Any = None) -> Any:
     """How many elements differ from zero over `axis`, int32."""
-    return sum(ew.cast(ew.not_equal(x, 0), "int32"), axis=axis)
+    differs = x if ew.common_dtype(x) == "bool" else ew.not_equal(x, 0)
+    return sum(ew.cast(differs, "int32"), axis=axis)
 
 
 assert builtins.sum is not sum

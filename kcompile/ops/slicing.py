@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from kcompile.core import symbolic
 from kcompile.core.errors import BroadcastError, message
 from kcompile.core.symbolic import Int
 from kcompile.core.wholes import Extents
@@ -81,11 +82,33 @@ def _slice_scalar(i: Index, x: Any, start: Any, *, out: TensorType, size: Shape)
 
 @dynamic_slice_op.onnx
 def _slice_onnx(g: Any, x: str, start: str, *, size: Shape) -> str:
+    known = _known_start(g, start, g.shape(x), size)
+    if known is not None:
+        return str(cutting.slice_op.rules["onnx"](g, x, start=known, size=size, step=(1,) * len(size)))
     first = _onnx_start(g, start, g.shape(x), size)
     return g.node("Slice", x, first, g.node("Add", first, g.dims(size)), g.constant(np.arange(len(size))))
 
 
+def _known_start(g: Any, start: str, shape: Shape, size: Shape) -> Shape | None:
+    """The clamped start that a constant stands for."""
+    if start not in g.constants:
+        return None
+    return tuple(map(_clamped_start, g.constants[start].tolist(), shape, size))
+
+
+def _clamped_start(a: int, d: int | Int, n: int | Int) -> int | Int:
+    if a == 0:  # the block is no larger than the tensor, so it lies inside
+        return 0
+    if a > 0:
+        return symbolic.minimum(a, d - n)
+    from_end = d - symbolic.minimum(-a, d)
+    return from_end if isinstance(n, int) and -a >= n else symbolic.minimum(from_end, d - n)
+
+
 def _onnx_start(g: Any, start: str, shape: Shape, size: Shape) -> str:
+    known = _known_start(g, start, shape, size)
+    if known is not None:
+        return str(g.dims(known))
     first, extents = g.cast(start, "int64"), g.dims(shape)
     zero = g.constant(np.zeros((len(shape),), np.int64))
     first = g.node("Where", g.node("Less", first, zero), g.node("Add", first, extents), first)
@@ -140,8 +163,12 @@ def _update_onnx(g: Any, x: str, start: str, updates: str) -> str:
         raise NotImplementedError(
             "slice_update with a block whose size is known only at run time has no ONNX form"
         )
-    offsets = g.constant(np.moveaxis(np.indices(size), 0, -1).astype(np.int64))
-    at = g.node("Add", offsets, _onnx_start(g, start, g.shape(x), size))
+    offsets = np.moveaxis(np.indices(size), 0, -1).astype(np.int64)
+    known = _known_start(g, start, g.shape(x), size)
+    if known is not None and all(isinstance(a, int) for a in known):
+        at = g.constant(offsets + np.array(known, np.int64))
+    else:
+        at = g.node("Add", g.constant(offsets), _onnx_start(g, start, g.shape(x), size))
     return g.node("ScatterND", x, at, updates)
 
 

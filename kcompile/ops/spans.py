@@ -73,3 +73,31 @@ def _same(first: Any, size: Any, step: int, extent: Any, low: int, stop: int | N
     begin = low if low >= 0 else extent + low
     end = extent if stop is None else stop if stop >= 0 else extent + stop
     return step > 0 and begin == first and symbolic.floordiv(end - begin + (step - 1), step) == size
+
+
+def moved_inside(
+    first: Any, size: Any, step: int, extent: Any
+) -> tuple[tuple[int, int], tuple[int, int]] | None:
+    """Bounds of two slices, the second of what the first gives, that make a block which is moved inside where
+    it would reach over an edge; None for blocks that are not, and where one slice does.
+
+    >>> n = symbolic.symbol("n")
+    >>> moved_inside(symbolic.minimum(2, n - 1), 1, 1, n) == ((0, 3), (-1, END))
+    True
+    >>> moved_inside(n - symbolic.minimum(2, n), 1, 1, n) == ((-2, END), (0, 1))
+    True
+    """
+    if not isinstance(first, Int) or not isinstance(size, int) or step != 1:
+        return None
+    if fixed_bounds(first, size, step, extent) is not None:
+        return None
+    far: dict[str, int] = defaultdict(lambda: FAR)
+    begin, whole = symbolic.evaluate(first, far), symbolic.evaluate(extent, far)
+    if begin < FAR // 2:
+        return ((0, begin + size), (-size, END)) if first == symbolic.minimum(begin, extent - size) else None
+    back = whole - begin
+    return (
+        ((-back, END), (0, size))
+        if back >= size and first == extent - symbolic.minimum(back, extent)
+        else None
+    )

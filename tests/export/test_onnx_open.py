@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 
 import kcompile
 from kcompile import layers, ops
 from kcompile.export import onnx as onnx_export
+from tests.export.onnx_tools import ops_of
 from tests.models.test_open_broadcasts import CASES, trained_model
 
 
@@ -60,3 +62,27 @@ def test_prefixes_of_so_many_steps_as_there_are(reverse, tmp_path):
         want = Prefixes(reverse)(given)
         np.testing.assert_allclose(model(given), want, rtol=1e-5, atol=1e-6)
         np.testing.assert_allclose(run(path, [given]), want, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("function", "operators"),
+    [
+        (lambda x: x[:, 2], ["Slice", "Gather"]),
+        (lambda x: x[:, -2], ["Slice", "Gather"]),
+        (lambda x: x[:, -1], ["Gather"]),
+        (lambda x: x[:, 2, 1:], ["Slice", "Gather"]),
+        (lambda x: ops.slice(x, (0, 4, 1), (1, 1, 2)), ["Slice", "Slice"]),
+        (lambda x: ops.slice(x, (0, 0, 1), (1, 1, 2)), ["Slice"]),
+        (lambda x: ops.slice(x, (0, -3, 0), (1, 1, 3)), ["Slice", "Slice"]),
+        (lambda x: ops.slice_update(x, (0, 0, 1), ops.ones((1, 1, 2))), ["ScatterND"]),
+    ],
+)
+def test_elements_and_blocks_are_the_nearest_that_there_are(function, operators, tmp_path):
+    """A constant position is kept inside of an open extent by two slices, without computing of extents."""
+    x = kcompile.Input((None, 3))
+    model = kcompile.Model(x, function(x))
+    onnx_export.export_onnx(model, path := tmp_path / "open.onnx", verbose=False)
+    assert ops_of(onnx.load(path)) == operators
+    for steps in (1, 2, 5):
+        given = np.random.default_rng(steps).normal(size=(4, steps, 3)).astype("float32")
+        np.testing.assert_array_equal(run(path, [given]), model.predict(given, verbose=0))

@@ -93,10 +93,30 @@ W, BIAS, CUBE = normal(4, 5), normal(5), normal(2, 4, 5)
         (lambda x: ops.relu(ops.minimum(x, 6.0)), (2, 3), ["Clip"]),
         (lambda x: ops.relu(ops.minimum(x, -1.0)), (2, 3), ["Min", "Relu"]),
         (lambda x: ops.minimum(ops.relu(x), BIAS), (2, 5), ["Relu", "Min"]),
+        (lambda x: ops.maximum(0.1 * x, x), (2, 3), ["LeakyRelu"]),
+        (lambda x: ops.maximum(x, x * 1.5), (2, 3), ["Mul", "Max"]),
         # mish
         (lambda x: x * ops.tanh(ops.softplus(x)), (2, 3), ["Mish"]),
         (lambda x: ops.tanh(ops.log1p(ops.exp(x))) * x, (2, 3), ["Mish"]),
         (lambda x: ops.tanh(ops.softplus(x)) * (x + 1.0), (2, 3), ["Softplus", "Tanh", "Add", "Mul"]),
+        # products of a number with itself
+        (lambda x: x**3 + 1.0, (2, 3), ["Pow", "Add"]),
+        (lambda x: ops.square(x) * x + ops.square(x), (2, 3), ["Mul", "Mul", "Add"]),
+        # one element along an axis
+        (lambda x: x[:, 0], (2, 3, 4), ["Gather"]),
+        (lambda x: x[..., -1] * 2.0, (2, 3, 4), ["Gather", "Mul"]),
+        (lambda x: x[:, -2], (2, 3, 4), ["Gather"]),
+        (lambda x: x[:, 1:2], (2, 3, 4), ["Slice"]),
+        (lambda x: x[:, 1, 2], (2, 3, 4), ["Slice", "Reshape"]),
+        (lambda x: x[:, 1, None] + x[:, 1:2], (2, 3, 4), ["Slice", "Add"]),
+        # choices
+        (lambda x: ops.where(ops.logical_not(x[:, 0] > 0)[:, None], x, x * 2), (2, 3),
+         ["Gather", "Greater", "Mul", "Reshape", "Where"]),
+        (lambda x: ops.divide_no_nan(x, ops.floor(x)), (2, 3), ["Floor", "Equal", "Div", "Where"]),
+        (lambda x: ops.where(x > 0, ops.log(2.0 * ops.where(x > 0, x, 1.0)), x), (2, 3),
+         ["Greater", "Mul", "Log", "Where"]),
+        (lambda x: ops.where(x > 0, ops.where(x > 0, x, 1.0) * ops.where(x > 1, x, 1.0), x), (2, 3),
+         ["Greater", "Greater", "Where", "Mul", "Where"]),
         # the rest
         (lambda x: ops.repeat(ops.repeat(x, 2, axis=1), 3, axis=2), (2, 3, 4), ["Resize"]),
         (lambda x: ops.broadcast_to(x, (x.shape[0], 5, 3)), (2, 1, 3), ["Expand"]),
@@ -106,6 +126,19 @@ W, BIAS, CUBE = normal(4, 5), normal(5), normal(2, 4, 5)
 )  # fmt: skip
 def test_forms(function, shape, operators):
     assert written(function, normal(*shape)) == operators
+
+
+def test_ints_are_not_divided_by_0():
+    """What is not chosen is computed, too, and onnxruntime divides ints as the processor does."""
+
+    def function(x):
+        none = ops.equal(x, 0)
+        return ops.where(none, 0, 7 // ops.where(none, 1, x))
+
+    x = np.array([[0, 1, 2, 3]], "int32")
+    model = model_of(graph_of(function, [x], batch=True))
+    assert ops_of(model).count("Where") == 2
+    np.testing.assert_array_equal(run(model, [x])[0], [[0, 7, 3, 2]])
 
 
 def test_mish_is_written_where_the_opset_has_it():

@@ -78,6 +78,28 @@ def _turned_axis(around: Around, node: OnnxNode) -> int | None:
     return axis % type_.rank if from_end and step == -1 and stop <= -(2**31) else None
 
 
+def looked_up(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
+    """One element along an axis, which is then left out."""
+    cut = around.made(node.inputs[0], "Slice")
+    numbers = [around.array(name) for name in cut.inputs[1:]] if cut is not None else []
+    if cut is None or len(numbers) < 3 or any(n is None or n.size != 1 for n in numbers):
+        return None
+    before, after = (around.graph.types.get(name) for name in (cut.inputs[0], node.outputs[0]))
+    start, stop, axis, *step = (int(n.item()) for n in numbers if n is not None)
+    is_one = stop == start + 1 != 0 or (start == -1 and stop >= 2**31 - 1)
+    if before is None or after is None or node.attrs or step not in ([], [1]) or not is_one:
+        return None
+    axis %= before.rank
+    if after.shape != before.shape[:axis] + before.shape[axis + 1 :]:
+        return None
+    at = around.constant(f"{node.outputs[0]}:at", np.array(start, np.int64))
+    return [
+        replace(
+            node, op="Gather", inputs=(cut.inputs[0], at), attrs={"axis": axis}, label=node.label_as("Gather")
+        )
+    ]
+
+
 def join_slices(graph: OnnxGraph) -> None:
     """Slices that cut a tensor up along one axis are one Split."""
     groups: dict[tuple[str, int], list[OnnxNode]] = {}

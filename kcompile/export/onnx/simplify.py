@@ -16,6 +16,7 @@ from kcompile.core import dtypes
 from kcompile.export.onnx import columns
 from kcompile.export.onnx.along import can_interpolate
 from kcompile.export.onnx.builder import AXES_AS_INPUT_ALL
+from kcompile.export.onnx.choices import chosen_twice, swapped_choice
 from kcompile.export.onnx.graph import Links, OnnxGraph, OnnxNode
 from kcompile.export.onnx.layout import PLAIN, layouts, moves
 from kcompile.export.onnx.lines import Line, one_line
@@ -26,7 +27,7 @@ from kcompile.export.onnx.movement import (
     reshaped_twice,
     transposed_twice,
 )
-from kcompile.export.onnx.parts import limited, ordered_values, reversed_twice
+from kcompile.export.onnx.parts import limited, looked_up, ordered_values, reversed_twice
 from kcompile.export.onnx.products import (
     batched_product,
     gemm,
@@ -152,15 +153,6 @@ def same_shape_again(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
     return [replace(cast, inputs=(shaped.inputs[0],), outputs=node.outputs)]
 
 
-def swapped_choice(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
-    """Where of a negated condition selects the other way round."""
-    negated = around.made(node.inputs[0], "Not")
-    if negated is None:
-        return None
-    _, yes, no = node.inputs
-    return [replace(node, inputs=(negated.inputs[0], no, yes))]
-
-
 def squares(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
     """The sum of x times x."""
     square = around.made(node.inputs[0], "Mul")
@@ -231,6 +223,19 @@ def _clip_from_zero(around: Around, node: OnnxNode, x: str, bound: str) -> list[
     return [replace(node, op="Clip", inputs=(x, low, high))]
 
 
+def leaky(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
+    """The larger of x and a part of x."""
+    for part, x in (node.inputs, node.inputs[::-1]) if len(node.inputs) == 2 else ():
+        scaled = around.made(part, "Mul")
+        if scaled is None or x not in scaled.inputs or around.dtype(x) != "float32":
+            continue
+        [slope] = [around.array(name) for name in scaled.inputs if name != x] or [None]
+        if slope is not None and slope.ndim == 0 and 0 < slope < 1:
+            attrs = {"alpha": float(slope)}
+            return [replace(node, op="LeakyRelu", inputs=(x,), attrs=attrs, label=node.label_as("LeakyRelu"))]
+    return None
+
+
 def mish(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
     """x tanh(softplus(x)), in opsets that have it."""
     for x, other in (node.inputs, node.inputs[::-1]):
@@ -240,6 +245,16 @@ def mish(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
             with suppress(NotInOpset):
                 schema_of("Mish", around.graph.opset)
                 return [replace(node, op="Mish", inputs=(x,))]
+    return None
+
+
+def cube(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
+    """x times x times x, which onnxruntime computes of a third power too."""
+    for square, x in (node.inputs, node.inputs[::-1]):
+        inner = around.made(square, "Mul")
+        if inner is not None and set(inner.inputs) == {x} and around.dtype(x) == "float32":
+            three = around.constant(f"{node.outputs[0]}:three", np.array(3, np.float32))
+            return [replace(node, op="Pow", inputs=(x, three), label=node.label_as("Pow"))]
     return None
 
 
@@ -270,23 +285,23 @@ def resize(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
 
 EINSUMS: dict[str, tuple[Rule, ...]] = {"Einsum": (plain_product, projection, batched_product)}
 RULES: dict[str, tuple[Rule, ...]] = {
-    "Mul": (quotient, mish, one_line),
+    "Mul": (quotient, mish, cube, one_line),
     "Div": (one_line,),
     "Sub": (one_line,),
     "Unsqueeze": (same_shape_again,),
-    "Where": (swapped_choice, limited),
+    "Where": (swapped_choice, chosen_twice, limited),
     "GatherElements": (ordered_values,),
     "ReduceSum": (squares,),
     "Sqrt": (norm,),
     "Min": (clip, clip_of_relu),
     "Relu": (relu_of_min,),
-    "Max": (clip,),
+    "Max": (clip, leaky),
     "Clip": (clipped_relu,),
     "Add": (nothing_added, gemm, one_line),
     "MatMul": (transposed_product,),
     **EINSUMS,
     "Resize": (resize,),
     "Transpose": (affine, transposed_twice, moved_ones, moved_groups, turned_before),
-    "Reshape": (reshaped_twice,),
+    "Reshape": (reshaped_twice, looked_up),
     "Slice": (reversed_twice,),
 }
