@@ -37,6 +37,7 @@ from kcompile.export.onnx.products import (
 )
 from kcompile.export.onnx.rows import turned_before, within_reshapes
 from kcompile.export.onnx.schema import NotInOpset, schema_of
+from kcompile.export.onnx.wholes import cast_there_and_back, limited_already
 
 Rule = Callable[["Around", OnnxNode], list[OnnxNode] | None]
 CLIPS = ("float32", "float64", "int32", "int64")
@@ -296,7 +297,8 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "Min": (clip, clip_of_relu),
     "Relu": (relu_of_min,),
     "Max": (clip, leaky),
-    "Clip": (clipped_relu,),
+    "Clip": (clipped_relu, limited_already),
+    "Cast": (cast_there_and_back,),
     "Add": (nothing_added, gemm, one_line),
     "MatMul": (transposed_product,),
     **EINSUMS,

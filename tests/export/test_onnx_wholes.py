@@ -1,0 +1,60 @@
+"""Whole numbers: the pixels of images, and ints, in onnxruntime."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+
+import kcompile
+from kcompile import layers, ops
+from tests.export.onnx_tools import graph_of, model_of, ops_of, run
+
+
+@pytest.mark.parametrize(
+    ("options", "dtype", "operators"),
+    [
+        ({}, "uint8", ["Cast", "Resize", "Round", "Mul"]),
+        ({"interpolation": "nearest"}, "uint8", ["Resize", "Cast", "Mul"]),
+        ({}, "int32", ["Cast", "Resize", "Round", "Clip", "Mul"]),
+        ({}, "float32", ["Resize", "Mul"]),
+    ],
+)
+def test_whole_pixels_stay_floats(options, dtype, operators, tmp_path):
+    """Those that are resized, rounded and then computed with."""
+    rng, x = np.random.default_rng(0), kcompile.Input((9, 9, 3), dtype=dtype)
+    model = kcompile.Model(x, layers.Rescaling(1 / 255)(layers.Resizing(18, 18, **options)(x)))
+    kcompile.export.onnx.export_onnx(model, path := tmp_path / "m.onnx", verbose=False)
+    assert ops_of(onnx.load(path)) == operators
+    cubic = kcompile.Model(x, layers.Resizing(18, 18, interpolation="bicubic")(x))
+    kcompile.export.onnx.export_onnx(cubic, path.with_name("cubic.onnx"), verbose=False)
+    assert ("Clip" in ops_of(onnx.load(path.with_name("cubic.onnx")))) == (dtype != "float32")  # beyond 255
+    image = (16 * rng.integers(0, 16, (2, 9, 9, 3))).astype(dtype)  # weights are sixteenths
+    np.testing.assert_allclose(run(onnx.load(path), [image])[0], model.predict(image, verbose=0), atol=1e-6)
+
+
+def test_ints_are_not_divided_by_0():
+    """What is not chosen is computed, too, and onnxruntime divides ints as the processor does."""
+
+    def function(x):
+        none = ops.equal(x, 0)
+        return ops.where(none, 0, 7 // ops.where(none, 1, x))
+
+    x = np.array([[0, 1, 2, 3]], "int32")
+    model = model_of(graph_of(function, [x], batch=True))
+    assert ops_of(model).count("Where") == 2
+    np.testing.assert_array_equal(run(model, [x])[0], [[0, 7, 3, 2]])
+
+
+def test_scaling_and_normalization_of_pixels_are_a_product_and_a_sum(tmp_path):
+    mean, variance = [0.1, 0.2, 0.3], [1.0, 4.0, 0.25]
+    model = kcompile.Sequential(
+        [
+            kcompile.Input((4, 5, 3)),
+            layers.Rescaling(1 / 127.5, -1.0),
+            layers.Normalization(-1, mean, variance),
+        ]
+    )
+    model.export(tmp_path / "m.onnx", verbose=False)
+    assert ops_of(onnx.load(tmp_path / "m.onnx")) == ["Mul", "Add"]
+    assert kcompile.export.onnx.check(model, tmp_path / "m.onnx") < 1e-5
