@@ -44,7 +44,9 @@ def _kept_inside(graph: Graph) -> dict[Value, Node]:
             continue
         x, padded = node.inputs[0], node.values[0]
         in_memory = any(r.op.traits.contraction for r in readers.get(padded, []))
-        if in_memory and len(readers[x]) > 1 and x.op.leaf is None and x not in roots:
+        if not in_memory or len(readers[x]) < 2 or x.op.leaf is not None or x in roots:
+            continue
+        if not any(r.op.traits.reshapes for r in readers[x]):  # which would divide to find each element
             kept.setdefault(x, node)
     return kept
 

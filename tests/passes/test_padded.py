@@ -48,6 +48,10 @@ CASES = {
     "block": (block, ["relu"]),
     "its gradient": (trained, ["multiply", "relu"]),
     "two borders": (two_borders, ["add"]),
+    "in another shape": (
+        lambda x: [block(x), ops.reshape(ops.relu(ops.sum(x, axis=-1, keepdims=True) + x), (-1, 42, 5))],
+        [],
+    ),
     "also an output": (lambda x: [block(x), ops.relu(ops.sum(x, axis=-1, keepdims=True) + x)], []),
     "a border of a parameter": (lambda x: ops.conv(pad(x, AROUND), kernel()) + x, []),
     "no contraction": (
