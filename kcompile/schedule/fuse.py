@@ -18,6 +18,7 @@ from kcompile.ir.border import border_of
 from kcompile.ir.graph import Graph, Node, Value
 from kcompile.ir.loops import Axis, Expr, Index, axis_of
 from kcompile.ir.traits import Leaf
+from kcompile.ir.types import Shape
 from kcompile.schedule.borders import can_have_borders, with_border
 from kcompile.schedule.contraction import Contraction, contraction_of
 from kcompile.schedule.group import Group, NotElementwise, is_alone
@@ -46,6 +47,7 @@ class Fuser:
         self.roots = set(graph.roots())
         self.contractions: dict[Value, Contraction] = {}
         self.named: set[Value] = set()
+        self.probes: dict[Shape, Index] = {}  # the same axes for values of a shape: expressions are shared
         self.elements: dict[Node, tuple[tuple[Axis, ...], Expr]] = {}  # of the nodes' inputs
         self.groups: list[Group] = []
         self.group_of: dict[Value, Group] = {}
@@ -91,7 +93,7 @@ class Fuser:
     def _can_inline(self, v: Value, elements: Elements) -> bool:
         if not self.fuses:
             return not v.node.inputs  # a number of the run: there is nothing to read
-        axes = new_axes(v)
+        axes = self.probes.setdefault(v.shape, new_axes(v))
         expr = elements.compute(v, axes)
         own = reductions(expr)
         parts = loops.walk(expr)
