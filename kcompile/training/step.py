@@ -18,6 +18,7 @@ from kcompile.core.symbolic import symbol
 from kcompile.ir.graph import HAS_NUMBERS, Graph, Value
 from kcompile.ir.op import constant, make_parameter, unwrap
 from kcompile.ir.types import Shape, TensorType
+from kcompile.layers.call_spec import signature_of
 from kcompile.layers.state import unique
 from kcompile.ops.create import iota
 from kcompile.trace import tracer
@@ -178,7 +179,7 @@ def build(
 def _first_look(model: Any, data: Structure) -> None:
     """Layers, losses and metrics see what they are built for."""
     x, y, weight = default_float(data)
-    y_pred = model(x, training=False)
+    y_pred = forward(model, x, training=False)
     compute_loss(model, x, y, y_pred, weight, training=False)
     model.compute_metrics(x, y, y_pred, sample_weight=weight)
 
@@ -264,7 +265,7 @@ def train_step(model: Any, data: Any) -> dict[str, Any]:
     x, y, weight = unpack_x_y_sample_weight(data)
     optimizer = model.optimizer
     before = {v: scope.leaf(v) for v in model.trainable_variables}
-    y_pred = model(x, training=True)
+    y_pred = forward(model, x, training=True)
     loss = _log("loss", _loss(model, x, y, y_pred, weight, training=True))
     variables = model.trainable_variables
     if variables:
@@ -285,9 +286,17 @@ def train_step(model: Any, data: Any) -> dict[str, Any]:
 def test_step(model: Any, data: Any) -> dict[str, Any]:
     """Forward, loss, metrics."""
     x, y, weight = unpack_x_y_sample_weight(data)
-    y_pred = model(x, training=False)
+    y_pred = forward(model, x, training=False)
     loss = _loss(model, x, y, y_pred, weight, training=False)
     return _finish(model, x, y, y_pred, weight, loss)
+
+
+def forward(model: Any, x: Any, training: bool) -> Any:
+    """The model's outputs in this mode. A `call` without the argument `training` is not told of it, as in
+    Keras: what it calls does not train.
+    """
+    signature = signature_of(getattr(model.call, "__func__", model.call))
+    return model(x, training=training) if signature.has_training else model(x)
 
 
 def compute_loss(model: Any, x: Any, y: Any, y_pred: Any, sample_weight: Any, training: bool) -> Any:

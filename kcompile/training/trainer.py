@@ -36,7 +36,7 @@ from kcompile.training.runs import (
     warn_of_shortage,
     whole_executions,
 )
-from kcompile.training.step import flat_logs, is_default_step
+from kcompile.training.step import flat_logs, forward, is_default_step
 from kcompile.training.step import test_step as default_test_step
 from kcompile.training.step import train_step as default_train_step
 
@@ -65,7 +65,7 @@ class Trainer(Compiled):
     def predict_step(self, data: Any) -> Any:
         """The outputs for a batch, for `predict`."""
         x, _, _ = unpack_x_y_sample_weight(data)
-        return self(x, training=False)
+        return forward(self, x, training=False)
 
     train_step.is_default = test_step.is_default = True  # type: ignore[attr-defined]
 

@@ -37,6 +37,15 @@ def of_two_orders(x):
     return ops.concatenate([by_groups(x), by_groups(x)], axis=0)[:3] + ops.reshape(x, (3, 4, 5, 7, 16))
 
 
+def across_channels(x):
+    """What is read does not lie along the innermost axis."""
+    return ops.transpose(x, (0, 3, 1, 4, 2)) * 2.0
+
+
+def of_sums(x):
+    return by_groups(ops.sum(x, axis=-1))
+
+
 PIXELS = "n0"  # rows and columns that are one axis
 # function, shape, extents of the loops inside of the tile loop, the innermost last
 CASES = {
@@ -45,6 +54,8 @@ CASES = {
     "with a bias": (with_a_bias, IMAGES, ["4", "16"]),
     "half a line": (by_groups, (3, 5, 7, 4, 8), [PIXELS, "8"]),
     "lines and a half": (by_groups, (3, 5, 7, 4, 24), [PIXELS, "24"]),
+    "across channels": (across_channels, (3, 5, 16, 4, 7), ["5", "7", "16"]),
+    "of sums": (of_sums, (3, 5, 7, 4, 16, 9), [PIXELS, "16"]),
     "of two orders": (of_two_orders, IMAGES, [PIXELS, "16", "16"]),
 }
 

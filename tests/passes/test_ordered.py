@@ -43,6 +43,15 @@ def read_by_others(x):
     return [*parts, ops.sum(copy, axis=-1), ops.sum(y, axis=(1, 2))]
 
 
+def padded_with(value):
+    return lambda x: ops.conv(pad(x, AROUND, value), weights(3, 3, 20, 48))
+
+
+def with_more_channels(x):
+    """Channels are padded, too: they do not divide into groups before."""
+    return ops.conv(pad(x, [*AROUND[:3], [2, 8]]), weights(3, 3, 20, 48))
+
+
 def two_numbers_of_groups(x):
     copy = pad(x, AROUND)
     return [ops.conv(copy, weights(3, 3, 20, 48)), ops.conv(copy, weights(3, 3, 40 // 2, 40))]
@@ -71,6 +80,9 @@ CASES = {
     "less than a line": (lambda x: grouped(x, 4, 68), (7, 6, 20), [(9, 8, 20)]),
     "read by others": (read_by_others, (7, 6, 40), [(2, 9, 8, 20)]),
     "two readers": (two_numbers_of_groups, (7, 6, 40), [(2, 9, 8, 20)]),
+    "padded with a number": (padded_with(3.0), (7, 6, 40), [(2, 9, 8, 20)]),
+    "padded with an infinity": (padded_with(-np.inf), (7, 6, 40), [(2, 9, 8, 20)]),
+    "padded channels": (with_more_channels, (7, 6, 30), [(9, 8, 40)]),
     "twice": (twice, (7, 6, 48), None),
 }
 

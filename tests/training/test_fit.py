@@ -388,3 +388,36 @@ def test_compiling_again_keeps_the_loss_and_the_metrics_that_it_does_not_name():
     assert list(model.fit(x, y, verbose=0).history) == ["loss", "mae"] and model.loss == "mse"
     model.compile("sgd", "mae", metrics=["mse"])
     assert list(model.evaluate(x, y, verbose=0, return_dict=True)) == ["loss", "mse"]
+
+
+class Moded(keras.layers.Layer):
+    def call(self, x, training=None):
+        return x * (3.0 if training else 1.0)
+
+
+@pytest.mark.parametrize(
+    ("call", "loss"),
+    [
+        (lambda self, x: self.inner(x), 0.0),
+        (lambda self, x, **options: self.inner(x) * (2.0 if options.get("training") else 1.0), 0.0),
+        (lambda self, x, training=None: self.inner(x), 4.0),
+        (lambda self, x, training=None: self.inner(x, training=training), 4.0),
+        (lambda self, x, training=True: self.inner(x), 4.0),
+    ],
+)
+@pytest.mark.parametrize("eagerly", [False, True])
+def test_a_call_without_the_argument_is_not_told_that_it_trains(call, loss, eagerly):
+    """As in Keras: what it calls keeps the mode of inference. Called directly, it is told."""
+
+    class Model(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.inner = Moded()
+
+    Model.call = call
+    model, x = Model(), np.ones((4, 3), "float32")
+    model.compile("sgd", "mse", run_eagerly=eagerly)
+    assert model.train_on_batch(x, x) == pytest.approx(loss)
+    assert model.test_on_batch(x, x) == pytest.approx(0.0)
+    assert model.fit(x, x, batch_size=2, verbose=0).history["loss"] == pytest.approx([loss])
+    np.testing.assert_array_equal(model.predict(x, verbose=0), x)
