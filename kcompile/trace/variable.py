@@ -133,6 +133,20 @@ def take_room(shape: tuple[int, ...], dtype: str) -> None:
         raise ValueError(message(f"An array is larger than {room[1]}.", received=f"{dtype} {shape}"))
 
 
+# Nothing is replicated here: these are kept for programs that ask.
+AGGREGATIONS = ("none", "mean", "sum", "only_first_replica")
+SYNCHRONIZATIONS = ("none", "on_read", "on_write", "auto")
+
+
+def _one_of(argument: str, value: str | None, known: tuple[str, ...]) -> str:
+    if value is not None and value not in known:
+        names = ", ".join(map(repr, known))
+        raise ValueError(
+            f"Invalid value for argument `{argument}`. Expected one of None, {names}. Received: {value!r}"
+        )
+    return value or "none"
+
+
 class Variable:
     """A tensor that keeps its value between calls.
 
@@ -153,8 +167,8 @@ class Variable:
         dtype: Any = None,
         trainable: bool = True,
         autocast: bool = True,
-        aggregation: str = "none",
-        synchronization: str = "auto",
+        aggregation: str | None = "none",
+        synchronization: str | None = "auto",
         name: str | None = None,
         **_: Any,
     ):
@@ -162,12 +176,9 @@ class Variable:
         self.name = checked_name(name or auto_name("variable"))
         scope = current_path()
         self.path = f"{scope}/{self.name}" if scope else self.name
-        self.trainable, self.autocast, self.aggregation, self.synchronization = (
-            trainable,
-            autocast,
-            aggregation,
-            synchronization,
-        )
+        self.trainable, self.autocast = trainable, autocast
+        self.aggregation = _one_of("aggregation", aggregation, AGGREGATIONS)
+        self.synchronization = _one_of("synchronization", synchronization, SYNCHRONIZATIONS)
         self.regularizer: Any = None
         self.constraint: Any = None
         self.overwrite_with_gradient = False

@@ -45,3 +45,10 @@ def test_names_of_initializers():
     assert v.numpy().tolist() == [1.0, 1.0, 1.0]
     with pytest.raises(ValueError, match="shape"):
         keras.Variable("ones")
+
+
+@pytest.mark.parametrize("argument", ["aggregation", "synchronization"])
+def test_how_replicas_agree_is_one_of_keras_words(argument):
+    with pytest.raises(ValueError, match=f"Invalid value for argument `{argument}`. Expected one of None"):
+        keras.Variable(1.0, **{argument: "some"})
+    assert getattr(keras.Variable(1.0, **{argument: None}), argument) == "none"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kcompile import ops
+from kcompile.core.errors import AxisError
 from kcompile.layers.merging.base import Merge, check_masks
 
 
@@ -38,7 +39,7 @@ class Concatenate(Merge):
     def _without_axis(self, shape: Any) -> list[int | None]:
         rest = list(shape)
         if not -len(rest) <= self.axis < len(rest):
-            raise ValueError(
+            raise AxisError(
                 f"Layer '{self.name}': axis={self.axis} does not exist in an input of shape {shape}."
             )
         del rest[self.axis]
