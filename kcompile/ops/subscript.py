@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -90,14 +91,36 @@ def _advanced(x: Any, key: list[Any], are_apart: bool) -> Any:
         y = transpose(y, (*axes, *(k for k in range(len(y.shape)) if k not in axes)))
         axes = list(range(len(axes)))
     extents = y.shape[axes[0] : axes[-1] + 1]
-    at: Any = 0
-    for indices, d in zip((indexing.as_indices(k) for k in key if _is_array(k)), extents, strict=True):
+    arrays = [indexing.as_indices(k) for k in key if _is_array(k)]
+    for indices, d in zip(arrays, extents, strict=True):
         if not dtypes.is_int(ew.common_dtype(indices)):
             raise IndexError("arrays in a subscript must hold integers; for a mask use ops.where")
-        wrapped = ew.where(ew.less(indices, 0), ew.add(indices, d), indices) if len(axes) > 1 else indices
-        at = wrapped if len(axes) == 1 else ew.add(ew.multiply(at, d), wrapped)
+        _check_known(indices, d)
     merged = reshape(y, (*y.shape[: axes[0]], symbolic.product(extents), *y.shape[axes[-1] + 1 :]))
+    at = arrays[0] if len(arrays) == 1 else _merged(arrays, extents)
     return indexing.take(merged, at, axis=axes[0])
+
+
+def _merged(arrays: Sequence[Any], extents: Sequence[int | Int]) -> Any:
+    """Indices into dimensions as ones into all of these as one; the least integer, which is inside of none,
+    where an index lies outside of its own dimension: it must not find another row's element.
+    """
+    at: Any = 0
+    inside: Any = True
+    for indices, d in zip(arrays, extents, strict=True):
+        indices = ew.cast(indices, "int64")
+        wrapped = ew.where(ew.less(indices, 0), ew.add(indices, d), indices)
+        at = ew.add(ew.multiply(at, d), wrapped)
+        if not (isinstance(indices, np.ndarray) and isinstance(d, int)):  # else it has been checked
+            inside = ew.logical_and(inside, ew.logical_and(ew.greater_equal(wrapped, 0), ew.less(wrapped, d)))
+    return at if inside is True else ew.where(inside, at, np.iinfo("int64").min)
+
+
+def _check_known(indices: Any, d: int | Int) -> None:
+    """Raises: IndexError where numbers lie outside of a known extent, as plain ones in a subscript do."""
+    if isinstance(indices, np.ndarray) and isinstance(d, int) and indices.size:
+        for k in (int(indices.min()), int(indices.max())):
+            _check_place(k, d)
 
 
 def _expand_key(key: tuple[Any, ...], rank: int) -> list[Any]:
@@ -113,14 +136,19 @@ def _expand_key(key: tuple[Any, ...], rank: int) -> list[Any]:
 
 def _slice_of(k: Any, d: int | Int) -> tuple[Any, Any, int]:
     if not isinstance(k, slice):
-        if isinstance(k, (int, np.integer)) and isinstance(d, int) and not -d <= k < d:
-            raise IndexError(f"index {k} is out of bounds for a dimension of size {d}")
+        if isinstance(k, (int, np.integer)) and isinstance(d, int):
+            _check_place(int(k), d)
         return _place(int(k) if isinstance(k, np.integer) else k, d), 1, 1
     if isinstance(d, int) and not any(isinstance(b, Int) for b in (k.start, k.stop)):
         a, b, s = k.indices(d)
         return a, max(0, -(-(b - a) // s)), s
     s = k.step or 1
     return *span(k.start, k.stop, s, d), s
+
+
+def _check_place(k: int, d: int) -> None:
+    if not -d <= k < d:
+        raise IndexError(f"index {k} is out of bounds for a dimension of size {d}")
 
 
 def _place(k: int | Int, d: int | Int) -> int | Int:
