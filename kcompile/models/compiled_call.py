@@ -65,13 +65,15 @@ class CompiledCalls:
         )
 
     def known(self, x: np.ndarray) -> Callable[[np.ndarray], Any] | None:
-        """The way to run a call on one array alone, if such a call was made before and nothing changed."""
+        """The way to run a call on one array alone, if such a call was made before and nothing changed. Where
+        there is no element, the program depends on the number of rows.
+        """
         state = self._state
         if not state or state[0] != version() or state[1] is not config.current() or tracer.is_tracing():
             return None
         if state[2] is not self._model.__dict__.get("_training_state") or state[2].run_eagerly:
             return None
-        if call_context.current() is not None or not x.shape or mask_of(x) is not None:
+        if call_context.current() is not None or not x.shape or not x.size or mask_of(x) is not None:
             return None
         return self._runs.get((x.dtype, x.shape[1:]))
 

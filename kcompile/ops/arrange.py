@@ -129,7 +129,8 @@ def roll(x: Any, shift: Any, axis: Any = None) -> Any:
     for a, by in zip(axes.tolist(), shifts.tolist(), strict=True):  # several shifts of one axis add up
         k = check_axis("roll", a, len(x.shape))
         d = x.shape[k]
-        cut = 0 if d == 0 else int(by) - d * symbolic.floordiv(int(by), d)
+        some = symbolic.minimum(1, d)  # 0 for an axis without elements, which stays as it is
+        cut = (int(by) - d * symbolic.floordiv(int(by), d + 1 - some)) * some
         if cut != 0:
             x = joining.concatenate([part(x, k, d - cut, cut), part(x, k, 0, d - cut)], axis=k)
     return x

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from kcompile.core import dtypes
+from kcompile.core import dtypes, symbolic
 from kcompile.core.errors import ArgumentError, DTypeError, ShapeError, message
 from kcompile.core.symbolic import product
 from kcompile.ir.graph import Value
@@ -58,10 +58,9 @@ def diff(a: Any, n: int = 1, axis: int = -1) -> Any:
     a = ew.as_tensor(a)
     k = movement.check_axis("diff", axis, len(a.shape))
     for _ in range(n):
-        if a.shape[k] == 0:  # nothing has no differences
-            break
-        d = a.shape[k] - 1
-        after, before = arrange.part(a, k, 1, d), arrange.part(a, k, 0, d)
+        first = symbolic.minimum(1, a.shape[k])  # nothing has no differences
+        d = a.shape[k] - first
+        after, before = arrange.part(a, k, first, d), arrange.part(a, k, 0, d)
         a = (
             ew.not_equal(after, before)
             if dtypes.standardize(a.dtype) == "bool"

@@ -46,7 +46,8 @@ def open_dimensions(
 ) -> list[Shape]:
     """Shapes for tracing: the batch, and dimensions where the placeholders say None, are symbols.
 
-    Two of the latter that are equal now share a symbol, because layers may need them to be equal. names:
+    Two of the latter that are equal now share a symbol, because layers may need them to be equal. A symbol
+    stands for at least 1; where there is nothing, functions that look for it have to see the number. names:
     symbols there are already.
     """
     leaves = leaves_of(x)
@@ -59,7 +60,8 @@ def open_dimensions(
             known = placeholders[k].shape
         dims: list[int | Int] = [BATCH if batch is None else batch]
         for given, extent in zip(known[1:], leaf.shape[1:], strict=True):
-            dims.append(names.setdefault(extent, symbol(f"dim{len(names) + 1}")) if given is None else extent)
+            is_open = given is None and extent != 0
+            dims.append(names.setdefault(extent, symbol(f"dim{len(names) + 1}")) if is_open else extent)
         found.append(tuple(dims))
     return found
 

@@ -179,10 +179,10 @@ class Programs:
         raise next(e for e in met if not isinstance(e, _DependsOnExtentsError))
 
     def batch_dimension(self, size: int) -> int | Int:
-        """The batch's dimension in traces: its size only where layers have to know it."""
+        """The batch's dimension in traces: its size only where layers have to know it, and of no samples."""
         if self._fixed[0] != state.version():
             self._fixed = (state.version(), has_fixed_batch(self._model))
-        return size if self._fixed[1] else BATCH
+        return size if self._fixed[1] or size == 0 else BATCH
 
     def predict(self, x: Structure) -> StepProgram | EagerProgram:
         """The outputs for a batch. Dimensions that the model leaves open are known only when the program

@@ -119,3 +119,48 @@ def test_no_weight_gets_the_shape_of_a_trial():
     assert not layer.dense.built
     assert layer(X).shape == (3, 2)
     assert layer.dense.kernel.shape == (20, 2)
+
+
+NOTHING = {
+    "all but the last": lambda x: x[:, :-1],
+    "all but the first": lambda x: x[:, 1:],
+    "the first": lambda x: x[:, :1],
+    "the last": lambda x: x[:, -1:],
+    "in between": lambda x: x[:, -2:1],
+    "backwards": lambda x: x[:, ::-1],
+    "rolled": lambda x: ops.roll(x, 1, 1),
+    "differences": lambda x: ops.diff(x, axis=1),
+    "logarithm of a sum": lambda x: ops.logsumexp(x, 1),
+    "median": lambda x: ops.median(x, 1),
+}
+
+
+@pytest.mark.parametrize("name", NOTHING)
+def test_no_steps_and_no_samples(name):
+    inputs = keras.Input((None, 4))
+    model = keras.Model(inputs, Call(NOTHING[name])(inputs))
+    for x in (X, X[:, :0], X[:0], X[:, :1], X[:0, :0]):
+        expected = NOTHING[name](x)
+        for found in (model(x), model(x), model.predict_on_batch(x)):
+            assert found.shape == expected.shape
+            np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("take", "none"), [(lambda x: ops.roll(x[:, 3:], 2, 1), 3), (lambda x: ops.diff(x, 2, 1), 1)]
+)
+def test_what_is_computed_may_have_no_steps(take, none):
+    inputs = keras.Input((None, 4))
+    model = keras.Model(inputs, Call(take)(inputs))
+    for steps in (5, 4, none):
+        np.testing.assert_allclose(model(X[:, :steps]), take(X[:, :steps]), rtol=1e-5)
+
+
+def test_recurrence_without_steps_is_refused_as_on_arrays():
+    inputs = keras.Input((None, 4))
+    layer = keras.layers.GRU(2, return_sequences=True)
+    model = keras.Model(inputs, layer(inputs))
+    assert model(X).shape == (3, 5, 2)
+    for run in (layer, model):
+        with pytest.raises(IndexError):
+            run(X[:, :0])

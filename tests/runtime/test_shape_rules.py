@@ -21,6 +21,7 @@ SHORT = {
     "average_pool": (lambda x: ops.average_pool(x, 4), 4),
     "conv": (lambda x: ops.conv(x, np.ones((3, 2, 5), "float32")), 3),
     "reduction": (lambda x: ops.max(x, axis=1), 1),
+    "body": (lambda x: ops.scan(lambda c, _: (c * 2, ops.max_pool(c, 4)), x, None, length=2)[1], 4),
     "loop": (lambda x: ops.scan(lambda c, _: (c, ops.max(x[:, c:], axis=1)), 0, None, length=2)[1], 1),
 }
 
