@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from kcompile.core import dtypes
-from kcompile.core.errors import ShapeError, message
+from kcompile.core.errors import ArgumentError, ShapeError, message
 from kcompile.core.open_extents import all_fit
 from kcompile.ops import control, create, index, joining, movement, order, reduce, soft_maximum
 from kcompile.ops import elementwise as ew
@@ -124,6 +124,14 @@ def ctc_decode(
         return _greedy(inputs, lengths, merge_repeated, mask_index)
     if strategy != "beam_search":
         raise ValueError(f"Invalid strategy {strategy}. Supported values are 'greedy' and 'beam_search'.")
+    classes = inputs.shape[-1]
+    if isinstance(classes, int) and not 0 <= mask_index < classes:
+        raise ArgumentError(
+            message(
+                "ctc_decode: `mask_index` must be one of the classes for a beam search.",
+                received=f"mask_index={mask_index} for {classes} classes",
+            )
+        )
     return beam_search(inputs, lengths, beam_width, top_paths, mask_index)
 
 

@@ -169,3 +169,9 @@ def test_a_network_learns_labels():
     model.compile(keras.optimizers.Adam(0.05), keras.losses.CTC())
     history = model.fit(x, y, epochs=25, batch_size=8, verbose=0).history["loss"]
     assert history[-1] < 0.6 < 2 < history[0]
+
+
+@pytest.mark.parametrize("mask_index", [-1, 4])
+def test_the_blank_of_a_beam_search_is_a_class(mask_index):
+    with pytest.raises(ValueError, match="must be one of the classes"):
+        ops.ctc_decode(np.zeros((2, 3, 4)), np.array([2, 3]), "beam_search", mask_index=mask_index)

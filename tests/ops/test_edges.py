@@ -320,6 +320,9 @@ def test_nothing_has_no_extreme(name):
     with pytest.raises(ValueError, match="no element along the reduced axes"):
         kcompile.jit(lambda x: function(x, axis=0))(nothing)
     assert both(lambda x: function(x, axis=1), nothing).shape == (0,)
+    for run in (lambda x: function(x, axis=1), kcompile.jit(lambda x: function(x, axis=1))):
+        with pytest.raises(ValueError, match="no element along the reduced axes"):
+            run(np.zeros((0, 0, 3), "float32"))  # though it would fill no result
 
 
 @pytest.mark.parametrize("mode", ["edge", "reflect", "wrap", "maximum"])
