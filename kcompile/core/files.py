@@ -6,15 +6,19 @@ import errno
 import os
 import secrets
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 # A new file only, and never through a link that somebody put in its place.
 _CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
-MOMENT = 60  # seconds in which a file that nobody has locked may yet be somebody's
+# Seconds in which a file that nobody has locked may yet be that of one who still writes others.
+MOMENT = 3600
+
+
+Writing = Callable[[str | os.PathLike[str]], AbstractContextManager[BinaryIO]]
 
 
 @contextmanager
@@ -33,25 +37,59 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     >>> path.read_bytes()
     b'new'
     """
-    target = replaceable(path)
-    remove_leftovers(target)
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
-    with telling(target):
-        file = os.fdopen(os.open(temporary, _CREATE, 0o666), "w+b")
-        try:
-            with file:
+    with replacing_all() as writing, writing(path) as file:
+        yield file
+
+
+@contextmanager
+def replacing_all() -> Iterator[Writing]:
+    """Files to write, which take the places of others when the block ends without an error.
+
+    None is replaced before the bytes of all are on the disk; then they are, one by one, in the order in which
+    they were written. Whoever is killed just then leaves some new files and some old ones.
+
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> with replacing_all() as writing:
+    ...     for name in "ab":
+    ...         with writing(folder / name) as file:
+    ...             _ = file.write(b"new")
+    ...     (folder / "a").exists()
+    False
+    >>> sorted(os.listdir(folder))
+    ['a', 'b']
+    """
+    made: list[Path] = []
+    written: list[tuple[Path, Path]] = []
+
+    @contextmanager
+    def writing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+        target = replaceable(path)
+        remove_leftovers(target)
+        temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+        with telling(target):
+            handle = os.open(temporary, _CREATE, 0o666)
+            made.append(temporary)
+            with os.fdopen(handle, "w+b") as file:
                 _is_ours(file)
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
-            if target.exists():
-                os.chmod(temporary, target.stat().st_mode & 0o777)
-            os.replace(temporary, target)
-        except BaseException:
-            with suppress(OSError):
+        written.append((temporary, target))
+
+    try:
+        yield writing
+        for temporary, target in written:
+            with telling(target):
+                if target.exists():
+                    os.chmod(temporary, target.stat().st_mode & 0o777)
+                os.replace(temporary, target)
+    finally:
+        for temporary in made:
+            with suppress(OSError):  # most often it has its name
                 os.unlink(temporary)
-            raise
-    sync_folder(target.parent)
+    for folder in {target.parent for _, target in written}:
+        sync_folder(folder)
 
 
 @contextmanager
@@ -78,7 +116,7 @@ def _remove_leftover(path: Path) -> None:
     with suppress(OSError):
         handle = os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
         with os.fdopen(handle, "r+b") as file:
-            # One that is being made, or renamed, has no lock for a moment.
+            # One that is being made has no lock for a moment, one that waits for its name for a while.
             is_old = time.time() - os.fstat(handle).st_mtime > MOMENT
             dead = is_old and _is_ours(file)
         if dead:

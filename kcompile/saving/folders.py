@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from kcompile.core.files import replacing
+from kcompile.core.files import replacing_all
 from kcompile.saving import keras_file
 from kcompile.saving.safe_zip import REQUIRED
 
@@ -19,8 +18,9 @@ from kcompile.saving.safe_zip import REQUIRED
 def write_folder(model: Any, path: Path) -> None:
     """Write a model into a folder, which is made.
 
-    Each file takes the place of an older one as a whole, and none does before all are written: a disk that
-    is full leaves the model that was there.
+    Each file takes the place of an older one as a whole, and none does before all are written: a save that
+    fails leaves the model that was there. A process that is killed while it renames them, one after
+    the other, leaves a mixture of both; a `.keras` file cannot be mixed.
     """
     if path.suffix == ".keras":
         raise ValueError(
@@ -29,15 +29,27 @@ def write_folder(model: Any, path: Path) -> None:
         )
     with tempfile.TemporaryFile() as file:
         keras_file.write_model(model, file)
-        with zipfile.ZipFile(file) as archive, ExitStack() as written:
-            for member in archive.infolist():
-                target = path / member.filename
-                target.parent.mkdir(parents=True, exist_ok=True)
-                copy = written.enter_context(replacing(target))
-                with archive.open(member) as source:
-                    shutil.copyfileobj(source, copy)
-                copy.flush()
-                os.fsync(copy.fileno())  # some file systems tell only now that there is no room
+        with zipfile.ZipFile(file) as archive:
+            names = archive.namelist()
+            with _folders_of([path / name for name in names]), replacing_all() as writing:
+                for name in names:
+                    with archive.open(name) as source, writing(path / name) as copy:
+                        shutil.copyfileobj(source, copy)
+
+
+@contextmanager
+def _folders_of(files: list[Path]) -> Iterator[None]:
+    """Make the folders that files need; those that are empty when the block fails are gone again."""
+    missing = sorted({folder for file in files for folder in file.parents if not folder.is_dir()})
+    try:
+        for folder in missing:
+            folder.mkdir(exist_ok=True)
+        yield
+    except BaseException:
+        for folder in reversed(missing):
+            with suppress(OSError):
+                folder.rmdir()
+        raise
 
 
 @contextmanager

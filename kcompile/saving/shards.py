@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from kcompile.core.files import replacing
+from kcompile.core.files import replacing_all
 from kcompile.saving import safe_json
 from kcompile.saving.safe_hdf5 import Group, open_group
 from kcompile.saving.weights import holder_arrays, write_array
@@ -23,6 +23,9 @@ GIGABYTE = 1024**3
 def write_shards(model: Any, path: Path, max_shard_size: float) -> None:
     """Write the variables of a model and its optimizer in files `x_00000.weights.h5`, `x_00001...`.
 
+    A save that fails leaves all files of the one before; a process that is killed between two renames leaves
+    files of both.
+
     Args:    path: of the JSON file. max_shard_size: gigabytes of a file.
     Raises:  ValueError for a single array that is larger.
     """
@@ -30,17 +33,19 @@ def write_shards(model: Any, path: Path, max_shard_size: float) -> None:
 
     where: dict[str, list[str]] = {}
     total = 0
-    for k, shard in enumerate(_shards(model, max_shard_size * GIGABYTE)):
-        target = path.with_name(f"{path.stem.replace('.weights', '')}_{k:05}.weights.h5")
-        with replacing(target) as file, h5py.File(file, "w") as root:
-            for group, name, array in shard:
-                write_array(root.require_group(group), name, array)
-                total += array.nbytes
-                files = where.setdefault(f"/{group}", [])
-                files += [target.name] if target.name not in files else []
-    found = {group: files[0] if len(files) == 1 else files for group, files in where.items()}
-    with replacing(path) as file:
-        file.write(json.dumps({"metadata": {"total_size": total}, "weight_map": found}, indent=4).encode())
+    with replacing_all() as writing:
+        for k, shard in enumerate(_shards(model, max_shard_size * GIGABYTE)):
+            target = path.with_name(f"{path.stem.replace('.weights', '')}_{k:05}.weights.h5")
+            with writing(target) as file, h5py.File(file, "w") as root:
+                for group, name, array in shard:
+                    write_array(root.require_group(group), name, array)
+                    total += array.nbytes
+                    files = where.setdefault(f"/{group}", [])
+                    files += [target.name] if target.name not in files else []
+        found = {group: files[0] if len(files) == 1 else files for group, files in where.items()}
+        with writing(path) as file:
+            shards = {"metadata": {"total_size": total}, "weight_map": found}
+            file.write(json.dumps(shards, indent=4).encode())
 
 
 def _shards(model: Any, limit: float) -> Iterator[list[tuple[str, str, np.ndarray]]]:

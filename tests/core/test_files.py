@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
+import stat
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from kcompile.core import files
-from kcompile.core.files import replacing
+from kcompile.core.files import replacing, replacing_all
 
 
 def test_a_pipe_or_a_folder_is_not_replaced(tmp_path):
@@ -40,6 +43,74 @@ def test_a_full_disk_is_named_by_the_file_and_leaves_the_old_one(tmp_path, monke
     with pytest.raises(OSError, match=rf"No space left on device: '{path}'$"), replacing(path) as file:
         file.write(b"new")
     assert [p.read_bytes() for p in tmp_path.iterdir()] == [b"old"]
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """("fsync" | "replace", inode) of each call for a regular file, in their order."""
+    calls = []
+    fsync, replace = os.fsync, os.replace
+
+    def note_fsync(handle):
+        fsync(handle)
+        if stat.S_ISREG(os.fstat(handle).st_mode):
+            calls.append(("fsync", os.fstat(handle).st_ino, os.fstat(handle).st_size))
+
+    def note_replace(source, target):
+        calls.append(("replace", os.stat(source).st_ino, os.stat(source).st_size))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", note_fsync)
+    monkeypatch.setattr(os, "replace", note_replace)
+    return calls
+
+
+def test_bytes_are_on_the_disk_before_the_first_name_changes(tmp_path, calls):
+    """Each file is flushed and synced once, when it holds all."""
+    with replacing(tmp_path / "one") as file:
+        file.write(b"bytes")
+    assert calls == [(name, (tmp_path / "one").stat().st_ino, 5) for name in ("fsync", "replace")]
+    calls.clear()
+    paths = [tmp_path / name for name in "bac"]
+    with replacing_all() as writing:
+        for size, path in enumerate(paths):
+            with writing(path) as file:
+                file.write(b"x" * size)
+    files = [(path.stat().st_ino, size) for size, path in enumerate(paths)]
+    assert calls == [(name, *file) for name in ("fsync", "replace") for file in files]
+
+
+def test_of_several_files_none_is_replaced_if_one_fails(tmp_path):
+    (tmp_path / "a").write_bytes(b"old")
+    with pytest.raises(RuntimeError, match="in the second"), replacing_all() as writing:
+        with writing(tmp_path / "a") as file:
+            file.write(b"new")
+        assert (tmp_path / "a").read_bytes() == b"old"
+        with writing(tmp_path / "b") as file:
+            raise RuntimeError("in the second")
+    assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [("a", b"old")]
+
+
+def test_a_file_whose_failure_is_caught_is_not_replaced(tmp_path):
+    with replacing_all() as writing:
+        for name in "ab":
+            with suppress(RuntimeError), writing(tmp_path / name):
+                if name == "a":
+                    raise RuntimeError
+    assert os.listdir(tmp_path) == ["b"]
+
+
+def test_files_that_wait_for_their_names_are_closed(tmp_path):
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 20, limits[1]))
+    try:
+        with replacing_all() as writing:
+            for number in range(100):
+                with writing(tmp_path / str(number)):
+                    pass
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert len(os.listdir(tmp_path)) == 100
 
 
 WRITER = """

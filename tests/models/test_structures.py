@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import copy
-import os
 import pickle
-import zipfile
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import kcompile as keras
 from kcompile import layers, ops
-from kcompile.saving.folders import zipped
 
 X = np.ones((2, 3), "float32")
 
@@ -109,70 +105,3 @@ def test_a_loss_that_takes_an_output_apart():
     model.compile("sgd", ["mse", "mae"])
     history = model.fit(np.ones((4, 2)), np.zeros((4, 2)), verbose=0).history
     assert history == {"loss": [6.0], "mse_loss": [4.0], "mae_loss": [2.0]}
-
-
-def failing_copy(source, target):
-    target.write(source.read(3))
-    raise OSError("the disk is full")
-
-
-def test_a_model_as_a_folder(tmp_path, monkeypatch):
-    model = keras.Sequential([keras.Input((3,)), layers.Dense(1)])
-    model.save(tmp_path / "model", zipped=False)
-    names = {path.name for path in (tmp_path / "model").iterdir()}
-    assert names >= {"config.json", "metadata.json", "model.weights.h5"}
-    again = keras.models.load_model(tmp_path / "model")
-    np.testing.assert_array_equal(again.get_weights()[0], model.get_weights()[0])
-    before = {path.name: path.read_bytes() for path in (tmp_path / "model").iterdir()}
-    with monkeypatch.context() as patch:
-        patch.setattr("kcompile.saving.folders.shutil", SimpleNamespace(copyfileobj=failing_copy))
-        with pytest.raises(OSError, match="disk"):
-            model.save(tmp_path / "model", zipped=False)
-    assert {path.name: path.read_bytes() for path in (tmp_path / "model").iterdir()} == before
-    with pytest.raises(ValueError, match=r"should not end in `.keras`"):
-        model.save(tmp_path / "model.keras", zipped=False)
-
-
-def failing_weights(copied):
-    """A copy of files whose third, the weights, finds the disk full."""
-
-    def copy(source, target):
-        copied.append(target.write(source.read()))
-        if len(copied) == 3:
-            raise OSError("disk full")
-
-    return SimpleNamespace(copyfileobj=copy)
-
-
-def test_a_disk_that_is_full_leaves_the_folder_that_was_there(tmp_path, monkeypatch):
-    linear, rectified = (
-        keras.Sequential([keras.Input((3,)), layers.Dense(4, activation=name)]) for name in (None, "relu")
-    )
-    linear.save(tmp_path, zipped=False)
-    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    monkeypatch.setattr("kcompile.saving.folders.shutil", failing_weights([]))
-    with pytest.raises(OSError, match="disk full"):
-        rectified.save(tmp_path, zipped=False)
-    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
-
-
-def test_what_else_lies_in_a_folder_is_not_read(tmp_path):
-    """A README, what a killed process left, links to elsewhere, files from before 1980."""
-    folder, outside = tmp_path / "model", tmp_path / "outside"
-    model = keras.Sequential([keras.Input((3,)), layers.Dense(1)])
-    model.save(folder, zipped=False)
-    outside.mkdir()
-    for name in ("README.md", ".config.json.0badcafe.part", "../outside/secret"):
-        (folder / name).write_text("no model")
-    (folder / "assets").symlink_to(outside)
-    (folder / "secret").symlink_to(outside / "secret")
-    os.utime(folder / "config.json", (0, 0))
-    with zipped(folder) as file, zipfile.ZipFile(file) as archive:
-        assert sorted(archive.namelist()) == ["config.json", "metadata.json", "model.weights.h5"]
-    again = keras.models.load_model(folder)
-    np.testing.assert_array_equal(again.get_weights()[0], model.get_weights()[0])
-
-
-def test_an_empty_folder_is_no_model(tmp_path):
-    with pytest.raises(ValueError, match=r"config\.json"):
-        keras.models.load_model(tmp_path)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 
 import numpy as np
 import pytest
@@ -44,6 +46,40 @@ def test_a_model_that_does_not_fit_changes_nothing(tmp_path):
     with pytest.raises(ValueError, match="do not fit"):
         other.load_weights(tmp_path / "a.weights.json")
     assert all(np.array_equal(a, b) for a, b in zip(before, other.get_weights(), strict=True))
+
+
+class Refusing(layers.Dense):
+    """A layer that cannot be saved any more."""
+
+    def save_own_variables(self, store):
+        if self.use_bias is None:
+            raise RuntimeError("cannot be saved")
+        super().save_own_variables(store)
+
+
+def full(handle, seen=[]):  # noqa: B006
+    seen.append(handle)
+    if len(seen) == 2:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.parametrize("fault", ["disk", "layer", "size"])
+def test_a_save_that_fails_in_a_later_file_leaves_all_as_they_were(tmp_path, monkeypatch, fault):
+    both = keras.Sequential([keras.Input((8,)), layers.Dense(8), layers.Dense(8), Refusing(9)])
+    size = 360 / 1024**3
+    path = tmp_path / "a.weights.json"
+    both.save_weights(path, max_shard_size=size)
+    before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
+    assert len(before) == 4
+    both.set_weights([w + 1 for w in both.get_weights()])
+    with monkeypatch.context() as patch:
+        if fault == "disk":
+            patch.setattr(os, "fsync", full)
+        if fault == "layer":
+            both.layers[-1].use_bias = None
+        with pytest.raises((OSError, RuntimeError, ValueError), match="No space|cannot be saved|exceeds"):
+            both.save_weights(path, max_shard_size=260 / 1024**3 if fault == "size" else size)
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
 
 
 @pytest.mark.parametrize("name", ["../x.weights.h5", "/tmp/x.weights.h5", "x.txt", 3])
