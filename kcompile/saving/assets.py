@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from kcompile.saving.safe_zip import ModelArchive
+from kcompile.saving.safe_folder import ModelParts
 from kcompile.saving.state import holders
 
 FOLDER = "assets"
@@ -34,30 +34,31 @@ def assets(model: Any) -> Iterator[tuple[Any, str, Path]]:
             holder.save_assets(folder)
             for file in sorted(Path(folder).rglob("*")):
                 if file.is_file():
-                    yield holder, "/".join([*_place(path), *file.relative_to(folder).parts]), file
+                    yield holder, f"{_place(path)}/{file.relative_to(folder).as_posix()}", file
 
 
-def read_assets(model: Any, archive: ModelArchive) -> None:
-    """Give all layers the assets that an archive holds for them."""
+def read_assets(model: Any, parts: ModelParts) -> None:
+    """Give all layers the assets that an archive or a folder holds for them; nothing else is looked at."""
     for path, holder in holders(model):
         if hasattr(holder, "load_assets"):
-            with _unpacked(archive, _place(path)) as folder:
-                holder.load_assets(folder)
+            place = _place(path)
+            with _unpacked(parts, place) as folder:
+                try:
+                    holder.load_assets(folder)
+                except ValueError as error:
+                    raise ValueError(f"{parts.name}: {place}: {error}") from error
 
 
-def _place(path: str) -> list[str]:
-    return [FOLDER, *(part for part in path.split("/") if part)]
+def _place(path: str) -> str:
+    return f"{FOLDER}/{path}".rstrip("/")
 
 
 @contextmanager
-def _unpacked(archive: ModelArchive, place: list[str]) -> Iterator[str]:
-    """A temporary folder with the files below a place of an archive, whose names were checked."""
+def _unpacked(parts: ModelParts, place: str) -> Iterator[str]:
+    """A temporary folder with the files below a place, whose names were checked."""
     with tempfile.TemporaryDirectory() as folder:
-        for member in archive.members:
-            parts = member.filename.split("/")
-            if parts[: len(place)] != place or member.is_dir():
-                continue
-            target = Path(folder, *parts[len(place) :])
+        for name, data in parts.below(place):
+            target = Path(folder, name)
             target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(archive.read(member.filename))
+            target.write_bytes(data)
         yield folder

@@ -11,6 +11,7 @@ from kcompile.core import registry
 from kcompile.core.errors import message
 from kcompile.core.files import replacing
 from kcompile.saving import folders, keras_file, legacy_h5, legacy_write
+from kcompile.saving.safe_folder import ModelFolder
 from kcompile.saving.safe_hdf5 import Group, open_group
 from kcompile.saving.safe_zip import ModelArchive
 from kcompile.saving.shards import opened_shards, write_shards
@@ -82,14 +83,13 @@ def load_model(
     """
     with registry.CustomObjectScope(custom_objects):
         if hasattr(filepath, "read"):
-            return keras_file.read_model(filepath, "the file", custom_objects, compile)
+            return keras_file.read_model(ModelArchive(filepath, "the file"), custom_objects, compile)
         path = _path(filepath)
         if path.is_dir():
-            with folders.zipped(path) as file:
-                return keras_file.read_model(file, path.name, custom_objects, compile)
+            return keras_file.read_model(ModelFolder(path), custom_objects, compile)
         if path.suffix == ".keras":
             with _existing(path).open("rb") as file:
-                return keras_file.read_model(file, path.name, custom_objects, compile)
+                return keras_file.read_model(ModelArchive(file, path.name), custom_objects, compile)
         if path.suffix in LEGACY:
             size = _existing(path).stat().st_size
             return _in_hdf5(

@@ -8,11 +8,10 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from kcompile.core.files import replacing_all
 from kcompile.saving import keras_file
-from kcompile.saving.safe_zip import REQUIRED
 
 
 def write_folder(model: Any, path: Path) -> None:
@@ -50,21 +49,3 @@ def _folders_of(files: list[Path]) -> Iterator[None]:
             with suppress(OSError):
                 folder.rmdir()
         raise
-
-
-@contextmanager
-def zipped(path: Path) -> Iterator[BinaryIO]:
-    """A model's files in a folder as a `.keras` file, whose reader trusts nothing.
-
-    Links are left out, and so is what else lies there, as in Keras: a README, or what a process left that was
-    killed while it wrote.
-    """
-    assets = path / "assets"
-    found = [] if assets.is_symlink() else sorted(assets.rglob("*"))
-    with tempfile.TemporaryFile() as file:
-        with zipfile.ZipFile(file, "w", strict_timestamps=False) as archive:
-            for part in [*(path / name for name in REQUIRED), *found]:
-                if part.is_file() and not part.is_symlink():
-                    archive.write(part, part.relative_to(path))
-        file.seek(0)
-        yield file

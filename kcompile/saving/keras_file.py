@@ -16,9 +16,10 @@ from kcompile.core.serialization import deserialize_keras_object, serialize_shar
 from kcompile.layers.call_context import call_limit
 from kcompile.layers.layer import Layer
 from kcompile.saving.assets import read_assets, write_assets
+from kcompile.saving.safe_folder import ModelParts
 from kcompile.saving.safe_hdf5 import open_group
 from kcompile.saving.safe_json import MAX_BYTES, parse, refused
-from kcompile.saving.safe_zip import CONFIG, METADATA, WEIGHTS, ModelArchive
+from kcompile.saving.safe_zip import CONFIG, METADATA, WEIGHTS
 from kcompile.saving.weights import read_weights, write_weights
 from kcompile.trace.variable import allocation_limit
 
@@ -49,22 +50,22 @@ def write_model(model: Any, file: BinaryIO) -> None:
         write_assets(model, archive)
 
 
-def read_model(file: BinaryIO, name: str, custom_objects: Any = None, compile: bool = True) -> Any:
-    """The model that a file holds.
+def read_model(parts: ModelParts, custom_objects: Any = None, compile: bool = True) -> Any:
+    """The model that a file or a folder holds.
 
     Raises:  ValueError for a file that is damaged, hostile or from a newer format, and for names that are
              unknown.
     """
-    archive = ModelArchive(file, name)
-    check_metadata(archive)
-    config = parse(archive.read(CONFIG, MAX_BYTES), f"{name}: {CONFIG}")
+    check_metadata(parts)
+    what = f"{parts.name}: {CONFIG}"
+    config = parse(parts.read(CONFIG, MAX_BYTES), what)
     if not isinstance(config, dict) or "class_name" not in config:
-        raise refused(f"{name}: {CONFIG}", "something else", "a model")
+        raise refused(what, "something else", "a model")
     if not compile:
         config["compile_config"] = None
-    model = build_model(config, archive.size(WEIGHTS), f"{name}: {CONFIG}", custom_objects)
-    load_weights_of(model, archive)
-    read_assets(model, archive)
+    model = build_model(config, parts.size(WEIGHTS), what, custom_objects)
+    load_weights_of(model, parts)
+    read_assets(model, parts)
     return model
 
 
@@ -83,20 +84,20 @@ def build_model(config: Any, size: int, what: str, custom_objects: Any) -> Any:
     return model
 
 
-def check_metadata(archive: ModelArchive) -> dict[str, Any]:
+def check_metadata(parts: ModelParts) -> dict[str, Any]:
     """The metadata of a file in a format that this version knows."""
-    metadata = parse(archive.read(METADATA, MAX_BYTES), f"{archive.name}: {METADATA}")
+    metadata = parse(parts.read(METADATA, MAX_BYTES), f"{parts.name}: {METADATA}")
     version = str(metadata.get("keras_version", "")) if isinstance(metadata, dict) else ""
     major = version.split(".")[0]
     if not major.isdigit():
-        raise refused(f"{archive.name}: {METADATA}", f"keras_version {version[:40]!r}", "a version")
+        raise refused(f"{parts.name}: {METADATA}", f"keras_version {version[:40]!r}", "a version")
     if int(major) != int(FORMAT.split(".")[0]):
-        raise refused(archive.name, f"the format of Keras {version[:40]}", f"that of Keras {FORMAT}")
+        raise refused(parts.name, f"the format of Keras {version[:40]}", f"that of Keras {FORMAT}")
     return metadata
 
 
-def load_weights_of(model: Any, archive: ModelArchive, skip_mismatch: bool = False) -> None:
-    """Load a model's variables from an archive."""
-    opened, root = open_group(io.BytesIO(archive.read(WEIGHTS)), f"{archive.name}: {WEIGHTS}")
+def load_weights_of(model: Any, parts: ModelParts, skip_mismatch: bool = False) -> None:
+    """Load a model's variables from an archive or a folder."""
+    opened, root = open_group(io.BytesIO(parts.read(WEIGHTS)), f"{parts.name}: {WEIGHTS}")
     with opened:
-        read_weights(model, root, archive.name, skip_mismatch)
+        read_weights(model, root, parts.name, skip_mismatch)

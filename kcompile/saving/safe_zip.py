@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import stat
 import zipfile
+from collections.abc import Iterator
 from typing import BinaryIO
 
 from kcompile.saving.safe_json import refused
@@ -47,6 +48,12 @@ class ModelArchive:
 
     def size(self, member: str) -> int:
         return self._zip.getinfo(member).file_size
+
+    def below(self, place: str) -> Iterator[tuple[str, bytes]]:
+        """(name below it, bytes) of each file below a place."""
+        for info in self.members:
+            if info.filename.startswith(f"{place}/") and not info.is_dir():
+                yield info.filename.removeprefix(f"{place}/"), self.read(info.filename)
 
     def _check(self) -> None:
         if len(self.members) > MAX_MEMBERS:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
-import zipfile
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,7 +12,16 @@ import pytest
 
 import kcompile as keras
 from kcompile import layers
-from kcompile.saving.folders import zipped
+
+
+def with_vocabularies(count):
+    """A model of as many vocabularies, and words for it."""
+    inputs = [keras.Input((1,), dtype="string") for _ in range(count)]
+    lookups = [layers.StringLookup() for _ in inputs]
+    for lookup in lookups:
+        lookup.adapt(["x", "y", "y"])
+    outputs = [lookup(x) for lookup, x in zip(lookups, inputs, strict=True)]
+    return keras.Model(inputs, outputs), [np.array([["x"], ["z"]], object)] * count
 
 
 def failing_copy(source, target):
@@ -60,21 +69,76 @@ def test_a_disk_that_is_full_leaves_the_folder_that_was_there(tmp_path, monkeypa
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
-def test_what_else_lies_in_a_folder_is_not_read(tmp_path):
-    """A README, what a killed process left, links to elsewhere, files from before 1980."""
+def test_what_else_lies_in_a_folder_is_not_read(tmp_path, monkeypatch):
+    """A README, what a killed process left, links to elsewhere, names that no archive may have."""
     folder, outside = tmp_path / "model", tmp_path / "outside"
-    model = keras.Sequential([keras.Input((3,)), layers.Dense(1)])
+    model, words = with_vocabularies(1)
     model.save(folder, zipped=False)
     outside.mkdir()
-    for name in ("README.md", ".config.json.0badcafe.part", "../outside/secret"):
+    for name in ("README.md", ".config.json.0badcafe.part", "assets/12:30.txt", "../outside/secret"):
         (folder / name).write_text("no model")
-    (folder / "assets").symlink_to(outside)
+    (folder / "assets" / "link").symlink_to(outside)
     (folder / "secret").symlink_to(outside / "secret")
-    os.utime(folder / "config.json", (0, 0))
-    with zipped(folder) as file, zipfile.ZipFile(file) as archive:
-        assert sorted(archive.namelist()) == ["config.json", "metadata.json", "model.weights.h5"]
+    read, read_bytes = [], Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: read.append(path.name) or read_bytes(path))
     again = keras.models.load_model(folder)
+    assert read == ["vocabulary.txt"]
+    np.testing.assert_array_equal(again(words), model(words))
+
+
+def test_files_of_a_model_may_be_links(tmp_path):
+    """As huggingface_hub lays them out."""
+    model = keras.Sequential([keras.Input((3,)), layers.Dense(1)])
+    model.save(tmp_path / "blobs", zipped=False)
+    (tmp_path / "snapshot").mkdir()
+    for file in (tmp_path / "blobs").iterdir():
+        (tmp_path / "snapshot" / file.name).symlink_to(f"../blobs/{file.name}")
+    again = keras.models.load_model(tmp_path / "snapshot")
     np.testing.assert_array_equal(again.get_weights()[0], model.get_weights()[0])
+    (tmp_path / "blobs" / "config.json").unlink()
+    with pytest.raises(ValueError, match=r"no config.json, config.json is a link to no file"):
+        keras.models.load_model(tmp_path / "snapshot")
+
+
+@pytest.mark.parametrize(
+    "place", ["", "/layers", "/layers/string_lookup", "/layers/string_lookup/vocabulary.txt"]
+)
+def test_assets_that_are_links_are_refused(tmp_path, place):
+    """A vocabulary is any text: a link would make one of any file."""
+    model, _ = with_vocabularies(1)
+    model.save(tmp_path / "model", zipped=False)
+    linked = tmp_path / f"model/assets{place}"
+    linked.rename(tmp_path / "elsewhere")
+    linked.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ValueError, match=f"model: assets{place} is refused(.|\n)*a link"):
+        keras.models.load_model(tmp_path / "model")
+
+
+def test_a_link_beside_a_vocabulary_is_refused(tmp_path):
+    """It may be one of the files that the layer reads."""
+    model, _ = with_vocabularies(1)
+    model.save(tmp_path, zipped=False)
+    (tmp_path / "assets/layers/string_lookup/vocabulary.json").symlink_to("/etc/hostname")
+    with pytest.raises(ValueError, match=r"vocabulary.json is refused(.|\n)*a link"):
+        keras.models.load_model(tmp_path)
+
+
+def test_a_missing_vocabulary_is_named_with_its_place(tmp_path):
+    model, _ = with_vocabularies(1)
+    model.save(tmp_path / "model", zipped=False)
+    (tmp_path / "model/assets/layers/string_lookup/vocabulary.txt").unlink()
+    with pytest.raises(
+        ValueError, match="^model: assets/layers/string_lookup: There is no vocabulary of layer"
+    ):
+        keras.models.load_model(tmp_path / "model")
+
+
+def test_a_large_config_is_refused(tmp_path):
+    keras.Sequential([keras.Input((3,)), layers.Dense(1)]).save(tmp_path, zipped=False)
+    with (tmp_path / "config.json").open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(ValueError, match=r"config.json is refused(.|\n)*more bytes"):
+        keras.models.load_model(tmp_path)
 
 
 def test_an_empty_folder_is_no_model(tmp_path):
@@ -89,16 +153,6 @@ def test_a_save_that_fails_leaves_no_new_folder(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="disk full"):
         model.save(tmp_path / "old" / "some" / "model", zipped=False)
     assert list(tmp_path.rglob("*")) == [tmp_path / "old"]
-
-
-def with_vocabularies(count):
-    """A model of as many vocabularies, and words for it."""
-    inputs = [keras.Input((1,), dtype="string") for _ in range(count)]
-    lookups = [layers.StringLookup() for _ in inputs]
-    for lookup in lookups:
-        lookup.adapt(["x", "y", "y"])
-    outputs = [lookup(x) for lookup, x in zip(lookups, inputs, strict=True)]
-    return keras.Model(inputs, outputs), [np.array([["x"], ["z"]], object)] * count
 
 
 def test_a_folder_may_have_more_files_than_a_process_may_open(tmp_path):

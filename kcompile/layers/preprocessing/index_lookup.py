@@ -299,7 +299,7 @@ class IndexLookup(DataLayer):
             return
         tokens = read_tokens(dir_path, self._token)
         if tokens is None:
-            raise ValueError(f"The file holds no vocabulary of layer '{self.name}'.")
+            raise ValueError(f"There is no vocabulary of layer '{self.name}'.")
         if not tokens and self.output_mode == "int":
             return  # saved before it had any
         weights = None
