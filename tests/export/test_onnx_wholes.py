@@ -33,6 +33,22 @@ def test_whole_pixels_stay_floats(options, dtype, operators, tmp_path):
     np.testing.assert_allclose(run(onnx.load(path), [image])[0], model.predict(image, verbose=0), atol=1e-6)
 
 
+@pytest.mark.parametrize("size", [(8, 11), (37, 53)])
+@pytest.mark.parametrize(("rounding", "dtype"), [(ops.ceil, "uint8"), (ops.floor, "int8")])
+def test_pixels_a_little_beyond_the_last_one(rounding, dtype, size):
+    """255.00002 and -128.00002: what is between pixels, before it is rounded to the nearest one."""
+    limits = np.iinfo(dtype)
+    image = np.full((1, 5, 7, 3), limits.max if dtype == "uint8" else limits.min, dtype)
+
+    def resized(x):
+        return rounding(ops.image.resize(ops.cast(x, "float32"), size))
+
+    model = model_of(graph_of(lambda x: ops.clip(resized(x), limits.min, limits.max), [image]))
+    assert np.unique(run(model, [image])[0]) == image.flat[0]
+    there_and_back = model_of(graph_of(lambda x: ops.cast(ops.cast(resized(x), dtype), "float32"), [image]))
+    assert ops_of(there_and_back).count("Cast") == 3
+
+
 def test_ints_are_not_divided_by_0():
     """What is not chosen is computed, too, and onnxruntime divides ints as the processor does."""
 

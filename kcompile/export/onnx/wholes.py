@@ -45,8 +45,11 @@ def _limits(around: Around, name: str) -> tuple[float, float] | None:
 
 
 def _enlarged(around: Around, rounded: OnnxNode) -> tuple[float, float] | None:
-    """Between which numbers the rounded pixels of an image of ints lie that was made larger or smaller."""
-    resized = around.makers.get(rounded.inputs[0])
+    """Between which numbers the rounded pixels of an image of ints lie that was made larger or smaller.
+
+    Before they are rounded they lie a little outside of them: 255.00002, which Ceil makes 256.
+    """
+    resized = around.makers.get(rounded.inputs[0]) if rounded.op == "Round" else None
     if resized is None or resized.op != "Resize" or resized.attrs.get("mode") not in BETWEEN:
         return None
     if resized.attrs.get("coordinate_transformation_mode") == "tf_crop_and_resize":
