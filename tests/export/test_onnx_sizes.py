@@ -11,7 +11,7 @@ import pytest
 import kcompile
 from kcompile import layers, ops
 from kcompile.core import tree
-from kcompile.export.onnx import check, sizes
+from kcompile.export.onnx import check, dimension_names, sizes
 from kcompile.export.onnx.compare import rows
 from kcompile.export.onnx.inputs import arguments_of
 from kcompile.export.onnx.signature import trace_inference
@@ -231,6 +231,32 @@ def test_training_steps_alone_are_run_with_what_names_say(name, tmp_path):
     if given != "sequence":
         found = json_of("check", path, "--open-size", 33, code=3)
         assert "is no multiple of" in found["problems"][0]
+
+
+def test_multiples_of_one_name_hold_together(tmp_path):
+    """Labels two and three times as long as what is given."""
+    given = kcompile.Input((None, 3))
+    rows_ = layers.Conv1D(4, 3, padding="same")(given)
+    model = kcompile.Model(given, [layers.UpSampling1D(2)(rows_), layers.UpSampling1D(3)(rows_)])
+    model.compile("sgd", "mse")
+    model.export(path := tmp_path / "step.onnx", training=True, verbose=False)
+    assert json_of("check", path)["ok"]
+
+
+@pytest.mark.parametrize(
+    ("names", "known", "extent", "expected"),
+    [
+        (("2*n", "3*n"), {}, 12, {"n": 6, "2*n": 12, "3*n": 18}),
+        (("3*n", "2*n"), {}, 8, {"n": 4, "2*n": 8, "3*n": 12}),
+        (("n", "2*n"), {}, 12, {"n": 6, "2*n": 12}),
+        (("2*n", "n"), {}, 12, {"n": 6, "2*n": 12}),
+        (("2*batch",), {"batch": 3}, 8, {"batch": 3, "2*batch": 6}),
+        (("2*n+1", "n//3", "2*n", "m"), {}, 12, {"n": 6, "2*n": 12, "2*n+1": 13, "n//3": 2, "m": 12}),
+        (("2*n",), {"2*n": 3}, 8, {"2*n": 3}),
+    ],
+)
+def test_what_names_of_dimensions_stand_for(names, known, extent, expected):
+    assert dimension_names.sizes(names, known, extent) == expected
 
 
 FALLING = {  # positions that small numbers put where nothing is

@@ -16,36 +16,43 @@ OPERATIONS = {
 
 
 def sizes(names: Iterable[str], known: Mapping[str, int], extent: int) -> dict[str, int]:
-    """What names stand for, where those that are nothing but a name, or a multiple of one, are `extent`.
+    """What names stand for, where those that are nothing but a name are `extent`; of the multiples of one
+    name the smallest is.
 
     known: what some stand for anyway.
 
     >>> sizes(["8*height", "8*height-10", "other"], {"batch": 3}, 16)
-    {'batch': 3, '8*height': 16, 'height': 2, 'other': 16, '8*height-10': 6}
+    {'batch': 3, 'height': 2, 'other': 16, '8*height': 16, '8*height-10': 6}
+    >>> sizes(["2*n", "n", "3*n"], {}, 16)
+    {'n': 8, '2*n': 16, '3*n': 24}
 
     Raises:  ValueError if the extent is no such multiple, or nothing would be left.
     """
-    found = dict(known)
-    of_others: dict[str, ast.expr] = {}
-    for name in dict.fromkeys(names):
-        match _parsed(name):
-            case ast.BinOp(ast.Constant(int(step)), ast.Mult(), ast.Name(inner)) if (
-                step and name not in found
-            ):
-                if extent % step:
-                    raise ValueError(f"the dimension {name} is no multiple of {step} with a size of {extent}")
-                found[name] = extent
-                found.setdefault(inner, extent // step)
-            case (ast.BinOp() | ast.Call()) as computed:
-                of_others[name] = computed
-            case _:
-                found.setdefault(name, extent)
-    for name, expression in of_others.items():
+    found, parsed = dict(known), {name: _parsed(name) for name in names}
+    for inner, step in _steps(parsed, known).items():
+        if extent % step:
+            raise ValueError(f"the dimension {step}*{inner} is no multiple of {step} with a size of {extent}")
+        found[inner] = extent // step
+    computed = {name: x for name, x in parsed.items() if isinstance(x, (ast.BinOp, ast.Call))}
+    found |= {name: extent for name in parsed if name not in found and name not in computed}
+    for name, expression in computed.items():
         if name not in found:
             found[name] = _value(expression, found, extent)
         if found[name] < 1:
             raise ValueError(f"nothing is left of the dimension {name} with a size of {extent}")
     return found
+
+
+def _steps(parsed: Mapping[str, ast.expr | None], known: Mapping[str, int]) -> dict[str, int]:
+    """Names of which multiples are dimensions, and the least of these multiples."""
+    least: dict[str, int] = {}
+    for name, expression in parsed.items():
+        match expression:
+            case ast.BinOp(ast.Constant(int(step)), ast.Mult(), ast.Name(inner)) if (
+                step and not {name, inner} & known.keys()
+            ):
+                least[inner] = min(step, least.get(inner, step))
+    return least
 
 
 def _parsed(name: str) -> ast.expr | None:
