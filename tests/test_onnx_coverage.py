@@ -6,6 +6,7 @@ import pytest
 
 from kcompile.export.onnx import apart
 from tests import scripts
+from tests.export.onnx_tools import DIES
 
 script = scripts.script("make_onnx_coverage")
 LINES = {line.split("`")[1]: line for line in script.TABLE.read_text().splitlines() if line.startswith("| `")}
@@ -36,5 +37,5 @@ def test_rows_are_what_the_script_measures(layer):
 
 def test_a_crash_of_onnxruntime_is_named_in_its_row(monkeypatch):
     monkeypatch.setattr(apart, "_idle", [])
-    monkeypatch.setattr(apart, "SERVE", "import os; os.abort()")
+    monkeypatch.setattr(apart, "SERVE", DIES)
     assert "onnxruntime dies of it, by SIGABRT" in script.line_of(script.row_of("LeakyReLU"))

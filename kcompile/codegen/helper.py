@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import IO
 
 from kcompile.codegen.source import FamilySource, KernelSource
+from kcompile.core.import_path import import_path
 
 _LENGTH = struct.Struct("<q")  # -1: this kernel does not compile
 _SERVE = "import sys; sys.path[:] = {path!r}; from kcompile.codegen.helper import serve; serve()"
@@ -88,7 +89,7 @@ class Helper:
             return None
         try:
             process = subprocess.Popen(
-                [interpreter, "-c", _SERVE.format(path=sys.path)],
+                [interpreter, "-c", _SERVE.format(path=import_path())],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                 env={**os.environ, "KCOMPILE_DEBUG": ""},
             )  # fmt: skip

@@ -25,6 +25,10 @@ LATEST, _ = newest_opset()
 IMAGE, SEQUENCE = (8, 8, 3), (6, 4)
 
 
+# A process of `export/onnx/apart.py` that dies of the first file.
+DIES = "import os, pickle, sys; os.write(1, pickle.dumps((None, None))); sys.stdin.read(1); os.abort()"
+
+
 def graph_of(function: Callable[..., Any], arrays: Sequence[np.ndarray], batch: bool = False) -> Graph:
     """The trace of function(*arrays); with `batch` the first dimension of each is open."""
     inputs = [

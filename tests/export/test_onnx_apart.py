@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -14,9 +15,11 @@ from onnx import TensorProto, helper
 
 import kcompile
 from kcompile import layers
+from kcompile.core import import_path
 from kcompile.export.onnx import apart
 from kcompile.export.onnx.compare import rows
-from tests.cli.cli_tools import call, json_of
+from tests.cli.cli_tools import call, fails, json_of
+from tests.export.onnx_tools import DIES
 
 
 @pytest.fixture
@@ -54,7 +57,7 @@ def test_a_file_that_onnxruntime_may_die_of(tmp_path):
 
 
 def test_commands_outlive_onnxruntime(tmp_path, monkeypatch, new_processes):
-    monkeypatch.setattr(apart, "SERVE", "import os; os.abort()")
+    monkeypatch.setattr(apart, "SERVE", DIES)
     network().save(saved := tmp_path / "m.keras")
     path = tmp_path / "m.onnx"
     for command in (
@@ -68,6 +71,26 @@ def test_commands_outlive_onnxruntime(tmp_path, monkeypatch, new_processes):
         assert "onnxruntime dies of" in result.stderr and "SIGABRT" in result.stderr
     onnx.checker.check_model(path, full_check=True)
     assert "SIGABRT" in json_of("check", path, code=3)["problems"][0]
+
+
+def test_a_process_that_cannot_be_started_is_not_the_files_fault(tmp_path, monkeypatch, new_processes):
+    network().export(path := tmp_path / "m.onnx", verbose=False)
+    network().save(saved := tmp_path / "m.keras")
+    monkeypatch.setattr(apart, "SERVE", "raise SystemExit('two lines:\\nno such library')")
+    for files in ((path,), (saved, path)):
+        said = fails("check", *files)
+        assert "could not be started, by exit code 1: no such library" in said and "dies" not in said
+
+
+def test_a_process_imports_what_this_one_has(tmp_path, monkeypatch, new_processes):
+    """Whatever lies in the folder of the moment."""
+    network().export(path := tmp_path / "m.onnx", verbose=False)
+    (tmp_path / "kcompile").mkdir()
+    (tmp_path / "kcompile" / "__init__.py").write_text("raise ImportError('another')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", ["", *(p for p in sys.path if os.path.abspath(p) != import_path.ROOT)])
+    with apart.session(path) as session:
+        assert session.run([np.ones((1, 2, 3), "float32")])[0].shape == (1, 2, 2)
 
 
 def test_it_is_told_with_what_onnxruntime_dies(tmp_path, monkeypatch, new_processes):

@@ -7,6 +7,7 @@ import pickle
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
@@ -14,7 +15,10 @@ from typing import Any
 
 import numpy as np
 
+from kcompile.core.import_path import import_path
+
 SERVE = "import sys; sys.path[:] = sys.argv[1:]; from kcompile.export.onnx.apart import serve; serve()"
+ENDED = (EOFError, OSError, pickle.UnpicklingError)  # what asking a process that has ended raises
 Arrays = Sequence[np.ndarray] | Mapping[str, np.ndarray]
 
 _idle: list[subprocess.Popen[bytes]] = []  # they wait for the next file, and end with this process
@@ -49,7 +53,7 @@ class Apart:
             pickle.dump((what, arguments), process.stdin, pickle.HIGHEST_PROTOCOL)
             process.stdin.flush()
             result, error = pickle.load(process.stdout)
-        except (EOFError, OSError, pickle.UnpicklingError) as ended:
+        except ENDED as ended:
             process.kill()  # one that is dead already stays as it died
             cause = _cause(process.wait())
             raise Crash(f"onnxruntime dies of {self.path}, by {cause}", cause) from ended
@@ -62,7 +66,8 @@ class Apart:
 def session(path: str | os.PathLike[str]) -> Iterator[Apart]:
     """The file in onnxruntime, in a process that later sessions use again.
 
-    Raises:  ImportError without onnxruntime; its own exceptions for a file that it cannot run; Crash.
+    Raises:  ImportError without onnxruntime; its own exceptions for a file that it cannot run; Crash;
+             OSError where there can be no such process.
     """
     if find_spec("onnxruntime") is None:
         raise ImportError("No module named 'onnxruntime'")
@@ -80,9 +85,23 @@ def session(path: str | os.PathLike[str]) -> Iterator[Apart]:
 
 def _started() -> subprocess.Popen[bytes]:
     """It has a group of its own, so that Ctrl-C is this process's to hear; it ends when its input does."""
-    command = [sys.executable, "-c", SERVE, *sys.path]
-    pipe, nothing = subprocess.PIPE, subprocess.DEVNULL
-    return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=nothing, process_group=0)
+    command, pipe = [sys.executable, "-c", SERVE, *import_path()], subprocess.PIPE
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=said, process_group=0)
+        assert process.stdout is not None
+        try:
+            pickle.load(process.stdout)
+        except BaseException as ended:  # an interrupt, too
+            process.kill()
+            process.communicate()
+            if not isinstance(ended, ENDED):
+                raise
+            said.seek(0)
+            *_, last = ["", *said.read().decode(errors="replace").splitlines()]
+            raise OSError(
+                f"the process for onnxruntime could not be started, by {_cause(process.returncode)}: {last}"
+            ) from ended
+    return process
 
 
 def _cause(code: int) -> str:
@@ -97,13 +116,21 @@ def _cause(code: int) -> str:
 
 
 def serve() -> None:
-    """Answer what is asked on standard input until it ends; libraries may not write among the answers."""
+    """Answer what is asked on standard input until it ends; the first answer is to nothing. Libraries may not
+    write among the answers.
+    """
     from kcompile.export.onnx.session import Session
 
     answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
+    with open(os.devnull, "wb") as nothing:
+        for descriptor in (1, 2):
+            os.dup2(nothing.fileno(), descriptor)
+    result: Any = None
+    failure: Exception | None = None
     opened: Session | None = None
     while True:
+        pickle.dump((result, failure), answers, pickle.HIGHEST_PROTOCOL)
+        answers.flush()
         try:
             what, arguments = pickle.load(sys.stdin.buffer)
         except EOFError:
@@ -119,5 +146,3 @@ def serve() -> None:
                 result = getattr(opened, what)(*arguments)
         except Exception as error:
             failure = error
-        pickle.dump((result, failure), answers, pickle.HIGHEST_PROTOCOL)
-        answers.flush()
