@@ -25,6 +25,7 @@ from kcompile.cli.reporting import (
 )
 
 BATCHES = (1, 3, 17)
+PATIENCE = 10  # seconds for sizes of open dimensions, where no usual one fits a file alone
 TERMS = 4096  # products that a deep model adds up, for the tolerance of its dtype
 
 
@@ -142,16 +143,20 @@ def _onnx(path: Path, open_size: tuple[int, ...]) -> dict[str, Any]:
     if find_spec("onnxruntime") is None:
         notes.append('onnxruntime is not installed, so nothing was run: pip install "kcompile[check]"')
     elif not problems:
-        try:
-            with of_onnxruntime(path), apart.session(path) as session:
-                _run(session, described, open_size, rows, notes)
-        except (ValueError, ChildProcessError) as error:
-            problems.append(str(error))
+        with user_errors():  # others than the file's
+            try:
+                with of_onnxruntime(path), apart.session(path) as session:
+                    _run(session, described, open_size, rows, notes)
+            except (ValueError, ChildProcessError) as error:
+                problems.append(str(error))
     return {"problems": problems, "notes": notes, "batches": rows}
 
 
 def _run(session: Any, described: Any, open_size: tuple[int, ...], rows: list[Any], notes: list[str]) -> None:
     """Rows and notes of a file that is run at several batch sizes."""
+    import time
+    from itertools import product, takewhile
+
     import numpy as np
 
     from kcompile.export.onnx import compare, inspection, sizes
@@ -166,9 +171,11 @@ def _run(session: Any, described: Any, open_size: tuple[int, ...], rows: list[An
     if is_open and not open_size:
         with user_errors():
             further = sizes.further_sizes(one.shape for one in described.inputs)
-            open_size = sizes.first_fitting((*sizes.LIKELY, *sizes.SIZES), run, (ValueError,), further)
-    row = {"size": open_size[0]} if is_open else {}
-    for batch in batches:
+            end = time.monotonic() + PATIENCE
+            further = takewhile(lambda _: time.monotonic() < end, further)
+            likely = (*sizes.LIKELY, *sizes.SIZES)
+            open_size = sizes.first_fitting(likely, run, (ValueError,), further, wanted=1)[:1]
+    for batch, row in product(batches, [{"size": size} for size in open_size] if is_open else [{}]):
         feed = inspection.random_feed(described, batch, *row.values())
         with compare.telling(batch, *row.values()):
             results, us = session.run(feed), session.typical_us(feed)

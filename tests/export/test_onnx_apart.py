@@ -18,7 +18,7 @@ from kcompile import layers
 from kcompile.core import import_path
 from kcompile.export.onnx import apart
 from kcompile.export.onnx.compare import rows
-from tests.cli.cli_tools import call, fails, json_of
+from tests.cli.cli_tools import call, json_of
 from tests.export.onnx_tools import DIES
 
 
@@ -78,7 +78,9 @@ def test_a_process_that_cannot_be_started_is_not_the_files_fault(tmp_path, monke
     network().save(saved := tmp_path / "m.keras")
     monkeypatch.setattr(apart, "SERVE", "raise SystemExit('two lines:\\nno such library')")
     for files in ((path,), (saved, path)):
-        said = fails("check", *files)
+        result = call("check", *files)
+        assert result.exit_code == 1, result.output
+        said = result.output
         assert "could not be started, by exit code 1: no such library" in said and "dies" not in said
 
 

@@ -11,7 +11,7 @@ import pytest
 import kcompile
 from kcompile import layers, ops
 from kcompile.core import tree
-from kcompile.export.onnx import check, dimension_names, sizes
+from kcompile.export.onnx import apart, check, dimension_names, sizes
 from kcompile.export.onnx.compare import rows
 from kcompile.export.onnx.inputs import arguments_of
 from kcompile.export.onnx.signature import trace_inference
@@ -127,6 +127,22 @@ def test_a_model_that_takes_none_of_the_sizes(tmp_path):
     assert "--check" in fails("export", saved, "-o", path, "--open-size", 7)
 
 
+def test_a_file_alone_is_tried_for_a_while_only(tmp_path, monkeypatch):
+    """And no longer than until it runs."""
+    sizes_run, run = [], apart.Apart.run
+
+    def noting(self, arrays):
+        sizes_run.extend(array.shape[1] for array in arrays.values())
+        return run(self, arrays)
+
+    monkeypatch.setattr(apart.Apart, "run", noting)
+    network(layers.Conv1D(2, 300), (None, 2)).export(path := tmp_path / "m.onnx", verbose=False)
+    assert json_of("check", path)["ok"] and max(sizes_run) == 300
+    monkeypatch.setattr("kcompile.cli.check.PATIENCE", 0)
+    sizes_run.clear()
+    assert call("check", path).exit_code == 1 and {*sizes_run} == {*sizes.SIZES}
+
+
 def test_nothing_is_compared_where_nothing_is_left(tmp_path):
     def deep(x):
         for _ in range(10):
@@ -166,6 +182,9 @@ def test_sizes_that_are_given_are_taken(tmp_path):
     assert {row.size for row in rows(model, path, open_size=(11, 13), timed=False)} <= {11, 13}
     assert {row.size for row in rows(model, path, open_size=(11,), timed=False)} == {11}
     assert [row["size"] for row in json_of("check", path, "--open-size", 5)["batches"]] == [5, 5, 5]
+    found = json_of("check", path, "--open-size", 5, "--open-size", 9)["batches"]
+    assert [row["size"] for row in found] == [5, 9, 5, 9, 5, 9]
+    assert [row["batch"] for row in found] == [1, 1, 3, 3, 17, 17]
 
 
 def test_what_else_calls_models_with_open_sizes(tmp_path):

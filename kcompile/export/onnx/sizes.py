@@ -80,10 +80,11 @@ def first_fitting(
     says_something: Callable[[int], bool],
     refusals: tuple[type[Exception], ...],
     further: Iterable[int],
+    wanted: int = 2,
 ) -> Sizes:
     """The first two sizes with telling results (or one twice), for want of them two that run at all.
 
-    further: what is tried if each of the others is refused.
+    further: what is tried if each of the others is refused. wanted: 1 for one of them, twice.
 
     Raises:  ValueError, if each of them is refused with one of `refusals`.
     """
@@ -96,7 +97,7 @@ def first_fitting(
                 (telling if says_something(size) else silent).append(size)
             except refusals as error:
                 refused.append((size, error))
-            if len(telling) == 2:
+            if len(telling) == wanted:
                 break
         if telling or silent:
             break
