@@ -143,6 +143,16 @@ def test_a_file_alone_is_tried_for_a_while_only(tmp_path, monkeypatch):
     assert call("check", path).exit_code == 1 and {*sizes_run} == {*sizes.SIZES}
 
 
+def test_extents_that_no_input_tells():
+    """Words of a text: what is asked of them is no reason to refuse sizes of another input."""
+    text, series = kcompile.Input((), dtype="string"), kcompile.Input((None, 3))
+    words = layers.Embedding(9, 3)(layers.TextVectorization(vocabulary=["a", "b"])(text))
+    model = kcompile.Model(
+        [text, series], [layers.Conv1D(2, 2, padding="same")(words), layers.Conv1D(2, 40)(series)]
+    )
+    assert sizes.sizes_of(model, trace_inference(model), 1) == (64, 96)
+
+
 def test_nothing_is_compared_where_nothing_is_left(tmp_path):
     def deep(x):
         for _ in range(10):

@@ -14,14 +14,15 @@ from typing import Any
 
 import numpy as np
 
-from kcompile.core import symbolic, tree
+from kcompile.core import tree
 from kcompile.core.errors import AccidentError, message
+from kcompile.core.symbolic import Int
 from kcompile.export.onnx.inputs import arguments_of, keeping_states
 from kcompile.export.onnx.signature import Spec, Traced, trace_inference
 from kcompile.ir.evaluate import bind_symbols, concrete
 from kcompile.ir.graph import Graph
 from kcompile.ir.positions import lie_within
-from kcompile.ir.types import TensorType
+from kcompile.ir.shape_rules import OpenRules
 
 SIZES = (7, 12, 16, 32, 64, 96, 48, 60, 128, 224, 9, 5, 3, 2, 1)
 MOST, ELEMENTS = 512, 2**18  # of a size, and of what is open in an array, where none of these fits
@@ -45,9 +46,13 @@ def sizes_of(
         one, *others = open_size or SIZES
         return one, (others or [one])[0]
 
+    rules = OpenRules(traced.graph)
+
     def given(extent: int) -> list[Any]:
         arguments = arguments_of(traced, batch, np.random.default_rng(batch), extent)
-        _must_hold(traced.graph, bind_symbols(traced.graph.inputs, tree.flatten(arguments)))
+        symbols = bind_symbols(traced.graph.inputs, tree.flatten(arguments))
+        _must_leave_something(traced.graph, symbols)
+        rules.check(symbols)
         return arguments
 
     def is_possible(extent: int) -> bool:
@@ -138,25 +143,17 @@ def _candidates(specs: Sequence[Spec], wanted: Sequence[int]) -> list[int]:
     return [*likely, *first, *(size for size in SIZES if size % step == 0)]
 
 
-def _must_hold(graph: Graph, symbols: Mapping[str, int]) -> None:
-    """Raise ValueError where an operation does not take such sizes, or nothing is left of what is computed.
-
-    A compiled program does not ask that of each operation in each call.
-    """
+def _must_leave_something(graph: Graph, symbols: Mapping[str, int]) -> None:
+    """Raise ValueError where nothing is left of what is computed, or a file cannot say it of so little."""
     for node in graph.nodes():
-        try:
-            taken = [TensorType(concrete(x.shape, symbols), x.dtype) for x in node.inputs]
-            attrs = {name: concrete(value, symbols) for name, value in node.attrs.items()}
-            made = [
-                symbolic.evaluate(d, symbols) for v in node.values for d in v.shape if not isinstance(d, int)
-            ]
-        except KeyError:  # of a symbol that is no input's
-            continue
-        if any(size < 1 for size in made):
-            raise ValueError(f"nothing is left behind {node.op.name}")
-        least = node.op.rules["onnx_least"](**attrs) if node.op.has("onnx_least") else []
-        extents = zip(node.inputs[0].shape, taken[0].shape, least, strict=True) if least else ()
-        if any(size < n for d, size, n in extents if not isinstance(d, int)):
-            raise ValueError(f"{node.op.name} makes more of such a size than a file can say")
-        if node.op.leaf is None and not node.op.has_bodies:
-            node.op.infer_types(tuple(taken), attrs)
+        with suppress(KeyError):  # of an extent that no input tells
+            made = [d.evaluate(symbols) for v in node.values for d in v.shape if isinstance(d, Int)]
+            if any(size < 1 for size in made):
+                raise ValueError(f"nothing is left behind {node.op.name}")
+            if node.op.has("onnx_least"):
+                attrs = {name: concrete(value, symbols) for name, value in node.attrs.items()}
+                shape = node.inputs[0].shape
+                least = node.op.rules["onnx_least"](**attrs) or [0] * len(shape)
+                extents = zip(shape, concrete(shape, symbols), least, strict=True)
+                if any(size < n for d, size, n in extents if isinstance(d, Int)):
+                    raise ValueError(f"{node.op.name} makes more of such a size than a file can say")
