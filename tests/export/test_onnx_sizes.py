@@ -11,7 +11,7 @@ import pytest
 import kcompile
 from kcompile import layers, ops
 from kcompile.core import tree
-from kcompile.export.onnx import apart, check, dimension_names, sizes
+from kcompile.export.onnx import apart, check, dimension_names, signature, sizes
 from kcompile.export.onnx.compare import rows
 from kcompile.export.onnx.inputs import arguments_of
 from kcompile.export.onnx.signature import trace_inference
@@ -151,6 +151,24 @@ def test_extents_that_no_input_tells():
         [text, series], [layers.Conv1D(2, 2, padding="same")(words), layers.Conv1D(2, 40)(series)]
     )
     assert sizes.sizes_of(model, trace_inference(model), 1) == (64, 96)
+
+
+def test_models_are_traced_a_few_times_only(monkeypatch):
+    """Of whatever extents are multiples; and inputs of known sizes share none of theirs."""
+    traces, traced = [], signature._traced
+    monkeypatch.setattr(signature, "_traced", lambda *given: traces.append(given) or traced(*given))
+    found = trace_inference(network(layers.Reshape((-1, 2520)), (None,)))
+    assert tree.flatten(found.specs)[0].multiple == 2520 and len(traces) < 30
+    traces.clear()
+
+    class Refusing(layers.Layer):
+        def call(self, x):
+            raise ValueError("never")
+
+    many = [kcompile.InputSpec(shape=(None, 2), dtype="float32") for _ in range(20)]
+    with pytest.raises(ValueError, match="never"):
+        trace_inference(Refusing(), [many])
+    assert len(traces) == 3  # names of their own, shared ones, and what broadcasts
 
 
 def test_nothing_is_compared_where_nothing_is_left(tmp_path):

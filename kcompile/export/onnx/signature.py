@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -25,6 +25,7 @@ ROLES = {1: ("length",), 2: ("sequence", "width"), 3: ("height", "width", "chann
 ROLES |= {4: ("depth", "height", "width", "channels")}
 # What open dimensions may have to be multiples of: networks that halve an image and double it again.
 MULTIPLES = (1, 2, 4, 8, 16, 32, 64)
+TRIES = 16  # of what else, and of pairs of inputs: each traces the model once or twice
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ def _specs(structure: Any, count: Iterator[int], path: tuple[str, ...] = ()) -> 
 def _with_open_sizes(model: Any, specs: list[Any]) -> Traced:
     """The trace in which as little as possible is asked of open sizes."""
     flat = tree.flatten(specs)
-    ways, wrong = _prefixes([s.name for s in flat]), None
+    ways, wrong = _prefixes({s.name: s.is_open for s in flat}), None
 
     def trials(multiples: Iterable[int]) -> Iterator[tuple[int, Callable[[], Traced]]]:
         for multiple in multiples:
@@ -162,20 +163,24 @@ def _steps(graph: Graph, most: int = 4096) -> list[int]:
     whole = [(x, d) for x, d in divided if isinstance(d, int)]
     all_of_them = math.lcm(*(d // math.gcd(d, *(times for _, times in x.terms)) for x, d in whole))
     steps = range(2, min(all_of_them, most) + 1)
-    return [step for step in steps if all_of_them % step == 0 and step not in MULTIPLES]
+    found = [step for step in steps if all_of_them % step == 0 and step not in MULTIPLES]
+    return [*found[: TRIES - 1], *found[TRIES - 1 :][-1:]]  # the last is a multiple of most others
 
 
-def _prefixes(names: list[str]) -> list[list[str]]:
+def _prefixes(names: Mapping[str, bool]) -> list[list[str]]:
     """What goes before the names of the inputs' open dimensions: equal names are equal extents.
 
-    At first each input has its own, then two of them share theirs, at last all do.
+    At first each input has its own, then two of them share theirs, at last all do. names: do the inputs have
+    open dimensions?
 
-    >>> _prefixes(["a", "b"])
+    >>> _prefixes({"a": True, "b": True})
     [['a_', 'b_'], ['', '']]
     """
     own = [f"{name}_" for name in names]
-    pairs = itertools.combinations(range(len(names)), 2) if len(names) > 2 else ()
-    joined = [[own[a] if k == b else text for k, text in enumerate(own)] for a, b in pairs]
+    are_open = [k for k, is_open in enumerate(names.values()) if is_open]
+    pairs = itertools.combinations(are_open, 2) if len(are_open) > 2 else ()
+    few = itertools.islice(pairs, TRIES)
+    joined = [[own[a] if k == b else text for k, text in enumerate(own)] for a, b in few]
     return [*([own] if len(names) > 1 else []), *joined, [""] * len(names)]
 
 
