@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from kcompile.training.data.dataset import Dataset, stacked
+from kcompile.core import tree
+from kcompile.training.data.dataset import Dataset
+from kcompile.training.data.elements import stacked
 
 
 def split_dataset(
@@ -66,7 +68,15 @@ def _samples(dataset: Any) -> list[Any]:
         )
     if not found:
         raise ValueError("Received an empty dataset.")
-    return [tuple(x) if isinstance(x, list) else x for x in found]
+    return [_tuples(x) for x in found]
+
+
+def _tuples(structure: Any) -> Any:
+    """Tuples instead of lists, which would be arrays to a Dataset."""
+    if not tree.is_nested(structure):
+        return structure
+    items = [_tuples(structure[key]) for key in tree.keys_of(structure)]
+    return tuple(items) if isinstance(structure, list) else tree.rebuild(structure, items)
 
 
 def _has_samples(dataset: Any) -> bool:

@@ -45,7 +45,8 @@ def test_shuffling():
     data = numbers(50).shuffle(10, seed=1)
     first, second = firsts(data), firsts(data)
     assert sorted(first) == sorted(second) == list(range(50)) and first != second
-    assert all(value <= place + 10 for place, value in enumerate(first))
+    assert all(value < place + 10 for place, value in enumerate(first))
+    assert firsts(numbers().shuffle(1)) == list(range(7))
     fixed = numbers(50).shuffle(10, seed=1, reshuffle_each_iteration=False)
     assert firsts(fixed) == firsts(fixed) != list(range(50))
 

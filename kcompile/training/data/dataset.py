@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import functools
 import itertools
+import operator
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
-from kcompile.core import tree
-from kcompile.training.data.elements import Count, elements, plain
+from kcompile.core import dtypes, tree
+from kcompile.training.data.elements import Count, arrays, elements, number_of_rows, plain, rows_of, stacked
+from kcompile.training.data.padding import padding
+from kcompile.training.data.signature import promised, signature_of
 
 INFINITE, UNKNOWN = -1, -2  # as `cardinality` says it
 ENDLESS = float("inf")
@@ -20,7 +23,9 @@ class Dataset:
     """Elements (arrays, tuples and dicts of them) that each iteration makes anew; `fit` takes one of batches.
 
     It has the methods of `tf.data.Dataset` that programs written with Keras use most. Arrays, numbers and
-    texts have `numpy()`, as tensors.
+    texts have `numpy()`, as tensors. Arguments that only say how elements are computed (`num_parallel_calls`,
+    `deterministic`, `options`, the `buffer_size` of `prefetch`) and names of the methods' results change
+    nothing.
 
     Args:    start: begins an iteration. length: how many elements there are, None if unknown, ENDLESS.
 
@@ -37,33 +42,75 @@ class Dataset:
         self.file_paths: list[str] | None = None
 
     @classmethod
-    def from_tensor_slices(cls, tensors: Any) -> Dataset:
-        """The rows of arrays."""
-        arrays = tree.map_structure(np.asarray, tensors)
-        count = len(tree.flatten(arrays)[0])
-        return cls(lambda: _rows_of(arrays, count), count)
+    def from_tensor_slices(cls, tensors: Any, name: str | None = None) -> Dataset:
+        """The rows of arrays; a list is one of them, tuples and dicts are structures.
+
+        Raises:  ValueError for arrays of different numbers of rows, or without.
+        """
+        whole = tree.map_structure(np.asarray, arrays(tensors))
+        count = number_of_rows(whole)
+        return cls(lambda: rows_of(whole, count), count)
 
     @classmethod
-    def from_tensors(cls, tensors: Any) -> Dataset:
+    def from_tensors(cls, tensors: Any, name: str | None = None) -> Dataset:
         """One element."""
-        return cls(lambda: iter([tree.map_structure(np.asarray, tensors)]), 1)
+        return cls(lambda: iter([tree.map_structure(np.asarray, arrays(tensors))]), 1)
 
     @classmethod
-    def from_generator(cls, generator: Callable[..., Any], *_: Any, args: Any = (), **__: Any) -> Dataset:
-        """What generator(*args) yields, called anew for each iteration."""
-        return cls(lambda: iter(generator(*args)), None)
+    def from_generator(
+        cls,
+        generator: Callable[..., Any],
+        output_types: Any = None,
+        output_shapes: Any = None,
+        args: Any = None,
+        output_signature: Any = None,
+        name: str | None = None,
+    ) -> Dataset:
+        """What generator(*args) yields, called anew for each iteration.
+
+        Args:    output_types, output_shapes: dtypes and shapes in the structure of the elements, which become
+                 arrays of them. output_signature: objects that have both, such as KerasTensors. Without any
+                 of them elements are what the generator yields.
+        Raises:  TypeError for arguments that exclude one another; while one iterates, for elements of another
+                 structure, shape, or with numbers that the dtype does not hold.
+        """
+        if not callable(generator):
+            raise TypeError("`generator` must be a Python callable.")
+        signature = signature_of(output_types, output_shapes, output_signature)
+        given = () if args is None else tuple(args)
+
+        def start() -> Iterator[Any]:
+            found = iter(generator(*given))
+            return found if signature is None else (promised(x, signature) for x in found)
+
+        return cls(start, None)
 
     @classmethod
-    def range(cls, *args: int) -> Dataset:
+    def range(cls, *args: int, output_type: Any = "int64", name: str | None = None) -> Dataset:
         """Whole numbers, as Python's `range`."""
-        numbers = np.arange(*args)
+        if not 1 <= len(args) <= 3:
+            raise ValueError(f"`range` takes 1 to 3 numbers. Received: {len(args)}")
+        steps = range(*map(operator.index, args))
+        kind = dtypes.numpy_dtype(dtypes.standardize(output_type))
+        numbers = np.arange(steps.start, steps.stop, steps.step).astype(kind)
         return cls(lambda: iter(numbers), len(numbers))
 
     @classmethod
-    def zip(cls, *datasets: Any) -> Dataset:
-        """Tuples of elements, one of each data set, as long as all have some; also of a tuple or a dict."""
-        given = datasets[0] if len(datasets) == 1 and tree.is_nested(datasets[0]) else datasets
+    def zip(cls, *args: Any, datasets: Any = None, name: str | None = None) -> Dataset:
+        """Tuples of elements, one of each data set, as long as all have some; also of a tuple or a dict.
+
+        Raises:  TypeError for anything that is no data set.
+        """
+        if args and datasets is not None:
+            raise TypeError("Both `*args` and `datasets` cannot be set.")
+        if not args and datasets is None:
+            raise TypeError("Must pass at least one dataset to `zip`.")
+        given = datasets if not args else args[0] if len(args) == 1 else args
+        if isinstance(given, list):
+            raise TypeError(f"`zip` needs data sets, or a tuple or dict of them. Received: {given}")
         flat = tree.flatten(given)
+        for one in flat:
+            _check_dataset(one, "zip")
         lengths = [one._length for one in flat]
         known = None if None in lengths else min(lengths)
 
@@ -75,6 +122,9 @@ class Dataset:
 
     def __iter__(self) -> Iterator[Any]:
         return map(elements, self._start())
+
+    def __bool__(self) -> bool:
+        return True  # without it, `if dataset` would ask for the length
 
     def __len__(self) -> int:
         if self._length is None or self._length == ENDLESS:
@@ -101,91 +151,144 @@ class Dataset:
             array = np.asarray(leaf)
             return KerasTensor(shape, "string" if array.dtype.kind in "OSU" else array.dtype.name)
 
-        return tree.map_structure(spec, next(self._start()))
+        for first in self._start():
+            return tree.map_structure(spec, first)
+        raise ValueError("The shapes of a data set are those of its first element. Received an empty one.")
 
     def _like(self, start: Callable[[], Iterator[Any]], length: float | None, **more: Any) -> Dataset:
         return type(self)(start, length, more.get("batch_size", self._batch_size))
 
     # --- one element after the other ------------------------------------------------------------------------
 
-    def map(self, map_func: Callable[..., Any], *_: Any, **__: Any) -> Dataset:
-        """map_func(element) for each; the parts of a tuple are arguments of their own."""
+    def map(
+        self,
+        map_func: Callable[..., Any],
+        num_parallel_calls: int | None = None,
+        deterministic: bool | None = None,
+        synchronous: bool | None = None,
+        use_unbounded_threadpool: bool = False,
+        name: str | None = None,
+    ) -> Dataset:
+        """map_func(element) for each; the parts of a tuple are arguments of their own.
+
+        A list that it returns is a tuple, one in a tuple or dict is an array.
+        """
 
         def made(element: Any) -> Any:
-            return map_func(*element) if isinstance(element, tuple) else map_func(element)
+            found = map_func(*element) if isinstance(element, tuple) else map_func(element)
+            return arrays(tuple(found) if isinstance(found, list) else found)
 
         return self._like(lambda: map(made, iter(self)), self._length)
 
-    def filter(self, predicate: Callable[..., Any]) -> Dataset:
-        """The elements for which predicate(element) is true."""
+    def filter(self, predicate: Callable[..., Any], name: str | None = None) -> Dataset:
+        """The elements for which predicate(element), a boolean, is true."""
 
         def kept(element: Any) -> bool:
-            return bool(predicate(*element) if isinstance(element, tuple) else predicate(element))
+            answer = np.asarray(predicate(*element) if isinstance(element, tuple) else predicate(element))
+            if answer.ndim or answer.dtype != bool:
+                raise ValueError(f"`predicate` must return a boolean. Received: {answer!r}")
+            return bool(answer)
 
         return self._like(lambda: filter(kept, iter(self)), None)
 
-    def take(self, count: int) -> Dataset:
+    def take(self, count: int, name: str | None = None) -> Dataset:
         """The first elements; all of them for -1."""
+        count = operator.index(count)
         if count < 0:
             return self
         length = None if self._length is None else min(count, self._length)
         return self._like(lambda: itertools.islice(self._start(), count), length)
 
-    def skip(self, count: int) -> Dataset:
-        """What comes after the first elements."""
+    def skip(self, count: int, name: str | None = None) -> Dataset:
+        """What comes after the first elements; nothing for -1."""
+        count = operator.index(count)
+        if count < 0:
+            return self._like(lambda: iter(()), 0)
         length = None if self._length is None else max(0, self._length - count)
         return self._like(lambda: itertools.islice(self._start(), count, None), length)
 
-    def repeat(self, count: int | None = None) -> Dataset:
-        """All elements again and again, so many times or without end."""
-        if count is None or count < 0:
-            return self._like(lambda: (x for _ in itertools.count() for x in self._start()), ENDLESS)
-        length = None if self._length is None else self._length * count
+    def repeat(self, count: int | None = None, name: str | None = None) -> Dataset:
+        """All elements again and again, so many times; for None or -1 as long as there are any."""
+        count = -1 if count is None else operator.index(count)
+        if count < 0:
+
+            def start() -> Iterator[Any]:
+                found = True
+                while found:
+                    found = False
+                    for element in self._start():
+                        found = True
+                        yield element
+
+            return self._like(start, 0 if self._length == 0 else ENDLESS)
+        length = 0 if count == 0 else None if self._length is None else self._length * count
         return self._like(lambda: (x for _ in range(count) for x in self._start()), length)
 
-    def concatenate(self, dataset: Dataset) -> Dataset:
+    def concatenate(self, dataset: Dataset, name: str | None = None) -> Dataset:
         """All elements, then all of another one."""
-        known = self._length is not None and dataset._length is not None
-        length = self._length + dataset._length if known else None  # type: ignore[operator]
+        _check_dataset(dataset, "concatenate")
+        lengths = self._length, dataset._length
+        length = ENDLESS if ENDLESS in lengths else None if None in lengths else sum(lengths)  # type: ignore[arg-type]
         return self._like(lambda: itertools.chain(self._start(), dataset._start()), length)
 
-    def enumerate(self, start: int = 0) -> Dataset:
+    def enumerate(self, start: int = 0, name: str | None = None) -> Dataset:
         """(number, element) for each."""
         return self._like(
             lambda: ((np.int64(k), x) for k, x in enumerate(self._start(), start)), self._length
         )
 
-    def shard(self, num_shards: int, index: int) -> Dataset:
-        """Every `num_shards`-th element, from `index` on."""
+    def shard(self, num_shards: int, index: int, name: str | None = None) -> Dataset:
+        """Every `num_shards`-th element, from `index` on.
+
+        Raises:  ValueError for an index that is not one of 0 to num_shards - 1.
+        """
+        if num_shards < 1:
+            raise ValueError(f"`num_shards` must be at least 1. Received: num_shards={num_shards}")
+        if not 0 <= index < num_shards:
+            raise ValueError(f"`index` must be between 0 and {num_shards - 1}. Received: index={index}")
         known = self._length is not None and self._length != ENDLESS
         length = len(range(index, len(self), num_shards)) if known else self._length
         return self._like(lambda: itertools.islice(self._start(), index, None, num_shards), length)
 
     def apply(self, transformation_func: Callable[[Dataset], Dataset]) -> Dataset:
-        """transformation_func(self)."""
-        return transformation_func(self)
+        """transformation_func(self), which must return a data set."""
+        found = transformation_func(self)
+        _check_dataset(found, "apply")
+        return found
 
-    def reduce(self, initial_state: Any, reduce_func: Callable[[Any, Any], Any]) -> Any:
+    def reduce(
+        self, initial_state: Any, reduce_func: Callable[[Any, Any], Any], name: str | None = None
+    ) -> Any:
         """reduce_func(state, element) over all elements; the last state."""
-        return functools.reduce(reduce_func, self, initial_state)
+        return elements(arrays(functools.reduce(reduce_func, self, initial_state)))
 
-    def with_options(self, options: Any) -> Dataset:
+    def with_options(self, options: Any, name: str | None = None) -> Dataset:
         """For programs that call it."""
         return self
 
     def shuffle(
-        self, buffer_size: int, seed: int | None = None, reshuffle_each_iteration: bool = True
+        self,
+        buffer_size: int,
+        seed: int | None = None,
+        reshuffle_each_iteration: bool | None = True,
+        name: str | None = None,
     ) -> Dataset:
-        """In a random order: each element is drawn from the `buffer_size` next ones."""
+        """In a random order: each element is drawn from the `buffer_size` next ones; from all for -2.
+
+        Raises:  ValueError for a buffer_size below 1.
+        """
+        held_size = operator.index(buffer_size)
+        if held_size < 1 and held_size != UNKNOWN:
+            raise ValueError(f"`buffer_size` must be at least 1. Received: buffer_size={buffer_size}")
         rng = np.random.default_rng(np.random.randint(2**31) if seed is None else seed)
-        fixed = None if reshuffle_each_iteration else rng.integers(2**31)
+        fixed = rng.integers(2**31) if reshuffle_each_iteration in (False, 0) else None
 
         def start() -> Iterator[Any]:
             own = rng if fixed is None else np.random.default_rng(fixed)
             held: list[Any] = []
             for element in self._start():
                 held.append(element)
-                if len(held) > buffer_size:
+                if len(held) == held_size:
                     place = own.integers(len(held))
                     held[place], held[-1] = held[-1], held[place]
                     yield held.pop()
@@ -193,8 +296,15 @@ class Dataset:
 
         return self._like(start, self._length)
 
-    def cache(self, filename: Any = "") -> Dataset:
-        """Elements of the first complete iteration are kept in memory."""
+    def cache(self, filename: Any = "", name: str | None = None) -> Dataset:
+        """Elements of the first complete iteration are kept in memory.
+
+        Raises:  ValueError for a filename: nothing is written.
+        """
+        if filename not in ("", b"", None):
+            raise ValueError(
+                f"Elements are cached in memory only: call `cache()` without a file. Received: {filename!r}"
+            )
         kept: list[list[Any]] = []
 
         def start() -> Iterator[Any]:
@@ -209,26 +319,48 @@ class Dataset:
 
         return self._like(start, self._length)
 
-    def prefetch(self, buffer_size: Any = None) -> Dataset:
+    def prefetch(self, buffer_size: int | None = None, name: str | None = None) -> Dataset:
         """For programs that call it; `fit` decides itself what is read ahead."""
+        if buffer_size is not None and buffer_size < -1:
+            raise ValueError(f"`buffer_size` must be at least -1. Received: buffer_size={buffer_size}")
         return self
 
     # --- batches --------------------------------------------------------------------------------------------
 
-    def batch(self, batch_size: int, drop_remainder: bool = False, **_: Any) -> Dataset:
+    def batch(
+        self,
+        batch_size: int,
+        drop_remainder: bool = False,
+        num_parallel_calls: int | None = None,
+        deterministic: bool | None = None,
+        name: str | None = None,
+    ) -> Dataset:
         """So many elements at a time, as arrays with a first axis more.
 
         Raises:  ValueError for a batch_size below 1.
         """
         return self._batched(batch_size, drop_remainder, stacked)
 
-    def padded_batch(self, batch_size: int, *_: Any, drop_remainder: bool = False, **__: Any) -> Dataset:
-        """As `batch`, of arrays of different sizes: zeros behind them fill them up to the largest of each
-        batch.
+    def padded_batch(
+        self,
+        batch_size: int,
+        padded_shapes: Any = None,
+        padding_values: Any = None,
+        drop_remainder: bool = False,
+        name: str | None = None,
+    ) -> Dataset:
+        """As `batch`, of arrays of different sizes, which are filled up behind.
+
+        Args:    padded_shapes: the sizes, in the structure of the elements; None for the largest of each
+                 batch. padding_values: with what; zeros and empty texts if None.
+        Raises:  ValueError for a batch_size below 1; while one iterates, for arrays that are larger than
+                 `padded_shapes`, and TypeError for padding_values of another dtype.
         """
-        return self._batched(batch_size, drop_remainder, lambda rows: stacked(_equal_sizes(rows)))
+        padded = padding(padded_shapes, padding_values)
+        return self._batched(batch_size, drop_remainder, lambda rows: stacked(padded(rows)))
 
     def _batched(self, size: int, drop_remainder: bool, joined: Callable[[list[Any]], Any]) -> Dataset:
+        size = operator.index(size)
         if size < 1:
             raise ValueError(f"`batch_size` must be at least 1. Received: batch_size={size}")
 
@@ -244,47 +376,16 @@ class Dataset:
             length = full + (rest > 0 and not drop_remainder)
         return self._like(start, length, batch_size=size)
 
-    def unbatch(self) -> Dataset:
+    def unbatch(self, name: str | None = None) -> Dataset:
         """The rows of the elements."""
 
         def start() -> Iterator[Any]:
             for element in self._start():
-                yield from _rows_of(element, len(tree.flatten(element)[0]))
+                yield from rows_of(element, number_of_rows(element))
 
         return self._like(start, None, batch_size=None)
 
 
-def _rows_of(arrays: Any, count: int) -> Iterator[Any]:
-    def row(k: int) -> Any:
-        return tree.map_structure(lambda a: a[k], arrays)
-
-    return map(row, range(count))
-
-
-def stacked(rows: list[Any]) -> Any:
-    """Elements of equal structure as one, of arrays with a first axis more; text as objects."""
-    first = rows[0]
-
-    def joined(leaves: tuple[Any, ...]) -> np.ndarray:
-        if isinstance(leaves[0], (str, bytes)):
-            out = np.empty(len(leaves), object)
-            out[:] = [plain(leaf) for leaf in leaves]
-            return out
-        return np.stack([np.asarray(leaf) for leaf in leaves])
-
-    columns = zip(*(tree.flatten(row) for row in rows), strict=True)
-    return tree.pack_as(first, [joined(column) for column in columns])
-
-
-def _equal_sizes(rows: list[Any]) -> list[Any]:
-    """Elements whose arrays have zeros behind them, so that they are equally large."""
-
-    def filled(column: tuple[Any, ...]) -> list[np.ndarray]:
-        arrays = [np.asarray(leaf) for leaf in column]
-        if not arrays[0].ndim:
-            return arrays
-        size = [max(sides) for sides in zip(*(a.shape for a in arrays), strict=True)]
-        return [np.pad(a, [(0, n - k) for n, k in zip(size, a.shape, strict=True)]) for a in arrays]
-
-    columns = [filled(column) for column in zip(*map(tree.flatten, rows), strict=True)]
-    return [tree.pack_as(rows[0], list(leaves)) for leaves in zip(*columns, strict=True)]
+def _check_dataset(given: Any, method: str) -> None:
+    if not isinstance(given, Dataset):
+        raise TypeError(f"`{method}` needs a `Dataset`. Received: {given!r} of type {type(given)}")
