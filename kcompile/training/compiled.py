@@ -17,6 +17,7 @@ from kcompile.training.compile_loss import CompileLoss
 from kcompile.training.compile_metrics import CompileMetrics
 from kcompile.training.functions import StepFunction
 from kcompile.training.programs import Programs
+from kcompile.training.results import results_of
 from kcompile.training.step import is_default_step
 
 if TYPE_CHECKING:  # a model is a `Compiled` and, behind it, a layer
@@ -272,11 +273,7 @@ class Compiled(_Layer):
 
     def get_metrics_result(self) -> dict[str, Any]:
         """Results of all metrics by name."""
-        results: dict[str, Any] = {}
-        for metric in self.metrics:
-            value = metric.result()
-            results.update(value if isinstance(value, dict) else {metric.name: value})
-        return results
+        return results_of(self.metrics)
 
     def _label_ranges(self, y: Any, y_pred: Any) -> tuple[tuple[int, int], ...]:
         loss = self._training.compile_loss

@@ -30,6 +30,7 @@ from kcompile.training.extents import leaves_of
 from kcompile.training.functions import FunctionRun, logs_of, open_run, own_function
 from kcompile.training.predict_run import PredictRun
 from kcompile.training.progress import Progress
+from kcompile.training.results import results_or_logs
 from kcompile.training.runs import (
     Pace,
     run_epoch,
@@ -240,17 +241,11 @@ class Trainer(Compiled):
         return logs
 
     def _metrics_or(self, run: Any) -> dict[str, Any]:
-        """The results of the metrics after the last step, or its logs where these are others.
-
-        Metrics that the steps have not updated say nothing.
-        """
-        kind = run.kind
-        by_ours = is_default_step(self, kind) and not isinstance(run, FunctionRun)
+        """The results of the metrics after the last step, or its logs where these are others."""
+        by_ours = is_default_step(self, run.kind) and not isinstance(run, FunctionRun)
         if (by_ours and type(self).compute_metrics is Compiled.compute_metrics) or not run.logs:
             return run.logs  # they are the results
-        updated = all(any(map(run.assigns, m.variables)) for m in self.metrics)
-        results = self.get_metrics_result() if updated else {}
-        return pythonify_logs(results) if results.keys() == run.logs.keys() else run.logs
+        return results_or_logs(self, run)
 
     # --- predict -------------------------------------------------------------------------------------------
 

@@ -160,6 +160,88 @@ def test_an_epochs_logs_are_its_metrics_where_they_have_the_same_names():
     assert history["loss"] == [kept[-1]]
 
 
+class Constant(keras.metrics.Metric):
+    """It has no variables."""
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        pass
+
+    def result(self):
+        return ops.convert_to_tensor(2.0)
+
+
+class Listed(keras.metrics.Metric):
+    """It keeps what a step that is Python tells it."""
+
+    def __init__(self):
+        super().__init__(name="listed")
+        self.kept = []
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        self.kept.append(float(np.mean(np.abs(np.asarray(y_true) - np.asarray(y_pred)))))
+
+    def result(self):
+        return np.float32(np.mean(self.kept)) if self.kept else np.float32(0)
+
+    def reset_state(self):
+        self.kept = []
+
+
+class Raw(keras.Model):
+    """A step that tells the loss of its batch. asks: does it update the metrics of `compile`, called so?"""
+
+    asks, called = True, ()
+
+    def test_step(self, data):
+        x, y = data
+        y_pred = self(x, training=False)
+        loss = self.compute_loss(x, y, y_pred)
+        self.metrics[0].update_state(loss)
+        if self.asks:
+            self.metrics[1].update_state(y, y_pred)
+        return {"loss": loss, **dict.fromkeys(self.called, -1.0)}
+
+
+@pytest.mark.parametrize("eagerly", [False, True])
+@pytest.mark.parametrize("metrics", [[], [Constant], [keras.metrics.MeanSquaredError]])
+def test_each_metric_that_a_step_updates_says_its_own(metrics, eagerly):
+    def found(asks):
+        model, given = built(Raw), [metric() for metric in metrics]
+        model.asks, model.called = asks, [metric.name for metric in given]
+        model.compile("sgd", "mse", metrics=given, run_eagerly=eagerly)
+        if not asks:
+            model.metrics[1].build(Y, Y)
+        plain = keras.Model(model.inputs, model.outputs)
+        plain.compile("sgd", "mse", metrics=[metric(name=given[k].name) for k, metric in enumerate(metrics)])
+        how = {"batch_size": 3, "verbose": 0, "return_dict": True}
+        return model.evaluate(X, Y, **how), plain.evaluate(X, Y, **how)
+
+    logs, expected = found(asks=True)
+    assert logs == pytest.approx(expected, rel=1e-6)
+    logs, expected = found(asks=False)
+    silent = {name: -1.0 for name in expected if name == "mean_squared_error"}
+    assert logs == pytest.approx({**expected, **silent}, rel=1e-6)
+
+
+def test_a_metric_that_python_keeps_says_its_own():
+    model = built(Raw)
+    model.called = ["listed"]
+    model.compile("sgd", "mse", metrics=[Listed()], run_eagerly=True)
+    plain = keras.Model(model.inputs, model.outputs)
+    plain.compile("sgd", "mse", metrics=["mae"])
+    how = {"batch_size": 3, "verbose": 0}
+    np.testing.assert_allclose(model.evaluate(X, Y, **how), plain.evaluate(X, Y, **how), rtol=1e-6)
+
+
+def test_metrics_that_no_step_asks_for_are_not_there():
+    model = built(Raw, metrics=["mae"])
+    model.asks = False
+    plain = keras.Model(model.inputs, model.outputs)
+    plain.compile("sgd", "mse")
+    how = {"batch_size": 3, "verbose": 0}
+    assert model.evaluate(X, Y, **how) == pytest.approx(plain.evaluate(X, Y, **how), rel=1e-6)
+
+
 def test_compute_metrics_counts_for_batches_and_the_metrics_for_epochs():
     class Doubled(keras.Model):
         def compute_metrics(self, x, y, y_pred, sample_weight=None):
