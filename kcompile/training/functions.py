@@ -88,9 +88,19 @@ class FunctionRun(BatchRun):
     def __init__(self, function: Callable[[Any], Any], model: Any, kind: str, data: BatchData, rng: Any):
         super().__init__(model, kind, data, rng)
         self._function, self._in_python = function, True
+        self._assigned: set[Variable] = set()  # of the metrics' variables
+        self._asked = 0  # steps of this pass, as calls are counted
 
     def start(self, limit: int | None = None) -> None:
         super().start()  # nobody knows how many batches the calls will take
+        self._asked = 0
+
+    def position(self) -> dict[str, Any]:
+        return {**super().position(), "asked": self._asked}
+
+    def go_to(self, position: dict[str, Any], more: int | None, inside: bool) -> None:
+        super().go_to(position, more, inside)
+        self._asked = int(position["asked"])
 
     def _look(self, first: tuple[Any, Any, Any]) -> None:
         """Our step may not be what it does, and need not fit the data."""
@@ -110,23 +120,31 @@ class FunctionRun(BatchRun):
         return found
 
     def assigns(self, variable: Variable) -> bool:
-        """Does our step assign it, where the function calls it?"""
-        program = self._programs.used.get(self.kind)
-        return program is not None and program.assigns(variable)
+        """Has a call assigned this variable of a metric?"""
+        return variable in self._assigned
 
     def at_end(self) -> bool:
-        return self._batches.ended or (self.num_batches is not None and self.done >= self.num_batches)
+        """A pass has as many steps as batches, however many of these a call takes."""
+        return self._batches.ended or (self.num_batches is not None and self._asked >= self.num_batches)
 
     def _left(self) -> Iterator[Any]:
         while self._batches.look_ahead():
             yield pack_x_y_sample_weight(*self._take())
 
+    def _held(self) -> dict[Variable, bytes]:
+        return {v: v.array.tobytes() for v in self._model.metrics_variables}
+
     def advance(self, steps: int) -> int:
-        """As in Keras, a call that meets the end of the data ends the epoch, and does not count."""
+        """As in Keras, a call that meets the end of the data ends epoch and pass, and does not count."""
+        before = self._held()
+        self._asked += self._model.steps_per_execution
         try:
             self.logs = logs_of(self._function, self._left(), self.kind)
         except StopIteration:
+            self._batches.ended = True
             return 0
+        finally:  # whoever does it: a step of ours, compiled or called by hand, or the program's own Python
+            self._assigned.update(v for v, value in self._held().items() if before.get(v) != value)
         return 1
 
 

@@ -57,6 +57,74 @@ def test_an_epoch_tells_the_metrics_of_all_steps():
     assert found == expected
 
 
+@pytest.mark.parametrize("eagerly", [False, True])
+@pytest.mark.parametrize("metrics", [None, [], ["mae"]])
+def test_an_epoch_tells_the_metrics_of_steps_called_by_hand(metrics, eagerly):
+    """Two steps a call, the second of which meets the end of three batches."""
+
+    class ByHand(keras.Model):
+        def make_train_function(self, force=False):
+            self.train_function = lambda batches: [self.train_step(next(batches)) for _ in range(2)][1]
+
+        def make_test_function(self, force=False):
+            self.test_function = lambda batches: [self.test_step(next(batches)) for _ in range(2)][1]
+
+    plain = linear(metrics=metrics)
+    model = ByHand(plain.inputs, plain.outputs)
+    model.compile("sgd", "mse", metrics=metrics, run_eagerly=eagerly)
+    how = {"batch_size": 8, "verbose": 0}
+    expected = plain.evaluate(X[:24], Y[:24], **how)
+    with pytest.warns(UserWarning, match="ran out of data"):
+        np.testing.assert_allclose(model.evaluate(X[:24], Y[:24], **how), expected, rtol=1e-6)
+    weights = plain.get_weights()
+    expected = plain.fit(X[:24], Y[:24], shuffle=False, **how).history
+    plain.set_weights(weights)
+    with pytest.warns(UserWarning, match="ran out of data"):
+        found = model.fit(X[:24], Y[:24], shuffle=False, **how).history
+    assert found.keys() == expected.keys()
+    for name, values in expected.items():
+        np.testing.assert_allclose(found[name], values, rtol=1e-6)
+
+
+def test_a_function_that_updates_no_metric_is_told_by_its_logs():
+    model = linear()
+    model.test_function = lambda batches: {"loss": float(next(batches)[0].sum())}
+    assert model.evaluate(X, Y, batch_size=8, verbose=0) == pytest.approx(float(X[32:].sum()))
+
+
+TAKES = {
+    0: lambda batches: {"a": 1.0},
+    1: lambda batches: {"a": float(len(next(batches)))},
+    2: lambda batches: {"a": float(len(next(batches)) + len(next(batches)))},
+}
+
+
+@pytest.mark.parametrize(
+    ("takes", "steps", "unit", "told"),
+    [  # as Keras on TensorFlow tells callbacks, of five batches: b begins, e ends, | ends the epoch
+        (0, 8, 1, "b0 e0 b1 e1 b2 e2 b3 e3 b4 e4 | b0 e0 b1 e1 b2 e2 b3 e3 b4 e4 |"),
+        (0, 3, 1, "b0 e0 b1 e1 b2 e2 | b0 e0 b1 e1 | b0 e0 b1 e1 b2 e2 |"),
+        (0, 8, 2, "b0 e1 b2 e3 b4 e5 | b0 e1 b2 e3 b4 e5 |"),
+        (1, 3, 1, "b0 e0 b1 e1 b2 e2 | b0 e0 b1 e1 | b0 e0 b1 e1 b2 e2 |"),
+        (2, 2, 1, "b0 e0 b1 e1 | b0 | b0 e0 b1 e1 | b0 |"),
+    ],
+)
+def test_given_steps_go_on_until_the_pass_ends(takes, steps, unit, told):
+    """It ends where a call meets the end of the data, or after as many steps as there are batches."""
+    model, seen = linear(steps_per_execution=unit), []
+    model.train_function = TAKES[takes]
+    record = keras.callbacks.LambdaCallback(
+        on_train_batch_begin=lambda batch, logs: seen.append(f"b{batch}"),
+        on_train_batch_end=lambda batch, logs: seen.append(f"e{batch}"),
+        on_epoch_end=lambda epoch, logs: seen.append("|"),
+    )
+    with pytest.warns(UserWarning, match="ran out of data"):
+        model.fit(
+            X, Y, batch_size=8, steps_per_epoch=steps, epochs=told.count("|"), verbose=0, callbacks=[record]
+        )
+    assert " ".join(seen) == told
+
+
 def test_each_call_takes_as_many_batches_as_it_likes():
     model, taken = linear(), []
     model.train_function = pairs(taken)
