@@ -82,25 +82,25 @@ def logs_of(function: Callable[[Any], Any], batches: Iterator[Any], kind: str) -
 class FunctionRun(BatchRun):
     """Steps by a function of a program's own, which takes as many batches as it likes from the pass.
 
-    As in Keras, a call counts as `steps_per_execution` steps.
+    As in Keras, a call counts as `steps_per_execution` steps, of which a pass has as many as it has batches.
     """
 
     def __init__(self, function: Callable[[Any], Any], model: Any, kind: str, data: BatchData, rng: Any):
         super().__init__(model, kind, data, rng)
         self._function, self._in_python = function, True
         self._assigned: set[Variable] = set()  # of the metrics' variables
-        self._asked = 0  # steps of this pass, as calls are counted
 
     def start(self, limit: int | None = None) -> None:
         super().start()  # nobody knows how many batches the calls will take
-        self._asked = 0
 
     def position(self) -> dict[str, Any]:
-        return {**super().position(), "asked": self._asked}
+        numbers = [k for k, v in enumerate(self._model.metrics_variables) if v in self._assigned]
+        return {**super().position(), "assigned": numbers}
 
     def go_to(self, position: dict[str, Any], more: int | None, inside: bool) -> None:
         super().go_to(position, more, inside)
-        self._asked = int(position["asked"])
+        variables = enumerate(self._model.metrics_variables)
+        self._assigned.update(v for k, v in variables if k in position["assigned"])
 
     def _look(self, first: tuple[Any, Any, Any]) -> None:
         """Our step may not be what it does, and need not fit the data."""
@@ -123,10 +123,6 @@ class FunctionRun(BatchRun):
         """Has a call assigned this variable of a metric?"""
         return variable in self._assigned
 
-    def at_end(self) -> bool:
-        """A pass has as many steps as batches, however many of these a call takes."""
-        return self._batches.ended or (self.num_batches is not None and self._asked >= self.num_batches)
-
     def _left(self) -> Iterator[Any]:
         while self._batches.look_ahead():
             yield pack_x_y_sample_weight(*self._take())
@@ -137,7 +133,7 @@ class FunctionRun(BatchRun):
     def advance(self, steps: int) -> int:
         """As in Keras, a call that meets the end of the data ends epoch and pass, and does not count."""
         before = self._held()
-        self._asked += self._model.steps_per_execution
+        self._steps += self._model.steps_per_execution
         try:
             self.logs = logs_of(self._function, self._left(), self.kind)
         except StopIteration:

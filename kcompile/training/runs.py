@@ -179,7 +179,7 @@ class BatchRun:
         if kind == "test":  # every validation is a run
             data.resets_from = 2 * self._looked
         self._batches = Batches()
-        self._taken = 0
+        self._taken = self._steps = 0  # of this pass
         self._before: dict[str, Any] = {}
         self.logs: dict[str, Any] = {}
 
@@ -230,7 +230,7 @@ class BatchRun:
         """Begin a pass, of which at most `limit` batches will be asked for."""
         self._batches.close()
         self._before = {**self._place(), "random": global_states()}
-        self._taken = 0
+        self._taken = self._steps = 0
         self._batches, self.logs = Batches(self.data.epoch(limit)), {}
         self.num_batches = self.data.num_batches
 
@@ -245,8 +245,9 @@ class BatchRun:
 
     def position(self) -> dict[str, Any]:
         """Where the pass is, as plain data and arrays for `go_to`."""
-        fresh = self.at_end() or not self._taken
-        where = {**self._place(), "taken": 0} if fresh else {**self._before, "taken": self._taken}
+        fresh = self.at_end() or not self._steps
+        taken, steps = (0, 0) if fresh else (self._taken, self._steps)
+        where = {**(self._place() if fresh else self._before), "taken": taken, "steps": steps}
         return {**where, "passes": self.data.passes, "states": self.data.history.states()}
 
     def go_to(self, position: dict[str, Any], more: int | None, inside: bool) -> None:
@@ -254,22 +255,23 @@ class BatchRun:
 
         more: how many will be asked for. inside: the epoch has begun.
         """
-        states, taken = position["states"], int(position["taken"])
+        states, taken, steps = position["states"], int(position["taken"]), int(position["steps"])
         began_here = position["passes"] == position["place"][0]
         before = History(states[: position["history"]])
         self.data.catch_up(position["place"], before, begin=inside and began_here)
         set_generator_state(self._rng, position["rng"])
-        if taken:
+        if steps:
             set_global_states(position["random"])
             self.start(None if more is None else taken + more)
             while self._taken < taken and self.ready():
                 self._take()
+            self._steps = steps
         if not began_here:
             self.data.pass_by(position["passes"], History(states), begin=inside)
 
     def at_end(self) -> bool:
         """Is it known that there is no other step, without looking?"""
-        return self._batches.ended or (self.num_batches is not None and self._taken >= self.num_batches)
+        return self._batches.ended or (self.num_batches is not None and self._steps >= self.num_batches)
 
     def _take(self) -> Any:
         self._taken += 1
@@ -286,6 +288,7 @@ class BatchRun:
             program = self._program(batch)
             outputs = program.run(*leaves_of(list(batch)))
             done += 1
+        self._steps += done
         self.logs = program.logs(outputs)
         return done
 

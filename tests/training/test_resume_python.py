@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
+from contextlib import suppress
+
 import numpy as np
 import pytest
 
@@ -103,3 +106,41 @@ def test_going_on_gives_the_same_bits(tmp_path, kind, save_freq):
     for found, expected in zip(again.get_weights(), whole.get_weights(), strict=True):
         np.testing.assert_array_equal(found, expected)
     assert again.optimizer.built == whole.optimizer.built  # one that nothing uses gets no slots
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 4, 5, 6])
+@pytest.mark.parametrize("takes", [0, 1, 2])
+def test_going_on_inside_of_a_pass_of_given_steps(tmp_path, takes, steps):
+    """Five batches, three steps an epoch; a metric says its own although calls tell others."""
+
+    class Takes(Function):
+        def make_train_function(self, force=False):
+            def function(batches):
+                taken = [next(batches) for _ in range(takes)]
+                self.mine.update_state(float(taken[0][0].sum()) if taken else 2.0)
+                return {"mine": -1.0, "loss": -1.0}
+
+            self.train_function = function
+
+    def fit(*callbacks):
+        seen, model = [], Takes()
+        record = keras.callbacks.LambdaCallback(
+            on_train_batch_begin=lambda batch, logs: seen.append(f"b{batch}"),
+            on_train_batch_end=lambda batch, logs: seen.append(f"e{batch}"),
+            on_epoch_end=lambda epoch, logs: seen.append(logs["mine"]),
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            how = {"batch_size": 8, "shuffle": False, "steps_per_epoch": 3, "epochs": 4, "verbose": 0}
+            with suppress(Stop):
+                model.fit(X, Y, callbacks=[record, *callbacks], **how)
+        return seen
+
+    def backup():
+        return keras.callbacks.BackupAndRestore(tmp_path, save_freq=1)
+
+    whole = fit()
+    begun = fit(backup(), StopAfter(steps))
+    assert whole[: len(begun)] == begun
+    resumed = fit(backup())
+    assert len(whole) - len(begun) <= len(resumed) and whole[-len(resumed) :] == resumed
