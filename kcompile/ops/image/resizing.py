@@ -165,6 +165,8 @@ ONNX_MODES: dict[tuple[str, bool], dict[str, Any]] = {
 }
 
 
+# Whole numbers for which onnxruntime's Resize has a kernel; pixels of others are looked up.
+ONNX_WHOLES = ("int32", "int8", "uint8")
 # The opset from which on sizes need not tell the batch, and channels may stay last; onnxruntime's kernel for
 # smoothed images wants them second.
 RESIZES_SOME_AXES = 18
@@ -172,8 +174,9 @@ RESIZES_SOME_AXES = 18
 
 @resize_op.onnx
 def _resize_onnx(g: Any, x: str, *, size: tuple[int, int], method: str, antialias: bool) -> str | None:
-    if (method, antialias) not in ONNX_MODES:
-        return None  # the weights as a matrix, by decomposition
+    dtype = g.dtype(x)
+    if (method, antialias) not in ONNX_MODES or not (dtypes.is_float(dtype) or dtype in ONNX_WHOLES):
+        return None  # the weights as a matrix, or pixels by their positions, by decomposition
     attrs = {"coordinate_transformation_mode": "half_pixel", **ONNX_MODES[method, antialias]}
 
     if g.opset >= RESIZES_SOME_AXES and not attrs.get("antialias"):
@@ -194,7 +197,9 @@ def _resize_samples(rng: np.random.Generator) -> Iterator[Sample]:
             attrs = {"size": (7, 4), "method": method, "antialias": antialias}
             yield Sample((x,), attrs, f"{method}{'_antialias' if antialias else ''}")
     whole = rng.integers(0, 256, (1, 4, 4, 1)).astype("uint8")
-    yield Sample((whole,), {"size": (2, 7), "method": "nearest", "antialias": False}, "uint8")
+    for dtype in ("uint8", "int16", "uint32", "int64", "bool"):
+        attrs = {"size": (2, 7), "method": "nearest", "antialias": False}
+        yield Sample((whole.astype(dtype),), attrs, dtype)
     yield Sample((x,), {"size": (5, 6), "method": "bilinear", "antialias": False}, "same")
 
 
