@@ -97,13 +97,14 @@ NO_KERNEL = {  # dtypes that the operator set has, but onnxruntime does not comp
     "Relu": frozenset({"int16", "int64"}),
     "Pad": frozenset({"int16", "uint16"}),
     "TopK": LONG | {"uint16"},
+    "Resize": LONG | {"bool", "int16", "uint16", "int64", "float64"},
     "Where": frozenset({"bool", "int16", "uint16", "uint64"}),
     "ScatterND": frozenset({"float16"}),
     "ScatterElements": frozenset({"float16"}),
 } | dict.fromkeys(
     ("Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "AveragePool", "Conv", "ConvTranspose", "Cosh", "Det",
      "Elu", "Erf", "Gelu", "HardSigmoid", "HardSwish", "InstanceNormalization", "LeakyRelu", "Mish", "PRelu",
-     "Resize", "Selu", "Sinh", "Softplus", "Softsign", "Tan"),
+     "Selu", "Sinh", "Softplus", "Softsign", "Tan"),
     frozenset({"float64"}),
 )  # fmt: skip
 TAKES_BFLOAT16 = frozenset({"Cast", "Loop", "Scan"})  # all of onnxruntime's kernels for the CPU that do

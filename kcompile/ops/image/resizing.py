@@ -165,8 +165,6 @@ ONNX_MODES: dict[tuple[str, bool], dict[str, Any]] = {
 }
 
 
-# Whole numbers for which onnxruntime's Resize has a kernel; pixels of others are looked up.
-ONNX_WHOLES = ("int32", "int8", "uint8")
 # The opset from which on sizes need not tell the batch, and channels may stay last; onnxruntime's kernel for
 # smoothed images wants them second.
 RESIZES_SOME_AXES = 18
@@ -174,9 +172,8 @@ RESIZES_SOME_AXES = 18
 
 @resize_op.onnx
 def _resize_onnx(g: Any, x: str, *, size: tuple[int, int], method: str, antialias: bool) -> str | None:
-    dtype = g.dtype(x)
-    if (method, antialias) not in ONNX_MODES or not (dtypes.is_float(dtype) or dtype in ONNX_WHOLES):
-        return None  # the weights as a matrix, or pixels by their positions, by decomposition
+    if (method, antialias) not in ONNX_MODES:
+        return None  # the weights as a matrix, by decomposition
     attrs = {"coordinate_transformation_mode": "half_pixel", **ONNX_MODES[method, antialias]}
 
     if g.opset >= RESIZES_SOME_AXES and not attrs.get("antialias"):
