@@ -93,7 +93,9 @@ class Fuser:
     def _can_inline(self, v: Value, elements: Elements) -> bool:
         if not self.fuses:
             return not v.node.inputs  # a number of the run: there is nothing to read
-        axes = self.probes.setdefault(v.shape, new_axes(v))
+        if v.shape not in self.probes:
+            self.probes[v.shape] = new_axes(v)
+        axes = self.probes[v.shape]
         expr = elements.compute(v, axes)
         own = reductions(expr)
         parts = loops.walk(expr)
