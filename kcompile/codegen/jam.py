@@ -99,23 +99,24 @@ def columns_together(reductions: list[Expr], axis: Axis) -> int:
     return steps if steps > 1 and _share(alone, axis, steps) <= SHARED else 1
 
 
-def window_together(reductions: list[Expr], axes: list[Axis]) -> list[Places]:
-    """All steps of two short axes, where sums down columns, one for each, load mostly the same: the taps of a
-    window, each of which would go through both images anew. Empty where they are better apart.
+def window_together(axes: list[Axis], stores: list[Expr]) -> tuple[list[Axis], list[Places]] | None:
+    """All steps of two short axes as stores of their own, where their sums down columns load mostly the same:
+    the taps of a window, each of which would go through both images anew. The same is returned.
     """
-    extents = [a.extent for a in axes]
-    if len(axes) != 2 or not all(isinstance(n, int) and 1 < n <= MOST_COLUMNS for n in extents):
-        return []
-    parts = [p for r in reductions for p in loops.walk(r.args[0])]
-    places: list[Places] = [
-        dict(zip(axes, steps, strict=True)) for steps in combinations(*(range(int(n or 1)) for n in extents))
-    ]
-    if any(p.op in ("guard", "reduce") for p in parts) or len(places) > MOST_TAPS:
-        return []
-    if len(places) * len(parts) > LONGEST // ROWS_AT_A_TIME:
-        return []
+    *outer, axis = axes
+    taps = [(a, range(a.extent)) for a in outer[-2:] if isinstance(a.extent, int)]
+    if len(taps) < 2 or not all(1 < len(steps) <= MOST_COLUMNS for _, steps in taps):
+        return None
+    parts = [p for e in stores for r in column_reductions(e, axis) for p in loops.walk(r.args[0])]
     alone = {_place(p, {}) for p in parts if p.op == "load"}
-    return places if alone and _different(alone, places) <= SHARED else []
+    places: list[Places] = [
+        dict(zip((a for a, _ in taps), at, strict=True)) for at in combinations(*(steps for _, steps in taps))
+    ]
+    if not alone or any(p.op in ("guard", "reduce") for p in parts) or len(places) > MOST_TAPS:
+        return None
+    if len(places) * len(parts) > LONGEST // ROWS_AT_A_TIME or _different(alone, places) > SHARED:
+        return None
+    return [*outer[:-2], axis], places
 
 
 def _share(alone: set[Place], axis: Axis, steps: int) -> float:

@@ -65,12 +65,8 @@ class _LoopEmitter:
         """Some steps of the innermost axis become stores of their own."""
         if not self.shared or any(i.inner for i in self.items):
             return
-        found = beside_each_other(self.shared, [i.expr for i in self.items])
-        if found is None:
-            *outer, axis = self.shared
-            sums = [r for i in self.items for r in column_reductions(i.expr, axis)]
-            taps = window_together(sums, outer[-2:]) if sums else []
-            found = ([*outer[:-2], axis], taps) if taps else None
+        exprs = [i.expr for i in self.items]
+        found = beside_each_other(self.shared, exprs) or window_together(self.shared, exprs)
         if found is not None:
             self.shared, places = found
             self.items = self._at(places)
