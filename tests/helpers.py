@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 
 import kcompile.ops  # noqa: F401  (fills the registry)
+from kcompile.compiler import compile_graph
 from kcompile.core import dtypes
+from kcompile.core.config import config
+from kcompile.ir.graph import Graph
 from kcompile.ir.op import REGISTRY, Op, Sample
 
 # Composites whose decomposition is a loop.
@@ -41,6 +44,16 @@ def parametrize_samples(rule: str = "", *, differentiable: bool = False):
         if (not rule or op.has(rule)) and (sample.differentiable or not differentiable)
     ]
     return pytest.mark.parametrize(("op", "sample"), chosen)
+
+
+def assert_as_reference(graph: Graph, *arrays: np.ndarray, terms: int) -> None:
+    """A compiled graph, in memory that is poisoned, gives what its operations one by one give."""
+    with config(poison=True):
+        got = compile_graph(graph)(*arrays)
+    with config(target="reference"):
+        want = compile_graph(graph)(*arrays)
+    for a, b in zip(got, want, strict=True):
+        assert_close(a, b, terms=terms)
 
 
 def assert_close(

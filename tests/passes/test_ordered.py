@@ -7,7 +7,6 @@ import pytest
 
 from kcompile import ops
 from kcompile.autograd.backward import gradients
-from kcompile.compiler import compile_graph
 from kcompile.core.config import config
 from kcompile.core.symbolic import symbol
 from kcompile.ir.op import make_parameter
@@ -17,7 +16,7 @@ from kcompile.passes import pipeline
 from kcompile.schedule.views import view_of
 from kcompile.trace.tracer import trace
 from kcompile.trace.variable import Variable
-from tests.helpers import assert_close
+from tests.helpers import assert_as_reference
 
 AROUND = [[0, 0], [1, 1], [2, 0], [0, 0]]
 
@@ -98,12 +97,7 @@ def graph_of(name):
 def test_the_same_numbers(name, batch):
     _, shape, _ = CASES[name]
     x = np.random.default_rng(batch).normal(size=(batch, *shape)).astype("float32")
-    with config(poison=True):
-        got = compile_graph(graph_of(name))(x)
-    with config(target="reference"):
-        want = compile_graph(graph_of(name))(x)
-    for a, b in zip(got, want, strict=True):
-        assert_close(a, b, terms=9 * 40 * 60)
+    assert_as_reference(graph_of(name), x, terms=9 * 40 * 60)
 
 
 @pytest.mark.parametrize("name", [name for name, (*_, stored) in CASES.items() if stored is not None])
