@@ -35,8 +35,12 @@ def child_environment(contender: Contender, threads: int) -> dict[str, str]:
     settings = {name: str(threads) for name in _THREADS}
     settings |= {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu"}
     settings |= {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
-    inherited = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}  # start as users do
-    return inherited | settings | contender.environment
+    return inherited() | settings | contender.environment
+
+
+def inherited() -> dict[str, str]:
+    """This process's environment, but others start as users do: an installed package has its bytecode."""
+    return {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
 
 
 def pin(threads: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,9 @@ ROOT = Path(__file__).resolve().parents[1]
 # Compiled kernels are kept between runs, apart from the user's own cache. Set before kcompile is imported.
 os.environ.setdefault("KCOMPILE_CACHE_DIR", str(ROOT / ".pytest_cache" / "kcompile"))
 os.environ.setdefault("KCOMPILE_VERIFY", "1")
+# Processes that tests start have their bytecode, as those of an installed package do: half a second each.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 
 @pytest.fixture(scope="session")

@@ -45,6 +45,8 @@ class Names:
 class Statements:
     """Emits expressions into a writer, remembering in which scope each one has a name."""
 
+    is_brief = False  # of the kernel's source
+
     def __init__(self, writer: Writer, names: Names, offsets: dict[tuple[Value, loops.Index], int | Int]):
         self.w, self.names, self.offsets = writer, names, offsets
         self.scopes: list[dict[Expr, str]] = [{}]
@@ -140,7 +142,7 @@ class Statements:
     def _reduce(self, e: Expr) -> str:
         for part in hoistable(e.args[0], set(self.axis_names)):
             self.emit(part)  # what is the same in all its steps: the maximum inside of a sum of exponentials
-        if is_unrolled(e):
+        if is_unrolled(e, self.is_brief):
             return self._assign(e, self._written_out(e))
         name = self.w.name("acc")
         self.w.line(f"{name} = {scalar.initial(e.attr[0], e.dtype)}")
@@ -197,15 +199,18 @@ class Statements:
         del self.axis_names[axis]
 
 
-def is_unrolled(e: Expr) -> bool:
-    """Is a reduction short enough to be written out, and no better as a vector loop of its own?"""
+def is_unrolled(e: Expr, is_brief: bool = False) -> bool:
+    """Is a reduction short enough to be written out, and no better as a vector loop of its own?
+
+    is_brief: in a kernel where a longer text would take longer to compile than it ever saves.
+    """
     _, axes, part = e.attr
     total = size_of(axes)
     if part is not None or not isinstance(total, int):
         return False
     if not 0 < total <= (UNROLL if len(axes) == 1 else WINDOW):
         return False
-    return total <= FEW or not _is_costly_row(e)
+    return total <= FEW or not (is_brief or _is_costly_row(e))
 
 
 def _is_costly_row(e: Expr) -> bool:

@@ -57,6 +57,7 @@ class _LoopEmitter:
         self.names = Names(aliases)
         self.w = Writer()
         self.s = Statements(self.w, self.names, nest.offsets)
+        self.s.is_brief = isinstance(self.work, int) and self.work <= BRIEF_WORK
         self.slices: Slices | None = None
         self._put_side_by_side()
         self.columns = Columns(self.w, self.s)
@@ -88,7 +89,7 @@ class _LoopEmitter:
         text = head.text() + self.w.text()
         written = tuple(self.names.memory(i.target) for i in self.items)
         return KernelSpec(
-            KernelSource(text, self.name, modules=MODULES, is_brief=self._is_brief()),
+            KernelSource(text, self.name, modules=MODULES, is_brief=self.s.is_brief),
             tuple(self.names.buffers),
             tuple(self.names.numbers),
             tiles,
@@ -100,9 +101,6 @@ class _LoopEmitter:
             fused=self.fused,
             slices=self.slices,
         )
-
-    def _is_brief(self) -> bool:
-        return isinstance(self.work, int) and self.work <= BRIEF_WORK
 
     def _slot(self, value: Value) -> int:
         return list(self.names.buffers).index(value)

@@ -23,8 +23,8 @@ from numba.core import bytecode, compiler, errors, fastmathpass, funcdesc, inter
 from numba.core import ir as numba_ir
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.targetconfig import ConfigStack
-from numba.core.typed_passes import NopythonTypeInference
 
+from kcompile.codegen.inference import infer_types
 from kcompile.codegen.numba_types import ARGUMENTS, INT64, larger, mark_alias_scopes, smaller
 from kcompile.codegen.outline import Outline
 from kcompile.codegen.source import BASE_MODULES, KernelSource
@@ -208,7 +208,7 @@ def _front_end(function: Any, flags: Any) -> Any:
     state = pipeline.state
     state.func_id = bytecode.FunctionIdentity.from_function(function)
     state.func_ir = _Interpreter(state.func_id).interpret(_ByteCode(state.func_id))
-    NopythonTypeInference().run_pass(state)
+    infer_types(state)
     return state
 
 

@@ -380,7 +380,8 @@ def executor_source() -> KernelSource:
     body = _indented(_START + _PREPARE + _OPEN + alone + "while True:\n", 1)
     loop = _indented(_JOIN + walk + _LEAVE, 2)
     text = head + (body + loop).format(Mode=Mode, Request=Request, Control=Control, **constants)
-    return KernelSource(text, "executor", externals=("sched_yield",), modules=("kcompile.codegen.native",))
+    modules = ("kcompile.codegen.native",)
+    return KernelSource(text, "executor", externals=("sched_yield",), modules=modules, is_brief=True)
 
 
 def _indented(text: str, levels: int) -> str:
