@@ -15,7 +15,7 @@ from kcompile.codegen.ahead import Ahead
 from kcompile.codegen.borders_cpu import write_borders
 from kcompile.codegen.contraction_axes import Positions, axis_values, positions, split_reduction
 from kcompile.codegen.epilogue_cpu import Epilogue, Stores
-from kcompile.codegen.expressions import Names, Statements, resolve
+from kcompile.codegen.expressions import CONSTANT_EXTENT, Names, Statements, resolve
 from kcompile.codegen.families import micro_source, narrower_tile, transpose_source
 from kcompile.codegen.row_table import write_row_table
 from kcompile.codegen.slices import slices_of_contraction
@@ -300,20 +300,32 @@ class ContractEmitter(Epilogue):
             self._rows(c.rows, c.columns)
 
     def _rows(self, rows: int, columns: int) -> None:
-        """Whole tiles of rows, then what is left in smaller ones."""
-        w, few = self.w, rows // 3
+        """Whole tiles of rows, then what is left in smaller ones, of those sizes that occur."""
+        w, sizes = self.w, self._occurring(_row_sizes(rows))
         w.line("r = 0")
         with w.block("while r < filled:"):
-            if rows == 1:
-                self._micro_call(1, columns)
+            if len(sizes) == 1:
+                self._micro_call(min(sizes), columns)
                 return
-            with w.block("if filled - r == 1:" if few > 1 else f"if (filled - r) * 3 < {rows}:"):
-                self._micro_call(1, columns)
-            if few > 1:
-                with w.block(f"elif filled - r <= {rows - few}:"):
-                    self._micro_call(few, columns)
+            *smaller, whole = sizes
+            for k, size in enumerate(smaller):
+                with w.block(f"{'elif' if k else 'if'} filled - r <= {sizes[size]}:"):
+                    self._micro_call(size, columns)
             with w.block("else:"):
-                self._micro_call(rows, columns)
+                self._micro_call(whole, columns)
+
+    def _occurring(self, sizes: dict[int, int]) -> dict[int, int]:
+        """The sizes that some tile takes; all where kernels of other numbers of rows share the source."""
+        m, block = self.c.m_extent, self._block_rows()
+        if not isinstance(m, int) or m > CONSTANT_EXTENT:
+            return sizes
+        found = set()
+        for left in (min(m, block), m % block):
+            while left > 0:
+                size = next(size for size, most in sizes.items() if left <= most)
+                found.add(size)
+                left -= size
+        return {size: most for size, most in sizes.items() if size in found}
 
     def _micro_call(self, rows: int, columns: int) -> None:
         c, s = self.c, self.s
@@ -373,3 +385,10 @@ class ContractEmitter(Epilogue):
 def aligned(size: int) -> int:
     """The size in whole cache lines: a vector that lies on two lines costs two accesses."""
     return -(-size // 64) * 64
+
+
+def _row_sizes(rows: int) -> dict[int, int]:
+    """Rows that micro-kernels take at once, and up to how many rows that are left they take them."""
+    few = rows // 3
+    small = {1: 1, few: rows - few} if few > 1 else {1: (rows - 1) // 3}
+    return {size: most for size, most in small.items() if most} | {rows: LONG_BLOCK_ROWS}
