@@ -19,7 +19,7 @@ from kcompile.passes import pipeline
 from kcompile.runtime import stored
 from kcompile.runtime.check import CheckedExecutable
 from kcompile.runtime.executable import Executable
-from kcompile.runtime.kernels import cold_start, get_kernels
+from kcompile.runtime.kernels import get_kernels, start_ahead
 from kcompile.runtime.poison import PoisonedExecutable
 from kcompile.runtime.program import Program
 from kcompile.runtime.reference import ReferenceExecutable
@@ -71,15 +71,15 @@ def _stored_program(key: str | None, graph: Graph) -> Program | None:
 
 
 def _new_program(graph: Graph) -> Program:
-    with cold_start():
-        graph = pipeline.run(graph)  # composites -> primitives, rewrites
-        with timed("plan"):
-            plan = plan_graph(graph, cpu.target())  # fusion, order, in-place updates
-        with timed("source"):
-            listing = cpu.listing(plan)  # kernel IR -> source
-        report(plan, listing.specs)
-        with timed("kernels"):
-            addresses = get_kernels(listing.sources())  # source -> machine code, cached
+    start_ahead()
+    graph = pipeline.run(graph)  # composites -> primitives, rewrites
+    with timed("plan"):
+        plan = plan_graph(graph, cpu.target())  # fusion, order, in-place updates
+    with timed("source"):
+        listing = cpu.listing(plan)  # kernel IR -> source
+    report(plan, listing.specs)
+    with timed("kernels"):
+        addresses = get_kernels(listing.sources())  # source -> machine code, cached
     return Program(listing, addresses, _arrays(graph), plan)
 
 

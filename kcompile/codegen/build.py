@@ -45,10 +45,6 @@ class HeadStart:
         ahead = cls(sources) if host().cores > 1 else None
         return ahead if ahead is not None and ahead.helper is not None else None
 
-    def end(self) -> None:
-        """Without what nobody has asked for in the meantime."""
-        self.waiting.clear()
-
 
 def build_each(
     sources: Sequence[KernelSource], ahead: HeadStart | None = None

@@ -23,11 +23,17 @@ from kcompile.codegen.source import FamilySource, KernelSource
 from kcompile.core.import_path import import_path
 
 _LENGTH = struct.Struct("<q")  # -1: this kernel does not compile
-_SERVE = "import sys; sys.path[:] = {path!r}; from kcompile.codegen.helper import serve; serve()"
+# The collector would look through Numba's modules again and again: a tenth of the start.
+_SERVE = (
+    "import gc, sys; gc.disable(); sys.path[:] = {path!r}; from kcompile.codegen.helper import serve; serve()"
+)
+PATIENCE = 60.0  # seconds that a process waits for the sources it was started for
 
 
 class Waiting:
-    """Sources to compile, for several threads. is_open: more may come, and who takes one waits for it."""
+    """Sources to compile, for several threads. is_open: more may come, and who takes one waits a while for
+    it.
+    """
 
     def __init__(self, sources: Iterable[KernelSource] = (), is_open: bool = False) -> None:
         self.sources = deque(sources)
@@ -59,7 +65,7 @@ class Waiting:
         """
         with self._changed:
             while self._is_open and not self.sources:
-                self._changed.wait()
+                self._is_open = self._changed.wait(PATIENCE)
             if not self.sources:
                 return None
             alike = (s for s in self.sources if before is not None and s.skeleton == before.skeleton)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 
 import llvmlite.binding as llvm
 
@@ -40,25 +39,16 @@ def get_kernels(sources: Sequence[KernelSource]) -> list[int]:
         return [_addresses[source.key] for source in sources]
 
 
-@contextmanager
-def cold_start() -> Iterator[None]:
-    """A second process starts to compile while this one makes a program, if the cache is empty: not even the
-    executor, which all programs need, is there.
+def start_ahead() -> None:
+    """A program is about to be traced or made: a second process begins to compile, if the cache is empty: not
+    even the executor, which all programs need, is there. Where no program comes, that process ends.
     """
     global _ahead
-    own: HeadStart | None = None
-    try:
-        with _lock:
-            executor = executor_source()
-            is_first = _ahead is None and executor.key not in _addresses
-            if is_first and default_cache().get(executor.key) is None:
-                own = _ahead = HeadStart.of([executor, *usual_sources()])
-        yield
-    finally:
-        with _lock:
-            if own is not None and _ahead is own:  # nobody took it
-                own.end()
-                _ahead = None
+    with _lock:
+        executor = executor_source()
+        is_first = _ahead is None and executor.key not in _addresses
+        if is_first and config.current().target == "cpu" and default_cache().get(executor.key) is None:
+            _ahead = HeadStart.of([executor, *usual_sources()])
 
 
 def _waves(sources: Iterable[KernelSource]) -> Iterable[list[KernelSource]]:

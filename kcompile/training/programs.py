@@ -55,6 +55,13 @@ class StepProgram:
         return steps.nested_logs(self.traced.names, self.traced.within, outputs)
 
 
+def _start_ahead() -> None:
+    """Code generation needs a while until it is ready: long enough to trace a step."""
+    from kcompile.runtime.kernels import start_ahead  # here, because it loads LLVM
+
+    start_ahead()
+
+
 class _DependsOnExtentsError(Exception):
     """The user's code asks what an open dimension is (`x.shape[0] == 3`), and may do something else then."""
 
@@ -94,6 +101,7 @@ class Programs:
         known = self._known.get(key)
         if known is not None and known[0] == version:
             return known[1]
+        _start_ahead()
         with present_batch(size), comparisons.watched() as asking:
             traced = make()
         if is_open and asking - {"kcompile"}:

@@ -241,7 +241,7 @@ def test_what_nobody_needs_is_not_compiled_ahead_of_what_is_needed():
 def test_what_a_helper_compiled_in_vain_holds_nothing_up():
     ahead = HeadStart.of([fill(2004)])
     assert ahead is not None and ahead.helper is not None
-    ahead.end()
+    ahead.waiting.clear()
     ahead.helper.join()
 
 

@@ -9,10 +9,14 @@ import threading
 import numpy as np
 import pytest
 
+from kcompile import Sequential, jit
+from kcompile.codegen import helper
 from kcompile.codegen.build import build_one
 from kcompile.codegen.families import usual_sources
 from kcompile.codegen.source import KernelSource
+from kcompile.core.config import config
 from kcompile.core.errors import CompileError
+from kcompile.layers import Input, Lambda
 from kcompile.runtime import kernels, loader
 from kcompile.runtime.cache import ObjectCache
 from kcompile.runtime.executor import executor_source
@@ -97,7 +101,7 @@ def test_another_process_takes_the_object_from_the_cache(cache, monkeypatch):
 
 @pytest.fixture
 def started(monkeypatch):
-    """What is compiled ahead, as `cold_start` asks for it."""
+    """What is compiled ahead, as `start_ahead` asks for it."""
     asked = []
     monkeypatch.setattr(kernels.HeadStart, "of", lambda sources: asked.append(sources))
     return asked
@@ -105,34 +109,64 @@ def started(monkeypatch):
 
 def test_with_an_empty_cache_the_executor_is_compiled_ahead(cache, started, monkeypatch):
     monkeypatch.setattr(kernels, "_addresses", {})
-    with kernels.cold_start():
-        (sources,) = started
-        assert sources == [executor_source(), *usual_sources()]
+    kernels.start_ahead()
+    (sources,) = started
+    assert sources == [executor_source(), *usual_sources()]
     get_kernels([add(1)])  # the executor, too
-    with kernels.cold_start():
-        pass
+    kernels.start_ahead()
     monkeypatch.setattr(kernels, "_addresses", {})  # another process
-    with kernels.cold_start():
-        pass
+    kernels.start_ahead()
     assert len(started) == 1
 
 
-def test_a_cold_start_that_fails_leaves_no_helper(cache, monkeypatch):
+def test_nothing_is_compiled_ahead_for_another_target(cache, started, monkeypatch):
     monkeypatch.setattr(kernels, "_addresses", {})
-    with pytest.raises(ValueError, match="no plan"), kernels.cold_start():
-        ahead = kernels._ahead
-        raise ValueError("no plan")
-    assert kernels._ahead is None
+    with config(target="reference"):
+        kernels.start_ahead()
+    assert not started
+
+
+def test_a_helper_that_was_started_in_vain_ends(cache, monkeypatch):
+    """No program came, because tracing failed; a later one compiles as if nothing had been."""
+    monkeypatch.setattr(kernels, "_addresses", {})
+    monkeypatch.setattr(helper, "PATIENCE", 0.01)
+    kernels.start_ahead()
+    ahead = kernels._ahead
     if ahead is not None:  # of more than one core
         ahead.helper.join()
+        assert ahead.helper._process.returncode == 0
         assert not ahead.waiting.sources
+    (address,) = get_kernels([add(4)])
+    assert kernels._ahead is None
+    y = np.zeros(2, np.int64)
+    call(address, y)
+    assert y.tolist() == [4, 4]
+
+
+def test_tracing_starts_it(cache, started, monkeypatch):
+    """Steps of models and functions: the second process gets ready meanwhile."""
+    monkeypatch.setattr(kernels, "_addresses", {})
+    seen = []
+
+    def function(x):
+        seen.append(len(started))
+        return x + 1.0
+
+    jit(function)(np.zeros(2, "float32"))
+    assert seen == [1]
+    monkeypatch.setattr(kernels, "_addresses", {})
+    monkeypatch.setattr(kernels, "default_cache", lambda: ObjectCache(None))
+    model = Sequential([Input((3,)), Lambda(function)])
+    before = len(started)
+    model.predict(np.zeros((2, 3), "float32"), verbose=0)
+    assert seen[-1] == before + 1
 
 
 def test_what_was_compiled_ahead_is_cached(cache, monkeypatch):
     monkeypatch.setattr(kernels, "_addresses", {})
-    with kernels.cold_start():
-        (address,) = get_kernels([add(3)])
-        assert kernels._ahead is None
+    kernels.start_ahead()
+    (address,) = get_kernels([add(3)])
+    assert kernels._ahead is None
     assert cache.get(executor_source().key) is not None
     y = np.zeros(2, np.int64)
     call(address, y)
