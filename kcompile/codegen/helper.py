@@ -65,7 +65,8 @@ class Waiting:
         """
         with self._changed:
             while self._is_open and not self.sources:
-                self._is_open = self._changed.wait(PATIENCE)
+                if not self._changed.wait(PATIENCE):
+                    self._is_open = False
             if not self.sources:
                 return None
             alike = (s for s in self.sources if before is not None and s.skeleton == before.skeleton)

@@ -1,6 +1,7 @@
 """Sources to objects: identity, determinism, errors, externals, the helping process."""
 
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -236,6 +237,18 @@ def test_what_nobody_needs_is_not_compiled_ahead_of_what_is_needed():
     waiting.close([fill(2009)])
     taken = [waiting.take() for _ in range(3)]
     assert taken == [fill(2007), fill(2009), None]
+
+
+def test_who_waits_for_sources_goes_on_when_there_are_no_more():
+    waiting = Waiting(is_open=True)
+    threads = [threading.Thread(target=waiting.take) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.05)  # both wait
+    waiting.close()
+    for thread in threads:
+        thread.join(timeout=10)
+        assert not thread.is_alive()
 
 
 def test_what_a_helper_compiled_in_vain_holds_nothing_up():
