@@ -195,7 +195,7 @@ def test_what_no_output_needs_is_not_written():
 
 def test_a_weight_used_in_two_forms_keeps_both():
     kernel = weight("kernel", 1, 1, 2, 2)
-    model = same(lambda x: ops.conv(x, kernel) + ops.sum(kernel), normal(1, 3, 3, 2))
+    model = same(lambda x: ops.conv(x, kernel) + ops.matmul(x, kernel), normal(1, 3, 3, 2))
     assert {"net/layer/kernel", "net/layer/kernel:T3201"} <= constants_of(model).keys()
 
 
@@ -255,3 +255,24 @@ def test_what_is_computed_twice_is_computed_once():
     ]
     assert graph.nodes[-1].inputs == ("f", "f", "h", "first", "third")
     assert graph.nodes[5].inputs == graph.nodes[7].inputs == ("a+",)
+
+
+# --- what is known before any call --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("opset", [13, LATEST])
+def test_what_weights_alone_decide_is_computed_once(opset):
+    kernel, mask = weight("kernel", 3, 3, 2, 4), np.arange(9).reshape(3, 3, 1, 1) < 5
+    masked = same(lambda x: ops.conv(x, kernel * mask, padding="same"), normal(1, 6, 6, 2), opset=opset)
+    assert ops_of(masked) == ["Transpose", "Conv", "Transpose"]
+    full, a, b = weight("full", 6, 5), weight("a", 6, 2), weight("b", 2, 5)
+    lowered = same(lambda x: ops.matmul(x, full + ops.matmul(a, b) * 0.5), normal(1, 6), opset=opset)
+    assert ops_of(lowered) == ["MatMul"]
+
+
+def test_what_takes_more_room_than_it_is_made_of_stays_computed():
+    small = np.arange(100 * 300, dtype="int8").reshape(100, 300)
+    kept = Variable(small, name="kept", dtype="int8", trainable=False)
+    model = same(lambda x: ops.matmul(x, ops.cast(kept, "float32")) / 1000, normal(1, 100))
+    assert ops_of(model) == ["Cast", "MatMul", "Div"]
+    assert model.ByteSize() < 2 * small.nbytes

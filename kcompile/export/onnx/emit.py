@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
+from kcompile.core import dtypes
 from kcompile.core.errors import message
 from kcompile.export.onnx import recurrent
 from kcompile.export.onnx.builder import Builder
@@ -14,6 +16,7 @@ from kcompile.export.onnx.graph import OnnxGraph, OnnxNode
 from kcompile.export.onnx.text import TextCalls
 from kcompile.ir.graph import Graph, Node, Value, set_origin, topological
 
+ROOM = 2**16  # bytes that a result of constants may take, even if it is made of fewer
 NEXT = ".next"  # what the name of an input gets where its new value goes out
 STATE = "kcompile.state"
 HINT = "another opset, or these layers written with other ops"
@@ -72,7 +75,9 @@ class Emitter:
             return False
         mark, self.g.scope = self.g.mark(), origin
         try:
-            made = recurrent.written(self.g, node, self.names, self.weights) if node.op.has_bodies else None
+            made: Any = None
+            if node.op.has_bodies:
+                made = recurrent.written(self.g, node, self.names, self.weights)
             if made is None:
                 made = rule(self.g, *(self.names[v] for v in node.inputs), **node.attrs)
         except NotImplementedError as error:  # NotInOpset among them
@@ -80,8 +85,25 @@ class Emitter:
         if made is None:
             self.g.undo(mark)
             return False
+        if not isinstance(made, tuple) and self._is_known(node, mark):
+            arrays = tuple(self.g.constants[self.names[v]] for v in node.inputs)
+            self.g.undo(mark)
+            made = self.g.constant(node.op.evaluate(arrays, node.attrs), made)
         self._bind(node, made if isinstance(made, tuple) else (made,))
         return True
+
+    def _is_known(self, node: Node, mark: int) -> bool:
+        """Do nodes compute it, each call again, of constants alone that take no less room?"""
+        inputs = [self.names[v] for v in node.inputs]
+        if not inputs or any(name not in self.g.constants for name in inputs):
+            return False
+        if node.op.has_bodies or node.op.traits.converts:  # weights of few bits stay so: see Builder.cast
+            return False
+        copied = all(made.op == "Identity" for made in self.g.nodes[mark:])
+        type_, given = node.values[0].type, sum(self.g.constants[name].nbytes for name in inputs)
+        if copied or not isinstance(type_.size, int):
+            return False
+        return type_.size * dtypes.itemsize(type_.dtype) <= max(ROOM, given)
 
     def _by_parts(self, node: Node, origin: str) -> bool:
         """Write what the op decomposes into; False if it does not decompose."""
