@@ -155,6 +155,8 @@ def _onnx(
         return None  # no number of half precision is far enough from all logits to hide them
     flat = [g.reshape(x, (b, t, n * h)) for x, (b, t, n, h) in zip((query, key, value), shapes, strict=True)]
     bias, inside = _onnx_bias(g, query, key, dict(zip(parts, rest, strict=True)), causal)
+    if bias is not None:
+        bias = _onnx_whole(g, bias, shapes[0][1], shapes[1][1])
     y = g.node(
         "Attention", *flat, *([bias] if bias else []), scale=scale, is_causal=int(causal and not inside),
         q_num_heads=shapes[0][2], kv_num_heads=shapes[1][2],
@@ -177,6 +179,18 @@ def _onnx_bias(g: Any, query: str, key: str, named: dict[str, str], causal: bool
         mask = g.node("And", mask, g.node("LessOrEqual", s, rows))
     far, zero = (g.constant(np.array(x, dtypes.numpy_dtype(dtype))) for x in (_far(dtype), 0))
     return g.node("Where", mask, bias or zero, far), causal
+
+
+# From this opset on onnxruntime (1.32) takes a bias of one row for all queries, as ONNX has it.
+BROADCASTS_ROWS = 25
+
+
+def _onnx_whole(g: Any, bias: str, queries: Any, keys: Any) -> str:
+    """The bias with a number for each key: where it has fewer, ONNX hides the keys beyond them."""
+    given = g.shape(bias)
+    rows = 1 if given[-2:-1] == (1,) and g.opset >= BROADCASTS_ROWS else queries
+    shape = (*given[:-2], rows, keys)
+    return bias if given == shape else str(movement.broadcast_op.rules["onnx"](g, bias, shape=shape))
 
 
 @attention_op.samples
