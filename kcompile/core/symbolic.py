@@ -233,9 +233,15 @@ def symbol(name: str, low: int = 1, extent: int | Int | None = None) -> Int:
 
 
 def floordiv(x: int | Int, d: int | Int) -> int | Int:
-    """x // d, simplified with the bounds of the atoms."""
+    """x // d, simplified with the bounds of the atoms.
+
+    >>> floordiv(7, 2), floordiv(symbol("n"), -2)
+    (3, ((n*-1)//(2)))
+    """
     if isinstance(x, int) and isinstance(d, int):
         return x // d
+    if isinstance(d, int) and d < 0:  # so that a remainder is never negative
+        x, d = -1 * x, -d
     if d == 1:
         return x
     quotient, rest = _split(x, d)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -21,6 +23,10 @@ from kcompile.ops import movement
 
 iota_op = Op("iota", cheap=True)
 one_hot_op = Op("one_hot", cheap=True)
+
+FINEST = (
+    2**20
+)  # of what numbers up to an open dimension may be fractions: formulas of extents have whole numbers
 
 
 # --- iota --------------------------------------------------------------------------------------------------
@@ -45,7 +51,7 @@ def _iota_scalar(i: Index, *, out: TensorType, dim: int | Int, dtype: str) -> Ex
 def _iota_onnx(g: Any, *, dim: int | Int, dtype: str) -> str:
     limit = g.node("Squeeze", g.dims((dim,)))
     zero, one = (g.constant(np.array(n, np.int64)) for n in (0, 1))
-    return g.cast(g.node("Range", zero, limit, one), dtype)
+    return g.counted(g.node("Range", zero, limit, one), dtype)
 
 
 @iota_op.samples
@@ -79,9 +85,24 @@ def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None) ->
     given = [x for x in (start, stop, step) if x is not None and not isinstance(x, Int)]
     name = dtypes.standardize(dtype) if dtype is not None else ew.common_dtype(*given) if given else "int32"
     if isinstance(first, Int) or isinstance(last, Int):
-        count = -((first - last) // step)
-        return ew.add(ew.multiply(iota(count, name), step), ew.as_tensor(first, name))
+        counted = iota(_count(first, last, step), name)
+        counted = counted if step == 1 else ew.multiply(counted, ew.as_tensor(step, name))
+        return (
+            counted if isinstance(first, int) and first == 0 else ew.add(counted, ew.as_tensor(first, name))
+        )
     return np.arange(first, last, step).astype(dtypes.numpy_dtype(name))
+
+
+def _count(first: Any, last: Any, step: Any) -> int | Int:
+    """How many numbers there are from first up to last, one of which is open."""
+    parts = [x if isinstance(x, Int) else Fraction(float(x)) for x in (first, last, step)]
+    scale = math.lcm(*(x.denominator for x in parts if isinstance(x, Fraction)))
+    if scale > FINEST:
+        raise ArgumentError(
+            f"arange: with an open dimension numbers must be whole, halves, quarters ... Received: {step=}"
+        )
+    first, last, step = (x * scale if isinstance(x, Int) else int(x * scale) for x in parts)
+    return -((first - last) // step)
 
 
 # --- one_hot -----------------------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ def formulas(draw, depth=3):
         return made, lambda env: env[name]
     a, value_a = draw(formulas(depth - 1))
     if kind in ("floordiv", "mod"):
-        b = draw(st.sampled_from([1, 2, 3, 4, 12, BATCH]))
+        b = draw(st.sampled_from([1, 2, 3, 4, 12, -1, -2, -5, BATCH]))
         value_b = (lambda env: b) if isinstance(b, int) else (lambda env: env["batch"])
     else:
         b, value_b = draw(formulas(depth - 1))
