@@ -90,7 +90,8 @@ def cond(pred: Any, true_fn: Function, false_fn: Function) -> Any:
         raise ArgumentError(f"cond: `pred` must be a scalar. Received: shape {tuple(pred.shape)}")
     if not isinstance(unwrap(pred), Value):
         return true_fn() if pred else false_fn()
-    return switch(ew.where(ew.cast(pred, "bool"), 1, 0), [false_fn, true_fn])
+    holds = _scalar(ew.cast(pred, "bool"))
+    return _branched([ew.logical_not(holds), holds], [false_fn, true_fn])
 
 
 def switch(index: Any, branches: Sequence[Function], *operands: Any) -> Any:
@@ -107,33 +108,41 @@ def switch(index: Any, branches: Sequence[Function], *operands: Any) -> Any:
         raise TypeError(f"switch: `index` must be an int. Received: index={index}")
     if not isinstance(unwrap(index), Value):
         return branches[min(max(int(index), 0), len(branches) - 1)](*operands)
-    index = ew.minimum(ew.maximum(index, 0), len(branches) - 1)
-    index = movement.reshape(index, ()) if index.shape == (1,) else index
+    index = _scalar(ew.minimum(ew.maximum(index, 0), len(branches) - 1))
+    return _branched([ew.equal(index, number) for number in range(len(branches))], branches, *operands)
+
+
+def _scalar(x: Any) -> Any:
+    return movement.reshape(x, ()) if x.shape == (1,) else x
+
+
+def _branched(taken: Sequence[Any], branches: Sequence[Function], *operands: Any) -> Any:
+    """The results of all branches, of which those are given whose condition holds, and no other's does."""
     results, assigned = [], []
-    for number, branch in enumerate(branches):
+    for is_taken, branch in zip(taken, branches, strict=True):
         with state.branch({}) as changes, recorded() as own:
             found = branch(*operands)
         variables = list(changes)
         leaves = [unwrap(x) for x in (*tree.flatten(found), *changes.values())]
-        leaves = _gated(leaves, ew.equal(index, number), own)
+        leaves = _gated(leaves, is_taken, own)
         count = len(leaves) - len(variables)
         results.append(tree.pack_as(found, leaves[:count]))
         assigned.append(dict(zip(variables, leaves[count:], strict=True)))
     for variable in dict.fromkeys(v for changes in assigned for v in changes):
-        variable.assign(_chosen(index, [changes.get(variable, state.read(variable)) for changes in assigned]))
-    return _chosen_structure(index, results)
+        variable.assign(_chosen(taken, [changes.get(variable, state.read(variable)) for changes in assigned]))
+    return _chosen_structure(taken, results)
 
 
-def _chosen_structure(index: Any, results: Sequence[Any]) -> Any:
+def _chosen_structure(taken: Sequence[Any], results: Sequence[Any]) -> Any:
     leaves = [tree.flatten(r) for r in results]
     if len({len(one) for one in leaves}) != 1:
         raise ValueError(f"The branches must return the same structure. Received: {results}")
-    chosen = [None if one[0] is None else _chosen(index, one) for one in zip(*leaves, strict=True)]
+    chosen = [None if one[0] is None else _chosen(taken, one) for one in zip(*leaves, strict=True)]
     return tree.pack_as(results[0], chosen)
 
 
-def _chosen(index: Any, values: Sequence[Any]) -> Any:
+def _chosen(taken: Sequence[Any], values: Sequence[Any]) -> Any:
     result = ew.as_tensor(values[-1])
-    for number in reversed(range(len(values) - 1)):
-        result = ew.where(ew.equal(index, number), values[number], result)
+    for is_taken, value in reversed(list(zip(taken[:-1], values[:-1], strict=True))):
+        result = ew.where(is_taken, value, result)
     return result

@@ -336,7 +336,7 @@ def _extent_scalar(i: Index, *, out: TensorType, dim: Any, dtype: str) -> Expr:
 
 @extent_op.onnx
 def _extent_onnx(g: Any, *, dim: Any, dtype: str) -> str:
-    return g.cast(g.node("Squeeze", g.dims((dim,))), dtype)
+    return g.counted(g.node("Squeeze", g.dims((dim,))), dtype)
 
 
 @extent_op.samples

@@ -10,7 +10,7 @@ import pytest
 import kcompile
 from kcompile import layers, ops
 from kcompile.export import onnx as onnx_export
-from tests.export.onnx_tools import ops_of
+from tests.export.onnx_tools import LATEST, ops_of
 from tests.models.test_open_broadcasts import CASES, trained_model
 
 
@@ -86,3 +86,82 @@ def test_elements_and_blocks_are_the_nearest_that_there_are(function, operators,
     for steps in (1, 2, 5):
         given = np.random.default_rng(steps).normal(size=(4, steps, 3)).astype("float32")
         np.testing.assert_array_equal(run(path, [given]), model.predict(given, verbose=0))
+
+
+class Numbers(layers.Layer):
+    """As many numbers as there are steps, or fractions of them."""
+
+    def __init__(self, function, **kwargs):
+        super().__init__(**kwargs)
+        self.function = function
+
+    def call(self, x):
+        return self.function(ops.shape(x)[1])
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda n: ops.arange(n),
+        lambda n: ops.arange(1, n, 2),
+        lambda n: ops.arange(n, 0, -2),
+        lambda n: ops.arange(n, -1, -1),
+        lambda n: ops.arange(0, n, 2.0),
+        lambda n: ops.arange(0.25, n, 0.5),
+        lambda n: ops.arange(n, 0, -1.5),
+        lambda n: ops.cast(ops.arange(n), "float32") / ops.cast(2 * n - 1, "float32"),
+    ],
+)
+def test_numbers_up_to_an_open_extent(function, tmp_path):
+    x = kcompile.Input((None,))
+    model = kcompile.Model(x, Numbers(function)(x))
+    onnx_export.export_onnx(model, path := tmp_path / "open.onnx", verbose=False)
+    for steps in (1, 2, 7, 8):
+        given, want = np.zeros((3, steps), "float32"), np.asarray(function(steps))
+        for found in (run(path, [given]), np.asarray(model(given))):
+            assert found.dtype == want.dtype
+            np.testing.assert_array_equal(found, want)
+
+
+def test_numbers_up_to_an_open_extent_in_steps_that_are_no_fractions(tmp_path):
+    x = kcompile.Input((None,))
+    model = kcompile.Model(x, Numbers(lambda n: ops.arange(0, n, 0.1))(x))
+    with pytest.raises(ValueError, match="must be whole, halves"):
+        model.export(tmp_path / "open.onnx", verbose=False)
+
+
+def test_coordinates_are_cast_once(tmp_path):
+    x = kcompile.Input((None,))
+    model = kcompile.Model(
+        x, Numbers(lambda n: ops.cast(ops.arange(n), "float32") / ops.cast(n - 1, "float32"))(x)
+    )
+    onnx_export.export_onnx(model, path := tmp_path / "open.onnx", verbose=False)
+    assert sorted(ops_of(onnx.load(path))) == sorted(
+        ["Shape", "Squeeze", "Range", "Cast", "Add", "Squeeze", "Cast", "Div"]
+    )
+
+
+class Attending(layers.Layer):
+    """Attention with a mask or a bias."""
+
+    def __init__(self, kind, **kwargs):
+        super().__init__(**kwargs)
+        self.kind = kind
+
+    def call(self, query, key, seen):
+        what = {"bias": seen} if self.kind == "bias" else {"mask": seen}
+        return ops.dot_product_attention(query, key, key, **what, is_causal=self.kind == "causal")
+
+
+@pytest.mark.parametrize("opset", [23, 24, 25, LATEST])
+@pytest.mark.parametrize("kind", ["mask", "bias", "causal"])
+def test_masks_of_one_row_or_column(kind, opset, tmp_path):
+    """Onnxruntime asks for a row for each query up to opset 24; keys beyond a mask are hidden by ONNX."""
+    for queries, keys in ((None, None), (3, 5)):
+        for shape in ((1, 1, keys), (1, queries, 1), (2, 1, 1), (2, queries, keys)):
+            seen = kcompile.Input(shape, dtype="float32" if kind == "bias" else "bool")
+            query, key = kcompile.Input((queries, 2, 4)), kcompile.Input((keys, 2, 4))
+            model = kcompile.Model([query, key, seen], Attending(kind)(query, key, seen))
+            model.export(tmp_path / "m.onnx", verbose=False, opset_version=opset)
+            assert "Attention" in ops_of(onnx.load(tmp_path / "m.onnx"))
+            assert onnx_export.check(model, tmp_path / "m.onnx") < 1e-5

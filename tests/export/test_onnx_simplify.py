@@ -44,6 +44,10 @@ W, BIAS, CUBE = normal(4, 5), normal(5), normal(2, 4, 5)
         (lambda x: ops.matmul(x, W) + BIAS[0], (2, 4), ["MatMul", "Add"]),
         # turned operands
         (lambda x: ops.matmul(x, ops.transpose(x)), (2, 4), ["Gemm"]),
+        # nothing changed
+        (lambda x: ops.exp(x + 0.0) * 1.0, (2, 4), ["Exp"]),
+        (lambda x: ops.cond(ops.sum(x) > 1, lambda: x, lambda: -x), (2, 4),
+         ["ReduceSum", "Greater", "Neg", "Where"]),
         # einsum as a product
         (lambda x: ops.einsum("abc,cd->abd", x, W), (2, 3, 4), ["MatMul"]),
         (lambda x: ops.einsum("abc,dc->abd", x, W.T.copy()), (2, 3, 4), ["MatMul"]),

@@ -40,6 +40,7 @@ class Builder:
         self.body: Callable[[Sequence[Any], dict[Any, str], Sequence[Any]], OnnxGraph]
         self.types: dict[str, TensorType] = {}
         self.extents: dict[str, tuple[Any, ...]] = {}  # tensors of dimensions, and what they hold
+        self._counts: set[str] = set()  # int64 tensors of extents and positions: int32 holds them as well
         self._makers: dict[str, OnnxNode] = {}
         self._named: set[str] = set()
         self._constant_names: dict[Any, str] = {}
@@ -171,12 +172,20 @@ class Builder:
 
     def cast(self, x: str, dtype: str) -> str:
         """x as `dtype`. Weights of one or two bytes stay so in the file."""
+        maker = self._makers.get(x)
+        if maker is not None and maker.op == "Cast" and self.dtype(x) == "int32":
+            x = maker.inputs[0] if maker.inputs[0] in self._counts else x
         if self.dtype(x) == dtype:
             return x
         narrow = dtypes.itemsize(self.dtype(x)) <= 2 and dtypes.is_float(dtype)
         if x in self.constants and not (narrow and self.constants[x].size > SMALL):
             return self._folded(x, dtype, lambda a: a.astype(dtypes.numpy_dtype(dtype)))
         return str(self.node("Cast", x, to=schema.element_type(dtype)))
+
+    def counted(self, x: str, dtype: str) -> str:
+        """Extents or positions (int64) as `dtype`."""
+        self._counts.add(x)
+        return self.cast(x, dtype)
 
     def bit_cast(self, x: str, dtype: str) -> str:
         """The bits of x read as `dtype`, of the same width."""
@@ -262,4 +271,5 @@ class Builder:
             self._makers.pop(name, None)
             self.types.pop(name, None)
         self._named -= gone
+        self._counts -= gone
         self._once = {key: name for key, name in self._once.items() if name not in gone}

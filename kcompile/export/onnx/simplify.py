@@ -133,11 +133,12 @@ def quotient(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
     return None
 
 
-def nothing_added(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
-    """x and the number 0; weights stay, whatever they hold."""
-    for x, zeros in (node.inputs, node.inputs[::-1]):
-        array, types = around.array(zeros), [around.graph.types.get(name) for name in (x, node.outputs[0])]
-        if array is not None and array.ndim == 0 and array == 0 and types[0] == types[1] is not None:
+def nothing_changed(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
+    """x plus the number 0, or times 1; weights stay, whatever they hold."""
+    for x, number in (node.inputs, node.inputs[::-1]):
+        array, types = around.array(number), [around.graph.types.get(name) for name in (x, node.outputs[0])]
+        neutral = array is not None and array.ndim == 0 and array == (node.op == "Mul")
+        if neutral and types[0] == types[1] is not None:
             return [OnnxNode("Identity", (x,), node.outputs)]
     return None
 
@@ -286,7 +287,7 @@ def resize(around: Around, node: OnnxNode) -> list[OnnxNode] | None:
 
 EINSUMS: dict[str, tuple[Rule, ...]] = {"Einsum": (plain_product, projection, batched_product)}
 RULES: dict[str, tuple[Rule, ...]] = {
-    "Mul": (quotient, mish, cube, one_line),
+    "Mul": (nothing_changed, quotient, mish, cube, one_line),
     "Div": (one_line,),
     "Sub": (one_line,),
     "Unsqueeze": (same_shape_again,),
@@ -299,7 +300,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "Max": (clip, leaky),
     "Clip": (clipped_relu, limited_already),
     "Cast": (cast_there_and_back,),
-    "Add": (nothing_added, gemm, one_line),
+    "Add": (nothing_changed, gemm, one_line),
     "MatMul": (transposed_product,),
     **EINSUMS,
     "Resize": (resize,),
