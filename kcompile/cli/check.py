@@ -87,7 +87,8 @@ def _model(network: Any, open_size: tuple[int, ...]) -> dict[str, Any]:
     from kcompile.export.onnx.compare import rows_one_by_one, tolerance_of
     from kcompile.models.host_stage import compiled_part
 
-    network = compiled_part(network)
+    with user_errors():
+        network = compiled_part(network)
     problems = [
         f"weight {w.path} has NaN or infinite numbers"
         for w in network.weights

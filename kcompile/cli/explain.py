@@ -49,7 +49,8 @@ def command(model: Path, batch_size: int, html: Path | None, open_size: int | No
 
     if html is not None:
         refuse_same(model, html, "--html")
-    network = compiled_part(load(model))
+    with user_errors(str(model)):
+        network = compiled_part(load(model))
     (batch_size,) = possible_batches(network, (batch_size,))
     with user_errors(str(model)), working(f"measuring the kernels of {model}"):
         open_size, text = measured_size(network, batch_size, open_size), StringIO()

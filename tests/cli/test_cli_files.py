@@ -291,6 +291,16 @@ def test_a_model_over_text(tmp_path):
     assert json_of("check", tmp_path / "m.onnx")["ok"]
 
 
+@pytest.mark.parametrize("command", ["check", "explain"])
+def test_a_model_that_makes_text_has_no_compiled_part(command, tmp_path):
+    path = tmp_path / "words.keras"
+    word = layers.StringLookup(vocabulary=["a", "b"], invert=True)
+    kcompile.Sequential([kcompile.Input((1,), dtype="int64"), word]).save(path)
+    result = call(command, path)
+    assert (result.exit_code, len(result.output.splitlines())) == (1, 1)
+    assert "can take text, but not make any" in result.output
+
+
 def test_warnings_are_lines_of_their_own(tmp_path, monkeypatch):
     """Without the source of the library, and apart from the answer."""
     import warnings
