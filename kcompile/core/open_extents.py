@@ -14,6 +14,7 @@ from kcompile.core.symbolic import Int
 class _Thread(threading.local):
     def __init__(self) -> None:
         self.of_placeholders = False
+        self.within_tables = False
         self.invented: int | None = None
 
 
@@ -30,6 +31,21 @@ def of_placeholders() -> Iterator[None]:
         yield
     finally:
         _thread.of_placeholders = before
+
+
+@contextmanager
+def within_tables() -> Iterator[None]:
+    """Inside, what is cut to an open extent is at least that long, and not cut to the shorter of the two."""
+    before, _thread.within_tables = _thread.within_tables, True
+    try:
+        yield
+    finally:
+        _thread.within_tables = before
+
+
+def is_within(position: int | Int, extent: int | Int) -> bool:
+    """Is an open position taken to lie inside of a known extent?"""
+    return _thread.within_tables and isinstance(position, Int) and isinstance(extent, int)
 
 
 @contextmanager

@@ -233,11 +233,7 @@ def symbol(name: str, low: int = 1, extent: int | Int | None = None) -> Int:
 
 
 def floordiv(x: int | Int, d: int | Int) -> int | Int:
-    """x // d, simplified with the bounds of the atoms.
-
-    >>> floordiv(7, 2), floordiv(symbol("n"), -2)
-    (3, ((n*-1)//(2)))
-    """
+    """x // d, simplified with the bounds of the atoms."""
     if isinstance(x, int) and isinstance(d, int):
         return x // d
     if isinstance(d, int) and d < 0:  # so that a remainder is never negative
@@ -253,8 +249,7 @@ def floordiv(x: int | Int, d: int | Int) -> int | Int:
             inner = monomial[0]
             if isinstance(inner.divisor, int):  # (a // b) // d is a // (b d)
                 return quotient + floordiv(inner.numerator, inner.divisor * d)
-    if isinstance(rest, int):
-        rest = Int((((), rest),))
+    rest = Int((((), rest),)) if isinstance(rest, int) else rest
     return quotient + Int.of(FloorDiv(rest, d))
 
 
@@ -265,8 +260,6 @@ def minimum(a: int | Int, b: int | Int) -> int | Int:
     >>> minimum(batch, 1), minimum(batch, 5)
     (1, min(batch, 5))
     """
-    if isinstance(a, int) and isinstance(b, int):
-        return min(a, b)
     if is_nonnegative(b - a):
         return a
     return b if is_nonnegative(a - b) else Int.of(Min(a, b))

@@ -6,6 +6,7 @@ from collections import defaultdict
 from typing import Any
 
 from kcompile.core import symbolic
+from kcompile.core.open_extents import is_within
 from kcompile.core.symbolic import Int
 
 END = 2**63 - 1  # ONNX's end of a slice that takes all that follows
@@ -22,14 +23,19 @@ def span(start: Bound, stop: Bound, step: int, extent: int | Int) -> tuple[int |
     ((0, n + -1), (4, 3))
     """
     if step > 0:
-        first = 0 if start is None else symbolic.bound(start, extent)
-        last = extent if stop is None else symbolic.bound(stop, extent)
+        first = 0 if start is None else _forwards(start, extent)
+        last = extent if stop is None else _forwards(stop, extent)
         length = last - symbolic.minimum(first, last)  # nothing, where the end lies before the start
     else:
         first = extent - 1 if start is None else _backwards(start, extent)
         last = -1 if stop is None else _backwards(stop, extent)
         length = first - symbolic.minimum(first, last)
     return first, symbolic.floordiv(length + (abs(step) - 1), abs(step))
+
+
+def _forwards(k: int | Int, extent: int | Int) -> int | Int:
+    """A bound of a slice with a positive step, from the first position to behind the last."""
+    return k if is_within(k, extent) else symbolic.bound(k, extent)
 
 
 def _backwards(k: int | Int, extent: int | Int) -> int | Int:

@@ -10,7 +10,7 @@ import onnxruntime
 import pytest
 
 import kcompile
-from kcompile import callbacks, layers, losses, optimizers
+from kcompile import callbacks, layers, losses, ops, optimizers
 from kcompile.export.onnx.emit import UnsupportedOps
 from tests.cli.cli_tools import call, fails
 
@@ -174,6 +174,29 @@ def test_embeddings_and_an_open_length(tmp_path):
     for length in (3, 8):
         x, y = rng.integers(0, 11, (4, length)).astype("int32"), rng.integers(0, 2, (4, 1)).astype("float32")
         assert runner.step(x, y)["loss"] == pytest.approx(model.train_on_batch(x, y), rel=1e-4)
+
+
+class Positions(layers.Layer):
+    """A weight for each of the first twelve steps, of which there may be fewer."""
+
+    def build(self, shape):
+        self.table = self.add_weight(shape=(12, shape[-1]), initializer="random_normal", name="table")
+
+    def call(self, x):
+        return x + self.table[: ops.shape(x)[1]]
+
+
+def test_a_table_that_is_cut_to_an_open_length(tmp_path):
+    x = kcompile.Input((None, 4))
+    model = kcompile.Model(x, layers.Dense(2)(Positions()(layers.Dense(4)(x))))
+    model.compile("sgd", "mse")
+    model.export(tmp_path / "step.onnx", format="onnx", training=True, verbose=False)
+    runner, rng = Runner(tmp_path / "step.onnx"), np.random.default_rng(0)
+    for steps in (5, 1, 12):
+        batch = [rng.normal(size=(3, steps, n)).astype("float32") for n in (4, 2)]
+        np.testing.assert_allclose(runner.step(*batch)["loss"], model.train_on_batch(*batch), **CLOSE)
+    for weight in model.weights:
+        np.testing.assert_allclose(runner.state[weight.path], weight.array, **CLOSE)
 
 
 def test_frozen_weights_stay_and_the_learning_rate_is_an_input(tmp_path):

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from kcompile.core import tree
+from kcompile.core import open_extents, tree
 from kcompile.core.errors import message
 from kcompile.export.onnx.builder import Builder
 from kcompile.export.onnx.emit import NEXT, Emitter, UnsupportedOps, state_property
@@ -96,10 +97,14 @@ def trace_step(model: Any, input_signature: Any = None) -> tuple[StepGraph, list
         weighting = list(of_signature(given_weights, traced, "sample_weight"))
         weighting.reverse()  # dimensions of their own are the exception
     made = candidates(model, outputs, traced, wanted)
+    # Where open extents meet known ones: gradients cannot tell at run time what was broadcast, so tables that
+    # are cut to an open extent are taken to be long enough, as the file's runtime will see.
+    way = open_extents.within_tables if traced.broadcasts else nullcontext
     for labels, weights in ((a, b) for a in made for b in weighting):
         try:
             shapes = [*given, *labels.shapes, *weights.shapes]
-            found = step.trace_batch(model, "train", (x, labels.y, weights.y), shapes, alone=True)
+            with way():
+                found = step.trace_batch(model, "train", (x, labels.y, weights.y), shapes, alone=True)
             return found, [*traced.inputs, *labels.names, *weights.names]
         except ValueError as error:  # of shapes too; the loss wants labels of another form
             # What is wrong tells the likeliest try: the first, or the last of labels that were given.
