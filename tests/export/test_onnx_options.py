@@ -87,6 +87,17 @@ def test_batch_norms_that_must_stay(tmp_path):
         assert onnx_export.check(model, tmp_path / "m.onnx") < 1e-5
 
 
+def test_a_batch_norm_over_rows_of_a_product_stays(tmp_path):
+    """What is added has more dimensions than the product, so rows are its second one."""
+    x, added = np.random.default_rng(1).normal(size=(2, 4, 4)).astype("float32")
+    rows = kcompile.Input(batch_shape=(4, 4))
+    product = layers.Dense(4, use_bias=False)(rows)
+    model = trained_looking(kcompile.Model(rows, NORM(axis=1)(product + added[:3, None])))
+    model.export(tmp_path / "m.onnx", verbose=False, fold_batch_norm=True)
+    found = onnxruntime.InferenceSession(tmp_path / "m.onnx").run(None, {model.inputs[0].name: x})
+    np.testing.assert_allclose(found[0], model(x), atol=1e-5)
+
+
 def test_bias_of_a_transposed_convolution_is_its_own(tmp_path):
     model = trained_looking(
         kcompile.Sequential([kcompile.Input((4, 4, 2)), layers.Conv2DTranspose(3, 2, strides=2)])

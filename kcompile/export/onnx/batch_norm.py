@@ -36,15 +36,19 @@ def fold(graph: OnnxGraph) -> None:
             continue
         if layer.op in CHANNEL_AXIS and add is turned is None and groups_across(layer) == 1:
             _into_convolution(graph, layer, norm)
-        elif layer.op == "MatMul" and _is_over_last(graph, layer, turned):
+        elif layer.op == "MatMul" and _is_over_last(graph, norm, turned):
             _into_matmul(graph, layer, add, turned, norm)
 
 
-def _is_over_last(graph: OnnxGraph, layer: OnnxNode, turned: OnnxNode | None) -> bool:
-    """Are the channels that are normalized, the second ones, the last ones of the layer's result?"""
+def _is_over_last(graph: OnnxGraph, norm: OnnxNode, turned: OnnxNode | None) -> bool:
+    """Are the channels that are normalized, the second ones, the last ones of the layer's result?
+
+    A bias may have given that more dimensions than the product has.
+    """
     if turned is not None:
         return int(turned.attrs["perm"][1]) == len(turned.attrs["perm"]) - 1
-    return graph.types[layer.outputs[0]].rank == 2
+    type_ = graph.types.get(norm.inputs[0])
+    return type_ is not None and type_.rank == 2
 
 
 def _addend(links: Links, add: OnnxNode) -> OnnxNode | None:
