@@ -100,6 +100,14 @@ def enlarged_behind_a_transpose():
     return Model(x, [ops.transpose(y, (0, 2, 1, 3)) for y in sized])
 
 
+def resized_behind_a_transpose():
+    """To a size that no scale of float32 gives: along axes that onnxruntime does not interpolate."""
+    x = Input((6, 3, 8))
+    turned = ops.transpose(x, (0, 1, 3, 2))
+    sized = [ops.image.resize(turned, (13, 26), interpolation=how) for how in ("bilinear", "nearest")]
+    return Model(x, [ops.transpose(y, (0, 1, 3, 2)) for y in sized])
+
+
 def large_factors():
     x = Input((3,))
     y = x
@@ -161,6 +169,7 @@ MODELS = {
     "row_wider_than_the_product": row_wider_than_the_product,
     "choice_of_a_row": choice_of_a_row,
     "enlarged_behind_a_transpose": enlarged_behind_a_transpose,
+    "resized_behind_a_transpose": resized_behind_a_transpose,
     "large_factors": large_factors,
     "looked_up_at_values": looked_up_at_values,
     "sorted_positions": sorted_positions,

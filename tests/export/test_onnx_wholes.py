@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+from itertools import product
+
 import numpy as np
 import onnx
 import pytest
 
 import kcompile
 from kcompile import layers, ops
-from tests.export.onnx_tools import graph_of, model_of, ops_of, run
+from tests.export.onnx_tools import LATEST, graph_of, model_of, ops_of, run
 
 
 @pytest.mark.parametrize(
@@ -31,6 +34,30 @@ def test_whole_pixels_stay_floats(options, dtype, operators, tmp_path):
     assert ("Clip" in ops_of(onnx.load(path.with_name("cubic.onnx")))) == (dtype != "float32")  # beyond 255
     image = (16 * rng.integers(0, 16, (2, 9, 9, 3))).astype(dtype)  # weights are sixteenths
     np.testing.assert_allclose(run(onnx.load(path), [image])[0], model.predict(image, verbose=0), atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8"])
+@pytest.mark.parametrize("opset", [13, 18, LATEST])
+def test_bytes_are_pooled_and_then_resized(dtype, opset):
+    """In 7 to 31 float32 has no scale that gives the size."""
+    rng = np.random.default_rng(0)
+    for batch, (before, after) in product((False, True), ((3, 9), (7, 31))):
+        x = rng.integers(0, 100, (2, 2 * before, 2 * before, 3)).astype(dtype)
+        function = partial(pooled_and_resized, size=(after, after))
+        model = model_of(graph_of(function, [x], batch), opset)
+        np.testing.assert_array_equal(run(model, [x])[0], function(x))
+
+
+def pooled_and_resized(x, size):
+    return ops.image.resize(ops.max_pool(x, 2, 2), size, interpolation="nearest")
+
+
+@pytest.mark.parametrize("opset", [13, LATEST])
+def test_bytes_of_any_size_are_pooled_and_then_resized(opset, tmp_path):
+    x = kcompile.Input((None, None, 3), dtype="uint8")
+    model = kcompile.Model(x, pooled_and_resized(x, (9, 12)))
+    model.export(tmp_path / "m.onnx", verbose=False, opset_version=opset)
+    assert kcompile.export.onnx.check(model, tmp_path / "m.onnx") == 0
 
 
 @pytest.mark.parametrize("size", [(8, 11), (37, 53)])

@@ -111,7 +111,9 @@ def _slices(graph: OnnxGraph, node: OnnxNode, perm: Perm) -> Changed | None:
 
 def _scales(graph: OnnxGraph, node: OnnxNode, perm: Perm) -> Changed | None:
     if "axes" in node.attrs:
-        return {"axes": [perm[a] for a in node.attrs["axes"]]}, node.inputs[1:]
+        axes = [perm[a] for a in node.attrs["axes"]]
+        changed = np.array([2 if k in axes else 1 for k in range(len(perm))])
+        return ({"axes": axes}, node.inputs[1:]) if can_interpolate(node, changed) else None
     scales = graph.constants.get(node.inputs[2]) if len(node.inputs) == 3 else None
     if scales is None:
         return None

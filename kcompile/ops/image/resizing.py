@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -168,6 +168,7 @@ ONNX_MODES: dict[tuple[str, bool], dict[str, Any]] = {
 # The opset from which on sizes need not tell the batch, and channels may stay last; onnxruntime's kernel for
 # smoothed images wants them second.
 RESIZES_SOME_AXES = 18
+BYTES = ("int8", "uint8")
 
 
 @resize_op.onnx
@@ -175,8 +176,11 @@ def _resize_onnx(g: Any, x: str, *, size: tuple[int, int], method: str, antialia
     if (method, antialias) not in ONNX_MODES:
         return None  # the weights as a matrix, by decomposition
     attrs = {"coordinate_transformation_mode": "half_pixel", **ONNX_MODES[method, antialias]}
+    scales, smooths = _scales(g.shape(x)[1:3], size), bool(attrs.get("antialias"))
 
-    if g.opset >= RESIZES_SOME_AXES and not attrs.get("antialias"):
+    if scales is not None and not smooths:
+        return str(g.node("Resize", x, "", g.constant(np.array([1, *scales, 1], np.float32)), **attrs))
+    if g.opset >= RESIZES_SOME_AXES and not smooths and not _pools_bytes(g):
         return str(g.node("Resize", x, "", "", g.dims(size), axes=[1, 2], **attrs))
 
     def resized(t: str) -> str:
@@ -184,6 +188,25 @@ def _resize_onnx(g: Any, x: str, *, size: tuple[int, int], method: str, antialia
         return g.node("Resize", t, "", "", g.dims((n, c, *size)), **attrs)
 
     return g.channels_first(x, 2, resized)
+
+
+def _scales(before: Sequence[Any], after: Sequence[int]) -> list[np.float32] | None:
+    """How many times as large an image becomes; None where runtimes compute other sizes of it."""
+    if not all(isinstance(d, int) for d in before):
+        return None
+    found = [np.float32(n) / np.float32(m) for m, n in zip(before, after, strict=True)]
+    made = [
+        {int(kind(m) * scale) for kind in (np.float32, np.float64)}
+        for m, scale in zip(before, found, strict=True)
+    ]
+    return found if made == [{n} for n in after] else None
+
+
+def _pools_bytes(g: Any) -> bool:
+    """Is the maximum of bytes taken before? onnxruntime 1.32 has channels last there, moves the transposes
+    for it through what follows, and a Resize's axes do not follow.
+    """
+    return any(node.op == "MaxPool" and g.dtype(node.inputs[0]) in BYTES for node in g.nodes)
 
 
 @resize_op.samples
