@@ -14,7 +14,7 @@ from kcompile.export.onnx import check
 from kcompile.export.onnx.compare import difference, tolerance_of
 from kcompile.export.onnx.emit import UnsupportedOps
 from tests.export.networks import NETWORKS, POLICIES, one_by_one
-from tests.export.onnx_tools import LATEST, inferred
+from tests.export.onnx_tools import LATEST, graph_of, inferred, model_of, run
 
 INTS = ("bool", "uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64")
 
@@ -107,6 +107,23 @@ def test_inputs_of_ints(name, dtype, tmp_path):
         element = onnx.load(path).graph.input[0].type.tensor_type.elem_type
         assert element == onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
         assert check(model, path) < 1e-6
+
+
+@pytest.mark.parametrize("dtype", [name for name in INTS if name != "uint64"])
+def test_sums_of_products_of_ints(dtype):
+    """Which wrap around, as they do in their own dtype."""
+    x = np.random.default_rng(0).integers(0, 2 if dtype == "bool" else 100, (2, 3, 4)).astype(dtype)
+
+    def function(x):
+        return (
+            ops.einsum("abd,aed->abe", x, x),
+            ops.einsum("abd->da", x),
+            ops.einsum("abd,dc->abc", x, x[0].T),
+        )
+
+    found = run(model_of(graph_of(function, [x])), [x])
+    for got, want in zip(found, function(x), strict=True):
+        np.testing.assert_array_equal(got, want, strict=True)
 
 
 def test_attention_along_an_lstm_in_halves_does_not_crash_onnxruntime(tmp_path):
