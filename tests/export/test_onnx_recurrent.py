@@ -233,6 +233,25 @@ def test_both_directions_one_upon_the_other_and_apart(tmp_path):
     assert_same_sequences(model, tmp_path / "m.onnx", 4)
 
 
+@pytest.mark.parametrize(
+    "join",
+    [
+        lambda a, b: ops.concatenate([b, a], axis=-1),
+        lambda a, b: ops.concatenate([a, b], axis=1),
+        lambda a, b: ops.stack([a, b], axis=1),
+        lambda a, b: a - b,
+        lambda a, b: (a + b) * a,
+    ],
+)
+def test_both_directions_joined_in_other_ways(join, tmp_path):
+    x = keras.Input((5, 4))
+    one = [L.GRU(3, return_sequences=True, go_backwards=backwards)(x) for backwards in (False, True)]
+    model = keras.Model(x, join(*one))
+    model.set_weights(cases.weights_like([w.shape for w in model.weights]))
+    assert ops_of(exported(model, tmp_path / "m.onnx")).count("GRU") == 1
+    assert keras.export.onnx.check(model, tmp_path / "m.onnx") < 1e-5
+
+
 def test_states_given_to_one_direction_leave_two_operators(tmp_path):
     """And so does an input of its own."""
     x, h = keras.Input((None, 4)), keras.Input((3,))

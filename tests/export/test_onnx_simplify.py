@@ -9,7 +9,7 @@ import pytest
 
 import kcompile
 from kcompile import layers, ops
-from kcompile.export.onnx import lines, simplify
+from kcompile.export.onnx import lines, repeats, simplify
 from kcompile.export.onnx.graph import OnnxGraph, OnnxNode
 from kcompile.ir.types import TensorType
 from kcompile.ops import activation
@@ -295,6 +295,22 @@ def test_labels_outside_have_no_class(classes, dtype):
     function = lambda x: ops.one_hot(x, classes)  # noqa: E731
     np.testing.assert_array_equal(results_of(function, x), function(x))
     assert function(x).sum() == 2
+
+
+def test_only_copies_are_written_as_such():
+    """A Resize of five dimensions, at positions between elements, by no whole number, and of some axes."""
+    asked = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+    for attrs, scale in (
+        (asked, 2), (asked, 1.5), (asked | {"mode": "linear"}, 2), (asked | {"axes": [0, 1, 2, 3, 4]}, 2),
+        (asked | {"nearest_mode": "ceil"}, 2),
+        (asked | {"coordinate_transformation_mode": "half_pixel"}, 2),
+    ):  # fmt: skip
+        kind = TensorType((2, 2, 2, 2, 2), "float32")
+        scales = np.array([1, 1, 1, 1, scale], "float32")
+        nodes = [OnnxNode("Resize", ("x", "", "scales"), ("y",), attrs)]
+        graph = OnnxGraph({"x": kind}, {"y": kind}, nodes, {"scales": scales}, {"x": kind})
+        repeats.write_copies(graph)
+        assert ("Tile" in [node.op for node in graph.nodes]) == (attrs is asked and scale == 2)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "int32", "float16"])

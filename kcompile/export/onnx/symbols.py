@@ -61,8 +61,8 @@ def readable(dim: int | Int) -> str:
     """A dimension as one would write it by hand, in Python and without spaces.
 
     >>> n = symbol("n")
-    >>> readable((n + 1) // 2 - 1), readable(2 * n), readable(3 - n * n)
-    ('(n+1)//2-1', '2*n', '3-n*n')
+    >>> readable((n + 1) // 2 - 1), readable(2 * n), readable(3 - n * n), readable(2 * (n // 3))
+    ('(n+1)//2-1', '2*n', '3-n*n', '2*(n//3)')
     """
     if isinstance(dim, int):
         return str(dim)
