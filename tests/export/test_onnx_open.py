@@ -9,8 +9,13 @@ import pytest
 
 import kcompile
 from kcompile import layers, ops
+from kcompile.core.symbolic import symbol
 from kcompile.export import onnx as onnx_export
-from tests.export.onnx_tools import LATEST, ops_of
+from kcompile.ir.op import make_parameter
+from kcompile.ir.types import TensorType
+from kcompile.trace.tracer import trace
+from tests.export.onnx_tools import LATEST, model_of, ops_of
+from tests.export.onnx_tools import run as run_model
 from tests.models.test_open_broadcasts import CASES, trained_model
 
 
@@ -165,3 +170,40 @@ def test_masks_of_one_row_or_column(kind, opset, tmp_path):
             model.export(tmp_path / "m.onnx", verbose=False, opset_version=opset)
             assert "Attention" in ops_of(onnx.load(tmp_path / "m.onnx"))
             assert onnx_export.check(model, tmp_path / "m.onnx") < 1e-5
+
+
+def joined_behind_what_is_left(x):
+    return ops.reshape(x[:, 3:], (x.shape[0], -1, x.shape[2] * 2))
+
+
+def joined_with_what_is_left(x):
+    return ops.reshape(x[:, 3:], (-1, x.shape[2], 2))
+
+
+def made_flat_by_rows(x):
+    """From two dimensions, of which both may be empty."""
+    return ops.reshape(x[:, 3:, 1:], (x.shape[0], -1))
+
+
+@pytest.mark.parametrize(
+    "function", [joined_behind_what_is_left, joined_with_what_is_left, made_flat_by_rows]
+)
+def test_shapes_of_slices_that_leave_nothing(function):
+    """0 elements do not tell a dimension that is left to them."""
+    x = make_parameter("x", TensorType((symbol("batch"), symbol("steps"), symbol("width"), 2), "float32"))
+    model = model_of(trace(function, [x])[0], LATEST)
+    for steps, width in ((5, 3), (3, 3), (2, 5), (4, 1)):
+        given = np.ones((4, steps, width, 2), "float32")
+        [found] = run_model(model, [given])
+        np.testing.assert_array_equal(found, function(given), strict=True)
+
+
+def test_shapes_behind_windows_need_no_computing():
+    """A window fits, so something is left, though two less may be nothing."""
+    x = make_parameter("x", TensorType((symbol("batch"), symbol("steps"), symbol("width"), 2), "float32"))
+
+    def function(x):
+        y = ops.conv(x, np.ones((3, 3, 2, 2), "float32"))
+        return ops.reshape(y, (y.shape[0], y.shape[1], y.shape[2] * 2))
+
+    assert ops_of(model_of(trace(function, [x])[0])) == ["Transpose", "Conv", "Transpose", "Reshape"]

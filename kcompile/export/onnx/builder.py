@@ -11,7 +11,7 @@ import numpy as np
 
 from kcompile.core import dtypes
 from kcompile.core.symbolic import Int
-from kcompile.export.onnx import schema
+from kcompile.export.onnx import schema, shapes
 from kcompile.export.onnx.graph import OnnxGraph, OnnxNode, distinct
 from kcompile.export.onnx.symbols import Symbols, dims_tensor
 from kcompile.export.onnx.wide_bodies import widened
@@ -20,6 +20,7 @@ from kcompile.ir.types import Shape, TensorType
 # From this opset on, a reduction takes its axes as an input instead of an attribute.
 AXES_AS_INPUT = {"ReduceSum": 13}
 AXES_AS_INPUT_ALL = 18
+ALLOWS_ZERO = 14  # the opset from which on Reshape can make empty tensors of any shape
 SMALL = 16  # elements of a constant that is cast at once, even where that makes it longer
 
 OF_CONSTANTS = {"Abs": np.abs, "Neg": np.negative, "Not": np.logical_not, "Sign": np.sign}  # known at once
@@ -207,15 +208,11 @@ class Builder:
             return x
         if x in self.constants and all(isinstance(d, int) for d in shape):
             return self._folded(x, "x".join(map(str, shape)) or "scalar", lambda a: np.reshape(a, shape))
-        template = [0 if k < len(given) and given[k] == d else d for k, d in enumerate(shape)]
-        if all(isinstance(d, int) for d in template) and 0 in shape:
-            return self._reshaped(x, shape, self.dims(shape), allowzero=1)
-        symbolic = [k for k, d in enumerate(template) if isinstance(d, Int)]
-        if len(symbolic) > 1 or 0 in shape:
-            return self._reshaped(x, shape, self.dims(shape))
-        for k in symbolic:
-            template[k] = -1
-        return self._reshaped(x, shape, self.constant(np.array(template, np.int64)))
+        target = shapes.template(given, shape)
+        if target is not None:
+            return self._reshaped(x, shape, self.constant(target))
+        empty = 0 in shape or (self.opset >= ALLOWS_ZERO and any(map(shapes.may_be_empty, shape)))
+        return self._reshaped(x, shape, self.dims(shape), **({"allowzero": 1} if empty else {}))
 
     def _reshaped(self, x: str, shape: Shape, dims: str, **attrs: Any) -> str:
         """x in this shape; of its type ONNX could infer no more than that."""

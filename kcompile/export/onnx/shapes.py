@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from kcompile.core.symbolic import Int, Min, is_nonnegative
 from kcompile.ir.types import Shape
 
 Group = tuple[list[int], list[int]]  # axes before, and the axes after that hold the same elements
@@ -49,12 +50,23 @@ def across(before: Shape, after: Shape, perm: Sequence[int]) -> list[int] | None
 
 
 def template(before: Shape, after: Shape) -> np.ndarray | None:
-    """What Reshape is told to make `after` of `before`, if a constant can say it."""
+    """What Reshape is told to make `after` of `before`, if a constant can say it.
+
+    Not where a dimension may be 0 beside one that is left to it: 0 elements do not tell that.
+    """
     if 0 in after:
         return None
     pairs = itertools.zip_longest(after, before[: len(after)])
     target = [0 if a == b else a if isinstance(a, int) else -1 for a, b in pairs]
-    return None if target.count(-1) > 1 else np.array(target, np.int64)
+    empty = any(may_be_empty(d) for d, n in zip(after, target, strict=True) if n == 0)
+    return None if target.count(-1) > (0 if empty else 1) else np.array(target, np.int64)
+
+
+def may_be_empty(dim: int | Int) -> bool:
+    """May a slice have left nothing of it? What a window moves over is never empty, so only a Min says so."""
+    if isinstance(dim, int):
+        return dim == 0
+    return not is_nonnegative(dim - 1) and any(isinstance(atom, Min) for atom in dim.atoms())
 
 
 def permuted(shape: Shape, perm: Sequence[int]) -> Shape:
