@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -168,14 +169,19 @@ def _run(session: Any, described: Any, open_size: tuple[int, ...], rows: list[An
         with of_onnxruntime(session.path):
             return sizes.are_telling(session.run(inspection.random_feed(described, batches[0], extent)))
 
+    def fitting() -> int:
+        further = sizes.further_sizes(one.shape for one in described.inputs)
+        end = time.monotonic() + PATIENCE
+        further = takewhile(lambda _: time.monotonic() < end, further)
+        likely = (*sizes.LIKELY, *sizes.SIZES)
+        return sizes.first_fitting(likely, run, (ValueError,), further, wanted=1)[0]
+
     is_open = inspection.is_open(described)
-    if is_open and not open_size:
-        with user_errors():
-            further = sizes.further_sizes(one.shape for one in described.inputs)
-            end = time.monotonic() + PATIENCE
-            further = takewhile(lambda _: time.monotonic() < end, further)
-            likely = (*sizes.LIKELY, *sizes.SIZES)
-            open_size = sizes.first_fitting(likely, run, (ValueError,), further, wanted=1)[:1]
+    with user_errors():
+        if is_open and not open_size:
+            open_size = (fitting(),)
+        elif is_open:
+            _must_run(open_size, run, fitting)
     for batch, row in product(batches, [{"size": size} for size in open_size] if is_open else [{}]):
         feed = inspection.random_feed(described, batch, *row.values())
         with compare.telling(batch, *row.values()):
@@ -183,3 +189,18 @@ def _run(session: Any, described: Any, open_size: tuple[int, ...], rows: list[An
         rows.append({"batch": batch, **row, "onnxruntime_us": us})
         if any(x.dtype.kind == "f" and np.isnan(x).any() for x in results):
             notes.append(f"{compare.place(batch, *row.values())}: random inputs give NaN")
+
+
+def _must_run(open_size: tuple[int, ...], run: Callable[[int], Any], fitting: Callable[[], int]) -> None:
+    """Refuse a size that the file does not take, if it takes any."""
+    from kcompile.export.onnx.sizes import UntakenSize
+
+    for size in open_size:
+        try:
+            run(size)
+        except ValueError as error:
+            other = None
+            with suppress(ValueError):
+                other = fitting()
+            if other is not None:
+                raise UntakenSize(f"{size} is not taken, {other} is: {error}") from error

@@ -28,11 +28,20 @@ USERS = (OSError, ValueError, TypeError, NotImplementedError, ImportError, Memor
 json_option: Callable[[Any], Any] = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object instead of text."
 )
+
+
+def _at_most_two(context: click.Context, option: click.Parameter, given: tuple[int, ...]) -> tuple[int, ...]:
+    if len(given) > 2:
+        raise click.BadParameter(f"there are two calls, and {len(given)} sizes", context, option)
+    return given
+
+
 open_size_option: Callable[[Any], Any] = click.option(
     "--open-size",
     type=click.IntRange(min=1),
     metavar="SIZE",
     multiple=True,
+    callback=_at_most_two,
     help="Size of open dimensions behind the batch in the check; given twice, in one call and in the next. "
     "[default: sizes that the model takes]",
 )
@@ -134,8 +143,12 @@ def reading(path: Any, what: str) -> Iterator[None]:
 
 
 def failed(error: Exception, what: str = "") -> click.ClickException:
-    """The error that click prints; the command ends with 1."""
+    """The error that click prints; the command ends with 1, or with 2 where it is an option's value."""
     text = str(error) or type(error).__name__
+    option = getattr(error, "option", None)
+    if option is not None:
+        context = click.get_current_context(silent=True)
+        return click.BadParameter(one_line(text), context, param_hint=f"--{option.replace('_', '-')}")
     if isinstance(error, OSError) and error.strerror and error.filename:
         what, text = str(error.filename), error.strerror
     if not getattr(error, "ops", None):  # a list of layers stays a list

@@ -215,6 +215,29 @@ def test_sizes_that_are_given_are_taken(tmp_path):
     assert [row["batch"] for row in found] == [1, 1, 3, 3, 17, 17]
 
 
+def test_a_size_that_is_not_taken_is_a_wrong_call(tmp_path):
+    """Of a file alone, too, if it takes any: else the file is at fault."""
+    network(layers.Conv1D(2, 5), (None, 2)).save(saved := tmp_path / "m.keras")
+    path = tmp_path / "m.onnx"
+    assert call("export", saved, "-o", path).exit_code == 0
+    for command in (("check", saved), ("check", saved, path), ("check", path), ("bench", saved),
+                    ("export", saved, "-o", path, "--check")):  # fmt: skip
+        result = call(*command, "--open-size", 3)
+        assert result.exit_code == 2 and len(result.output.strip().splitlines()) == 1, result.output
+        assert "--open-size: 3 is not taken" in result.output and "--help" in result.output
+    for command in (("check", saved), ("check", path), ("export", saved, "-o", path, "--check")):
+        assert call(*command, *["--open-size", 9] * 3).exit_code == 2
+
+
+def test_a_file_that_takes_no_size_is_at_fault(tmp_path):
+    file = onnx.parser.parse_model("""<ir_version: 8, opset_import: ["": 17]>
+        never (float[batch,steps] x) => (float[batch,steps] y)
+        <float[2] table = {1.0, 2.0}, int64[1] wrong = {7}>
+        { z = Gather(table, wrong)  y = Add(x, z) }""")
+    onnx.save(file, path := tmp_path / "never.onnx")
+    assert json_of("check", path, "--open-size", 3, code=3)["problems"]
+
+
 def test_what_else_calls_models_with_open_sizes(tmp_path):
     model = network(layers.Conv1D(2, 40), (None, 2))
     model.compile("sgd", "mse")
@@ -252,7 +275,7 @@ def test_what_is_measured_has_a_size_that_the_model_takes(name, tmp_path):
             )
     if name == "a long kernel":
         for command in ("explain", "bench"):
-            assert call(command, saved, "--open-size", 3).exit_code == 1
+            assert call(command, saved, "--open-size", 3).exit_code == 2
 
 
 STEPS = {  # networks, and the names of the open dimensions of an input and of its labels
@@ -276,8 +299,8 @@ def test_training_steps_alone_are_run_with_what_names_say(name, tmp_path):
     assert named[model.inputs[0].name][1] == given and labels in (None, named["y"][1])
     assert json_of("check", path)["ok"]
     if given != "sequence":
-        found = json_of("check", path, "--open-size", 33, code=3)
-        assert "is no multiple of" in found["problems"][0]
+        result = call("check", path, "--open-size", 33)
+        assert result.exit_code == 2 and "is no multiple of" in result.output
 
 
 def test_multiples_of_one_name_hold_together(tmp_path):

@@ -30,6 +30,13 @@ FEW = 5  # of those that operations take, with which the model is called
 LIKELY = (32,)  # where a call is measured, or nothing is known of a model
 REFUSALS = (ValueError, TypeError, LookupError, ArithmeticError, NotImplementedError, AccidentError)
 
+
+class UntakenSize(ValueError):
+    """A size was asked for that the model does not take."""
+
+    option = "open_size"
+
+
 Sizes = tuple[int, int]  # of all open dimensions behind the batch, in one call and in the next
 
 
@@ -39,21 +46,29 @@ def sizes_of(
     """Two sizes that the model takes, or one twice; `open_size` instead, if it is given.
 
     first: what is tried before all others.
-    Raises:  ValueError if it takes none of those that are tried.
+    Raises:  ValueError if it takes none of those that are tried; UntakenSize for one of `open_size`.
     """
     specs = tree.flatten(traced.specs)
-    if open_size or not any(spec.is_open for spec in specs):
-        one, *others = open_size or SIZES
-        return one, (others or [one])[0]
+    if not any(spec.is_open for spec in specs):
+        return SIZES[0], SIZES[0]
 
     rules = OpenRules(traced.graph)
 
-    def given(extent: int) -> list[Any]:
+    def given(extent: int, something_left: bool = True) -> list[Any]:
         arguments = arguments_of(traced, batch, np.random.default_rng(batch), extent)
         symbols = bind_symbols(traced.graph.inputs, tree.flatten(arguments))
-        _must_leave_something(traced.graph, symbols)
+        if something_left:
+            _must_leave_something(traced.graph, symbols)
         rules.check(symbols)
         return arguments
+
+    for extent in open_size:
+        try:
+            given(extent, something_left=False)
+        except REFUSALS as error:
+            raise UntakenSize(f"{extent} is not taken: {_first_line(error)}") from error
+    if open_size:
+        return open_size[0], open_size[-1]
 
     def is_possible(extent: int) -> bool:
         with suppress(*REFUSALS):
@@ -113,11 +128,15 @@ def first_fitting(
             message(
                 "None of the sizes that were tried for the open dimensions can be computed: "
                 f"{numbers}, and no other one that is small.",
-                received=f"with {first}: {str(cause).strip().splitlines()[0].rstrip('.')}",
+                received=f"with {first}: {_first_line(cause)}",
                 hint="say with `open_size` which sizes there may be",
             )
         ) from cause
     return found[0], found[min(1, len(found) - 1)]
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0].rstrip(".")
 
 
 def further_sizes(shapes: Iterable[Sequence[object]]) -> Iterator[int]:
