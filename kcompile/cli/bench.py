@@ -12,11 +12,12 @@ import click
 from kcompile.cli.custom import import_option
 from kcompile.cli.model_file import ModelFile, load
 from kcompile.cli.reporting import (
+    OpenSizes,
     examples,
     json_option,
-    measured_size_option,
     microseconds,
     of_onnxruntime,
+    open_size_option,
     show,
     user_errors,
     working,
@@ -41,7 +42,7 @@ MOST = 10_000  # calls that are measured
     "--seconds", type=click.FloatRange(min=0.0), default=0.5, show_default=True, help="Time per batch size."
 )
 @click.option("--onnxruntime", "beside", is_flag=True, help="Measure the exported model in onnxruntime too.")
-@measured_size_option
+@open_size_option(calls=1)
 @import_option
 @json_option
 def command(
@@ -49,23 +50,25 @@ def command(
     batches: tuple[int, ...],
     seconds: float,
     beside: bool,
-    open_size: int | None,
+    open_size: OpenSizes,
     as_json: bool,
 ) -> None:
     """Measure MODEL's time per call: the median on random inputs, after a first call."""
-    from kcompile.export.onnx.sizes import measured_size
+    from kcompile.export.onnx.signature import trace_inference
+    from kcompile.export.onnx.sizes import measured_size, with_sizes
     from kcompile.models.inputs import possible_batches
 
     network = load(model)
     batches = possible_batches(network, batches)
     with user_errors(), working(f"measuring {model}"):
-        open_size = measured_size(network, batches[0], open_size)
-        given = {batch: _arguments(network, batch, open_size) for batch in batches}
+        traced = with_sizes(trace_inference(network), open_size.named)
+        size = measured_size(network, batches[0], next(iter(open_size.each), None), traced)
+        given = {batch: _arguments(traced, batch, size) for batch in batches}
         rows = [_row(network, batch, arguments, seconds) for batch, arguments in given.items()]
         if beside:
             for row, us in zip(rows, _onnxruntime(network, given, seconds), strict=True):
                 row["onnxruntime_us"] = us
-    show({"file": str(model), "open_size": open_size, "batches": rows}, _lines(rows, open_size), as_json)
+    show({"file": str(model), "open_size": size, "batches": rows}, _lines(rows, size), as_json)
 
 
 def _row(network: Any, batch: int, arguments: list[Any], seconds: float) -> dict[str, Any]:
@@ -85,13 +88,12 @@ def _typical(call: Any, seconds: float) -> float:
     return typical_us(call, seconds, MOST)
 
 
-def _arguments(network: Any, batch: int, size: int | None) -> list[Any]:
+def _arguments(traced: Any, batch: int, size: int | None) -> list[Any]:
     import numpy as np
 
     from kcompile.export.onnx.inputs import EXTENT, arguments_of
-    from kcompile.export.onnx.signature import trace_inference
 
-    return arguments_of(trace_inference(network), batch, np.random.default_rng(batch), size or EXTENT)
+    return arguments_of(traced, batch, np.random.default_rng(batch), size or EXTENT)
 
 
 def _onnxruntime(network: Any, given: dict[int, list[Any]], seconds: float) -> list[float]:

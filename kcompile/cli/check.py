@@ -14,6 +14,7 @@ from kcompile.cli.custom import import_option
 from kcompile.cli.model_file import ONNX, ModelFile, load
 from kcompile.cli.reporting import (
     SAYS_NO,
+    OpenSizes,
     examples,
     json_option,
     microseconds,
@@ -39,10 +40,10 @@ TERMS = 4096  # products that a deep model adds up, for the tolerance of its dty
 )
 @click.argument("model", type=ModelFile(onnx=True))
 @click.argument("exported", type=ModelFile(onnx=True), required=False)
-@open_size_option
+@open_size_option(calls=2)
 @import_option
 @json_option
-def command(model: Path, exported: Path | None, open_size: tuple[int, ...], as_json: bool) -> None:
+def command(model: Path, exported: Path | None, open_size: OpenSizes, as_json: bool) -> None:
     """Check MODEL on random inputs at several batch sizes; ends with 3 if something is wrong.
 
     A .keras or .h5 file: its weights are finite, and its compiled program computes what its operations do
@@ -80,7 +81,7 @@ def _lines(path: Path, result: dict[str, Any]) -> Iterator[str]:
     yield f"{path}: {'ok' if result['ok'] else 'not ok'}"
 
 
-def _model(network: Any, open_size: tuple[int, ...]) -> dict[str, Any]:
+def _model(network: Any, open_size: OpenSizes) -> dict[str, Any]:
     """Compiled against operation by operation."""
     import numpy as np
 
@@ -97,7 +98,7 @@ def _model(network: Any, open_size: tuple[int, ...]) -> dict[str, Any]:
     ]
     limit = max(tolerance_of(network), dtypes.tolerance("float32", TERMS))
     with user_errors():
-        rows = rows_one_by_one(network, BATCHES, open_size)
+        rows = rows_one_by_one(network, BATCHES, *open_size)
     problems += _problems(rows, limit, "compiled results")
     shown = [{"batch": r.batch, "size": r.size, "difference": _number(r.difference)} for r in rows]
     return {"problems": problems, "notes": [], "batches": shown}
@@ -119,7 +120,7 @@ def _number(difference: float) -> float | None:
     return difference if difference < 1e300 else None
 
 
-def _pair(network: Any, exported: Path, open_size: tuple[int, ...]) -> dict[str, Any]:
+def _pair(network: Any, exported: Path, open_size: OpenSizes) -> dict[str, Any]:
     from kcompile.export.onnx import compare, inspection
 
     with reading(exported, str(exported)):
@@ -127,19 +128,23 @@ def _pair(network: Any, exported: Path, open_size: tuple[int, ...]) -> dict[str,
     fault = inspection.faults(exported)
     problems = [fault] if fault else []
     with user_errors(), of_onnxruntime(exported):
-        rows = compare.rows(network, exported, batches=BATCHES, open_size=open_size)
+        rows = compare.rows(
+            network, exported, batches=BATCHES, open_size=open_size.each, named=open_size.named
+        )
     problems += _problems(rows, compare.tolerance_of(network), "results")
     shown = [asdict(row) | {"difference": _number(row.difference)} for row in rows]
     return {"problems": problems, "notes": [], "batches": shown}
 
 
-def _onnx(path: Path, open_size: tuple[int, ...]) -> dict[str, Any]:
+def _onnx(path: Path, open_size: OpenSizes) -> dict[str, Any]:
     from importlib.util import find_spec
 
     from kcompile.export.onnx import apart, inspection
 
     with reading(path, str(path)):
         described = inspection.describe_onnx(path)
+    with user_errors():
+        described = inspection.with_sizes(described, open_size.named)
     fault, rows, notes = inspection.faults(path), list[Any](), list[str]()
     problems = [fault] if fault else []
     if find_spec("onnxruntime") is None:
@@ -148,7 +153,7 @@ def _onnx(path: Path, open_size: tuple[int, ...]) -> dict[str, Any]:
         with user_errors():  # others than the file's
             try:
                 with of_onnxruntime(path), apart.session(path) as session:
-                    _run(session, described, open_size, rows, notes)
+                    _run(session, described, open_size.each, rows, notes)
             except (ValueError, ChildProcessError) as error:
                 problems.append(str(error))
     return {"problems": problems, "notes": notes, "batches": rows}

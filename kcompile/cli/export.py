@@ -15,6 +15,7 @@ from kcompile.cli.custom import import_option
 from kcompile.cli.model_file import STDOUT, ModelFile, OutputFile, load, refuse_same
 from kcompile.cli.reporting import (
     SAYS_NO,
+    OpenSizes,
     examples,
     failed,
     json_option,
@@ -73,7 +74,7 @@ MOST = 3  # inputs and outputs that are shown
     is_flag=True,
     help="Run the file with onnxruntime: differences and latency at several batch sizes.",
 )
-@open_size_option
+@open_size_option(calls=2)
 @import_option
 @json_option
 def command(
@@ -85,7 +86,7 @@ def command(
     training: bool,
     external_data: bool,
     check: bool,
-    open_size: tuple[int, ...],
+    open_size: OpenSizes,
     as_json: bool,
 ) -> None:
     """Export MODEL, a .keras or .h5 file, to ONNX.
@@ -95,7 +96,7 @@ def command(
     """
     if check and training:
         raise click.UsageError("--check compares inference calls: use it without --training")
-    if open_size and not check:
+    if any(open_size) and not check:
         raise click.UsageError("--open-size is for --check; the file gets its sizes with --input-signature")
     if fold_batch_norm and training:
         raise click.UsageError("--fold-batch-norm is for inference: a training step computes the statistics")
@@ -179,12 +180,13 @@ def _written(target: Path) -> tuple[dict[str, Any], list[str]]:
     return result | {"nodes": nodes}, lines
 
 
-def _check(network: Any, target: Path, specs: Any, open_size: tuple[int, ...]) -> dict[str, Any]:
+def _check(network: Any, target: Path, specs: Any, open_size: OpenSizes) -> dict[str, Any]:
     from kcompile.export.onnx import compare
 
     try:
         with user_errors("--check"), of_onnxruntime(target), working("running the file with onnxruntime"):
-            rows = compare.rows(network, target, specs, compare.CHECKED_BATCHES, open_size=open_size)
+            batches, (sizes, named) = compare.CHECKED_BATCHES, open_size
+            rows = compare.rows(network, target, specs, batches, open_size=sizes, named=named)
     except click.ClickException as error:
         if isinstance(error.__cause__, ImportError):
             hint = ImportError('--check needs onnxruntime: pip install "kcompile[check]"')

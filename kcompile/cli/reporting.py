@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
@@ -30,21 +30,49 @@ json_option: Callable[[Any], Any] = click.option(
 )
 
 
-def _at_most_two(context: click.Context, option: click.Parameter, given: tuple[int, ...]) -> tuple[int, ...]:
-    if len(given) > 2:
-        raise click.BadParameter(f"there are two calls, and {len(given)} sizes", context, option)
-    return given
+class OpenSize(click.ParamType):
+    """ "300", or "height=300": (name or None, size)."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        name, equals, size = str(value).rpartition("=")
+        if not size.isdecimal() or int(size) < 1 or (equals and not name):
+            self.fail(f"{value!r} is not like 300 or height=300", param, ctx)
+        return name or None, int(size)
 
 
-open_size_option: Callable[[Any], Any] = click.option(
-    "--open-size",
-    type=click.IntRange(min=1),
-    metavar="SIZE",
-    multiple=True,
-    callback=_at_most_two,
-    help="Size of open dimensions behind the batch in the check; given twice, in one call and in the next. "
-    "[default: sizes that the model takes]",
-)
+class OpenSizes(NamedTuple):
+    """Sizes of open dimensions: of all of them, in one call and the next, and of some by their names."""
+
+    each: tuple[int, ...]
+    named: dict[str, int]
+
+
+def open_size_option(calls: int) -> Callable[[Any], Any]:
+    """--open-size, given for all dimensions once for each call at most."""
+
+    def split(context: click.Context, option: click.Parameter, given: Any) -> OpenSizes:
+        found = OpenSizes(
+            tuple(n for name, n in given if name is None), {name: n for name, n in given if name}
+        )
+        if len(found.each) > calls:
+            said = f"there are {calls} calls" if calls > 1 else "there is one call"
+            raise click.BadParameter(f"{said}, and {len(found.each)} sizes", context, option)
+        return found
+
+    twice = "; given twice, in one call and in the next" if calls > 1 else ""
+    return click.option(
+        "--open-size",
+        type=OpenSize(),
+        metavar="[NAME=]SIZE",
+        multiple=True,
+        callback=split,
+        help=f"Size of open dimensions behind the batch{twice}. With a NAME, as in the ONNX file, of that "
+        "one alone; may be given more than once. [default: sizes that the model takes]",
+    )
+
+
 measured_size_option: Callable[[Any], Any] = click.option(
     "--open-size",
     type=click.IntRange(min=1),

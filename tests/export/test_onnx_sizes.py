@@ -215,6 +215,34 @@ def test_sizes_that_are_given_are_taken(tmp_path):
     assert [row["batch"] for row in found] == [1, 1, 3, 3, 17, 17]
 
 
+def test_sizes_by_name(tmp_path):
+    """Each of an image: the others get what is given for all, or is found."""
+    model = network(lambda x: layers.MaxPooling2D(2)(layers.Conv2D(2, 3)(x)), (None, None, 3))
+    model.save(saved := tmp_path / "m.keras")
+    path, seen = tmp_path / "m.onnx", set()
+    high = ("--open-size", "height=40")
+    assert json_of("export", saved, "-o", path, "--check", *high, "--open-size", "width=9")["agrees"]
+    for command in (("check", saved), ("check", saved, path), ("check", path)):
+        found = json_of(*command, *high, "--open-size", 9)
+        seen |= {row["size"] for row in found["batches"]}
+        assert found["ok"]
+        known = json_of(*command, *high, "--open-size", "width=9")["batches"]
+        assert {row.get("size") for row in known} == {None}
+        result = call(*command, "--open-size", "hight=3")
+        assert result.exit_code == 2 and "'hight'; there are height, width" in result.output
+    assert seen == {9}
+    assert json_of("bench", saved, "--seconds", 0, *high, "--onnxruntime")["open_size"] == 32
+    for wrong in ("height=", "=3", "height=0", "0", "x"):
+        assert "is not like" in call("check", saved, "--open-size", wrong).output
+
+
+def test_sizes_by_name_give_the_arrays_their_shapes(tmp_path):
+    traced = trace_inference(network(lambda x: halved(x), (None, None, 3)))
+    [known] = sizes.with_sizes(traced, {"height": 3}).specs
+    assert known.shape == (None, 12, None, 3)  # four times as high
+    assert sizes.with_sizes(traced, {}) is traced
+
+
 def test_a_size_that_is_not_taken_is_a_wrong_call(tmp_path):
     """Of a file alone, too, if it takes any: else the file is at fault."""
     network(layers.Conv1D(2, 5), (None, 2)).save(saved := tmp_path / "m.keras")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,12 +19,13 @@ from kcompile.export.onnx.emit import states_of
 from kcompile.export.onnx.inputs import arguments_of, keeping_states, kept_by
 from kcompile.export.onnx.session import typical_us
 from kcompile.export.onnx.signature import Traced, trace_inference
-from kcompile.export.onnx.sizes import sizes_of
+from kcompile.export.onnx.sizes import sizes_of, with_sizes
 from kcompile.ir.evaluate import bind_symbols, evaluate
 from kcompile.ir.graph import Graph, topological
 
 TOLERANCE = 1e-5  # of the largest output, or of 1
 BATCHES = (2, 5)
+EMPTY: Mapping[str, int] = MappingProxyType({})
 CHECKED_BATCHES = (1, 3, 17)  # of `kcompile export --check`
 
 
@@ -142,20 +144,24 @@ def rows(
     batches: tuple[int, ...] = BATCHES,
     timed: bool = True,
     open_size: Sequence[int] = (),
+    named: Mapping[str, int] = EMPTY,
 ) -> list[Row]:
     """Differences, and with `timed` the times of both, for each batch size.
 
     open_size: of dimensions behind the batch, in one call and the next; by default what the model takes.
+    named: of some of them, by their names in the file.
     """
     with apart.session(path) as session:
-        traced = trace_inference(model, input_signature)
+        traced = with_sizes(trace_inference(model, input_signature), named)
         _must_be_of(traced, session)
         return rows_beside(partial(InFile, session, traced), model, traced, batches, open_size, timed)
 
 
-def rows_one_by_one(model: Any, batches: tuple[int, ...], open_size: Sequence[int] = ()) -> list[Row]:
+def rows_one_by_one(
+    model: Any, batches: tuple[int, ...], open_size: Sequence[int] = (), named: Mapping[str, int] = EMPTY
+) -> list[Row]:
     """Differences between the model and its operations, computed one by one."""
-    traced = trace_inference(model)
+    traced = with_sizes(trace_inference(model), named)
     return rows_beside(partial(OneByOne, traced.graph), model, traced, batches, open_size)
 
 

@@ -61,21 +61,50 @@ def _parsed(name: str) -> ast.expr | None:
     return None
 
 
+def replaced(dims: Iterable[int | str], named: Mapping[str, int]) -> tuple[int | str, ...]:
+    """Dimensions with those known that follow from sizes given by name.
+
+    >>> replaced(["batch", 3, "8*height", "width", "2*width"], {"height": 2, "2*width": 6})
+    ('batch', 3, 16, 'width', 6)
+    """
+    return tuple(named.get(d, _known(d, named)) if isinstance(d, str) else d for d in dims)
+
+
+def _known(name: str, named: Mapping[str, int]) -> int | str:
+    with suppress(LookupError, ArithmeticError):
+        return _computed(_parsed(name), named)
+    return name
+
+
+def names_in(dims: Iterable[int | str]) -> dict[str, None]:
+    """The names of dimensions, and those that stand in them.
+
+    >>> [*names_in([3, "8*height", "width"])]
+    ['8*height', 'height', 'width']
+    """
+    found: dict[str, None] = {}
+    for dim in (d for d in dims if isinstance(d, str)):
+        parts = ast.walk(_parsed(dim) or ast.Constant(0))
+        found |= dict.fromkeys([dim, *(n.id for n in parts if isinstance(n, ast.Name) and n.id != "min")])
+    return found
+
+
 def _value(expression: ast.expr, known: Mapping[str, int], extent: int) -> int:
     """The number, or `extent` where the expression is none of ours, or something in it is not known."""
-
-    def of(node: ast.expr) -> int:
-        match node:
-            case ast.Constant(int(number)):
-                return number
-            case ast.Name(name):
-                return known[name]
-            case ast.BinOp(left, operation, right):
-                return int(OPERATIONS[type(operation)](of(left), of(right)))
-            case ast.Call(ast.Name("min"), arguments):
-                return min(map(of, arguments))
-        raise LookupError
-
     with suppress(LookupError, ArithmeticError):
-        return of(expression)
+        return _computed(expression, known)
     return extent
+
+
+def _computed(node: ast.expr | None, known: Mapping[str, int]) -> int:
+    """Raises:  LookupError where it is no expression of ours, or something in it is not known."""
+    match node:
+        case ast.Constant(int(number)):
+            return number
+        case ast.Name(name):
+            return known[name]
+        case ast.BinOp(left, operation, right):
+            return int(OPERATIONS[type(operation)](_computed(left, known), _computed(right, known)))
+        case ast.Call(ast.Name("min"), arguments):
+            return min(_computed(one, known) for one in arguments)
+    raise LookupError

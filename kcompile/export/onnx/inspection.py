@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 import os
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from kcompile.core import dtypes
-from kcompile.export.onnx.dimension_names import sizes
+from kcompile.export.onnx.dimension_names import replaced, sizes
 from kcompile.export.onnx.inputs import EXTENT, random_input
 from kcompile.export.onnx.signature import Spec
+from kcompile.export.onnx.sizes import must_be_known
 from kcompile.ir.positions import CAREFUL
 
 LOOKS_UP = ("Gather", "GatherElements")
@@ -138,6 +140,19 @@ def possible_batches(inputs: list[Tensor], batches: tuple[int, ...]) -> tuple[in
 def is_open(described: Description) -> bool:
     """Has any input an open dimension behind the first?"""
     return not all(isinstance(d, int) for tensor in described.inputs for d in tensor.shape[1:])
+
+
+def with_sizes(described: Description, named: Mapping[str, int]) -> Description:
+    """With dimensions of inputs behind the batch known that have these names.
+
+    Raises:  UntakenSize for a name that there is not.
+    """
+    must_be_known(named, [tensor.shape for tensor in described.inputs])
+    inputs = [
+        replace(tensor, shape=(*tensor.shape[:1], *replaced(tensor.shape[1:], named)))
+        for tensor in described.inputs
+    ]
+    return replace(described, inputs=inputs) if named else described
 
 
 def random_feed(described: Description, batch: int, extent: int = EXTENT) -> dict[str, np.ndarray]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -17,8 +18,10 @@ import numpy as np
 from kcompile.core import tree
 from kcompile.core.errors import AccidentError, message
 from kcompile.core.symbolic import Int
+from kcompile.export.onnx.dimension_names import names_in, replaced
 from kcompile.export.onnx.inputs import arguments_of, keeping_states
 from kcompile.export.onnx.signature import Spec, Traced, trace_inference
+from kcompile.export.onnx.symbols import readable
 from kcompile.ir.evaluate import bind_symbols, concrete
 from kcompile.ir.graph import Graph
 from kcompile.ir.positions import lie_within
@@ -38,6 +41,35 @@ class UntakenSize(ValueError):
 
 
 Sizes = tuple[int, int]  # of all open dimensions behind the batch, in one call and in the next
+
+
+def with_sizes(traced: Traced, named: Mapping[str, int]) -> Traced:
+    """The call with open dimensions behind the batch known that have these names in a file.
+
+    Raises:  UntakenSize for a name that there is not.
+    """
+    shapes = [tuple(map(_dim, value.shape)) for value in traced.graph.inputs]
+    must_be_known(named, shapes)
+    specs = [
+        replace(spec, shape=(spec.shape[0], *(d if isinstance(d, int) else None for d in known[1:])))
+        for spec, known in zip(
+            tree.flatten(traced.specs), (replaced(shape, named) for shape in shapes), strict=True
+        )
+    ]
+    return replace(traced, specs=tree.pack_as(traced.specs, specs)) if named else traced
+
+
+def _dim(dim: int | Int) -> int | str:
+    return dim if isinstance(dim, int) else readable(dim)
+
+
+def must_be_known(named: Mapping[str, int], shapes: Iterable[Sequence[int | str]]) -> None:
+    """Raises:  UntakenSize for a name that no dimension behind the batch has."""
+    known = names_in(d for shape in shapes for d in shape[1:])
+    for name in named:
+        if name not in known:
+            there = f"there are {', '.join(known)}" if known else "none is open"
+            raise UntakenSize(f"no dimension behind the batch is named {name!r}; {there}")
 
 
 def sizes_of(
@@ -86,9 +118,11 @@ def sizes_of(
     return first_fitting(_candidates(specs, first), says_something, REFUSALS, islice(further, FEW))
 
 
-def measured_size(model: Any, batch: int, open_size: int | None = None) -> int | None:
+def measured_size(
+    model: Any, batch: int, open_size: int | None = None, traced: Traced | None = None
+) -> int | None:
     """One size for what is measured, `LIKELY` if the model takes it; None if no dimension is open."""
-    traced = trace_inference(model)
+    traced = traced or trace_inference(model)
     given = () if open_size is None else (open_size,)
     if not any(spec.is_open for spec in tree.flatten(traced.specs)):
         return None
