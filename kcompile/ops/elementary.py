@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from kcompile.core import dtypes
 from kcompile.core.errors import DTypeError, message
 from kcompile.ops import create
 from kcompile.ops import elementwise as ew
-from kcompile.ops.composite import floating
+from kcompile.ops.composite import composite, floating
 from kcompile.ops.special import signed, two
 
 
@@ -19,15 +21,28 @@ def exp2(x: Any) -> Any:
     return ew.power(ew.as_tensor(2.0, dtypes.standardize(x.dtype)), x)
 
 
-def cbrt(x: Any) -> Any:
-    """The cube root, negative for negative x."""
-    x = floating(x)
-    return signed(x, ew.power(_magnitude(x), 1.0 / 3.0))
-
-
 def _magnitude(x: Any) -> Any:
     """|x| with slope 1 at 0, so that what is given its sign back has the slope of one side there."""
     return ew.where(ew.less(x, 0), ew.negative(x), x)
+
+
+def _cbrt_onnx(g: Any, x: str) -> str:
+    root = g.node("Pow", g.node("Abs", x), ew.onnx_number(g, 1 / 3, x))
+    return str(g.node("Mul", g.node("Sign", x), root))
+
+
+cbrt_op = composite(
+    "cbrt",
+    np.cbrt,
+    lambda x: signed(x, ew.power(_magnitude(x), 1.0 / 3.0)),
+    _cbrt_onnx,
+    far=(-math.inf, -1e30, -8.0, 0.0, 1e-30, math.inf, math.nan),
+)
+
+
+def cbrt(x: Any) -> Any:
+    """The cube root, negative for negative x."""
+    return cbrt_op(floating(x))
 
 
 def sinc(x: Any) -> Any:

@@ -22,6 +22,18 @@ def _present(x: Any, axis: Any, keepdims: bool) -> Any:
     )
 
 
+COUNTED = {"float32": 2**24, "float64": 2**53}  # up to which numbers floats count exactly
+
+
+def _count(x: Any, axis: Any, keepdims: bool) -> Any:
+    """As `_present`, in the dtype of x."""
+    dtype = dtypes.standardize(x.dtype)
+    most = math.prod(x.shape[a] for a in reduce.normalize_axes("nanmean", axis, len(x.shape)))
+    if isinstance(most, int) and most <= COUNTED.get(dtype, 0):
+        return reduce.sum(ew.where(ew.isnan(x), 0.0, 1.0), axis=axis, keepdims=keepdims)
+    return ew.cast(_present(x, axis, keepdims), dtype)
+
+
 def nansum(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Sum of what is not NaN.
 
@@ -58,7 +70,7 @@ def nanmean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Mean of what is not NaN."""
     x = ew.as_tensor(x)
     x = ew.as_tensor(x, ew.float_of(ew.common_dtype(x)))
-    count = ew.cast(_present(x, axis, keepdims), dtypes.standardize(x.dtype))
+    count = _count(x, axis, keepdims)
     return ew.true_divide(nansum(x, axis, keepdims), count)
 
 
@@ -67,7 +79,7 @@ def nanvar(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     x = ew.as_tensor(x)
     x = ew.as_tensor(x, ew.float_of(ew.common_dtype(x)))
     apart = ew.where(ew.isnan(x), 0, ew.subtract(x, nanmean(x, axis, True)))
-    count = ew.cast(_present(x, axis, keepdims), dtypes.standardize(x.dtype))
+    count = _count(x, axis, keepdims)
     return ew.true_divide(reduce.sum(ew.square(apart), axis, keepdims), count)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kcompile import ops
-from tests.export.onnx_tools import graph_of, model_of, run
+from tests.export.onnx_tools import graph_of, model_of, ops_of, run
 
 ENDS = np.array([0.0, np.inf, -np.inf, np.nan, 1e-30, -1e-8, 1e-3, -0.5, 0.9, -1.0, 2.5, -20.0, 1e30])
 WITHOUT_A_KERNEL_OF_DOUBLES = [
@@ -49,6 +49,22 @@ def test_two_numbers_at_the_ends(name, dtype):
         wanted = getattr(np, name)(a, b)
     limits = {"rtol": 1e-6, "atol": 1e-6} if dtype == "float32" else {"rtol": 1e-14, "atol": 1e-270}
     np.testing.assert_allclose(results_of(getattr(ops, name), a, b), wanted, **limits)
+
+
+@pytest.mark.parametrize(
+    ("function", "operators"),
+    [
+        (ops.cbrt, "Abs Pow Sign Mul"),
+        (lambda x: ops.hypot(x, x[:, ::-1]), "Slice Cast Cast Mul Mul Add Sqrt Cast IsInf IsInf Or Where"),
+        (lambda x: ops.nanmean(x, axis=1), "IsNaN Where ReduceSum Where ReduceSum Div"),
+    ],
+)
+def test_functions_of_few_nodes(function, operators):
+    x = np.array([[0.0, -8.0, 1e30, np.nan], [np.nan, 1e-30, -np.inf, 27.0], [np.nan] * 4], "float32")
+    model = model_of(graph_of(function, [x], batch=True))
+    assert ops_of(model) == operators.split()
+    with np.errstate(invalid="ignore"):
+        np.testing.assert_allclose(run(model, [x])[0], function(x), rtol=1e-6)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
