@@ -23,7 +23,6 @@ class Signature:
         parameters = list(inspect.signature(function).parameters.values())[1:]
         self.signature = inspect.Signature(parameters)
         self.names = [p.name for p in parameters]
-        self.is_open = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters)
         self.has_training = "training" in self.names
         default = self.signature.parameters["training"].default if self.has_training else None
         self.default_training = None if default is inspect.Parameter.empty else default
@@ -64,7 +63,7 @@ class CallSpec:
         self._filled: dict[str, bool] = {}  # what was filled in; whether None had been given for it
         self.positional = len(args)
         self.training = kwargs.get("training")
-        if not signature.has_training and not signature.is_open:
+        if not signature.has_training:  # as in Keras, a `call` that takes anything is not told either
             kwargs = {k: v for k, v in kwargs.items() if k != "training"}
         self.bound = signature.signature.bind(*args, **kwargs)
         self.arguments = self.bound.arguments

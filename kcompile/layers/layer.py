@@ -127,8 +127,7 @@ class Layer(Penalized):
     @property
     def call_has_training(self) -> bool:
         """Does `call` take the argument `training`?"""
-        signature = signature_of(getattr(self.call, "__func__", self.call))
-        return signature.has_training or signature.is_open
+        return signature_of(getattr(self.call, "__func__", self.call)).has_training
 
     @property
     def supports_masking(self) -> bool:

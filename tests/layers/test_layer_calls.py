@@ -54,6 +54,22 @@ def test_training_is_explicit_or_inherited_or_default():
     assert default.seen == [True, False]
 
 
+def any_call(self, *args, **kwargs):
+    """As a decorator without functools.wraps leaves it."""
+    self.seen.append(kwargs)
+    return self.spy(args[0])
+
+
+@pytest.mark.parametrize("kind", [layers.Layer, keras.Model])
+def test_a_call_that_takes_anything_is_not_told_of_training(kind):
+    """As in Keras; what it calls is."""
+    layer = type("Open", (kind,), {"call": any_call})()
+    layer.seen, layer.spy = [], Spy()
+    layer(X), layer(X, training=True), layer(X, flag=3)
+    assert layer.seen == [{}, {}, {"flag": 3}]
+    assert layer.spy.seen == [None, True, None]
+
+
 def test_dropout_is_active_in_training_only():
     dropout = layers.Dropout(0.5, seed=3)
     x = np.ones((100, 100), "float32")
