@@ -24,7 +24,8 @@ class BackupAndRestore(Callback):
     Args:    save_freq: "epoch", or an int: every so many batches, and training goes on in the middle of an
              epoch. double_checkpoint: keep the backup before the last one too, for a damaged file.
              delete_checkpoint: remove the folder when training has ended.
-    Raises:  ValueError for an empty backup_dir or another save_freq, and for a model that is not built.
+    Raises:  ValueError for an empty backup_dir or another save_freq, for a model that is not built, and for a
+             backup whose bytes have changed, where there is none before it.
     """
 
     _ends_last = True  # what other callbacks do at the end of an epoch is in the backup

@@ -1,7 +1,7 @@
 """What a training needs to go on, in one file: a weights file, and beside the weights where `fit` stands.
 
 One file, because two could not be replaced at once: a process that is killed leaves the old one or the new
-one.
+one. Before its data it has their checksum.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from kcompile.core.files import replacing
-from kcompile.saving import safe_json
+from kcompile.saving import checksums, safe_json
 from kcompile.saving.safe_hdf5 import open_group
 from kcompile.saving.state import optimizers_of
 from kcompile.saving.weights import TRAINING, read_weights, write_weights
@@ -33,7 +33,8 @@ def save_training(
         notes = {**notes, OPTIMIZERS: _optimized(model)}
         training = {NOTES: np.frombuffer(json.dumps(notes).encode(), np.uint8), **arrays}
     with replacing(path) as file:
-        write_weights(model, file, training)
+        write_weights(model, file, training, room=checksums.ROOM)
+        checksums.seal(file)
 
 
 def load_training(model: Any, path: str) -> tuple[dict[str, Any], dict[str, np.ndarray]] | None:
@@ -42,6 +43,7 @@ def load_training(model: Any, path: str) -> tuple[dict[str, Any], dict[str, np.n
     Raises:  ValueError for a file that is damaged or does not fit the model.
     """
     name = os.path.basename(path)
+    checksums.check_seal(path)
     opened, root = open_group(Path(path), name)
     with opened:
         group = root.group(TRAINING)

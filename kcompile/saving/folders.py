@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 import zipfile
@@ -11,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from kcompile.core.files import replacing_all
-from kcompile.saving import keras_file
+from kcompile.saving import checksums, keras_file
+from kcompile.saving.safe_zip import METADATA
 
 
 def write_folder(model: Any, path: Path) -> None:
@@ -19,7 +21,8 @@ def write_folder(model: Any, path: Path) -> None:
 
     Each file takes the place of an older one as a whole, and none does before all are written: a save that
     fails leaves the model that was there. A process that is killed while it renames them, one after
-    the other, leaves a mixture of both; a `.keras` file cannot be mixed.
+    the other, leaves a mixture of both, which is refused when it is loaded: the metadata, which come last,
+    have the checksums of the others. A `.keras` file cannot be mixed.
     """
     if path.suffix == ".keras":
         raise ValueError(
@@ -29,11 +32,14 @@ def write_folder(model: Any, path: Path) -> None:
     with tempfile.TemporaryFile() as file:
         keras_file.write_model(model, file)
         with zipfile.ZipFile(file) as archive:
-            names = archive.namelist()
-            with _folders_of([path / name for name in names]), replacing_all() as writing:
-                for name in names:
+            others = {info.filename: info.CRC for info in archive.infolist() if info.filename != METADATA}
+            with _folders_of([path / name for name in others]), replacing_all() as writing:
+                for name in others:
                     with archive.open(name) as source, writing(path / name) as copy:
                         shutil.copyfileobj(source, copy)
+                metadata = {**json.loads(archive.read(METADATA)), checksums.KEY: others}
+                with writing(path / METADATA) as copy:
+                    copy.write(json.dumps(metadata).encode())
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from kcompile.core.files import replacing_all
-from kcompile.saving import safe_json
+from kcompile.saving import checksums, safe_json
 from kcompile.saving.safe_hdf5 import Group, open_group
 from kcompile.saving.weights import holder_arrays, write_array
 
@@ -24,7 +24,8 @@ def write_shards(model: Any, path: Path, max_shard_size: float) -> None:
     """Write the variables of a model and its optimizer in files `x_00000.weights.h5`, `x_00001...`.
 
     A save that fails leaves all files of the one before; a process that is killed between two renames leaves
-    files of both.
+    files of both, which are refused when they are loaded: the JSON file, which comes last, has the checksums
+    of the others.
 
     Args:    path: of the JSON file. max_shard_size: gigabytes of a file.
     Raises:  ValueError for a single array that is larger.
@@ -32,19 +33,22 @@ def write_shards(model: Any, path: Path, max_shard_size: float) -> None:
     import h5py
 
     where: dict[str, list[str]] = {}
+    sums: dict[str, int] = {}
     total = 0
     with replacing_all() as writing:
         for k, shard in enumerate(_shards(model, max_shard_size * GIGABYTE)):
             target = path.with_name(f"{path.stem.replace('.weights', '')}_{k:05}.weights.h5")
-            with writing(target) as file, h5py.File(file, "w") as root:
-                for group, name, array in shard:
-                    write_array(root.require_group(group), name, array)
-                    total += array.nbytes
-                    files = where.setdefault(f"/{group}", [])
-                    files += [target.name] if target.name not in files else []
+            with writing(target) as file:
+                with h5py.File(file, "w") as root:
+                    for group, name, array in shard:
+                        write_array(root.require_group(group), name, array)
+                        total += array.nbytes
+                        files = where.setdefault(f"/{group}", [])
+                        files += [target.name] if target.name not in files else []
+                sums[target.name] = checksums.checksum(file)
         found = {group: files[0] if len(files) == 1 else files for group, files in where.items()}
         with writing(path) as file:
-            shards = {"metadata": {"total_size": total}, "weight_map": found}
+            shards = {"metadata": {"total_size": total, checksums.KEY: sums}, "weight_map": found}
             file.write(json.dumps(shards, indent=4).encode())
 
 
@@ -99,7 +103,8 @@ class Together:
 def opened_shards(path: Path) -> Iterator[Together]:
     """The files that a JSON file names, which lie beside it.
 
-    Raises:  ValueError for a file that is damaged, and for names that are no names of files beside it.
+    Raises:  ValueError for a file that is damaged, for files that were not saved together, and for names that
+             are no names of files beside it.
     """
     with path.open("rb") as file:
         found = safe_json.parse(file.read(safe_json.MAX_BYTES + 1), path.name)
@@ -114,9 +119,13 @@ def opened_shards(path: Path) -> Iterator[Together]:
                     path.name, f"the file name {name!r}", "names such as x_00000.weights.h5"
                 )
             names[name] = None
+    sums = checksums.listed(found.get("metadata"), path.name)
     with ExitStack() as stack:
         groups = []
         for name in names:
+            if sums is not None:
+                with path.with_name(name).open("rb") as file:
+                    checksums.check(checksums.checksum(file), sums.get(name), name, path.name)
             opened, group = open_group(path.with_name(name), name)
             stack.enter_context(opened)
             groups.append(group)

@@ -39,11 +39,16 @@ class Store(MutableMapping[str, np.ndarray]):
         return len(self.arrays)
 
 
-def write_weights(model: Any, file: BinaryIO, training: Mapping[str, np.ndarray] | None = None) -> None:
-    """Write all variables of a model, its optimizer's included, as HDF5; and arrays of its training."""
+def write_weights(
+    model: Any, file: BinaryIO, training: Mapping[str, np.ndarray] | None = None, room: int = 0
+) -> None:
+    """Write all variables of a model, its optimizer's included, as HDF5; and arrays of its training.
+
+    room: bytes to leave free before all that.
+    """
     import h5py
 
-    with h5py.File(file, "w") as root:
+    with h5py.File(file, "w", userblock_size=room) as root:
         for path, holder in holders(model):
             group = root.create_group(f"{path}/vars" if path else "vars")
             group.attrs["name"] = holder.name

@@ -75,6 +75,22 @@ def test_a_damaged_backup_is_replaced_by_the_one_before(tmp_path):
     assert history.epoch == [2, 3] and tmp_path.exists()
 
 
+def test_a_changed_byte_in_a_backup_is_noticed(tmp_path):
+    """Also one of a weight, which is a number as good as any."""
+    with pytest.raises(InterruptedError):
+        fit(linear("adam"), callbacks.BackupAndRestore(tmp_path, double_checkpoint=True), Crash(3))
+    file = tmp_path / "latest.weights.h5"
+    good = file.read_bytes()
+    places = np.random.default_rng(0).integers(512, len(good), 30)
+    for place in (*places, len(good) - 1):
+        bad = bytearray(good)
+        bad[place] ^= 1
+        file.write_bytes(bad)
+        with pytest.raises(ValueError, match=r"latest.weights.h5 is damaged: its checksum"):
+            linear("adam")._load_training(str(file))
+    assert fit(linear("adam"), callbacks.BackupAndRestore(tmp_path)).epoch == [2, 3]
+
+
 def test_backups_of_batches(tmp_path):
     model = linear("adam")
     with pytest.raises(InterruptedError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 from pathlib import Path
@@ -47,11 +48,11 @@ def test_a_model_as_a_folder(tmp_path, monkeypatch):
 
 
 def failing_weights(copied):
-    """A copy of files whose third, the weights, finds the disk full."""
+    """A copy of files whose second, the weights, finds the disk full."""
 
     def copy(source, target):
         copied.append(target.write(source.read()))
-        if len(copied) == 3:
+        if len(copied) == 2:
             raise OSError("disk full")
 
     return SimpleNamespace(copyfileobj=copy)
@@ -79,11 +80,71 @@ def test_what_else_lies_in_a_folder_is_not_read(tmp_path, monkeypatch):
         (folder / name).write_text("no model")
     (folder / "assets" / "link").symlink_to(outside)
     (folder / "secret").symlink_to(outside / "secret")
-    read, read_bytes = [], Path.read_bytes
-    monkeypatch.setattr(Path, "read_bytes", lambda path: read.append(path.name) or read_bytes(path))
+    read, opened = set(), Path.open
+    monkeypatch.setattr(Path, "open", lambda p, *args, **how: read.add(p) or opened(p, *args, **how))
     again = keras.models.load_model(folder)
-    assert read == ["vocabulary.txt"]
+    inside = {path.relative_to(folder).as_posix() for path in read if path.is_relative_to(folder)}
+    assert inside == {
+        "metadata.json", "config.json", "model.weights.h5", "assets/layers/string_lookup/vocabulary.txt",
+    }  # fmt: skip
     np.testing.assert_array_equal(again(words), model(words))
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.weights.h5", "vocabulary.txt"])
+def test_files_of_two_saves_are_refused(tmp_path, name):
+    """As a process leaves them that is killed between two renames."""
+    model, _ = with_vocabularies(1)
+    model.save(tmp_path / "old", zipped=False)
+    model.layers[-1].adapt(["a", "b", "c"])
+    again = keras.Model(model.inputs, [*model.outputs, layers.Dense(1)(model.outputs[0])])
+    again.save(tmp_path / "new", zipped=False)
+    old, new = (next((tmp_path / folder).rglob(name)) for folder in ("old", "new"))
+    old.write_bytes(new.read_bytes())
+    with pytest.raises(
+        ValueError, match=f"{name} is not the file that was saved together with metadata.json"
+    ):
+        keras.models.load_model(tmp_path / "old")
+
+
+def test_a_folder_of_keras_has_no_checksums(tmp_path):
+    model = keras.Sequential([keras.Input((3,)), layers.Dense(1)])
+    model.save(tmp_path, zipped=False)
+    metadata = json.loads((tmp_path / "metadata.json").read_text())
+    assert metadata.pop("checksums").keys() == {"config.json", "model.weights.h5"}
+    (tmp_path / "metadata.json").write_text(json.dumps(metadata))
+    (tmp_path / "config.json").write_text((tmp_path / "config.json").read_text().replace("linear", "relu"))
+    assert keras.models.load_model(tmp_path).layers[0].activation is keras.activations.relu
+    (tmp_path / "metadata.json").write_text(json.dumps({**metadata, "checksums": [3]}))
+    with pytest.raises(ValueError, match="numbers by names of files"):
+        keras.models.load_model(tmp_path)
+
+
+class Keeping(layers.Layer):
+    """A layer with so many files."""
+
+    def __init__(self, count, **kwargs):
+        super().__init__(**kwargs)
+        self.count, self.found = count, None
+
+    def call(self, x):
+        return x
+
+    def save_assets(self, folder):
+        for k in range(self.count):
+            Path(folder, f"{k}.txt").write_text(str(k))
+
+    def load_assets(self, folder):
+        self.found = sorted(os.listdir(folder))
+
+    def get_config(self):
+        return {**super().get_config(), "count": self.count}
+
+
+def test_assets_of_an_earlier_save_are_passed_over(tmp_path):
+    for count in (3, 1):
+        keras.Sequential([keras.Input((3,)), Keeping(count)]).save(tmp_path, zipped=False)
+    again = keras.models.load_model(tmp_path, custom_objects={"Keeping": Keeping})
+    assert again.layers[0].found == ["0.txt"]
 
 
 def test_files_of_a_model_may_be_links(tmp_path):

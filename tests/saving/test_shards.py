@@ -48,6 +48,33 @@ def test_a_model_that_does_not_fit_changes_nothing(tmp_path):
     assert all(np.array_equal(a, b) for a, b in zip(before, other.get_weights(), strict=True))
 
 
+@pytest.mark.parametrize("name", ["a_00000.weights.h5", "a_00001.weights.h5", "a.weights.json"])
+def test_files_of_two_saves_are_refused(tmp_path, name):
+    """As a process leaves them that is killed between two renames."""
+    net = model()
+    for folder in ("old", "new"):
+        (tmp_path / folder).mkdir()
+        net.set_weights([w + 1 for w in net.get_weights()])
+        net.save_weights(tmp_path / folder / "a.weights.json", max_shard_size=200 / 1024**3)
+    before = net.get_weights()
+    (tmp_path / "old" / name).write_bytes((tmp_path / "new" / name).read_bytes())
+    with pytest.raises(
+        ValueError, match=r"weights.h5 is not the file that was saved together with a.weights"
+    ):
+        net.load_weights(tmp_path / "old" / "a.weights.json")
+    assert all(np.array_equal(a, b) for a, b in zip(before, net.get_weights(), strict=True))
+    net.load_weights(tmp_path / "new" / "a.weights.json")
+
+
+def test_files_of_keras_have_no_checksums(tmp_path):
+    net, path = model(), tmp_path / "a.weights.json"
+    net.save_weights(path, max_shard_size=200 / 1024**3)
+    found = json.loads(path.read_text())
+    del found["metadata"]["checksums"]
+    path.write_text(json.dumps(found))
+    net.load_weights(path)
+
+
 class Refusing(layers.Dense):
     """A layer that cannot be saved any more."""
 
