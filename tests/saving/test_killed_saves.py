@@ -61,3 +61,55 @@ def test_killed_at_random_moments(tmp_path, ending):
         os.utime(left, (0, 0))  # a young one may be somebody's
     network().save_weights(path) if ".weights" in ending else network().save(path)
     assert list(tmp_path.iterdir()) == [path]
+
+
+def killed_after(renames, save, path):
+    """A process that saves, and dies when it has renamed so many files; was it before the end?"""
+    child = os.fork()
+    if not child:
+        left, replace = iter(range(renames)), os.replace
+        os.replace = lambda *names: replace(*names) if next(left, None) is not None else os._exit(1)
+        save(path)
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1
+
+
+def save_folder(model, path):
+    model.save(path, zipped=False)
+
+
+def save_shards(model, path):
+    model.save_weights(path / "a.weights.json", max_shard_size=400_000 / 1024**3)
+
+
+def load_shards(path):
+    model = network()
+    model.load_weights(path / "a.weights.json")
+    return model
+
+
+def value_in(load, path):
+    """The one number of all weights; None where loading refuses files of two saves."""
+    try:
+        model = load(path)
+    except ValueError as error:
+        assert "is not the file that was saved together with" in str(error)
+        return None
+    (value,) = {float(v) for w in model.get_weights() for v in np.unique(w)}
+    return value
+
+
+@pytest.mark.parametrize("save, load", [(save_folder, saving.load_model), (save_shards, load_shards)])
+def test_killed_between_two_renames(tmp_path, save, load):
+    """What was written together is loaded, or nothing."""
+    model, found = network(), []
+    for renames in range(9):
+        set_all(model, 1)
+        save(model, tmp_path)
+        set_all(model, 2)
+        killed = killed_after(renames, lambda path: save(model, path), tmp_path)
+        found.append(value_in(load, tmp_path))
+        if not killed:
+            break
+    assert found[0] == 1 and found[-1] == 2 and None in found and not killed
+    assert found == sorted(found, key=[1, None, 2].index)
