@@ -16,6 +16,7 @@ _CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | ge
 
 # Seconds in which a file that nobody has locked may yet be that of one who still writes others.
 MOMENT = 3600
+LONGEST = 200  # bytes of a name that names of other files are made of; they may have 255
 
 
 Writing = Callable[[str | os.PathLike[str]], AbstractContextManager[BinaryIO]]
@@ -66,7 +67,7 @@ def replacing_all() -> Iterator[Writing]:
     def writing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         target = replaceable(path)
         remove_leftovers(target)
-        temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+        temporary = target.with_name(f"{_beginning(target)}{secrets.token_hex(4)}.part")
         with telling(target):
             handle = os.open(temporary, _CREATE, 0o666)
             made.append(temporary)
@@ -92,13 +93,20 @@ def replacing_all() -> Iterator[Writing]:
         sync_folder(folder)
 
 
+def _beginning(target: Path) -> str:
+    """How the names of files begin that are to take the place of this one, which may have the longest name
+    that there can be.
+    """
+    return f".{os.fsencode(target.name)[:LONGEST].decode(errors='ignore')}."
+
+
 @contextmanager
 def telling(target: Path) -> Iterator[None]:
     """Errors of the system while a file is made name it, and not the one that is to take its place."""
     try:
         yield
     except OSError as error:
-        made_for_it = str(error.filename or "").startswith(str(target.with_name(f".{target.name}.")))
+        made_for_it = str(error.filename or "").startswith(str(target.with_name(_beginning(target))))
         if error.errno is None or (error.filename and not made_for_it):
             raise
         raise type(error)(error.errno, error.strerror, str(target)) from error
@@ -108,7 +116,7 @@ def remove_leftovers(target: Path) -> None:
     """Delete what processes left that were killed while they wrote this file; others still write theirs."""
     with suppress(OSError):
         for entry in os.listdir(target.parent):
-            if entry.startswith(f".{target.name}.") and entry.endswith(".part"):
+            if entry.startswith(_beginning(target)) and entry.endswith(".part"):
                 _remove_leftover(target.parent / entry)
 
 

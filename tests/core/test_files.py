@@ -171,3 +171,18 @@ def test_writers_of_one_file_at_a_time_all_succeed(tmp_path):
         list(pool.map(write, range(4)))
     assert (tmp_path / "w").read_bytes() in [bytes([n]) * 50 for n in range(4)]
     assert os.listdir(tmp_path) == ["w"]
+
+
+@pytest.mark.parametrize("name", ["n" * 255, "é" * 127, "x.keras"])
+def test_a_name_may_be_as_long_as_names_can_be(tmp_path, name):
+    for text in (b"old", b"new"):
+        with replacing(tmp_path / name) as file:
+            file.write(text)
+            (during,) = (p for p in tmp_path.iterdir() if p.suffix == ".part")
+    assert [p.name for p in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name).read_bytes() == b"new"
+    during.write_bytes(b"half")
+    os.utime(during, (0, 0))  # left by a process that was killed long ago
+    with replacing(tmp_path / name) as file:
+        file.write(b"newer")
+    assert [p.name for p in tmp_path.iterdir()] == [name]

@@ -79,7 +79,7 @@ def save_folder(model, path):
 
 
 def save_shards(model, path):
-    model.save_weights(path / "a.weights.json", max_shard_size=400_000 / 1024**3)
+    model.save_weights(path / "a.weights.json", max_shard_size=601_000 / 1024**3)
 
 
 def load_shards(path):
