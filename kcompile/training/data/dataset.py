@@ -11,9 +11,12 @@ from typing import Any
 import numpy as np
 
 from kcompile.core import dtypes, tree
+from kcompile.training.data import specs as kinds
 from kcompile.training.data.elements import Count, arrays, elements, number_of_rows, plain, rows_of, stacked
+from kcompile.training.data.iterations import cached, repeated, shuffled
 from kcompile.training.data.padding import padding
 from kcompile.training.data.signature import promised, signature_of
+from kcompile.training.data.specs import Spec, Specs
 
 INFINITE, UNKNOWN = -1, -2  # as `cardinality` says it
 ENDLESS = float("inf")
@@ -28,6 +31,8 @@ class Dataset:
     nothing.
 
     Args:    start: begins an iteration. length: how many elements there are, None if unknown, ENDLESS.
+             batch_size: of elements that are batches. specs: what is known of them; else it is what the first
+             element is.
 
     >>> numbers = Dataset.from_tensor_slices(np.arange(5)).map(lambda x: x * x)
     >>> [batch.tolist() for batch in numbers.batch(2)], len(numbers.batch(2))
@@ -35,9 +40,14 @@ class Dataset:
     """
 
     def __init__(
-        self, start: Callable[[], Iterator[Any]], length: float | None, batch_size: int | None = None
+        self,
+        start: Callable[[], Iterator[Any]],
+        length: float | None,
+        batch_size: int | None = None,
+        specs: Specs | None = None,
     ):
         self._start, self._length, self._batch_size = start, length, batch_size
+        self._specs = Specs(self._of_first) if specs is None else specs
         self.class_names: list[str] | None = None
         self.file_paths: list[str] | None = None
 
@@ -49,12 +59,14 @@ class Dataset:
         """
         whole = tree.map_structure(np.asarray, arrays(tensors))
         count = number_of_rows(whole)
-        return cls(lambda: rows_of(whole, count), count)
+        specs = Specs(lambda: kinds.of_rows(kinds.of_element(whole)), True)
+        return cls(lambda: rows_of(whole, count), count, None, specs)
 
     @classmethod
     def from_tensors(cls, tensors: Any, name: str | None = None) -> Dataset:
         """One element."""
-        return cls(lambda: iter([tree.map_structure(np.asarray, arrays(tensors))]), 1)
+        whole = tree.map_structure(np.asarray, arrays(tensors))
+        return cls(lambda: iter([whole]), 1, None, Specs(lambda: kinds.of_element(whole), True))
 
     @classmethod
     def from_generator(
@@ -83,7 +95,7 @@ class Dataset:
             found = iter(generator(*given))
             return found if signature is None else (promised(x, signature) for x in found)
 
-        return cls(start, None)
+        return cls(start, None, None, None if signature is None else Specs(lambda: signature, True))
 
     @classmethod
     def range(cls, *args: int, output_type: Any = "int64", name: str | None = None) -> Dataset:
@@ -93,7 +105,9 @@ class Dataset:
         steps = range(*map(operator.index, args))
         kind = dtypes.numpy_dtype(dtypes.standardize(output_type))
         numbers = np.arange(steps.start, steps.stop, steps.step).astype(kind)
-        return cls(lambda: iter(numbers), len(numbers))
+        return cls(
+            lambda: iter(numbers), len(numbers), None, Specs(lambda: Spec(numbers.dtype.name, ()), True)
+        )
 
     @classmethod
     def zip(cls, *args: Any, datasets: Any = None, name: str | None = None) -> Dataset:
@@ -118,7 +132,8 @@ class Dataset:
             rows = zip(*(one._start() for one in flat), strict=False)  # as long as all have some
             return (tree.pack_as(given, row) for row in rows)
 
-        return cls(start, known)
+        specs = Specs.of(lambda *parts: tree.pack_as(given, parts), *(one._specs for one in flat))
+        return cls(start, known, None, specs)
 
     def __iter__(self) -> Iterator[Any]:
         return map(elements, self._start())
@@ -143,20 +158,25 @@ class Dataset:
 
     @property
     def element_spec(self) -> Any:
-        """Shapes and dtypes of the first element; the first dimension of batches may be smaller."""
-        from kcompile.trace.keras_tensor import KerasTensor
+        """Shapes and dtypes of the elements, as KerasTensors. What a function or a generator gives, of which
+        nothing is said, has those of its first element.
 
-        def spec(leaf: Any) -> Any:
-            shape = (None, *np.shape(leaf)[1:]) if self._batch_size else np.shape(leaf)
-            array = np.asarray(leaf)
-            return KerasTensor(shape, "string" if array.dtype.kind in "OSU" else array.dtype.name)
+        Raises:  ValueError if there is none.
+        """
+        return kinds.placeholders(self._specs.structure)
 
+    def _first(self) -> Any:
         for first in self._start():
-            return tree.map_structure(spec, first)
+            return first
         raise ValueError("The shapes of a data set are those of its first element. Received an empty one.")
 
+    def _of_first(self) -> Any:
+        first = self._first()
+        return kinds.of_element(first, set(map(len, tree.flatten(first))) if self._batch_size else ())
+
     def _like(self, start: Callable[[], Iterator[Any]], length: float | None, **more: Any) -> Dataset:
-        return type(self)(start, length, more.get("batch_size", self._batch_size))
+        how = {"batch_size": self._batch_size, "specs": self._specs, **more}
+        return type(self)(start, length, **how)
 
     # --- one element after the other ------------------------------------------------------------------------
 
@@ -178,7 +198,11 @@ class Dataset:
             found = map_func(*element) if isinstance(element, tuple) else map_func(element)
             return arrays(tuple(found) if isinstance(found, list) else found)
 
-        return self._like(lambda: map(made, iter(self)), self._length)
+        def specs() -> Any:
+            first = self._first()
+            return kinds.of_element(made(elements(first)), kinds.open_sizes(first, self._specs.structure))
+
+        return self._like(lambda: map(made, iter(self)), self._length, specs=Specs(specs))
 
     def filter(self, predicate: Callable[..., Any], name: str | None = None) -> Dataset:
         """The elements for which predicate(element), a boolean, is true."""
@@ -211,30 +235,26 @@ class Dataset:
         """All elements again and again, so many times; for None or -1 as long as there are any."""
         count = -1 if count is None else operator.index(count)
         if count < 0:
-
-            def start() -> Iterator[Any]:
-                found = True
-                while found:
-                    found = False
-                    for element in self._start():
-                        found = True
-                        yield element
-
-            return self._like(start, 0 if self._length == 0 else ENDLESS)
+            return self._like(repeated(self._start), 0 if self._length == 0 else ENDLESS)
         length = 0 if count == 0 else None if self._length is None else self._length * count
         return self._like(lambda: (x for _ in range(count) for x in self._start()), length)
 
     def concatenate(self, dataset: Dataset, name: str | None = None) -> Dataset:
-        """All elements, then all of another one."""
+        """All elements, then all of another one.
+
+        Raises:  TypeError for elements of other structures or dtypes, where these are known.
+        """
         _check_dataset(dataset, "concatenate")
+        specs = Specs.of(kinds.joined, self._specs, dataset._specs)
         lengths = self._length, dataset._length
         length = ENDLESS if ENDLESS in lengths else None if None in lengths else sum(lengths)  # type: ignore[arg-type]
-        return self._like(lambda: itertools.chain(self._start(), dataset._start()), length)
+        return self._like(lambda: itertools.chain(self._start(), dataset._start()), length, specs=specs)
 
     def enumerate(self, start: int = 0, name: str | None = None) -> Dataset:
         """(number, element) for each."""
+        specs = Specs.of(lambda inner: (Spec("int64", ()), inner), self._specs)
         return self._like(
-            lambda: ((np.int64(k), x) for k, x in enumerate(self._start(), start)), self._length
+            lambda: ((np.int64(k), x) for k, x in enumerate(self._start(), start)), self._length, specs=specs
         )
 
     def shard(self, num_shards: int, index: int, name: str | None = None) -> Dataset:
@@ -282,18 +302,9 @@ class Dataset:
             raise ValueError(f"`buffer_size` must be at least 1. Received: buffer_size={buffer_size}")
         rng = np.random.default_rng(np.random.randint(2**31) if seed is None else seed)
         fixed = rng.integers(2**31) if reshuffle_each_iteration in (False, 0) else None
-
-        def start() -> Iterator[Any]:
-            own = rng if fixed is None else np.random.default_rng(fixed)
-            held: list[Any] = []
-            for element in self._start():
-                held.append(element)
-                if len(held) == held_size:
-                    place = own.integers(len(held))
-                    held[place], held[-1] = held[-1], held[place]
-                    yield held.pop()
-            yield from (held[k] for k in own.permutation(len(held)))
-
+        start = shuffled(
+            self._start, held_size, lambda: rng if fixed is None else np.random.default_rng(fixed)
+        )
         return self._like(start, self._length)
 
     def cache(self, filename: Any = "", name: str | None = None) -> Dataset:
@@ -305,19 +316,7 @@ class Dataset:
             raise ValueError(
                 f"Elements are cached in memory only: call `cache()` without a file. Received: {filename!r}"
             )
-        kept: list[list[Any]] = []
-
-        def start() -> Iterator[Any]:
-            if kept:
-                yield from kept[0]
-                return
-            seen = []
-            for element in self._start():
-                seen.append(element)
-                yield element
-            kept[:] = [seen]
-
-        return self._like(start, self._length)
+        return self._like(cached(self._start), self._length)
 
     def prefetch(self, buffer_size: int | None = None, name: str | None = None) -> Dataset:
         """For programs that call it; `fit` decides itself what is read ahead."""
@@ -339,7 +338,7 @@ class Dataset:
 
         Raises:  ValueError for a batch_size below 1.
         """
-        return self._batched(batch_size, drop_remainder, stacked)
+        return self._batched(batch_size, drop_remainder, stacked, self._specs)
 
     def padded_batch(
         self,
@@ -356,10 +355,13 @@ class Dataset:
         Raises:  ValueError for a batch_size below 1; while one iterates, for arrays that are larger than
                  `padded_shapes`, and TypeError for padding_values of another dtype.
         """
-        padded = padding(padded_shapes, padding_values)
-        return self._batched(batch_size, drop_remainder, lambda rows: stacked(padded(rows)))
+        filled = padding(padded_shapes, padding_values)
+        specs = Specs.of(lambda inner: kinds.padded(inner, padded_shapes), self._specs)
+        return self._batched(batch_size, drop_remainder, lambda rows: stacked(filled(rows)), specs)
 
-    def _batched(self, size: int, drop_remainder: bool, joined: Callable[[list[Any]], Any]) -> Dataset:
+    def _batched(
+        self, size: int, drop_remainder: bool, together: Callable[[list[Any]], Any], specs: Specs
+    ) -> Dataset:
         size = operator.index(size)
         if size < 1:
             raise ValueError(f"`batch_size` must be at least 1. Received: batch_size={size}")
@@ -368,22 +370,29 @@ class Dataset:
             source = self._start()
             while rows := list(itertools.islice(source, size)):
                 if len(rows) == size or not drop_remainder:
-                    yield joined(rows)
+                    yield together(rows)
 
         length = self._length
         if length is not None and length != ENDLESS:
             full, rest = divmod(length, size)
             length = full + (rest > 0 and not drop_remainder)
-        return self._like(start, length, batch_size=size)
+        specs = Specs.of(lambda inner: kinds.batched(inner, size if drop_remainder else None), specs)
+        return self._like(start, length, batch_size=size, specs=specs)
 
     def unbatch(self, name: str | None = None) -> Dataset:
-        """The rows of the elements."""
+        """The rows of the elements.
+
+        Raises:  ValueError for elements without rows, where that is known.
+        """
 
         def start() -> Iterator[Any]:
             for element in self._start():
                 yield from rows_of(element, number_of_rows(element))
 
-        return self._like(start, None, batch_size=None)
+        specs = Specs.of(kinds.of_rows, self._specs)
+        rows = kinds.number_of_known_rows(self._specs.structure) if specs.is_known else None
+        length = 0 if rows == 0 else None if None in (rows, self._length) else self._length * rows  # type: ignore[operator]
+        return self._like(start, length, batch_size=None, specs=specs)
 
 
 def _check_dataset(given: Any, method: str) -> None:

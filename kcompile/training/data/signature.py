@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from kcompile.core import dtypes, tree
 from kcompile.training.data.elements import at_leaves, holds, shape_of
-
-
-@dataclass(frozen=True)
-class Spec:
-    """Of an array. shape: None if it may be any, None for sides that may be."""
-
-    dtype: str
-    shape: tuple[int | None, ...] | None
+from kcompile.training.data.specs import Spec
 
 
 def signature_of(types: Any, shapes: Any, signature: Any) -> Any:
