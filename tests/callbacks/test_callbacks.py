@@ -316,3 +316,25 @@ def test_orbax_says_what_to_use():
         ImportError, match=r"checkpoints of Orbax.*\n.*'here'\n.*ModelCheckpoint.*BackupAndRestore"
     ):
         keras.callbacks.OrbaxCheckpoint("here", save_best_only=True)
+
+
+def test_the_first_epoch_is_never_the_last():
+    """As in Keras, whatever the patience."""
+    stop = callbacks.EarlyStopping("loss", mode="max", patience=0)
+    stop.set_model(linear())
+    stop.on_train_begin()
+    stop.best = 1.0
+    stop.on_epoch_end(0, {"loss": 0.5})
+    assert not stop.model.stop_training
+    stop.on_epoch_end(1, {"loss": 0.4})
+    assert stop.model.stop_training
+
+
+def test_a_rate_at_its_minimum_is_not_reduced():
+    reduce = callbacks.ReduceLROnPlateau("loss", patience=1, cooldown=5, min_lr=0.01)
+    reduce.set_model(linear())
+    reduce.model.optimizer.learning_rate = 0.01
+    reduce.on_train_begin()
+    for epoch in range(3):
+        reduce.on_epoch_end(epoch, {"loss": 1.0})
+    assert not reduce.in_cooldown() and reduce.wait == 2

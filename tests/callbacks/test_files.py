@@ -106,3 +106,9 @@ def test_arguments(tmp_path):
         callbacks.BackupAndRestore("")
     with pytest.raises(ValueError, match="save_freq=batch"):
         callbacks.BackupAndRestore(tmp_path, save_freq="batch")
+
+
+def test_files_are_named_after_batches_counted_from_one(tmp_path):
+    path = str(tmp_path / "{epoch}_{batch}.weights.h5")
+    fit(linear(), callbacks.ModelCheckpoint(path, save_weights_only=True, save_freq=2), epochs=1)
+    assert sorted(p.name for p in tmp_path.iterdir())[0] == "1_2.weights.h5"

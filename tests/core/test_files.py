@@ -186,3 +186,12 @@ def test_a_name_may_be_as_long_as_names_can_be(tmp_path, name):
     with replacing(tmp_path / name) as file:
         file.write(b"newer")
     assert [p.name for p in tmp_path.iterdir()] == [name]
+
+
+def test_a_file_keeps_its_permissions(tmp_path):
+    path = tmp_path / "m.keras"
+    path.write_bytes(b"old")
+    path.chmod(0o640)
+    with replacing(path) as file:
+        file.write(b"new")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640

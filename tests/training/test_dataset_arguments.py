@@ -239,3 +239,10 @@ def test_hints_and_names_change_nothing():
     data = data.take(3, name="c").skip(0, name="d").repeat(1, name="e").shard(1, 0, name="f").cache(name="g")
     data = data.filter(lambda x: True, name="h").batch(2, True, 2, False, "i").unbatch(name="j").prefetch(-1)
     assert listed(data.with_options(None, name="k")) == [1, 2]
+
+
+def test_all_that_is_held_may_be_drawn():
+    orders = [[int(k) for k in Dataset.range(30).shuffle(4, seed=seed)] for seed in range(60)]
+    assert all(sorted(order) == list(range(30)) for order in orders)
+    assert all(order.index(k) >= k - 3 for order in orders for k in range(30))
+    assert {order[0] for order in orders} == {0, 1, 2, 3}
