@@ -131,7 +131,14 @@ class CallNode:
     def __init__(self, operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any], outputs: Any):
         self.operation, self.args, self.kwargs, self.outputs = operation, args, kwargs, outputs
         self.input_tensors = [x for x in tree.flatten([list(args), kwargs]) if isinstance(x, Symbolic)]
-        self.output_tensors: list[Any] = [x for x in tree.flatten(outputs) if isinstance(x, Symbolic)]
+        leaves = tree.flatten(outputs)
+        self.output_tensors: list[Any] = [x for x in leaves if isinstance(x, Symbolic)]
+        if self.output_tensors and len(leaves) > len(self.output_tensors):  # which is which, when it runs?
+            odd = next(x for x in leaves if not isinstance(x, Symbolic))
+            raise ValueError(
+                f"All operation outputs must be tensors. Operation {operation!r} returned a non-tensor. "
+                f"Non-tensor received: {odd!r}"
+            )
         index = len(operation._inbound_nodes)
         operation._inbound_nodes.append(self)
         for position, tensor in enumerate(self.output_tensors):

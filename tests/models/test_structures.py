@@ -105,3 +105,14 @@ def test_a_loss_that_takes_an_output_apart():
     model.compile("sgd", ["mse", "mae"])
     history = model.fit(np.ones((4, 2)), np.zeros((4, 2)), verbose=0).history
     assert history == {"loss": [6.0], "mse_loss": [4.0], "mae_loss": [2.0]}
+
+
+class Named(layers.Layer):
+    def call(self, x):
+        return {"twice": x * 2.0, "absent": None}
+
+
+def test_what_a_layer_gives_to_a_functional_model_are_tensors_only():
+    with pytest.raises(ValueError, match="outputs must be tensors.* Non-tensor received: None"):
+        Named(name="named")(keras.Input((3,)))
+    assert Named()(X)["absent"] is None  # outside of a functional model anything may come back
