@@ -168,19 +168,25 @@ def folded(key: Any, number: int) -> Any:
     return ew.add(key, step)
 
 
+def computed_in(dtype: str) -> str:
+    """What draws of a dtype are computed in: in a half, the steps of a transformation show in its result."""
+    return dtypes.promote(dtype, "float32")
+
+
 def normal(key: Any, shape: Any, dtype: Any = None) -> Any:
     """Random floats with mean 0 and variance 1, by Box and Muller's transformation of two uniform draws."""
-    u = uniform(key, (2, *_shape(shape)), dtype)
+    name = dtypes.standardize(dtype)
+    u = uniform(key, (2, *_shape(shape)), computed_in(name))
     radius = ew.sqrt(ew.multiply(ew.log(ew.subtract(1.0, u[0])), -2.0))  # 1 - u is never 0
-    return ew.multiply(radius, ew.cos(ew.multiply(u[1], 2 * math.pi)))
+    return ew.cast(ew.multiply(radius, ew.cos(ew.multiply(u[1], 2 * math.pi))), name)
 
 
 def truncated_normal(key: Any, shape: Any, dtype: Any = None) -> Any:
     """Normal draws that lie within two deviations, by the inverse of the distribution function."""
-    edge = math.erf(2 / math.sqrt(2))
-    u = uniform(key, shape, dtype)
+    edge, name = math.erf(2 / math.sqrt(2)), dtypes.standardize(dtype)
+    u = uniform(key, shape, computed_in(name))
     x = ew.multiply(special.erfinv(ew.multiply(ew.subtract(ew.multiply(u, 2.0), 1.0), edge)), math.sqrt(2))
-    return ew.minimum(ew.maximum(x, -2.0), 2.0)
+    return ew.cast(ew.minimum(ew.maximum(x, -2.0), 2.0), name)
 
 
 def bernoulli(key: Any, shape: Any, probability: Any) -> Any:
@@ -195,21 +201,16 @@ def randint(key: Any, shape: Any, minval: Any, maxval: Any, dtype: str = "int32"
     >>> sorted(set(randint(np.array([7, 0], "uint32"), (100,), -128, -125, "int8").tolist()))
     [-128, -127, -126]
     """
-    if dtypes.itemsize(dtype) == 8:
-        return _randint_of_two_words(key, shape, minval, maxval, dtype)
-    low, high = (ew.as_tensor(v, "int64") for v in (minval, maxval))  # the ends of the others' ranges fit
-    low = ew.maximum(low, int(np.iinfo(dtype).min))
-    high = ew.minimum(high, int(np.iinfo(dtype).max) + 1)
-    span = ew.maximum(ew.subtract(high, low), 1)
-    return ew.cast(ew.add(ew.mod(ew.cast(bits(key, shape), "int64"), span), low), dtype)
-
-
-def _randint_of_two_words(key: Any, shape: Any, minval: Any, maxval: Any, dtype: str) -> Any:
-    low, high = (ew.as_tensor(v, dtype) for v in (minval, maxval))
+    wide = dtype if dtypes.itemsize(dtype) == 8 else "int64"
+    low, high = (ew.as_tensor(v, wide) for v in (minval, maxval))
+    if wide != dtype:  # the ends of the others' ranges fit
+        low = ew.maximum(low, int(np.iinfo(dtype).min))
+        high = ew.minimum(high, int(np.iinfo(dtype).max) + 1)
+    # Of two words, since the remainder of one prefers the lower numbers where the range is a part of 2 ** 32.
     word, tail = (ew.cast(bits(k, shape), "uint64") for k in (key, folded(key, 4)))
     span = ew.where(ew.less(low, high), ew.subtract(ew.cast(high, "uint64"), ew.cast(low, "uint64")), 1)
     offset = ew.mod(ew.add(ew.multiply(word, 2**32), tail), ew.cast(span, "uint64"))
-    return ew.add(ew.cast(offset, dtype), low)  # int64 wraps round, which is what leads back into the range
+    return ew.cast(ew.add(ew.cast(offset, wide), low), dtype)  # int64 wraps round, back into the range
 
 
 def gumbel(key: Any, shape: Any, dtype: Any = None) -> Any:
@@ -222,7 +223,7 @@ def categorical(key: Any, logits: Any, num_samples: int, dtype: str = "int32") -
     logits = ew.as_tensor(logits)
     b, c = logits.shape
     # Draws of a half have too few steps: of many classes, those with the highest noise would tie.
-    noise = gumbel(key, (b, num_samples, c), dtypes.promote(ew.float_of(ew.common_dtype(logits)), "float32"))
+    noise = gumbel(key, (b, num_samples, c), computed_in(ew.float_of(ew.common_dtype(logits))))
     return ew.cast(reduce.argmax(ew.add(movement.expand_dims(logits, 1), noise), axis=-1), dtype)
 
 
@@ -275,18 +276,20 @@ def gamma(key: Any, shape: Any, alpha: Any, dtype: Any = None) -> Any:
     Source: G. Marsaglia, W. Tsang, "A simple method for generating gamma variables", ACM TOMS 26 (2000).
     """
     name = dtypes.standardize(dtype)
-    value, log_boost = _gamma_factors(key, _shape(shape), ew.as_tensor(alpha, name), name)
-    return ew.multiply(value, ew.exp(log_boost))
+    wide = computed_in(name)
+    value, log_boost = _gamma_factors(key, _shape(shape), ew.as_tensor(alpha, wide), wide)
+    return ew.cast(ew.multiply(value, ew.exp(log_boost)), name)
 
 
 def beta(key: Any, shape: Any, alpha: Any, beta: Any, dtype: Any = None) -> Any:
     """Beta draws, as the share of one gamma draw in the sum of two: by their logarithms, since both may be
     too small for a float."""
     name, logs = dtypes.standardize(dtype), []
+    wide = computed_in(name)
     for k, parameter in ((key, alpha), (folded(key, 3), beta)):
-        value, log_boost = _gamma_factors(k, _shape(shape), ew.as_tensor(parameter, name), name)
+        value, log_boost = _gamma_factors(k, _shape(shape), ew.as_tensor(parameter, wide), wide)
         logs.append(ew.add(ew.log(value), log_boost))
-    return ew.sigmoid(ew.subtract(*logs))
+    return ew.cast(ew.sigmoid(ew.subtract(*logs)), name)
 
 
 def permutation(key: Any, count: int) -> Any:

@@ -87,6 +87,29 @@ def test_normal(dtype):
     assert abs(np.mean(((x - 2) / 3) ** 4) - 3) < 0.2  # kurtosis
 
 
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_draws_of_halves_have_the_same_distribution(dtype):
+    def skew(x):
+        return float(np.mean((x - x.mean()) ** 3) / x.std() ** 3)
+
+    kinds = {
+        "normal": ({}, 1.0),
+        "truncated_normal": ({}, 0.7737),
+        "gamma": ({"alpha": 0.5}, 0.5),
+        "beta": ({"alpha": 2.0, "beta": 0.5}, 0.8 * 0.2 / 3.5),
+    }
+    for kind, (parameters, expected) in kinds.items():
+        half, whole = (
+            np.asarray(getattr(random, kind)((COUNT,), **parameters, dtype=d, seed=3), "f8")
+            for d in (dtype, "float32")
+        )
+        np.testing.assert_allclose(half, whole, rtol=2.0**-8, atol=2.0**-20)
+        assert abs(half.var() / expected - 1) < 0.05
+        assert abs(skew(half) - skew(whole)) < 0.01
+    normal = np.abs(np.asarray(random.normal((COUNT,), dtype=dtype, seed=3), "f8"))
+    assert normal.max() > 3.9  # no half's smallest step bounds the tails
+
+
 def test_truncated_normal():
     x = random.truncated_normal((COUNT,), 1.0, 2.0, seed=5)
     assert np.abs(x - 1).max() <= 4
@@ -239,6 +262,13 @@ class TestRandint:
         assert place.min() < 0.01
         assert place.max() > 0.99
         np.testing.assert_array_equal(jit(whole)(), x)
+
+    @pytest.mark.parametrize("dtype", ["int32", "uint32", "int64"])
+    def test_no_number_of_a_wide_range_is_preferred(self, dtype):
+        """3e9 is no part of 2 ** 32: the remainder of a word takes the lower 1.3e9 numbers twice as often."""
+        low = 0 if dtype == "uint32" else -(2**30) - 2**28
+        x = random.randint((COUNT,), low, low + 3 * 10**9, dtype=dtype, seed=1)
+        assert near(((x.astype("f8") - low) / 3e9).mean(), 0.5, 12**-0.5)
 
     def test_more_than_32_bits(self):
         x = random.randint((1000,), 0, 2**40, dtype="int64", seed=1)
