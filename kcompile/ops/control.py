@@ -191,7 +191,7 @@ def while_loop(cond: Function, body: Function, loop_vars: Any, maximum_iteration
 
     Args:    loop_vars: a tensor, or a tuple or list of (nested) tensors; body keeps their shapes and dtypes.
              maximum_iterations: stop after so many at the latest.
-    Returns: the last loop_vars. Has no gradient: `scan` and `fori_loop` do.
+    Returns: the last loop_vars. The gradient takes the square of the steps; that of `scan` does not.
 
     >>> i, x = while_loop(lambda i, x: i < 3, lambda i, x: (i + 1, x * 2), (0, 1.0))
     >>> int(i), float(x)
@@ -235,7 +235,7 @@ def _while(cond: Function, body: Function, first: tuple[Any, ...], limit: int | 
 def fori_loop(lower: Any, upper: Any, body_fun: Function, init_val: Any) -> Any:
     """val = body_fun(i, val) for i in range(lower, upper).
 
-    Has a gradient where the bounds are Python numbers.
+    Where the bounds are tensors this is a `while_loop`, whose gradient takes more steps.
 
     >>> int(fori_loop(0, 4, lambda i, total: total + i, 0))
     6

@@ -106,9 +106,7 @@ def _vjp(
     body: Body, carries: int, slices: int, steps: int | Int | None, reverse: bool,
 ) -> tuple[Any, ...]:  # fmt: skip
     if steps is None:
-        raise NotImplementedError(
-            "while_loop has no gradient, because the number of its steps is not known; use scan or fori_loop."
-        )
+        return _while_backward(dys, inputs, body, carries, pull_back)
     return _Backward(body, carries, slices, pull_back).run(dys, inputs, steps, reverse)
 
 
@@ -138,7 +136,7 @@ class _Backward:
         totals = new_parameters([body.parameters[k].type for k in summed], "total")
         sliced = [k for k in self.wanted if number <= k < outer and slopes_of[k] is not None]
         outputs = [
-            *(self._or_zero(slopes_of.get(k), self.carries[k]) for k in self.floats),
+            *(_or_zero(slopes_of.get(k), self.carries[k]) for k in self.floats),
             *(t + slopes_of[k] for t, k in zip(totals, summed, strict=True)),
             *(slopes_of[k] for k in sliced),
         ]
@@ -146,8 +144,8 @@ class _Backward:
         parameters = [*back, *totals, *slopes, *kept, *body.parameters[number:outer]]
         inner, captured = self._close(parameters, outputs, inputs)
         first = [
-            *(self._or_zero(dys[k], self.carries[k]) for k in self.floats),
-            *(self._or_zero(None, body.parameters[k]) for k in summed),
+            *(_or_zero(dys[k], self.carries[k]) for k in self.floats),
+            *(_or_zero(None, body.parameters[k]) for k in summed),
         ]
         values = _apply(
             [*first, *(dys[number + k] for k in used), *stacked, *inputs[number:outer], *captured],
@@ -189,8 +187,65 @@ class _Backward:
         inner, captured = closed([*parameters, *used], outputs)
         return inner, [*(outside[p] for p in used), *captured]
 
-    def _or_zero(self, slope: Any, like: Value) -> Any:
-        return slope if slope is not None else movement.broadcast_to(ew.as_tensor(0, like.dtype), like.shape)
+
+FLAG, COUNT = TensorType((), "bool"), TensorType((), "int32")
+
+
+def _or_zero(slope: Any, like: Value) -> Any:
+    return slope if slope is not None else movement.broadcast_to(ew.as_tensor(0, like.dtype), like.shape)
+
+
+def _while_backward(
+    dys: Sequence[Any], inputs: Sequence[Any], body: Body, carries: int, pull_back: Any
+) -> tuple[Any, ...]:
+    """Back from the last step of a loop of unknown length, the carries before each step computed anew from
+    the first ones: as many steps as the square of theirs, since there is no place of known size to keep them.
+    """
+    counter = new_parameters([COUNT], "count")
+    counting = Body([*body.parameters[:carries], *counter, *body.parameters[carries:]],
+                    [*body.outputs, ew.add(counter[0], 1)])  # fmt: skip
+    count = _apply([*inputs[:carries], _zero(), *inputs[carries:]], counting, carries + 1, 0, None, False)[-1]
+    floats = [k for k, v in enumerate(body.outputs) if dtypes.is_float(v.dtype)]
+    wanted = [k for k, p in enumerate(body.parameters) if dtypes.is_float(p.dtype)]
+    back = new_parameters([body.gives[k] for k in floats], "cotangent")
+    found = pull_back([body.outputs[k] for k in floats], back, [body.parameters[k] for k in wanted])
+    slopes = dict(zip(wanted, found, strict=True))
+    summed = [k for k in wanted if k >= carries and slopes[k] is not None]
+    totals = new_parameters([body.takes[k] for k in summed], "total")
+    going, left = new_parameters([FLAG, COUNT], "step")
+    before = ew.subtract(left, 1)
+    state = _after(body, carries, inputs, before)
+    outputs = substitute(
+        [
+            *(_or_zero(slopes.get(k), body.outputs[k]) for k in floats),
+            *(t + slopes[k] for t, k in zip(totals, summed, strict=True)),
+        ],
+        dict(zip(body.parameters, [*state, *inputs[carries:]], strict=True)),
+    )
+    inner, captured = closed([going, left, *back, *totals], [ew.greater(before, 0), before, *outputs])
+    first = [
+        *(_or_zero(dys[k], body.outputs[k]) for k in floats),
+        *(_or_zero(None, body.parameters[k]) for k in summed),
+    ]
+    start = [ew.greater(count, 0), count, *first]
+    values = _apply([*start, *captured], inner, len(start), 0, None, False)[2:]
+    result: list[Any] = [None] * len(inputs)
+    for k, value in zip([*floats, *summed], values, strict=True):
+        result[k] = value
+    return tuple(result)
+
+
+def _zero() -> Any:
+    return ew.as_tensor(0, "int32")
+
+
+def _after(body: Body, carries: int, inputs: Sequence[Any], count: Any) -> Sequence[Any]:
+    """The carries of a `while` loop after so many steps."""
+    going, number = new_parameters([FLAG, COUNT], "step")
+    done = ew.add(number, 1)
+    inner, captured = closed([going, number, *body.parameters], [ew.less(done, count), done, *body.outputs])
+    start = [ew.greater(count, 0), _zero(), *inputs]
+    return list(_apply([*start, *captured], inner, carries + 2, 0, None, False)[2:])
 
 
 def _last_of_chain(v: Value, roots: Sequence[Value], needed: set[Any]) -> Value:
@@ -271,7 +326,7 @@ def _samples(rng: np.random.Generator) -> Iterator[Sample]:
         attrs = (
             {"body": body, "carries": carries, "slices": slices, "steps": steps} | {"reverse": False} | attrs
         )
-        return Sample(tuple(arrays), attrs, name, differentiable=differentiable and steps is not None)
+        return Sample(tuple(arrays), attrs, name, differentiable=differentiable)
 
     def arrays(*shapes: tuple[int, ...], dtype: str = "float64") -> list[np.ndarray]:
         return [rng.normal(size=s).astype(dtype) for s in shapes]  # a body keeps its types: double for tests
@@ -291,4 +346,4 @@ def _samples(rng: np.random.Generator) -> Iterator[Sample]:
     yield sample("no-steps", arrays((3, 4), (0, 3, 4), (4, 4)), recurrent, 1, slices=1, steps=0)
     yield sample("map", arrays((6, 2)), lambda x: [ew.exp(x)], 0, slices=1, steps=6)
     start = [np.array(True), np.array(0, "int32"), *arrays((3,))]
-    yield sample("while", start, lambda go, n, x: [ew.less(n, 4), n + 1, x * 1.5], 3)
+    yield sample("while", start, lambda go, n, x: [ew.less(n, 4), n + 1, ew.sin(x) * 1.5], 3)

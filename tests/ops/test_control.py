@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kcompile import ops
+from kcompile import grad, ops
 from kcompile.autograd.check import gradient_error
 from kcompile.compiler import compile_graph
 from kcompile.core.config import config
@@ -79,6 +79,37 @@ CASES = {
     ),
     "fori": (lambda x: ops.fori_loop(2, 6, lambda i, v: v * 0.5 + ops.cast(i, "float32"), x), [normal(3)]),
     "fori-empty": (lambda x: ops.fori_loop(3, 1, lambda i, v: v * 2.0, x), [normal(3)]),
+    "while": (
+        lambda x, w: ops.while_loop(
+            lambda n, v: ops.sum(v) < 40.0, lambda n, v: (n + 1, v * ops.exp(w) + ops.tanh(x)),
+            (0, ops.abs(x) + 1.0),
+        ),
+        [normal(3), np.float32([0.4, 0.7, 0.5])],
+    ),
+    "while-never": (
+        lambda x, w: ops.while_loop(lambda v: ops.sum(v) < -99.0, lambda v: v * w, x) * w,
+        [normal(3), normal(3)],
+    ),
+    "while-at-most": (
+        lambda x, w: ops.while_loop(lambda v: ops.sum(v) > -99.0, lambda v: ops.tanh(v @ w), x, 4),
+        [normal(2, 3), normal(3, 3)],
+    ),
+    "loop-in-while": (
+        lambda x: ops.while_loop(
+            lambda n, v: n < 3,
+            lambda n, v: (n + 1, ops.fori_loop(0, n, lambda _, u: ops.sin(u) + x, v)), (0, x),
+        ),
+        [normal(3)],
+    ),
+    "while-in-loop": (
+        lambda x: ops.scan(
+            lambda c, row: (
+                ops.while_loop(lambda v: ops.max(v) < 9.0, lambda v: v * 2.0 + row, ops.abs(c) + 1.0), c
+            ),
+            x[0], ops.abs(x),
+        )[1],
+        [normal(4, 3)],
+    ),
     "loop-in-loop": (
         lambda x: ops.scan(
             lambda c, row: (ops.fori_loop(0, 3, lambda _, v: v * 0.5 + row, c), c), x[0], x
@@ -265,12 +296,28 @@ def test_while_loop_that_never_runs():
     np.testing.assert_array_equal(compiled(never, x)[0], x)
 
 
-def test_while_loop_has_no_gradient():
-    case = make_case(
-        "w", lambda x: ops.while_loop(lambda v: ops.sum(v) > 1, lambda v: v * 0.5, x), [normal(3)]
+def test_the_gradient_of_as_many_steps_as_a_run_says():
+    def slope(n, x):
+        return grad(lambda x: ops.sum(ops.fori_loop(0, n, lambda i, v: ops.sin(v) * x, x)))(x)
+
+    x = normal(5)
+    for n in (0, 1, 4):
+        [got] = compiled(slope, np.array(n, "int32"), x)
+        np.testing.assert_allclose(got, slope(n, x), rtol=1e-5)
+
+
+def test_second_derivatives_of_loops_of_unknown_length():
+    def last(x):
+        return ops.while_loop(lambda n, v: n < 3, lambda n, v: (n + 1, ops.sin(v) * x), (0, x))[1]
+
+    def unrolled(x):
+        return ops.sin(ops.sin(ops.sin(x) * x) * x) * x
+
+    x = normal(5, dtype="float64")
+    got, want = (
+        grad(lambda x, f=f: ops.sum(grad(lambda x: ops.sum(f(x)))(x) ** 2))(x) for f in (last, unrolled)
     )
-    with pytest.raises(NotImplementedError, match="scan or fori_loop"):
-        gradients_of(case)
+    np.testing.assert_allclose(got, want, rtol=1e-9)
 
 
 def test_bounds_of_a_run():
