@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 NESTED = (dict, list, tuple, deque)
@@ -23,7 +24,10 @@ def keys_of(structure: Any) -> list[Any]:
     if isinstance(structure, OrderedDict):
         return list(structure)
     if isinstance(structure, dict):
-        return sorted(structure)
+        for key in (None, lambda name: (type(name).__qualname__, name)):
+            with suppress(TypeError):  # keys of several types, or without an order
+                return sorted(structure, key=key)
+        return list(structure)
     return list(range(len(structure)))
 
 
@@ -56,10 +60,16 @@ def flatten(structure: Any) -> list[Any]:
 
 
 def map_structure(function: Callable[[Any], Any], structure: Any) -> Any:
-    """The same structure with function(leaf) at each leaf."""
+    """The same structure with function(leaf) at each leaf, in the order of `flatten`.
+
+    >>> leaves = iter([1, 2])
+    >>> map_structure(lambda _: next(leaves), {"b": 0, "a": 0})
+    {'b': 2, 'a': 1}
+    """
     if isinstance(structure, dict):
         if type(structure) is dict:
-            return {key: map_structure(function, item) for key, item in structure.items()}
+            made = {key: map_structure(function, structure[key]) for key in keys_of(structure)}
+            return {key: made[key] for key in structure}
         return rebuild(structure, [map_structure(function, structure[key]) for key in keys_of(structure)])
     if isinstance(structure, NESTED):
         return rebuild(structure, [map_structure(function, item) for item in structure])

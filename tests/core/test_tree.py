@@ -7,6 +7,7 @@ from collections import OrderedDict, defaultdict, deque, namedtuple
 import pytest
 
 from kcompile import tree
+from kcompile.core import tree as core_tree
 
 Point = namedtuple("Point", "x y")
 
@@ -22,6 +23,7 @@ def add(a, b):
         (None, [None]),
         ([], []),
         ({100: "b", 6: "a"}, ["a", "b"]),
+        ({"b": 1, 2: 2, "a": 3}, [2, 3, 1]),
         (OrderedDict(b=1, a=2), [1, 2]),
         (deque([1, (2,)]), [1, 2]),
         (Point(1, [None]), [1, None]),
@@ -32,6 +34,13 @@ def test_leaves_and_back(structure, leaves):
     again = tree.pack_sequence_as(structure, leaves)
     assert again == structure
     assert type(again) is type(structure)
+
+
+@pytest.mark.parametrize("map_structure", [tree.map_structure, core_tree.map_structure])
+def test_mapping_visits_leaves_in_the_order_of_flatten(map_structure):
+    leaves = iter([1, 2, 3])
+    found = map_structure(lambda _: next(leaves), {"b": 0, "a": [0, 0]})
+    assert list(found.items()) == [("b", 3), ("a", [1, 2])]
 
 
 def test_what_is_nested():

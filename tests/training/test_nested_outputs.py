@@ -137,3 +137,18 @@ def test_places_that_the_outputs_do_not_have(loss):
         nested("list", loss=loss)
     with pytest.raises(ValueError, match="nested like the outputs"):
         nested("list", loss=loss)
+
+
+def test_steps_in_python_give_each_name_its_array():
+    """A dict that is not in the order of its names."""
+
+    class Weighted(keras.Model):
+        def call(self, x):
+            return x["b"] * 10 + x["a"]
+
+    x = {"b": np.ones((4, 2), "float32"), "a": np.zeros((4, 2), "float32")}
+    model = Weighted()
+    for eagerly in (False, True):
+        model.compile(loss="mse", run_eagerly=eagerly)
+        assert np.all(model.predict(x, verbose=0) == 10)
+        assert model.test_on_batch(x, np.zeros((4, 2))) == 100
