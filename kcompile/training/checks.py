@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -134,7 +135,22 @@ def _named(name: str, structure: Any) -> Iterator[tuple[str, Any]]:
 
 
 def check_batch(x: Any, y: Any, sample_weight: Any) -> None:
-    """The arrays of a batch must hold equally many samples, and some."""
-    check_lengths(x, y, sample_weight)
-    if not all(len(a) for a in tree.flatten(x) if a is not None):
+    """A batch must hold samples. Its arrays may be of different lengths, as those of graphs are."""
+    if all(a is None for part in (x, y, sample_weight) for a in tree.flatten(part)):
+        raise ValueError("No data: every array in `x` and `y` is None.")
+    rows = [len(a) for a in tree.flatten(x) if a is not None]
+    if rows and not any(rows):
         raise ValueError("The batch holds no samples: `x` has no rows.")
+
+
+@contextmanager
+def different_lengths_told(x: Any, y: Any = None, sample_weight: Any = None) -> Iterator[None]:
+    """Where no step can be made of a batch, different lengths of its arrays are the likely reason."""
+    try:
+        yield
+    except ValueError as error:
+        try:
+            check_lengths(x, y, sample_weight)
+        except ValueError as lengths:
+            raise lengths from error
+        raise

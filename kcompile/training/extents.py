@@ -36,13 +36,35 @@ def check_equal_batches(model: Any, samples: int, size: int) -> None:
         )
 
 
-def closed_dimensions(data: Structure, batch: int | Int) -> list[Shape]:
-    """Shapes for tracing in which everything but the batch is a number."""
-    return [(batch, *leaf.shape[1:]) for leaf in leaves_of(data)]
+def rows_by_length(leaves: Sequence[np.ndarray], batch: int | Int) -> dict[int, int | Int]:
+    """The first dimension of arrays in a trace, by their lengths: the batch, and where the arrays of a batch
+    are of different lengths (nodes and edges of graphs), a symbol for each; numbers where the batch is one.
+
+    >>> rows_by_length([np.ones((6, 4)), np.ones((9, 2)), np.ones(6)], BATCH)
+    {6: batch, 9: batch2}
+    """
+    rows: dict[int, int | Int] = {len(leaf): batch for leaf in leaves[:1]}
+    for leaf in leaves[1:]:
+        length = len(leaf)
+        if length not in rows:
+            is_number = isinstance(batch, int) or not length
+            rows[length] = length if is_number else symbol(f"batch{len(rows) + 1}")
+    return rows
+
+
+def closed_dimensions(data: Structure, shapes: Sequence[Shape], size: int | None = None) -> list[Shape]:
+    """Shapes for tracing in which everything behind the first dimension is a number, and that, too, if there
+    is the size of the batch."""
+    found: list[Shape] = []
+    for leaf, (first, *_) in zip(leaves_of(data), shapes, strict=True):
+        if size is not None:
+            first = size if first is BATCH else len(leaf)
+        found.append((first, *leaf.shape[1:]))
+    return found
 
 
 def open_dimensions(
-    x: Structure, placeholders: Any, batch: int | Int | None = None, names: Names | None = None
+    x: Structure, placeholders: Any, batch: int | Int, names: Names | None = None
 ) -> list[Shape]:
     """Shapes for tracing: the batch, and dimensions where the placeholders say None, are symbols.
 
@@ -53,12 +75,13 @@ def open_dimensions(
     leaves = leaves_of(x)
     fits = placeholders is not None and len(placeholders) == len(leaves)
     names = {} if names is None else names
+    rows = rows_by_length(leaves, batch)
     found = []
     for k, leaf in enumerate(leaves):
         known = leaf.shape
         if fits and len(placeholders[k].shape) == leaf.ndim:
             known = placeholders[k].shape
-        dims: list[int | Int] = [BATCH if batch is None else batch]
+        dims: list[int | Int] = [rows[len(leaf)]]
         for given, extent in zip(known[1:], leaf.shape[1:], strict=True):
             is_open = given is None and extent != 0
             dims.append(names.setdefault(extent, symbol(f"dim{len(names) + 1}")) if is_open else extent)
@@ -68,10 +91,12 @@ def open_dimensions(
 
 def open_data(model: Any, data: Sequence[Structure], batch: int | Int) -> list[Shape]:
     """Shapes for tracing a step on (x, y, sample_weight): labels and weights are as long as the inputs where
-    the model's outputs say None and the lengths are equal.
+    the model's outputs say None and the lengths are equal. The first dimension is a number where no input is
+    as long.
     """
     names: Names = {}
     x, y, weight = data
+    rows = rows_by_length(leaves_of(x) or leaves_of(list(data))[:1], batch)
     shapes = open_dimensions(x, model._placeholders(x), batch, names)
     outputs = getattr(model, "outputs", None) or []
     for part in (y, weight):
@@ -83,5 +108,5 @@ def open_data(model: Any, data: Sequence[Structure], batch: int | Int) -> list[S
                 names.get(extent, extent) if axis < len(like) and like[axis] is None else extent
                 for axis, extent in enumerate(leaf.shape[1:], 1)
             ]
-            shapes.append((batch, *dims))
+            shapes.append((rows.get(len(leaf), len(leaf)), *dims))
     return shapes

@@ -16,7 +16,7 @@ from kcompile.trace.present_extents import present_batch
 from kcompile.trace.tracer import suspended
 from kcompile.trace.variable import Variable
 from kcompile.training import step as steps
-from kcompile.training.checks import check_batch, check_labels, check_lengths
+from kcompile.training.checks import check_batch, check_labels, check_lengths, different_lengths_told
 from kcompile.training.eager import EagerProgram, EagerStep, eager_prediction
 from kcompile.training.extents import (
     BATCH,
@@ -133,7 +133,8 @@ class Programs:
         if self._model.run_eagerly:
             self.used[kind] = EagerStep(self._model, kind, data, alone, lambda: program().traced)
         else:
-            self.used[kind] = program()
+            with different_lengths_told(*data):
+                self.used[kind] = program()
         check_labels(data[1], self.used[kind].label_ranges)
         return self.used[kind]
 
@@ -197,15 +198,16 @@ class Programs:
         runs, unless layers need to know them: an image that is halved and doubled again must be even.
         """
         leaves = leaves_of(x)
-        if len(leaves) != 1:
+        if not leaves:
             check_lengths(x, None, None)
         if self._model.run_eagerly:
             return eager_prediction(self._model, x)
         size = len(leaves[0])
-        shapes = open_dimensions(x, self._model._placeholders(x), self.batch_dimension(size))
-        return self.open_or_closed(
-            ("predict",), x, shapes, size, lambda known: steps.trace_predict(self._model, x, known)
-        )
+        with different_lengths_told(x):
+            shapes = open_dimensions(x, self._model._placeholders(x), self.batch_dimension(size))
+            return self.open_or_closed(
+                ("predict",), x, shapes, size, lambda known: steps.trace_predict(self._model, x, known)
+            )
 
 
 def spec(structure: Structure, shapes: Sequence[Shape]) -> Any:
@@ -220,9 +222,8 @@ def spec(structure: Structure, shapes: Sequence[Shape]) -> Any:
 def _ever_less_open(data: Any, shapes: list[Shape], size: int) -> Iterator[list[Shape]]:
     """Shapes to try: as given, with the data's own extents behind the batch, with its size, too."""
     yield shapes
-    batch = shapes[0][0]
-    closed = closed_dimensions(data, batch)
+    closed = closed_dimensions(data, shapes)
     if closed != shapes:
         yield closed
-    if not isinstance(batch, int):
-        yield closed_dimensions(data, size)
+    if not isinstance(shapes[0][0], int):
+        yield closed_dimensions(data, shapes, size)
