@@ -14,7 +14,7 @@ from kcompile.core.symbolic import Int
 from kcompile.core.wholes import Extents, wholes
 from kcompile.ir.op import Op, Sample
 from kcompile.ir.types import TensorType
-from kcompile.ops import cutting, joining, movement
+from kcompile.ops import cutting, joining, movement, places
 from kcompile.ops import elementwise as ew
 from kcompile.ops import index as indexing
 from kcompile.ops.movement import check_axis
@@ -57,7 +57,7 @@ def _repeat_samples(rng: np.random.Generator) -> Iterator[Sample]:
     yield Sample((rng.normal(size=(2, 1)).astype("float32"),), {"times": 1, "axis": 0}, "once")
 
 
-def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
+def repeat(x: Any, repeats: Extents, axis: int | None = None) -> Any:
     """Each element (along `axis`, or of the flattened tensor) `repeats` times in a row; `repeats` may differ.
 
     >>> repeat(np.array([1, 2]), 2).tolist(), repeat(np.array([1, 2]), [1, 3]).tolist()
@@ -67,10 +67,18 @@ def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
     if axis is None:
         x, axis = movement.reshape(x, (-1,)), 0
     axis = check_axis("repeat", axis, len(x.shape))
-    counts = np.asarray(repeats)
-    if counts.size != 1:
-        return indexing.take(x, np.repeat(np.arange(counts.size, dtype="int32"), counts), axis=axis)
-    return x if int(counts) == 1 else repeat_op(x, times=int(counts), axis=axis)
+    counts = np.ravel(repeats)
+    if counts.size == 1:
+        times = int(counts[0])
+        return x if times == 1 else repeat_op(x, times=times, axis=axis)
+    if isinstance(x.shape[axis], int) and counts.size != x.shape[axis]:
+        raise ShapeError(
+            message(
+                f"repeat: axis {axis} has {x.shape[axis]} elements, each with a count of its own.",
+                received=f"{counts.size} counts for {x.shape}",
+            )
+        )
+    return indexing.take(x, np.repeat(np.arange(counts.size, dtype="int32"), counts), axis=axis)
 
 
 @tile_op.infer
@@ -381,11 +389,11 @@ def unravel_index(indices: Any, shape: Any) -> tuple[Any, ...]:
     Negative indices count from the end; beyond either end they are those of the end, as in JAX.
     """
     dims = wholes("shape", shape, of="unravel_index")
-    left, parts = ew.as_tensor(indices), []
-    total = int(np.prod(dims))
-    left = ew.where(ew.less(left, 0), ew.add(left, total), left)
+    indices, total = ew.as_tensor(indices), int(np.prod(dims))
+    dtype, parts = ew.common_dtype(indices), []
+    left, _ = places.placed(indices, total)
     left = ew.minimum(ew.maximum(left, 0), total - 1)
     for d in reversed(dims):
-        parts.append(ew.mod(left, d))
+        parts.append(ew.cast(ew.mod(left, d), dtype))
         left = ew.floor_divide(left, d)
     return tuple(reversed(parts))

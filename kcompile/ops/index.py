@@ -16,7 +16,7 @@ from kcompile.ir.loops import Expr, Index
 from kcompile.ir.op import Op, Sample
 from kcompile.ir.types import TensorType, broadcast_shapes
 from kcompile.ops import elementwise as ew
-from kcompile.ops import movement, scatter_onnx
+from kcompile.ops import movement, places, scatter_onnx
 
 take_op = Op("take")
 scatter_add_rows_op = Op("scatter_add_rows")
@@ -190,8 +190,7 @@ def _scatter_positions(indices: TensorType, updates: TensorType, *, rows: int | 
 
 @scatter_add_rows_op.vjp
 def _scatter_vjp(dy: Any, y: Any, indices: Any, updates: Any, *, rows: int | Int) -> tuple[None, Any]:
-    seen = ew.as_tensor(rows, indices.dtype)
-    inside = ew.logical_and(ew.greater_equal(indices, ew.negative(seen)), ew.less(indices, seen))
+    _, inside = places.placed(indices, rows)
     inside = movement.reshape(inside, (*inside.shape, *(1,) * (len(dy.shape) - 1)))
     return None, ew.where(inside, take(dy, indices, axis=0), 0)
 
@@ -359,8 +358,7 @@ def _scatter_along_positions(
 def _scatter_along_vjp(
     dy: Any, y: Any, indices: Any, updates: Any, *, axis: int, extent: int | Int
 ) -> tuple[None, Any]:
-    seen = ew.as_tensor(extent, indices.dtype)
-    inside = ew.logical_and(ew.greater_equal(indices, ew.negative(seen)), ew.less(indices, seen))
+    _, inside = places.placed(indices, extent)
     return None, ew.where(inside, take_along_axis(dy, indices, axis), 0)
 
 

@@ -16,7 +16,7 @@ from kcompile.core.wholes import Extents
 from kcompile.ir.graph import Value
 from kcompile.ir.op import Op, Sample
 from kcompile.ir.types import Shape, TensorType
-from kcompile.ops import create, movement, reduce, scatter_onnx, subscript
+from kcompile.ops import create, movement, places, reduce, scatter_onnx, subscript
 from kcompile.ops import elementwise as ew
 from kcompile.ops import index as indexing
 
@@ -27,19 +27,14 @@ def _flat(indices: Any, shape: Any) -> tuple[Any, tuple[Any, ...]]:
     Negative indices count from the end. Where one lies outside, the row is one behind the last.
     """
     indices = ew.as_tensor(indices)
-    n, dtype = indices.shape[-1], ew.common_dtype(indices)
-    if not dtypes.is_int(dtype):
+    n = indices.shape[-1]
+    if not dtypes.is_int(ew.common_dtype(indices)):
         raise DTypeError(message("scatter: indices must be integers.", received=str(indices.dtype)))
-    rows: Any = ew.as_tensor(0, dtype)
-    inside: Any = None
-    for k in range(n):
-        part, d = subscript.getitem(indices, (..., k)), ew.as_tensor(shape[k], dtype)
-        part = ew.where(ew.less(part, 0), ew.add(part, d), part)
-        fits = ew.logical_and(ew.greater_equal(part, 0), ew.less(part, d))
-        inside = fits if inside is None else ew.logical_and(inside, fits)
-        rows = ew.add(ew.multiply(rows, d), part)
-    if inside is not None:
-        rows = ew.where(inside, rows, ew.as_tensor(product(shape[:n]), dtype))
+    parts = [subscript.getitem(indices, (..., k)) for k in range(n)]
+    rows, inside = places.joined(parts, shape[:n])
+    if not parts:
+        rows = create.zeros(indices.shape[:-1], "int64")
+    rows = ew.where(inside, rows, ew.as_tensor(product(shape[:n]), "int64"))
     return movement.reshape(rows, (-1,)), tuple(shape[n:])
 
 
@@ -183,9 +178,8 @@ def _neutral(kind: str, dtype: str) -> Any:
 def _segments(kind: str, data: Any, ids: Any, count: Any) -> Any:
     """Row s is the reduction of the rows of data whose id is s; the neutral element where there is none."""
     if kind == "sum":
-        inside = ew.logical_and(
-            ew.greater_equal(ids, 0), ew.less(ids, ew.as_tensor(count, ew.common_dtype(ids)))
-        )
+        ids = ew.cast(ids, "int64")
+        inside = ew.logical_and(ew.greater_equal(ids, 0), ew.less(ids, ew.as_tensor(count, "int64")))
         # The row behind the last takes what is left out: ONNX refuses indices outside of a tensor.
         return indexing.scatter_add_rows(ew.where(inside, ids, count), data, count + 1)[:count]
     hits = ew.equal(

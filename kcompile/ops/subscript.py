@@ -12,7 +12,7 @@ from kcompile.core import dtypes, symbolic
 from kcompile.core.errors import SubscriptError, message
 from kcompile.core.symbolic import Int
 from kcompile.ir.graph import Value
-from kcompile.ops import cutting
+from kcompile.ops import cutting, places
 from kcompile.ops import elementwise as ew
 from kcompile.ops import index as indexing
 from kcompile.ops.movement import reshape, transpose
@@ -103,17 +103,10 @@ def _advanced(x: Any, key: list[Any], are_apart: bool) -> Any:
 
 def _merged(arrays: Sequence[Any], extents: Sequence[int | Int]) -> Any:
     """Indices into dimensions as ones into all of these as one; the least integer, which is inside of none,
-    where an index lies outside of its own dimension: it must not find another row's element.
+    where an index lies outside of its own dimension.
     """
-    at: Any = 0
-    inside: Any = True
-    for indices, d in zip(arrays, extents, strict=True):
-        indices = ew.cast(indices, "int64")
-        wrapped = ew.where(ew.less(indices, 0), ew.add(indices, d), indices)
-        at = ew.add(ew.multiply(at, d), wrapped)
-        if not (isinstance(indices, np.ndarray) and isinstance(d, int)):  # else it has been checked
-            inside = ew.logical_and(inside, ew.logical_and(ew.greater_equal(wrapped, 0), ew.less(wrapped, d)))
-    return at if inside is True else ew.where(inside, at, np.iinfo("int64").min)
+    at, inside = places.joined(arrays, extents)
+    return ew.where(inside, at, np.iinfo("int64").min)
 
 
 def _check_known(indices: Any, d: int | Int) -> None:
