@@ -190,13 +190,10 @@ def slice(inputs: Any, start_indices: Any, shape: Extents) -> Any:
     >>> slice(np.arange(12).reshape(3, 4), (1, 1), (2, 2)).tolist()
     [[5, 6], [9, 10]]
     """
-    x, start = ew.as_tensor(inputs), unwrap(start_indices)
-    if isinstance(start, (tuple, list)) and all(isinstance(a, int) for a in start):
-        start = np.array(start, np.int32)
+    x, start = ew.as_tensor(inputs), _index_vector(unwrap(start_indices))
     shape = _known_shape(shape, x.shape, start)
-    if not isinstance(x, Value) or isinstance(start, Value):
-        return dynamic_slice_op(x, _index_vector(start), size=tuple(shape))
-    if not all(isinstance(d, int) for d in x.shape):
+    is_open = isinstance(start, Value) or not all(isinstance(d, int) for d in x.shape)
+    if is_open or not isinstance(x, Value):
         return dynamic_slice_op(x, start, size=tuple(shape))
     _check("slice", x.type, TensorType(start.shape, "int32"), tuple(shape))
     starts = np.where(start < 0, start + np.array(x.shape), start)
@@ -217,7 +214,8 @@ def _known_shape(shape: Any, extents: Any, start: Any) -> tuple[Any, ...]:
 
 def _index_vector(start: Any) -> Any:
     if isinstance(start, (tuple, list)):
-        return joining.stack([ew.as_tensor(a, "int32") for a in start])
+        parts = [ew.as_tensor(a, "int32") for a in start]
+        return joining.stack(parts) if parts else np.zeros((0,), np.int32)
     return ew.as_tensor(start)
 
 

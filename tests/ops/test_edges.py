@@ -357,6 +357,29 @@ def test_a_slice_of_all_that_follows(start, shape):
     np.testing.assert_array_equal(np.asarray(kcompile.jit(lambda x: ops.slice(x, start, shape))(x)), want)
 
 
+STARTS = {"a number of NumPy": (np.int64(1), 2), "arrays": [np.array(1), np.array(2)]}
+
+
+@pytest.mark.parametrize("name", STARTS)
+def test_a_slice_begins_at_numbers_of_any_kind(name):
+    x = np.arange(20, dtype="float32").reshape(4, 5)
+    both(lambda x: ops.slice(x, STARTS[name], (2, 2)), x)
+    found = kcompile.jit(lambda x, at: ops.slice(x, (at, 2), (2, 2)))(x, np.int32(1))
+    np.testing.assert_array_equal(found, x[1:3, 2:4])
+    total = kcompile.jit(
+        lambda x: ops.fori_loop(0, 4, lambda k, s: s + ops.slice(x, [k, 0], (1, 5)), ops.zeros((1, 5)))
+    )(x)
+    np.testing.assert_array_equal(total, x.sum(axis=0, keepdims=True))
+
+
+def test_as_many_counts_as_elements():
+    x = np.arange(6, dtype="float32").reshape(3, 2)
+    np.testing.assert_array_equal(both(lambda x: ops.repeat(x, [2], axis=0), x), np.repeat(x, 2, axis=0))
+    for run in (ops.repeat, kcompile.jit(lambda x, counts, axis: ops.repeat(x, [1, 0], axis=0))):
+        with pytest.raises(ValueError, match=r"axis 0 has 3 elements.*\n.*2 counts"):
+            run(x, [1, 0], axis=0)
+
+
 @pytest.mark.parametrize("towards", [-np.inf, np.inf, 0.5])
 def test_the_next_number_towards_infinity(towards):
     x = np.array([1.0, -2.5, 0.0, np.inf], "float32")
