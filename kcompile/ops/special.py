@@ -13,6 +13,7 @@ from kcompile.ops import elementwise as ew
 from kcompile.ops.composite import composite, floating
 
 LOG2 = math.log(2)
+LARGE = 1e9  # from here on the roots of x^2 + 1 and x^2 - 1 are x, in float64 too
 FAR = (-1e6, -50.0, 50.0, 1e6)
 
 
@@ -44,18 +45,18 @@ def _cosh(x: Any) -> Any:
 
 def _arcsinh(x: Any) -> Any:
     a = ew.absolute(x)
-    b = ew.minimum(a, 1e4)
+    b = ew.minimum(a, LARGE)
     square = ew.square(b)
     near = ew.log1p(ew.add(b, ew.true_divide(square, ew.add(ew.sqrt(ew.add(square, 1.0)), 1.0))))
-    return signed(x, ew.where(ew.less(a, 1e4), near, ew.add(ew.log(ew.maximum(a, 1.0)), LOG2)))
+    return signed(x, ew.where(ew.less(a, LARGE), near, ew.add(ew.log(ew.maximum(a, 1.0)), LOG2)))
 
 
 def _arccosh(x: Any) -> Any:
-    b = ew.minimum(x, 1e4)
+    b = ew.minimum(x, LARGE)
     less = ew.subtract(b, 1.0)
     # Two roots: those of a product would be numbers below -1, too.
     near = ew.log1p(ew.add(less, ew.multiply(ew.sqrt(less), ew.sqrt(ew.add(b, 1.0)))))
-    return ew.where(ew.less(x, 1e4), near, ew.add(ew.log(ew.maximum(x, 1.0)), LOG2))
+    return ew.where(ew.less(x, LARGE), near, ew.add(ew.log(ew.maximum(x, 1.0)), LOG2))
 
 
 sinh_op = composite(
@@ -70,7 +71,7 @@ arcsinh_op = composite(
     _arcsinh,
     "Asinh",
     vjp=lambda dy, y, x: (dy * ew.rsqrt(x * x + 1.0),),
-    far=(*FAR, 1e30),
+    far=(*FAR, 2e4, 1e30),
 )
 arccosh_op = composite(
     "arccosh",
@@ -79,7 +80,7 @@ arccosh_op = composite(
     "Acosh",
     vjp=lambda dy, y, x: (dy * ew.rsqrt((x - 1.0) * (x + 1.0)),),
     domain=(1.1, 5.0),
-    far=(1.0, 1e6, 1e30),
+    far=(1.0, 2e4, 1e6, 1e30),
 )
 arctanh_op = composite(
     "arctanh",
@@ -166,21 +167,27 @@ def _erfinv(x: Any) -> Any:
     y = ew.where(ew.equal(ew.absolute(x), 1.0), ew.multiply(x, math.inf), y)
     if dtypes.standardize(x.dtype) != "float64":
         return y
-    for _ in range(2):  # Newton's steps; the infinite ends stay
-        slope = ew.multiply(ew.exp(ew.negative(ew.square(y))), 2 / math.sqrt(math.pi))
-        y = ew.where(ew.isfinite(y), ew.subtract(y, ew.true_divide(ew.subtract(ew.erf(y), x), slope)), y)
-    return y
+    far = ew.add(ew.maximum(w, 16.0), LOG2)  # -log(1 - |x|), where the polynomials end
+    start = ew.sqrt(ew.subtract(far, ew.multiply(ew.log(ew.multiply(far, math.pi)), 0.5)))
+    a, b = ew.absolute(x), ew.where(ew.less(w, 16.0), ew.absolute(y), start)
+    b = ew.where(ew.equal(a, 1.0), math.inf, b)
+    for _ in range(3):  # Halley's steps; the infinite ends stay
+        over = ew.where(ew.less(a, 0.5), ew.subtract(ew.erf(b), a), ew.subtract(ew.subtract(1.0, a), erfc(b)))
+        step = ew.multiply(over, ew.multiply(ew.exp(ew.square(b)), math.sqrt(math.pi) / 2))
+        step = ew.true_divide(step, ew.add(ew.multiply(b, step), 1.0))
+        b = ew.where(ew.isfinite(b), ew.subtract(b, step), b)
+    return ew.multiply(ew.sign(x), b)
 
 
 def _erfinv_reference(x: np.ndarray) -> np.ndarray:
     def one(v: float) -> float:
-        return (
-            v * math.inf
-            if abs(v) == 1
-            else NormalDist().inv_cdf((v + 1) / 2) / math.sqrt(2)
-            if abs(v) < 1
-            else math.nan
-        )
+        a = abs(v)
+        if not a < 1:
+            return v * math.inf if a == 1 else math.nan
+        y = -NormalDist().inv_cdf((1 - a) / 2) / math.sqrt(2)
+        if a < 0.5:  # 1 - a lost digits of a small one
+            y += (a - math.erf(y)) * math.exp(y * y) * math.sqrt(math.pi) / 2
+        return math.copysign(y, v)
 
     return np.vectorize(one, otypes=[np.float64])(x.astype(np.float64))
 
@@ -191,7 +198,7 @@ erfinv_op = composite(
     _erfinv,
     vjp=lambda dy, y, x: (dy * ew.exp(ew.square(y)) * (math.sqrt(math.pi) / 2),),
     domain=(-0.99, 0.99),
-    far=(-1.0, -0.99999, 0.99999, 1.0),
+    far=(-1.0, -0.99999, 0.0, 1e-20, 0.99999, 1.0),
 )
 
 # --- sums of exponentials, roots, circles -------------------------------------------------------------------

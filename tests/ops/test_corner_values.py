@@ -111,3 +111,18 @@ def test_a_softmax_of_one_value_warns():
 def test_weights_of_another_shape_need_an_axis():
     with pytest.raises(ValueError, match="Axis must be specified when shapes of a and weights differ"):
         ops.average(np.ones((2, 3)), weights=np.ones(3))
+
+
+# Of numbers at which digits are easily lost, to 17 digits.
+PRECISE = {
+    "erfinv": {1e-20: 8.86226925452758e-21, 0.3: 0.2724627147267544, 1 - 2.0**-44: 5.314017270169747},
+    "arcsinh": {1e-9: 1e-9, 2e4: 10.596634733721074, 1e200: 461.2101657793691},
+    "arccosh": {1 + 2.0**-40: 1.3486991523485069e-06, 2e4: 10.596634732471074, 1e200: 461.2101657793691},
+}
+
+
+@pytest.mark.parametrize("name", PRECISE)
+def test_inverses_have_all_digits_of_doubles(name):
+    function, x = getattr(ops, name), np.array(list(PRECISE[name]))
+    for found in (function(x), keras.jit(function)(x)):
+        np.testing.assert_allclose(found, list(PRECISE[name].values()), rtol=1e-15)
