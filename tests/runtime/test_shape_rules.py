@@ -12,6 +12,7 @@ from kcompile.core.errors import ShapeError
 from kcompile.core.symbolic import symbol
 from kcompile.ir.graph import Graph
 from kcompile.ir.shape_rules import OpenRules
+from kcompile.passes import pipeline
 from tests.programs import make_case
 
 LENGTH = symbol("length")
@@ -88,3 +89,39 @@ def test_a_crop_stays_inside_of_the_image():
     assert program(np.ones((2, 3, 2), "float32"))[0].shape == (2, 2, 2, 1)
     with pytest.raises(ShapeError, match="elements 1 to 2 of 2 are not there"):
         program(np.ones((2, 2, 2), "float32"))
+
+
+CROPS = {
+    "steps": (keras.layers.Cropping1D((1, 2)), (2, 4, 3)),
+    "rows": (keras.layers.Cropping2D(((1, 1), (0, 0))), (2, 3, 1, 3)),
+    "columns": (keras.layers.Cropping2D(((0, 0), (0, 2)), data_format="channels_first"), (2, 3, 4, 3)),
+}
+
+
+@pytest.mark.parametrize("name", CROPS)
+def test_something_is_left_of_what_is_cropped(name):
+    layer, least = CROPS[name]
+    first = layer.data_format == "channels_first"
+    x = keras.Input((3, None, None) if first else (*[None] * (len(least) - 2), 3))
+    model = keras.Model(x, layer(x))
+    assert 1 in model.predict(np.ones(least), verbose=0).shape
+    at = len(least) - 1 if first else 1
+    short = np.ones([d - (k == at) for k, d in enumerate(least)])
+    for run in (model, lambda x: model.predict(x, verbose=0), layer):
+        with pytest.raises(ValueError, match="should be smaller than the corresponding spatial dimension"):
+            run(short)
+
+
+def test_padded_images_are_no_larger_than_their_target():
+    x = keras.Input((None, None, 1))
+    model = keras.Model(x, ops.image.pad_images(x, 1, 0, target_height=4, target_width=3))
+    assert model(np.ones((2, 3, 2, 1), "float32")).shape == (2, 4, 3, 1)
+    for shape in ((2, 4, 2, 1), (2, 3, 4, 1)):
+        with pytest.raises(ShapeError, match="leaves no room for the image"):
+            model(np.ones(shape, "float32"))
+
+
+def test_demands_cost_nothing():
+    case = make_case("crop", keras.layers.Cropping1D(1), [np.zeros((2, 6, 2), "float32")], [(2, LENGTH, 2)])
+    graph = pipeline.run(Graph(case.inputs, case.outputs))
+    assert {node.op.name for node in graph.nodes()} == {"parameter", "slice"}

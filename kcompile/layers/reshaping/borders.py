@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from kcompile import ops
-from kcompile.core.errors import ShapeError
 from kcompile.layers.arguments import data_format_name, int_tuple, spatial_pairs
 from kcompile.layers.input_spec import InputSpec
 from kcompile.layers.layer import Layer
-from kcompile.trace.keras_tensor import known_shape
+from kcompile.ops.demand import demanding
 
 Pairs = tuple[tuple[int, int], ...]
 
@@ -82,13 +81,13 @@ class Cropping(Bordered):
     def call(self, inputs: Any) -> Any:
         pairs = (self.cropping,) if self.rank == 1 else self.cropping
         cuts = self.everywhere(pairs, (0, 0))
-        for extent, (before, after) in zip(inputs.shape, cuts, strict=True):
-            if isinstance(extent, int) and before + after >= extent > 0:
-                raise ShapeError(
-                    "Values in `cropping` argument should be smaller than the corresponding spatial "
-                    f"dimension of the input. Received: inputs.shape={known_shape(inputs.shape)}, "
-                    f"cropping={self.cropping}"
-                )
+        left = [d - sum(cut) - 1 for d, cut in zip(inputs.shape, cuts, strict=True) if any(cut)]
+        inputs = demanding(
+            inputs,
+            *left,
+            otherwise=f"Values in `cropping` argument ({self.cropping}) should be smaller than the "
+            "corresponding spatial dimension of the input.",
+        )
         return inputs[tuple(slice(before, None if after == 0 else -after) for before, after in cuts)]
 
     def get_config(self) -> dict[str, Any]:

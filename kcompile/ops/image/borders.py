@@ -7,6 +7,7 @@ from typing import Any
 from kcompile.core.symbolic import Int
 from kcompile.ops import cutting
 from kcompile.ops import elementwise as ew
+from kcompile.ops.demand import demanding
 from kcompile.ops.image import layout
 
 Three = tuple[Any, Any, Any]
@@ -70,6 +71,7 @@ def pad_images(
             after = target - before - x.shape[axis]
         _not_negative(names[0], before)
         _not_negative(names[1], after)
+        x = demanding(x, before, after, otherwise=f"pad_images: {names[2]} leaves no room for the image.")
         widths[axis] = (before, after)
     before_all, after_all = zip(*widths, strict=True)
     return cutting.pad_op(x, before=before_all, after=after_all, inner=(0,) * len(x.shape), value=0.0)
