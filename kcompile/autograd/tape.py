@@ -22,7 +22,8 @@ from kcompile.ir.op import constant, unwrap, watched
 from kcompile.ops import elementwise as ew
 from kcompile.ops import joining, movement
 from kcompile.ops.autodiff import stop_gradient
-from kcompile.ops.movement import broadcast_to, copy_op
+from kcompile.ops.copying import copy_op
+from kcompile.ops.movement import broadcast_to
 from kcompile.trace import tracer
 from kcompile.trace.recording import Recording
 from kcompile.trace.variable import Variable

@@ -25,6 +25,7 @@ from kcompile.ops import (
     contract,
     control,
     convolution,
+    copying,
     create,
     crossentropy,
     ctc,
@@ -101,7 +102,8 @@ _EXPORTS = {
         right_shift bitwise_left_shift=left_shift bitwise_right_shift=right_shift""",
     index: "take take_along_axis",
     scatter: "scatter scatter_update segment_sum segment_prod segment_max segment_min",
-    tensor: "convert_to_tensor convert_to_numpy array is_tensor dtype copy size ndim saturate_cast",
+    copying: "copy",
+    tensor: "convert_to_tensor convert_to_numpy array is_tensor dtype size ndim saturate_cast",
     matrices: """norm inv det slogdet logdet eig eigh lu_factor cholesky cholesky_inverse solve
         solve_triangular qr svd
         lstsq pinv matrix_rank""",

@@ -17,6 +17,7 @@ from kcompile.ir.types import TensorType
 from kcompile.ops import cutting, joining, movement, places
 from kcompile.ops import elementwise as ew
 from kcompile.ops import index as indexing
+from kcompile.ops.copying import copy
 from kcompile.ops.movement import check_axis
 
 repeat_op = Op("repeat")
@@ -70,7 +71,7 @@ def repeat(x: Any, repeats: Extents, axis: int | None = None) -> Any:
     counts = np.ravel(repeats)
     if counts.size == 1:
         times = int(counts[0])
-        return x if times == 1 else repeat_op(x, times=times, axis=axis)
+        return copy(x) if times == 1 else repeat_op(x, times=times, axis=axis)
     if isinstance(x.shape[axis], int) and counts.size != x.shape[axis]:
         raise ShapeError(
             message(
@@ -121,7 +122,7 @@ def tile(x: Any, repeats: Any) -> Any:
     counts = (1,) * (rank - len(given)) + given
     dims = (1,) * (rank - len(x.shape)) + tuple(x.shape)
     x = movement.reshape(x, dims)
-    return x if all(n == 1 for n in counts) else tile_op(x, counts=counts)
+    return copy(x) if all(n == 1 for n in counts) else tile_op(x, counts=counts)
 
 
 def roll(x: Any, shift: Any, axis: Any = None) -> Any:

@@ -14,6 +14,7 @@ from kcompile.ir.types import TensorType
 from kcompile.ops import arrange, checks, create, cutting, joining, movement, order, reduce, spans
 from kcompile.ops import elementwise as ew
 from kcompile.ops import index as indexing
+from kcompile.ops.copying import copy
 
 BY_INDEX = ("edge", "reflect", "symmetric", "wrap")
 STATISTICS: dict[str, Callable[..., Any]] = {
@@ -43,6 +44,8 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = N
     x = ew.as_tensor(x)
     if np.min(pad_width, initial=0) < 0:
         raise ValueError(f"pad: `pad_width` must not be negative. Received: pad_width={pad_width}")
+    if not np.any(pad_width):
+        return copy(x)
     if mode in ("constant", "empty"):
         return cutting.pad(x, pad_width, constant_values)
     widths = np.broadcast_to(np.asarray(pad_width, int), (len(x.shape), 2)).tolist()
@@ -52,7 +55,7 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = N
         checks.check_not_empty(f"pad by {mode!r}", x, (axis,))
         if mode not in BY_INDEX:
             x = _around(x, axis, before, after, mode)
-    if mode in BY_INDEX and any(map(any, widths)):
+    if mode in BY_INDEX:
         x = surround_op(x, before=tuple(w[0] for w in widths), after=tuple(w[1] for w in widths), mode=mode)
     return x
 

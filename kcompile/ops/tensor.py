@@ -51,12 +51,6 @@ def dtype(x: Any) -> str:
     return dtypes.standardize(ew.as_tensor(x).dtype)
 
 
-def copy(x: Any) -> Any:
-    """A tensor with the elements of x."""
-    x = ew.as_tensor(x)
-    return x if isinstance(x, Value) else x.copy()
-
-
 def size(x: Any) -> Any:
     """The number of elements."""
     return product(ew.as_tensor(x).shape)

@@ -17,7 +17,7 @@ from kcompile.ir.op import Op
 from kcompile.ir.rewriting import rewritten
 from kcompile.ir.traits import Leaf, Traits
 from kcompile.ir.types import TensorType
-from kcompile.ops.movement import copy_op
+from kcompile.ops.copying import copy_op
 from kcompile.passes import decompose
 from kcompile.schedule.contraction import Contraction, hint, packed_size
 from kcompile.schedule.fuse import groups_of, stored_values

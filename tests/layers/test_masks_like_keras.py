@@ -129,3 +129,30 @@ def test_a_model_called_on_arrays_uses_their_masks():
     assert model(x).tolist() == [[1.5]]
     set_mask(x, None)
     assert model(x).tolist() == [[3.0]]
+
+
+# Calls that change nothing: some of Keras give the tensor itself, with its mask, the others a new one.
+NOTHING_TO_DO = {
+    "padding": (keras.layers.ZeroPadding1D(0), False),
+    "enlarging": (keras.layers.UpSampling1D(1), False),
+    "repeat": (keras.layers.Lambda(lambda x: keras.ops.repeat(x, 1, axis=1)), False),
+    "tile": (keras.layers.Lambda(lambda x: keras.ops.tile(x, 1)), False),
+    "edges": (keras.layers.Lambda(lambda x: keras.ops.pad(x, 0, mode="edge")), False),
+    "copy": (keras.layers.Lambda(keras.ops.copy), False),
+    "reshape": (keras.layers.Reshape((3, 2)), True),
+    "permute": (keras.layers.Permute((1, 2)), True),
+    "nothing": (keras.layers.Lambda(lambda x: x), True),
+}
+
+
+@pytest.mark.filterwarnings("ignore:Layer")
+@pytest.mark.parametrize("name", NOTHING_TO_DO)
+def test_the_mask_of_what_is_not_changed(name):
+    layer, is_kept = NOTHING_TO_DO[name]
+    data = np.array([[[1, 2], [0, 0], [3, 4]]], "float32")
+    assert (mask_of(layer(keras.layers.Masking()(data))) is not None) == is_kept
+    x = keras.Input((3, 2))
+    model = keras.Model(x, keras.layers.GlobalAveragePooling1D()(layer(keras.layers.Masking()(x))))
+    mean = [[2, 3]] if is_kept else [[4 / 3, 2]]
+    np.testing.assert_allclose(model(data), mean, rtol=1e-6)
+    np.testing.assert_array_equal(layer(data), data)
