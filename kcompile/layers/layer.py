@@ -33,13 +33,13 @@ from kcompile.layers.call_spec import (
     shape_of,
     signature_of,
 )
-from kcompile.layers.guards import guard
 from kcompile.layers.input_spec import check_inputs
 from kcompile.layers.locating import locate
 from kcompile.layers.penalties import Penalized
 from kcompile.layers.pickling import reduced
 from kcompile.layers.quantizing import checks_quantize
 from kcompile.layers.stateless import stateless_call
+from kcompile.ops.guards import guard
 from kcompile.ops.public import has_symbolic
 from kcompile.trace import present_extents, tracer
 from kcompile.trace.masks import mask_of, set_mask

@@ -12,7 +12,7 @@ import numpy as np
 
 from kcompile.core.errors import ShapeError, message
 from kcompile.core.tracking import Tracker
-from kcompile.layers.guards import guard
+from kcompile.ops.guards import guard
 from kcompile.trace.operation import Operation
 from kcompile.trace.seed_generator import SeedGenerator
 from kcompile.trace.variable import Variable

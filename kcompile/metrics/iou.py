@@ -10,6 +10,7 @@ import numpy as np
 
 from kcompile import ops
 from kcompile.core import config, dtypes
+from kcompile.core.callers import users_level
 from kcompile.core.symbolic import product
 from kcompile.core.wholes import whole
 from kcompile.metrics.metric import Metric
@@ -67,7 +68,7 @@ class _IoUBase(Metric):
             warnings.warn(
                 "You are passing weight as `float`, but dtype is `int`. This may result in an incorrect "
                 "weight due to type casting Consider using integer weights.",
-                stacklevel=3,
+                stacklevel=users_level(),
             )
         weight = ew.as_tensor(sample_weight, self.dtype)
         return weight if len(weight.shape) <= 1 else ops.reshape(weight, (product(weight.shape),))

@@ -13,11 +13,13 @@ from kcompile.core import dtypes
 from kcompile.core.config import floatx
 from kcompile.core.errors import ArgumentError
 from kcompile.core.tracking import Tracker
+from kcompile.ops.guards import guard
 from kcompile.trace.naming import auto_name
 from kcompile.trace.stateless import StatelessScope, values_in
 from kcompile.trace.variable import Variable, name_scope
 
 
+@guard
 class Metric:
     """A metric to subclass: `update_state` adds a batch, `result` computes, `reset_state` starts anew.
 
@@ -39,6 +41,10 @@ class Metric:
 
     _direction: str | None = None  # "up" if more is better, "down" if less is, None if unknown
     _tracker: Tracker
+
+    def __init_subclass__(cls, **kwargs: Any):
+        super().__init_subclass__(**kwargs)
+        guard(cls)
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         metric = super().__new__(cls)

@@ -6,6 +6,7 @@ import warnings
 from typing import Any
 
 from kcompile import ops
+from kcompile.core.callers import users_level
 from kcompile.ir.graph import Value
 from kcompile.losses.loss import check_broadcast, squeeze_or_expand_to_same_rank
 from kcompile.metrics.metric import Metric, no_state
@@ -91,7 +92,9 @@ class R2Score(Metric):
         free = others - float(self.num_regressors)
         if not isinstance(free, Value) and free <= 0:
             reason = "Division by zero" if free == 0 else "More independent predictors than datapoints"
-            warnings.warn(f"{reason} in adjusted R2 score. Falling back to standard R2 score.", stacklevel=3)
+            warnings.warn(
+                f"{reason} in adjusted R2 score. Falling back to standard R2 score.", stacklevel=users_level()
+            )
         enough = ops.greater(free, 0)
         adjusted = 1.0 - (1.0 - scores) * others / ops.where(enough, free, 1.0)
         return ops.where(enough, adjusted, scores)

@@ -20,7 +20,7 @@ FAILURES = (LookupError, ArithmeticError, AssertionError, TypeError, ValueError,
 
 _RAISES = dis.opmap["RAISE_VARARGS"]
 _LIBRARIES = {"numpy", *sys.stdlib_module_names}
-_GUARDS = ("kcompile.ops.public", "kcompile.layers.guards")  # who asks
+_GUARDS = ("kcompile.ops.public", "kcompile.ops.guards")  # who asks
 
 
 def misfit(

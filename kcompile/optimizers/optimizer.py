@@ -10,8 +10,10 @@ from typing import Any
 
 from kcompile import ops
 from kcompile.core import dtypes, interrupts
+from kcompile.core.callers import users_level
 from kcompile.core.serialization import deserialize_keras_object, serialize_keras_object
 from kcompile.ops import elementwise as ew
+from kcompile.ops.guards import guard
 from kcompile.optimizers import accumulation, averages, clipping
 from kcompile.optimizers.schedules import LearningRateSchedule
 from kcompile.optimizers.slots import Slots
@@ -20,6 +22,7 @@ from kcompile.trace.stateless import StatelessScope, values_in
 from kcompile.trace.variable import Variable, name_scope
 
 
+@guard
 class Optimizer(Slots):
     """An optimizer to subclass: `build` makes slots, `update_step` updates one variable.
 
@@ -42,6 +45,7 @@ class Optimizer(Slots):
         super().__init_subclass__(**kwargs)
         if "build" in cls.__dict__:  # after Ctrl-C an optimizer has all its slots or none
             cls.build = interrupts.whole(cls.__dict__["build"])  # type: ignore[method-assign]
+        guard(cls)
 
     def __init__(
         self,
@@ -59,7 +63,9 @@ class Optimizer(Slots):
         **kwargs: Any,
     ):
         if kwargs.pop("decay", None) is not None:
-            warnings.warn("Argument `decay` is no longer supported and will be ignored.", stacklevel=4)
+            warnings.warn(
+                "Argument `decay` is no longer supported and will be ignored.", stacklevel=users_level()
+            )
         if kwargs:
             raise ValueError(f"Argument(s) not recognized: {kwargs}")
         clipping.check(clipnorm, clipvalue, global_clipnorm)
@@ -351,6 +357,6 @@ def _with_gradient(grads: Sequence[Any], variables: list[Variable]) -> list[tupl
             f"Gradients do not exist for variables {missing} when minimizing the loss. If using "
             "`model.compile()`, "
             "did you forget to provide a `loss` argument?",
-            stacklevel=3,
+            stacklevel=users_level(),
         )
     return pairs

@@ -9,9 +9,12 @@ from typing import Any
 import numpy as np
 
 from kcompile.core import dtypes
+from kcompile.core.callers import users_level
+from kcompile.ops.guards import guard
 from kcompile.trace.variable import Variable, name_scope
 
 
+@guard
 class Slots:
     """Base of `Optimizer`: variables are listed in the order in which they are made."""
 
@@ -105,7 +108,7 @@ class Slots:
                 f"Skipping variable loading for optimizer '{self.name}', because it has "
                 f"{len(self.variables)} "
                 f"variables whereas the saved optimizer has {len(store.keys())} variables.",
-                stacklevel=2,
+                stacklevel=users_level(),
             )
             return
         for k, variable in enumerate(self.variables):

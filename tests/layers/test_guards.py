@@ -1,4 +1,4 @@
-"""What layers fail with by accident: an error of several types that shows the call."""
+"""What layers, metrics and optimizers fail with by accident: errors of several types that show the call."""
 
 import inspect
 import warnings
@@ -41,6 +41,20 @@ ACCIDENTS = {
     "shapes": (lambda: layers.Dense(3).build_from_config(3), r"Dense.build_from_config\(3\)"),
     "store": (lambda: _built().save_own_variables(3), r"Dense.save_own_variables\(3\)"),
     "stored": (lambda: _built().load_own_variables(3), r"Dense.load_own_variables\(3\)"),
+    "state of a metric": (
+        lambda: keras.metrics.Mean().stateless_update_state(3, 1.0),
+        r"Mean.stateless_update_state\(3, 1.0\)",
+    ),
+    "config of a metric": (lambda: keras.metrics.Mean.from_config(3), r"Mean.from_config\(3\)"),
+    "variable of a metric": (lambda: keras.metrics.Mean().add_variable("a"), r"Mean.add_variable\('a'\)"),
+    "variables of an optimizer": (lambda: keras.optimizers.Adam().build(3), r"Adam.build\(3\)"),
+    "config of an optimizer": (lambda: keras.optimizers.SGD.from_config(3), r"SGD.from_config\(3\)"),
+    "gradients": (lambda: keras.optimizers.SGD().apply(3), r"SGD.apply\(3\)"),
+    "state of an optimizer": (
+        lambda: keras.optimizers.SGD().load_own_variables(3),
+        r"SGD.load_own_variables\(3\)",
+    ),
+    "lines": (lambda: keras.Sequential([_built()]).summary(line_length="a"), r"Sequential.summary"),
     "placeholders": (lambda: layers.Flatten()({"a": keras.Input((3,))}), r"Flatten"),
 }
 

@@ -85,8 +85,8 @@ class Cropping(Bordered):
         inputs = demanding(
             inputs,
             *left,
-            otherwise=f"Values in `cropping` argument ({self.cropping}) should be smaller than the "
-            "corresponding spatial dimension of the input.",
+            otherwise="Values in `cropping` argument should be smaller than the corresponding spatial "
+            f"dimension of the input. They are {self.cropping}.",
         )
         return inputs[tuple(slice(before, None if after == 0 else -after) for before, after in cuts)]
 

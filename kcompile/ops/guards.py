@@ -1,4 +1,4 @@
-"""What layers fail with by accident, told as arguments that do not fit, as ops tell it."""
+"""What layers, metrics and optimizers fail with by accident, told as arguments that do not fit, as in ops."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ C = TypeVar("C", bound=type)
 GUARDED = (
     "__init__", "build", "__call__", "compute_output_shape", "compute_output_spec", "compute_mask",
     "set_weights", "from_config", "call", "stateless_call", "build_from_config", "save_own_variables",
-    "load_own_variables",
+    "load_own_variables", "add_variable", "add_weight", "update_state", "stateless_update_state",
+    "stateless_result", "apply", "stateless_apply", "apply_gradients", "summary", "set_vocabulary",
 )  # fmt: skip
 
 # Programs look up their parameters with `inspect.getfullargspec`, too, which does not follow `__wrapped__`.
