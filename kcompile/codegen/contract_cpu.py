@@ -317,7 +317,7 @@ class ContractEmitter(Epilogue):
     def _occurring(self, sizes: dict[int, int]) -> dict[int, int]:
         """The sizes that some tile takes; all where kernels of other numbers of rows share the source."""
         m, block = self.c.m_extent, self._block_rows()
-        if not isinstance(m, int) or m > CONSTANT_EXTENT:
+        if not isinstance(m, int) or not 0 < m <= CONSTANT_EXTENT:
             return sizes
         found = set()
         for left in (min(m, block), m % block):

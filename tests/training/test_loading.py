@@ -10,6 +10,7 @@ import traceback
 import numpy as np
 import pytest
 
+from kcompile.training.data import read_ahead
 from kcompile.training.data import rows as rows_module
 from kcompile.training.data import workers as workers_module
 from kcompile.training.data.arrays import array_data, split_validation
@@ -43,7 +44,8 @@ def test_items_come_in_order_and_from_a_thread():
     assert [in_main for _, in_main in log] == [True] + [False] * 19
 
 
-def test_quick_sources_need_no_thread():
+def test_quick_sources_need_no_thread(monkeypatch):
+    monkeypatch.setattr(read_ahead, "SLOW", 60.0)  # on a busy machine any item may take a while
     ahead = ReadAhead(iter(range(1000)))
     assert list(ahead) == list(range(1000)) and ahead._thread is None
 

@@ -100,9 +100,11 @@ class Emitter:
         if node.op.has_bodies or node.op.traits.converts:  # weights of few bits stay so: see Builder.cast
             return False
         copied = all(made.op == "Identity" for made in self.g.nodes[mark:])
-        type_, given = node.values[0].type, sum(self.g.constants[name].nbytes for name in inputs)
-        if copied or not isinstance(type_.size, int):
+        type_, arrays = node.values[0].type, [self.g.constants[name] for name in inputs]
+        packed = any(array.itemsize == 1 and array.size > 1 for array in arrays)  # for the sake of the room
+        if copied or packed or not isinstance(type_.size, int):
             return False
+        given = sum(array.nbytes for array in arrays)
         return type_.size * dtypes.itemsize(type_.dtype) <= max(ROOM, given)
 
     def _by_parts(self, node: Node, origin: str) -> bool:
