@@ -16,6 +16,7 @@ from kcompile.export.onnx.graph import OnnxGraph, OnnxNode
 from kcompile.export.onnx.text import TextCalls
 from kcompile.ir.graph import Graph, Node, Value, set_origin, topological
 
+REPEATS = {"Expand", "Gather", "Tile"}  # nodes that make more of what there is without computing
 ROOM = 2**16  # bytes that a result of constants may take, even if it is made of fewer
 NEXT = ".next"  # what the name of an input gets where its new value goes out
 STATE = "kcompile.state"
@@ -99,13 +100,13 @@ class Emitter:
             return False
         if node.op.has_bodies or node.op.traits.converts:  # weights of few bits stay so: see Builder.cast
             return False
-        copied = all(made.op == "Identity" for made in self.g.nodes[mark:])
+        made = {node.op for node in self.g.nodes[mark:]}
         type_, arrays = node.values[0].type, [self.g.constants[name] for name in inputs]
         packed = any(array.itemsize == 1 and array.size > 1 for array in arrays)  # for the sake of the room
-        if copied or packed or not isinstance(type_.size, int):
+        if made <= {"Identity"} or packed or not isinstance(type_.size, int):
             return False
         given = sum(array.nbytes for array in arrays)
-        return type_.size * dtypes.itemsize(type_.dtype) <= max(ROOM, given)
+        return type_.size * dtypes.itemsize(type_.dtype) <= (given if made <= REPEATS else max(ROOM, given))
 
     def _by_parts(self, node: Node, origin: str) -> bool:
         """Write what the op decomposes into; False if it does not decompose."""
