@@ -126,6 +126,14 @@ def test_sums_of_products_of_ints(dtype):
         np.testing.assert_array_equal(got, want, strict=True)
 
 
+def test_sums_of_products_that_onnxruntime_does_not_compute_are_refused_by_name(tmp_path):
+    x = kcompile.Input((4,), dtype="uint64")
+    model = kcompile.Model(x, layers.Lambda(lambda a: ops.einsum("ab,ab->a", a, a))(x))
+    with pytest.raises(NotImplementedError, match="Einsum does not take uint64"):
+        model.export(tmp_path / "m.onnx", format="onnx", verbose=False)
+    assert not (tmp_path / "m.onnx").exists()
+
+
 def test_attention_along_an_lstm_in_halves_does_not_crash_onnxruntime(tmp_path):
     x = kcompile.Input((5, 4), dtype="float16")
     h = layers.LSTM(4, return_sequences=True, dtype="float16")(x)

@@ -97,7 +97,7 @@ NO_KERNEL = {  # dtypes that the operator set has, but onnxruntime does not comp
     "Relu": frozenset({"int16", "int64"}),
     "Pad": frozenset({"int16", "uint16"}),
     "TopK": LONG | {"uint16"},
-    "Einsum": SMALL | {"uint32"},
+    "Einsum": SMALL | {"uint32", "uint64"},
     "Resize": LONG | {"bool", "int16", "uint16", "int64", "float64"},
     "Where": frozenset({"bool", "int16", "uint16", "uint64"}),
     "ScatterND": frozenset({"float16"}),
