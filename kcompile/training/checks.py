@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from kcompile.core import tree
-from kcompile.core.errors import message
+from kcompile.core.errors import ShapeError, message
 from kcompile.core.wholes import whole
 
 
@@ -148,7 +148,7 @@ def different_lengths_told(x: Any, y: Any = None, sample_weight: Any = None) -> 
     """Where no step can be made of a batch, different lengths of its arrays are the likely reason."""
     try:
         yield
-    except ValueError as error:
+    except ShapeError as error:  # no other one: it may be the program's own
         try:
             check_lengths(x, y, sample_weight)
         except ValueError as lengths:

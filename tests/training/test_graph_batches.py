@@ -124,3 +124,14 @@ def test_whole_arrays_must_be_equally_long():
         model().fit(x, y, verbose=0)
     with pytest.raises(ValueError, match="cardinality is ambiguous"):
         model().predict(x, verbose=0)
+
+
+def test_an_error_of_the_program_itself_stays_its_own():
+    class Odd(Messages):
+        def call(self, graph):
+            raise ValueError("my own")
+
+    m = Odd()
+    m.compile("sgd", "mse")
+    with pytest.raises(ValueError, match="my own"):
+        m.train_on_batch(*next(batches()))
