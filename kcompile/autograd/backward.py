@@ -8,13 +8,8 @@ from typing import Any
 from kcompile.core import dtypes
 from kcompile.ir.graph import Value, set_origin, topological
 from kcompile.ir.op import constant
-from kcompile.ops import elementwise as ew
 from kcompile.ops import movement
 from kcompile.ops.widening import decomposition
-
-
-def zeros_like(x: Value) -> Value:
-    return movement.broadcast_to(ew.as_tensor(0, x.dtype), x.shape)
 
 
 def gradients(loss: Value, wrt: Sequence[Value]) -> list[Value | None]:
@@ -79,5 +74,5 @@ def _node_vjp(node: Any, outputs: list[Any]) -> tuple[Any, ...]:
         return op.rules["vjp"](outputs[0], node.values[0], *node.inputs, **node.attrs)
     if op.has_bodies:
         return op.rules["vjp"](outputs, node.values, *node.inputs, pull_back=pull_back_all, **node.attrs)
-    filled = tuple(zeros_like(v) if d is None else d for v, d in zip(node.values, outputs, strict=True))
+    filled = tuple(movement.or_zeros(d, v) for v, d in zip(node.values, outputs, strict=True))
     return op.rules["vjp"](filled, node.values, *node.inputs, **node.attrs)

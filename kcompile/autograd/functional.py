@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from kcompile.autograd.backward import pull_back_all, zeros_like
+from kcompile.autograd.backward import pull_back_all
 from kcompile.autograd.tape import apart, ones_like
 from kcompile.core import dtypes, tree
 from kcompile.ir.evaluate import evaluate
@@ -16,6 +16,7 @@ from kcompile.ir.graph import Value
 from kcompile.ir.op import constant, make_parameter, unwrap
 from kcompile.ir.types import TensorType
 from kcompile.ops import elementwise as ew
+from kcompile.ops.movement import or_zeros
 from kcompile.trace import tracer
 
 Function = Callable[..., Any]
@@ -54,7 +55,7 @@ def value_and_grad(function: Function, argnums: int | Sequence[int] = 0, has_aux
         flat = [leaf for leaves in sources for leaf in leaves]
         slopes = iter(pull_back_all([loss], [ones_like(loss)], flat))
         parts = [
-            tree.pack_as(args[n], [_or_zero(next(slopes), leaf) for leaf in leaves])
+            tree.pack_as(args[n], [or_zeros(next(slopes), leaf) for leaf in leaves])
             for n, leaves in zip(wanted, sources, strict=True)
         ]
         return found, parts[0] if isinstance(argnums, int) else tuple(parts)
@@ -116,10 +117,6 @@ def _source(x: Any) -> Value:
     return apart(x if isinstance(x, Value) else constant(x))
 
 
-def _or_zero(slope: Any, leaf: Value) -> Any:
-    return zeros_like(leaf) if slope is None else slope
-
-
 def _loss(found: Any) -> Value:
     """What a function gave, as a value of the trace: a number that depends on nothing is one, too."""
     if not isinstance(found, Value) and np.ndim(found) == 0 and np.asarray(found).dtype.kind in "fV":
@@ -143,12 +140,12 @@ def jvp(function: Function, primals: Any, tangents: Any, has_aux: bool = False) 
     found = function(*tree.pack_as(list(primals), sources))
     outputs = found[0] if has_aux else found
     flat = [_value(y) for y in tree.flatten(outputs)]
-    cotangents = [_source(zeros_like(y)) for y in flat]
+    cotangents = [_source(or_zeros(None, y)) for y in flat]
     pulled = pull_back_all(flat, cotangents, sources)
     directions = [_value(t) for t in tree.flatten(list(tangents))]
     pairs = [(p, t) for p, t in zip(pulled, directions, strict=True) if p is not None]
     pushed = pull_back_all([p for p, _ in pairs], [t for _, t in pairs], cotangents) if pairs else []
-    slopes = [_or_zero(s, y) for s, y in zip(pushed or [None] * len(flat), flat, strict=True)]
+    slopes = [or_zeros(s, y) for s, y in zip(pushed or [None] * len(flat), flat, strict=True)]
     result = (outputs, tree.pack_as(outputs, slopes))
     return (*result, found[1]) if has_aux else result
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from kcompile.autograd.backward import pull_back_all, zeros_like
+from kcompile.autograd.backward import pull_back_all
 from kcompile.core import dtypes, tree
 from kcompile.ir.graph import Value
 from kcompile.ir.numbers import given, numbers
@@ -234,7 +234,7 @@ class GradientTape:
         found: Sequence[Any] = pull_back_all(targets, slopes, leaves)
         found = [g if self._watches(s) else None for g, s in zip(found, items, strict=True)]
         if unconnected == "zero":
-            found = [zeros_like(v) if g is None else g for g, v in zip(found, leaves, strict=True)]
+            found = [movement.or_zeros(g, v) for g, v in zip(found, leaves, strict=True)]
         return found
 
     def _target(self, target: Any) -> Value:

@@ -21,7 +21,7 @@ from kcompile.ir.graph import Value, depending_on, substitute, topological
 from kcompile.ir.op import Op, Sample
 from kcompile.ir.types import TensorType
 from kcompile.ops import elementwise as ew
-from kcompile.ops import movement
+from kcompile.ops.movement import or_zeros
 
 loop_op = Op("loop", outputs=None, has_bodies=True)
 """Inputs: the first carries, stacked arrays to slice (step first), captured values. The body's parameters are
@@ -136,7 +136,7 @@ class _Backward:
         totals = new_parameters([body.parameters[k].type for k in summed], "total")
         sliced = [k for k in self.wanted if number <= k < outer and slopes_of[k] is not None]
         outputs = [
-            *(_or_zero(slopes_of.get(k), self.carries[k]) for k in self.floats),
+            *(or_zeros(slopes_of.get(k), self.carries[k]) for k in self.floats),
             *(t + slopes_of[k] for t, k in zip(totals, summed, strict=True)),
             *(slopes_of[k] for k in sliced),
         ]
@@ -144,8 +144,8 @@ class _Backward:
         parameters = [*back, *totals, *slopes, *kept, *body.parameters[number:outer]]
         inner, captured = self._close(parameters, outputs, inputs)
         first = [
-            *(_or_zero(dys[k], self.carries[k]) for k in self.floats),
-            *(_or_zero(None, body.parameters[k]) for k in summed),
+            *(or_zeros(dys[k], self.carries[k]) for k in self.floats),
+            *(or_zeros(None, body.parameters[k]) for k in summed),
         ]
         values = _apply(
             [*first, *(dys[number + k] for k in used), *stacked, *inputs[number:outer], *captured],
@@ -191,10 +191,6 @@ class _Backward:
 FLAG, COUNT = TensorType((), "bool"), TensorType((), "int32")
 
 
-def _or_zero(slope: Any, like: Value) -> Any:
-    return slope if slope is not None else movement.broadcast_to(ew.as_tensor(0, like.dtype), like.shape)
-
-
 def _while_backward(
     dys: Sequence[Any], inputs: Sequence[Any], body: Body, carries: int, pull_back: Any
 ) -> tuple[Any, ...]:
@@ -217,15 +213,15 @@ def _while_backward(
     state = _after(body, carries, inputs, before)
     outputs = substitute(
         [
-            *(_or_zero(slopes.get(k), body.outputs[k]) for k in floats),
+            *(or_zeros(slopes.get(k), body.outputs[k]) for k in floats),
             *(t + slopes[k] for t, k in zip(totals, summed, strict=True)),
         ],
         dict(zip(body.parameters, [*state, *inputs[carries:]], strict=True)),
     )
     inner, captured = closed([going, left, *back, *totals], [ew.greater(before, 0), before, *outputs])
     first = [
-        *(_or_zero(dys[k], body.outputs[k]) for k in floats),
-        *(_or_zero(None, body.parameters[k]) for k in summed),
+        *(or_zeros(dys[k], body.outputs[k]) for k in floats),
+        *(or_zeros(None, body.parameters[k]) for k in summed),
     ]
     start = [ew.greater(count, 0), count, *first]
     values = _apply([*start, *captured], inner, len(start), 0, None, False)[2:]

@@ -13,8 +13,9 @@ from kcompile.core.open_extents import fit
 from kcompile.core.symbolic import Int
 from kcompile.core.wholes import Extents, whole
 from kcompile.ir import loops
+from kcompile.ir.graph import Value
 from kcompile.ir.loops import Expr, Index
-from kcompile.ir.op import Op, Sample
+from kcompile.ir.op import Op, Sample, constant
 from kcompile.ir.traits import Traits
 from kcompile.ir.types import Shape, TensorType
 from kcompile.ir.views import View, reshape_strides
@@ -288,6 +289,11 @@ def broadcast_to(x: Any, shape: Extents) -> Any:
     return x if tuple(x.shape) == shape else broadcast_op(x, shape=shape)
 
 
+def or_zeros(slope: Any, like: Value) -> Any:
+    """A slope; a 0 for each element of `like` where there is none, a value from which a graph can go on."""
+    return broadcast_to(constant(0, like.dtype), like.shape) if slope is None else slope
+
+
 def expand_dims(x: Any, axis: Any) -> Any:
     """x with new dimensions of size 1 at `axis` (positions in the result)."""
     x = ew.as_tensor(x)
@@ -348,7 +354,6 @@ def _extent_samples(rng: np.random.Generator) -> Iterator[Sample]:
 def extent(dim: int | Int, dtype: str = "int32") -> Any:
     """A dimension as a 0-d tensor."""
     from kcompile.ir import graph
-    from kcompile.ir.op import constant
 
     if isinstance(dim, int):
         return constant(np.asarray(dim, dtype))

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from kcompile import ops
-from kcompile.autograd.backward import gradients, zeros_like
+from kcompile.autograd.backward import gradients
 from kcompile.core import dtypes, tree
 from kcompile.core.symbolic import symbol
 from kcompile.ir.graph import HAS_NUMBERS, Graph, Value
@@ -21,6 +21,7 @@ from kcompile.ir.types import Shape, TensorType
 from kcompile.layers.call_spec import signature_of
 from kcompile.layers.state import unique
 from kcompile.ops.create import iota
+from kcompile.ops.movement import or_zeros
 from kcompile.trace import tracer
 from kcompile.trace.recording import recorded
 from kcompile.trace.tracer import trace
@@ -272,7 +273,7 @@ def train_step(model: Any, data: Any) -> dict[str, Any]:
         leaves = [before[v] if v in before else scope.leaf(v) for v in variables]
         found = gradients(optimizer.scale_loss(loss), leaves)
         # What no loss depends on has the gradient 0, as in Keras on JAX: it decays, and its averages go on.
-        slopes = [zeros_like(leaf) if g is None else g for g, leaf in zip(found, leaves, strict=True)]
+        slopes = [or_zeros(g, leaf) for g, leaf in zip(found, leaves, strict=True)]
         for v, leaf in zip(variables, leaves, strict=True):
             if v.value is not leaf:
                 v.assign(leaf)  # what a layer assigned held for its forward pass, as in Keras on JAX

@@ -69,6 +69,18 @@ CASES = {
         )[1],
         [normal(4, 3)],
     ),
+    "delayed": (  # the second carry is derived by the first one only, which comes a step later
+        lambda x: ops.fori_loop(0, 3, lambda i, c: (c[0] * x, ops.sin(c[0])), (x, x))[1], [normal(3)],
+    ),
+    "unread": (lambda x: ops.scan(lambda c, row: (row * 2.0, c * 0.0 + row), x[0], x)[0], [normal(4, 3)]),
+    "until-it-converges": (
+        lambda x, w: ops.while_loop(
+            lambda z, change: change > 1e-3,
+            lambda z, change: (ops.tanh(z * w + x), ops.max(ops.abs(ops.tanh(z * w + x) - z))),
+            (ops.zeros_like(x), ops.sum(x) * 0.0 + 1e9),
+        )[0],
+        [normal(3), np.float32([0.3, 0.2, -0.3])],
+    ),
     "loop-in-loop": (
         lambda x: ops.scan(
             lambda c, row: (ops.fori_loop(0, 3, lambda _, v: v * 0.5 + row, c), c), x[0], x
@@ -179,6 +191,17 @@ def test_second_derivatives_of_loops_of_unknown_length():
         grad(lambda x, f=f: ops.sum(grad(lambda x: ops.sum(f(x)))(x) ** 2))(x) for f in (last, unrolled)
     )
     np.testing.assert_allclose(got, want, rtol=1e-9)
+
+
+def test_what_is_not_derived_has_no_slope():
+    """The next carry depends on what stays the same, and on the last one without a slope."""
+
+    def constant_steps(x):
+        return ops.sum(ops.scan(lambda c, _: (ops.stop_gradient(c) * x, c), x, length=3)[0])
+
+    x = normal(5)
+    [got] = compiled(grad(constant_steps), x)
+    np.testing.assert_allclose(got, x**3, rtol=1e-5)
 
 
 def test_bounds_of_a_run():
