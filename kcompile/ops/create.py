@@ -19,14 +19,13 @@ from kcompile.ir.loops import Expr, Index
 from kcompile.ir.op import Op, Sample, constant
 from kcompile.ir.types import TensorType
 from kcompile.ops import elementwise as ew
-from kcompile.ops import movement
+from kcompile.ops import movement, spans
 
 iota_op = Op("iota", cheap=True)
 one_hot_op = Op("one_hot", cheap=True)
 
-FINEST = (
-    2**20
-)  # of what numbers up to an open dimension may be fractions: formulas of extents have whole numbers
+# Of what numbers up to an open dimension may be fractions: formulas of extents have whole numbers.
+FINEST = 2**20
 
 
 # --- iota --------------------------------------------------------------------------------------------------
@@ -85,11 +84,11 @@ def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None) ->
     given = [x for x in (start, stop, step) if x is not None and not isinstance(x, Int)]
     name = dtypes.standardize(dtype) if dtype is not None else ew.common_dtype(*given) if given else "int32"
     if isinstance(first, Int) or isinstance(last, Int):
-        counted = iota(_count(first, last, step), name)
-        counted = counted if step == 1 else ew.multiply(counted, ew.as_tensor(step, name))
-        return (
-            counted if isinstance(first, int) and first == 0 else ew.add(counted, ew.as_tensor(first, name))
-        )
+        numbers = iota(_count(first, last, step), name)
+        if step != 1:
+            numbers = ew.multiply(numbers, ew.as_tensor(step, name))
+        begins_at_0 = isinstance(first, int) and first == 0
+        return numbers if begins_at_0 else ew.add(numbers, ew.as_tensor(first, name))
     return np.arange(first, last, step).astype(dtypes.numpy_dtype(name))
 
 
@@ -102,7 +101,7 @@ def _count(first: Any, last: Any, step: Any) -> int | Int:
             f"arange: with an open dimension numbers must be whole, halves, quarters ... Received: {step=}"
         )
     first, last, step = (x * scale if isinstance(x, Int) else int(x * scale) for x in parts)
-    return -((first - last) // step)
+    return spans.count(first, last, step)
 
 
 # --- one_hot -----------------------------------------------------------------------------------------------

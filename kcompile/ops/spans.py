@@ -25,12 +25,22 @@ def span(start: Bound, stop: Bound, step: int, extent: int | Int) -> tuple[int |
     if step > 0:
         first = 0 if start is None else _forwards(start, extent)
         last = extent if stop is None else _forwards(stop, extent)
-        length = last - symbolic.minimum(first, last)  # nothing, where the end lies before the start
     else:
         first = extent - 1 if start is None else _backwards(start, extent)
         last = -1 if stop is None else _backwards(stop, extent)
-        length = first - symbolic.minimum(first, last)
-    return first, symbolic.floordiv(length + (abs(step) - 1), abs(step))
+    return first, count(first, last, step)
+
+
+def count(first: int | Int, last: int | Int, step: int) -> int | Int:
+    """How many steps there are from first up or down to last, exclusive: none, where that lies behind.
+
+    >>> n = symbolic.symbol("n")
+    >>> count(1, n, 1), count(2, n, 1), count(5, 2, 1)
+    (n + -1, min(2, n)*-1 + n, 0)
+    """
+    low = symbolic.minimum(first, last)
+    length = last - low if step > 0 else first - low
+    return symbolic.floordiv(length + (abs(step) - 1), abs(step))
 
 
 def _forwards(k: int | Int, extent: int | Int) -> int | Int:

@@ -109,6 +109,9 @@ class Numbers(layers.Layer):
     [
         lambda n: ops.arange(n),
         lambda n: ops.arange(1, n, 2),
+        lambda n: ops.arange(3, n),  # nothing, of one and of two
+        lambda n: ops.arange(n, 3, -2),
+        lambda n: ops.arange(1.5, n, 0.5),
         lambda n: ops.arange(n, 0, -2),
         lambda n: ops.arange(n, -1, -1),
         lambda n: ops.arange(0, n, 2.0),
