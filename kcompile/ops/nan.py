@@ -25,12 +25,13 @@ def _present(x: Any, axis: Any, keepdims: bool) -> Any:
 COUNTED = {"float32": 2**24, "float64": 2**53}  # up to which numbers floats count exactly
 
 
-def _count(x: Any, axis: Any, keepdims: bool) -> Any:
-    """As `_present`, in the dtype of x."""
+def _count(op: str, x: Any, axis: Any, keepdims: bool) -> Any:
+    """As `_present`, in the dtype of x. op: whose axis it is."""
     dtype = dtypes.standardize(x.dtype)
-    most = math.prod(x.shape[a] for a in reduce.normalize_axes("nanmean", axis, len(x.shape)))
-    if isinstance(most, int) and most <= COUNTED.get(dtype, 0):
-        return reduce.sum(ew.where(ew.isnan(x), 0.0, 1.0), axis=axis, keepdims=keepdims)
+    most = math.prod(x.shape[a] for a in reduce.normalize_axes(op, axis, len(x.shape)))
+    if isinstance(most, int) and dtype in COUNTED and most <= COUNTED[dtype]:
+        none, one = (ew.as_tensor(n, dtype) for n in (0, 1))
+        return reduce.sum(ew.where(ew.isnan(x), none, one), axis=axis, keepdims=keepdims)
     return ew.cast(_present(x, axis, keepdims), dtype)
 
 
@@ -70,7 +71,7 @@ def nanmean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Mean of what is not NaN."""
     x = ew.as_tensor(x)
     x = ew.as_tensor(x, ew.float_of(ew.common_dtype(x)))
-    count = _count(x, axis, keepdims)
+    count = _count("nanmean", x, axis, keepdims)
     return ew.true_divide(nansum(x, axis, keepdims), count)
 
 
@@ -78,8 +79,8 @@ def nanvar(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Population variance of what is not NaN."""
     x = ew.as_tensor(x)
     x = ew.as_tensor(x, ew.float_of(ew.common_dtype(x)))
+    count = _count("nanvar", x, axis, keepdims)
     apart = ew.where(ew.isnan(x), 0, ew.subtract(x, nanmean(x, axis, True)))
-    count = _count(x, axis, keepdims)
     return ew.true_divide(reduce.sum(ew.square(apart), axis, keepdims), count)
 
 

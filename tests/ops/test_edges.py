@@ -9,6 +9,7 @@ import kcompile
 from kcompile import ops
 from kcompile.autograd.functional import grad
 from kcompile.core.dtypes import numpy_dtype
+from kcompile.ops import nan
 
 RNG = np.random.default_rng(3)
 X = RNG.normal(size=(2, 11)).astype("float32")
@@ -459,3 +460,18 @@ def test_infinities_are_no_reason_to_warn(name):
     """As little as in compiled programs; in operators of NumPy that an op is made of, too."""
     x = np.array([np.inf, -np.inf, np.nan, 3e38], "float32")
     assert getattr(ops, name)(x, x) is not None
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
+@pytest.mark.parametrize("name", ["nanmean", "nanvar", "nanstd"])
+@pytest.mark.filterwarnings("ignore:invalid value")
+def test_what_is_no_nan_is_counted_in_the_dtype_of_the_numbers(name, dtype):
+    function = getattr(ops, name)
+    for count in (0, 3):
+        x = ops.cast(np.ones((2, count)), dtype)
+        for found in (function(x, axis=1), kcompile.jit(lambda x: function(x, axis=1))(x)):
+            assert found.dtype == x.dtype
+            assert np.isnan(np.asarray(found, "float32")).all() == (count == 0)
+        assert nan._count(name, x, 1, False).dtype == x.dtype
+    with pytest.raises(ValueError, match="nanmean" if name == "nanmean" else "nanvar"):
+        function(x, axis=2)
