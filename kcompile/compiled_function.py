@@ -237,10 +237,11 @@ def _form(structure: Any) -> str:
 def _compiled(
     function: Function, args: Any, kwargs: Any, given: list[Any], arrays: dict[int, Any], shapes: Shapes
 ) -> Any:
-    from kcompile.compiler import compile_graph
     from kcompile.runtime.kernels import start_ahead
 
-    start_ahead()
+    start_ahead()  # before the compiler is loaded
+    from kcompile.compiler import compile_graph
+
     inputs = {
         k: make_parameter(f"x{k}", TensorType(shape, dtypes.standardize(a.dtype)))
         for (k, a), shape in zip(arrays.items(), shapes, strict=True)

@@ -76,9 +76,8 @@ class Emitter:
             return False
         mark, self.g.scope = self.g.mark(), origin
         try:
-            made: Any = None
-            if node.op.has_bodies:
-                made = recurrent.written(self.g, node, self.names, self.weights)
+            bodies = node.op.has_bodies
+            made: Any = recurrent.written(self.g, node, self.names, self.weights) if bodies else None
             if made is None:
                 made = rule(self.g, *(self.names[v] for v in node.inputs), **node.attrs)
         except NotImplementedError as error:  # NotInOpset among them
@@ -100,7 +99,7 @@ class Emitter:
             return False
         if node.op.has_bodies or node.op.traits.converts:  # weights of few bits stay so: see Builder.cast
             return False
-        made = {node.op for node in self.g.nodes[mark:]}
+        made = {written.op for written in self.g.nodes[mark:]}
         type_, arrays = node.values[0].type, [self.g.constants[name] for name in inputs]
         packed = any(array.itemsize == 1 and array.size > 1 for array in arrays)  # for the sake of the room
         if made <= {"Identity"} or packed or not isinstance(type_.size, int):
