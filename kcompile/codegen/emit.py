@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 
 import llvmlite.binding as llvm
 
 from kcompile.kernels.host import code_generator, host
+
+# Beyond so many addresses LLVM's strength reduction of loops is left out: there are no registers for
+# what it keeps, and its search took 60% of the code generator's time.
+_MANY_ADDRESSES = 64
 
 
 @cache
@@ -37,12 +43,27 @@ def optimize(ir_texts: list[str], entry: str, symbol: str, is_brief: bool = Fals
 
 def assembly(module: llvm.ModuleRef) -> str:
     """Machine code of an optimized module as text."""
-    return target_machine().emit_assembly(module)
+    with _strength_reduction(module):
+        return target_machine().emit_assembly(module)
 
 
 def emit_object(module: llvm.ModuleRef) -> bytes:
     """Object file (ELF, Mach-O or COFF) of an optimized module."""
-    return target_machine().emit_object(module)
+    with _strength_reduction(module):
+        return target_machine().emit_object(module)
+
+
+@contextmanager
+def _strength_reduction(module: llvm.ModuleRef) -> Iterator[None]:
+    """LLVM's option for all it compiles, in a user's own Numba functions, too: set for this module alone."""
+    is_off = str(module).count("getelementptr") > _MANY_ADDRESSES
+    if is_off:
+        llvm.set_option("kcompile", "-disable-lsr=true")
+    try:
+        yield
+    finally:
+        if is_off:
+            llvm.set_option("kcompile", "-disable-lsr=false")
 
 
 def _pass_builder(is_brief: bool) -> llvm.PassBuilder:
