@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from kcompile.codegen import scalar
-from kcompile.codegen.expressions import Statements, hoistable
+from kcompile.codegen.expressions import Scope, Statements, hoistable
 from kcompile.codegen.jam import LONGEST, ROWS_AT_A_TIME
 from kcompile.codegen.nest import column_reductions
 from kcompile.codegen.writer import Writer
@@ -21,6 +21,7 @@ WORTH_KEEPING = 5  # the cost of what is computed once a column instead of once 
 
 Span = tuple[str, str]
 InMemory = Mapping[Expr, str]
+Step = tuple[str, int | Int]  # one of several rows: in the text, and in terms of their axis
 
 
 class Columns:
@@ -110,45 +111,43 @@ class Columns:
         parts = sum(len(loops.walk(r.args[0])) for r in group)
         few = isinstance(row.extent, int) and 0 < row.extent <= SHORT_ROWS and row.extent * parts <= LONGEST
         if few and isinstance(row.extent, int) and first.attr[2] is None:
-            self._step(group, row, [str(k) for k in range(row.extent)], axis, span, done)
+            self._steps(group, row, [(str(k), k) for k in range(row.extent)], axis, span, done)
             return
         if ROWS_AT_A_TIME * parts <= LONGEST:
             rest, name = self.w.name("rest"), self.w.name("r")
             whole = f"index_div({_length(low, high)}, {ROWS_AT_A_TIME}) * {ROWS_AT_A_TIME}"
             self.w.line(f"{rest} = {whole}" if low == "0" else f"{rest} = {low} + {whole}")
             with self.w.block(f"for {name} in range({low}, {rest}, {ROWS_AT_A_TIME}):"), self.s.scope():
-                rows = [name, *(f"({name} + {k})" for k in range(1, ROWS_AT_A_TIME))]
-                self._step(group, row, rows, axis, span, done)
+                start = Axis(row.extent or 1)
+                self.s.axis_names[start] = name
+                rows = [(f"({name} + {k})" if k else name, Int.of(start) + k) for k in range(ROWS_AT_A_TIME)]
+                self._steps(group, row, rows, axis, span, done)
         name = self.w.name("r")
         with self.w.block(f"for {name} in range({rest}, {high}):"), self.s.scope():
-            self._step(group, row, [name], axis, span, done)
+            self._steps(group, row, [(name, Int.of(row))], axis, span, done)
 
-    def _step(
-        self, group: InMemory, row: Axis, rows: Sequence[str], axis: Axis, span: Span, done: InMemory
+    def _steps(
+        self, group: InMemory, row: Axis, rows: Sequence[Step], axis: Axis, span: Span, done: InMemory
     ) -> None:
         """What these rows add to every column."""
-        known = [self._known_of(name, row, group) for name in rows]
+        known = [self._known_of(step, row, group) for step in rows]
         with self.s.loop(axis, span) as j, self.s.scope():
             at = _place(j, span[0])
             self.bind(done, j, span)
             sums = {r: f"{memory}[{at}]" for r, memory in group.items()}
-            for name, same in zip(rows, known, strict=True):
-                self.s.axis_names[row] = name
-                with self.s.scope(same):
+            for step, same in zip(rows, known, strict=True):
+                with self.s.step(row, *step), self.s.scope(same):
                     values = {r: self.s.emit(r.args[0]) for r in group}
                 sums = {r: scalar.combine(r.attr[0], r.dtype, sums[r], values[r]) for r in group}
-            del self.s.axis_names[row]
             for r, memory in group.items():
                 self.w.line(f"{memory}[{at}] = {sums[r]}")
 
-    def _known_of(self, name: str, row: Axis, group: InMemory) -> dict[Expr, str]:
+    def _known_of(self, step: Step, row: Axis, group: InMemory) -> Scope:
         """What is the same in all columns of a row, computed once."""
-        self.s.axis_names[row] = name
-        with self.s.scope() as known:
+        with self.s.step(row, *step), self.s.scope() as known:
             for r in group:
                 for part in hoistable(r.args[0], set(self.s.axis_names)):
                     self.s.emit(part)
-        del self.s.axis_names[row]
         return known
 
 

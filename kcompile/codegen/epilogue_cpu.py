@@ -44,7 +44,7 @@ class Epilogue:
         # All loads before the first store.
         texts = [self.s.emit(scalar.unrounded(e, target.dtype)) for target, _, e in self.stores]
         for (target, at, _), text in zip(self.stores, texts, strict=True):
-            self.w.line(f"{self.names.buffer(target)}[{self.s.integer(flat_offset(target, at))}] = {text}")
+            self.w.line(f"{self.s.place(target, flat_offset(target, at))} = {text}")
 
     def _bind_accumulator(self) -> None:
         self.s.bind(accumulator(self.c.value.dtype), "acc")

@@ -24,6 +24,9 @@ FEW = 4  # ... even where each takes an exponential, which a masked vector compu
 CONSTANT_EXTENT = 32  # longer loops take their bound from the argument block, so that kernels are shared
 
 
+Scope = dict[Expr | str, str]  # names of expressions, and of sums in the text of offsets
+
+
 class Names:
     """Buffers and integers of a kernel's argument block."""
 
@@ -49,33 +52,59 @@ class Statements:
 
     def __init__(self, writer: Writer, names: Names, offsets: dict[tuple[Value, loops.Index], int | Int]):
         self.w, self.names, self.offsets = writer, names, offsets
-        self.scopes: list[dict[Expr, str]] = [{}]
+        self.scopes: list[Scope] = [{}]
         self.axis_names: dict[Atom, str] = {}
+        self.steps: dict[Atom, int | Int] = {}  # where along an axis one of several steps is
         self.kept: dict[
             Expr, tuple[Value, Expr, int | Int]
         ] = {}  # what reductions store of their steps, where
 
     @contextmanager
-    def scope(self, known: Mapping[Expr, str] | None = None) -> Iterator[dict[Expr, str]]:
+    def scope(self, known: Mapping[Expr | str, str] | None = None) -> Iterator[Scope]:
         """A block; yields the names given in it. known: those of a block before it that still hold."""
         self.scopes.append(dict(known or {}))
         yield self.scopes[-1]
         self.scopes.pop()
 
-    def known(self, e: Expr) -> str | None:
+    @contextmanager
+    def step(self, axis: Axis, name: str, place: int | Int) -> Iterator[None]:
+        """At one of several steps of an axis: `place` in terms of the axis, `name` in the text."""
+        self.axis_names[axis], self.steps[axis] = name, place
+        yield
+        del self.axis_names[axis], self.steps[axis]
+
+    def known(self, e: Expr | str) -> str | None:
         for scope in reversed(self.scopes):
             if e in scope:
                 return scope[e]
         return None
 
-    def bind(self, e: Expr, text: str) -> None:
+    def bind(self, e: Expr | str, text: str) -> None:
         self.scopes[-1][e] = text
 
     # -- integers ----------------------------------------------------------------------------------------
 
     def integer(self, value: int | Int) -> str:
-        text = symbolic.code(value, self._atom)
+        text = symbolic.code(self._at_step(value), self._atom)
         return f"({text})" if " " in text else text  # safe before and after any operator
+
+    def place(self, value: Value, offset: int | Int) -> str:
+        """An element in memory. What changes of the offset is computed once in a scope: elements side by side
+        share it, which Numba would type and lower again for each of them.
+        """
+        changing, constant = _split_constant(self._at_step(offset))
+        text = symbolic.code(changing, self._atom)
+        if " " in text:
+            text = self.known(text) or self._assign(text, text, "i")
+        if constant:
+            text = f"{text} + {constant}" if constant > 0 else f"{text} - {-constant}"
+        return f"{self.names.buffer(value)}[{text}]"
+
+    def _at_step(self, x: int | Int) -> int | Int:
+        """x with the numbers of steps in it added up, unless it is computed with elements of memory."""
+        if not self.steps or isinstance(x, int) or any(isinstance(atom, Dynamic) for atom in x.atoms()):
+            return x
+        return symbolic.substitute(x, self.steps)
 
     def _atom(self, atom: Atom) -> str:
         if isinstance(atom, FloorDiv):
@@ -120,10 +149,10 @@ class Statements:
 
     def element(self, e: Expr) -> str:
         """What a load reads."""
-        return f"{self.names.buffer(e.attr[0])}[{self.integer(self.offsets[e.attr])}]"
+        return self.place(e.attr[0], self.offsets[e.attr])
 
-    def _assign(self, e: Expr, text: str) -> str:
-        name = self.w.name("v")
+    def _assign(self, e: Expr | str, text: str, prefix: str = "v") -> str:
+        name = self.w.name(prefix)
         self.w.line(f"{name} = {text}")
         self.bind(e, name)
         return name
@@ -170,7 +199,7 @@ class Statements:
             self.w.line(f"{name} = {scalar.combine(e.attr[0], e.dtype, name, self.emit(e.args[0]))}")
             if e in self.kept:
                 target, part, offset = self.kept[e]
-                self.w.line(f"{self.names.buffer(target)}[{self.integer(offset)}] = {self.emit(part)}")
+                self.w.line(f"{self.place(target, offset)} = {self.emit(part)}")
             return
         with self.loop(axes[0], self.part_range(e, axes[0])), self.scope():
             bound = set(self.axis_names)
@@ -197,6 +226,13 @@ class Statements:
             self.axis_names[axis] = name
             yield name
         del self.axis_names[axis]
+
+
+def _split_constant(x: int | Int) -> tuple[int | Int, int]:
+    """x as a sum of what changes and a constant."""
+    terms = x.terms if isinstance(x, Int) else (((), x),)
+    constant = sum(coefficient for atoms, coefficient in terms if not atoms)
+    return x - constant, constant
 
 
 def is_unrolled(e: Expr, is_brief: bool = False) -> bool:

@@ -315,7 +315,7 @@ class _LoopEmitter:
         """All loads before the first store: a store may overwrite what another expression reads."""
         texts = [self.s.emit(scalar.unrounded(i.expr, i.target.dtype)) for i in items]
         for item, text in zip(items, texts, strict=True):
-            self.w.line(f"{self.names.buffer(item.target)}[{self.s.integer(item.offset)}] = {text}")
+            self.w.line(f"{self.s.place(item.target, item.offset)} = {text}")
 
     # -- column reductions -------------------------------------------------------------------------------
 
