@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import llvmlite.binding as llvm
 
-from kcompile.codegen.emit import emit_object, optimize
+from kcompile.codegen.emit import Kind, emit_object, optimize
 from kcompile.codegen.helper import Helper, Waiting
 from kcompile.codegen.source import KernelSource
 from kcompile.core.collection import paused_collection
@@ -84,15 +84,21 @@ def build_one(source: KernelSource) -> bytes:
 
 def build_ir(text: str, symbol: str) -> bytes:
     """Object file of LLVM IR that defines @kernel, which becomes `symbol`."""
-    return emit_object(optimize([text], "kernel", symbol))
+    return emit_object(optimize([text], "kernel", symbol, "written"))
 
 
 def compile_module(source: KernelSource) -> llvm.ModuleRef:
     """Optimized LLVM module of one source; `str()` of it shows whether a loop became vector code."""
     try:
-        return optimize(_ir_texts(source), "kernel", source.symbol, source.is_brief)
+        return optimize(_ir_texts(source), "kernel", source.symbol, _kind_of(source))
     except Exception as error:
         raise _compile_error(source, error) from error
+
+
+def _kind_of(source: KernelSource) -> Kind:
+    if source.language == "llvm":
+        return "written"
+    return "brief" if source.is_brief else "lowered"
 
 
 def _ir_texts(source: KernelSource) -> list[str]:

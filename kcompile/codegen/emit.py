@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from typing import Literal
 
 import llvmlite.binding as llvm
 
@@ -24,11 +25,12 @@ def target_machine() -> llvm.TargetMachine:
     return code_generator(host(), opt=3, reloc="pic", codemodel="small")
 
 
-def optimize(ir_texts: list[str], entry: str, symbol: str, is_brief: bool = False) -> llvm.ModuleRef:
-    """Link the texts, keep only function `entry` (renamed to `symbol`) visible, run LLVM's passes.
+# Of Numba's IR, of a kernel that is not worth vector loops, of IR that was written as vector code already.
+Kind = Literal["lowered", "brief", "written"]
 
-    is_brief: without vector loops.
-    """
+
+def optimize(ir_texts: list[str], entry: str, symbol: str, kind: Kind = "lowered") -> llvm.ModuleRef:
+    """Link the texts, keep only function `entry` (renamed to `symbol`) visible, run LLVM's passes."""
     module, *linked = map(llvm.parse_assembly, ir_texts)
     for other in linked:
         module.link_in(other)
@@ -36,8 +38,9 @@ def optimize(ir_texts: list[str], entry: str, symbol: str, is_brief: bool = Fals
     module.data_layout = str(target_machine().target_data)
     _hide_all_but(module, entry, symbol)
     module.verify()
-    builder = _pass_builder(is_brief)
-    builder.getModulePassManager().run(module, builder)
+    builder = _pass_builder(kind)
+    passes = _few_passes() if kind == "written" else builder.getModulePassManager()
+    passes.run(module, builder)
     return module
 
 
@@ -66,9 +69,20 @@ def _strength_reduction(module: llvm.ModuleRef) -> Iterator[None]:
             llvm.set_option("kcompile", "-disable-lsr=false")
 
 
-def _pass_builder(is_brief: bool) -> llvm.PassBuilder:
-    options = llvm.create_pipeline_tuning_options(speed_level=1 if is_brief else 2)
-    options.loop_vectorization = not is_brief
+def _few_passes() -> llvm.ModulePassManager:
+    """Constants are folded and equal addresses joined; loops stay as they are."""
+    passes = llvm.create_new_module_pass_manager()
+    passes.add_always_inliner_pass()
+    passes.add_sroa_pass()
+    passes.add_instruction_combine_pass()
+    passes.add_new_gvn_pass()
+    passes.add_simplify_cfg_pass()
+    return passes
+
+
+def _pass_builder(kind: Kind) -> llvm.PassBuilder:
+    options = llvm.create_pipeline_tuning_options(speed_level=1 if kind == "brief" else 2)
+    options.loop_vectorization = kind != "brief"
     options.slp_vectorization = False
     options.loop_unrolling = False  # a fifth of the compile time, and no kernel was faster for it
     return llvm.create_pass_builder(target_machine(), options)

@@ -46,3 +46,11 @@ done:
   ret void
 }}
 """
+
+
+def test_what_is_written_as_vector_code_keeps_its_loops() -> None:
+    """Numba's loops become vectors; those of a kernel that was written by hand are left alone."""
+    text = _sums_of_columns(4)
+    lowered, written = (str(optimize([text], "kernel", "sums", kind)) for kind in ("lowered", "written"))
+    assert "x float>" in lowered
+    assert "x float>" not in written and written.count("fadd") == 4
