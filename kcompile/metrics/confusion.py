@@ -178,7 +178,7 @@ class _Count(Metric):
         self.accumulator.assign(self.accumulator.value + getattr(decisions, self.counted)())
 
     def result(self) -> Any:
-        counts = ops.copy(self.accumulator.value)  # later updates must not change it
+        counts = self.accumulator.value
         return counts[0] if len(self.thresholds) == 1 else counts
 
     def get_config(self) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from kcompile.core.storage import detached
 from kcompile.ops.misfits import FAILURES, misfit, whole_numbers, with_whole
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -64,7 +65,10 @@ def guarded(function: F) -> F:
 
 
 def public(function: F) -> F:
-    """A function of ops, recorded as one operation when called on placeholders; guarded."""
+    """A function of ops, recorded as one operation when called on placeholders; guarded.
+
+    What it gives shares no memory with variables, which keep changing.
+    """
 
     @functools.wraps(function)
     def run(*args: Any, **kwargs: Any) -> Any:
@@ -72,7 +76,7 @@ def public(function: F) -> F:
             assert _record is not None
             return _record(call, args, kwargs)
         with np.errstate(all="ignore"):  # infinities and NaNs are results like others, as compiled
-            return function(*args, **kwargs)
+            return detached(function(*args, **kwargs))
 
     call = guarded(run)
     call.__module__ = "kcompile.ops"

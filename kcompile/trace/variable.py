@@ -13,6 +13,7 @@ import numpy as np
 
 from kcompile.core import dtypes, open_extents
 from kcompile.core.errors import NoNumbersError, ShapeError, message
+from kcompile.core.storage import aligned_storage, detached
 from kcompile.ir.graph import HAS_NUMBERS, Value
 from kcompile.ir.op import make_variable
 from kcompile.ir.types import TensorType
@@ -22,16 +23,6 @@ from kcompile.trace.naming import auto_name, checked_name
 _uids = itertools.count(1)
 _counters: dict[str, int] = {}
 _scopes = threading.local()
-ALIGNMENT = 64
-
-
-def aligned_empty(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
-    """An uninitialized array whose first element lies on a cache line."""
-    dtype = np.dtype(dtype)
-    size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
-    raw = np.empty(size + ALIGNMENT, np.uint8)
-    start = -raw.ctypes.data % ALIGNMENT
-    return raw[start : start + size].view(dtype).reshape(shape)
 
 
 class name_scope:
@@ -186,7 +177,7 @@ class Variable:
         self._dtype = dtypes.standardize(value.dtype)
         self.shape: tuple[int, ...] = tuple(value.shape)
         open_extents.refuse_invented(self.shape)
-        self._array = aligned_empty(self.shape, value.dtype)
+        self._array = aligned_storage(self.shape, value.dtype)
         self._array[...] = value
         self.leaf: Value = make_variable(self.uid, self.name, TensorType(self.shape, self._dtype))
         self._before_read: Callable[[], None] | None = None
@@ -208,8 +199,8 @@ class Variable:
 
     @property
     def value(self) -> Any:
-        """The current value: an array, or a symbolic tensor while tracing."""
-        return self.__kcompile_value__()
+        """The current value: an array of its own, or a symbolic tensor while tracing."""
+        return detached(self.__kcompile_value__())
 
     @property
     def array(self) -> np.ndarray:
@@ -240,7 +231,7 @@ class Variable:
         if scope is not None:
             return scope.assign(self, value)
         self.write(np.asarray(value))
-        return self._array
+        return self._array.copy()
 
     def write(self, array: Any) -> None:
         """Put numbers into the storage, whatever trace runs."""
@@ -248,11 +239,11 @@ class Variable:
         writes.note()
 
     def assign_add(self, value: Any) -> Any:
-        current = self.value
+        current = self.__kcompile_value__()
         return self.assign(current + _value(value, str(current.dtype)))
 
     def assign_sub(self, value: Any) -> Any:
-        current = self.value
+        current = self.__kcompile_value__()
         return self.assign(current - _value(value, str(current.dtype)))
 
     def numpy(self) -> np.ndarray:
@@ -272,7 +263,7 @@ class Variable:
         return f"<Variable path={self.path}, shape={self.shape}, dtype={self._dtype}, value={self._array}>"
 
     def __getitem__(self, key: Any) -> Any:
-        return self.value[key]
+        return detached(self.__kcompile_value__()[key])
 
     def __reduce__(self) -> Any:
         """A copy is another variable: programs know variables by their identity."""
@@ -286,15 +277,21 @@ class Variable:
         return _copied, (self.numpy(), made, rest)
 
     def __neg__(self) -> Any:
-        return -self.value
+        return -self.__kcompile_value__()
+
+    def __pos__(self) -> Any:
+        return self.value
+
+    def __invert__(self) -> Any:
+        return ~self.__kcompile_value__()
 
     def __abs__(self) -> Any:
-        return abs(self.value)
+        return abs(self.__kcompile_value__())
 
     def __round__(self, ndigits: int | None = None) -> Any:
         from kcompile.ops import elementwise as ew
 
-        return ew.round(self.value, ndigits or 0)
+        return detached(ew.round(self.__kcompile_value__(), ndigits or 0))
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -369,8 +366,8 @@ def _compared(a: Variable, b: Any, method: str) -> Any:
 
 
 def _operate(a: Variable, b: Any, method: str) -> Any:
-    left = a.value
-    right = b.value if isinstance(b, Variable) else b
+    left = a.__kcompile_value__()
+    right = b.__kcompile_value__() if isinstance(b, Variable) else b
     result = getattr(left, method)(right)
     if result is NotImplemented:
         mirrored = f"__{method[3:]}" if method.startswith("__r") else f"__r{method[2:]}"
