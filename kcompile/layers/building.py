@@ -118,7 +118,7 @@ def outputs_of(layer: Any, spec: Any) -> Any:
     trace. The library's own layers are traced, which gives dtypes too, and layers whose call builds others.
     """
     method = layer.compute_output_shape
-    own = getattr(method, "__module__", "").startswith("kcompile.")
+    own = (method.__module__ or "").startswith("kcompile.")  # None in a namespace without a name
     if is_default(method) or own or not all(inner.built for inner in layer._layers):
         return infer_output(layer._call, *spec.bound.args, **spec.bound.kwargs)
     return placeholders(as_shapes(method(**shapes_for(method, spec.shapes()))), layer.compute_dtype)

@@ -108,3 +108,16 @@ def test_an_activation_can_be_taken_away(layer, shape):
     np.testing.assert_allclose(np.maximum(free, 0), up, rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(model.predict(-x, verbose=0), -free, rtol=1e-5, atol=1e-6)
     assert layer.get_config()["activation"] in (None, "linear")
+
+
+def test_a_layer_of_a_namespace_without_a_name():
+    text = """
+class Own(layers.Layer):
+    def compute_output_shape(self, shape):
+        return shape
+    def call(self, x):
+        return x * 2
+"""
+    within = {"layers": layers}
+    exec(text, within)
+    assert within["Own"]()(keras.Input((3,))).shape == (None, 3)
