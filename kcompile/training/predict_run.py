@@ -69,8 +69,8 @@ class PredictRun:
             return [np.asarray(one) for one in tree.flatten(found)]
         x = batches[0]
         program = self._programs.predict(x)
-        self._form = program.result
         outputs: list[np.ndarray] = program.run(*leaves_of(x))
+        self._form = program.result  # a step that is Python knows it when it has run
         return outputs
 
     @property

@@ -152,3 +152,11 @@ def test_steps_in_python_give_each_name_its_array():
         model.compile(loss="mse", run_eagerly=eagerly)
         assert np.all(model.predict(x, verbose=0) == 10)
         assert model.test_on_batch(x, np.zeros((4, 2))) == 100
+
+
+def test_steps_in_python_predict_several_outputs_over_several_batches():
+    compiled, eager = network(), network(run_eagerly=True)
+    eager.set_weights(compiled.get_weights())
+    found = [model.predict(DATA, batch_size=7, verbose=0)["o"] for model in (eager, compiled)]
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
