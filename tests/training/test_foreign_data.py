@@ -108,6 +108,9 @@ def test_pandas(expected):
         as_array(pandas.DataFrame({"a": [1], "t": ["text"]}), "x")
     with pytest.raises(ValueError, match="Invalid dtype of `y`"):
         as_array(pandas.Series(["a", "b"], dtype="category"), "y")
+    for digits in (["1", "2"], ["1", None]):  # text is text, whatever it says
+        with pytest.raises(ValueError, match="Invalid dtype of `y`"):
+            as_array(pandas.Series(digits, dtype="string"), "y")
 
 
 def test_torch(expected):

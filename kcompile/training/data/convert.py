@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -104,7 +103,6 @@ def _table(x: Any, what: str, text: bool) -> np.ndarray:
 
 def _column(series: Any, what: str, text: bool) -> np.ndarray:
     array = np.asarray(series)
-    if array.dtype == object and hasattr(series.dtype, "na_value"):  # nullable numbers; missing ones are NaN
-        with suppress(TypeError, ValueError):
-            array = series.to_numpy(dtype=config.floatx(), na_value=np.nan)
+    if array.dtype == object and series.dtype.kind in "biuf":  # nullable numbers; missing ones are NaN
+        array = series.to_numpy(dtype=config.floatx(), na_value=np.nan)
     return array if text and dtypes.is_text(array) else _checked(array, what)
