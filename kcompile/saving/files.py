@@ -17,7 +17,7 @@ from kcompile.saving.safe_zip import ModelArchive
 from kcompile.saving.shards import opened_shards, write_shards
 from kcompile.saving.weights import read_weights, write_weights
 
-FilePath = str | os.PathLike[str]
+FilePath = str | bytes | os.PathLike[str]
 LEGACY = (".h5", ".hdf5")
 WEIGHTS = ".weights.h5"
 SHARDS = ".weights.json"
@@ -117,11 +117,11 @@ def save_weights(
         raise ValueError(f"Invalid keyword arguments: {kwargs}")
     path = _path(filepath)
     if max_shard_size is None and not path.name.endswith(WEIGHTS):
-        raise ValueError(f"The filename must end in `.weights.h5`. Received: filepath={filepath}")
+        raise ValueError(f"The filename must end in `.weights.h5`. Received: filepath={path}")
     if max_shard_size is not None and not path.name.endswith(SHARDS):
         raise ValueError(
             "The filename must end in `.weights.json` when `max_shard_size` is specified. Received: "
-            f"filepath={filepath}"
+            f"filepath={path}"
         )
     _check_built(model, "saving")
     if not overwrite and not _may_replace(path):
@@ -152,9 +152,7 @@ def load_weights(model: Any, filepath: FilePath, skip_mismatch: bool = False, **
         read_weights(model, root, path.name, skip_mismatch, objects_to_skip=left_alone or ())
 
     if by_name and (path.suffix not in LEGACY or path.name.endswith(WEIGHTS)):
-        raise ValueError(
-            f"`by_name` only supports loading legacy '.h5' or '.hdf5' files. Received: {filepath}"
-        )
+        raise ValueError(f"`by_name` only supports loading legacy '.h5' or '.hdf5' files. Received: {path}")
     if left_alone is not None and not path.name.endswith((WEIGHTS, SHARDS)):
         raise ValueError("`objects_to_skip` only supports loading '.weights.h5' files.")
     if path.suffix == ".keras":
@@ -183,16 +181,17 @@ def _in_hdf5(path: Path, use: Callable[[Group], Any]) -> Any:
 
 
 def _path(filepath: FilePath) -> Path:
-    if "://" in os.fspath(filepath):
-        raise ValueError(f"Only local files are supported. Received: filepath={filepath}")
-    return Path(filepath)
+    path = os.fsdecode(filepath)  # paths may be bytes, as those of `open`
+    if "://" in path:
+        raise ValueError(f"Only local files are supported. Received: filepath={path}")
+    return Path(path)
 
 
 def _existing(filepath: FilePath) -> Path:
     path = _path(filepath)
     if not path.is_file():
         kind = FileNotFoundError if path.suffix in LEGACY else ValueError  # as in Keras
-        raise kind(f"File not found: filepath={filepath}. Please ensure the file is an accessible file.")
+        raise kind(f"File not found: filepath={path}. Please ensure the file is an accessible file.")
     return path
 
 

@@ -259,6 +259,17 @@ def test_names_to_save_under(name, tmp_path):
         saving.load_model(path)
 
 
+@pytest.mark.parametrize("name", ["m.keras", "m.h5"])
+def test_paths_may_be_bytes(name, tmp_path):
+    model, path = small(), os.fsencode(tmp_path / name)
+    model.save(path)
+    other = saving.load_model(path)
+    np.testing.assert_array_equal(other.get_weights()[0], model.get_weights()[0])
+    other.load_weights(path)
+    with pytest.raises(ValueError, match="extension"):
+        model.save(os.fsencode(tmp_path / "m"))
+
+
 def test_files_that_are_not_there(tmp_path):
     for name, kind in (("m.keras", ValueError), ("m.h5", FileNotFoundError)):
         with pytest.raises(kind, match="File not found"):
