@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from kcompile.core import dtypes
 from kcompile.core.errors import BroadcastError, ShapeError, message
 from kcompile.core.open_extents import joined
 from kcompile.core.symbolic import Int
@@ -21,6 +22,7 @@ from kcompile.ir.op import Op, Sample
 from kcompile.ir.traits import Traits
 from kcompile.ir.types import Shape, TensorType
 from kcompile.ops import cutting, movement, phases
+from kcompile.ops import elementwise as ew
 from kcompile.ops.contract_onnx import contract_onnx
 
 # A map gives, per dimension of an operand, terms (coefficient, axis number) whose sum is the position there.
@@ -228,7 +230,7 @@ def _einsum_decompose(*xs: Any, subscripts: str) -> Any:
         from kcompile.ops import reduce
 
         gone = tuple(k for k, c in enumerate(letters) if c not in output)
-        y = reduce.sum(x, axis=gone) if gone else x
+        y = ew.cast(reduce.sum(x, axis=gone), dtypes.standardize(x.dtype)) if gone else x  # sums widen
         left = [c for c in letters if c in output]
         return movement.transpose(y, tuple(left.index(c) for c in output))
     x, letters = xs[0], inputs[0]

@@ -29,3 +29,15 @@ def test_dtypes(name, traced):
     wanted = "int32" if name in WIDE else "int8"
     assert found.dtype.name == wanted
     np.testing.assert_array_equal(found, exact.astype(wanted))  # int8 wraps around
+
+
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int16", "uint16", "int64", "float16"])
+@pytest.mark.parametrize("subscripts", ["ij->j", "ij->", "ii->"])
+def test_sums_of_one_operand_keep_its_dtype(subscripts, dtype):
+    x = np.array([[200, 100], [30, 90]]).astype(dtype)
+    found = [
+        f(x) for f in (lambda x: ops.einsum(subscripts, x), keras.jit(lambda x: ops.einsum(subscripts, x)))
+    ]
+    for y in found:
+        assert y.dtype.name == dtype
+        np.testing.assert_array_equal(y, np.einsum(subscripts, x))
