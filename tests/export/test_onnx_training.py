@@ -199,6 +199,28 @@ def test_a_table_that_is_cut_to_an_open_length(tmp_path):
         np.testing.assert_allclose(runner.state[weight.path], weight.array, **CLOSE)
 
 
+@pytest.mark.parametrize("others", [0, 1], ids=["two inputs", "three"])
+def test_sequences_and_a_mask_of_their_steps(others, tmp_path):
+    """Which cannot be told from a mask of one step that is broadcast, unless the lengths are one."""
+    kcompile.utils.set_random_seed(4)
+    x, mask = kcompile.Input((None, 4)), kcompile.Input((None,), dtype="bool")
+    more = [kcompile.Input((None, 4)) for _ in range(others)]
+    y = layers.MultiHeadAttention(2, 3)([*more, x][0], x, attention_mask=mask[:, None])
+    model = kcompile.Model([*more, x, mask], layers.Dense(2)(y))
+    model.compile("sgd", "mse")
+    model.export(tmp_path / "step.onnx", format="onnx", training=True, verbose=False)
+    runner, rng = Runner(tmp_path / "step.onnx"), np.random.default_rng(0)
+    for steps in (5, 2):
+        queries = [rng.normal(size=(3, 7, 4)).astype("float32") for _ in more]
+        x, y = (
+            rng.normal(size=(3, n, k)).astype("float32") for n, k in ((steps, 4), (7 if more else steps, 2))
+        )
+        batch = [*queries, x, rng.uniform(size=(3, steps)) < 0.8]
+        np.testing.assert_allclose(runner.step(*batch, y)["loss"], model.train_on_batch(batch, y), **CLOSE)
+    for weight in model.weights:
+        np.testing.assert_allclose(runner.state[weight.path], weight.array, **CLOSE)
+
+
 def test_frozen_weights_stay_and_the_learning_rate_is_an_input(tmp_path):
     kcompile.utils.set_random_seed(4)
     model = kcompile.Sequential(

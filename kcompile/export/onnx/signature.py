@@ -27,6 +27,9 @@ ROLES |= {4: ("depth", "height", "width", "channels")}
 MULTIPLES = (1, 2, 4, 8, 16, 32, 64)
 TRIES = 16  # of what else, and of pairs of inputs: each traces the model once or twice
 
+# For each input a prefix, and the dimensions whose roles its own have: see `Spec.type`.
+Way = tuple[tuple[str, int], ...]
+
 
 @dataclass(frozen=True)
 class Spec:
@@ -54,11 +57,15 @@ class Spec:
         """Does more than the batch vary?"""
         return not all(isinstance(d, int) for d in self.shape[1:])
 
-    def type(self, prefix: str) -> TensorType:
-        """The first dimension is the batch; open ones have names of their role, with a prefix."""
+    def type(self, prefix: str, most: int = 0) -> TensorType:
+        """The first dimension is the batch; open ones have names of their role, with a prefix.
+
+        most: the roles are those of an input of so many dimensions behind the batch, if it has more.
+        """
         rest = len(self.shape) - 1
-        roles = ROLES.get(rest, tuple(f"dim{k + 1}" for k in range(rest)))
-        wanted = ["batch", *(f"{prefix}{role}" for role in roles)]
+        most = max(rest, most)
+        roles = ROLES.get(most, tuple(f"dim{k + 1}" for k in range(most)))
+        wanted = ["batch", *(f"{prefix}{role}" for role in roles[:rest])]
         shape: list[int | Int] = []
         for axis, (name, dim) in enumerate(zip(wanted, self.shape, strict=True)):
             step = self.multiple if axis else 1
@@ -128,12 +135,12 @@ def _specs(structure: Any, count: Iterator[int], path: tuple[str, ...] = ()) -> 
 def _with_open_sizes(model: Any, specs: list[Any]) -> Traced:
     """The trace in which as little as possible is asked of open sizes."""
     flat = tree.flatten(specs)
-    ways, wrong = _prefixes({s.name: s.is_open for s in flat}), None
+    (ways, few), wrong = _ways({s.name: len(s.shape) - 1 if s.is_open else 0 for s in flat}), None
 
     def trials(multiples: Iterable[int]) -> Iterator[tuple[int, Callable[[], Traced]]]:
         for multiple in multiples:
             of_these = tree.map_structure(partial(replace, multiple=multiple), specs)
-            for way in ways if multiple == 1 else dict.fromkeys(map(tuple, (ways[0], ways[-1]))):
+            for way in ways if multiple == 1 else few:
                 yield multiple, partial(_traced, model, of_these, tree.flatten(of_these), way)
 
     for multiple, trial in trials(MULTIPLES if any(s.is_open for s in flat) else (1,)):
@@ -167,21 +174,28 @@ def _steps(graph: Graph, most: int = 4096) -> list[int]:
     return [*found[: TRIES - 1], *found[TRIES - 1 :][-1:]]  # the last is a multiple of most others
 
 
-def _prefixes(names: Mapping[str, bool]) -> list[list[str]]:
-    """What goes before the names of the inputs' open dimensions: equal names are equal extents.
+def _ways(ranks: Mapping[str, int]) -> tuple[list[Way], list[Way]]:
+    """Ways to name the inputs' open dimensions, and those of them that are not for two inputs alone.
 
-    At first each input has its own, then two of them share theirs, at last all do. names: do the inputs have
-    open dimensions?
+    Equal names are equal extents. At first each input has its own, then two of them share theirs, then all
+    do; at last those of different ranks, too, as a sequence and its mask.
 
-    >>> _prefixes({"a": True, "b": True})
-    [['a_', 'b_'], ['', '']]
+    ranks: how many dimensions an input has behind the batch, 0 if none of them is open.
+
+    >>> _ways({"a": 1, "b": 1})[0]
+    [(('a_', 0), ('b_', 0)), (('', 0), ('', 0))]
     """
-    own = [f"{name}_" for name in names]
-    are_open = [k for k, is_open in enumerate(names.values()) if is_open]
+    own = tuple((f"{name}_", 0) for name in ranks)
+    are_open = [k for k, rank in enumerate(ranks.values()) if rank]
     pairs = itertools.combinations(are_open, 2) if len(are_open) > 2 else ()
-    few = itertools.islice(pairs, TRIES)
-    joined = [[own[a] if k == b else text for k, text in enumerate(own)] for a, b in few]
-    return [*([own] if len(names) > 1 else []), *joined, [""] * len(names)]
+    joined = []
+    for pair in itertools.islice(pairs, TRIES):
+        names = (own[pair[0]][0], max(rank for k, rank in enumerate(ranks.values()) if k in pair))
+        joined.append(tuple(names if k in pair else way for k, way in enumerate(own)))
+    different = len(set(ranks.values()) - {0}) > 1
+    shared = [(("", most),) * len(ranks) for most in ((0, max(ranks.values())) if different else (0,))]
+    apart = [own] if len(ranks) > 1 else []
+    return [*apart, *joined, *shared], [*apart, *shared]
 
 
 BEHIND = "export the part behind the layers for text: Model(layer.output, model.output)"
@@ -200,9 +214,9 @@ def refuse_text(model: Any, specs: list[Spec], hint: str = BEHIND) -> None:
         )
 
 
-def _traced(model: Any, specs: list[Any], flat: list[Spec], prefixes: Sequence[str]) -> Traced:
+def _traced(model: Any, specs: list[Any], flat: list[Spec], way: Way) -> Traced:
     text = TextCalls()
-    inputs = [make_parameter(s.name, s.type(prefix)) for s, prefix in zip(flat, prefixes, strict=True)]
+    inputs = [make_parameter(s.name, s.type(*names)) for s, names in zip(flat, way, strict=True)]
     run = call_of(model, text) if takes_or_makes_text(model) else partial(model, training=False)
 
     def call(*values: Any) -> Any:
