@@ -276,3 +276,18 @@ def test_what_takes_more_room_than_it_is_made_of_stays_computed():
     model = same(lambda x: ops.matmul(x, ops.cast(kept, "float32")) / 1000, normal(1, 100))
     assert ops_of(model) == ["Cast", "MatMul", "Div"]
     assert model.ByteSize() < 2 * small.nbytes
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda x, w: ops.matmul(x, ops.inv(w)),
+        lambda x, w: ops.matmul(x, ops.matmul(*ops.qr(w))),
+        lambda x, w: ops.matmul(x, ops.svd(w, full_matrices=False)[2]),
+        lambda x, w: ops.matmul(x, ops.where(ops.abs(w) > 0.5, w, 0.0)),
+        lambda x, w: ops.matmul(x, ops.lstsq(w, w)),
+    ],
+)
+def test_what_loops_compute_of_weights_alone_is_computed_once(build):
+    w = Variable(np.random.default_rng(3).normal(size=(4, 4)).astype("float32") + np.eye(4, dtype="float32"))
+    assert ops_of(same(lambda x: build(x, w), normal(2, 4))) == ["MatMul"]

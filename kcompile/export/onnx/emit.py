@@ -85,12 +85,16 @@ class Emitter:
         if made is None:
             self.g.undo(mark)
             return False
-        if not isinstance(made, tuple) and self._is_known(node, mark):
-            arrays = tuple(self.g.constants[self.names[v]] for v in node.inputs)
-            self.g.undo(mark)
-            made = self.g.constant(node.op.evaluate(arrays, node.attrs), made)
-        self._bind(node, made if isinstance(made, tuple) else (made,))
+        names = made if isinstance(made, tuple) else (made,)
+        self._bind(node, self._as_constants(node, names, mark) if self._is_known(node, mark) else names)
         return True
+
+    def _as_constants(self, node: Node, names: Sequence[str], mark: int) -> tuple[str, ...]:
+        """What the node's operation makes of constants, in the place of the nodes written since `mark`."""
+        arrays = tuple(self.g.constants[self.names[v]] for v in node.inputs)
+        self.g.undo(mark)
+        made = node.op.evaluate(arrays, node.attrs)
+        return tuple(map(self.g.constant, made if isinstance(made, tuple) else (made,), names))
 
     def _is_known(self, node: Node, mark: int) -> bool:
         """Do nodes compute it, each call again, of constants alone that take no less room?"""
@@ -100,12 +104,14 @@ class Emitter:
         if node.op.has_bodies or node.op.traits.converts:  # weights of few bits stay so: see Builder.cast
             return False
         made = {written.op for written in self.g.nodes[mark:]}
-        type_, arrays = node.values[0].type, [self.g.constants[name] for name in inputs]
-        packed = any(array.itemsize == 1 and array.size > 1 for array in arrays)  # for the sake of the room
-        if made <= {"Identity"} or packed or not isinstance(type_.size, int):
+        types, arrays = [v.type for v in node.values], [self.g.constants[name] for name in inputs]
+        if made <= {"Identity"} or not node.op.has("reference"):
             return False
+        sizes = [t.size * dtypes.itemsize(t.dtype) for t in types if isinstance(t.size, int)]
+        packed = any(array.itemsize == 1 and array.size > 1 for array in arrays)  # for the sake of the room
         given = sum(array.nbytes for array in arrays)
-        return type_.size * dtypes.itemsize(type_.dtype) <= (given if made <= REPEATS else max(ROOM, given))
+        room = given if packed or made <= REPEATS else max(ROOM, given)
+        return len(sizes) == len(types) and sum(sizes) <= room
 
     def _by_parts(self, node: Node, origin: str) -> bool:
         """Write what the op decomposes into; False if it does not decompose."""
@@ -118,8 +124,12 @@ class Emitter:
         finally:
             set_origin(outer)
         parts = made if isinstance(made, tuple) else (made,)
+        mark, lacking = self.g.mark(), dict(self.unsupported)
         self.emit(parts, origin)
-        self._bind(node, tuple(self.names[part] for part in parts))
+        names = tuple(self.names[part] for part in parts)
+        if self._is_known(node, mark):  # whatever ONNX has for its parts
+            names, self.unsupported = self._as_constants(node, names, mark), lacking
+        self._bind(node, names)
         return True
 
     def write_text(self, text: TextCalls) -> None:
