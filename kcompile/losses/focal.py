@@ -6,8 +6,8 @@ from typing import Any
 
 from kcompile import ops
 from kcompile.core import config
-from kcompile.losses.loss import LossFunctionWrapper, fitting
-from kcompile.losses.probabilistic import _check_axis, pair, smooth, smooth_binary
+from kcompile.losses.loss import LossFunctionWrapper, fitting, pair
+from kcompile.losses.probabilistic import _check_axis, smooth, smooth_binary
 
 
 def binary_focal_crossentropy(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from kcompile import dtype_policies, ops
-from kcompile.core import tree
+from kcompile.core import dtypes, tree
 from kcompile.core.config import floatx
 from kcompile.core.errors import ArgumentError
 from kcompile.core.serialization import deserialize_keras_object, serialize_keras_object
@@ -133,6 +133,16 @@ def tensor(x: Any, dtype: str | None = None) -> Any:
     if not isinstance(x, Symbolic):
         return ew.as_tensor(x, dtype)
     return x if dtype is None or ops.dtype(x) == dtype else ops.cast(x, dtype)
+
+
+def pair(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
+    """Both as tensors of the prediction's dtype, as floats where that is of whole numbers: beside Python's
+    floats NumPy would make doubles of them, and a compiled step would not.
+    """
+    y_pred = tensor(y_pred)
+    dtype = ops.dtype(y_pred)
+    y_true = tensor(y_true, dtype)
+    return (tensor(y_true, floatx()), tensor(y_pred, floatx())) if dtypes.is_int(dtype) else (y_true, y_pred)
 
 
 def standardize_reduction(reduction: str | None) -> str | None:

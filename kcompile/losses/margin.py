@@ -5,12 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kcompile import ops
-from kcompile.losses.loss import LossFunctionWrapper, fitting, tensor
-
-
-def _labels(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
-    y_pred = tensor(y_pred)
-    return fitting(tensor(y_true, str(y_pred.dtype)), y_pred)
+from kcompile.losses.loss import LossFunctionWrapper, fitting, pair
 
 
 def signed(y_true: Any) -> Any:
@@ -21,19 +16,19 @@ def signed(y_true: Any) -> Any:
 
 def hinge(y_true: Any, y_pred: Any) -> Any:
     """mean(max(1 - y_true y_pred, 0)) over the last axis."""
-    y_true, y_pred = _labels(y_true, y_pred)
+    y_true, y_pred = fitting(*pair(y_true, y_pred))
     return ops.mean(ops.maximum(1.0 - signed(y_true) * y_pred, 0.0), axis=-1)
 
 
 def squared_hinge(y_true: Any, y_pred: Any) -> Any:
     """mean(max(1 - y_true y_pred, 0)^2) over the last axis."""
-    y_true, y_pred = _labels(y_true, y_pred)
+    y_true, y_pred = fitting(*pair(y_true, y_pred))
     return ops.mean(ops.square(ops.maximum(1.0 - signed(y_true) * y_pred, 0.0)), axis=-1)
 
 
 def categorical_hinge(y_true: Any, y_pred: Any) -> Any:
     """max(1 + largest score of the wrong classes - score of the right one, 0); y_true is one-hot."""
-    y_true, y_pred = _labels(y_true, y_pred)
+    y_true, y_pred = fitting(*pair(y_true, y_pred))
     right = ops.sum(y_true * y_pred, axis=-1)
     wrong = ops.max((1.0 - y_true) * y_pred, axis=-1)
     return ops.maximum(wrong - right + 1.0, 0.0)

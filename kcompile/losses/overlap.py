@@ -6,8 +6,7 @@ from typing import Any
 
 from kcompile import ops
 from kcompile.core import config
-from kcompile.losses.loss import LossFunctionWrapper, fitting
-from kcompile.losses.probabilistic import pair
+from kcompile.losses.loss import LossFunctionWrapper, fitting, pair
 
 
 def dice(y_true: Any, y_pred: Any, axis: Any = None) -> Any:

@@ -7,14 +7,8 @@ from typing import Any
 from kcompile import ops
 from kcompile.core import config
 from kcompile.core.errors import BroadcastError
-from kcompile.losses.loss import LossFunctionWrapper, fitting, tensor
+from kcompile.losses.loss import LossFunctionWrapper, fitting, pair, tensor
 from kcompile.trace.masks import set_mask
-
-
-def pair(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
-    """Both tensors in the prediction's dtype."""
-    y_pred = tensor(y_pred)
-    return tensor(y_true, str(y_pred.dtype)), y_pred
 
 
 def _check_axis(axis: Any) -> None:

@@ -7,10 +7,10 @@ from typing import Any
 
 from kcompile import ops
 from kcompile.core import config
-from kcompile.losses.loss import LossFunctionWrapper, fitting, squeeze_or_expand_to_same_rank, tensor
+from kcompile.losses.loss import LossFunctionWrapper, fitting, pair, squeeze_or_expand_to_same_rank
 
 
-def pair(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
+def fitting_pair(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
     """Both tensors in the prediction's dtype and at one rank.
 
     Raises:  ValueError where one is None, BroadcastError (a TypeError and a ValueError) where their shapes do
@@ -18,8 +18,7 @@ def pair(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
     """
     if y_true is None or y_pred is None:
         raise ValueError(f"Labels and predictions are needed. Received: y_true={y_true}, y_pred={y_pred}")
-    y_pred = tensor(y_pred)
-    return fitting(*squeeze_or_expand_to_same_rank(tensor(y_true, str(y_pred.dtype)), y_pred))
+    return fitting(*squeeze_or_expand_to_same_rank(*pair(y_true, y_pred)))
 
 
 def mean_squared_error(y_true: Any, y_pred: Any) -> Any:
@@ -29,33 +28,33 @@ def mean_squared_error(y_true: Any, y_pred: Any) -> Any:
     >>> mean_squared_error(np.array([[0.0, 2.0]]), np.array([[1.0, 1.0]])).tolist()
     [1.0]
     """
-    y_true, y_pred = pair(y_true, y_pred)
+    y_true, y_pred = fitting_pair(y_true, y_pred)
     return ops.mean(ops.square(y_true - y_pred), axis=-1)
 
 
 def mean_absolute_error(y_true: Any, y_pred: Any) -> Any:
     """mean(|y_true - y_pred|) over the last axis: (n, d) -> (n,)."""
-    y_true, y_pred = pair(y_true, y_pred)
+    y_true, y_pred = fitting_pair(y_true, y_pred)
     return ops.mean(ops.abs(y_true - y_pred), axis=-1)
 
 
 def mean_absolute_percentage_error(y_true: Any, y_pred: Any) -> Any:
     """100 mean(|y_true - y_pred| / max(|y_true|, epsilon)) over the last axis."""
-    y_true, y_pred = pair(y_true, y_pred)
+    y_true, y_pred = fitting_pair(y_true, y_pred)
     relative = ops.abs((y_true - y_pred) / ops.maximum(ops.abs(y_true), config.epsilon()))
     return 100.0 * ops.mean(relative, axis=-1)
 
 
 def mean_squared_logarithmic_error(y_true: Any, y_pred: Any) -> Any:
     """mean((log(1 + y_true) - log(1 + y_pred))^2) over the last axis, both at least epsilon."""
-    y_true, y_pred = pair(y_true, y_pred)
+    y_true, y_pred = fitting_pair(y_true, y_pred)
     logs = [ops.log(ops.maximum(y, config.epsilon()) + 1.0) for y in (y_pred, y_true)]
     return ops.mean(ops.square(logs[0] - logs[1]), axis=-1)
 
 
 def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> Any:
     """Mean over the last axis of e^2/2 where |e| <= delta, and delta |e| - delta^2/2 beyond."""
-    y_true, y_pred = pair(y_true, y_pred)
+    y_true, y_pred = fitting_pair(y_true, y_pred)
     error = y_pred - y_true
     size = ops.abs(error)
     beyond = delta * size - 0.5 * delta * delta
@@ -64,7 +63,7 @@ def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> Any:
 
 def log_cosh(y_true: Any, y_pred: Any) -> Any:
     """mean(log(cosh(y_pred - y_true))) over the last axis, as e + softplus(-2 e) - log 2."""
-    y_true, y_pred = pair(y_true, y_pred)
+    y_true, y_pred = fitting_pair(y_true, y_pred)
     error = y_pred - y_true
     return ops.mean(error + ops.softplus(error * -2.0) - math.log(2.0), axis=-1)
 
@@ -77,7 +76,7 @@ def unit(x: Any, axis: int) -> Any:
 
 def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> Any:
     """-cos of the angle between y_true and y_pred along an axis: -1 is the same direction."""
-    y_true, y_pred = pair(y_true, y_pred)
+    y_true, y_pred = fitting_pair(y_true, y_pred)
     return -ops.sum(unit(y_true, axis) * unit(y_pred, axis), axis=axis)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from kcompile import ops
 from kcompile.core import config
-from kcompile.losses.regression import pair
+from kcompile.losses.regression import fitting_pair
 from kcompile.metrics.reduction import MeanMetricWrapper
 
 
@@ -17,7 +17,7 @@ def pearson_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> Any:
     >>> pearson_correlation(np.array([[0.0, 1.0, 2.0]]), np.array([[5.0, 3.0, 1.0]])).tolist()
     [-1.0]
     """
-    y_true, y_pred = (_centred(y, axis) for y in pair(y_true, y_pred))
+    y_true, y_pred = (_centred(y, axis) for y in fitting_pair(y_true, y_pred))
     deviations = (ops.sqrt(ops.mean(ops.square(y), axis=axis)) for y in (y_true, y_pred))
     first, second = deviations
     return ops.mean(y_true * y_pred, axis=axis) / (first * second)
@@ -30,7 +30,7 @@ def concordance_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> Any:
     >>> concordance_correlation(np.array([[0.0, 1.0, 2.0]]), np.array([[0.0, 1.0, 2.0]])).round(4).tolist()
     [1.0]
     """
-    y_true, y_pred = pair(y_true, y_pred)
+    y_true, y_pred = fitting_pair(y_true, y_pred)
     means = [ops.mean(y, axis=axis, keepdims=True) for y in (y_true, y_pred)]
     variances = [ops.mean(ops.square(y - m), axis=axis) for y, m in zip((y_true, y_pred), means, strict=True)]
     # the mean of (y_pred - its mean) is 0, so that any offset of y_true gives the covariance

@@ -138,3 +138,22 @@ def test_sure_logits_that_are_right_cost_nothing():
     loss = losses.BinaryCrossentropy(from_logits=True, reduction="sum")
     for run in (loss, jit(loss)):
         assert float(np.asarray(run(np.float32([0, 1]), np.float32([-1e30, 1e30])))) == 0
+
+
+FUNCTIONS = (
+    "mean_squared_error", "mean_absolute_error", "mean_absolute_percentage_error", "huber", "log_cosh",
+    "mean_squared_logarithmic_error", "cosine_similarity", "hinge", "squared_hinge", "categorical_hinge",
+    "poisson", "kl_divergence", "binary_focal_crossentropy", "categorical_focal_crossentropy", "dice",
+    "tversky",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_function_of_whole_numbers_is_one_of_floats(name):
+    function, labels = getattr(losses, name), np.array([[0, 1, 1], [1, 0, 2]])
+    predictions = np.array([[2, 1, 3], [1, 2, 4]], "int32")
+    found, compiled = function(labels, predictions), jit(function)(labels, predictions)
+    expected = function(labels.astype("float32"), predictions.astype("float32"))
+    assert found.dtype == compiled.dtype == np.float32
+    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_allclose(compiled, expected, rtol=1e-5)
