@@ -18,6 +18,7 @@ from kcompile.ops import cutting, joining, movement, places
 from kcompile.ops import elementwise as ew
 from kcompile.ops import index as indexing
 from kcompile.ops.copying import copy
+from kcompile.ops.demand import demanding
 from kcompile.ops.movement import check_axis
 
 repeat_op = Op("repeat")
@@ -72,13 +73,9 @@ def repeat(x: Any, repeats: Extents, axis: int | None = None) -> Any:
     if counts.size == 1:
         times = int(counts[0])
         return copy(x) if times == 1 else repeat_op(x, times=times, axis=axis)
-    if isinstance(x.shape[axis], int) and counts.size != x.shape[axis]:
-        raise ShapeError(
-            message(
-                f"repeat: axis {axis} has {x.shape[axis]} elements, each with a count of its own.",
-                received=f"{counts.size} counts for {x.shape}",
-            )
-        )
+    missing = x.shape[axis] - counts.size
+    otherwise = f"repeat: each element along axis {axis} needs a count. Received: {counts.size} counts."
+    x = demanding(x, missing, -1 * missing, otherwise=otherwise)
     return indexing.take(x, np.repeat(np.arange(counts.size, dtype="int32"), counts), axis=axis)
 
 
@@ -135,6 +132,7 @@ def roll(x: Any, shift: Any, axis: Any = None) -> Any:
     if axis is None:
         return movement.reshape(roll(movement.reshape(x, (-1,)), shift, 0), x.shape)
     axes, shifts = np.broadcast_arrays(np.atleast_1d(axis), np.atleast_1d(shift))
+    given = x
     for a, by in zip(axes.tolist(), shifts.tolist(), strict=True):  # several shifts of one axis add up
         k = check_axis("roll", a, len(x.shape))
         d = x.shape[k]
@@ -142,7 +140,7 @@ def roll(x: Any, shift: Any, axis: Any = None) -> Any:
         cut = (int(by) - d * symbolic.floordiv(int(by), d + 1 - some)) * some
         if cut != 0:
             x = joining.concatenate([part(x, k, d - cut, cut), part(x, k, 0, d - cut)], axis=k)
-    return x
+    return copy(x) if x is given else x
 
 
 def part(x: Any, axis: int, start: Any, size: Any) -> Any:
@@ -392,6 +390,7 @@ def unravel_index(indices: Any, shape: Any) -> tuple[Any, ...]:
     dims = wholes("shape", shape, of="unravel_index")
     indices, total = ew.as_tensor(indices), int(np.prod(dims))
     dtype, parts = ew.common_dtype(indices), []
+    dtype = "int32" if dtype == "bool" else dtype
     left, _ = places.placed(indices, total)
     left = ew.minimum(ew.maximum(left, 0), total - 1)
     for d in reversed(dims):

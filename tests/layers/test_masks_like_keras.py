@@ -139,6 +139,8 @@ NOTHING_TO_DO = {
     "tile": (keras.layers.Lambda(lambda x: keras.ops.tile(x, 1)), False),
     "edges": (keras.layers.Lambda(lambda x: keras.ops.pad(x, 0, mode="edge")), False),
     "copy": (keras.layers.Lambda(keras.ops.copy), False),
+    "rolling": (keras.layers.Lambda(lambda x: keras.ops.roll(x, 0, axis=1)), False),
+    "cropping": (keras.layers.Cropping1D(0), True),
     "reshape": (keras.layers.Reshape((3, 2)), True),
     "permute": (keras.layers.Permute((1, 2)), True),
     "nothing": (keras.layers.Lambda(lambda x: x), True),

@@ -377,7 +377,7 @@ def test_as_many_counts_as_elements():
     x = np.arange(6, dtype="float32").reshape(3, 2)
     np.testing.assert_array_equal(both(lambda x: ops.repeat(x, [2], axis=0), x), np.repeat(x, 2, axis=0))
     for run in (ops.repeat, kcompile.jit(lambda x, counts, axis: ops.repeat(x, [1, 0], axis=0))):
-        with pytest.raises(ValueError, match=r"axis 0 has 3 elements.*\n.*2 counts"):
+        with pytest.raises(ValueError, match=r"along axis 0 .* 2 counts.*\(3, 2\)"):
             run(x, [1, 0], axis=0)
 
 

@@ -121,6 +121,16 @@ def test_padded_images_are_no_larger_than_their_target():
             model(np.ones(shape, "float32"))
 
 
+def test_each_element_along_an_open_axis_has_a_count():
+    x = keras.Input((None,))
+    model = keras.Model(x, keras.ops.repeat(x, [1, 2, 0], axis=1))
+    assert model.predict(np.array([[5, 6, 7]]), verbose=0).tolist() == [[5, 6, 6]]
+    for columns in (2, 4):
+        for run in (model.predict, lambda x: keras.ops.repeat(x, [1, 2, 0], axis=1)):
+            with pytest.raises(ValueError, match="repeat: each element along axis 1"):
+                run(np.ones((1, columns)))
+
+
 def test_demands_cost_nothing():
     case = make_case("crop", keras.layers.Cropping1D(1), [np.zeros((2, 6, 2), "float32")], [(2, LENGTH, 2)])
     graph = pipeline.run(Graph(case.inputs, case.outputs))

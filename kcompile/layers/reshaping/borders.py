@@ -82,6 +82,8 @@ class Cropping(Bordered):
         pairs = (self.cropping,) if self.rank == 1 else self.cropping
         cuts = self.everywhere(pairs, (0, 0))
         left = [d - sum(cut) - 1 for d, cut in zip(inputs.shape, cuts, strict=True) if any(cut)]
+        if not left:
+            return inputs  # with its mask, as in Keras: a slice of an array would be another one
         inputs = demanding(
             inputs,
             *left,
