@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from kcompile.core import symbolic
+from kcompile.core import dtypes, symbolic
 from kcompile.core.errors import ShapeError, message
 from kcompile.core.symbolic import Int
 from kcompile.ir import loops
@@ -282,5 +282,11 @@ def pad(x: Any, pad_width: Any, constant_values: Any = None) -> Any:
     before, after = tuple(w[0] for w in widths), tuple(w[1] for w in widths)
     if not _some(before) and not _some(after):
         return x
-    value = 0.0 if constant_values is None else float(constant_values)
+    dtype = dtypes.standardize(x.dtype)
+    if constant_values is None:
+        value = 0.0
+    elif dtypes.is_int(dtype):  # a float has not all digits of a long number
+        value = np.asarray(constant_values).astype(dtypes.numpy_dtype(dtype)).item()
+    else:
+        value = float(constant_values)
     return pad_op(x, before=before, after=after, inner=(0,) * len(x.shape), value=value)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from kcompile.core import dtypes, symbolic
-from kcompile.core.errors import ShapeError, message
+from kcompile.core.errors import ArgumentError, ShapeError, message
 from kcompile.ir.graph import Value
 from kcompile.ops import (
     arrange,
@@ -49,12 +49,26 @@ def unique(
     """
     x = ew.as_tensor(x)
     wanted = (return_index, return_inverse, return_counts)
-    if isinstance(x, Value):
+    if size and 0 in (x.shape if axis is None else (x.shape[axis],)):
+        parts = _of_nothing(x, axis, size, fill_value)
+    elif isinstance(x, Value):
         parts = _traced(x, axis, size, fill_value)
     else:
         parts = _of_array(x, axis, size, fill_value)
     kept = [parts[0], *(part for part, asked in zip(parts[1:], wanted, strict=True) if asked)]
     return tuple(kept) if len(kept) > 1 else kept[0]
+
+
+def _of_nothing(x: Any, axis: int | None, size: int, fill: Any) -> list[Any]:
+    if fill is None:
+        raise ArgumentError(
+            f"unique: of no elements `size` needs a `fill_value`. Received: {x.shape=}, {size=}"
+        )
+    along = None if axis is None else axis % len(x.shape)
+    shape = (size,) if along is None else tuple(size if k == along else d for k, d in enumerate(x.shape))
+    places = create.zeros(x.shape if axis is None else (0,), "int32")
+    none = create.zeros((size,), "int32")
+    return [create.full(shape, fill, dtypes.standardize(x.dtype)), none, places, none]
 
 
 def _of_array(x: np.ndarray, axis: int | None, size: int | None, fill: Any) -> list[np.ndarray]:

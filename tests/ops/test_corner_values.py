@@ -115,7 +115,12 @@ def test_weights_of_another_shape_need_an_axis():
 
 # Of numbers at which digits are easily lost, to 17 digits.
 PRECISE = {
-    "erfinv": {1e-20: 8.86226925452758e-21, 0.3: 0.2724627147267544, 1 - 2.0**-44: 5.314017270169747},
+    "erfinv": {
+        -0.3: -0.2724627147267544,
+        1e-20: 8.86226925452758e-21,
+        0.3: 0.2724627147267544,
+        1 - 2.0**-44: 5.314017270169747,
+    },
     "arcsinh": {1e-9: 1e-9, 2e4: 10.596634733721074, 1e200: 461.2101657793691},
     "arccosh": {1 + 2.0**-40: 1.3486991523485069e-06, 2e4: 10.596634732471074, 1e200: 461.2101657793691},
 }
@@ -126,3 +131,19 @@ def test_inverses_have_all_digits_of_doubles(name):
     function, x = getattr(ops, name), np.array(list(PRECISE[name]))
     for found in (function(x), keras.jit(function)(x)):
         np.testing.assert_allclose(found, list(PRECISE[name].values()), rtol=1e-15)
+
+
+@pytest.mark.parametrize("constant, wanted", [(2**53 + 1, 2**53 + 1), (-1, -1), (2.9, 2)])
+def test_long_numbers_around(constant, wanted):
+    for run in (lambda f: f, keras.jit):
+        found = run(lambda x: ops.pad(x, 1, constant_values=constant))(np.array([2**62 + 1], "int64"))
+        assert found.tolist() == [wanted, 2**62 + 1, wanted]
+
+
+def test_nothing_is_filled_up():
+    nothing = np.zeros((0, 3), "int8")
+    for run in (lambda f: f, keras.jit):
+        found = run(lambda x: ops.unique(x, size=2, axis=0, fill_value=7, return_counts=True))(nothing)
+        assert [x.tolist() for x in found] == [[[7] * 3] * 2, [0, 0]]
+        with pytest.raises(ValueError, match="`fill_value`"):
+            run(lambda x: ops.unique(x, size=2))(nothing)

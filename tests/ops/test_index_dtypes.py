@@ -61,3 +61,13 @@ def test_what_lies_outside_has_no_slope(dtype):
     for name, write in written.items():
         slope = keras.grad(lambda y, write=write: ops.sum(write(y)))(ones)
         np.testing.assert_array_equal(slope, [[1], [0], [1]], err_msg=name)
+
+
+def test_what_no_signed_index_can_count_lies_outside():
+    far = np.array([[2**64 - 1], [1]], "uint64")
+    assert ops.scatter_update(np.zeros(3), far, np.array([5.0, 7.0])).tolist() == [0, 7, 0]
+
+
+def test_bools_are_the_first_two_positions():
+    found = ops.unravel_index(np.array([True, False]), (2, 1))
+    assert [(str(x.dtype), x.tolist()) for x in found] == [("int32", [1, 0]), ("int32", [0, 0])]
