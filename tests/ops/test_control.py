@@ -81,6 +81,10 @@ CASES = {
         )[0],
         [normal(3), np.float32([0.3, 0.2, -0.3])],
     ),
+    "until-a-limit": (
+        lambda x, most: ops.while_loop(lambda v: ops.sum(v) < most, lambda v: v * 1.5 + x**2, x**2) * most,
+        [normal(3), np.float32(20)],
+    ),
     "loop-in-loop": (
         lambda x: ops.scan(
             lambda c, row: (ops.fori_loop(0, 3, lambda _, v: v * 0.5 + row, c), c), x[0], x
@@ -90,6 +94,9 @@ CASES = {
     "cond": (
         lambda x: ops.cond(ops.sum(x) > 0, lambda: x * 2.0, lambda: ops.exp(x)),
         [normal(3)],
+    ),
+    "cond-of-one": (
+        lambda x: ops.stack([ops.cond(x[:1] > 0, lambda: ops.sum(x), lambda: ops.max(x)), x[0]]), [normal(3)],
     ),
     "switch": (
         lambda x: ops.switch(ops.argmax(x), [lambda v: v, lambda v: v * 2.0, lambda v: v * v], x),
@@ -193,14 +200,18 @@ def test_second_derivatives_of_loops_of_unknown_length():
     np.testing.assert_allclose(got, want, rtol=1e-9)
 
 
-def test_what_is_not_derived_has_no_slope():
+@pytest.mark.parametrize(
+    "loop",
+    [
+        lambda step, x: ops.scan(lambda c, _: (step(c), c), x, length=3)[0],
+        lambda step, x: ops.while_loop(lambda n, c: n < 3, lambda n, c: (n + 1, step(c)), (0, x))[1],
+    ],
+    ids=["scan", "while"],
+)
+def test_what_is_not_derived_has_no_slope(loop):
     """The next carry depends on what stays the same, and on the last one without a slope."""
-
-    def constant_steps(x):
-        return ops.sum(ops.scan(lambda c, _: (ops.stop_gradient(c) * x, c), x, length=3)[0])
-
     x = normal(5)
-    [got] = compiled(grad(constant_steps), x)
+    [got] = compiled(grad(lambda x: ops.sum(loop(lambda c: ops.stop_gradient(c) * x, x))), x)
     np.testing.assert_allclose(got, x**3, rtol=1e-5)
 
 

@@ -7,6 +7,7 @@ import pytest
 
 import kcompile as keras
 from kcompile import ops
+from kcompile.core.symbolic import symbol
 
 SINGULAR = {
     "1": ([[0.0]], [[1.0]]),
@@ -147,3 +148,14 @@ def test_nothing_is_filled_up():
         assert [x.tolist() for x in found] == [[[7] * 3] * 2, [0, 0]]
         with pytest.raises(ValueError, match="`fill_value`"):
             run(lambda x: ops.unique(x, size=2))(nothing)
+
+
+def test_a_part_of_a_number_is_the_number():
+    for run in (lambda f: f, keras.jit):
+        assert run(lambda x: ops.slice(x, (), ()))(np.float32(3.5)).tolist() == 3.5
+
+
+def test_numbers_up_to_an_open_dimension_are_fractions_of_few_digits():
+    assert str(ops.arange(0, symbol("n"), 0.25).shape) == "(n*4,)"
+    with pytest.raises(ValueError, match="halves, quarters"):
+        ops.arange(0, symbol("n"), 0.1)

@@ -68,6 +68,12 @@ def test_what_no_signed_index_can_count_lies_outside():
     assert ops.scatter_update(np.zeros(3), far, np.array([5.0, 7.0])).tolist() == [0, 7, 0]
 
 
+def test_more_segments_than_the_dtype_counts():
+    for run in (lambda f: f, keras.jit):
+        found = run(lambda ids: ops.segment_sum(ROWS[:2], ids, num_segments=300))(np.array([-1, 7], "int8"))
+        np.testing.assert_array_equal(found.nonzero()[0], [7, 7])
+
+
 def test_bools_are_the_first_two_positions():
     found = ops.unravel_index(np.array([True, False]), (2, 1))
     assert [(str(x.dtype), x.tolist()) for x in found] == [("int32", [1, 0]), ("int32", [0, 0])]
