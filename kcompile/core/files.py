@@ -46,8 +46,9 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 def replacing_all() -> Iterator[Writing]:
     """Files to write, which take the places of others when the block ends without an error.
 
-    None is replaced before the bytes of all are on the disk; then they are, one by one, in the order in which
-    they were written. Whoever is killed just then leaves some new files and some old ones.
+    None is replaced before the bytes of all are on the disk; then they are, one by one, the last one that was
+    written first: it may tell what the others must be. Whoever is killed just then leaves some new files and
+    some old ones.
 
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
@@ -80,7 +81,7 @@ def replacing_all() -> Iterator[Writing]:
 
     try:
         yield writing
-        for temporary, target in written:
+        for temporary, target in reversed(written):
             with telling(target):
                 if target.exists():
                     os.chmod(temporary, target.stat().st_mode & 0o777)

@@ -1,8 +1,9 @@
 """Bytes that are those that were written, and files that were written together.
 
 A process that is killed while it renames several files leaves some new ones and some old ones, each of them
-whole. The one that is renamed last holds the checksums of the others, so that a mixture is noticed. A file
-that is alone has its own before its data. CRC-32, as in zip archives: against accidents, not against attacks.
+whole. The one that is renamed first holds the checksums of the others, so that a mixture is noticed, also one
+with files that know of no checksums. A file that is alone has its own before its data. CRC-32, as in zip
+archives: against accidents, not against attacks.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any, BinaryIO
 from kcompile.core.errors import message
 from kcompile.saving.safe_json import refused
 
-KEY = "checksums"  # in the JSON of the file that is written last: numbers by names of files
+KEY = "checksums"  # in the JSON of the file that is renamed first: numbers by names of files
 BLOCK = 1 << 20
 ROOM = 512  # bytes that HDF5 leaves to others before its data, at least
 MARK = b"kcompile CRC-32 of what follows: "

@@ -21,7 +21,7 @@ def write_folder(model: Any, path: Path) -> None:
 
     Each file takes the place of an older one as a whole, and none does before all are written: a save that
     fails leaves the model that was there. A process that is killed while it renames them, one after
-    the other, leaves a mixture of both, which is refused when it is loaded: the metadata, which come last,
+    the other, leaves a mixture of both, which is refused when it is loaded: the metadata, which come first,
     have the checksums of the others. A `.keras` file cannot be mixed.
     """
     if path.suffix == ".keras":

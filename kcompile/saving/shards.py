@@ -24,8 +24,8 @@ def write_shards(model: Any, path: Path, max_shard_size: float) -> None:
     """Write the variables of a model and its optimizer in files `x_00000.weights.h5`, `x_00001...`.
 
     A save that fails leaves all files of the one before; a process that is killed between two renames leaves
-    files of both, which are refused when they are loaded: the JSON file, which comes last, has the checksums
-    of the others.
+    files of both, which are refused when they are loaded: the JSON file, which comes first, has the
+    checksums of the others.
 
     Args:    path: of the JSON file. max_shard_size: gigabytes of a file.
     Raises:  ValueError for a single array that is larger.

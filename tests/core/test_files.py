@@ -66,7 +66,7 @@ def calls(monkeypatch):
 
 
 def test_bytes_are_on_the_disk_before_the_first_name_changes(tmp_path, calls):
-    """Each file is flushed and synced once, when it holds all."""
+    """Each file is flushed and synced once, when it holds all; the last one is renamed first."""
     with replacing(tmp_path / "one") as file:
         file.write(b"bytes")
     assert calls == [(name, (tmp_path / "one").stat().st_ino, 5) for name in ("fsync", "replace")]
@@ -77,7 +77,8 @@ def test_bytes_are_on_the_disk_before_the_first_name_changes(tmp_path, calls):
             with writing(path) as file:
                 file.write(b"x" * size)
     files = [(path.stat().st_ino, size) for size, path in enumerate(paths)]
-    assert calls == [(name, *file) for name in ("fsync", "replace") for file in files]
+    synced = [("fsync", *file) for file in files]
+    assert calls == [*synced, *(("replace", *file) for file in reversed(files))]
 
 
 def test_of_several_files_none_is_replaced_if_one_fails(tmp_path):

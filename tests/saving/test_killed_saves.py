@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -99,13 +100,24 @@ def value_in(load, path):
     return value
 
 
+def without_checksums(path):
+    """As Keras writes the JSON file that would hold them."""
+    for file in (path / "metadata.json", path / "a.weights.json"):
+        if file.exists():
+            found = json.loads(file.read_text())
+            [notes.pop("checksums", None) for notes in (found, found.get("metadata", {}))]
+            file.write_text(json.dumps(found))
+
+
+@pytest.mark.parametrize("before", [lambda path: None, without_checksums], ids=["ours", "without_checksums"])
 @pytest.mark.parametrize("save, load", [(save_folder, saving.load_model), (save_shards, load_shards)])
-def test_killed_between_two_renames(tmp_path, save, load):
+def test_killed_between_two_renames(tmp_path, save, load, before):
     """What was written together is loaded, or nothing."""
     model, found = network(), []
     for renames in range(9):
         set_all(model, 1)
         save(model, tmp_path)
+        before(tmp_path)
         set_all(model, 2)
         killed = killed_after(renames, lambda path: save(model, path), tmp_path)
         found.append(value_in(load, tmp_path))
