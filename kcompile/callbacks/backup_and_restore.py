@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import warnings
 from typing import Any
 
 from kcompile.callbacks.callback import Callback
@@ -22,7 +23,8 @@ class BackupAndRestore(Callback):
     dropped.
 
     Args:    save_freq: "epoch", or an int: every so many batches, and training goes on in the middle of an
-             epoch. double_checkpoint: keep the backup before the last one too, for a damaged file.
+             epoch. double_checkpoint: keep the backup before the last one too, for a damaged file; a warning
+             tells that it is used.
              delete_checkpoint: remove the folder when training has ended.
     Raises:  ValueError for an empty backup_dir or another save_freq, for a model that is not built, and for a
              backup whose bytes have changed, where there is none before it.
@@ -65,10 +67,26 @@ class BackupAndRestore(Callback):
             return
         try:
             self._restore(self._weights, self._metadata)
-        except (OSError, ValueError):  # damaged, or half written by another program
+        except (OSError, ValueError) as error:  # damaged, or half written by another program
             if not os.path.exists(previous):
                 raise
-            self._restore(previous, _previous(self._metadata))
+            self._restore_previous(error)
+
+    def _restore_previous(self, reason: Exception) -> None:
+        """Go on from the backup before the last one. It takes the last one's place: the next save would keep
+        that, damaged, in its stead.
+        """
+        try:
+            self._restore(_previous(self._weights), _previous(self._metadata))
+        except (OSError, ValueError):  # the model fits neither, or both are damaged
+            raise reason from None
+        for path in (self._weights, self._metadata):
+            _copy(_previous(path), path)
+        warnings.warn(
+            "Training goes on from the backup before the last one, at epoch "
+            f"{self.model._initial_epoch or 0}: {reason}",
+            stacklevel=2,
+        )
 
     def _restore(self, weights: str, metadata: str) -> None:
         epoch = self.model._load_training(weights)
@@ -97,9 +115,7 @@ class BackupAndRestore(Callback):
     def _save(self, between: bool) -> None:
         os.makedirs(self.backup_dir, exist_ok=True)
         for path in (self._weights, self._metadata) if self.double_checkpoint else ():
-            if os.path.exists(path):
-                with open(path, "rb") as last, replacing(_previous(path)) as file:
-                    shutil.copyfileobj(last, file)
+            _copy(path, _previous(path))
         self.model._save_training(self._weights, between)
         with replacing(self._metadata) as file:
             file.write(json.dumps({"epoch": self._epoch, "batch": self._batch}).encode())
@@ -108,6 +124,13 @@ class BackupAndRestore(Callback):
         self.model._initial_epoch = None
         if self.delete_checkpoint and os.path.exists(self.backup_dir):
             shutil.rmtree(self.backup_dir)
+
+
+def _copy(path: str, target: str) -> None:
+    """Replace a file by a copy of another one, if there is that."""
+    if os.path.exists(path):
+        with open(path, "rb") as source, replacing(target) as file:
+            shutil.copyfileobj(source, file)
 
 
 def _previous(path: str) -> str:

@@ -148,6 +148,7 @@ class Trainer(Compiled):
                     break
         finally:
             self._training.progress = self._training.evaluation = None
+            self._initial_epoch = None  # of this training alone, even if it failed
             for opened in (run, evaluation):
                 if opened is not None:
                     opened.close()

@@ -71,9 +71,34 @@ def test_training_goes_on_after_a_crash(tmp_path):
 def test_a_damaged_backup_is_replaced_by_the_one_before(tmp_path):
     with pytest.raises(InterruptedError):
         fit(linear("adam"), callbacks.BackupAndRestore(tmp_path, double_checkpoint=True), Crash(3))
-    (tmp_path / "latest.weights.h5").write_bytes(b"damaged")
-    history = fit(linear("adam"), callbacks.BackupAndRestore(tmp_path, delete_checkpoint=False))
+    latest, previous = (tmp_path / f"{name}latest.weights.h5" for name in ("", "previous."))
+    good = previous.read_bytes()
+    latest.write_bytes(b"damaged")
+    with pytest.warns(UserWarning, match="before the last one, at epoch 2: latest.weights.h5 is not an HDF5"):
+        history = fit(linear("adam"), callbacks.BackupAndRestore(tmp_path, delete_checkpoint=False))
     assert history.epoch == [2, 3] and tmp_path.exists()
+    latest.write_bytes(b"damaged")
+    with pytest.warns(UserWarning, match="at epoch 2"), pytest.raises(InterruptedError):
+        fit(linear("adam"), callbacks.BackupAndRestore(tmp_path, double_checkpoint=True), Crash(2))
+    assert latest.read_bytes() == previous.read_bytes() == good  # the next save keeps the latest as previous
+
+
+def test_where_neither_backup_can_be_used_the_last_one_is_told(tmp_path):
+    with pytest.raises(InterruptedError):
+        fit(linear("adam"), callbacks.BackupAndRestore(tmp_path, double_checkpoint=True), Crash(3))
+    (tmp_path / "latest.weights.h5").write_bytes(b"damaged")
+    (tmp_path / "previous.latest.weights.h5").write_bytes(b"damaged, too")
+    with pytest.raises(ValueError, match=r"^latest.weights.h5 is not"):
+        fit(linear("adam"), callbacks.BackupAndRestore(tmp_path))
+    assert (tmp_path / "latest.weights.h5").read_bytes() == b"damaged"
+
+
+def test_a_training_that_failed_leaves_no_place_to_begin(tmp_path):
+    for epoch in (2, 3):
+        model = linear("adam")
+        with pytest.raises(InterruptedError):
+            fit(model, callbacks.BackupAndRestore(tmp_path), Crash(epoch))
+    assert fit(model, epochs=2).epoch == [0, 1]
 
 
 def test_a_changed_byte_in_a_backup_is_noticed(tmp_path, monkeypatch):
@@ -90,7 +115,8 @@ def test_a_changed_byte_in_a_backup_is_noticed(tmp_path, monkeypatch):
         file.write_bytes(bad)
         with pytest.raises(ValueError, match=r"latest.weights.h5 is damaged: its checksum"):
             linear("adam")._load_training(str(file))
-    assert fit(linear("adam"), callbacks.BackupAndRestore(tmp_path)).epoch == [2, 3]
+    with pytest.warns(UserWarning, match="checksum"):
+        assert fit(linear("adam"), callbacks.BackupAndRestore(tmp_path)).epoch == [2, 3]
 
 
 def test_backups_of_batches(tmp_path):
