@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from kcompile.training.data.dataset import Dataset
+from kcompile.training.data.iterations import drawn_from
 from kcompile.utils.directories import check_validation_split, index_directory, part_of
 
 READERS = 4  # files that are read and decoded at once
@@ -126,7 +127,7 @@ def _samples(
     rng = None if seed is None else np.random.default_rng(seed)
 
     def samples() -> Iterator[Any]:
-        order = np.arange(len(paths)) if rng is None else rng.permutation(len(paths))
+        order = np.arange(len(paths)) if rng is None else drawn_from(rng).permutation(len(paths))
         for k, sample in zip(order, ahead(read, (paths[k] for k in order)), strict=True):
             yield sample if labels is None else (sample, labels[k])
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from kcompile.training.data.dataset import Dataset
+from kcompile.training.data.iterations import drawn_from
 
 
 def timeseries_dataset_from_array(
@@ -62,7 +63,7 @@ def timeseries_dataset_from_array(
     rng = np.random.default_rng(seed)
 
     def elements() -> Iterator[Any]:
-        order = rng.permutation(starts) if shuffle else starts
+        order = drawn_from(rng).permutation(starts) if shuffle else starts
         size = batch_size or 1
         for begin in range(0, len(order), size):
             chosen = order[begin : begin + size]

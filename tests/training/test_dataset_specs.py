@@ -91,3 +91,26 @@ def test_what_a_function_gives_is_compared_when_it_is_known():
 def test_elements_without_equal_rows_have_none(data):
     with pytest.raises(ValueError, match=r"at least one dimension|not compatible"):
         data.unbatch()
+
+
+def folder_of_texts(folder):
+    for k in range(16):
+        (folder / "ab"[k % 2]).mkdir(exist_ok=True)
+        (folder / "ab"[k % 2] / f"{k}.txt").write_text(str(k))
+    return keras.utils.text_dataset_from_directory(folder, batch_size=3, seed=1, verbose=False)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda _: Dataset.range(20).shuffle(7, seed=5).map(lambda x: x + 1).batch(2),
+        lambda _: keras.utils.timeseries_dataset_from_array(np.arange(20), None, 3, shuffle=True, seed=2),
+        folder_of_texts,
+    ],
+    ids=["shuffled", "series", "folder"],
+)
+def test_looking_changes_no_order(made, tmp_path):
+    looked_at, other = made(tmp_path), made(tmp_path)
+    for _ in range(2):
+        assert looked_at.element_spec is not None and looked_at.map(lambda *x: x).element_spec is not None
+        assert repr(list(looked_at)) == repr(list(other))

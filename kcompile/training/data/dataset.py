@@ -13,7 +13,7 @@ import numpy as np
 from kcompile.core import dtypes, tree
 from kcompile.training.data import specs as kinds
 from kcompile.training.data.elements import Count, arrays, elements, number_of_rows, plain, rows_of, stacked
-from kcompile.training.data.iterations import cached, repeated, shuffled
+from kcompile.training.data.iterations import cached, looking, repeated, shuffled
 from kcompile.training.data.padding import padding
 from kcompile.training.data.signature import promised, signature_of
 from kcompile.training.data.specs import Spec, Specs
@@ -166,8 +166,9 @@ class Dataset:
         return kinds.placeholders(self._specs.structure)
 
     def _first(self) -> Any:
-        for first in self._start():
-            return first
+        with looking():
+            for first in self._start():
+                return first
         raise ValueError("The shapes of a data set are those of its first element. Received an empty one.")
 
     def _of_first(self) -> Any:
@@ -301,11 +302,8 @@ class Dataset:
         if held_size < 1 and held_size != UNKNOWN:
             raise ValueError(f"`buffer_size` must be at least 1. Received: buffer_size={buffer_size}")
         rng = np.random.default_rng(np.random.randint(2**31) if seed is None else seed)
-        fixed = rng.integers(2**31) if reshuffle_each_iteration in (False, 0) else None
-        start = shuffled(
-            self._start, held_size, lambda: rng if fixed is None else np.random.default_rng(fixed)
-        )
-        return self._like(start, self._length)
+        fixed = int(rng.integers(2**31)) if reshuffle_each_iteration in (False, 0) else None
+        return self._like(shuffled(self._start, held_size, rng, fixed), self._length)
 
     def cache(self, filename: Any = "", name: str | None = None) -> Dataset:
         """Elements of the first complete iteration are kept in memory.
