@@ -146,8 +146,13 @@ def test_a_backup_without_notes_goes_on_with_its_epoch(tmp_path):
     model.fit(x, y, verbose=0)
     model.save_weights(tmp_path / "latest.weights.h5")
     (tmp_path / "training_metadata.json").write_text('{"epoch": 3, "batch": 0}')
-    history = linear("adam").fit(x, y, epochs=5, verbose=0, callbacks=[callbacks.BackupAndRestore(tmp_path)])
-    assert history.epoch == [3, 4]
+    keep = callbacks.BackupAndRestore(tmp_path, delete_checkpoint=False)
+    assert linear("adam").fit(x, y, epochs=5, verbose=0, callbacks=[keep]).epoch == [3, 4]
+    model.save_weights(tmp_path / "previous.latest.weights.h5")
+    (tmp_path / "previous.training_metadata.json").write_text('{"epoch": 2, "batch": 0}')
+    (tmp_path / "latest.weights.h5").write_bytes(b"damaged")
+    with pytest.warns(UserWarning, match="at epoch 2"):
+        assert linear("adam").fit(x, y, epochs=5, verbose=0, callbacks=[keep]).epoch == [2, 3, 4]
 
 
 def test_a_loop_of_ones_own(tmp_path):

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import kcompile as keras
+from kcompile.training.data.workers import Workers
 
 
 class Uneven(keras.utils.PyDataset):
@@ -61,3 +62,20 @@ def test_shuffled_batches_come_once_in_each_epoch(processes):
     model.fit(data, epochs=3, shuffle=True, verbose=0, callbacks=[order])
     assert [sorted(epoch) for epoch in order.epochs] == [list(range(14))] * 3
     assert order.epochs[0] != order.epochs[1]
+
+
+def test_a_pass_that_ends_early_leaves_no_batches_to_compute():
+    made = []
+
+    class Slow(Uneven):
+        def __getitem__(self, index):
+            time.sleep(0.05)
+            made.append(index)
+            return super().__getitem__(index)
+
+    workers = Workers(Slow(), 2, False, 10)
+    batches = workers.batches(range(14))
+    next(batches)
+    batches.close()
+    workers._pool.shutdown()  # waits for all that is left
+    assert len(made) < 8
