@@ -55,15 +55,15 @@ def command(
 ) -> None:
     """Measure MODEL's time per call: the median on random inputs, after a first call."""
     from kcompile.export.onnx.signature import trace_inference
-    from kcompile.export.onnx.sizes import measured_size, with_sizes
+    from kcompile.export.onnx.sizes import LIKELY, is_open, sizes_asked
     from kcompile.models.inputs import possible_batches
 
     network = load(model)
     batches = possible_batches(network, batches)
     with user_errors(), working(f"measuring {model}"):
-        traced = with_sizes(trace_inference(network), open_size.named)
-        size = measured_size(network, batches[0], next(iter(open_size.each), None), traced)
-        given = {batch: _arguments(traced, batch, size) for batch in batches}
+        traced, (extent, _) = sizes_asked(network, trace_inference(network), batches[0], *open_size, LIKELY)
+        size = extent if is_open(traced) else None
+        given = {batch: _arguments(traced, batch, extent) for batch in batches}
         rows = [_row(network, batch, arguments, seconds) for batch, arguments in given.items()]
         if beside:
             for row, us in zip(rows, _onnxruntime(network, given, seconds), strict=True):
@@ -88,12 +88,12 @@ def _typical(call: Any, seconds: float) -> float:
     return typical_us(call, seconds, MOST)
 
 
-def _arguments(traced: Any, batch: int, size: int | None) -> list[Any]:
+def _arguments(traced: Any, batch: int, extent: int) -> list[Any]:
     import numpy as np
 
-    from kcompile.export.onnx.inputs import EXTENT, arguments_of
+    from kcompile.export.onnx.inputs import arguments_of
 
-    return arguments_of(traced, batch, np.random.default_rng(batch), size or EXTENT)
+    return arguments_of(traced, batch, np.random.default_rng(batch), extent)
 
 
 def _onnxruntime(network: Any, given: dict[int, list[Any]], seconds: float) -> list[float]:

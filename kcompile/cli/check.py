@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Iterator
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -140,11 +140,13 @@ def _onnx(path: Path, open_size: OpenSizes) -> dict[str, Any]:
     from importlib.util import find_spec
 
     from kcompile.export.onnx import apart, inspection
+    from kcompile.export.onnx.sizes import UntakenSize, must_be_open
 
     with reading(path, str(path)):
         described = inspection.describe_onnx(path)
     with user_errors():
-        described = inspection.with_sizes(described, open_size.named)
+        known = inspection.with_sizes(described, open_size.named)
+        must_be_open(inspection.is_open(known), open_size.each)
     fault, rows, notes = inspection.faults(path), list[Any](), list[str]()
     problems = [fault] if fault else []
     if find_spec("onnxruntime") is None:
@@ -153,42 +155,37 @@ def _onnx(path: Path, open_size: OpenSizes) -> dict[str, Any]:
         with user_errors():  # others than the file's
             try:
                 with of_onnxruntime(path), apart.session(path) as session:
-                    _run(session, described, open_size.each, rows, notes)
+                    _run(session, described, known, open_size, rows, notes)
+            except UntakenSize:
+                raise
             except (ValueError, ChildProcessError) as error:
                 problems.append(str(error))
     return {"problems": problems, "notes": notes, "batches": rows}
 
 
-def _run(session: Any, described: Any, open_size: tuple[int, ...], rows: list[Any], notes: list[str]) -> None:
-    """Rows and notes of a file that is run at several batch sizes."""
-    import time
-    from itertools import product, takewhile
+def _run(
+    session: Any, described: Any, known: Any, asked: OpenSizes, rows: list[Any], notes: list[str]
+) -> None:
+    """Rows and notes of a file that is run at several batch sizes. known: what it is with sizes by name."""
+    from itertools import product
 
     import numpy as np
 
     from kcompile.export.onnx import compare, inspection, sizes
 
     batches = inspection.possible_batches(described.inputs, BATCHES)
-
-    def run(extent: int) -> bool:
-        with of_onnxruntime(session.path):
-            return sizes.are_telling(session.run(inspection.random_feed(described, batches[0], extent)))
-
-    def fitting() -> int:
-        further = sizes.further_sizes(one.shape for one in described.inputs)
-        end = time.monotonic() + PATIENCE
-        further = takewhile(lambda _: time.monotonic() < end, further)
-        likely = (*sizes.LIKELY, *sizes.SIZES)
-        return sizes.first_fitting(likely, run, (ValueError,), further, wanted=1)[0]
-
-    is_open = inspection.is_open(described)
-    with user_errors():
-        if is_open and not open_size:
-            open_size = (fitting(),)
-        elif is_open:
-            _must_run(open_size, run, fitting)
-    for batch, row in product(batches, [{"size": size} for size in open_size] if is_open else [{}]):
-        feed = inspection.random_feed(described, batch, *row.values())
+    is_open = inspection.is_open(known)
+    fitting = partial(_fitting, session, described, batches[0])
+    if is_open and not asked.each:
+        with user_errors(), sizes.asking(asked.named, fitting):
+            extents: tuple[int, ...] = (_fitting(session, known, batches[0]),)
+    else:
+        extents = asked.each
+    for extent in extents or (sizes.SIZES[:1] if asked.named else ()):
+        with sizes.asking(asked.named, fitting, *asked.each and [extent]):
+            _runs(session, known, batches[0], extent)
+    for batch, row in product(batches, [{"size": size} for size in extents] if is_open else [{}]):
+        feed = inspection.random_feed(known, batch, *row.values())
         with compare.telling(batch, *row.values()):
             results, us = session.run(feed), session.typical_us(feed)
         rows.append({"batch": batch, **row, "onnxruntime_us": us})
@@ -196,16 +193,23 @@ def _run(session: Any, described: Any, open_size: tuple[int, ...], rows: list[An
             notes.append(f"{compare.place(batch, *row.values())}: random inputs give NaN")
 
 
-def _must_run(open_size: tuple[int, ...], run: Callable[[int], Any], fitting: Callable[[], int]) -> None:
-    """Refuse a size that the file does not take, if it takes any."""
-    from kcompile.export.onnx.sizes import UntakenSize
+def _runs(session: Any, described: Any, batch: int, extent: int) -> bool:
+    """Does what the file computes of this size say something? Raises ValueError if it does not run."""
+    from kcompile.export.onnx import inspection, sizes
 
-    for size in open_size:
-        try:
-            run(size)
-        except ValueError as error:
-            other = None
-            with suppress(ValueError):
-                other = fitting()
-            if other is not None:
-                raise UntakenSize(f"{size} is not taken, {other} is: {error}") from error
+    with of_onnxruntime(session.path):
+        return sizes.are_telling(session.run(inspection.random_feed(described, batch, extent)))
+
+
+def _fitting(session: Any, described: Any, batch: int) -> int:
+    """A size of all open dimensions that the file takes."""
+    import time
+    from itertools import takewhile
+
+    from kcompile.export.onnx import sizes
+
+    further = sizes.further_sizes(one.shape for one in described.inputs)
+    end = time.monotonic() + PATIENCE
+    further = takewhile(lambda _: time.monotonic() < end, further)
+    runs = partial(_runs, session, described, batch)
+    return sizes.first_fitting((*sizes.LIKELY, *sizes.SIZES), runs, (ValueError,), further, wanted=1)[0]

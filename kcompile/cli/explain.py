@@ -10,7 +10,15 @@ import click
 
 from kcompile.cli.custom import import_option
 from kcompile.cli.model_file import ModelFile, OutputFile, load, refuse_same
-from kcompile.cli.reporting import examples, json_option, measured_size_option, show, user_errors, working
+from kcompile.cli.reporting import (
+    OpenSizes,
+    examples,
+    json_option,
+    open_size_option,
+    show,
+    user_errors,
+    working,
+)
 
 
 @click.command(
@@ -34,16 +42,16 @@ from kcompile.cli.reporting import examples, json_option, measured_size_option, 
     type=OutputFile(),
     help="Write a page instead: graphs, roofline, memory over time, kernels; one file that loads nothing.",
 )
-@measured_size_option
+@open_size_option(calls=1)
 @import_option
 @json_option
-def command(model: Path, batch_size: int, html: Path | None, open_size: int | None, as_json: bool) -> None:
+def command(model: Path, batch_size: int, html: Path | None, open_size: OpenSizes, as_json: bool) -> None:
     """Show MODEL's graph before and after the passes, and its kernels.
 
     Of each kernel: what was fused into it, operations, bytes, measured time and share of the machine's peak.
     A compiled model shows its training step too. Of a model over text: the part behind the text.
     """
-    from kcompile.export.onnx.sizes import measured_size
+    from kcompile.explain import zeros_for
     from kcompile.models.host_stage import compiled_part
     from kcompile.models.inputs import possible_batches
 
@@ -53,14 +61,12 @@ def command(model: Path, batch_size: int, html: Path | None, open_size: int | No
         network = compiled_part(load(model))
     (batch_size,) = possible_batches(network, (batch_size,))
     with user_errors(str(model)), working(f"measuring the kernels of {model}"):
-        open_size, text = measured_size(network, batch_size, open_size), StringIO()
-        programs = network.explain(
-            batch_size=batch_size, file=text if as_json else None, html=html, open_size=open_size
-        )
+        x, size = zeros_for(network, batch_size, *open_size)
+        programs = network.explain(x=x, file=StringIO() if as_json else None, html=html)
     shown = {name: [asdict(kernel) for kernel in kernels] for name, kernels in programs.items()}
-    result = {"file": str(model), "batch_size": batch_size, "open_size": open_size, "programs": shown}
+    result = {"file": str(model), "batch_size": batch_size, "open_size": size, "programs": shown}
     if html is not None:
         result["html"] = str(html)
-    lines = [] if open_size is None else [f"measured with open dimensions of size {open_size}"]
+    lines = [] if size is None else [f"measured with open dimensions of size {size}"]
     lines += [] if html is None else [f"{html}: {html.stat().st_size:,} bytes; open it in a browser"]
     show(result, lines, as_json)

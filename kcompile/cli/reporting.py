@@ -53,14 +53,16 @@ def open_size_option(calls: int) -> Callable[[Any], Any]:
     """--open-size, given for all dimensions once for each call at most."""
 
     def split(context: click.Context, option: click.Parameter, given: Any) -> OpenSizes:
-        found = OpenSizes(
-            tuple(n for name, n in given if name is None), {name: n for name, n in given if name}
-        )
-        if len(found.each) > calls:
+        each = tuple(n for name, n in given if name is None)
+        named = {name: n for name, n in given if name}
+        if len(each) > calls:
             said = f"there are {calls} calls" if calls > 1 else "there is one call"
-            raise click.BadParameter(f"{said}, and {len(found.each)} sizes", context, option)
-        return found
+            raise click.BadParameter(f"{said}, and {len(each)} sizes", context, option)
+        if len(each) + len(named) < len(given):
+            raise click.BadParameter("a name has one size, in all calls", context, option)
+        return OpenSizes(each, named)
 
+    default = "sizes that the model takes" if calls > 1 else "32, or another one that the model takes"
     twice = "; given twice, in one call and in the next" if calls > 1 else ""
     return click.option(
         "--open-size",
@@ -69,16 +71,8 @@ def open_size_option(calls: int) -> Callable[[Any], Any]:
         multiple=True,
         callback=split,
         help=f"Size of open dimensions behind the batch{twice}. With a NAME, as in the ONNX file, of that "
-        "one alone; may be given more than once. [default: sizes that the model takes]",
+        f"one alone; may be given more than once. [default: {default}]",
     )
-
-
-measured_size_option: Callable[[Any], Any] = click.option(
-    "--open-size",
-    type=click.IntRange(min=1),
-    metavar="SIZE",
-    help="Size of open dimensions behind the batch. [default: 32, or another one that the model takes]",
-)
 
 
 class Interrupted(click.ClickException):

@@ -5,13 +5,15 @@ measured speed, as text or as a page for a browser.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from kcompile.core import dtypes, tree
 from kcompile.explain.program import Measured, measure
-from kcompile.export.onnx.sizes import measured_size
+from kcompile.export.onnx.signature import trace_inference
+from kcompile.export.onnx.sizes import LIKELY, NOTHING, is_open, sizes_asked
 from kcompile.runtime.profile import KernelProfile
 from kcompile.training.likely_labels import labels_for, structure_of
 
@@ -53,7 +55,8 @@ def measured_programs(
     """The programs by name: "predict" and, of a compiled model, "train"."""
     if model.compiled and model._training.run_eagerly:
         raise ValueError("explain: a model with run_eagerly=True runs op by op; it has no kernels to show.")
-    x = _zeros_for(model, batch_size, open_size) if x is None else x
+    if x is None:
+        x, _ = zeros_for(model, batch_size, () if open_size is None else (open_size,))
     programs = model._training.programs
     predict = programs.predict(x)
     shown = {"predict": measure(predict.traced.graph, programs_leaves(x))}
@@ -69,20 +72,29 @@ def programs_leaves(structure: Any) -> list[np.ndarray]:
     return [leaf for leaf in tree.flatten(structure) if leaf is not None]
 
 
-def _zeros_for(model: Any, batch_size: int, open_size: int | None) -> Any:
-    """Zeros in the form of the model's inputs."""
-    inputs = getattr(model, "inputs", None)
+def zeros_for(
+    model: Any, batch_size: int, each: Sequence[int] = (), named: Mapping[str, int] = NOTHING
+) -> tuple[Any, int | None]:
+    """Zeros in the form of the model's inputs, and the size of their dimensions that are open and have none
+    by name: that which is given for each of them, or else one that the model takes.
+    """
+    structure = structure_of(model, "_inputs_struct")
+    inputs = tree.flatten(structure) if structure is not None else getattr(model, "inputs", None)
     if not inputs:
         raise ValueError("explain: the model has no known inputs yet; call it on data first, or pass x=.")
-    is_open = any(None in tensor.shape[1:] for tensor in inputs)
-    size = (is_open and measured_size(model, batch_size, open_size)) or 0
+    shapes, extent = [tuple(tensor.shape) for tensor in inputs], None
+    if each or named or any(None in shape[1:] for shape in shapes):
+        traced, (found, _) = sizes_asked(model, trace_inference(model), batch_size, each, named, LIKELY)
+        shapes, extent = (
+            [spec.shape for spec in tree.flatten(traced.specs)],
+            found if is_open(traced) else None,
+        )
 
-    def zeros(tensor: Any) -> np.ndarray:
-        shape = (batch_size, *(size if d is None else d for d in tensor.shape[1:]))
-        return np.zeros(shape, dtypes.numpy_dtype(tensor.dtype))
+    def zeros(tensor: Any, shape: Sequence[Any]) -> np.ndarray:
+        known = (d if isinstance(d, int) else extent or 0 for d in shape[1:])
+        return np.zeros((batch_size, *known), dtypes.numpy_dtype(tensor.dtype))
 
-    structure = structure_of(model, "_inputs_struct")
+    arrays = list(map(zeros, inputs, shapes))
     if structure is not None:
-        return tree.map_structure(zeros, structure)
-    arrays = [zeros(t) for t in inputs]
-    return arrays[0] if len(arrays) == 1 else arrays
+        return tree.pack_as(structure, arrays), extent
+    return arrays[0] if len(arrays) == 1 else arrays, extent

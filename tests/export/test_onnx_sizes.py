@@ -257,15 +257,6 @@ def test_a_size_that_is_not_taken_is_a_wrong_call(tmp_path):
         assert call(*command, *["--open-size", 9] * 3).exit_code == 2
 
 
-def test_a_file_that_takes_no_size_is_at_fault(tmp_path):
-    file = onnx.parser.parse_model("""<ir_version: 8, opset_import: ["": 17]>
-        never (float[batch,steps] x) => (float[batch,steps] y)
-        <float[2] table = {1.0, 2.0}, int64[1] wrong = {7}>
-        { z = Gather(table, wrong)  y = Add(x, z) }""")
-    onnx.save(file, path := tmp_path / "never.onnx")
-    assert json_of("check", path, "--open-size", 3, code=3)["problems"]
-
-
 def test_what_else_calls_models_with_open_sizes(tmp_path):
     model = network(layers.Conv1D(2, 40), (None, 2))
     model.compile("sgd", "mse")

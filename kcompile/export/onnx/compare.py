@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from types import MappingProxyType
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,13 +18,12 @@ from kcompile.export.onnx.emit import states_of
 from kcompile.export.onnx.inputs import arguments_of, keeping_states, kept_by
 from kcompile.export.onnx.session import typical_us
 from kcompile.export.onnx.signature import Traced, trace_inference
-from kcompile.export.onnx.sizes import sizes_of, with_sizes
+from kcompile.export.onnx.sizes import NOTHING, is_open, sizes_asked
 from kcompile.ir.evaluate import bind_symbols, evaluate
 from kcompile.ir.graph import Graph, topological
 
 TOLERANCE = 1e-5  # of the largest output, or of 1
 BATCHES = (2, 5)
-EMPTY: Mapping[str, int] = MappingProxyType({})
 CHECKED_BATCHES = (1, 3, 17)  # of `kcompile export --check`
 
 
@@ -144,7 +142,7 @@ def rows(
     batches: tuple[int, ...] = BATCHES,
     timed: bool = True,
     open_size: Sequence[int] = (),
-    named: Mapping[str, int] = EMPTY,
+    named: Mapping[str, int] = NOTHING,
 ) -> list[Row]:
     """Differences, and with `timed` the times of both, for each batch size.
 
@@ -152,17 +150,18 @@ def rows(
     named: of some of them, by their names in the file.
     """
     with apart.session(path) as session:
-        traced = with_sizes(trace_inference(model, input_signature), named)
+        traced = trace_inference(model, input_signature)
         _must_be_of(traced, session)
-        return rows_beside(partial(InFile, session, traced), model, traced, batches, open_size, timed)
+        begin = partial(InFile, session, traced)
+        return rows_beside(begin, model, traced, batches, open_size, named, timed)
 
 
 def rows_one_by_one(
-    model: Any, batches: tuple[int, ...], open_size: Sequence[int] = (), named: Mapping[str, int] = EMPTY
+    model: Any, batches: tuple[int, ...], open_size: Sequence[int] = (), named: Mapping[str, int] = NOTHING
 ) -> list[Row]:
     """Differences between the model and its operations, computed one by one."""
-    traced = with_sizes(trace_inference(model), named)
-    return rows_beside(partial(OneByOne, traced.graph), model, traced, batches, open_size)
+    traced = trace_inference(model)
+    return rows_beside(partial(OneByOne, traced.graph), model, traced, batches, open_size, named)
 
 
 def rows_beside(
@@ -171,20 +170,20 @@ def rows_beside(
     traced: Traced,
     batches: tuple[int, ...],
     open_size: Sequence[int] = (),
+    named: Mapping[str, int] = NOTHING,
     timed: bool = False,
 ) -> list[Row]:
     """For each batch size two calls of the model beside the same two of what `begin` makes."""
     specs, found = tree.flatten(traced.specs), list[Row]()
     batches = tuple({spec.shape[0] for spec in specs if isinstance(spec.shape[0], int)}) or batches
-    sizes = sizes_of(model, traced, batches[0], open_size)
-    is_open = any(spec.is_open for spec in specs)
+    traced, sizes = sizes_asked(model, traced, batches[0], open_size, named)
     for batch in batches:
         rng, calls = np.random.default_rng(batch), list[Row]()
         given = [arguments_of(traced, batch, rng, extent) for extent in sizes]
         with keeping_states(traced.graph) as states:
             other = begin()
             for extent, arguments in zip(sizes, given, strict=True):
-                row = Row(batch, 0.0, size=extent if is_open else None)
+                row = Row(batch, 0.0, size=extent if is_open(traced) else None)
                 outputs = [x for x in tree.flatten(model(*arguments, training=False)) if x is not None]
                 results = [np.asarray(x) for x in [*outputs, *(state.array for state in states)]]
                 with telling(batch, row.size):

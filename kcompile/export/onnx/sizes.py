@@ -8,9 +8,10 @@ a file alone) before anything is compared, so that a difference stays one.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from itertools import islice
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from kcompile.core.errors import AccidentError, message
 from kcompile.core.symbolic import Int
 from kcompile.export.onnx.dimension_names import names_in, replaced
 from kcompile.export.onnx.inputs import arguments_of, keeping_states
-from kcompile.export.onnx.signature import Spec, Traced, trace_inference
+from kcompile.export.onnx.signature import Spec, Traced
 from kcompile.export.onnx.symbols import readable
 from kcompile.ir.evaluate import bind_symbols, concrete
 from kcompile.ir.graph import Graph
@@ -40,6 +41,7 @@ class UntakenSize(ValueError):
     option = "open_size"
 
 
+NOTHING: Mapping[str, int] = MappingProxyType({})
 Sizes = tuple[int, int]  # of all open dimensions behind the batch, in one call and in the next
 
 
@@ -72,61 +74,108 @@ def must_be_known(named: Mapping[str, int], shapes: Iterable[Sequence[int | str]
             raise UntakenSize(f"no dimension behind the batch is named {name!r}; {there}")
 
 
-def sizes_of(
-    model: Any, traced: Traced, batch: int, open_size: Sequence[int] = (), first: Sequence[int] = ()
-) -> Sizes:
-    """Two sizes that the model takes, or one twice; `open_size` instead, if it is given.
+def sizes_of(model: Any, traced: Traced, batch: int, first: Sequence[int] = ()) -> Sizes:
+    """Two sizes that the model takes, or one twice.
 
     first: what is tried before all others.
-    Raises:  ValueError if it takes none of those that are tried; UntakenSize for one of `open_size`.
+    Raises:  ValueError if it takes none of those that are tried.
     """
     specs = tree.flatten(traced.specs)
-    if not any(spec.is_open for spec in specs):
+    if not is_open(traced):
         return SIZES[0], SIZES[0]
-
-    rules = OpenRules(traced.graph)
-
-    def given(extent: int, something_left: bool = True) -> list[Any]:
-        arguments = arguments_of(traced, batch, np.random.default_rng(batch), extent)
-        symbols = bind_symbols(traced.graph.inputs, tree.flatten(arguments))
-        if something_left:
-            _must_leave_something(traced.graph, symbols)
-        rules.check(symbols)
-        return arguments
-
-    for extent in open_size:
-        try:
-            given(extent, something_left=False)
-        except REFUSALS as error:
-            raise UntakenSize(f"{extent} is not taken: {_first_line(error)}") from error
-    if open_size:
-        return open_size[0], open_size[-1]
+    call = _Call(model, traced, batch)
 
     def is_possible(extent: int) -> bool:
         with suppress(*REFUSALS):
-            return bool(given(extent))
+            return bool(call.arguments(extent))
         return False
 
-    def says_something(extent: int) -> bool:
-        arguments = given(extent)
-        with keeping_states(traced.graph):
-            results = tree.flatten(model(*arguments, training=False))
-            telling = are_telling(np.asarray(x) for x in results if x is not None)
-        return lie_within(traced.graph, tree.flatten(arguments)) and telling
-
     further = filter(is_possible, further_sizes(spec.shape for spec in specs))
-    return first_fitting(_candidates(specs, first), says_something, REFUSALS, islice(further, FEW))
+    return first_fitting(_candidates(specs, first), call.says_something, REFUSALS, islice(further, FEW))
 
 
-def measured_size(
-    model: Any, batch: int, open_size: int | None = None, traced: Traced | None = None
-) -> int | None:
-    """One size for what is measured, `LIKELY` if the model takes it; None if no dimension is open."""
-    traced = traced or trace_inference(model)
-    given = () if open_size is None else (open_size,)
-    if not any(spec.is_open for spec in tree.flatten(traced.specs)):
-        return None
-    return sizes_of(model, traced, batch, given, LIKELY)[0]
+def sizes_asked(
+    model: Any,
+    traced: Traced,
+    batch: int,
+    each: Sequence[int] = (),
+    named: Mapping[str, int] = NOTHING,
+    first: Sequence[int] = (),
+) -> tuple[Traced, Sizes]:
+    """The call with the dimensions known that are given by name, and sizes of the others: those that are
+    given for each of them, or else what the model takes.
+
+    Raises:  UntakenSize for sizes that the model does not take.
+    """
+    known = with_sizes(traced, named)
+    must_be_open(is_open(known), each)
+
+    def fitting() -> int:
+        return sizes_of(model, traced, batch)[0]
+
+    if is_open(known) and not each:
+        with asking(named, fitting):
+            return known, sizes_of(model, known, batch, first)
+    call = _Call(model, known, batch)
+    for extent in each or (SIZES[:1] if named else ()):
+        with asking(named, fitting, *each and [extent]):
+            call.run(call.arguments(extent, something_left=False))
+    one, *others = each or SIZES[:1]
+    return known, (one, (others or [one])[0])
+
+
+class _Call:
+    """Calls of a model with random arguments of several sizes, which leave its states as they were."""
+
+    def __init__(self, model: Any, traced: Traced, batch: int):
+        self._model, self._traced, self._batch = model, traced, batch
+        self._rules = OpenRules(traced.graph)
+
+    def arguments(self, extent: int, something_left: bool = True) -> list[Any]:
+        """Raises:  one of REFUSALS where the rules of shapes do."""
+        graph = self._traced.graph
+        arguments = arguments_of(self._traced, self._batch, np.random.default_rng(self._batch), extent)
+        symbols = bind_symbols(graph.inputs, tree.flatten(arguments))
+        if something_left:
+            _must_leave_something(graph, symbols)
+        self._rules.check(symbols)
+        return arguments
+
+    def run(self, arguments: list[Any]) -> list[Any]:
+        with keeping_states(self._traced.graph):
+            results = tree.flatten(self._model(*arguments, training=False))
+            return [np.asarray(x) for x in results if x is not None]
+
+    def says_something(self, extent: int) -> bool:
+        arguments = self.arguments(extent)
+        telling = are_telling(self.run(arguments))
+        return lie_within(self._traced.graph, tree.flatten(arguments)) and telling
+
+
+def is_open(traced: Traced) -> bool:
+    """Is a dimension behind the batch open?"""
+    return any(spec.is_open for spec in tree.flatten(traced.specs))
+
+
+def must_be_open(something: bool, each: Sequence[int]) -> None:
+    """Raises:  UntakenSize for a size of all open dimensions where there are none."""
+    if each and not something:
+        raise UntakenSize("no dimension behind the batch is left open")
+
+
+@contextmanager
+def asking(named: Mapping[str, int], fitting: Callable[[], int], *each: int) -> Iterator[None]:
+    """What is refused inside is so because of the sizes that were asked for, if there is one that is not."""
+    try:
+        yield
+    except REFUSALS as error:
+        other = None
+        with suppress(*REFUSALS):
+            other = fitting() if each or named else None
+        if other is None:
+            raise
+        sizes = ", ".join([*(f"{name}={size}" for name, size in named.items()), *map(str, each)])
+        raise UntakenSize(f"{sizes} is not taken, {other} is: {_first_line(error)}") from error
 
 
 def first_fitting(
