@@ -92,7 +92,12 @@ class Watched:
 
     def _unordered(self, other: object) -> bool:
         look()
-        return NotImplemented
+        if isinstance(other, (int, float, Watched)):
+            raise TypeError(
+                f"dimension {self} is known only at run time; compare it as a tensor: "
+                'ops.cast(dimension, "int32")'
+            )
+        return NotImplemented  # a tensor knows how
 
     if not TYPE_CHECKING:  # to a checker these are not there
         __class__ = property(_type)

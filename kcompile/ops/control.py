@@ -14,11 +14,12 @@ import numpy as np
 from kcompile.core import tree
 from kcompile.core.errors import message
 from kcompile.core.open_extents import fit
+from kcompile.core.symbolic import Int
 from kcompile.ir.body import closed, new_parameters
 from kcompile.ir.graph import Value
 from kcompile.ir.op import constant, unwrap
 from kcompile.ir.types import TensorType
-from kcompile.ops import create, cutting, joining, movement, state
+from kcompile.ops import create, cutting, joining, movement, spans, state
 from kcompile.ops import elementwise as ew
 from kcompile.ops.arrange import moveaxis
 from kcompile.ops.branches import check_callable
@@ -219,6 +220,7 @@ def _while(cond: Function, body: Function, first: tuple[Any, ...], limit: int | 
         going = ew.cast(movement.reshape(ew.as_tensor(cond(*variables)), ()), "bool")
         return going if limit is None else ew.logical_and(going, ew.less(done, limit))
 
+    first = tree.map_structure(_as_value, first)  # as in the steps: `cond` may compare them with open extents
     start = (goes_on(first, np.int32(0)), np.int32(0), *first)
     loop = _Loop(start, [], None)
 
@@ -235,24 +237,27 @@ def _while(cond: Function, body: Function, first: tuple[Any, ...], limit: int | 
 def fori_loop(lower: Any, upper: Any, body_fun: Function, init_val: Any) -> Any:
     """val = body_fun(i, val) for i in range(lower, upper).
 
-    Where the bounds are tensors this is a `while_loop`, whose gradient takes more steps.
+    Where the bounds are tensors this is a `while_loop`, whose gradient takes more steps; not where they are
+    numbers or dimensions, open ones too.
 
     >>> int(fori_loop(0, 4, lambda i, total: total + i, 0))
     6
     """
     check_callable("fori_loop", body_fun, "body_fun")
-    if not is_traced(init_val, lower, upper):
+    bounds = [unwrap(bound) for bound in (lower, upper)]
+    is_open = any(isinstance(bound, Int) for bound in bounds)
+    if not (is_open or is_traced(init_val, *bounds)):
         for i in range(int(lower), int(upper)):
             init_val = body_fun(i, init_val)
         return tree.map_structure(lambda v: ew.as_tensor(v) if isinstance(v, (int, float)) else v, init_val)
-    if isinstance(unwrap(lower), Value) or isinstance(unwrap(upper), Value):
+    if any(isinstance(bound, Value) for bound in bounds):
         return while_loop(
             lambda i, _: ew.less(i, upper),
             lambda i, value: (ew.add(i, 1), body_fun(i, value)),
             (ew.cast(ew.as_tensor(lower), "int32"), init_val),
         )[1]
-    count = max(int(upper) - int(lower), 0)
-    steps = ew.add(create.iota(count), int(lower))
+    first, last = (bound if isinstance(bound, Int) else int(bound) for bound in bounds)
+    steps = ew.add(create.iota(spans.count(first, last, 1)), first)
     return scan(lambda value, i: (body_fun(i, value), None), init_val, steps)[0]
 
 

@@ -267,23 +267,36 @@ def ones_like(x: Any, dtype: Any = None) -> Any:
 empty_like = zeros_like
 
 
-def eye(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Any:
+def eye(N: int | Int, M: int | Int | None = None, k: int = 0, dtype: Any = None) -> Any:
     """Ones on the k-th diagonal of N rows and M (N) columns.
 
     >>> eye(2, 3, k=1).tolist()
     [[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
     """
-    return np.eye(N, M, k, dtypes.numpy_dtype(dtypes.standardize(dtype)))
+    kind = dtypes.standardize(dtype)
+    if isinstance(N, Int) or isinstance(M, Int):
+        rows, columns = _grid(N, N if M is None else M)
+        return ew.cast(ew.equal(columns, ew.add(rows, k)), kind)
+    return np.eye(N, M, k, dtypes.numpy_dtype(kind))
 
 
-def identity(n: int, dtype: Any = None) -> Any:
+def identity(n: int | Int, dtype: Any = None) -> Any:
     """The identity matrix."""
     return eye(n, dtype=dtype)
 
 
-def tri(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Any:
+def tri(N: int | Int, M: int | Int | None = None, k: int = 0, dtype: Any = None) -> Any:
     """Ones at and below the k-th diagonal."""
-    return np.tri(N, M, k, dtypes.numpy_dtype(dtypes.standardize(dtype)))
+    kind = dtypes.standardize(dtype)
+    if isinstance(N, Int) or isinstance(M, Int):
+        rows, columns = _grid(N, N if M is None else M)
+        return ew.cast(ew.less_equal(columns, ew.add(rows, k)), kind)
+    return np.tri(N, M, k, dtypes.numpy_dtype(kind))
+
+
+def _grid(rows: int | Int, columns: int | Int) -> tuple[Any, Any]:
+    """The numbers of the rows of a matrix, as a column, and those of its columns, as a row."""
+    return movement.expand_dims(iota(rows), 1), movement.expand_dims(iota(columns), 0)
 
 
 def _below(x: Any, k: int) -> Any:
@@ -292,8 +305,8 @@ def _below(x: Any, k: int) -> Any:
         raise ShapeError(
             message("tril, triu: x must have at least 2 dimensions.", received=f"shape {x.shape}")
         )
-    rows, columns = iota(x.shape[-2]), iota(x.shape[-1])
-    return ew.less_equal(movement.expand_dims(columns, 0), ew.add(movement.expand_dims(rows, 1), k))
+    rows, columns = _grid(*x.shape[-2:])
+    return ew.less_equal(columns, ew.add(rows, k))
 
 
 def tril(x: Any, k: int = 0) -> Any:
@@ -311,7 +324,7 @@ def triu(x: Any, k: int = 0) -> Any:
 def linspace(
     start: Any,
     stop: Any,
-    num: int = 50,
+    num: int | Int = 50,
     endpoint: bool = True,
     retstep: bool = False,
     dtype: Any = None,
@@ -322,20 +335,22 @@ def linspace(
     >>> linspace(0, 1, 3).tolist()
     [0.0, 0.5, 1.0]
     """
-    if num < 0:
+    if not isinstance(num, Int) and num < 0:
         raise ValueError(f"linspace: `num` must not be negative. Received: num={num}")
     float_dtype = ew.float_of(ew.common_dtype(start, stop))
     first, last = ew.operands(start, stop, dtype=float_dtype)
-    gaps = num - 1 if endpoint else num
+    gaps = ew.maximum(ew.as_tensor(num - 1 if endpoint else num, float_dtype), 1)
     width = ew.subtract(last, first)
-    step = ew.true_divide(width, gaps if gaps > 0 else 1)
+    step = ew.true_divide(width, gaps)
     rank = len(width.shape)
     position = movement.check_axis("linspace", axis, rank + 1)
-    counted = np.arange(num).reshape((1,) * position + (-1,) + (1,) * (rank - position)).astype(float_dtype)
+    shape = (1,) * position + (-1,) + (1,) * (rank - position)
+    numbers = iota(num, float_dtype) if isinstance(num, Int) else np.arange(num).astype(float_dtype)
+    counted = movement.reshape(numbers, shape)
     part = ew.multiply(counted, movement.expand_dims(step, position))
     y = ew.add(movement.expand_dims(movement.broadcast_to(first, width.shape), position), part)
-    if endpoint and num > 1:  # the last number exactly
-        is_last = counted == num - 1
+    if endpoint:  # the last number exactly, unless it is the first
+        is_last = ew.equal(counted, gaps)
         y = ew.where(is_last, movement.expand_dims(movement.broadcast_to(last, width.shape), position), y)
     y = y if dtype is None else ew.cast(y, dtype)
     return (y, step) if retstep else y

@@ -109,4 +109,5 @@ def _extents(op: str, parameter: str, value: Any) -> Any:
     return _number(op, parameter, value)
 
 
-_CONVERT = {"int": _number, "int | None": _number, "Extents": _extents}
+_NUMBERS = ("int", "int | None", "int | Int", "int | Int | None")
+_CONVERT = {**dict.fromkeys(_NUMBERS, _number), "Extents": _extents}

@@ -118,6 +118,14 @@ class Numbers(layers.Layer):
         lambda n: ops.arange(0.25, n, 0.5),
         lambda n: ops.arange(n, 0, -1.5),
         lambda n: ops.cast(ops.arange(n), "float32") / ops.cast(2 * n - 1, "float32"),
+        lambda n: ops.eye(n, 3, k=1),
+        lambda n: ops.eye(3, n, dtype="int32"),
+        lambda n: ops.identity(n),
+        lambda n: ops.tri(n),
+        lambda n: ops.tri(n, n + 2, k=-1, dtype="bool"),
+        lambda n: ops.while_loop(lambda k: k < n, lambda k: (k + 1,), (np.int32(3),))[0],
+        lambda n: ops.fori_loop(0, n, lambda k, total: total + k, ops.zeros((), "int32")),
+        lambda n: ops.fori_loop(n, 2 * n, lambda k, total: total + k, ops.zeros((), "int32")),
     ],
 )
 def test_numbers_up_to_an_open_extent(function, tmp_path):
@@ -129,6 +137,28 @@ def test_numbers_up_to_an_open_extent(function, tmp_path):
         for found in (run(path, [given]), np.asarray(model(given))):
             assert found.dtype == want.dtype
             np.testing.assert_array_equal(found, want)
+
+
+@pytest.mark.parametrize("endpoint", [True, False])
+def test_as_many_numbers_between_two_as_there_are_steps(endpoint, tmp_path):
+    x = kcompile.Input((None,))
+    model = kcompile.Model(x, Numbers(lambda n: ops.linspace(-1.0, 2.0, n, endpoint=endpoint))(x))
+    onnx_export.export_onnx(model, path := tmp_path / "open.onnx", verbose=False)
+    for steps in (1, 2, 7):
+        given, want = np.zeros((3, steps), "float32"), np.linspace(-1, 2, steps, endpoint, dtype="float32")
+        for found in (run(path, [given]), np.asarray(model(given))):
+            np.testing.assert_allclose(found, want, rtol=1e-6, strict=True)
+
+
+def test_open_extents_are_compared_as_tensors(tmp_path):
+    x = kcompile.Input((None,))
+    for compared in (lambda n: n > 3, lambda n: n >= 3, lambda n: n < 2 * n):
+        model = kcompile.Model(x, Numbers(lambda n, way=compared: ops.cast(way(n), "int32"))(x))
+        with pytest.raises(TypeError, match=r"known only at run time; compare it as a tensor: ops\.cast"):
+            model.export(tmp_path / "open.onnx", verbose=False)
+    model = kcompile.Model(x, Numbers(lambda n: ops.cast(n, "int32") > 3)(x))
+    onnx_export.export_onnx(model, path := tmp_path / "open.onnx", verbose=False)
+    assert [bool(run(path, [np.zeros((1, n), "float32")])) for n in (3, 4)] == [False, True]
 
 
 def test_numbers_up_to_an_open_extent_in_steps_that_are_no_fractions(tmp_path):
