@@ -285,7 +285,7 @@ erf = unary(
 )
 floor: Any = unary("floor", np.floor, "floor", lambda dy, y, x: None, onnx="Floor", inputs="float")
 ceil = unary("ceil", np.ceil, "ceil", lambda dy, y, x: None, onnx="Ceil", inputs="float")
-round_half_even = unary("round", np.round, "round", lambda dy, y, x: None, onnx="Round")
+round_half_even = unary("round", np.round, "round", lambda dy, y, x: None, onnx=onnx_forms.round_half_even)
 relu = unary(
     "relu",
     lambda x: np.maximum(x, np.zeros((), x.dtype)),
@@ -328,7 +328,7 @@ isnan = unary(
     np.isnan,
     lambda x: loops.apply("ne", x, x, dtype="bool"),
     lambda dy, y, x: None,
-    onnx="IsNaN",
+    onnx=onnx_forms.isnan,
     **_predicate,
 )
 isfinite = unary(

@@ -113,3 +113,15 @@ def relu(g: Any, x: str) -> str:
     if g.dtype(x).startswith("uint"):
         return str(g.node("Identity", x))
     return str(g.node("Max", x, onnx_number(g, 0, x)) if g.dtype(x) == "int64" else g.node("Relu", x))
+
+
+def round_half_even(g: Any, x: str) -> str:
+    """Ints are whole; ONNX rounds floats only."""
+    return str(g.node("Round" if is_float(g.dtype(x)) else "Identity", x))
+
+
+def isnan(g: Any, x: str) -> str:
+    """Of ints, which ONNX does not ask, what is not equal to itself: none."""
+    if is_float(g.dtype(x)):
+        return str(g.node("IsNaN", x))
+    return str(g.node("Not", g.node("Equal", x, x)))

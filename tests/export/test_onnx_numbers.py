@@ -77,3 +77,11 @@ def test_running_products_of_ints_wrap_around(dtype):
     x = np.array([[3, 101, 7, 9, 11, 13, 99, 97, 103, 107, 109, 113, 121, 31, 33]], dtype)
     found = results_of(lambda x: ops.cumprod(x, axis=1), x)
     np.testing.assert_array_equal(found, np.cumprod(x, axis=1, dtype=dtype))
+
+
+@pytest.mark.parametrize("dtype", ["bool", "int8", "uint16", "int32", "uint32", "int64", "uint64"])
+def test_ints_are_whole_numbers(dtype):
+    x = np.array([0, 1, 1 if dtype == "bool" else np.iinfo(dtype).max], dtype)
+    np.testing.assert_array_equal(results_of(ops.isnan, x), [False] * 3, strict=True)
+    if dtype != "bool":
+        np.testing.assert_array_equal(results_of(ops.round, x), x, strict=True)
