@@ -95,7 +95,7 @@ class Statements:
         changing, constant = _split_constant(self._at_step(offset))
         text = symbolic.code(changing, self._atom)
         if " " in text:
-            text = self.known(text) or self._assign(text, text, "i")
+            text = self.known(text) or self._assign(text, text, "at")
         if constant:
             text = f"{text} + {constant}" if constant > 0 else f"{text} - {-constant}"
         return f"{self.names.buffer(value)}[{text}]"

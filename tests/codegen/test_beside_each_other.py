@@ -55,7 +55,7 @@ def test_filters_of_each_channel(multiplier, channels):
 def test_filters_of_each_channel_are_a_vector_loop_over_channels():
     arrays = (normal(2, 8, 8, 32), normal(3, 3, 32, 2))
     text = check(lambda x, kernel: ops.depthwise_conv(x, kernel), arrays, terms=9)
-    assert "micro" not in text and re.search(r"(i\d+) = \w+ \* 2.*\n(.*\n)*.*x0\[\1 \+ 1\] =", text)
+    assert "micro" not in text and re.search(r"(at\d+) = \w+ \* 2.*\n(.*\n)*.*x0\[\1 \+ 1\] =", text)
 
 
 @pytest.mark.parametrize("times", [2, 4, 8])
