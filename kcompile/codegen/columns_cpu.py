@@ -122,6 +122,7 @@ class Columns:
                 self.s.axis_names[start] = name
                 rows = [(f"({name} + {k})" if k else name, Int.of(start) + k) for k in range(ROWS_AT_A_TIME)]
                 self._steps(group, row, rows, axis, span, done)
+                del self.s.axis_names[start]
         name = self.w.name("r")
         with self.w.block(f"for {name} in range({rest}, {high}):"), self.s.scope():
             self._steps(group, row, [(name, Int.of(row))], axis, span, done)
