@@ -105,12 +105,13 @@ class Emitter:
             return False
         made = {written.op for written in self.g.nodes[mark:]}
         types, arrays = [v.type for v in node.values], [self.g.constants[name] for name in inputs]
-        if made <= {"Identity"} or not node.op.has("reference"):
+        # What is packed stays so, for the sake of the room: each step of unpacking alone takes no more.
+        packed = any(a.itemsize == 1 and a.dtype != bool and a.size > 1 for a in arrays)
+        if made <= {"Identity"} or packed or not node.op.has("reference"):
             return False
         sizes = [t.size * dtypes.itemsize(t.dtype) for t in types if isinstance(t.size, int)]
-        packed = any(array.itemsize == 1 and array.size > 1 for array in arrays)  # for the sake of the room
         given = sum(array.nbytes for array in arrays)
-        room = given if packed or made <= REPEATS else max(ROOM, given)
+        room = given if made <= REPEATS else max(ROOM, given)
         return len(sizes) == len(types) and sum(sizes) <= room
 
     def _by_parts(self, node: Node, origin: str) -> bool:
